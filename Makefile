@@ -1,0 +1,56 @@
+# Two commands are all that a newcomer needs: `make run` and `make test`, each from nothing.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+SYNC = $(UV) pip install --quiet --python $(BIN)/python --require-hashes
+
+.PHONY: run test check generate bench lock clean help
+
+run: $(VENV)/.run  ## set everything up and serve on port 3000
+	@exec $(BIN)/otel-jcmc serve
+
+test: $(VENV)/.dev  ## set everything up, real parts included, and run every test
+	@PYTHON=$(BIN)/python tests/real-parts.sh
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.dev  ## format, lint, types, generated files and configurations
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m otel_jcmc.generate --check
+	@PYTHON=$(BIN)/python tests/real-parts.sh prometheus
+	$(BIN)/python -m pytest -q tests/test_collector_config.py
+
+generate: $(VENV)/.dev  ## rewrite what is derived from the catalogue and the settings
+	$(BIN)/python -m otel_jcmc.generate
+
+bench: $(VENV)/.dev  ## measure what the README's figures are
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.dev  ## take the newest versions of every dependency
+	requirements/lock.sh $(UV)
+
+clean:  ## remove everything that the other targets made
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+help:
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(UV): requirements/uv.txt
+	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Python 3.11 or newer with venv is needed: apt-get install python3 python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.run: $(UV) requirements/run.txt pyproject.toml
+	$(SYNC) -r requirements/run.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	$(SYNC) -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,232 @@
+"""
+The command line: `otel-jcmc serve | check | catalogue | simulate`.
+
+Each command imports what it needs when it runs, so that `--help` answers at once.
+"""
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from otel_jcmc import __version__
+
+if TYPE_CHECKING:
+    from otel_jcmc.settings import Settings
+
+# Longer than the 10 s between a browser's pushes: a new connection costs several times the push.
+KEEP_ALIVE_SECONDS: Final = 75
+GRACE_SECONDS: Final = 5
+# While a scrape is rendered in a thread, a push waits for the interpreter's lock this long, not
+# the default 5 ms each time it needs it.
+SWITCH_SECONDS: Final = 0.0005
+
+
+def main() -> None:
+    """Run the command that the arguments name; exit 1 with one line when it can't."""
+    parser = argparse.ArgumentParser("otel-jcmc", description=__doc__.splitlines()[1])
+    parser.add_argument("--version", action="version", version=f"otel-jcmc {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("serve", help="take pushes and answer scrapes")
+    commands.add_parser("check", help="print the settings in force, or what is wrong with them")
+    commands.add_parser("catalogue", help="print the table of metrics")
+    simulate = commands.add_parser("simulate", help="push as many participants would")
+    simulate.add_argument("--participants", type=int, default=20, metavar="N")
+    simulate.add_argument("--conferences", type=int, default=4, metavar="M")
+    simulate.add_argument("--for", type=float, default=60, metavar="SECONDS", dest="seconds")
+    simulate.add_argument("--interval", type=float, default=10, metavar="SECONDS")
+    simulate.add_argument("--url", default="http://127.0.0.1:3000/metrics/push")
+    commands.add_parser("export")  # what serve starts when OTLP is on; not in the help
+    arguments = parser.parse_args()
+    try:
+        sys.exit(_run(arguments))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Run one command and return the exit code."""
+    match arguments.command:
+        case "serve":
+            return _with_settings(serve)
+        case "check":
+            return _with_settings(check)
+        case "export":
+            return _with_settings(export)
+        case "catalogue":
+            from otel_jcmc.generate import catalogue_text
+
+            print(catalogue_text())
+            return 0
+        case _:
+            from otel_jcmc.simulate import simulate
+
+            return asyncio.run(
+                simulate(
+                    arguments.url,
+                    arguments.participants,
+                    arguments.conferences,
+                    arguments.seconds,
+                    arguments.interval,
+                )
+            )
+
+
+def _with_settings(command: "Callable[[Settings], int]") -> int:
+    """Run *command* with the environment's settings, or say in a line each what is wrong."""
+    from dotenv import dotenv_values
+    from pydantic import ValidationError
+
+    from otel_jcmc.faults import StoreCannotStart
+    from otel_jcmc.settings import Settings
+
+    # The SDK's exporters read the environment by themselves, not the file.
+    for name, value in dotenv_values(".env").items():
+        if name.startswith("OTEL_") and value:
+            os.environ.setdefault(name, value)
+    try:
+        return command(Settings())
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            where = str(fault["loc"][0]) if fault["loc"] else "settings"
+            print(f"otel-jcmc: {where}: {fault['msg']}", file=sys.stderr)
+    except StoreCannotStart as error:
+        print(f"otel-jcmc: {error}", file=sys.stderr)
+    return 1
+
+
+def serve(settings: "Settings") -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    import uvicorn
+
+    from otel_jcmc.app import create_app
+    from otel_jcmc.telemetry import set_up_logging
+
+    set_up_logging(settings.log_level)
+    try:
+        listener = _listen(settings.host, settings.port)
+    except OSError as error:
+        where = f"{settings.host} port {settings.port}"
+        print(
+            f"otel-jcmc: can't listen on {where}: {error.strerror}; set JCMC_PORT", file=sys.stderr
+        )
+        return 1
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",  # ours, so that what can't start is one line and not a traceback
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # access.py decides whom to believe
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    sys.setswitchinterval(SWITCH_SECONDS)
+    # A scrape makes a million objects that live until it ends: collect those less often.
+    gc.set_threshold(100_000, 20, 50)
+
+    async def run() -> None:
+        async with app.router.lifespan_context(app):
+            gc.freeze()
+            _say_where(settings, listener.getsockname()[1])
+            await uvicorn.Server(config).serve(sockets=[listener])
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(run())
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on *host* and *port*."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family is socket.AF_INET6:
+        # `::` means every address, IPv4's too.
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listener.bind((host, port))
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
+
+
+def _say_where(settings: "Settings", port: int) -> None:
+    """Say on the terminal where to point a browser, a page and a Prometheus."""
+    from otel_jcmc.settings import advice
+
+    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "127.0.0.1") else settings.host
+    base = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    store = "the one at REDIS_URL" if settings.redis_url else "embedded, gone when this stops"
+    lines = [f"otel_jcmc {__version__}"]
+    lines.append(f"  browser     {base}/")
+    lines.append(f'  Jitsi page  <script src="{base}/client-file" async></script>')
+    if "prometheus" in settings.metrics_exporter:
+        lines.append(f"  Prometheus  scrape {base}/metrics")
+    if "otlp" in settings.metrics_exporter:
+        where = settings.otlp_endpoint or "this machine's Collector"
+        lines.append(f"  OTLP        {settings.otlp_protocol} to {where}")
+    lines.append(f"  store       {store}")
+    lines += [f"  note        {line}" for line in advice(settings)]
+    print("\n".join(lines), flush=True)
+
+
+def check(settings: "Settings") -> int:
+    """Print the settings in force, secrets hidden, and what is likely to disappoint."""
+    from otel_jcmc.settings import advice, name_of
+
+    for field in type(settings).model_fields:
+        value = getattr(settings, field)
+        if isinstance(value, tuple | frozenset):
+            value = ",".join(sorted(str(part) for part in value)) or "none"
+        is_set = field in settings.model_fields_set
+        print(f"{name_of(field)}={'' if value is None else value}{'' if is_set else '  (default)'}")
+    for line in advice(settings):
+        print(f"note: {line}", file=sys.stderr)
+    return 0
+
+
+def export(settings: "Settings") -> int:
+    """Push OTLP until stdin ends: the process that serve starts."""
+    from otel_jcmc import exporter
+    from otel_jcmc.telemetry import make_resource, set_up_logging
+
+    set_up_logging(settings.log_level)
+    if settings.redis_url is None:
+        print("otel-jcmc: export needs REDIS_URL; `otel-jcmc serve` starts it", file=sys.stderr)
+        return 1
+    exporter.end_with_parent()
+    running = exporter.run(
+        settings.redis_url.get_secret_value(),
+        settings.key_prefix,
+        os.environ.get("JCMC_INSTANCE_ID", str(os.getpid())),
+        settings.naming,
+        settings.metrics_prefix,
+        settings.otlp_protocol,
+        make_resource(settings.service_name, settings.resource_attributes, ""),
+        settings.export_interval_ms / 1000,
+        settings.export_timeout_ms / 1000,
+    )
+
+    async def until_ended() -> None:
+        task = asyncio.create_task(running)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+
+    asyncio.run(until_ended())
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""
+`create_app(settings)`: makes every part, ties them together, and owns their life.
+
+A part gets the few plain values that it needs; only this module, generate.py and the command line
+see Settings. Nothing is opened or started before the application's lifespan.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Final
+
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+from otel_jcmc import __version__, enrich
+from otel_jcmc.access import Cors
+from otel_jcmc.client_file import ClientFile, make_client_file
+from otel_jcmc.embedded import EmbeddedStore
+from otel_jcmc.exporter import OK, ExporterProcess
+from otel_jcmc.faults import StoreCannotStart, StoreUnavailable
+from otel_jcmc.gauges import declare
+from otel_jcmc.otlp import WatchedExporter, make_exporter
+from otel_jcmc.provider import GaugeProvider
+from otel_jcmc.receiver import PushDoor
+from otel_jcmc.routes import Receiver, client_routes, health_routes, scrape_routes
+from otel_jcmc.scrape import Scraper
+from otel_jcmc.settings import Settings
+from otel_jcmc.store import Store
+from otel_jcmc.telemetry import Telemetry, make_resource
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS: Final = 5.0
+LAST_EXPORT_MS: Final = 2_000
+
+
+def create_app(settings: Settings | None = None) -> Receiver:
+    """
+    Return the service as an ASGI application; it starts with its lifespan.
+
+    Raises:
+        pydantic.ValidationError: *settings* are not given and the environment's are wrong.
+    """
+    settings = settings or Settings()
+    service = Service(settings)
+    app = Receiver(
+        title="otel_jcmc",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lambda _app: service.running(),
+    )
+    cors = Cors(settings.cors_allowed_origins)
+    app.push_door = PushDoor(
+        service.store,
+        service.telemetry,
+        cors,
+        frozenset(
+            name for name in ("collect_username", "collect_addresses") if getattr(settings, name)
+        ),
+        settings.metrics_expiration_seconds * 1000,
+        settings.limit_body_bytes,
+    )
+    app.include_router(health_routes(service.store))
+    app.include_router(client_routes(_client_file(settings), cors))
+    scraper = service.scraper if "prometheus" in settings.metrics_exporter else None
+    app.include_router(
+        scrape_routes(scraper, settings.allow_private_scrape_only, settings.trusted_proxies)
+    )
+    return app
+
+
+def _client_file(settings: Settings) -> ClientFile:
+    """Return the browser's file with what it may know of *settings*."""
+    return make_client_file(
+        {
+            "version": __version__,
+            "pushUrl": settings.push_url,
+            "collectUsername": settings.collect_username,
+            "collectAddresses": settings.collect_addresses,
+            "debug": settings.client_debug,
+        }
+    )
+
+
+class Service:
+    """The parts behind the routes, and their life."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Make the parts; nothing is opened or started yet."""
+        self._settings = settings
+        self._instance_id = str(uuid.uuid4())
+        self._embedded: EmbeddedStore | None = None
+        if settings.redis_url:
+            self._redis_url = settings.redis_url.get_secret_value()
+        else:
+            self._embedded = EmbeddedStore(settings.embedded_dir)
+            self._redis_url = self._embedded.url
+        self.telemetry = Telemetry(
+            make_resource(settings.service_name, settings.resource_attributes, self._instance_id)
+        )
+        self.store = Store(
+            self._redis_url,
+            settings.key_prefix,
+            settings.limit_participants,
+            self.telemetry.record_batch,
+        )
+        provider = GaugeProvider()
+        provider.errors = self.telemetry.callback_errors
+        declare(provider.get_meter("otel_jcmc"), settings.naming, settings.metrics_prefix)
+        self.scraper = Scraper(self.store, provider, self.telemetry)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start what runs beside the requests, and stop it in the other order."""
+        async with AsyncExitStack() as stack:
+            if self._embedded:
+                _refuse_workers()
+                self._embedded.start()
+                stack.callback(self._embedded.stop)
+            stack.push_async_callback(self.store.close)
+            with suppress(StoreUnavailable):
+                await self.store.ping()
+            checking = asyncio.create_task(self._check())
+            stack.callback(checking.cancel)
+            if "otlp" in self._settings.metrics_exporter:
+                await self._start_otlp(stack)
+            await asyncio.to_thread(enrich.warm)
+            yield
+
+    async def _check(self) -> None:
+        """Ask the store for a sign of life now and then; an embedded one that died starts again."""
+        while True:
+            if self._embedded and not self._embedded.is_running:
+                log.error("store: the embedded server died; starting it again, empty")
+                with suppress(StoreCannotStart):
+                    self._embedded.restart()
+            with suppress(StoreUnavailable):
+                await self.store.ping()
+            self.telemetry.store_up = bool(self.store.up)
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _start_otlp(self, stack: AsyncExitStack) -> None:
+        """Start the exporter's process, and the export of our own metrics in this one."""
+        settings = self._settings
+        environ = settings.to_environ() | {
+            "REDIS_URL": self._redis_url,
+            "JCMC_INSTANCE_ID": self._instance_id,
+        }
+        exporter = ExporterProcess(os.environ | environ, self._note_export)
+        exporter.start()
+        stack.push_async_callback(exporter.stop)
+        own = await asyncio.to_thread(make_exporter, settings.otlp_protocol)
+        self.telemetry.add_reader(
+            PeriodicExportingMetricReader(
+                WatchedExporter(own, "our own metrics"),
+                settings.export_interval_ms,
+                settings.export_timeout_ms,
+            )
+        )
+        stack.push_async_callback(asyncio.to_thread, self.telemetry.shut_down, LAST_EXPORT_MS)
+
+    def _note_export(self, report: dict[str, Any]) -> None:
+        """Count what the exporter's process tells of one export."""
+        self.telemetry.record_export("otlp", report["outcome"], report["seconds"])
+        if "participants" in report:
+            self.telemetry.record_snapshot(report["participants"], report["conferences"])
+        if report["outcome"] != OK:
+            log.debug("otlp: an export failed")
+
+
+def _refuse_workers() -> None:
+    """
+    Refuse to start one embedded store for each of several workers, who would each show a part.
+
+    Raises:
+        StoreCannotStart: this process is a worker of another one.
+    """
+    if multiprocessing.parent_process() is not None:
+        raise StoreCannotStart(
+            "the embedded store is for one process and this is one of several workers:"
+            " set REDIS_URL, and all of them share one Redis"
+        )

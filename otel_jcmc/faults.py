@@ -1,0 +1,83 @@
+"""
+What can be wrong with a push, and whose fault it is.
+
+`Reason` is one closed list: the words in an answer's body, the `reason` label of our counters and
+the table in the docs. Modules raise `PushRefused` (the sender is wrong) or `StoreUnavailable` (we
+are); only receiver.py knows status codes.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """Why a push, or a field of one, was not taken; `brief` is its line in the docs."""
+
+    brief: str
+
+    def __new__(cls, value: str, brief: str) -> "Reason":
+        """Make the word *value* with its line of documentation."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.brief = brief
+        return member
+
+    NOT_JSON = "not_json", "the body is not UTF-8 JSON, or is nested too deep to read"
+    NOT_AN_OBJECT = "not_an_object", "a JSON object is wanted here"
+    NOT_A_LIST = "not_a_list", "a JSON list is wanted here"
+    MISSING = "missing", "a required field is not there"
+    NOT_TEXT = "not_text", "text is wanted here"
+    BAD_TEXT = "bad_text", "the text holds a NUL or a lone surrogate"
+    TOO_LONG = "too_long", "the text is longer than the field may be"
+    NOT_A_GUID = "not_a_guid", "the text is not a GUID"
+    NOT_A_SESSION_ID = "not_a_session_id", "8 to 64 characters of A-Z a-z 0-9 _ - are wanted"
+    NOT_AN_ADDRESS = "not_an_address", "the text is neither an IPv4 nor an IPv6 address"
+    UNKNOWN_WORD = "unknown_word", "the text is none of the words that the field may hold"
+    UNKNOWN_FIELD = "unknown_field", "the wire format has no such field"
+    NOT_A_NUMBER = "not_a_number", "a JSON number or null is wanted; text and booleans are neither"
+    OUT_OF_RANGE = "out_of_range", "the number is outside the field's bounds, or not finite"
+    TOO_MANY = "too_many", "the list has more elements than are kept"
+    NOTHING_KEPT = "nothing_kept", "nothing was sent, or all of it was bad"
+    BODY_TOO_LARGE = "body_too_large", "the body is larger than JCMC_LIMIT_BODY_BYTES"
+    BODY_INCOMPLETE = "body_incomplete", "the body did not arrive in time"
+    SUPERSEDED = "superseded", "a push with a higher session.seq was stored before this one"
+    SESSION_ENDED = "session_ended", "the session had ended before this push was handled"
+    PARTICIPANT_LIMIT = "participant_limit", "JCMC_LIMIT_PARTICIPANTS are live; newcomers wait"
+    STORE_UNAVAILABLE = "store_unavailable", "Redis did not confirm the push in time"
+    STORE_FULL = "store_full", "Redis is out of memory"
+    STORE_BUSY = "store_busy", "too many pushes are waiting for Redis"
+
+
+class Fault(NamedTuple):
+    """One field that is wrong, as an answer names it."""
+
+    field: str
+    reason: Reason
+
+
+class PushRefused(Exception):
+    """The sender is wrong: nothing was stored, and the same push would be refused again."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        """Refuse for *faults*, at least one; the first gives the counter its reason."""
+        super().__init__(faults[0].reason)
+        self.faults = faults
+
+    @property
+    def reason(self) -> Reason:
+        """The reason that is counted."""
+        return self.faults[0].reason
+
+
+class StoreUnavailable(Exception):
+    """Redis is not known to have the push, which may be sent again."""
+
+    def __init__(self, reason: Reason = Reason.STORE_UNAVAILABLE) -> None:
+        """Say why: unavailable, full or busy."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StoreCannotStart(Exception):
+    """No store can be had; the message is one line that says what to do."""

@@ -1,0 +1,321 @@
+"""
+The wire format of a push: bytes in, a checked Report out.
+
+In comes the body of `POST /metrics/push`; out goes a Report with the fields that are well formed,
+keyed by the catalogue's ids, and the list of those that were dropped and why. Strict about
+identity (PushRefused), tolerant of everything else: one bad field costs that field. Every check
+follows from a row of catalogue.py. Called by receiver.py once per push.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from otel_jcmc.catalogue import (
+    ATTRIBUTES,
+    CLIENT,
+    CONFERENCE,
+    MEETING,
+    METRICS,
+    PARTICIPANT,
+    SESSION,
+    Attribute,
+    Metric,
+    Scope,
+)
+from otel_jcmc.checks import echo, number_fault, text_fault, whole_number_fault
+from otel_jcmc.faults import Fault, PushRefused, Reason
+
+MAX_TRANSPORTS = 8
+MAX_SEQ = 2**32 - 1
+MAX_INTERVAL_MS = 3_600_000
+END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
+# Stats older than this are a broken clock, not an age.
+MAX_AGE_MS = 86_400_000
+
+_NUMBERS = (int, float)
+_ABSENT: frozenset[object] = frozenset((None, "", "undefined"))
+_METRIC_OF = {row.field: row for row in METRICS}
+
+
+def _labels_of(scope: Scope) -> dict[str, Attribute]:
+    """Return the attributes that a metric's `labels` may hold, by their key on the wire."""
+    rows = (row for row in ATTRIBUTES if row.scope is scope and ".labels." in row.field)
+    return {row.field.rpartition(".")[2]: row for row in rows}
+
+
+_QUALITY_LABELS = _labels_of(Scope.QUALITY)
+_PATH_LABELS = _labels_of(Scope.PATH)
+_NO_LABELS: dict[str, Attribute] = {}
+_LABELS_OF = {
+    row.field: _QUALITY_LABELS if row.field == "connectionquality" else _NO_LABELS
+    for row in METRICS
+}
+
+
+@dataclass(slots=True)
+class Session:
+    """
+    One participant's stay, as far as the push tells.
+
+    Attributes:
+        id: the client's own id; empty: the server names the session (participants.py).
+        seq: number of this push in the session; -1: not told.
+        interval_ms: how often this client means to push; 0: not told.
+        end: why the participant leaves; empty: it stays.
+    """
+
+    id: str = ""
+    seq: int = -1
+    interval_ms: int = 0
+    end: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """
+    One participant's state as one push tells it.
+
+    Attributes:
+        fields: catalogue id -> number, text, or for a list metric [[value, {id: text}], ...].
+            Mutable: enrich.py adds to it. A metric that is not known now is not in it.
+        dropped: what was bad, in the order it was met.
+    """
+
+    conference: str
+    client_id: str
+    participant_id: str
+    session: Session
+    fields: dict[int, Any]
+    dropped: list[Fault] = field(default_factory=list)
+
+
+def parse_push(body: bytes, collect: frozenset[str] = frozenset()) -> Report:
+    """
+    Check the *body* of a push; *collect* names what personal attributes are kept.
+
+    Raises:
+        PushRefused: not a JSON object, wrong identity (every fault of it), or nothing kept.
+    """
+    push = _decode(body)
+    if type(push) is not dict:
+        raise PushRefused([Fault("", Reason.NOT_AN_OBJECT)])
+    dropped = [
+        Fault(echo(key), Reason.UNKNOWN_FIELD)
+        for key in push
+        if key not in ("default_labels", "session", "metrics")
+    ]
+    fields = _identity(push.get("default_labels"), dropped)
+    session, kept = _session(push.get("session"), fields, dropped)
+    kept += _metrics(push.get("metrics"), fields, dropped, collect)
+    if not kept:
+        raise PushRefused([Fault("metrics", Reason.NOTHING_KEPT), *dropped])
+    return Report(
+        fields[CONFERENCE.id], fields[CLIENT.id], fields[PARTICIPANT.id], session, fields, dropped
+    )
+
+
+def _decode(body: bytes) -> Any:
+    """Return the JSON in *body*; the slow way only for what msgspec takes for malformed."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        # Lone surrogates and 1e999 are JSON, and cost their field alone.
+        return json.loads(body.decode(), parse_constant=_refuse_constant, parse_int=_parse_int)
+    except (ValueError, RecursionError):
+        raise PushRefused([Fault("", Reason.NOT_JSON)]) from None
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(name)
+
+
+def _parse_int(digits: str) -> float:
+    """Return an integer, or infinity where it is longer than Python will convert."""
+    return int(digits) if len(digits) < 400 else math.inf
+
+
+def _identity(labels: Any, dropped: list[Fault]) -> dict[int, Any]:
+    """Return the three identity fields by their ids; refuse the push if one is wrong."""
+    if type(labels) is not dict:
+        reason = Reason.MISSING if labels is None else Reason.NOT_AN_OBJECT
+        raise PushRefused([Fault("default_labels", reason)])
+    fields: dict[int, Any] = {}
+    faults = []
+    for row in (CLIENT, PARTICIPANT, CONFERENCE):
+        value = labels.get(row.field[15:])
+        reason = text_fault(value, row) if value not in (None, "") else Reason.MISSING
+        if reason:
+            faults.append(Fault(row.field, reason))
+        else:
+            fields[row.id] = value
+    if faults:
+        raise PushRefused(faults)
+    if len(labels) > 3:
+        dropped += [
+            Fault(f"default_labels.{echo(key)}", Reason.UNKNOWN_FIELD)
+            for key in labels
+            if key not in ("client_id", "participant_id", "roomname")
+        ]
+    return fields
+
+
+def _session(sent: Any, fields: dict[int, Any], dropped: list[Fault]) -> tuple[Session, int]:
+    """Return the session that was *sent* and how many of its fields were kept."""
+    session = Session()
+    if sent is None:
+        return session, 0
+    if type(sent) is not dict:
+        dropped.append(Fault("session", Reason.NOT_AN_OBJECT))
+        return session, 0
+    kept = 0
+    for key, value in sent.items():
+        reason: Reason | None = None
+        if key == "id":
+            reason = text_fault(value, SESSION)
+            session.id = "" if reason else value
+        elif key == "meeting_id":
+            if value not in _ABSENT if type(value) is str else value is not None:
+                reason = text_fault(value, MEETING)
+                if not reason:
+                    fields[MEETING.id] = value
+        elif key == "seq":
+            reason = whole_number_fault(value, MAX_SEQ)
+            session.seq = -1 if reason else value
+        elif key == "interval_ms":
+            reason = whole_number_fault(value, MAX_INTERVAL_MS)
+            session.interval_ms = 0 if reason else value
+        elif key == "stats_age_ms":
+            reason = number_fault(value, 0, MAX_AGE_MS)
+        elif key == "end":
+            reason = _end_fault(value)
+            session.end = "" if reason or value is None else value["reason"]
+        else:
+            key, reason = echo(key), Reason.UNKNOWN_FIELD
+        if reason:
+            dropped.append(Fault(f"session.{key}", reason))
+        else:
+            kept += 1
+    return session, kept
+
+
+def _end_fault(end: Any) -> Reason | None:
+    """Return what is wrong with `session.end`, null being no end."""
+    if end is None:
+        return None
+    if type(end) is not dict:
+        return Reason.NOT_AN_OBJECT
+    reason = end.get("reason")
+    if type(reason) is not str:
+        return Reason.NOT_TEXT
+    return None if reason in END_REASONS else Reason.UNKNOWN_WORD
+
+
+def _metrics(
+    metrics: Any, fields: dict[int, Any], dropped: list[Fault], collect: frozenset[str]
+) -> int:
+    """Add the well-formed *metrics* to *fields* and return how many there were, null included."""
+    if metrics is None:
+        return 0
+    if type(metrics) is not dict:
+        dropped.append(Fault("metrics", Reason.NOT_AN_OBJECT))
+        return 0
+    kept = 0
+    for name, entry in metrics.items():
+        row = _METRIC_OF.get(name)
+        if row is None:
+            dropped.append(Fault(f"metrics.{echo(name)}", Reason.UNKNOWN_FIELD))
+        elif row.is_list:
+            kept += _transports(row, entry, fields, dropped, collect)
+        elif type(entry) is not dict:
+            dropped.append(Fault(f"metrics.{name}", Reason.NOT_AN_OBJECT))
+        else:
+            value = entry.get("value", entry)
+            # The hot case first: a number within bounds, nothing else in the entry.
+            if type(value) in _NUMBERS and row.minimum <= value <= row.maximum:
+                fields[row.id] = value
+            elif value is not None:
+                reason = _value_fault(value, entry)
+                dropped.append(Fault(f"metrics.{name}.value", reason))
+                continue
+            kept += 1
+            if len(entry) > 1:
+                where = f"metrics.{name}"
+                _labels(entry, _LABELS_OF[name], where, fields, dropped, collect)
+    return kept
+
+
+def _transports(
+    row: Metric, sent: Any, fields: dict[int, Any], dropped: list[Fault], collect: frozenset[str]
+) -> int:
+    """Add the well-formed elements of a list metric, at most MAX_TRANSPORTS; return how many."""
+    name = f"metrics.{row.field}"
+    if type(sent) is not list:
+        dropped.append(Fault(name, Reason.NOT_A_LIST))
+        return 0
+    if len(sent) > MAX_TRANSPORTS:
+        dropped.append(Fault(f"{name}[{MAX_TRANSPORTS}]", Reason.TOO_MANY))
+    paths = []
+    kept = 0 if sent else 1
+    for index, entry in enumerate(sent[:MAX_TRANSPORTS]):
+        where = f"{name}[{index}]"
+        if type(entry) is not dict:
+            dropped.append(Fault(where, Reason.NOT_AN_OBJECT))
+            continue
+        value = entry.get("value", entry)
+        inside = type(value) in _NUMBERS and row.minimum <= value <= row.maximum
+        if value is not None and not inside:
+            dropped.append(Fault(f"{where}.value", _value_fault(value, entry)))
+            continue
+        kept += 1
+        labels: dict[int, Any] = {}
+        if len(entry) > 1:
+            _labels(entry, _PATH_LABELS, where, labels, dropped, collect)
+        if value is not None:
+            paths.append([value, labels])
+    if paths:
+        fields[row.id] = paths
+    return kept
+
+
+def _labels(
+    entry: dict[str, Any],
+    known: dict[str, Attribute],
+    where: str,
+    fields: dict[int, Any],
+    dropped: list[Fault],
+    collect: frozenset[str],
+) -> None:
+    """Add the well-formed labels of *entry* to *fields*; a bad one is dropped alone."""
+    for key in entry:
+        if key not in ("value", "labels"):
+            dropped.append(Fault(f"{where}.{echo(key)}", Reason.UNKNOWN_FIELD))
+    labels = entry.get("labels")
+    if labels is None:
+        return
+    if type(labels) is not dict:
+        dropped.append(Fault(f"{where}.labels", Reason.NOT_AN_OBJECT))
+        return
+    for key, value in labels.items():
+        row = known.get(key)
+        if row is None:
+            dropped.append(Fault(f"{where}.labels.{echo(key)}", Reason.UNKNOWN_FIELD))
+        elif type(value) is str and value in _ABSENT or value is None:
+            continue
+        elif reason := text_fault(value, row):
+            dropped.append(Fault(f"{where}.labels.{key}", reason))
+        elif not row.collect or row.collect in collect:
+            fields[row.id] = value
+
+
+def _value_fault(value: Any, entry: dict[str, Any]) -> Reason:
+    """Return why a metric's *value* is none; *entry* stands for a value that is not there."""
+    if value is entry:
+        return Reason.MISSING
+    return Reason.OUT_OF_RANGE if type(value) in _NUMBERS else Reason.NOT_A_NUMBER

@@ -1,0 +1,76 @@
+"""
+One scrape: read who is live, run the gauges, render, compress.
+
+Called by receiver.py for each `GET /metrics`. The read happens on the event loop, everything else
+in a thread, so that pushes go on meanwhile. With Redis away the answer holds our own metrics alone:
+absent beats stale.
+"""
+
+import asyncio
+import zlib
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+from prometheus_client.exposition import choose_encoder, gzip_accepted
+
+from otel_jcmc import snapshot
+from otel_jcmc.faults import StoreUnavailable
+from otel_jcmc.prometheus import OPENMETRICS, TEXT, render
+from otel_jcmc.provider import GaugeProvider
+from otel_jcmc.store import Store
+from otel_jcmc.telemetry import Telemetry
+
+# Level 9 of 28 MB takes 0.9 s, level 1 takes 0.17 s and is within a fifth of its size.
+_GZIP_LEVEL: Final = 1
+_GZIP_WINDOW: Final = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    """The answer to a scrape: its body and the headers that describe it."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scraper:
+    """What a scrape needs; any number may run at a time, each on a snapshot of its own."""
+
+    store: Store
+    provider: GaugeProvider
+    telemetry: Telemetry
+
+    async def scrape(self, accept: str, accept_encoding: str) -> Exposition:
+        """Return the exposition of everyone who is live now, in the format that is asked for."""
+        started = monotonic()
+        is_openmetrics = "openmetrics" in choose_encoder(accept)[1]
+        is_gzip = gzip_accepted(accept_encoding)
+        live, outcome = snapshot.EMPTY, "ok"
+        try:
+            live = await snapshot.take(self.store)
+            self.telemetry.record_snapshot(len(live.participants), live.conferences)
+        except StoreUnavailable:
+            outcome = "failed"
+            self.telemetry.record_snapshot(None, None)
+        self.telemetry.store_up = bool(self.store.up)
+        with snapshot.bound(live):
+            body = await asyncio.to_thread(self._render, is_openmetrics, is_gzip)
+        self.telemetry.record_export("prometheus", outcome, monotonic() - started)
+        headers = {
+            "content-type": OPENMETRICS if is_openmetrics else TEXT,
+            "vary": "accept, accept-encoding",
+        }
+        if is_gzip:
+            headers["content-encoding"] = "gzip"
+        return Exposition(body, headers)
+
+    def _render(self, is_openmetrics: bool, is_gzip: bool) -> bytes:
+        """Collect, render and compress the current snapshot."""
+        gauges = self.provider.collect()
+        body = render(gauges, self.telemetry.exposition(openmetrics=is_openmetrics))
+        if not is_gzip:
+            return body
+        packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+        return packer.compress(body) + packer.flush()

@@ -1,0 +1,339 @@
+"""
+Every knob: its name, unit, default, bounds and meaning.
+
+Read from the environment, else from a `.env` file in the working folder. Names of the original
+service are kept as they are, standard `OTEL_*` names mean what the OpenTelemetry specification
+says, everything else starts with `JCMC_`. A trailing comment (`5 # In seconds`) is stripped, also
+where a container runtime passes it along. docs/settings.md and .env.example are generated from
+this file. Only app, generate and the command line see `Settings`.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from otel_jcmc.access import PRIVATE, Network
+from otel_jcmc.catalogue import Naming
+
+_COMMENT = re.compile(r"\s+#.*$", re.DOTALL)
+_METRIC_PREFIX = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+
+def _named(*names: str) -> AliasChoices:
+    """Return the environment's names of a field, the first one winning."""
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """The settings in force; frozen. Unknown variables are ignored."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    # The original's variables, names and meanings as they were.
+    redis_url: SecretStr | None = Field(
+        None,
+        validation_alias=_named("REDIS_URL"),
+        description="Where Redis or Valkey is: redis://, rediss:// (TLS) or unix://. Unset: an"
+        " embedded store is started, for this one process, and forgets everyone when it stops.",
+    )
+    metrics_expiration_seconds: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        validation_alias=_named("METRICS_EXPIRATION"),
+        description="Seconds after a participant's last push at which all its series disappear.",
+    )
+    metrics_expiration_check_seconds: int = Field(
+        10,
+        ge=0,
+        validation_alias=_named("METRICS_EXPIRATION_CHECK", "METRICS_EXPIRATION_TOLERANCE"),
+        description="Accepted and without effect: Redis expires participants by itself."
+        " METRICS_EXPIRATION_TOLERANCE is a deprecated name of it.",
+    )
+    allow_private_scrape_only: bool = Field(
+        True,
+        validation_alias=_named("ALLOW_PRIVATE_SCRAPE_ONLY"),
+        description="Only loopback, link-local and private addresses may scrape /metrics.",
+    )
+    push_url: str | None = Field(
+        None,
+        validation_alias=_named("PUSH_URL"),
+        description="What the served client posts to. Unset: `metrics/push` beside the place that"
+        " the client file was loaded from, http://127.0.0.1:3000/metrics/push for a page there.",
+    )
+    collect_username: bool = Field(
+        False,
+        validation_alias=_named("COLLECT_USERNAME"),
+        description="Collect display names (a label of the connection quality).",
+    )
+    metrics_prefix: str = Field(
+        "jitsi_jcmc_",
+        validation_alias=_named("METRICS_PREFIX"),
+        description="Stands before every metric's name in the `jcmc` naming.",
+    )
+    port: int = Field(
+        3000,
+        ge=0,
+        le=65535,
+        validation_alias=_named("JCMC_PORT", "PORT"),
+        description="Port to listen on; 0 takes a free one and prints it.",
+    )
+
+    # Ours.
+    host: str = Field(
+        "0.0.0.0",  # noqa: S104  # as the original: browsers come from everywhere
+        validation_alias=_named("JCMC_HOST"),
+        description="Address to listen on; `::` for IPv6.",
+    )
+    naming: Naming = Field(
+        Naming.JCMC,
+        validation_alias=_named("JCMC_NAMING"),
+        description="Names of the series: `jcmc` as the original's, `otel` as OpenTelemetry has"
+        " them (docs/metrics.md shows both).",
+    )
+    collect_addresses: bool = Field(
+        False,
+        validation_alias=_named("JCMC_COLLECT_ADDRESSES"),
+        description="Collect the transports' addresses (labels of the round-trip time).",
+    )
+    cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("*",),
+        validation_alias=_named("JCMC_CORS_ALLOWED_ORIGINS"),
+        description="Origins whose pages may push and load the client file, with commas;"
+        " `*` for all.",
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        PRIVATE,
+        validation_alias=_named("JCMC_TRUSTED_PROXIES"),
+        description="Networks whose forwarded headers tell the caller's address, with commas;"
+        " `none` for none.",
+    )
+    key_prefix: str = Field(
+        "jcmc",
+        validation_alias=_named("JCMC_KEY_PREFIX"),
+        description="What all keys in Redis start with.",
+    )
+    embedded_dir: Path | None = Field(
+        None,
+        validation_alias=_named("JCMC_EMBEDDED_DIR"),
+        description="Folder of the embedded store's socket. Unset: `otel_jcmc-<uid>` in the"
+        " system's temporary folder.",
+    )
+    limit_body_bytes: int = Field(
+        65_536,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_BODY_BYTES"),
+        description="Largest body of a push in bytes; 0 for any.",
+    )
+    limit_participants: int = Field(
+        120_000,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_PARTICIPANTS"),
+        description="Most live participants, over all replicas; newcomers beyond are refused, those"
+        " already seen go on; 0 for any number. Kept for each sixteenth alone, so it is met"
+        " within a few percent.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO",
+        validation_alias=_named("JCMC_LOG_LEVEL"),
+        description="Least severe log that is written, to stderr.",
+    )
+    client_debug: bool = Field(
+        False,
+        validation_alias=_named("JCMC_CLIENT_DEBUG"),
+        description="Let the client file write to the browser's console what it does.",
+    )
+
+    # OpenTelemetry's. The exporters read the other OTEL_EXPORTER_OTLP_* variables themselves.
+    metrics_exporter: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(("prometheus",)),
+        validation_alias=_named("OTEL_METRICS_EXPORTER"),
+        description="How metrics leave: `prometheus` (scrape of /metrics), `otlp` (push to a"
+        " Collector), both with a comma, or `none`.",
+    )
+    export_interval_ms: int = Field(
+        15_000,
+        ge=100,
+        validation_alias=_named("OTEL_METRIC_EXPORT_INTERVAL"),
+        description="Milliseconds between two OTLP pushes. Not the specification's 60,000, which is"
+        " longer than a participant lives.",
+    )
+    export_timeout_ms: int = Field(
+        30_000,
+        ge=100,
+        validation_alias=_named("OTEL_METRIC_EXPORT_TIMEOUT"),
+        description="Milliseconds that one OTLP push may take, its retries included.",
+    )
+    otlp_protocol: Literal["grpc", "http/protobuf"] = Field(
+        "http/protobuf",
+        validation_alias=_named(
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
+        ),
+        description="OTLP transport: `grpc` or `http/protobuf`.",
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias=_named(
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
+        ),
+        description="Where the Collector is: http://127.0.0.1:4318 for http/protobuf,"
+        " http://127.0.0.1:4317 for grpc when unset.",
+    )
+    service_name: str = Field(
+        "otel_jcmc",
+        validation_alias=_named("OTEL_SERVICE_NAME"),
+        description="Resource attribute `service.name`.",
+    )
+    resource_attributes: str = Field(
+        "",
+        validation_alias=_named("OTEL_RESOURCE_ATTRIBUTES"),
+        description="More resource attributes, `key=value` with commas.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _strip_comments(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Strip trailing comments and blanks, which env files have and containers pass along."""
+        return {
+            key: _COMMENT.sub("", value).strip() if isinstance(value, str) else value
+            for key, value in values.items()
+            if not (isinstance(value, str) and not _COMMENT.sub("", f" {value}").strip())
+        }
+
+    @field_validator("cors_allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: Any) -> Any:
+        return _split(value)
+
+    @field_validator("cors_allowed_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if origin != "*" and not (
+                parts.scheme and parts.netloc and origin == f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"{origin!r} is no origin: https://meet.example.org is one")
+        if "*" in origins and len(origins) > 1:
+            raise ValueError("`*` stands alone")
+        return origins
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_networks(cls, value: Any) -> Any:
+        return () if value == "none" else _split(value)
+
+    @field_validator("metrics_exporter", mode="before")
+    @classmethod
+    def _split_exporters(cls, value: Any) -> Any:
+        names = frozenset(_split(value))
+        if unknown := names - {"prometheus", "otlp", "none"}:
+            raise ValueError(f"{sorted(unknown)} can't be had: prometheus, otlp, or none")
+        if "none" in names and len(names) > 1:
+            raise ValueError("`none` stands alone")
+        return names - {"none"}
+
+    @field_validator("metrics_prefix")
+    @classmethod
+    def _check_metrics_prefix(cls, prefix: str) -> str:
+        if not _METRIC_PREFIX.fullmatch(prefix):
+            raise ValueError(f"{prefix!r} can't begin a metric's name: [a-zA-Z_:][a-zA-Z0-9_:]*")
+        return prefix
+
+    @field_validator("key_prefix")
+    @classmethod
+    def _check_key_prefix(cls, prefix: str) -> str:
+        if not _KEY_PREFIX.fullmatch(prefix):
+            raise ValueError("1 to 64 characters of A-Z a-z 0-9 _ . : - are wanted")
+        return prefix
+
+    @model_validator(mode="after")
+    def _check_urls(self) -> Self:
+        redis_url = self.redis_url.get_secret_value() if self.redis_url else None
+        _check_url(redis_url, "REDIS_URL", _REDIS)
+        _check_url(self.push_url, "PUSH_URL", _HTTP)
+        _check_url(self.otlp_endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT", _HTTP)
+        return self
+
+    def to_environ(self) -> dict[str, str]:
+        """Return the environment that gives these settings, secrets included, to a child."""
+        return {
+            name_of(field): _to_text(getattr(self, field))
+            for field in type(self).model_fields
+            if getattr(self, field) is not None
+        }
+
+
+def name_of(field: str) -> str:
+    """Return the environment's name of a *field*."""
+    return names_of(field)[0]
+
+
+def names_of(field: str) -> list[str]:
+    """Return all names of a *field* in the environment, the first one winning."""
+    choices = Settings.model_fields[field].validation_alias
+    assert isinstance(choices, AliasChoices)
+    return [str(choice) for choice in choices.choices]
+
+
+def _to_text(value: Any) -> str:
+    """Return a setting's *value* as the environment has it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | frozenset):
+        return ",".join(sorted(str(part) for part in value)) or "none"
+    return str(value)
+
+
+_REDIS = ("redis", "rediss", "unix")
+_HTTP = ("http", "https")
+
+
+def _check_url(url: str | None, name: str, schemes: tuple[str, ...]) -> None:
+    """Refuse a *url* of another scheme; its text is not repeated, it may hold a password."""
+    if url is not None and urlsplit(url).scheme not in schemes:
+        wanted = ", ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"{name} must start with one of {wanted}")
+
+
+def _split(value: Any) -> Any:
+    """Return the parts between commas of a text, blanks off; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def advice(settings: Settings) -> list[str]:
+    """Return what is allowed and still likely to disappoint, one line each."""
+    lines = []
+    if "otlp" in settings.metrics_exporter:
+        ttl, interval = settings.metrics_expiration_seconds, settings.export_interval_ms / 1000
+        wanted = max(ttl, 2.5 * interval)
+        lines.append(
+            f"a Collector's prometheus exporter should have metric_expiration: {wanted:g}s"
+            " (its default of 5m shows who has left for that long)"
+        )
+        if interval > ttl:
+            lines.append(
+                f"OTEL_METRIC_EXPORT_INTERVAL ({interval:g} s) is longer than METRICS_EXPIRATION"
+                f" ({ttl} s): who comes and goes in between is never pushed"
+            )
+    if not settings.allow_private_scrape_only:
+        lines.append(
+            "ALLOW_PRIVATE_SCRAPE_ONLY is off: whoever reaches /metrics reads conference names"
+        )
+    return lines

@@ -1,0 +1,242 @@
+"""
+The live participants in Redis: the only road to write them, and the one to read them all.
+
+`put` joins the batch that is being gathered and returns when Redis has answered for it, so one
+exchange serves all pushes that are in flight together (group commit). `read_live` returns the
+value of everyone who has not expired, left or been replaced, by Redis's own clock. Nothing of a
+participant is kept in this process.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from enum import Enum
+from importlib.resources import files
+from time import monotonic
+from typing import Any, Final
+
+from redis.exceptions import NoScriptError, OutOfMemoryError
+
+from otel_jcmc.faults import Reason, StoreUnavailable
+from otel_jcmc.link import TIMEOUT_SECONDS, Command, Link
+from otel_jcmc.participants import PARTITIONS, Write
+
+log = logging.getLogger(__name__)
+
+# A push waits for Redis this long in all: in the queue, for a connection and for the answer.
+PUSH_SECONDS: Final = 0.9
+READ_SECONDS: Final = 5.0
+BATCH_PUSHES: Final = 512
+QUEUE_PUSHES: Final = 20_000
+QUEUE_BYTES: Final = 64 * 1024 * 1024
+READ_CHUNK: Final = 1000
+# An end is remembered for as long as a push may live: nothing older is still on its way.
+REMEMBER_ENDED_MS: Final = 300_000
+PRUNE_BEHIND_MS: Final = 60_000
+
+_SCRIPT: Final = files("otel_jcmc").joinpath("participants.lua").read_bytes()
+_SHA: Final = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+
+
+class Stored(Enum):
+    """What Redis did with a push."""
+
+    STORED = ord("1")
+    SUPERSEDED = ord("2")
+    SESSION_ENDED = ord("3")
+    PARTICIPANT_LIMIT = ord("4")
+
+
+_Waiting = tuple[Write, "asyncio.Future[Stored]", float]
+
+
+class Store:
+    """
+    The participants of one Redis under one key prefix.
+
+    Attributes:
+        up: whether the last exchange with Redis worked; None before the first.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key_prefix: str = "jcmc",
+        participant_limit: int = 0,
+        on_batch: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
+        """
+        Prepare; nothing is opened yet.
+
+        Args:
+            participant_limit: most participants in all, 0 for any number. It is kept for each
+                partition alone, a sixteenth of it, so a small limit is met only roughly.
+            on_batch: called after each batch with the seconds its oldest push has waited.
+        """
+        self._prefix = key_prefix
+        self._limit = -(-participant_limit // PARTITIONS)
+        self._on_batch = on_batch
+        self._writes, self._reads = Link(url), Link(url)
+        self._queue: list[_Waiting] = []
+        self._queued_bytes = 0
+        self._flushing: asyncio.Task[None] | None = None
+        self._refusal: str | None = None
+        self.up: bool | None = None
+
+    async def put(self, write: Write) -> Stored:
+        """
+        Store *write*, or remove its participant, and return what Redis did.
+
+        Raises:
+            StoreUnavailable: Redis is not known to have it; it may be sent again.
+        """
+        self._queued_bytes += len(write.payload)
+        if len(self._queue) >= QUEUE_PUSHES or self._queued_bytes > QUEUE_BYTES:
+            self._queued_bytes -= len(write.payload)
+            raise StoreUnavailable(Reason.STORE_BUSY)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Stored] = loop.create_future()
+        self._queue.append((write, answer, monotonic()))
+        if self._flushing is None:
+            self._flushing = loop.create_task(self._flush())
+        return await answer
+
+    async def _flush(self) -> None:
+        """Send batch after batch until nobody waits."""
+        try:
+            while self._queue:
+                batch, self._queue = self._queue[:BATCH_PUSHES], self._queue[BATCH_PUSHES:]
+                self._queued_bytes -= sum(len(write.payload) for write, _, _ in batch)
+                oldest = batch[0][2]
+                try:
+                    await self._commit(batch, oldest + PUSH_SECONDS - monotonic())
+                except Exception as error:  # noqa: BLE001  # whatever it is, nobody may hang
+                    _fail(batch, error)
+                self._on_batch(monotonic() - oldest)
+        finally:
+            self._flushing = None
+
+    async def _commit(self, batch: list[_Waiting], seconds: float) -> None:
+        """Send *batch* to Redis and give everyone in it an answer, within *seconds*."""
+        parts: dict[str, list[_Waiting]] = {}
+        for waiting in batch:
+            parts.setdefault(waiting[0].member[0], []).append(waiting)
+        commands = [self._command(digit, part) for digit, part in parts.items()]
+        replies = await self._run(self._writes, commands, min(seconds, TIMEOUT_SECONDS))
+        for part, reply in zip(parts.values(), replies, strict=True):
+            if isinstance(reply, bytes) and len(reply) == len(part):
+                for (_, answer, _), code in zip(part, reply, strict=True):
+                    if not answer.done():
+                        answer.set_result(Stored(code))
+            else:
+                full = isinstance(reply, OutOfMemoryError)
+                reason = Reason.STORE_FULL if full else Reason.STORE_UNAVAILABLE
+                _fail(part, StoreUnavailable(reason))
+        self._note_refusal(replies)
+
+    def _command(self, digit: str, part: list[_Waiting]) -> Command:
+        """Return the script call for one partition's share of a batch."""
+        base = self._base(int(digit, 16))
+        keys: list[str] = [f"{base}live", f"{base}ended"]
+        args: list[Any] = [self._limit, REMEMBER_ENDED_MS, PRUNE_BEHIND_MS]
+        for write, _, _ in part:
+            keys.append(f"{base}participant:{write.member}")
+            args += (write.session, write.seq, write.ttl_ms, write.payload)
+        return ("EVALSHA", _SHA, len(keys), *keys, *args)
+
+    def _base(self, partition: int) -> str:
+        """Return what the keys of *partition* start with."""
+        return f"{self._prefix}:{{{partition:02d}}}:"
+
+    async def read_live(self) -> list[bytes]:
+        """
+        Return the stored value of every live participant.
+
+        Each value is one whole push; the partitions are read one after the other, so two
+        participants may differ by the milliseconds in between.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        indexes: list[Command] = [
+            ("ZRANGE", f"{self._base(partition)}live", 0, -1) for partition in range(PARTITIONS)
+        ]
+        found: list[bytes] = []
+        reads: list[Command] = []
+        for partition, members in enumerate(await self._read(indexes)):
+            base = f"{self._base(partition)}participant:".encode()
+            for start in range(0, len(members), READ_CHUNK):
+                reads.append(("MGET", *(base + m for m in members[start : start + READ_CHUNK])))
+        # One exchange for each few thousand, so that pushes on the event loop get their turn.
+        for start in range(0, len(reads), 2):
+            for values in await self._read(reads[start : start + 2]):
+                found += filter(None, values)
+        return found
+
+    async def ping(self) -> None:
+        """
+        Ask Redis for a sign of life.
+
+        Raises:
+            StoreUnavailable: there was none in time.
+        """
+        await self._read([("PING",)], TIMEOUT_SECONDS)
+
+    async def _read(self, commands: list[Command], seconds: float = READ_SECONDS) -> list[Any]:
+        """Return the replies to *commands*; an error among them counts as no answer."""
+        replies = await self._run(self._reads, commands, seconds)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise StoreUnavailable from reply
+        return replies
+
+    async def _run(self, link: Link, commands: list[Command], seconds: float) -> list[Any]:
+        """Run *commands* and take note of whether Redis is there."""
+        try:
+            replies = await link.run(commands, seconds)
+            for index, reply in enumerate(replies):
+                if isinstance(reply, NoScriptError):
+                    # Redis was restarted or flushed its scripts: this call brings it along.
+                    again = ("EVAL", _SCRIPT, *commands[index][2:])
+                    replies[index] = (await link.run([again], seconds))[0]
+        except StoreUnavailable as error:
+            self._note(up=False, why=error.__cause__)
+            raise
+        self._note(up=True)
+        return replies
+
+    def _note(self, *, up: bool, why: BaseException | None = None) -> None:
+        """Remember whether Redis is there; say so when it changes."""
+        if up != self.up:
+            if up:
+                log.info("store: Redis answers")
+            else:
+                log.warning("store: Redis does not answer: %s", why or "time-out")
+        self.up = up
+
+    def _note_refusal(self, replies: list[Any]) -> None:
+        """Say so when Redis begins to refuse writes for another reason, and when it ends."""
+        refusal = next((str(reply) for reply in replies if isinstance(reply, Exception)), None)
+        if refusal != self._refusal:
+            if refusal:
+                log.warning("store: Redis refuses writes: %s", refusal)
+            else:
+                log.info("store: Redis takes writes again")
+        self._refusal = refusal
+
+    async def close(self) -> None:
+        """Answer who still waits, then close the connections."""
+        if self._flushing is not None:
+            await self._flushing
+        await self._writes.close()
+        await self._reads.close()
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    """Give everyone in *batch* who has no answer yet the *error*."""
+    for _, answer, _ in batch:
+        if not answer.done():
+            answer.set_exception(error)

@@ -1,0 +1,220 @@
+"""
+The service's own metrics, on the stock SDK, and its log.
+
+What happens often is a plain integer that an observable counter reads, because `Counter.add` costs
+6 µs and a push may cost 40 in all; what happens once a batch or a collection is recorded as it
+comes. The names are fixed: alerts and dashboards build on them. Used by app.py and exporter.py.
+"""
+
+import logging
+import platform
+import sys
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import Observation
+from opentelemetry.sdk.metrics import Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
+from opentelemetry.sdk.resources import Resource
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from otel_jcmc import __version__
+from otel_jcmc.faults import Reason
+
+# From a push on an idle machine (0.5 ms) to the deadline (0.9 s), and a collection of thousands.
+_SECONDS: Final = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+ACCEPTED: Final = "accepted"
+REFUSED: Final = "refused"
+FAILED: Final = "failed"
+
+
+def set_up_logging(level: str) -> None:
+    """Write the log to stderr, one line an event, in UTC. For our own process only."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("otel_jcmc").setLevel(level)
+
+
+def make_resource(service_name: str, attributes: str, instance_id: str) -> Resource:
+    """
+    Return the resource of our own metrics.
+
+    *attributes* is OTEL_RESOURCE_ATTRIBUTES; an empty *instance_id* leaves the instance out,
+    because a participant's series must not change when another replica pushes it.
+    """
+    found = {
+        key.strip(): value.strip()
+        for key, equals, value in (part.partition("=") for part in attributes.split(","))
+        if equals and key.strip()
+    }
+    ours = {"service.name": service_name, "service.version": __version__}
+    if instance_id:
+        ours["service.instance.id"] = instance_id
+    # Not Resource.create: its detectors add what the process is, not the service.
+    sdk = {
+        "telemetry.sdk.language": "python",
+        "telemetry.sdk.name": "opentelemetry",
+    }
+    return Resource({**sdk, **ours, **found})
+
+
+class Telemetry:
+    """
+    Our own counters, gauges and histograms.
+
+    Attributes:
+        pushes: (outcome, reason) -> pushes so far; the push door counts here.
+        dropped: reason -> fields so far.
+        participants, conferences: of the last collection; None when it had no store to read.
+        store_up: whether the last exchange with Redis worked.
+        callback_errors: gauge -> errors so far, shared with the gauges' provider.
+    """
+
+    def __init__(self, resource: Resource) -> None:
+        """Declare everything."""
+        self.pushes: dict[tuple[str, str], int] = {(ACCEPTED, ""): 0}
+        self.dropped: dict[str, int] = {}
+        self.suppressed: dict[str, int] = {Reason.PARTICIPANT_LIMIT: 0}
+        self.exports: dict[tuple[str, str], int] = {}
+        self.callback_errors: dict[str, int] = {}
+        self.participants: int | None = None
+        self.conferences: int | None = None
+        self.store_up = False
+        self._registry = CollectorRegistry()
+        prometheus = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
+        self._provider = MeterProvider(
+            metric_readers=[prometheus],
+            resource=resource,
+            views=[
+                View(
+                    instrument_type=Histogram,
+                    aggregation=ExplicitBucketHistogramAggregation(_SECONDS),
+                )
+            ],
+            shutdown_on_exit=False,
+        )
+        self._declare()
+
+    def _declare(self) -> None:
+        """Declare every instrument of ours."""
+        meter = self._provider.get_meter("otel_jcmc", __version__)
+        gauge, counter = meter.create_observable_gauge, meter.create_observable_counter
+        counter(
+            "otel_jcmc.pushes",
+            [lambda _: _pairs(self.pushes, "outcome", "reason")],
+            description="Pushes by outcome: accepted, refused (the sender), failed (us)",
+        )
+        counter(
+            "otel_jcmc.fields_dropped",
+            [lambda _: _singles(self.dropped, "reason")],
+            description="Fields of pushes that were dropped while the rest was kept",
+        )
+        counter(
+            "otel_jcmc.participants_suppressed",
+            [lambda _: _singles(self.suppressed, "reason")],
+            description="Pushes of newcomers that were refused by a limit",
+        )
+        counter(
+            "otel_jcmc.exports",
+            [lambda _: _pairs(self.exports, "exporter", "outcome")],
+            description="Collections that were handed to Prometheus or to an OTLP receiver",
+        )
+        counter(
+            "otel_jcmc.callback_errors",
+            [lambda _: _singles(self.callback_errors, "gauge")],
+            description="Gauges left out of a collection because their callback failed",
+        )
+        gauge(
+            "otel_jcmc.participants",
+            [lambda _: _known(self.participants)],
+            description="Participants live in the last collection",
+        )
+        gauge(
+            "otel_jcmc.conferences",
+            [lambda _: _known(self.conferences)],
+            description="Conferences of the participants live in the last collection",
+        )
+        gauge(
+            "otel_jcmc.store_up",
+            [lambda _: [Observation(int(self.store_up))]],
+            description="Whether Redis answered the last time it was asked",
+        )
+        build = {"version": __version__, "python_version": platform.python_version()}
+        gauge(
+            "otel_jcmc.build_info",
+            [lambda _: [Observation(1, build)]],
+            description="Versions; always 1",
+        )
+        self._push_duration = meter.create_histogram(
+            "otel_jcmc.push_duration",
+            "s",
+            "Time from a push's body to the store's answer, of the oldest of each batch",
+        )
+        self._collection_duration = meter.create_histogram(
+            "otel_jcmc.collection_duration", "s", "Time from the read of the store to the export"
+        )
+
+    def count_dropped(self, reasons: Iterable[str]) -> None:
+        """Count fields that were dropped."""
+        for reason in reasons:
+            self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def count_push(self, outcome: str, reason: str = "") -> None:
+        """Count one push."""
+        key = (outcome, reason)
+        self.pushes[key] = self.pushes.get(key, 0) + 1
+
+    def record_batch(self, seconds: float) -> None:
+        """Record how long the oldest push of a batch took."""
+        self._push_duration.record(seconds)
+
+    def record_export(self, exporter: str, outcome: str, seconds: float) -> None:
+        """Record one collection by *exporter* and whether it got out."""
+        key = (exporter, outcome)
+        self.exports[key] = self.exports.get(key, 0) + 1
+        self._collection_duration.record(seconds, {"exporter": exporter})
+
+    def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
+        """Remember how many were live; None when there was no store to ask."""
+        self.participants, self.conferences = participants, conferences
+
+    def exposition(self, *, openmetrics: bool) -> bytes:
+        """Return our own metrics as text, in OpenMetrics with its end mark."""
+        write: Callable[[CollectorRegistry], bytes] = (
+            generate_openmetrics if openmetrics else generate_latest
+        )
+        return write(self._registry)
+
+    def add_reader(self, reader: MetricReader) -> None:
+        """Export everything by *reader* too."""
+        self._provider.add_metric_reader(reader)
+
+    def shut_down(self, timeout_millis: float) -> None:
+        """Export a last time and stop."""
+        self._provider.shutdown(timeout_millis=timeout_millis)
+
+
+def _pairs(counts: dict[tuple[str, str], int], first: str, second: str) -> list[Observation]:
+    """Return one observation for each pair that was counted."""
+    return [Observation(n, {first: a, second: b}) for (a, b), n in list(counts.items())]
+
+
+def _singles(counts: dict[str, int], name: str) -> list[Observation]:
+    """Return one observation for each word that was counted."""
+    return [Observation(count, {name: word}) for word, count in list(counts.items())]
+
+
+def _known(count: int | None) -> list[Observation]:
+    """Return an observation of a *count* that is known."""
+    return [] if count is None else [Observation(count)]
