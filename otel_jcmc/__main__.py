@@ -164,7 +164,8 @@ def _say_where(settings: "Settings", port: int) -> None:
     """Say on the terminal where to point a browser, a page and a Prometheus."""
     from otel_jcmc.settings import advice
 
-    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "127.0.0.1") else settings.host
+    everywhere = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
+    shown = "127.0.0.1" if settings.host in everywhere else settings.host
     base = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     store = "the one at REDIS_URL" if settings.redis_url else "embedded, gone when this stops"
     lines = [f"otel_jcmc {__version__}"]

@@ -127,7 +127,7 @@ class Cors:
         return [vary]
 
     def preflight(self, headers: Iterable[Header], method: bytes) -> list[Header]:
-        """Return what the answer to a preflight for *method* carries; no origin: nothing allowed."""
+        """Return what the answer to a preflight for *method* carries."""
         asked = dict(headers)
         answer = self.answer(asked.items())
         if not any(name == b"access-control-allow-origin" for name, _ in answer):

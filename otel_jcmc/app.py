@@ -69,7 +69,9 @@ def create_app(settings: Settings | None = None) -> Receiver:
     app.include_router(client_routes(_client_file(settings), cors))
     scraper = service.scraper if "prometheus" in settings.metrics_exporter else None
     app.include_router(
-        scrape_routes(scraper, settings.allow_private_scrape_only, settings.trusted_proxies)
+        scrape_routes(
+            scraper, settings.trusted_proxies, private_only=settings.allow_private_scrape_only
+        )
     )
     return app
 

@@ -160,7 +160,7 @@ class EmbeddedStore:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent(),
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509  # one system call, no Python lock
             # Ctrl-C in a terminal is ours to handle: the server goes last.
             start_new_session=True,
         )

@@ -31,9 +31,9 @@ _SYSTEMS: Final = {"Mac OS X": "Mac OS", "Chrome OS": "Chromium OS"}
 @lru_cache(maxsize=4096)
 def browser_and_system(user_agent: str) -> dict[int, str]:
     """
-    Return the attributes that *user_agent* tells, by catalogue id; what it does not tell is left out.
+    Return the attributes that *user_agent* tells, by catalogue id.
 
-    The result is shared: it must not be changed.
+    What it does not tell is left out. The result is shared: it must not be changed.
     """
     parsed = ua_parser.parse(user_agent[:MAX_USER_AGENT_LENGTH])
     told: dict[int, str] = {}

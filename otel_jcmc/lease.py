@@ -5,6 +5,7 @@ A key in Redis that one replica holds for a few seconds and renews; who can't re
 Used by exporter.py, so that one of the replicas on one Redis pushes OTLP.
 """
 
+from contextlib import suppress
 from typing import Final
 
 from otel_jcmc.faults import StoreUnavailable
@@ -41,8 +42,6 @@ class Lease:
 
     async def release(self) -> None:
         """Give it up, if it is ours, so that another replica need not wait; then close."""
-        try:
+        with suppress(StoreUnavailable):
             await self._link.run([("EVAL", _RELEASE, 1, self._key, self._holder)])
-        except StoreUnavailable:
-            pass
         await self._link.close()

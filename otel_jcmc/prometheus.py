@@ -33,7 +33,7 @@ def render(gauges: Iterable[Collected], own: bytes = b"") -> bytes:
     """
     is_openmetrics = own.endswith(_EOF)
     parts = [own.removesuffix(_EOF).decode()]
-    # Label sets are shared by a participant's series and live as long as *gauges*: render each once.
+    # Label sets are shared by a participant's series and live as long as *gauges*.
     label_texts: dict[int, str] = {}
     for gauge in gauges:
         observations = gauge.observations

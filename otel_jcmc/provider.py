@@ -1,12 +1,12 @@
 """
 A MeterProvider that runs callbacks and keeps nothing between collections.
 
-It implements the part of the OpenTelemetry API that last-value gauges need: `create_observable_gauge`
-and a `collect` that hands on what the callbacks observed this time. The stock SDK keeps every
-attribute set that an observable instrument has ever seen, which for participants that come and go
-is a leak, or an overflow point for everyone after the 2,000th; a collection of an asynchronous
-instrument is defined by what was observed since the previous one, so nothing need be kept.
-Other kinds of instruments go to a stock provider. Never to be set as the global provider.
+It implements the part of the OpenTelemetry API that last-value gauges need:
+`create_observable_gauge`, and a `collect` that hands on what the callbacks observed this time. The
+stock SDK keeps every attribute set that an observable instrument has ever seen, which for
+participants that come and go is a leak, or an overflow point for everyone after the 2,000th. A
+collection of an asynchronous instrument is what was observed since the previous one, so nothing
+need be kept. Other kinds of instruments go to a stock provider. Never to be set as the global one.
 
 Source: opentelemetry-specification, metrics/api.md and sdk.md (asynchronous instruments).
 """
@@ -83,7 +83,7 @@ class GaugeProvider(MeterProvider):
                 observations = [
                     observation for callback in gauge.callbacks for observation in callback(options)
                 ]
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # anybody's callback
                 self._note(gauge, f"{type(error).__name__}: {error}")
                 continue
             if gauge.trouble:

@@ -9,8 +9,9 @@ follows from a row of catalogue.py. Called by receiver.py once per push.
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -37,7 +38,7 @@ END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
 MAX_AGE_MS = 86_400_000
 
 _NUMBERS = (int, float)
-_ABSENT: frozenset[object] = frozenset((None, "", "undefined"))
+_ABSENT: Final = frozenset(("", "undefined"))
 _METRIC_OF = {row.field: row for row in METRICS}
 
 
@@ -150,9 +151,10 @@ def _identity(labels: Any, dropped: list[Fault]) -> dict[int, Any]:
     faults = []
     for row in (CLIENT, PARTICIPANT, CONFERENCE):
         value = labels.get(row.field[15:])
-        reason = text_fault(value, row) if value not in (None, "") else Reason.MISSING
-        if reason:
-            faults.append(Fault(row.field, reason))
+        is_there = value is not None and value != ""
+        fault = text_fault(value, row) if is_there else Reason.MISSING
+        if fault:
+            faults.append(Fault(row.field, fault))
         else:
             fields[row.id] = value
     if faults:
@@ -176,45 +178,73 @@ def _session(sent: Any, fields: dict[int, Any], dropped: list[Fault]) -> tuple[S
         return session, 0
     kept = 0
     for key, value in sent.items():
-        reason: Reason | None = None
-        if key == "id":
-            reason = text_fault(value, SESSION)
-            session.id = "" if reason else value
-        elif key == "meeting_id":
-            if value not in _ABSENT if type(value) is str else value is not None:
-                reason = text_fault(value, MEETING)
-                if not reason:
-                    fields[MEETING.id] = value
-        elif key == "seq":
-            reason = whole_number_fault(value, MAX_SEQ)
-            session.seq = -1 if reason else value
-        elif key == "interval_ms":
-            reason = whole_number_fault(value, MAX_INTERVAL_MS)
-            session.interval_ms = 0 if reason else value
-        elif key == "stats_age_ms":
-            reason = number_fault(value, 0, MAX_AGE_MS)
-        elif key == "end":
-            reason = _end_fault(value)
-            session.end = "" if reason or value is None else value["reason"]
-        else:
-            key, reason = echo(key), Reason.UNKNOWN_FIELD
+        take = _SESSION_FIELDS.get(key)
+        reason = take(session, value, fields) if take else Reason.UNKNOWN_FIELD
         if reason:
-            dropped.append(Fault(f"session.{key}", reason))
+            dropped.append(Fault(f"session.{key if take else echo(key)}", reason))
         else:
             kept += 1
     return session, kept
 
 
-def _end_fault(end: Any) -> Reason | None:
-    """Return what is wrong with `session.end`, null being no end."""
-    if end is None:
+def _take_id(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+    reason = text_fault(value, SESSION)
+    if not reason:
+        session.id = value
+    return reason
+
+
+def _take_meeting(_session: Session, value: Any, fields: dict[int, Any]) -> Reason | None:
+    if value is None or value == "":
         return None
-    if type(end) is not dict:
+    reason = text_fault(value, MEETING)
+    if not reason:
+        fields[MEETING.id] = value
+    return reason
+
+
+def _take_seq(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+    reason = whole_number_fault(value, MAX_SEQ)
+    if not reason:
+        session.seq = value
+    return reason
+
+
+def _take_interval(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+    reason = number_fault(value, 0, MAX_INTERVAL_MS)
+    if not reason:
+        session.interval_ms = int(value)
+    return reason
+
+
+def _take_age(_session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+    # Null metrics say all there is to say; the age is for who reads the wire.
+    return number_fault(value, 0, MAX_AGE_MS)
+
+
+def _take_end(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+    if value is None:
+        return None
+    if type(value) is not dict:
         return Reason.NOT_AN_OBJECT
-    reason = end.get("reason")
+    reason = value.get("reason")
     if type(reason) is not str:
         return Reason.NOT_TEXT
-    return None if reason in END_REASONS else Reason.UNKNOWN_WORD
+    if reason not in END_REASONS:
+        return Reason.UNKNOWN_WORD
+    session.end = reason
+    return None
+
+
+# What takes each field of `session`, or says why not.
+_SESSION_FIELDS: Final[dict[str, Callable[[Session, Any, dict[int, Any]], Reason | None]]] = {
+    "id": _take_id,
+    "meeting_id": _take_meeting,
+    "seq": _take_seq,
+    "interval_ms": _take_interval,
+    "stats_age_ms": _take_age,
+    "end": _take_end,
+}
 
 
 def _metrics(
@@ -293,9 +323,11 @@ def _labels(
     collect: frozenset[str],
 ) -> None:
     """Add the well-formed labels of *entry* to *fields*; a bad one is dropped alone."""
-    for key in entry:
-        if key not in ("value", "labels"):
-            dropped.append(Fault(f"{where}.{echo(key)}", Reason.UNKNOWN_FIELD))
+    dropped += [
+        Fault(f"{where}.{echo(key)}", Reason.UNKNOWN_FIELD)
+        for key in entry
+        if key not in ("value", "labels")
+    ]
     labels = entry.get("labels")
     if labels is None:
         return
@@ -306,7 +338,7 @@ def _labels(
         row = known.get(key)
         if row is None:
             dropped.append(Fault(f"{where}.labels.{echo(key)}", Reason.UNKNOWN_FIELD))
-        elif type(value) is str and value in _ABSENT or value is None:
+        elif value is None or (type(value) is str and value in _ABSENT):
             continue
         elif reason := text_fault(value, row):
             dropped.append(Fault(f"{where}.labels.{key}", reason))

@@ -76,7 +76,7 @@ def client_routes(client: ClientFile, cors: Cors) -> APIRouter:
 
 
 def scrape_routes(
-    scraper: Scraper | None, private_only: bool, trusted: Sequence[Network]
+    scraper: Scraper | None, trusted: Sequence[Network], *, private_only: bool
 ) -> APIRouter:
     """Return the route of the scrape; without a *scraper* it says how to get one."""
     router = APIRouter()

@@ -56,7 +56,9 @@ class Scraper:
             self.telemetry.record_snapshot(None, None)
         self.telemetry.store_up = bool(self.store.up)
         with snapshot.bound(live):
-            body = await asyncio.to_thread(self._render, is_openmetrics, is_gzip)
+            body = await asyncio.to_thread(
+                self._render, is_openmetrics=is_openmetrics, is_gzip=is_gzip
+            )
         self.telemetry.record_export("prometheus", outcome, monotonic() - started)
         headers = {
             "content-type": OPENMETRICS if is_openmetrics else TEXT,
@@ -66,7 +68,7 @@ class Scraper:
             headers["content-encoding"] = "gzip"
         return Exposition(body, headers)
 
-    def _render(self, is_openmetrics: bool, is_gzip: bool) -> bytes:
+    def _render(self, *, is_openmetrics: bool, is_gzip: bool) -> bytes:
         """Collect, render and compress the current snapshot."""
         gauges = self.provider.collect()
         body = render(gauges, self.telemetry.exposition(openmetrics=is_openmetrics))

@@ -270,7 +270,7 @@ class Settings(BaseSettings):
     def to_environ(self) -> dict[str, str]:
         """Return the environment that gives these settings, secrets included, to a child."""
         return {
-            name_of(field): _to_text(getattr(self, field))
+            name_of(field): to_text(getattr(self, field))
             for field in type(self).model_fields
             if getattr(self, field) is not None
         }
@@ -288,7 +288,7 @@ def names_of(field: str) -> list[str]:
     return [str(choice) for choice in choices.choices]
 
 
-def _to_text(value: Any) -> str:
+def to_text(value: Any) -> str:
     """Return a setting's *value* as the environment has it."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()

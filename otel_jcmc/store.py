@@ -168,8 +168,10 @@ class Store:
         reads: list[Command] = []
         for partition, members in enumerate(await self._read(indexes)):
             base = f"{self._base(partition)}participant:".encode()
-            for start in range(0, len(members), READ_CHUNK):
-                reads.append(("MGET", *(base + m for m in members[start : start + READ_CHUNK])))
+            reads += [
+                ("MGET", *(base + member for member in members[start : start + READ_CHUNK]))
+                for start in range(0, len(members), READ_CHUNK)
+            ]
         # One exchange for each few thousand, so that pushes on the event loop get their turn.
         for start in range(0, len(reads), 2):
             for values in await self._read(reads[start : start + 2]):

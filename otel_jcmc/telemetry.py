@@ -10,10 +10,11 @@ import logging
 import platform
 import sys
 from collections.abc import Callable, Iterable
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.metrics import Observation
+from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
@@ -32,6 +33,84 @@ _SECONDS: Final = (
 ACCEPTED: Final = "accepted"
 REFUSED: Final = "refused"
 FAILED: Final = "failed"
+
+
+class OwnMetric(NamedTuple):
+    """One metric of the service itself; its Prometheus name follows from name, kind and unit."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    brief: str
+    unit: str = ""
+
+    @property
+    def prometheus_name(self) -> str:
+        """The name in a scrape, which is also what a Collector makes of it."""
+        suffix = {"counter": "_total", "histogram": "_seconds"}.get(self.kind, "")
+        return self.name.replace(".", "_") + suffix
+
+
+OWN_METRICS: Final = (
+    OwnMetric(
+        "otel_jcmc.pushes",
+        "counter",
+        ("outcome", "reason"),
+        "Pushes by outcome: accepted, refused (the sender), failed (us)",
+    ),
+    OwnMetric(
+        "otel_jcmc.fields_dropped",
+        "counter",
+        ("reason",),
+        "Fields of pushes that were dropped while the rest was kept",
+    ),
+    OwnMetric("otel_jcmc.participants", "gauge", (), "Participants live in the last collection"),
+    OwnMetric(
+        "otel_jcmc.conferences",
+        "gauge",
+        (),
+        "Conferences of the participants live in the last collection",
+    ),
+    OwnMetric(
+        "otel_jcmc.participants_suppressed",
+        "counter",
+        ("reason",),
+        "Pushes of newcomers that were refused by a limit",
+    ),
+    OwnMetric("otel_jcmc.store_up", "gauge", (), "1 if Redis answered when last asked, else 0"),
+    OwnMetric(
+        "otel_jcmc.push_duration",
+        "histogram",
+        (),
+        "Time from a push's body to the store's answer, of the oldest of each batch",
+        "s",
+    ),
+    OwnMetric(
+        "otel_jcmc.collection_duration",
+        "histogram",
+        ("exporter",),
+        "Time from the read of the store to the end of the export",
+        "s",
+    ),
+    OwnMetric(
+        "otel_jcmc.exports",
+        "counter",
+        ("exporter", "outcome"),
+        "Collections by exporter, prometheus or otlp, and outcome, ok or failed",
+    ),
+    OwnMetric(
+        "otel_jcmc.callback_errors",
+        "counter",
+        ("gauge",),
+        "Gauges left out of a collection because their callback failed",
+    ),
+    OwnMetric(
+        "otel_jcmc.build_info",
+        "gauge",
+        ("version", "python_version"),
+        "Versions of the service and of Python; always 1",
+    ),
+)
 
 
 def set_up_logging(level: str) -> None:
@@ -107,63 +186,30 @@ class Telemetry:
         self._declare()
 
     def _declare(self) -> None:
-        """Declare every instrument of ours."""
+        """Declare every instrument of ours, as OWN_METRICS has it."""
         meter = self._provider.get_meter("otel_jcmc", __version__)
-        gauge, counter = meter.create_observable_gauge, meter.create_observable_counter
-        counter(
-            "otel_jcmc.pushes",
-            [lambda _: _pairs(self.pushes, "outcome", "reason")],
-            description="Pushes by outcome: accepted, refused (the sender), failed (us)",
-        )
-        counter(
-            "otel_jcmc.fields_dropped",
-            [lambda _: _singles(self.dropped, "reason")],
-            description="Fields of pushes that were dropped while the rest was kept",
-        )
-        counter(
-            "otel_jcmc.participants_suppressed",
-            [lambda _: _singles(self.suppressed, "reason")],
-            description="Pushes of newcomers that were refused by a limit",
-        )
-        counter(
-            "otel_jcmc.exports",
-            [lambda _: _pairs(self.exports, "exporter", "outcome")],
-            description="Collections that were handed to Prometheus or to an OTLP receiver",
-        )
-        counter(
-            "otel_jcmc.callback_errors",
-            [lambda _: _singles(self.callback_errors, "gauge")],
-            description="Gauges left out of a collection because their callback failed",
-        )
-        gauge(
-            "otel_jcmc.participants",
-            [lambda _: _known(self.participants)],
-            description="Participants live in the last collection",
-        )
-        gauge(
-            "otel_jcmc.conferences",
-            [lambda _: _known(self.conferences)],
-            description="Conferences of the participants live in the last collection",
-        )
-        gauge(
-            "otel_jcmc.store_up",
-            [lambda _: [Observation(int(self.store_up))]],
-            description="Whether Redis answered the last time it was asked",
-        )
         build = {"version": __version__, "python_version": platform.python_version()}
-        gauge(
-            "otel_jcmc.build_info",
-            [lambda _: [Observation(1, build)]],
-            description="Versions; always 1",
-        )
-        self._push_duration = meter.create_histogram(
-            "otel_jcmc.push_duration",
-            "s",
-            "Time from a push's body to the store's answer, of the oldest of each batch",
-        )
-        self._collection_duration = meter.create_histogram(
-            "otel_jcmc.collection_duration", "s", "Time from the read of the store to the export"
-        )
+        observed: dict[str, Callable[[], list[Observation]]] = {
+            "otel_jcmc.pushes": lambda: _pairs(self.pushes, "outcome", "reason"),
+            "otel_jcmc.fields_dropped": lambda: _singles(self.dropped, "reason"),
+            "otel_jcmc.participants_suppressed": lambda: _singles(self.suppressed, "reason"),
+            "otel_jcmc.exports": lambda: _pairs(self.exports, "exporter", "outcome"),
+            "otel_jcmc.callback_errors": lambda: _singles(self.callback_errors, "gauge"),
+            "otel_jcmc.participants": lambda: _known(self.participants),
+            "otel_jcmc.conferences": lambda: _known(self.conferences),
+            "otel_jcmc.store_up": lambda: [Observation(int(self.store_up))],
+            "otel_jcmc.build_info": lambda: [Observation(1, build)],
+        }
+        self._histograms = {}
+        for row in OWN_METRICS:
+            if row.kind == "histogram":
+                self._histograms[row.name] = meter.create_histogram(row.name, row.unit, row.brief)
+                continue
+            is_counter = row.kind == "counter"
+            create = (
+                meter.create_observable_counter if is_counter else meter.create_observable_gauge
+            )
+            create(row.name, [partial(_observe, observed[row.name])], row.unit, row.brief)
 
     def count_dropped(self, reasons: Iterable[str]) -> None:
         """Count fields that were dropped."""
@@ -177,13 +223,13 @@ class Telemetry:
 
     def record_batch(self, seconds: float) -> None:
         """Record how long the oldest push of a batch took."""
-        self._push_duration.record(seconds)
+        self._histograms["otel_jcmc.push_duration"].record(seconds)
 
     def record_export(self, exporter: str, outcome: str, seconds: float) -> None:
         """Record one collection by *exporter* and whether it got out."""
         key = (exporter, outcome)
         self.exports[key] = self.exports.get(key, 0) + 1
-        self._collection_duration.record(seconds, {"exporter": exporter})
+        self._histograms["otel_jcmc.collection_duration"].record(seconds, {"exporter": exporter})
 
     def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
         """Remember how many were live; None when there was no store to ask."""
@@ -203,6 +249,13 @@ class Telemetry:
     def shut_down(self, timeout_millis: float) -> None:
         """Export a last time and stop."""
         self._provider.shutdown(timeout_millis=timeout_millis)
+
+
+def _observe(
+    observe: Callable[[], list[Observation]], _options: CallbackOptions
+) -> Iterable[Observation]:
+    """Return what *observe* does, as the SDK asks for it."""
+    return observe()
 
 
 def _pairs(counts: dict[tuple[str, str], int], first: str, second: str) -> list[Observation]:
