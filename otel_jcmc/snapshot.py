@@ -3,7 +3,7 @@ One read of everyone who is live, shared by all callbacks of a collection.
 
 `take` reads the store; the collection that follows runs inside `bound`, and the gauges' callbacks
 ask `current`. A context variable ties the two together, so collections that overlap never share a
-snapshot. Called by prometheus and otlp's callers in app.py and exporter.py.
+snapshot. Called by scrape.py and exporter.py.
 """
 
 import logging
