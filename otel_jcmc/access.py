@@ -28,8 +28,13 @@ PRIVATE: Final = tuple(
     )
 )
 # One hop of Forwarded: what follows `for=`, quoted or not.
-_FORWARDED_FOR: Final = re.compile(r"(?:^|;)\s*for\s*=\s*(\"[^\"]*\"|[^;,\s]*)", re.IGNORECASE)
+_FORWARDED_FOR: Final = re.compile(r"(?:^|;)\s*for\s*=\s*(\"[^\"]*\"|[^;,\s\"]*)", re.IGNORECASE)
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_SEPARATORS: Final = re.compile(r"[,;=\\]")
+_PORT: Final = re.compile(r"(:(\d{1,5}|_[A-Za-z0-9._-]+))?")
 PREFLIGHT_SECONDS: Final = b"86400"
+# Without it a page of another origin can't read when to come back.
+_EXPOSE: Final = (b"access-control-expose-headers", b"retry-after")
 
 
 def is_private(scope: Any, trusted: Sequence[Network]) -> bool:
@@ -61,8 +66,12 @@ def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
         if name in (b"x-forwarded-for", b"x-real-ip"):
             chains.setdefault(name, []).extend(value.decode("latin-1").split(","))
         elif name == b"forwarded":
-            hops = [_FORWARDED_FOR.search(hop) for hop in value.decode("latin-1").split(",")]
-            chains.setdefault(name, []).extend(hop[1].strip('"') if hop else "" for hop in hops)
+            # In quotes a sender may have hidden a pair: `host="x;for=10.0.0.1"`.
+            text = _QUOTED.sub(lambda it: _SEPARATORS.sub("?", it[0]), value.decode("latin-1"))
+            hops = [_FORWARDED_FOR.findall(hop) for hop in text.split(",")]
+            chains.setdefault(name, []).extend(
+                hop[0].strip('"') if len(hop) == 1 else "" for hop in hops
+            )
     return chains.values()
 
 
@@ -79,14 +88,19 @@ def _caller(hops: list[str], trusted: Sequence[Network]) -> Address | None:
 @lru_cache(maxsize=1024)
 def _address(text: str) -> Address | None:
     """Return the address in *text*, which may have a port and brackets; None if there is none."""
-    text = text.strip()
+    text, port = text.strip(), ""
     if text.startswith("["):
-        text = text[1:].partition("]")[0]
+        text, closed, port = text[1:].partition("]")
+        if not closed:
+            return None
     elif text.count(":") == 1:
-        text = text.partition(":")[0]
+        text, colon, port = text.partition(":")
+        port = colon + port
     try:
         address = ip_address(text)
     except ValueError:
+        return None
+    if not _PORT.fullmatch(port):
         return None
     return getattr(address, "ipv4_mapped", None) or address
 
@@ -108,7 +122,7 @@ class Cors:
         """Allow *origins*, or all with `*`."""
         self._origins = None if "*" in origins else frozenset(each.encode() for each in origins)
         self.headers: list[Header] = (
-            [(b"access-control-allow-origin", b"*")] if self._origins is None else []
+            [(b"access-control-allow-origin", b"*"), _EXPOSE] if self._origins is None else []
         )
 
     def answer(self, headers: Iterable[Header]) -> list[Header]:
@@ -122,6 +136,7 @@ class Cors:
                 return [
                     (b"access-control-allow-origin", value),
                     (b"access-control-allow-credentials", b"true"),
+                    _EXPOSE,
                     vary,
                 ]
         return [vary]

@@ -1,0 +1,67 @@
+"""Fixtures of the client's tests: the real file in a real browser."""
+
+from collections.abc import Iterator
+
+import pytest
+from client.pages import Origin, Tab, opened_tab, running_chromium, running_origin
+from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """
+    Return a headless Chromium for one module.
+
+    Not for the session: Playwright's sync API keeps an event loop running in this thread for as
+    long as it lives, and no test after it could run a loop of its own.
+    """
+    with running_chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def module_origin() -> Iterator[Origin]:
+    with running_origin() as running:
+        yield running
+
+
+@pytest.fixture
+def origin(module_origin: Origin) -> Origin:
+    """Return the server of the meeting's page, as new."""
+    module_origin.requests.clear()
+    module_origin.push_status = 200
+    module_origin.push_headers = {}
+    return module_origin
+
+
+@pytest.fixture
+def other_origin() -> Iterator[Origin]:
+    """Return a server of another origin than the page's."""
+    with running_origin() as running:
+        yield running
+
+
+@pytest.fixture
+def bare_tab(browser: Browser, origin: Origin) -> Iterator[Tab]:
+    """Return a new page without the client. What it complains of by the end fails the test."""
+    with opened_tab(browser, origin) as tab:
+        yield tab
+        assert tab.take_complaints() == []
+
+
+@pytest.fixture(scope="module")
+def module_tab(browser: Browser, module_origin: Origin) -> Iterator[Tab]:
+    with opened_tab(browser, module_origin) as tab:
+        tab.load_client()
+        yield tab
+
+
+@pytest.fixture
+def tab(module_tab: Tab) -> Iterator[Tab]:
+    """
+    Return a page with the client file as it is in the repository, for what leaves nothing behind.
+
+    All of a module shares it. What it complains of fails the test.
+    """
+    yield module_tab
+    assert module_tab.take_complaints() == []

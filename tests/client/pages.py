@@ -1,0 +1,206 @@
+"""
+Pages for the real browser: what serves them, and a tab that looks into them.
+
+`Origin` is a small web server on 127.0.0.1 with a blank page, the client file (filled in as the
+service does it) and a push door that answers as told. `Tab` runs JavaScript in a page and keeps
+every word on its console and every error. The fixtures in conftest.py make both.
+"""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HERE = Path(__file__).parent
+CLIENT_FILE = HERE.parents[1] / "client" / "otel_jcmc.js"
+SETTINGS_LINE = "const SETTINGS = {};"
+PAGE = '<!doctype html><title>call</title><script src="/fakes.js"></script>'
+CHROMIUM_FLAGS = [
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    # Nothing leaves the machine.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]
+
+
+def chromium_path() -> str:
+    """Return Chromium's path. Its absence fails the test: a suite that may skip proves nothing."""
+    for name in ("chromium-headless-shell", "chromium"):
+        found = shutil.which(name) or shutil.which(name, path="/usr/bin")
+        if found:
+            return found
+    pytest.fail("no Chromium: apt-get install -y chromium-headless-shell", pytrace=False)
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """Run a headless Chromium; Playwright gives it no sandbox, which root could not have."""
+    path = chromium_path()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Request:
+    """What a browser sent."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str
+
+    def push(self) -> dict[str, Any]:
+        """Return the body as JSON."""
+        pushed: dict[str, Any] = json.loads(self.body)
+        return pushed
+
+
+@dataclass
+class Origin:
+    """A running server: its URL, what came in, and how it answers a push."""
+
+    url: str
+    requests: list[Request] = field(default_factory=list)
+    push_status: int = 200
+    push_headers: dict[str, str] = field(default_factory=dict)
+
+    def client_file(self, settings: dict[str, Any] | None = None) -> str:
+        """Return the URL of the client file with *settings*, or as it is in the repository."""
+        query = f"?settings={quote(json.dumps(settings))}" if settings is not None else ""
+        return f"{self.url}/client-file{query}"
+
+    def wait_for(self, count: int, page: Page, seconds: float = 10) -> list[Request]:
+        """Return all requests but GETs, as soon as there are *count*; *page* goes on meanwhile."""
+        deadline = time.monotonic() + seconds
+        while len(self.requests) < count:
+            assert time.monotonic() < deadline, f"{len(self.requests)} of {count} requests"
+            page.wait_for_timeout(20)
+        return self.requests
+
+
+def _client_text(settings: str | None) -> str:
+    text = CLIENT_FILE.read_text(encoding="utf-8")
+    assert text.count(SETTINGS_LINE) == 1
+    return text.replace(SETTINGS_LINE, f"const SETTINGS = {settings};") if settings else text
+
+
+class _Server(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.origin = Origin(f"http://127.0.0.1:{self.server_port}")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        if parts.path == "/page":
+            self.answer(200, "text/html", PAGE)
+        elif parts.path == "/fakes.js":
+            self.answer(200, "text/javascript", (HERE / "fakes.js").read_text(encoding="utf-8"))
+        elif parts.path == "/client-file":
+            settings = parse_qs(parts.query).get("settings", [None])[0]
+            self.answer(200, "text/javascript", _client_text(settings))
+        else:
+            self.answer(404, "text/plain", "")
+
+    def do_POST(self) -> None:
+        self.record()
+        origin = self.server.origin
+        self.answer(origin.push_status, "text/plain", "OK", origin.push_headers)
+
+    def do_OPTIONS(self) -> None:
+        self.record()
+        self.answer(403, "text/plain", "")
+
+    def record(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.origin.requests.append(Request(self.command, self.path, headers, body))
+
+    def answer(
+        self, status: int, kind: str, text: str, headers: dict[str, str] | None = None
+    ) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.send_header("Access-Control-Allow-Origin", "*")
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base's name
+        pass
+
+
+@contextmanager
+def running_origin() -> Iterator[Origin]:
+    """Run a server on a free port of 127.0.0.1."""
+    server = _Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.origin
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass
+class Tab:
+    """A page of *origin* with the fakes in it, and all that it complained of."""
+
+    page: Page
+    origin: Origin
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Load the page anew."""
+        self.page.goto(f"{self.origin.url}/page")
+
+    def load_client(self, settings: dict[str, Any] | None = None) -> None:
+        """Load the client file into the page."""
+        self.page.add_script_tag(url=self.origin.client_file(settings))
+
+    def take_complaints(self) -> list[str]:
+        """Return what the page complained of since the last time, late rejections included."""
+        self.page.evaluate("() => new Promise((resolve) => setTimeout(resolve))")
+        complaints, self.complaints = self.complaints, []
+        # What the browser itself notes of an answer that is no 200; no page can help it.
+        return [word for word in complaints if "Failed to load resource" not in word]
+
+    def run(self, body: str, argument: Any = None) -> Any:
+        """Run the body of an async function; what it returns comes back as JSON carries it."""
+        script = f"async (argument) => JSON.stringify(await (async () => {{ {body} }})()) ?? 'null'"
+        return json.loads(self.page.evaluate(script, argument))
+
+
+@contextmanager
+def opened_tab(browser: Browser, origin: Origin) -> Iterator[Tab]:
+    """Open a page with an empty storage of its own."""
+    context = browser.new_context()
+    tab = Tab(context.new_page(), origin)
+    tab.page.on("console", lambda said: tab.complaints.append(f"{said.type}: {said.text}"))
+    tab.page.on("pageerror", lambda error: tab.complaints.append(f"thrown: {error}"))
+    tab.open()
+    yield tab
+    context.close()

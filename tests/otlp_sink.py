@@ -1,0 +1,268 @@
+"""
+An OTLP receiver in the test's own process: gRPC and HTTP/protobuf on free ports of loopback.
+
+    with OtlpSink() as sink:
+        ... push to sink.grpc_endpoint or sink.http_endpoint ...
+        assert ("otel_jcmc.store_up", {}, 1) in sink.points()
+
+It keeps every request that it took. `refuse` makes it answer UNAVAILABLE or 503 from then on,
+`stop` and `start` make it go away and come back on the same ports. Its gRPC side takes messages
+of 4 MiB at most, as gRPC servers do by default.
+"""
+
+import gzip
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple, Self
+
+import grpc  # type: ignore[import-untyped]  # it ships no hints
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+
+_SERVICE = "opentelemetry.proto.collector.metrics.v1.MetricsService"
+_DONE: bytes = ExportMetricsServiceResponse().SerializeToString()
+_UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.decompress,
+    "deflate": zlib.decompress,
+}
+
+
+class Point(NamedTuple):
+    """One point: the metric's name, its attributes, its value (of a histogram: the count)."""
+
+    name: str
+    attributes: dict[str, Any]
+    value: float
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    One request that was taken.
+
+    Attributes:
+        transport: `grpc` or `http`.
+        size: bytes of the message, unpacked.
+        headers: HTTP headers or gRPC metadata, names in lower case.
+        at: time.monotonic() when it came.
+    """
+
+    transport: str
+    message: ExportMetricsServiceRequest
+    size: int
+    headers: Mapping[str, str]
+    at: float = field(default_factory=time.monotonic)
+
+    def metrics(self) -> list[Metric]:
+        """Return its metrics in order."""
+        return [
+            metric
+            for resource in self.message.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        ]
+
+    def points(self, prefix: str = "") -> list[Point]:
+        """Return the points of the metrics whose names start with *prefix*, in order."""
+        return [
+            Point(metric.name, _attributes(point.attributes), _value(point))
+            for metric in self.metrics()
+            if metric.name.startswith(prefix)
+            for point in getattr(metric, metric.WhichOneof("data") or "gauge").data_points
+        ]
+
+    def resource(self) -> dict[str, Any]:
+        """Return the attributes of its resource; it has one."""
+        (found,) = self.message.resource_metrics
+        return _attributes(found.resource.attributes)
+
+
+class OtlpSink:
+    """
+    The receiver; a context manager.
+
+    Attributes:
+        requests: what it took, in order.
+        tries: requests that came, the refused ones included.
+        refuse: refuse everything from now on.
+    """
+
+    def __init__(self, tls: tuple[str, str] | None = None) -> None:
+        """Take free ports; *tls* is (certificate file, key file) for both transports."""
+        self._tls = tls
+        self._grpc_port, self._http_port = _free_port(), _free_port()
+        self._grpc: grpc.Server | None = None
+        self._http: ThreadingHTTPServer | None = None
+        self._thread: threading.Thread | None = None
+        self.requests: list[Request] = []
+        self.tries = 0
+        self.refuse = False
+
+    @property
+    def grpc_endpoint(self) -> str:
+        """The value of OTEL_EXPORTER_OTLP_ENDPOINT for gRPC."""
+        return f"{self._scheme}://127.0.0.1:{self._grpc_port}"
+
+    @property
+    def http_endpoint(self) -> str:
+        """The value of OTEL_EXPORTER_OTLP_ENDPOINT for HTTP; metrics go to its /v1/metrics."""
+        return f"{self._scheme}://127.0.0.1:{self._http_port}"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._tls else "http"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the last request, names in lower case."""
+        return self.requests[-1].headers if self.requests else {}
+
+    def points(self, prefix: str = "") -> list[Point]:
+        """Return every point of the metrics whose names start with *prefix*, as they came."""
+        return [point for request in list(self.requests) for point in request.points(prefix)]
+
+    def metrics(self) -> dict[str, Metric]:
+        """Return the metrics by their names, the last one of each."""
+        return {each.name: each for request in list(self.requests) for each in request.metrics()}
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Return the attributes of each resource that was seen, once each."""
+        found: list[dict[str, Any]] = []
+        for request in list(self.requests):
+            if (resource := request.resource()) not in found:
+                found.append(resource)
+        return found
+
+    def requests_of(self, prefix: str) -> list[Request]:
+        """Return the requests with a metric whose name starts with *prefix*, in order."""
+        return [request for request in list(self.requests) if request.points(prefix)]
+
+    def start(self) -> Self:
+        """Listen, on the same ports as before."""
+        self._grpc = _grpc_server(self)
+        address = f"127.0.0.1:{self._grpc_port}"
+        if self._tls:
+            certificate, key = (open(path, "rb").read() for path in self._tls)  # noqa: PTH123, SIM115
+            credentials = grpc.ssl_server_credentials([(key, certificate)])
+            assert self._grpc.add_secure_port(address, credentials) == self._grpc_port
+        else:
+            assert self._grpc.add_insecure_port(address) == self._grpc_port
+        self._grpc.start()
+        self._http = _HttpServer(("127.0.0.1", self._http_port), _handler(self))
+        if self._tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self._tls)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Go away: connections are refused until `start`."""
+        if self._grpc is not None:
+            self._grpc.stop(0).wait()
+            self._grpc = None
+        if self._http is not None and self._thread is not None:
+            self._http.shutdown()
+            self._thread.join()
+            self._http.server_close()
+            self._http = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def take(self, transport: str, raw: bytes, headers: Mapping[str, str]) -> bool:
+        """Keep one request; False when it is to be refused."""
+        self.tries += 1
+        if self.refuse:
+            return False
+        message = ExportMetricsServiceRequest.FromString(raw)
+        self.requests.append(Request(transport, message, len(raw), headers))
+        return True
+
+
+class _HttpServer(ThreadingHTTPServer):
+    """One thread for each request; whoever goes away in the middle is no error of ours."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
+def _handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:
+    """Return the HTTP side of *sink*; every answer closes its connection."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["content-length"]))
+            if unpack := _UNPACK.get(self.headers.get("content-encoding", "")):
+                raw = unpack(raw)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status = 404
+            if self.path == "/v1/metrics":
+                status = 200 if sink.take("http", raw, headers) else 503
+            self.send_response(status)
+            self.send_header("content-type", "application/x-protobuf")
+            self.end_headers()
+            self.wfile.write(_DONE)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler
+
+
+def _grpc_server(sink: OtlpSink) -> grpc.Server:
+    """Return the gRPC side of *sink*."""
+
+    def export(raw: bytes, context: grpc.ServicerContext) -> bytes:
+        headers = {pair.key: str(pair.value) for pair in context.invocation_metadata()}
+        if not sink.take("grpc", raw, headers):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "told to refuse")
+        return _DONE
+
+    server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
+    methods = {"Export": grpc.unary_unary_rpc_method_handler(export)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, methods),))
+    return server
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    """Return the attributes in *pairs*."""
+    return {pair.key: _plain(pair) for pair in pairs}
+
+
+def _plain(pair: KeyValue) -> Any:
+    """Return the value of *pair* as Python has it."""
+    kind = pair.value.WhichOneof("value")
+    return getattr(pair.value, kind) if kind else None
+
+
+def _value(point: Any) -> float:
+    """Return the value of a number's *point*, the count of a histogram's."""
+    if not hasattr(point, "as_double"):
+        return float(point.count)
+    return float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
+
+
+def _free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
