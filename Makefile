@@ -14,7 +14,7 @@ run: $(VENV)/.run  ## set everything up and serve on port 3000
 
 test: $(VENV)/.dev  ## set everything up, real parts included, and run every test
 	@PYTHON=$(BIN)/python tests/real-parts.sh
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev  ## format, lint, types, generated files and configurations
 	$(BIN)/ruff format --check

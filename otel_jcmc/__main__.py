@@ -41,6 +41,7 @@ def main() -> None:
     simulate.add_argument("--for", type=float, default=60, metavar="SECONDS", dest="seconds")
     simulate.add_argument("--interval", type=float, default=10, metavar="SECONDS")
     simulate.add_argument("--url", default="http://127.0.0.1:3000/metrics/push")
+    simulate.add_argument("--seed", type=int, help="the same people each time")
     commands.add_parser("export")  # what serve starts when OTLP is on; not in the help
     arguments = parser.parse_args()
     try:
@@ -75,6 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
                     arguments.conferences,
                     arguments.seconds,
                     arguments.interval,
+                    arguments.seed,
                 )
             )
 
@@ -87,8 +89,13 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
     from otel_jcmc.faults import StoreCannotStart
     from otel_jcmc.settings import Settings
 
+    try:
+        of_file = dotenv_values(".env")
+    except UnicodeDecodeError:
+        print("otel-jcmc: .env: it is no UTF-8 text", file=sys.stderr)
+        return 1
     # The SDK's exporters read the environment by themselves, not the file.
-    for name, value in dotenv_values(".env").items():
+    for name, value in of_file.items():
         if name.startswith("OTEL_") and value:
             os.environ.setdefault(name, value)
     try:
@@ -96,7 +103,8 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
             where = str(fault["loc"][0]) if fault["loc"] else "settings"
-            print(f"otel-jcmc: {where}: {fault['msg']}", file=sys.stderr)
+            what = fault["msg"].removeprefix("Value error, ")
+            print(f"otel-jcmc: {where}: {what}", file=sys.stderr)
     except StoreCannotStart as error:
         print(f"otel-jcmc: {error}", file=sys.stderr)
     return 1
@@ -139,6 +147,9 @@ def serve(settings: "Settings") -> int:
         async with app.router.lifespan_context(app):
             gc.freeze()
             _say_where(settings, listener.getsockname()[1])
+            for number in (signal.SIGTERM, signal.SIGINT):
+                # uvicorn takes these, and raises them again when it is done: our end comes after.
+                signal.signal(number, lambda *_: None)
             await uvicorn.Server(config).serve(sockets=[listener])
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
@@ -222,8 +233,10 @@ def export(settings: "Settings") -> int:
         task = asyncio.create_task(running)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
+        if task.cancelled():
+            # Not by the road that waits for threads: a receiver that hangs would hold us for 10 s.
+            os._exit(0)
+        task.result()
 
     asyncio.run(until_ended())
     return 0

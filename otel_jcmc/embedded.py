@@ -102,26 +102,40 @@ class EmbeddedStore:
         self._take_folder()
         for leftover in ("socket", "log"):
             (self._folder / leftover).unlink(missing_ok=True)
-        self._launch(binary)
+        try:
+            self._launch(binary)
+        except StoreCannotStart:
+            self.stop()
+            raise
 
     def restart(self) -> None:
-        """Start the server again after it has died; what it held is gone."""
+        """
+        Start the server again after it has died; what it held is gone.
+
+        Raises:
+            StoreCannotStart: it does not start now; it may be tried again.
+        """
         self._launch(find_server())
 
     def stop(self) -> None:
         """End the server and remove its folder."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout=READY_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
+        self._end()
         if self._lock is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._lock.close()
             self._lock = None
+
+    def _end(self) -> None:
+        """End the server, if there is one."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=READY_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
     def _take_folder(self) -> None:
         """Make the folder ours alone, and lock it for as long as we live."""
@@ -154,21 +168,25 @@ class EmbeddedStore:
             *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
             *("--dir", str(self._folder), "--logfile", str(log_path), "--daemonize", "no"),
         ]
-        self._process = subprocess.Popen(
-            command,
-            cwd=self._folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509  # one system call, no Python lock
-            # Ctrl-C in a terminal is ours to handle: the server goes last.
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509  # one system call, no Python lock
+                # Ctrl-C in a terminal is ours to handle: the server goes last.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StoreCannotStart(f"the embedded store does not start: {error}") from error
         deadline = time.monotonic() + READY_SECONDS
         while not _answers(path):
             if not self.is_running or time.monotonic() > deadline:
-                last = log_path.read_text(errors="replace").strip().splitlines()[-1:]
-                self.stop()
+                self._end()
+                said = log_path.read_text(errors="replace") if log_path.exists() else ""
+                last = "".join(said.strip().splitlines()[-1:])
                 raise StoreCannotStart(f"the embedded store does not start: {binary} {last}")
             time.sleep(0.005)
         log.info("store: embedded %s, pid %d", binary.name, self._process.pid)

@@ -4,7 +4,8 @@ The process that pushes OTLP, and the one that watches it.
 Encoding takes 12 to 15 µs a point, 2 s of the interpreter's lock at 10,000 participants, which no
 push may feel. So `serve` starts a second process (`ExporterProcess`), which reads the same Redis
 and runs the same snapshot, gauges and provider into the SDK's exporter (`run`). It tells its
-parent about each export with one line of JSON on stdout, and ends when its stdin does.
+parent about each export with one line of JSON on stdout, an empty object when another replica
+takes over, and ends when its stdin does.
 """
 
 import asyncio
@@ -57,37 +58,36 @@ async def run(
     provider = GaugeProvider()
     declare(provider.get_meter("otel_jcmc"), naming, metrics_prefix)
     exporter = WatchedExporter(make_exporter(protocol), "participants")
-    leader = _Leader(lease)
-    renewing = asyncio.create_task(leader.keep())
+    renewing = asyncio.create_task(_keep(lease))
     try:
         next_push = monotonic() + interval_seconds
         while True:
             await asyncio.sleep(max(0.0, next_push - monotonic()))
             next_push = max(next_push + interval_seconds, monotonic())
-            if leader.is_ours:
-                report = await _export(store, provider, exporter, resource, timeout_seconds)
-                print(json.dumps(report), flush=True)
+            if lease.is_ours:
+                _tell(await _export(store, provider, exporter, resource, timeout_seconds))
     finally:
         renewing.cancel()
         await lease.release()
         await store.close()
 
 
-class _Leader:
-    """Keeps the lease and says whether it is ours."""
+async def _keep(lease: Lease) -> None:
+    """Take or renew the *lease* for ever; say so when it changes hands."""
+    was_ours = False
+    while True:
+        is_ours = await lease.hold()
+        if is_ours != was_ours:
+            log.info("otlp: this replica %s", "pushes" if is_ours else "leaves it to another")
+            if not is_ours:
+                _tell({})
+        was_ours = is_ours
+        await asyncio.sleep(RENEW_SECONDS)
 
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-        self.is_ours = False
 
-    async def keep(self) -> None:
-        """Take or renew the lease for ever; log when it changes hands."""
-        while True:
-            ours = await self._lease.hold()
-            if ours != self.is_ours:
-                log.info("otlp: this replica %s", "pushes" if ours else "leaves it to another")
-            self.is_ours = ours
-            await asyncio.sleep(RENEW_SECONDS)
+def _tell(report: Report) -> None:
+    """Tell the parent."""
+    print(json.dumps(report), flush=True)
 
 
 async def _export(

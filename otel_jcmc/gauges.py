@@ -141,8 +141,14 @@ def _observe_paths(row: Metric, naming: Naming, snapshot: Snapshot) -> list[Obse
 
 
 def _observe_info(labels_of: LabelsOf, snapshot: Snapshot) -> list[Observation]:
-    """Return a 1 for each participant, with what describes it."""
-    return [Observation(1, labels) for labels in snapshot.derive(labels_of)]
+    """Return a 1 for each participant, with what describes it; twins have one between them."""
+    described = snapshot.derive(labels_of)
+    if snapshot.derive(_TWINS[Naming.OTEL]):
+        # Two would fail every query that joins on the identity.
+        identities = snapshot.derive(_LABELS[Naming.OTEL, Scope.IDENTITY, ()])
+        pairs = zip(identities, described, strict=True)
+        described = list({tuple(who.values()): labels for who, labels in pairs}.values())
+    return [Observation(1, labels) for labels in described]
 
 
 def _scale(row: Metric, naming: Naming) -> tuple[int, int]:

@@ -6,6 +6,7 @@ Used by exporter.py, so that one of the replicas on one Redis pushes OTLP.
 """
 
 from contextlib import suppress
+from time import monotonic
 from typing import Final
 
 from otel_jcmc.faults import StoreUnavailable
@@ -31,17 +32,26 @@ class Lease:
         self._link = Link(url)
         self._key = key
         self._holder = holder
+        self._until = 0.0
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is ours still, by the time since we asked: we may have been stopped since."""
+        return monotonic() < self._until
 
     async def hold(self) -> bool:
         """Take or renew the lease; False when somebody else has it or Redis does not answer."""
+        asked = monotonic()
         try:
             replies = await self._link.run([("EVAL", _HOLD, 1, self._key, self._holder, LEASE_MS)])
         except StoreUnavailable:
-            return False
-        return bool(replies[0] == 1)
+            replies = [0]
+        self._until = asked + LEASE_MS / 1000 if replies[0] == 1 else 0.0
+        return self.is_ours
 
     async def release(self) -> None:
         """Give it up, if it is ours, so that another replica need not wait; then close."""
+        self._until = 0.0
         with suppress(StoreUnavailable):
             await self._link.run([("EVAL", _RELEASE, 1, self._key, self._holder)])
         await self._link.close()

@@ -10,6 +10,7 @@ Source: OpenTelemetry protocol exporter specification, protocol/exporter.md.
 """
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -30,6 +31,11 @@ from otel_jcmc import __version__
 from otel_jcmc.provider import Collected
 
 log = logging.getLogger(__name__)
+# Where the SDK's exporters log each try that fails.
+_SDK_LOGGERS: Final = (
+    "opentelemetry.exporter.otlp.proto.grpc.exporter",
+    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
+)
 
 MAX_POINTS: Final = 8_000
 # Of the 4 MiB that gRPC servers take by default, with room for what the estimate leaves out.
@@ -91,18 +97,32 @@ class WatchedExporter(MetricExporter):
         self._exporter = exporter
         self._what = what
         self._works: bool | None = None
+        self._thread, self._why = 0, ""
+        for name in _SDK_LOGGERS:
+            logging.getLogger(name).addFilter(self._is_not_of_ours)
+
+    def _is_not_of_ours(self, record: logging.LogRecord) -> bool:
+        """Keep the first that the SDK says of an export of ours, and let others have theirs."""
+        if threading.get_ident() != self._thread:
+            return True
+        self._why = self._why or record.getMessage()
+        return False
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
     ) -> MetricExportResult:
         """Export, and say so when it begins or ceases to work."""
-        result = self._exporter.export(metrics_data, timeout_millis, **kwargs)
+        self._thread, self._why = threading.get_ident(), ""
+        try:
+            result = self._exporter.export(metrics_data, timeout_millis, **kwargs)
+        finally:
+            self._thread = 0
         works = result is MetricExportResult.SUCCESS
         if works != self._works:
             if works:
                 log.info("otlp: the receiver takes %s", self._what)
             else:
-                log.warning("otlp: the receiver does not take %s; trying again", self._what)
+                log.warning("otlp: the receiver does not take %s: %s", self._what, self._why)
         self._works = works
         return result
 

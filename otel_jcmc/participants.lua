@@ -31,7 +31,9 @@ local function write(key, session, seq, ttl, payload)
 
   local stored, started, stored_seq, stored_session = redis.call('GET', key), now, 0, nil
   if stored and string.byte(stored) == SCHEMA then
-    started, stored_seq, stored_session = struct.unpack('>dI4Bc0', stored, 2)
+    -- A damaged value must not refuse everybody in this batch: it counts as another session's.
+    local whole, at, number, id = pcall(struct.unpack, '>dI4Bc0', stored, 2)
+    if whole then started, stored_seq, stored_session = at, number, id end
   end
   local same = stored_session == session
 
@@ -70,7 +72,8 @@ if longest > 0 and redis.call('PTTL', live) < longest + behind then redis.call('
 if ends then
   redis.call('ZREMRANGEBYSCORE', ended, '-inf', now)
   -- Ends cost their sender nothing: bound what they can fill.
-  if most > 0 and redis.call('ZCARD', ended) > 2 * most then redis.call('ZPOPMIN', ended) end
+  local beyond = redis.call('ZCARD', ended) - 2 * most
+  if most > 0 and beyond > 0 then redis.call('ZPOPMIN', ended, beyond) end
   redis.call('PEXPIRE', ended, remember)
 end
 return table.concat(answers)

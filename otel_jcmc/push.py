@@ -176,7 +176,7 @@ def _session(sent: Any, fields: dict[int, Any], dropped: list[Fault]) -> tuple[S
     if type(sent) is not dict:
         dropped.append(Fault("session", Reason.NOT_AN_OBJECT))
         return session, 0
-    kept = 0
+    kept = 0 if sent else 1
     for key, value in sent.items():
         take = _SESSION_FIELDS.get(key)
         reason = take(session, value, fields) if take else Reason.UNKNOWN_FIELD

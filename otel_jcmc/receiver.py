@@ -134,7 +134,10 @@ class PushDoor:
             PushRefused: too large, which its head tells before it is read, or too slow.
         """
         for name, value in headers:
-            if name == b"content-length" and int(value) > self._max_body_bytes:
+            if name != b"content-length":
+                continue
+            # No digits: not every server refuses that before us.
+            if not value.isdigit() or int(value) > self._max_body_bytes:
                 raise PushRefused([Fault("", Reason.BODY_TOO_LARGE)])
         try:
             async with asyncio.timeout(BODY_SECONDS):

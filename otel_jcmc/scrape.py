@@ -45,7 +45,7 @@ class Scraper:
     async def scrape(self, accept: str, accept_encoding: str) -> Exposition:
         """Return the exposition of everyone who is live now, in the format that is asked for."""
         started = monotonic()
-        is_openmetrics = "openmetrics" in choose_encoder(accept)[1]
+        is_openmetrics = _wants_openmetrics(accept)
         is_gzip = gzip_accepted(accept_encoding)
         live, outcome = snapshot.EMPTY, "ok"
         try:
@@ -76,3 +76,12 @@ class Scraper:
             return body
         packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
         return packer.compress(body) + packer.flush()
+
+
+def _wants_openmetrics(accept: str) -> bool:
+    """Say whether the header *accept* asks for OpenMetrics."""
+    try:
+        return "openmetrics" in choose_encoder(accept)[1]
+    except (TypeError, ValueError):
+        # prometheus_client 0.26 stumbles over a version that is no number.
+        return False

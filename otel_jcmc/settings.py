@@ -9,6 +9,7 @@ this file. Only app, generate and the command line see `Settings`.
 """
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -112,7 +113,7 @@ class Settings(BaseSettings):
         ("*",),
         validation_alias=_named("JCMC_CORS_ALLOWED_ORIGINS"),
         description="Origins whose pages may push and load the client file, with commas;"
-        " `*` for all.",
+        " `*` for all, `none` for none.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         PRIVATE,
@@ -215,7 +216,7 @@ class Settings(BaseSettings):
     @field_validator("cors_allowed_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: Any) -> Any:
-        return _split(value)
+        return () if value == "none" else _split(value)
 
     @field_validator("cors_allowed_origins")
     @classmethod
@@ -233,7 +234,10 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split_networks(cls, value: Any) -> Any:
-        return () if value == "none" else _split(value)
+        parts = () if value == "none" else _split(value)
+        for part in parts:
+            _check_network(part)
+        return parts
 
     @field_validator("metrics_exporter", mode="before")
     @classmethod
@@ -269,11 +273,15 @@ class Settings(BaseSettings):
 
     def to_environ(self) -> dict[str, str]:
         """Return the environment that gives these settings, secrets included, to a child."""
-        return {
+        environ = {
             name_of(field): to_text(getattr(self, field))
             for field in type(self).model_fields
             if getattr(self, field) is not None
         }
+        # Under its general name: the metrics' own would be taken as it is, without /v1/metrics.
+        if endpoint := environ.pop("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", None):
+            environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+        return environ
 
 
 def name_of(field: str) -> str:
@@ -305,9 +313,25 @@ _HTTP = ("http", "https")
 
 def _check_url(url: str | None, name: str, schemes: tuple[str, ...]) -> None:
     """Refuse a *url* of another scheme; its text is not repeated, it may hold a password."""
-    if url is not None and urlsplit(url).scheme not in schemes:
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # Not its message: what looks like a port may be a piece of an unescaped password.
+        raise ValueError(f"{name} is no URL: its host or port can't be read") from None
+    if parts.scheme not in schemes:
         wanted = ", ".join(f"{scheme}://" for scheme in schemes)
         raise ValueError(f"{name} must start with one of {wanted}")
+
+
+def _check_network(text: Any) -> None:
+    """Refuse a *text* that is no network, in one line and not one for each family."""
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError(f"{str(text)!r} is no network: 10.0.0.0/8 is one") from None
 
 
 def _split(value: Any) -> Any:

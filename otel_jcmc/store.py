@@ -34,6 +34,8 @@ READ_CHUNK: Final = 1000
 # An end is remembered for as long as a push may live: nothing older is still on its way.
 REMEMBER_ENDED_MS: Final = 300_000
 PRUNE_BEHIND_MS: Final = 60_000
+# At the edge of its memory Redis refuses some writes and takes others: one change, not many.
+REFUSAL_OVER_SECONDS: Final = 10.0
 
 _SCRIPT: Final = files("otel_jcmc").joinpath("participants.lua").read_bytes()
 _SHA: Final = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
@@ -83,7 +85,7 @@ class Store:
         self._queue: list[_Waiting] = []
         self._queued_bytes = 0
         self._flushing: asyncio.Task[None] | None = None
-        self._refusal: str | None = None
+        self._refusal, self._refused_at = "", 0.0
         self.up: bool | None = None
 
     async def put(self, write: Write) -> Stored:
@@ -216,18 +218,21 @@ class Store:
             if up:
                 log.info("store: Redis answers")
             else:
-                log.warning("store: Redis does not answer: %s", why or "time-out")
+                log.warning("store: Redis does not answer: %s", str(why or "") or "time-out")
         self.up = up
 
     def _note_refusal(self, replies: list[Any]) -> None:
-        """Say so when Redis begins to refuse writes for another reason, and when it ends."""
-        refusal = next((str(reply) for reply in replies if isinstance(reply, Exception)), None)
-        if refusal != self._refusal:
-            if refusal:
+        """Say so when Redis begins to refuse writes for another reason, and when it has ended."""
+        # What follows "script:" is a line of the script, another one for a leave than for a push.
+        refusals = (str(reply) for reply in replies if isinstance(reply, Exception))
+        refusal = next(refusals, "").partition(" script:")[0]
+        if refusal:
+            if refusal != self._refusal:
                 log.warning("store: Redis refuses writes: %s", refusal)
-            else:
-                log.info("store: Redis takes writes again")
-        self._refusal = refusal
+            self._refusal, self._refused_at = refusal, monotonic()
+        elif self._refusal and monotonic() - self._refused_at > REFUSAL_OVER_SECONDS:
+            log.info("store: Redis takes writes again")
+            self._refusal = ""
 
     async def close(self) -> None:
         """Answer who still waits, then close the connections."""

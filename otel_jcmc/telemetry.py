@@ -122,6 +122,8 @@ def set_up_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    # uvicorn warns of every request that is no HTTP: anybody could fill the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     logging.getLogger("otel_jcmc").setLevel(level)
 
 
@@ -162,7 +164,11 @@ class Telemetry:
 
     def __init__(self, resource: Resource) -> None:
         """Declare everything."""
-        self.pushes: dict[tuple[str, str], int] = {(ACCEPTED, ""): 0}
+        # Zeros from the start, so that the first failure is an increase and not a new series.
+        self.pushes: dict[tuple[str, str], int] = {
+            (ACCEPTED, ""): 0,
+            (FAILED, Reason.STORE_UNAVAILABLE): 0,
+        }
         self.dropped: dict[str, int] = {}
         self.suppressed: dict[str, int] = {Reason.PARTICIPANT_LIMIT: 0}
         self.exports: dict[tuple[str, str], int] = {}

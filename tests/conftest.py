@@ -1,5 +1,6 @@
 """Fixtures that most tests share: a real store on a socket, and the service in a process."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,26 @@ def service_on(redis_server: EmbeddedStore, short_path: Path) -> Iterator[Servic
     """Return a running service on the store of `redis_server`."""
     with Service(short_path / "a", REDIS_URL=redis_server.url) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return one running service, for tests that leave only participants of their own behind."""
+    with Service(tmp_path_factory.mktemp("s", numbered=True)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shared_otel_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return one running service with OpenTelemetry's names, to be used like `shared_service`."""
+    with Service(tmp_path_factory.mktemp("s", numbered=True), JCMC_NAMING="otel") as running:
+        yield running
+
+
+@pytest.fixture
+def room() -> str:
+    """Return the name of a conference that no other test has."""
+    return f"room-{uuid.uuid4()}"
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -31,7 +32,7 @@ class Answer(NamedTuple):
 
     status: int
     body: str
-    headers: Mapping[str, str]
+    headers: "Message[str, str]"
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -116,6 +117,7 @@ class Service:
     Attributes:
         url: where it is, without a slash at the end.
         log: what it has written to stderr so far, a file.
+        command: what runs it; another installation's may be put here before the start.
     """
 
     def __init__(self, folder: Path, **environ: str) -> None:
@@ -124,6 +126,7 @@ class Service:
         self.folder = folder
         self.log = folder / "service.log"
         self.url = ""
+        self.command: list[str | Path] = [sys.executable, "-m", "otel_jcmc"]
         clean = {
             name: value
             for name, value in os.environ.items()
@@ -147,7 +150,7 @@ class Service:
         """Start, and wait until it says where it listens."""
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "otel_jcmc", "serve"],
+                [*self.command, "serve"],
                 cwd=self.folder,
                 env=self.environ,
                 stdout=subprocess.PIPE,

@@ -1,0 +1,38 @@
+"""Fixtures of the tests on real parts: one Prometheus for all of them, a browser for a module."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from client.pages import running_chromium
+from e2e.meeting import Seat, running_site, taken_seat
+from e2e.parts import Prometheus, running_prometheus
+from playwright.sync_api import Browser
+
+Sit = Callable[..., Seat]
+
+
+@pytest.fixture(scope="session")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Return a running Prometheus; its first sample takes 5 s, so all tests share it."""
+    with running_prometheus(tmp_path_factory.mktemp("prometheus")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return a headless Chromium; not for the session: no test after it could run a loop."""
+    with running_chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def sit(browser: Browser) -> Iterator[Sit]:
+    """Return what opens a participant's browser on a page that loads the client from a service."""
+    with ExitStack() as stack:
+
+        def take(service_url: str, headers: dict[str, str] | None = None) -> Seat:
+            site = stack.enter_context(running_site(f"{service_url}/client-file", headers or {}))
+            return stack.enter_context(taken_seat(browser, site))
+
+        yield take

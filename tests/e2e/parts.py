@@ -1,0 +1,307 @@
+"""
+The real parts around the service: Prometheus, rotel, a store on TCP, a wire between two of them.
+
+Each is found, or its test fails with one line that says what to install: a suite that may skip
+proves nothing.
+"""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from harness import eventually, request
+
+from otel_jcmc.embedded import find_server
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+UNPACKED = ROOT / ".cache" / "prometheus" / "usr" / "bin"
+# Prometheus hands changed targets on every 5 s at most, the first time after 5 s.
+SCRAPED_SECONDS = 25.0
+
+
+def until(expected: object, probe: Callable[[], T], seconds: float = SCRAPED_SECONDS) -> T:
+    """Return what *probe* finds as soon as it is *expected*; after *seconds* whatever it is."""
+    deadline = time.monotonic() + seconds
+    while (found := probe()) != expected and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
+def missing(what: str) -> NoReturn:
+    """Fail with the command that puts the real parts in place."""
+    pytest.fail(f"{what} is missing: run tests/real-parts.sh", pytrace=False)
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(command: Sequence[str | Path], log: Path, **options: Any) -> Iterator[None]:
+    """Run *command* until the block ends; what it says goes to *log*."""
+    with (
+        log.open("w") as out,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **options
+        ) as process,
+    ):
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def is_open(port: int) -> bool:
+    """Say whether something listens on *port*."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def prometheus_tool(name: str) -> str:
+    """Return the path of `prometheus` or `promtool`."""
+    return shutil.which(name) or shutil.which(name, path=UNPACKED) or missing(name)
+
+
+@dataclass
+class Prometheus:
+    """A running Prometheus that scrapes every second; a job is one target of a test."""
+
+    url: str
+    folder: Path
+    _jobs: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def scraping(self, job: str, target: str) -> Iterator[None]:
+        """Scrape the server whose URL is *target* as *job* until the block ends."""
+        self._jobs[job] = urlsplit(target).netloc
+        self._write()
+        yield
+        del self._jobs[job]
+        self._write()
+
+    def _write(self) -> None:
+        """Tell Prometheus of the targets, all at once."""
+        groups = [{"targets": [at], "labels": {"job": job}} for job, at in self._jobs.items()]
+        new = self.folder / "targets.new"
+        new.write_text(json.dumps(groups))
+        new.replace(self.folder / "targets.json")
+
+    def ask(self, path: str, **query: str) -> Any:
+        """Return the data of an answer of the HTTP API."""
+        answer = request(f"{self.url}/api/v1/{path}?{urlencode(query)}")
+        assert answer.status == 200, answer
+        return answer.json()["data"]
+
+    def query(self, promql: str, *without: str) -> dict[str, float]:
+        """
+        Return what *promql* finds now: the series, as `name{label="text"}`, and their values.
+
+        The labels of the scrape and those named in *without* are left out.
+        """
+        found = {}
+        for sample in self.ask("query", query=promql)["result"]:
+            labels = sample["metric"]
+            name = labels.pop("__name__", "")
+            for label in ("job", "instance", *without):
+                labels.pop(label, None)
+            inside = ",".join(f'{label}="{labels[label]}"' for label in sorted(labels))
+            series = f"{name}{{{inside}}}" if inside else name
+            assert series not in found, f"{series} twice"
+            found[series] = float(sample["value"][1])
+        return found
+
+    def value(self, promql: str) -> float | None:
+        """Return the one value that *promql* finds now, None if there is none."""
+        found = list(self.query(promql).values())
+        assert len(found) <= 1, found
+        return found[0] if found else None
+
+    def health(self, job: str) -> tuple[str, str]:
+        """Return the health of the target of *job* and its last error; `unknown` at first."""
+        for target in self.ask("targets")["activeTargets"]:
+            if target["labels"]["job"] == job:
+                return target["health"], target["lastError"]
+        return "unknown", ""
+
+    def log(self) -> str:
+        """Return what Prometheus has written."""
+        return (self.folder / "log").read_text()
+
+
+@contextmanager
+def running_prometheus(folder: Path) -> Iterator[Prometheus]:
+    """Run a Prometheus without targets in *folder*."""
+    binary = prometheus_tool("prometheus")
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "scrape_configs": [{"job_name": "e2e", "file_sd_configs": [{"files": ["targets.json"]}]}],
+    }
+    # JSON is YAML.
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    (folder / "targets.json").write_text("[]")
+    port = free_port()
+    command = [
+        binary,
+        "--config.file=prometheus.yml",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--web.console.templates=",
+        "--web.console.libraries=",
+        "--storage.tsdb.path=data",
+    ]
+    with running(command, folder / "log", cwd=folder):
+        eventually(lambda: is_open(port))
+        prometheus = Prometheus(f"http://127.0.0.1:{port}", folder)
+        eventually(lambda: request(f"{prometheus.url}/-/ready").status == 200)
+        yield prometheus
+
+
+def check_metrics(exposition: str) -> tuple[int, str]:
+    """Return the exit code of `promtool check metrics` and what it says of *exposition*."""
+    done = subprocess.run(
+        [prometheus_tool("promtool"), "check", "metrics"],
+        input=exposition,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+class Rotel(NamedTuple):
+    """A running rotel: where it takes OTLP."""
+
+    grpc_endpoint: str
+    http_endpoint: str
+
+
+@contextmanager
+def running_rotel(folder: Path, onward: str) -> Iterator[Rotel]:
+    """Run rotel, an OTLP collector of other make, which hands all on to *onward* by HTTP."""
+    agent = Path(sysconfig.get_path("platlib")) / "rotel" / "rotel-agent"
+    if not agent.exists():
+        missing("rotel")
+    grpc, http = free_port(), free_port()
+    command: list[str | Path] = [
+        *(agent, "start", "--exporter", "otlp"),
+        *("--otlp-grpc-endpoint", f"127.0.0.1:{grpc}"),
+        *("--otlp-http-endpoint", f"127.0.0.1:{http}"),
+        *("--otlp-exporter-endpoint", onward, "--otlp-exporter-protocol", "http"),
+        *("--batch-timeout", "100ms"),
+        *("--pid-file", folder / "rotel.pid", "--log-file", folder / "rotel.log"),
+    ]
+    log = folder / "log"
+    with running(command, log):
+        try:
+            eventually(lambda: is_open(grpc) and is_open(http))
+        except AssertionError:
+            pytest.fail(f"rotel does not start: {log.read_text().strip()}", pytrace=False)
+        yield Rotel(f"http://127.0.0.1:{grpc}", f"http://127.0.0.1:{http}")
+
+
+@contextmanager
+def running_redis(folder: Path) -> Iterator[str]:
+    """Run a store on TCP, as a service with a Redis of its own has it; its URL."""
+    port = free_port()
+    command: list[str | Path] = [
+        *(find_server(), "--bind", "127.0.0.1", "--port", str(port)),
+        *("--save", "", "--appendonly", "no", "--dir", folder),
+    ]
+    with running(command, folder / "redis.log"):
+        eventually(lambda: is_open(port))
+        yield f"redis://127.0.0.1:{port}"
+
+
+class Exchange(NamedTuple):
+    """One request that went over the wire, and its answer; names of headers in lower case."""
+
+    path: str
+    asked: dict[str, str]
+    status: int
+    answered: dict[str, str]
+
+
+@dataclass
+class Wire:
+    """A listening wire: what goes to its URL reaches the other end, and is noted."""
+
+    url: str
+    exchanges: list[Exchange] = field(default_factory=list)
+
+
+@contextmanager
+def running_wire(target: str) -> Iterator[Wire]:
+    """Run a wire to the server whose URL is *target*, for GETs."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = _lower(self.headers)
+            onward = urllib.request.Request(target + self.path, headers=asked)
+            with urllib.request.urlopen(onward, timeout=10) as answer:
+                body = answer.read()
+                answered = _lower(answer.headers)
+                wire.exchanges.append(Exchange(self.path, asked, answer.status, answered))
+            self.send_response(answer.status)
+            for name in ("content-type", "content-encoding"):
+                if name in answered:
+                    self.send_header(name, answered[name])
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(Handler) as url:
+        wire = Wire(url)
+        yield wire
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Let whoever went away in the middle go."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve with *handler* on a free port of loopback; the URL, without a slash at the end."""
+    with _Server(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

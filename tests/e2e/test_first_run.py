@@ -1,0 +1,40 @@
+"""What a newcomer sees: `otel-jcmc serve` says where to point what, and all of it answers."""
+
+import re
+import signal
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from harness import Service, request
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+
+def test_what_serve_prints_can_be_used_as_it_is(short_path: Path) -> None:
+    """Port and folder of the store are the test's; everything else is as it comes."""
+    service = Service(short_path, JCMC_HOST="")
+    service.command = [Path(sys.executable).parent / "otel-jcmc"]
+    with service:
+        assert service.process is not None
+        assert service.process.stdout is not None
+        banner = [f"  browser     {service.url}/"]
+        while not banner[-1].startswith("  store"):
+            banner.append(service.process.stdout.readline().rstrip("\n"))
+        port = urlsplit(service.url).port
+        assert banner == [
+            f"  browser     http://127.0.0.1:{port}/",
+            f'  Jitsi page  <script src="http://127.0.0.1:{port}/client-file" async></script>',
+            f"  Prometheus  scrape http://127.0.0.1:{port}/metrics",
+            "  store       embedded, gone when this stops",
+        ]
+        urls = re.findall(r'http://[^\s"]+', "\n".join(banner))
+        answers = [request(url) for url in urls]
+        assert [answer.status for answer in answers] == [200, 200, 200]
+        front, client, metrics = (answer.body for answer in answers)
+        assert "is up" in front
+        assert "window.otelJcmc" in client
+        assert "otel_jcmc_store_up 1.0" in metrics
+        assert service.stop(signal.SIGINT) == 0
+    assert "Traceback" not in service.log.read_text()

@@ -1,0 +1,233 @@
+"""
+The same participants by OTLP, gRPC and HTTP, at two receivers of different make.
+
+One is the sink in this process, the other is rotel, which hands on what it understood to the sink.
+Both namings go over both transports.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.parts import running_rotel, until
+from harness import CLIENT_ID, Service, eventually, push_body
+from otlp_sink import OtlpSink
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+# The name of a metric, its attributes in the order of their names, the value.
+Found = set[tuple[str, tuple[tuple[str, Any], ...], float]]
+
+
+def found(*points: tuple[str, dict[str, Any], float]) -> Found:
+    """Return *points* so that sets of them compare."""
+    return {(name, tuple(sorted(with_.items())), value) for name, with_, value in points}
+
+
+SESSION = {"id": "0b8d4a52-join", "seq": 0}
+ADA = push_body("ada00001", session=SESSION)
+# Nothing is known but the quality and two transports, which look the same without addresses.
+BOB = push_body(
+    "bob00002",
+    session={"id": "77aa10c3-join", "seq": 0},
+    metrics={
+        "connectionquality": {"value": 0},
+        "bandwidth_download": {"value": None},
+        "transport_rtt": [
+            {"labels": {"protocol": "tcp", "networkType": "cellular"}, "value": 180},
+            {"labels": {"protocol": "tcp", "networkType": "cellular"}, "value": 250},
+        ],
+    },
+)
+BROWSER = {
+    "browser_name": "Chrome",
+    "browser_version": "126.0.0.0",
+    "os_name": "Windows",
+    "os_version": "10",
+}
+JCMC_ADA = {"client_id": CLIENT_ID, "participant_id": "ada00001", "roomname": "standup"}
+JCMC_BOB = {"client_id": CLIENT_ID, "participant_id": "bob00002", "roomname": "standup"}
+BOB_RTT = JCMC_BOB | {"protocol": "tcp", "networkType": "cellular"}
+ONLY_BOB = found(
+    ("jitsi_jcmc_connectionquality", JCMC_BOB | BROWSER, 0),
+    ("jitsi_jcmc_transport_rtt", BOB_RTT, 250),
+)
+JCMC = ONLY_BOB | found(
+    ("jitsi_jcmc_connectionquality", JCMC_ADA | BROWSER | {"serverregion": "eu-west"}, 97.5),
+    ("jitsi_jcmc_bandwidth_upload", JCMC_ADA, 2900),
+    ("jitsi_jcmc_bandwidth_download", JCMC_ADA, 5100),
+    ("jitsi_jcmc_bitrate_audio_upload", JCMC_ADA, 24),
+    ("jitsi_jcmc_bitrate_audio_download", JCMC_ADA, 31),
+    ("jitsi_jcmc_bitrate_video_upload", JCMC_ADA, 1210),
+    ("jitsi_jcmc_bitrate_video_download", JCMC_ADA, 2404),
+    ("jitsi_jcmc_bitrate_upload", JCMC_ADA, 1234),
+    ("jitsi_jcmc_bitrate_download", JCMC_ADA, 2435),
+    ("jitsi_jcmc_packetloss_upload", JCMC_ADA, 0),
+    ("jitsi_jcmc_packetloss_download", JCMC_ADA, 1),
+    ("jitsi_jcmc_packetloss_total", JCMC_ADA, 1),
+    ("jitsi_jcmc_transport_rtt", JCMC_ADA | {"protocol": "udp", "networkType": "wifi"}, 41),
+)
+
+OTEL_ADA = {
+    "session.id": "0b8d4a52-join",
+    "jitsi.conference.name": "standup",
+    "jitsi.participant.id": "ada00001",
+}
+OTEL_BOB = {
+    "session.id": "77aa10c3-join",
+    "jitsi.conference.name": "standup",
+    "jitsi.participant.id": "bob00002",
+}
+AGENT = {
+    "user_agent.name": "Chrome",
+    "user_agent.version": "126",
+    "user_agent.os.name": "Windows",
+    "user_agent.os.version": "10",
+}
+UP = {"network.io.direction": "transmit"}
+DOWN = {"network.io.direction": "receive"}
+AUDIO = {"jitsi.media.kind": "audio"}
+VIDEO = {"jitsi.media.kind": "video"}
+WIFI = {"network.transport": "udp", "network.connection.type": "wifi"}
+CELL = {"network.transport": "tcp", "network.connection.type": "cell"}
+OTEL = found(
+    ("jitsi.client.connection.quality", OTEL_ADA, 97.5),
+    ("jitsi.client.bandwidth.estimate", OTEL_ADA | UP, 2_900_000),
+    ("jitsi.client.bandwidth.estimate", OTEL_ADA | DOWN, 5_100_000),
+    ("jitsi.client.media.bitrate", OTEL_ADA | UP | AUDIO, 24_000),
+    ("jitsi.client.media.bitrate", OTEL_ADA | DOWN | AUDIO, 31_000),
+    ("jitsi.client.media.bitrate", OTEL_ADA | UP | VIDEO, 1_210_000),
+    ("jitsi.client.media.bitrate", OTEL_ADA | DOWN | VIDEO, 2_404_000),
+    ("jitsi.client.bitrate", OTEL_ADA | UP, 1_234_000),
+    ("jitsi.client.bitrate", OTEL_ADA | DOWN, 2_435_000),
+    ("jitsi.client.packet_loss.ratio", OTEL_ADA | UP, 0),
+    ("jitsi.client.packet_loss.ratio", OTEL_ADA | DOWN, 0.01),
+    ("jitsi.client.packet_loss.overall.ratio", OTEL_ADA, 0.01),
+    ("jitsi.client.transport.round_trip_time", OTEL_ADA | WIFI, 0.041),
+    ("jitsi.client.info", OTEL_ADA | AGENT | {"jitsi.region": "eu-west"}, 1),
+    ("jitsi.client.connection.quality", OTEL_BOB, 0),
+    ("jitsi.client.transport.round_trip_time", OTEL_BOB | CELL, 0.25),
+    ("jitsi.client.info", OTEL_BOB | AGENT, 1),
+)
+OTEL_UNITS = {
+    "jitsi.client.connection.quality": "{score}",
+    "jitsi.client.bandwidth.estimate": "bit/s",
+    "jitsi.client.media.bitrate": "bit/s",
+    "jitsi.client.bitrate": "bit/s",
+    "jitsi.client.packet_loss.ratio": "1",
+    "jitsi.client.packet_loss.overall.ratio": "1",
+    "jitsi.client.transport.round_trip_time": "s",
+    "jitsi.client.info": "",
+}
+
+
+@contextmanager
+def exporting(folder: Path, protocol: str, naming: str, **endpoint: str) -> Iterator[Service]:
+    """Run a service that pushes its participants, Ada and Bob, to *endpoint*."""
+    with Service(
+        folder,
+        JCMC_NAMING=naming,
+        METRICS_EXPIRATION="300",
+        OTEL_METRICS_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+        OTEL_METRIC_EXPORT_INTERVAL="300",
+        OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
+        **endpoint,
+    ) as service:
+        assert service.push(ADA).body == "OK"
+        assert service.push(BOB).body == "OK"
+        yield service
+
+
+@pytest.fixture(scope="module")
+def by_grpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, OtlpSink]]:
+    """Return a service with the original's names, and the sink that it pushes to by gRPC."""
+    with (
+        OtlpSink() as sink,
+        exporting(
+            tmp_path_factory.mktemp("g"),
+            "grpc",
+            "jcmc",
+            OTEL_EXPORTER_OTLP_ENDPOINT=sink.grpc_endpoint,
+        ) as service,
+    ):
+        yield service, sink
+
+
+@pytest.fixture(scope="module")
+def by_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtlpSink]:
+    """Return the sink that a service with OpenTelemetry's names pushes to by HTTP."""
+    with (
+        OtlpSink() as sink,
+        exporting(
+            tmp_path_factory.mktemp("h"),
+            "http/protobuf",
+            "otel",
+            # The metrics' own endpoint is used as it stands.
+            OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=f"{sink.http_endpoint}/v1/metrics",
+        ),
+    ):
+        yield sink
+
+
+def participants(sink: OtlpSink) -> Found:
+    """Return all points of participants that *sink* has seen."""
+    return found(*sink.points("jitsi"))
+
+
+def test_participants_arrive_by_grpc(by_grpc: tuple[Service, OtlpSink]) -> None:
+    _, sink = by_grpc
+    assert until(JCMC, lambda: participants(sink)) == JCMC
+    assert {request.transport for request in sink.requests} == {"grpc"}
+
+
+def test_participants_arrive_by_http(by_http: OtlpSink) -> None:
+    assert until(OTEL, lambda: participants(by_http)) == OTEL
+    assert {request.transport for request in by_http.requests} == {"http"}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "naming", "expected"),
+    [("grpc", "otel", OTEL), ("http/protobuf", "jcmc", JCMC)],
+)
+def test_a_receiver_of_other_make_understands_them(
+    protocol: str, naming: str, expected: Found, short_path: Path
+) -> None:
+    with OtlpSink() as sink, running_rotel(short_path, sink.http_endpoint) as rotel:
+        endpoint = rotel.grpc_endpoint if protocol == "grpc" else rotel.http_endpoint
+        with exporting(
+            short_path / "service", protocol, naming, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint
+        ):
+            assert until(expected, lambda: participants(sink)) == expected
+
+
+def test_units_and_resource_come_along(by_http: OtlpSink) -> None:
+    eventually(lambda: by_http.points("jitsi") and by_http.points("otel_jcmc"))
+    metrics = by_http.metrics()
+    gauges = {name: metric for name, metric in metrics.items() if name.startswith("jitsi")}
+    assert {name: metric.unit for name, metric in gauges.items()} == OTEL_UNITS
+    assert {metric.WhichOneof("data") for metric in gauges.values()} == {"gauge"}
+    # A participant's resource has no instance: another replica may push the same series.
+    mine, own = sorted(by_http.resources(), key=len)
+    assert mine["service.name"] == own["service.name"] == "otel_jcmc"
+    assert mine["deployment.environment.name"] == own["deployment.environment.name"] == "test"
+    assert set(own) - set(mine) == {"service.instance.id"}
+
+
+def test_our_own_metrics_come_along(by_http: OtlpSink) -> None:
+    eventually(lambda: ("otel_jcmc.participants", {}, 2) in by_http.points())
+    accepted = {"outcome": "accepted", "reason": ""}
+    assert ("otel_jcmc.pushes", accepted, 2) in by_http.points()
+
+
+def test_who_has_left_is_not_pushed_again(by_grpc: tuple[Service, OtlpSink]) -> None:
+    service, sink = by_grpc
+    eventually(lambda: participants(sink) >= ONLY_BOB)
+    left = {"session": SESSION | {"seq": 1, "end": {"reason": "left"}}, "metrics": {}}
+    assert service.push(ADA | left).body == "OK"
+    seen = len(sink.requests_of("jitsi"))
+    # The first may have been on its way.
+    eventually(lambda: len(sink.requests_of("jitsi")) >= seen + 2)
+    assert found(*sink.requests_of("jitsi")[-1].points("jitsi")) == ONLY_BOB

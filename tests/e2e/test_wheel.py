@@ -1,0 +1,94 @@
+"""
+The package as it is installed: a wheel is built, put into a virtual environment, and serves.
+
+Its dependencies are those of the environment that runs the tests; the package itself is the
+wheel's alone.
+"""
+
+import configparser
+import io
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from e2e.parts import ROOT
+from harness import Service, push_body
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+
+def run(*command: str | Path) -> str:
+    """Run *command*, without a network for pip, and return what it says."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel of this source tree."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(
+        *(sys.executable, "-m", "pip", "wheel", ".", "--wheel-dir", folder, "--quiet"),
+        *("--no-build-isolation", "--no-deps", "--no-index", "--disable-pip-version-check"),
+    )
+    (built,) = folder.glob("otel_jcmc-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a virtual environment that has the wheel and, by a path, its dependencies."""
+    home = tmp_path_factory.mktemp("installed")
+    venv.create(home)
+    python = home / "bin" / "python"
+    run(
+        *(sys.executable, "-m", "pip", "--python", python, "install", wheel, "--quiet"),
+        *("--no-deps", "--no-index", "--disable-pip-version-check"),
+    )
+    (site,) = home.glob("lib/python*/site-packages")
+    # Paths only: .pth files in there, the editable install's too, are not read.
+    dependencies = dict.fromkeys(sysconfig.get_path(kind) for kind in ("purelib", "platlib"))
+    (site / "dependencies.pth").write_text("\n".join(dependencies) + "\n")
+    return home
+
+
+def test_the_wheel_carries_what_the_package_reads_at_run_time(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as files:
+        names = set(files.namelist())
+        (about,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
+        entry_points = configparser.ConfigParser()
+        entry_points.read_file(io.TextIOWrapper(files.open(about), "utf-8"))
+        client = files.read("otel_jcmc/client/otel_jcmc.js")
+    assert client == (ROOT / "client" / "otel_jcmc.js").read_bytes()
+    assert {"otel_jcmc/participants.lua", "otel_jcmc/py.typed", "otel_jcmc/__main__.py"} <= names
+    assert dict(entry_points["console_scripts"]) == {"otel-jcmc": "otel_jcmc.__main__:main"}
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"otel_jcmc"}
+
+
+def test_an_installed_service_serves_the_wheels_own_client_file(
+    installed: Path, short_path: Path
+) -> None:
+    """The installed copy gets a mark, so that the source tree's can't pass for it."""
+    (copy,) = installed.glob("lib/python*/site-packages/otel_jcmc/client/otel_jcmc.js")
+    copy.write_text("// from the wheel\n" + copy.read_text(encoding="utf-8"), encoding="utf-8")
+    service = Service(short_path)
+    service.command = [installed / "bin" / "otel-jcmc"]
+    with service:
+        client = service.get("/client-file")
+        assert client.status == 200
+        assert client.body.startswith("// from the wheel\n/**\n * otel_jcmc's browser client")
+        assert '"pushUrl": null' in client.body
+        # The script beside the code, and the store's server, are there too.
+        assert service.push(push_body()).body == "OK"
+        assert len(service.series("jitsi_jcmc_")) == 13
