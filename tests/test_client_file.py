@@ -1,0 +1,173 @@
+"""The browser's file as it is served: this deployment's settings in it, cacheable, for any page."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Service
+
+from otel_jcmc import __version__, client_file
+from otel_jcmc.client_file import make_client_file, source
+
+pytestmark = pytest.mark.xdist_group("client-file")
+
+# Somebody's settings, with all that could end a script or a line of it.
+NASTY_URL = "https://c.example.org/p?a=1&b=</script><!--&c='\"\\`${x}"
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return a service whose client file has something in it."""
+    with Service(
+        tmp_path_factory.mktemp("s", numbered=True),
+        PUSH_URL=NASTY_URL,
+        COLLECT_USERNAME="true",
+        JCMC_COLLECT_ADDRESSES="true",
+        JCMC_CLIENT_DEBUG="true",
+        JCMC_CORS_ALLOWED_ORIGINS="https://meet.example.org",
+    ) as running:
+        yield running
+
+
+def settings_in(script: str) -> dict[str, Any]:
+    """Return what *script* has in its settings' place, which is one line."""
+    (found,) = re.findall(r"^ *const SETTINGS = (\{.*\});$", script, re.MULTILINE)
+    told: dict[str, Any] = json.loads(found)
+    return told
+
+
+def test_the_client_file_is_a_script(shared_service: Service) -> None:
+    answer = shared_service.get("/client-file")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_nothing_but_the_settings_is_changed_in_the_file(shared_service: Service) -> None:
+    served = shared_service.get("/client-file").body
+    in_repository = Path(__file__).parents[1].joinpath("client/otel_jcmc.js").read_text()
+    assert re.sub(r"const SETTINGS = .*", "", served) == re.sub(
+        r"const SETTINGS = .*", "", in_repository
+    )
+
+
+def test_an_untouched_deployment_tells_the_page_this(shared_service: Service) -> None:
+    assert settings_in(shared_service.get("/client-file").body) == {
+        "version": __version__,
+        "pushUrl": None,
+        "collectUsername": False,
+        "collectAddresses": False,
+        "debug": False,
+    }
+
+
+def test_settings_reach_the_page_as_they_are(tuned: Service) -> None:
+    assert settings_in(tuned.get("/client-file").body) == {
+        "version": __version__,
+        "pushUrl": NASTY_URL,
+        "collectUsername": True,
+        "collectAddresses": True,
+        "debug": True,
+    }
+
+
+@pytest.mark.parametrize("sign", ["</script", "<!--", "&", "\u2028", "\u2029", ">"])
+def test_no_setting_ends_a_script_element_or_its_line(sign: str) -> None:
+    script = make_client_file({"pushUrl": f"a{sign}b"}).body.decode()
+    (line,) = re.findall(r"const SETTINGS = .*", script)
+    assert sign not in line.removesuffix(";")
+    assert settings_in(script) == {"pushUrl": f"a{sign}b"}
+
+
+def test_a_url_reaches_a_script_element_without_signs_of_html(tuned: Service) -> None:
+    (line,) = re.findall(r"const SETTINGS = .*", tuned.get("/client-file").body)
+    assert re.search(r"[<>&]", line) is None
+
+
+def test_a_file_without_a_place_for_settings_is_not_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_file, "source", lambda: "const settings = {};")
+    with pytest.raises(ValueError, match=r"has no line `const SETTINGS = \{\};`"):
+        make_client_file({})
+
+
+def test_the_settings_have_one_place_in_the_source() -> None:
+    assert source().count("const SETTINGS = {};") == 1
+
+
+# Caching
+
+
+def test_the_file_may_be_kept_for_five_minutes(shared_service: Service) -> None:
+    assert shared_service.get("/client-file").headers["cache-control"] == "public, max-age=300"
+
+
+def test_the_etag_changes_with_the_settings_alone(
+    shared_service: Service, shared_otel_service: Service, tuned: Service
+) -> None:
+    tags = [
+        each.get("/client-file").headers["etag"]
+        for each in (shared_service, shared_otel_service, tuned)
+    ]
+    assert re.fullmatch(r'"[0-9a-f]{24}"', tags[0])
+    assert tags[0] == tags[1]
+    assert tags[0] != tags[2]
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"another", {}', "*", '"another",W/{} '])
+def test_who_has_the_file_hears_304(shared_service: Service, form: str) -> None:
+    etag = shared_service.get("/client-file").headers["etag"]
+    answer = shared_service.get("/client-file", headers={"if-none-match": form.format(etag)})
+    assert (answer.status, answer.body) == (304, "")
+    assert answer.headers["etag"] == etag
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize("tag", ['"another"', "", "garbage", '"', ","])
+def test_who_has_another_file_gets_this_one(shared_service: Service, tag: str) -> None:
+    answer = shared_service.get("/client-file", headers={"if-none-match": tag})
+    assert answer.status == 200
+    assert len(answer.body) > 1000
+
+
+# Pages of other origins
+
+
+def test_pages_of_all_origins_may_load_it(shared_service: Service) -> None:
+    answer = shared_service.get("/client-file", headers={"origin": "https://meet.example.org"})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert answer.headers["access-control-allow-credentials"] is None
+
+
+def test_a_page_of_a_listed_origin_may_load_it(tuned: Service) -> None:
+    answer = tuned.get("/client-file", headers={"origin": "https://meet.example.org"})
+    assert answer.headers["access-control-allow-origin"] == "https://meet.example.org"
+    assert answer.headers["vary"] == "origin"
+
+
+def test_a_page_of_another_origin_may_not(tuned: Service) -> None:
+    answer = tuned.get("/client-file", headers={"origin": "https://evil.example.org"})
+    assert answer.headers["access-control-allow-origin"] is None
+    assert answer.headers["vary"] == "origin"
+
+
+def test_a_preflight_for_the_file_is_answered(shared_service: Service) -> None:
+    answer = shared_service.get(
+        "/client-file",
+        method="OPTIONS",
+        headers={
+            "origin": "https://meet.example.org",
+            "access-control-request-method": "GET",
+            "access-control-request-headers": "if-none-match",
+        },
+    )
+    assert answer.status == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-methods"] == "GET"
+    assert answer.headers["access-control-allow-headers"] == "if-none-match"

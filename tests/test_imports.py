@@ -1,0 +1,109 @@
+"""
+Imports run one way, and few files see each library: a change of one touches a known few.
+
+Computed from the sources with `ast`, imports inside functions and for type checkers included.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "otel_jcmc"
+
+# Each module may import those above it. The road of a push, from what everything stands on to
+# what starts it all.
+ORDER = [
+    "catalogue",
+    "faults",
+    "checks",
+    "push",
+    "enrich",
+    "participants",
+    "link",
+    "lease",
+    "embedded",
+    "store",
+    "snapshot",
+    "gauges",
+    "provider",
+    "prometheus",
+    "otlp",
+    "telemetry",
+    "access",
+    "client_file",
+    "scrape",
+    "exporter",
+    "receiver",
+    "routes",
+    "settings",
+    "app",
+    "load",
+    "simulated_page",
+    "simulate",
+    "generate",
+    "__init__",
+    "__main__",
+]
+
+MAY_SEE = {
+    "otel_jcmc.settings": {"app", "generate", "__init__", "__main__"},
+    "redis": {"link", "store"},
+    "hiredis": {"link"},
+    "opentelemetry": {"gauges", "provider", "otlp", "telemetry", "exporter", "app"},
+    "prometheus_client": {"telemetry", "scrape"},
+    "fastapi": {"routes"},
+    "starlette": set(),
+    "pydantic": {"settings", "__main__"},
+    "pydantic_settings": {"settings"},
+    "msgspec": {"push", "participants", "receiver", "simulated_page"},
+    "ua_parser": {"enrich"},
+    "uvicorn": {"__main__"},
+    "httptools": {"load"},
+}
+
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+
+def imported(module: str) -> Iterator[str]:
+    """Return what *module* imports: `redis.asyncio`, `otel_jcmc.store`."""
+    for node in ast.walk(ast.parse(PACKAGE.joinpath(f"{module}.py").read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            assert node.module
+            if node.module == "otel_jcmc":
+                yield from (f"otel_jcmc.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_stands_above_it(module: str) -> None:
+    assert module in ORDER, f"{module} has no place in the order yet"
+    ours = {name.removeprefix("otel_jcmc.") for name in imported(module) if name != "otel_jcmc"}
+    above = set(ORDER[: ORDER.index(module)])
+    assert ours & set(MODULES) <= above
+
+
+def test_the_order_names_nothing_that_is_gone() -> None:
+    assert [name for name in ORDER if name not in MODULES] == []
+
+
+@pytest.mark.parametrize("library", MAY_SEE)
+def test_few_modules_see(library: str) -> None:
+    seeing = {
+        module
+        for module in MODULES
+        if any(f"{name}.".startswith(f"{library}.") for name in imported(module))
+    }
+    assert seeing == MAY_SEE[library]
+
+
+def test_the_package_itself_imports_nothing_at_once() -> None:
+    """So that the command line answers --help at once, and a host that mounts us chooses when."""
+    tree = ast.parse(PACKAGE.joinpath("__init__.py").read_text())
+    at_once = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert [ast.unparse(node) for node in at_once] == ["from typing import TYPE_CHECKING, Any"]

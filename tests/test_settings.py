@@ -1,0 +1,559 @@
+"""The settings: defaults, the original's env file as it is, and what wrong ones are answered."""
+
+import os
+import socket
+import subprocess
+import sys
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exposition import scraped
+from harness import Service, push_body
+from pydantic import ValidationError
+
+from otel_jcmc.catalogue import Naming
+from otel_jcmc.embedded import EmbeddedStore
+from otel_jcmc.settings import Settings, advice, name_of, names_of
+
+# Every setting, written out: its name in the environment and its default.
+DEFAULTS: dict[str, tuple[str, Any]] = {
+    "redis_url": ("REDIS_URL", None),
+    "metrics_expiration_seconds": ("METRICS_EXPIRATION", 30),
+    "metrics_expiration_check_seconds": ("METRICS_EXPIRATION_CHECK", 10),
+    "allow_private_scrape_only": ("ALLOW_PRIVATE_SCRAPE_ONLY", True),
+    "push_url": ("PUSH_URL", None),
+    "collect_username": ("COLLECT_USERNAME", False),
+    "metrics_prefix": ("METRICS_PREFIX", "jitsi_jcmc_"),
+    "port": ("JCMC_PORT", 3000),
+    "host": ("JCMC_HOST", "0.0.0.0"),
+    "naming": ("JCMC_NAMING", "jcmc"),
+    "collect_addresses": ("JCMC_COLLECT_ADDRESSES", False),
+    "cors_allowed_origins": ("JCMC_CORS_ALLOWED_ORIGINS", ("*",)),
+    "trusted_proxies": (
+        "JCMC_TRUSTED_PROXIES",
+        (
+            IPv4Network("127.0.0.0/8"),
+            IPv4Network("10.0.0.0/8"),
+            IPv4Network("172.16.0.0/12"),
+            IPv4Network("192.168.0.0/16"),
+            IPv4Network("169.254.0.0/16"),
+            IPv6Network("::1/128"),
+            IPv6Network("fe80::/10"),
+            IPv6Network("fc00::/7"),
+        ),
+    ),
+    "key_prefix": ("JCMC_KEY_PREFIX", "jcmc"),
+    "embedded_dir": ("JCMC_EMBEDDED_DIR", None),
+    "limit_body_bytes": ("JCMC_LIMIT_BODY_BYTES", 65_536),
+    "limit_participants": ("JCMC_LIMIT_PARTICIPANTS", 120_000),
+    "log_level": ("JCMC_LOG_LEVEL", "INFO"),
+    "client_debug": ("JCMC_CLIENT_DEBUG", False),
+    "metrics_exporter": ("OTEL_METRICS_EXPORTER", frozenset({"prometheus"})),
+    "export_interval_ms": ("OTEL_METRIC_EXPORT_INTERVAL", 15_000),
+    "export_timeout_ms": ("OTEL_METRIC_EXPORT_TIMEOUT", 30_000),
+    "otlp_protocol": ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/protobuf"),
+    "otlp_endpoint": ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", None),
+    "service_name": ("OTEL_SERVICE_NAME", "otel_jcmc"),
+    "resource_attributes": ("OTEL_RESOURCE_ATTRIBUTES", ""),
+}
+
+# The original's env file, comments and all; the address of its Redis goes in front.
+ORIGINAL_ENV = """
+# Metrics
+METRICS_EXPIRATION=20 # In seconds
+METRICS_EXPIRATION_TOLERANCE=5 # In seconds
+METRICS_PREFIX=meet_ # Before every metric
+ALLOW_PRIVATE_SCRAPE_ONLY=true   # 10.x, 192.168.x, 172.16-31.x
+
+PUSH_URL=https://collector.example.org/metrics/push # What the client posts to
+COLLECT_USERNAME=true # The label "username"
+NODE_ENV=production
+"""
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run in an empty folder, without any of our variables."""
+    monkeypatch.chdir(tmp_path)
+    names = {name.upper() for field in Settings.model_fields for name in names_of(field)}
+    for name in list(os.environ):
+        if name.upper() in names or name.startswith("OTEL_"):
+            monkeypatch.delenv(name)
+
+
+def command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in the working folder and return what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "otel_jcmc", *arguments],
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+# Defaults
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_a_setting_has_this_name_and_this_default(field: str) -> None:
+    name, default = DEFAULTS[field]
+    assert (name_of(field), getattr(Settings(), field)) == (name, default)
+
+
+def test_no_setting_is_gone() -> None:
+    assert set(DEFAULTS) <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_a_setting_says_what_it_means(field: str) -> None:
+    description = Settings.model_fields[field].description
+    assert description is not None
+    assert description.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("field", "names"),
+    [
+        ("port", ["JCMC_PORT", "PORT"]),
+        (
+            "metrics_expiration_check_seconds",
+            ["METRICS_EXPIRATION_CHECK", "METRICS_EXPIRATION_TOLERANCE"],
+        ),
+        (
+            "otlp_protocol",
+            ["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+        ),
+        (
+            "otlp_endpoint",
+            ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+        ),
+    ],
+)
+def test_a_setting_may_have_a_second_name_and_the_first_one_wins(
+    monkeypatch: pytest.MonkeyPatch, field: str, names: list[str]
+) -> None:
+    texts = {
+        "otlp_protocol": ["grpc", "http/protobuf"],
+        "otlp_endpoint": ["http://a:4318", "http://b:4318"],
+    }.get(field, ["11", "22"])
+    assert names_of(field) == names
+    monkeypatch.setenv(names[1], texts[1])
+    assert str(getattr(Settings(), field)) == texts[1]
+    monkeypatch.setenv(names[0], texts[0])
+    assert str(getattr(Settings(), field)) == texts[0]
+
+
+def test_settings_are_frozen() -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError):
+        settings.port = 1  # type: ignore[misc]  # that is the point
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("20", 20), ("20 # In seconds", 20), ("20\t#", 20), (" 20 ", 20), ("", 30), ("# later", 30)],
+)
+def test_a_trailing_comment_is_no_part_of_a_value(
+    monkeypatch: pytest.MonkeyPatch, text: str, seconds: int
+) -> None:
+    """A container runtime hands the comments of an env file on."""
+    monkeypatch.setenv("METRICS_EXPIRATION", text)
+    assert Settings().metrics_expiration_seconds == seconds
+
+
+def test_a_hash_inside_a_value_is_no_comment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUSH_URL", "https://c.example.org/push#part")
+    assert Settings().push_url == "https://c.example.org/push#part"
+
+
+def test_the_env_file_of_the_working_folder_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("METRICS_EXPIRATION=20 # In seconds\nNODE_ENV=production\n")
+    assert Settings().metrics_expiration_seconds == 20
+
+
+def test_the_environment_goes_before_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("METRICS_EXPIRATION=20\n")
+    monkeypatch.setenv("METRICS_EXPIRATION", "40")
+    assert Settings().metrics_expiration_seconds == 40
+
+
+@pytest.mark.parametrize(
+    "field",
+    [name for name in DEFAULTS if name != "port" and DEFAULTS[name][0].lower() != name],
+)
+def test_a_variable_that_only_looks_like_ours_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """Shells set HOST, and many programs read LOG_LEVEL."""
+    monkeypatch.setenv(field.upper(), "other")
+    (tmp_path / ".env").write_text(f"{field}=other\n")
+    assert getattr(Settings(), field) == DEFAULTS[field][1]
+
+
+@pytest.mark.parametrize("text", ["true", "True", "1", "yes", "on", "TRUE"])
+def test_yes_has_many_words(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("COLLECT_USERNAME", text)
+    assert Settings().collect_username is True
+
+
+def test_lists_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "JCMC_CORS_ALLOWED_ORIGINS", "https://a.example.org, http://b.example.org:81"
+    )
+    monkeypatch.setenv("JCMC_TRUSTED_PROXIES", "192.0.2.7, 2001:db8::/32 # ours")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp, prometheus")
+    settings = Settings()
+    assert settings.cors_allowed_origins == ("https://a.example.org", "http://b.example.org:81")
+    assert settings.trusted_proxies == (
+        IPv4Network("192.0.2.7/32"),
+        IPv6Network("2001:db8::/32"),
+    )
+    assert settings.metrics_exporter == {"otlp", "prometheus"}
+
+
+def test_none_is_an_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JCMC_TRUSTED_PROXIES", "none")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    monkeypatch.setenv("JCMC_CORS_ALLOWED_ORIGINS", "none")
+    assert Settings().trusted_proxies == ()
+    assert Settings().cors_allowed_origins == ()
+    assert Settings().metrics_exporter == frozenset()
+
+
+# The original's env file, on the running service
+
+
+def served_values(service: Service) -> None:
+    """Assert that *service* does what ORIGINAL_ENV says."""
+    assert service.push(push_body(conference="env")).body == "OK"
+    found = {
+        sample.name: sample.labels
+        for sample in scraped(service)
+        if sample.labels.get("roomname") == "env"
+    }
+    assert len(found) == 13
+    assert {name[:5] for name in found} == {"meet_"}
+    assert found["meet_connectionquality"]["username"] == "Ada"
+    assert (
+        '"pushUrl": "https://collector.example.org/metrics/push"'
+        in service.get("/client-file").body
+    )
+    assert service.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"}).status == 403
+    said = command(
+        "check", **{name: service.environ[name] for name in ORIGINAL_NAMES & set(service.environ)}
+    )
+    lines = said.stdout.splitlines()
+    assert "METRICS_EXPIRATION=20" in lines
+    assert "METRICS_EXPIRATION_CHECK=5" in lines
+
+
+ORIGINAL_NAMES = {
+    line.partition("=")[0] for line in ORIGINAL_ENV.splitlines() if line[:1].isupper()
+}
+
+
+def test_the_original_env_file_starts_the_service(
+    redis_server: EmbeddedStore, tmp_path: Path
+) -> None:
+    """In the working folder, as a deployment of the original has it; PORT is read from it too."""
+    port = free_port()
+    tmp_path.joinpath(".env").write_text(
+        f"REDIS_URL={redis_server.url} # Where it is\nPORT={port} # To listen on\n{ORIGINAL_ENV}"
+    )
+    service = Service(tmp_path)
+    del service.environ["JCMC_PORT"]
+    with service:
+        assert service.url == f"http://127.0.0.1:{port}"
+        served_values(service)
+
+
+def test_the_original_env_file_works_when_a_container_runtime_passes_its_comments(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    environ = dict(line.split("=", 1) for line in ORIGINAL_ENV.splitlines() if line[:1].isupper())
+    assert environ["METRICS_EXPIRATION"] == "20 # In seconds"
+    url = f"{redis_server.url} # Where it is"
+    with Service(short_path / "a", REDIS_URL=url, **environ) as service:
+        served_values(service)
+
+
+# Wrong settings
+
+NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
+NO_ORIGIN = "is no origin: https://meet.example.org is one"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        (
+            "METRICS_EXPIRATION",
+            "soon",
+            f"METRICS_EXPIRATION: {NO_INTEGER}",
+        ),
+        (
+            "METRICS_EXPIRATION",
+            "0",
+            "METRICS_EXPIRATION: Input should be greater than or equal to 1",
+        ),
+        (
+            "METRICS_EXPIRATION",
+            "3601",
+            "METRICS_EXPIRATION: Input should be less than or equal to 3600",
+        ),
+        ("PORT", "65536", "JCMC_PORT: Input should be less than or equal to 65535"),
+        ("PORT", "-1", "JCMC_PORT: Input should be greater than or equal to 0"),
+        (
+            "COLLECT_USERNAME",
+            "perhaps",
+            "COLLECT_USERNAME: Input should be a valid boolean, unable to interpret input",
+        ),
+        (
+            "METRICS_PREFIX",
+            "1st_",
+            "METRICS_PREFIX: '1st_' can't begin a metric's name: [a-zA-Z_:][a-zA-Z0-9_:]*",
+        ),
+        ("JCMC_NAMING", "both", "JCMC_NAMING: Input should be 'jcmc' or 'otel'"),
+        (
+            "JCMC_KEY_PREFIX",
+            "a b",
+            "JCMC_KEY_PREFIX: 1 to 64 characters of A-Z a-z 0-9 _ . : - are wanted",
+        ),
+        (
+            "JCMC_CORS_ALLOWED_ORIGINS",
+            "meet.example.org",
+            f"JCMC_CORS_ALLOWED_ORIGINS: 'meet.example.org' {NO_ORIGIN}",
+        ),
+        (
+            "JCMC_CORS_ALLOWED_ORIGINS",
+            "https://meet.example.org/",
+            f"JCMC_CORS_ALLOWED_ORIGINS: 'https://meet.example.org/' {NO_ORIGIN}",
+        ),
+        (
+            "JCMC_CORS_ALLOWED_ORIGINS",
+            "*,https://meet.example.org",
+            "JCMC_CORS_ALLOWED_ORIGINS: `*` stands alone",
+        ),
+        (
+            "JCMC_TRUSTED_PROXIES",
+            "10.0.0.0/8,proxy.example.org",
+            "JCMC_TRUSTED_PROXIES: 'proxy.example.org' is no network: 10.0.0.0/8 is one",
+        ),
+        (
+            "JCMC_TRUSTED_PROXIES",
+            "10.0.0.1/8",
+            "JCMC_TRUSTED_PROXIES: '10.0.0.1/8' is no network: 10.0.0.0/8 is one",
+        ),
+        (
+            "JCMC_LOG_LEVEL",
+            "LOUD",
+            "JCMC_LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
+        ),
+        (
+            "OTEL_METRICS_EXPORTER",
+            "console",
+            "OTEL_METRICS_EXPORTER: ['console'] can't be had: prometheus, otlp, or none",
+        ),
+        (
+            "OTEL_METRICS_EXPORTER",
+            "none,otlp",
+            "OTEL_METRICS_EXPORTER: `none` stands alone",
+        ),
+        (
+            "REDIS_URL",
+            "http://:hunter2@127.0.0.1:6379",
+            "settings: REDIS_URL must start with one of redis://, rediss://, unix://",
+        ),
+        (
+            "REDIS_URL",
+            "redis://:hunter2@127.0.0.1:port",
+            "settings: REDIS_URL is no URL: its host or port can't be read",
+        ),
+        (
+            "REDIS_URL",
+            "redis://:hunter2/#x@127.0.0.1:6379",
+            "settings: REDIS_URL is no URL: its host or port can't be read",
+        ),
+        (
+            "REDIS_URL",
+            "redis://:hunter2@[::1",
+            "settings: REDIS_URL is no URL: its host or port can't be read",
+        ),
+        (
+            "PUSH_URL",
+            "//user:hunter2@collector/metrics/push",
+            "settings: PUSH_URL must start with one of http://, https://",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "collector:4317",
+            "settings: OTEL_EXPORTER_OTLP_ENDPOINT must start with one of http://, https://",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_1(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str,
+    line: str,
+) -> None:
+    from otel_jcmc import __main__
+
+    monkeypatch.setenv(name, text)
+    monkeypatch.setattr(sys, "argv", ["otel-jcmc", "serve"])
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", f"otel-jcmc: {line}\n")
+
+
+def test_several_wrong_settings_are_a_line_each() -> None:
+    ended = command("serve", METRICS_EXPIRATION="soon", JCMC_NAMING="both", PORT="high")
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert [line.split(":")[1].strip() for line in ended.stderr.splitlines()] == [
+        "METRICS_EXPIRATION",
+        "JCMC_PORT",
+        "JCMC_NAMING",
+    ]
+
+
+def test_an_env_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"METRICS_EXPIRATION=\xff\xfe\n")
+    ended = command("serve")
+    assert (ended.returncode, ended.stderr) == (1, "otel-jcmc: .env: it is no UTF-8 text\n")
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = command("serve", JCMC_HOST="127.0.0.1", JCMC_PORT=str(port))
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"otel-jcmc: can't listen on 127.0.0.1 port {port}: Address already in use; set JCMC_PORT\n"
+    )
+
+
+# otel-jcmc check
+
+
+def test_check_prints_what_is_in_force_and_what_is_default() -> None:
+    said = command("check", PORT="8080 # as before", JCMC_NAMING="otel")
+    assert said.returncode == 0
+    lines = said.stdout.splitlines()
+    assert lines[:2] == ["REDIS_URL=  (default)", "METRICS_EXPIRATION=30  (default)"]
+    assert "JCMC_PORT=8080" in lines
+    assert "JCMC_NAMING=otel" in lines
+    assert "OTEL_METRICS_EXPORTER=prometheus  (default)" in lines
+    assert len(lines) == len(Settings.model_fields)
+    assert said.stderr == ""
+
+
+def test_check_never_shows_a_secret() -> None:
+    said = command("check", REDIS_URL="redis://me:hunter2@127.0.0.1:6379/0")
+    assert said.returncode == 0
+    assert said.stdout.splitlines()[0] == "REDIS_URL=**********"
+    assert "hunter2" not in said.stdout + said.stderr
+
+
+def test_check_tells_what_will_disappoint() -> None:
+    said = command("check", OTEL_METRICS_EXPORTER="otlp", ALLOW_PRIVATE_SCRAPE_ONLY="false")
+    assert [line[:40] for line in said.stderr.splitlines()] == [
+        "note: a Collector's prometheus exporter ",
+        "note: ALLOW_PRIVATE_SCRAPE_ONLY is off: ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expiration", "interval_ms", "wanted"),
+    [(30, 15_000, "37.5s"), (90, 15_000, "90s"), (30, 60_000, "150s")],
+)
+def test_a_collector_should_forget_after_the_longer_of_ttl_and_two_and_a_half_intervals(
+    expiration: int, interval_ms: int, wanted: str
+) -> None:
+    settings = Settings(
+        metrics_expiration_seconds=expiration,
+        export_interval_ms=interval_ms,
+        metrics_exporter=frozenset({"otlp"}),
+    )
+    assert f"metric_expiration: {wanted} " in advice(settings)[0]
+
+
+def test_nothing_disappoints_by_default() -> None:
+    assert advice(Settings()) == []
+
+
+# To a child and back
+
+CHANGED: dict[str, Any] = {
+    "redis_url": "redis://me:hunter2@127.0.0.1:6379/0",
+    "metrics_expiration_seconds": 45,
+    "metrics_expiration_check_seconds": 0,
+    "allow_private_scrape_only": False,
+    "push_url": "https://c.example.org/metrics/push?a=1&b=#x",
+    "collect_username": True,
+    "metrics_prefix": "meet_",
+    "port": 0,
+    "host": "::",
+    "naming": Naming.OTEL,
+    "collect_addresses": True,
+    "cors_allowed_origins": ("https://a.example.org", "https://b.example.org"),
+    "trusted_proxies": (),
+    "key_prefix": "a:b.c-d_e",
+    "embedded_dir": Path("/run/otel jcmc"),
+    "limit_body_bytes": 0,
+    "limit_participants": 0,
+    "log_level": "DEBUG",
+    "client_debug": True,
+    "metrics_exporter": frozenset(),
+    "export_interval_ms": 100,
+    "export_timeout_ms": 100,
+    "otlp_protocol": "grpc",
+    "otlp_endpoint": "https://collector.example.org:4317",
+    "service_name": "meet",
+    "resource_attributes": "deployment.environment.name=test,a=b c",
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [*CHANGED.items(), ("cors_allowed_origins", ())])
+def test_a_child_gets_the_setting_that_its_parent_has(
+    monkeypatch: pytest.MonkeyPatch, field: str, value: Any
+) -> None:
+    settings = Settings(**{field: value})
+    for name, text in settings.to_environ().items():
+        monkeypatch.setenv(name, text)
+    theirs, ours = Settings().model_dump(), settings.model_dump()
+    # In another order, which says nothing.
+    assert set(theirs.pop("trusted_proxies")) == set(ours.pop("trusted_proxies"))
+    assert theirs == ours
+
+
+def test_every_setting_is_tried_on_a_child() -> None:
+    assert set(CHANGED) == set(DEFAULTS)
+
+
+# Limits switched off
+
+
+def test_a_larger_body_is_taken_when_the_limit_is_off(short_path: Path) -> None:
+    with Service(short_path, JCMC_LIMIT_BODY_BYTES="0", JCMC_LIMIT_PARTICIPANTS="0") as service:
+        assert service.push({**push_body(), "unknown": "x" * 100_000}).status == 200
