@@ -13,7 +13,7 @@ run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
 
 test: $(VENV)/.dev  ## set everything up, real parts included, and run every test
-	@PYTHON=$(BIN)/python tests/real-parts.sh
+	@tests/real-parts.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev  ## format, lint, types, generated files and configurations
@@ -21,13 +21,14 @@ check: $(VENV)/.dev  ## format, lint, types, generated files and configurations
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m otel_jcmc.generate --check
-	@PYTHON=$(BIN)/python tests/real-parts.sh prometheus
+	@tests/real-parts.sh prometheus
 	$(BIN)/python -m pytest -q tests/test_collector_config.py
 
 generate: $(VENV)/.dev  ## rewrite what is derived from the catalogue and the settings
 	$(BIN)/python -m otel_jcmc.generate
 
 bench: $(VENV)/.dev  ## measure what the README's figures are
+	@tests/real-parts.sh prometheus
 	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.dev  ## take the newest versions of every dependency

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from benchmarks import floor, memory, push, scrape, startup, together
+from benchmarks import floor, memory, prometheus, push, scrape, startup, together
 from benchmarks.bench import ROOT, Bench, Figure
 from benchmarks.machine import describe
 
@@ -17,6 +17,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "together": together.measure,
     "memory": memory.measure,
     "startup": startup.measure,
+    "prometheus": prometheus.measure,
 }
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
 

@@ -504,7 +504,7 @@ def test_a_replica_that_slept_through_its_lease_does_not_push_on(
                     env=plain | settings,
                     cwd=short_path,
                     stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                 )
             plant(client, "ada")
@@ -519,13 +519,16 @@ def test_a_replica_that_slept_through_its_lease_does_not_push_on(
                 replicas[asleep].send_signal(signal.SIGCONT)
                 wait_for_more(sink, awake, 3)
                 assert len(of(sink, asleep)) == before
-            # Who ends as it should leaves the lease to the other.
-            replicas[first].communicate(timeout=10)
+            # Who ends as it should leaves the lease to the other, and has told its parent of both.
+            told, _ = replicas[first].communicate(timeout=10)
+            assert b"\n{}\n" in told
+            assert b'"participants": 1' in told
             wait_for_more(sink, second, 1)
         finally:
             for replica in replicas.values():
                 replica.send_signal(signal.SIGCONT)
-                replica.communicate(timeout=10)
+                if replica.returncode is None:
+                    replica.communicate(timeout=10)
     assert [replica.returncode for replica in replicas.values()] == [0, 0]
 
 
