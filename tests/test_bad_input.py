@@ -327,6 +327,21 @@ def test_a_request_without_headers_is_a_push_without_a_body(victim: Service) -> 
     assert (answer.status, answer.reason) == (400, "not_json")
 
 
+@pytest.mark.parametrize("line", [b"X: " + b"a" * 1000 + b"\r\n", b"a" * 1000])
+def test_a_head_without_end_is_hung_up_on(victim: Service, line: bytes) -> None:
+    """Many headers, and one header that never ends: neither may fill the memory."""
+    with connect(victim) as connection:
+        connection.sendall(b"POST /metrics/push HTTP/1.1\r\nY: ")
+        with pytest.raises(OSError, match=r"(?i)reset|broken pipe"):
+            connection.sendall(line * 5_000)
+    assert victim.push(push_body()).status == 200
+
+
+def test_a_head_that_is_long_for_a_browser_is_taken(victim: Service) -> None:
+    cookie = f"Cookie: {'c' * 30_000}"
+    assert tell(victim, post(whole().encode(), cookie)).body == b"OK"
+
+
 def test_http_1_0_is_understood(victim: Service) -> None:
     body = whole().encode()
     head = f"POST /metrics/push HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode()

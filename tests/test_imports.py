@@ -39,6 +39,7 @@ ORDER = [
     "routes",
     "settings",
     "app",
+    "protocol",
     "load",
     "simulated_page",
     "simulate",
@@ -59,7 +60,7 @@ MAY_SEE = {
     "pydantic_settings": {"settings"},
     "msgspec": {"push", "participants", "receiver", "simulated_page"},
     "ua_parser": {"enrich"},
-    "uvicorn": {"__main__"},
+    "uvicorn": {"__main__", "protocol"},
     "httptools": {"load"},
 }
 
