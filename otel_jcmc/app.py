@@ -149,6 +149,7 @@ class Service:
     async def _start_otlp(self, stack: AsyncExitStack) -> None:
         """Start the exporter's process, and the export of our own metrics in this one."""
         settings = self._settings
+        own = await asyncio.to_thread(make_exporter, settings.otlp_protocol)
         environ = settings.to_environ() | {
             "REDIS_URL": self._redis_url,
             "JCMC_INSTANCE_ID": self._instance_id,
@@ -156,7 +157,6 @@ class Service:
         exporter = ExporterProcess(os.environ | environ, self._note_export)
         exporter.start()
         stack.push_async_callback(exporter.stop)
-        own = await asyncio.to_thread(make_exporter, settings.otlp_protocol)
         self.telemetry.add_reader(
             PeriodicExportingMetricReader(
                 WatchedExporter(own, "our own metrics"),

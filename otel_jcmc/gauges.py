@@ -13,6 +13,8 @@ exporter may keep what it makes of one for as long as the collection runs.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
+from operator import mul
 from typing import Any, Final
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -86,7 +88,7 @@ Observer = Callable[[Snapshot], list[Observation]]
 def _observe(observers: list[Observer], _options: CallbackOptions) -> Iterable[Observation]:
     """Return what the *observers* of one gauge find in the current snapshot."""
     snapshot = current()
-    return [observation for observer in observers for observation in observer(snapshot)]
+    return chain.from_iterable([observer(snapshot) for observer in observers])
 
 
 def _observers(instrument: Instrument, naming: Naming) -> list[Observer]:
@@ -111,29 +113,33 @@ def _observe_values(
 ) -> list[Observation]:
     """Return one observation for each participant whose push had the row."""
     id_ = row.id
-    times, per = _scale(row, naming)
-    found = [
-        Observation(value * times / per if per != 1 else value * times, labels)
-        for participant, labels in zip(
-            snapshot.participants, snapshot.derive(labels_of), strict=True
-        )
-        if (value := participant.fields.get(id_)) is not None
-    ]
+    scale = _scale(row, naming)
+    pairs = zip(snapshot.participants, snapshot.derive(labels_of), strict=True)
+    # A call for each value would cost as much as everything else here.
+    if scale is None:
+        found = [
+            Observation(value, labels)
+            for participant, labels in pairs
+            if (value := participant.fields.get(id_)) is not None
+        ]
+    else:
+        found = [
+            Observation(scale(value), labels)
+            for participant, labels in pairs
+            if (value := participant.fields.get(id_)) is not None
+        ]
     return _one_each(found, row) if snapshot.derive(_TWINS[naming]) else found
 
 
 def _observe_paths(row: Metric, naming: Naming, snapshot: Snapshot) -> list[Observation]:
     """Return one observation for each transport that has labels of its own."""
-    times, per = _scale(row, naming)
+    scale, names = _scale(row, naming), _PATHS[naming]
     found = []
     common = snapshot.derive(_LABELS[naming, Scope.IDENTITY, ()])
     for participant, identity in zip(snapshot.participants, common, strict=True):
         paths: list[PathRow] = participant.fields.get(row.id, [])
         here = [
-            Observation(
-                value * times / per if per != 1 else value * times,
-                identity | _texts(attributes, _PATHS[naming]),
-            )
+            Observation(scale(value) if scale else value, identity | _texts(attributes, names))
             for value, attributes in paths
         ]
         found += _one_each(here, row) if len(here) > 1 else here
@@ -151,9 +157,14 @@ def _observe_info(labels_of: LabelsOf, snapshot: Snapshot) -> list[Observation]:
     return [Observation(1, labels) for labels in described]
 
 
-def _scale(row: Metric, naming: Naming) -> tuple[int, int]:
-    """Return what a wire value is multiplied with and divided by."""
-    return (row.times, row.per) if naming is Naming.OTEL else (1, 1)
+def _scale(row: Metric, naming: Naming) -> Callable[[float], float] | None:
+    """Return what makes a wire value one of *naming*, None where it is one."""
+    times, per = row.times, row.per
+    if naming is Naming.JCMC or times == per:
+        return None
+    if per == 1:
+        return partial(mul, times)  # whole numbers stay whole
+    return lambda value: value * times / per
 
 
 def _one_each(observations: list[Observation], row: Metric) -> list[Observation]:
@@ -185,11 +196,11 @@ def _names(naming: Naming, scope: Scope) -> dict[int, tuple[str, dict[str, str]]
 
 def _texts(fields: dict[int, Any], names: dict[int, tuple[str, dict[str, str]]]) -> Labels:
     """Return the attributes of *fields* that have a name."""
-    found: Labels = {}
-    for id_, (name, words) in names.items():
-        if (text := fields.get(id_)) is not None:
-            found[name] = words.get(text, text) if words else text
-    return found
+    return {
+        name: words.get(text, text) if words else text
+        for id_, (name, words) in names.items()
+        if (text := fields.get(id_)) is not None
+    }
 
 
 def _identity(naming: Naming, participant: Participant) -> Labels:

@@ -28,6 +28,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_jcmc import __version__
+from otel_jcmc.faults import ExporterCannotStart
 from otel_jcmc.provider import Collected
 
 log = logging.getLogger(__name__)
@@ -78,14 +79,20 @@ def make_exporter(protocol: str) -> MetricExporter:
     Return the SDK's exporter for *protocol*, `grpc` or `http/protobuf`.
 
     It is imported here, because the import takes up to 0.6 s that nobody should pay unasked.
+
+    Raises:
+        ExporterCannotStart: a variable that the exporter reads holds what it can't take.
     """
-    if protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as grpc
+    try:
+        if protocol == "grpc":
+            from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as grpc
 
-        return grpc.OTLPMetricExporter()
-    from opentelemetry.exporter.otlp.proto.http import metric_exporter as http
+            return grpc.OTLPMetricExporter()
+        from opentelemetry.exporter.otlp.proto.http import metric_exporter as http
 
-    return http.OTLPMetricExporter()
+        return http.OTLPMetricExporter()
+    except Exception as error:  # the SDK's own kinds, and ValueError
+        raise ExporterCannotStart(f"OTEL_EXPORTER_OTLP_*: {error}") from error
 
 
 class WatchedExporter(MetricExporter):

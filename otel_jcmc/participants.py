@@ -17,7 +17,7 @@ import struct
 import uuid
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -36,8 +36,7 @@ _decode = msgspec.msgpack.Decoder(dict[int, Any]).decode
 _SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """
     One push as the script takes it.
 

@@ -43,15 +43,14 @@ def render(gauges: Iterable[Collected], own: bytes = b"") -> bytes:
         description = gauge.description.replace("\\", r"\\").replace("\n", r"\n")
         if is_openmetrics:
             description = description.replace('"', r"\"")
-        lines = [f"# HELP {name} {description}\n# TYPE {name} gauge\n"]
+        parts.append(f"# HELP {name} {description}\n# TYPE {name} gauge\n")
         for observation in observations:
             labels: Any = observation.attributes
-            key = id(labels)
-            text = label_texts.get(key)
-            if text is None:
-                text = label_texts[key] = _label_text(labels)
-            lines.append(f"{name}{text}{observation.value}\n")
-        parts.append("".join(lines))
+            if id(labels) not in label_texts:
+                label_texts[id(labels)] = _label_text(labels)
+        parts += [
+            f"{name}{label_texts[id(each.attributes)]}{each.value}\n" for each in observations
+        ]
     if is_openmetrics:
         parts.append(_EOF.decode())
     return "".join(parts).encode()
@@ -75,8 +74,17 @@ def _label_text(labels: dict[str, str]) -> str:
     """Return *labels* in braces, escaped, with the blank that stands before the value."""
     if not labels:
         return " "
-    inside = ",".join([f'{label_name(name)}="{_escape(text)}"' for name, text in labels.items()])
-    return f"{{{inside}}} "
+    text = _template(tuple(labels)) % tuple(labels.values())
+    # To escape is rare: look for the need of it once, not in every label.
+    if "\\" in text or "\n" in text or text.count('"') != 2 * len(labels):
+        text = _template(tuple(labels)) % tuple([_escape(each) for each in labels.values()])
+    return text
+
+
+@lru_cache(maxsize=256)
+def _template(names: tuple[str, ...]) -> str:
+    """Return the text of labels with *names*, with a place for each value."""
+    return "{" + ",".join(f'{label_name(name)}="%s"' for name in names) + "} "
 
 
 def _escape(text: str) -> str:

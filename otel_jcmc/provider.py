@@ -14,6 +14,7 @@ Source: opentelemetry-specification, metrics/api.md and sdk.md (asynchronous ins
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from opentelemetry import metrics
@@ -80,9 +81,8 @@ class GaugeProvider(MeterProvider):
         found = []
         for gauge in self._gauges.values():
             try:
-                observations = [
-                    observation for callback in gauge.callbacks for observation in callback(options)
-                ]
+                observed = (callback(options) for callback in gauge.callbacks)
+                observations = list(chain.from_iterable(observed))
             except Exception as error:  # noqa: BLE001  # anybody's callback
                 self._note(gauge, f"{type(error).__name__}: {error}")
                 continue

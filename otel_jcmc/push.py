@@ -9,7 +9,6 @@ follows from a row of catalogue.py. Called by receiver.py once per push.
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,27 +18,22 @@ from otel_jcmc.catalogue import (
     ATTRIBUTES,
     CLIENT,
     CONFERENCE,
-    MEETING,
     METRICS,
     PARTICIPANT,
-    SESSION,
     Attribute,
     Metric,
     Scope,
 )
-from otel_jcmc.checks import echo, number_fault, text_fault, whole_number_fault
+from otel_jcmc.checks import echo, text_fault
 from otel_jcmc.faults import Fault, PushRefused, Reason
+from otel_jcmc.push_session import Session, take_session
 
 MAX_TRANSPORTS = 8
-MAX_SEQ = 2**32 - 1
-MAX_INTERVAL_MS = 3_600_000
-END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
-# Stats older than this are a broken clock, not an age.
-MAX_AGE_MS = 86_400_000
 
 _NUMBERS = (int, float)
 _ABSENT: Final = frozenset(("", "undefined"))
 _METRIC_OF = {row.field: row for row in METRICS}
+_BOUNDS_OF = {row.field: (row.id, row.minimum, row.maximum) for row in METRICS if not row.is_list}
 
 
 def _labels_of(scope: Scope) -> dict[str, Attribute]:
@@ -55,24 +49,6 @@ _LABELS_OF = {
     row.field: _QUALITY_LABELS if row.field == "connectionquality" else _NO_LABELS
     for row in METRICS
 }
-
-
-@dataclass(slots=True)
-class Session:
-    """
-    One participant's stay, as far as the push tells.
-
-    Attributes:
-        id: the client's own id; empty: the server names the session (participants.py).
-        seq: number of this push in the session; -1: not told.
-        interval_ms: how often this client means to push; 0: not told.
-        end: why the participant leaves; empty: it stays.
-    """
-
-    id: str = ""
-    seq: int = -1
-    interval_ms: int = 0
-    end: str = ""
 
 
 @dataclass(slots=True)
@@ -110,7 +86,7 @@ def parse_push(body: bytes, collect: frozenset[str] = frozenset()) -> Report:
         if key not in ("default_labels", "session", "metrics")
     ]
     fields = _identity(push.get("default_labels"), dropped)
-    session, kept = _session(push.get("session"), fields, dropped)
+    session, kept = take_session(push.get("session"), fields, dropped)
     kept += _metrics(push.get("metrics"), fields, dropped, collect)
     if not kept:
         raise PushRefused([Fault("metrics", Reason.NOTHING_KEPT), *dropped])
@@ -168,85 +144,6 @@ def _identity(labels: Any, dropped: list[Fault]) -> dict[int, Any]:
     return fields
 
 
-def _session(sent: Any, fields: dict[int, Any], dropped: list[Fault]) -> tuple[Session, int]:
-    """Return the session that was *sent* and how many of its fields were kept."""
-    session = Session()
-    if sent is None:
-        return session, 0
-    if type(sent) is not dict:
-        dropped.append(Fault("session", Reason.NOT_AN_OBJECT))
-        return session, 0
-    kept = 0 if sent else 1
-    for key, value in sent.items():
-        take = _SESSION_FIELDS.get(key)
-        reason = take(session, value, fields) if take else Reason.UNKNOWN_FIELD
-        if reason:
-            dropped.append(Fault(f"session.{key if take else echo(key)}", reason))
-        else:
-            kept += 1
-    return session, kept
-
-
-def _take_id(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
-    reason = text_fault(value, SESSION)
-    if not reason:
-        session.id = value
-    return reason
-
-
-def _take_meeting(_session: Session, value: Any, fields: dict[int, Any]) -> Reason | None:
-    if value is None or value == "":
-        return None
-    reason = text_fault(value, MEETING)
-    if not reason:
-        fields[MEETING.id] = value
-    return reason
-
-
-def _take_seq(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
-    reason = whole_number_fault(value, MAX_SEQ)
-    if not reason:
-        session.seq = value
-    return reason
-
-
-def _take_interval(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
-    reason = number_fault(value, 0, MAX_INTERVAL_MS)
-    if not reason:
-        session.interval_ms = int(value)
-    return reason
-
-
-def _take_age(_session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
-    # Null metrics say all there is to say; the age is for who reads the wire.
-    return number_fault(value, 0, MAX_AGE_MS)
-
-
-def _take_end(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
-    if value is None:
-        return None
-    if type(value) is not dict:
-        return Reason.NOT_AN_OBJECT
-    reason = value.get("reason")
-    if type(reason) is not str:
-        return Reason.NOT_TEXT
-    if reason not in END_REASONS:
-        return Reason.UNKNOWN_WORD
-    session.end = reason
-    return None
-
-
-# What takes each field of `session`, or says why not.
-_SESSION_FIELDS: Final[dict[str, Callable[[Session, Any, dict[int, Any]], Reason | None]]] = {
-    "id": _take_id,
-    "meeting_id": _take_meeting,
-    "seq": _take_seq,
-    "interval_ms": _take_interval,
-    "stats_age_ms": _take_age,
-    "end": _take_end,
-}
-
-
 def _metrics(
     metrics: Any, fields: dict[int, Any], dropped: list[Fault], collect: frozenset[str]
 ) -> int:
@@ -258,27 +155,41 @@ def _metrics(
         return 0
     kept = 0
     for name, entry in metrics.items():
+        # The hot case first: a number within bounds, and nothing beside it.
+        if type(entry) is dict and len(entry) == 1 and (bounds := _BOUNDS_OF.get(name)):
+            value: Any = entry.get("value")
+            id_, minimum, maximum = bounds
+            if type(value) in _NUMBERS and minimum <= value <= maximum:
+                fields[id_] = value
+                kept += 1
+                continue
         row = _METRIC_OF.get(name)
         if row is None:
             dropped.append(Fault(f"metrics.{echo(name)}", Reason.UNKNOWN_FIELD))
         elif row.is_list:
             kept += _transports(row, entry, fields, dropped, collect)
-        elif type(entry) is not dict:
-            dropped.append(Fault(f"metrics.{name}", Reason.NOT_AN_OBJECT))
-        else:
-            value = entry.get("value", entry)
-            # The hot case first: a number within bounds, nothing else in the entry.
-            if type(value) in _NUMBERS and row.minimum <= value <= row.maximum:
-                fields[row.id] = value
-            elif value is not None:
-                reason = _value_fault(value, entry)
-                dropped.append(Fault(f"metrics.{name}.value", reason))
-                continue
+        elif _is_kept(row, entry, f"metrics.{name}", fields, dropped):
             kept += 1
             if len(entry) > 1:
-                where = f"metrics.{name}"
-                _labels(entry, _LABELS_OF[name], where, fields, dropped, collect)
+                _labels(entry, _LABELS_OF[name], f"metrics.{name}", fields, dropped, collect)
     return kept
+
+
+def _is_kept(
+    row: Metric, entry: Any, where: str, fields: dict[int, Any], dropped: list[Fault]
+) -> bool:
+    """Add one metric's value to *fields* unless it is null, and say whether it is well formed."""
+    if type(entry) is not dict:
+        dropped.append(Fault(where, Reason.NOT_AN_OBJECT))
+        return False
+    value = entry.get("value", entry)
+    if value is None:
+        return True
+    if type(value) in _NUMBERS and row.minimum <= value <= row.maximum:
+        fields[row.id] = value
+        return True
+    dropped.append(Fault(f"{where}.value", _value_fault(value, entry)))
+    return False
 
 
 def _transports(
@@ -294,21 +205,16 @@ def _transports(
     paths = []
     kept = 0 if sent else 1
     for index, entry in enumerate(sent[:MAX_TRANSPORTS]):
+        path: dict[int, Any] = {}
         where = f"{name}[{index}]"
-        if type(entry) is not dict:
-            dropped.append(Fault(where, Reason.NOT_AN_OBJECT))
-            continue
-        value = entry.get("value", entry)
-        inside = type(value) in _NUMBERS and row.minimum <= value <= row.maximum
-        if value is not None and not inside:
-            dropped.append(Fault(f"{where}.value", _value_fault(value, entry)))
+        if not _is_kept(row, entry, where, path, dropped):
             continue
         kept += 1
-        labels: dict[int, Any] = {}
         if len(entry) > 1:
-            _labels(entry, _PATH_LABELS, where, labels, dropped, collect)
+            _labels(entry, _PATH_LABELS, where, path, dropped, collect)
+        value = path.pop(row.id, None)
         if value is not None:
-            paths.append([value, labels])
+            paths.append([value, path])
     if paths:
         fields[row.id] = paths
     return kept

@@ -50,6 +50,8 @@ class Stored(Enum):
     PARTICIPANT_LIMIT = ord("4")
 
 
+# Calling the enum costs more than the rest of an answer.
+_STORED_OF: Final = {member.value: member for member in Stored}
 _Waiting = tuple[Write, "asyncio.Future[Stored]", float]
 
 
@@ -132,7 +134,7 @@ class Store:
             if isinstance(reply, bytes) and len(reply) == len(part):
                 for (_, answer, _), code in zip(part, reply, strict=True):
                     if not answer.done():
-                        answer.set_result(Stored(code))
+                        answer.set_result(_STORED_OF[code])
             else:
                 full = isinstance(reply, OutOfMemoryError)
                 reason = Reason.STORE_FULL if full else Reason.STORE_UNAVAILABLE

@@ -75,6 +75,17 @@ def test_it_is_ready_in_time_and_private(made: EmbeddedStore, folder: Path) -> N
     assert not psutil.Process(pid_of(made)).net_connections("inet")
 
 
+def test_it_is_started_without_a_fork_of_ours(made: EmbeddedStore) -> None:
+    """A fork beside the threads of gRPC crashes now and then; an exec does not."""
+    forks: list[int] = []
+    os.register_at_fork(before=lambda: forks.append(1))
+    made.start()
+    os.kill(pid_of(made), signal.SIGKILL)
+    eventually(lambda: not made.is_running)
+    made.restart()
+    assert forks == []
+
+
 def test_it_writes_nothing_to_disk(made: EmbeddedStore, folder: Path) -> None:
     made.start()
     with socket.socket(socket.AF_UNIX) as client:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +25,8 @@ from otlp_sink import OtlpSink, Point, Request
 
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.participants import to_write
-from otel_jcmc.push import Report, Session
+from otel_jcmc.push import Report
+from otel_jcmc.push_session import Session
 
 INTERVAL_MS = "200"
 OWN, JITSI = "otel_jcmc", "jitsi_"
@@ -103,15 +104,17 @@ class Parts:
         )
 
     def __enter__(self) -> Self:
-        self.sink.start()
-        self.redis.start()
-        self.service.start()
+        self._stack = ExitStack()
+        with ExitStack() as starting:
+            starting.enter_context(self.sink)
+            self.redis.start()
+            starting.callback(self.redis.stop)
+            starting.enter_context(self.service)
+            self._stack = starting.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.service.stop()
-        self.redis.stop()
-        self.sink.stop()
+        self._stack.close()
 
 
 @pytest.fixture(scope="module")
@@ -417,7 +420,7 @@ def test_one_of_two_services_pushes_and_another_takes_over(
                     sink,
                     REDIS_URL=redis_server.url,
                     METRICS_EXPIRATION="60",
-                    OTEL_METRIC_EXPORT_INTERVAL="500",
+                    OTEL_METRIC_EXPORT_INTERVAL="400",
                     OTEL_EXPORTER_OTLP_HEADERS=f"x-replica={name}",
                 ),
             )
@@ -430,11 +433,11 @@ def test_one_of_two_services_pushes_and_another_takes_over(
                 service = services["a" if number % 2 else "b"]
                 assert service.push(body(f"p{number}", number)).body == "OK"
             everyone = {"p0": 0.0, "p1": 1.0, "p2": 2.0, "p3": 3.0}
-            pushed = next_pushes(sink, 7)[1:]
+            pushed = next_pushes(sink, 6)[1:]
             # Each participant once an interval, from one of the two; own metrics from both.
             assert all(who(each) == everyone for each in pushed)
             (first,) = {each.headers["x-replica"] for each in pushed}
-            assert all(later.at - each.at > 0.3 for each, later in pairwise(pushed))
+            assert all(later.at - each.at > 0.2 for each, later in pairwise(pushed))
             second = "b" if first == "a" else "a"
             eventually(lambda: of(sink, second, OWN))
             assert not of(sink, second)
@@ -474,11 +477,11 @@ def plant(client: redis.Redis, participant: str) -> None:
     client.zadd(f"{base}live", {write.member: time.time() * 1000 + 60_000})
 
 
-# A replica with a lease of a second, to see it change hands.
+# A replica with a lease of less than a second, to see it change hands.
 QUICK = """
 import sys
 from otel_jcmc import exporter, lease
-lease.LEASE_MS, exporter.RENEW_SECONDS = 1000, 0.3
+lease.LEASE_MS, exporter.RENEW_SECONDS = 800, 0.2
 from otel_jcmc.__main__ import main
 sys.argv = ["otel-jcmc", "export"]
 main()
@@ -496,7 +499,7 @@ def test_a_replica_that_slept_through_its_lease_does_not_push_on(
                 settings = environ(
                     sink,
                     JCMC_INSTANCE_ID=name,
-                    OTEL_METRIC_EXPORT_INTERVAL="250",
+                    OTEL_METRIC_EXPORT_INTERVAL="200",
                     OTEL_EXPORTER_OTLP_HEADERS=f"x-replica={name}",
                 )
                 replicas[name] = subprocess.Popen(
@@ -532,15 +535,31 @@ def test_a_replica_that_slept_through_its_lease_does_not_push_on(
     assert [replica.returncode for replica in replicas.values()] == [0, 0]
 
 
-def test_export_alone_asks_for_a_redis(short_path: Path) -> None:
-    ended = subprocess.run(
+def export(folder: Path, environ: dict[str, str]) -> subprocess.Popen[str]:
+    """Start `otel-jcmc export` with *environ*."""
+    return subprocess.Popen(
         [sys.executable, "-m", "otel_jcmc", "export"],
-        check=False,
-        env=Service(short_path).environ,
-        capture_output=True,
+        env=environ,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=30,
     )
-    assert ended.returncode == 1
-    assert len(ended.stderr.splitlines()) == 1
-    assert "REDIS_URL" in ended.stderr
+
+
+def test_an_export_that_cannot_be_is_told_in_one_line(short_path: Path) -> None:
+    redis_url = {"REDIS_URL": f"unix://{short_path}/nobody"}
+    protocol = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    cases = {
+        "REDIS_URL": {},
+        "OTEL_EXPORTER_OTLP_*: ": redis_url | protocol | {"OTEL_EXPORTER_OTLP_TIMEOUT": "soon"},
+    }
+    plain = Service(short_path).environ
+    running = {words: export(short_path, plain | more) for words, more in cases.items()}
+    for words, process in running.items():
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 1
+        (line,) = said.splitlines()
+        assert line.startswith("otel-jcmc: ")
+        assert words in line

@@ -18,6 +18,7 @@ ORDER = [
     "catalogue",
     "faults",
     "checks",
+    "push_session",
     "push",
     "enrich",
     "participants",

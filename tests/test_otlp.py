@@ -16,6 +16,7 @@ from otlp_sink import OtlpSink, Point
 
 from otel_jcmc import otlp, snapshot
 from otel_jcmc.catalogue import Naming
+from otel_jcmc.faults import ExporterCannotStart
 from otel_jcmc.gauges import declare
 from otel_jcmc.otlp import WatchedExporter, batches, make_exporter
 from otel_jcmc.participants import Participant
@@ -367,6 +368,18 @@ def test_tls_with_an_unknown_ca_is_refused(
         assert exporter.export(message) is MetricExportResult.FAILURE
         assert sink.tries == 0
         exporter.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"), ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip")],
+)
+def test_a_variable_that_the_exporter_cannot_take_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ExporterCannotStart, match=rf"^OTEL_EXPORTER_OTLP_\*: .*{value}.*$"):
+        make_exporter("grpc")
 
 
 class Answers(MetricExporter):

@@ -22,7 +22,8 @@ from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.gauges import declare
 from otel_jcmc.participants import Participant, Write, from_value, to_write
 from otel_jcmc.provider import GaugeProvider
-from otel_jcmc.push import Report, Session
+from otel_jcmc.push import Report
+from otel_jcmc.push_session import Session
 from otel_jcmc.store import Store, Stored
 
 REDIS_7 = Path(__file__).parent.parent / ".cache" / "redis" / "redis-server"

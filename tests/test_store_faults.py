@@ -397,7 +397,7 @@ def test_a_redis_that_takes_connections_and_never_answers_costs_503_in_time(
         with Service(short_path / "a", REDIS_URL=proxy.url) as service:
             assert service.get("/-/ready").status == 503
             with Pushers(service) as pushers:
-                pushers.wait_for(503, 8)
+                pushers.wait_for(503, 5)
             assert_refused_in_time(pushers.pushed)
 
             proxy.hangs = False
@@ -406,7 +406,7 @@ def test_a_redis_that_takes_connections_and_never_answers_costs_503_in_time(
             with Pushers(service) as pushers:
                 pushers.wait_for(200)
                 proxy.hangs = True
-                pushers.wait_for(503, 8)
+                pushers.wait_for(503, 5)
                 proxy.hangs = False
                 assert service.push(push_body("after")).body == "OK"
             assert_refused_in_time(pushers.pushed)

@@ -1,0 +1,117 @@
+"""
+The `session` object of a push: one participant's stay, as far as the push tells.
+
+In comes what the push has under `session`; out come its checked fields. A bad one is dropped
+alone. Called by push.py; the rules are those of docs/push.md.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from otel_jcmc.catalogue import MEETING, SESSION
+from otel_jcmc.checks import echo, number_fault, text_fault, whole_number_fault
+from otel_jcmc.faults import Fault, Reason
+
+MAX_SEQ = 2**32 - 1
+MAX_INTERVAL_MS = 3_600_000
+END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
+# Stats older than this are a broken clock, not an age.
+MAX_AGE_MS = 86_400_000
+
+
+@dataclass(slots=True)
+class Session:
+    """
+    One participant's stay, as far as the push tells.
+
+    Attributes:
+        id: the client's own id; empty: the server names the session (participants.py).
+        seq: number of this push in the session; -1: not told.
+        interval_ms: how often this client means to push; 0: not told.
+        end: why the participant leaves; empty: it stays.
+    """
+
+    id: str = ""
+    seq: int = -1
+    interval_ms: int = 0
+    end: str = ""
+
+
+def take_session(sent: Any, fields: dict[int, Any], dropped: list[Fault]) -> tuple[Session, int]:
+    """Return the session that was *sent* and how many of its fields were kept."""
+    session = Session()
+    if sent is None:
+        return session, 0
+    if type(sent) is not dict:
+        dropped.append(Fault("session", Reason.NOT_AN_OBJECT))
+        return session, 0
+    kept = 0 if sent else 1
+    for key, value in sent.items():
+        take = _SESSION_FIELDS.get(key)
+        reason = take(session, value, fields) if take else Reason.UNKNOWN_FIELD
+        if reason:
+            dropped.append(Fault(f"session.{key if take else echo(key)}", reason))
+        else:
+            kept += 1
+    return session, kept
+
+
+def _take_id(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+    reason = text_fault(value, SESSION)
+    if not reason:
+        session.id = value
+    return reason
+
+
+def _take_meeting(_session: Session, value: Any, fields: dict[int, Any]) -> Reason | None:
+    if value is None or value == "":
+        return None
+    reason = text_fault(value, MEETING)
+    if not reason:
+        fields[MEETING.id] = value
+    return reason
+
+
+def _take_seq(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+    reason = whole_number_fault(value, MAX_SEQ)
+    if not reason:
+        session.seq = value
+    return reason
+
+
+def _take_interval(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+    reason = number_fault(value, 0, MAX_INTERVAL_MS)
+    if not reason:
+        session.interval_ms = int(value)
+    return reason
+
+
+def _take_age(_session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+    # Null metrics say all there is to say; the age is for who reads the wire.
+    return number_fault(value, 0, MAX_AGE_MS)
+
+
+def _take_end(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+    if value is None:
+        return None
+    if type(value) is not dict:
+        return Reason.NOT_AN_OBJECT
+    reason = value.get("reason")
+    if type(reason) is not str:
+        return Reason.NOT_TEXT
+    if reason not in END_REASONS:
+        return Reason.UNKNOWN_WORD
+    session.end = reason
+    return None
+
+
+# What takes each field of `session`, or says why not.
+_SESSION_FIELDS: Final[dict[str, Callable[[Session, Any, dict[int, Any]], Reason | None]]] = {
+    "id": _take_id,
+    "meeting_id": _take_meeting,
+    "seq": _take_seq,
+    "interval_ms": _take_interval,
+    "stats_age_ms": _take_age,
+    "end": _take_end,
+}
