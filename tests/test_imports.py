@@ -59,7 +59,7 @@ MAY_SEE = {
     "starlette": set(),
     "pydantic": {"settings", "__main__"},
     "pydantic_settings": {"settings"},
-    "msgspec": {"push", "participants", "receiver", "simulated_page"},
+    "msgspec": {"gauges", "push", "participants", "receiver", "simulated_page"},
     "ua_parser": {"enrich"},
     "uvicorn": {"__main__", "protocol"},
     "httptools": {"load"},
