@@ -60,7 +60,7 @@ class Link:
         """
         packed = b"".join(hiredis.pack_command(command) for command in commands)
         try:
-            async with asyncio.timeout(30), self._lock:
+            async with asyncio.timeout(timeout_seconds), self._lock:
                 fresh = not self._connection.is_connected
                 try:
                     return await self._exchange(packed, len(commands))
