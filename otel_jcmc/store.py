@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 # A push waits for Redis this long in all: in the queue, for a connection and for the answer.
 PUSH_SECONDS: Final = 0.9
-READ_SECONDS: Final = 5.0
+READ_SECONDS: Final = 2.0
 BATCH_PUSHES: Final = 512
 QUEUE_PUSHES: Final = 20_000
 QUEUE_BYTES: Final = 64 * 1024 * 1024
@@ -202,12 +202,15 @@ class Store:
     async def _run(self, link: Link, commands: list[Command], seconds: float) -> list[Any]:
         """Run *commands* and take note of whether Redis is there."""
         try:
+            deadline = monotonic() + seconds
             replies = await link.run(commands, seconds)
-            for index, reply in enumerate(replies):
-                if isinstance(reply, NoScriptError):
-                    # Redis was restarted or flushed its scripts: this call brings it along.
-                    again = ("EVAL", _SCRIPT, *commands[index][2:])
-                    replies[index] = (await link.run([again], seconds))[0]
+            # Redis was restarted or flushed its scripts: these calls bring it along.
+            at = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if at:
+                whole = [("EVAL", _SCRIPT, *commands[index][2:]) for index in at]
+                again = await link.run(whole, deadline - monotonic())
+                for index, reply in zip(at, again, strict=True):
+                    replies[index] = reply
         except StoreUnavailable as error:
             self._note(up=False, why=error.__cause__)
             raise

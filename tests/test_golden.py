@@ -57,7 +57,7 @@ def test_a_push_is_seen_like_this(empty_service: Service, naming: str, case: str
     file = GOLDEN / f"{case}{ENDING[naming]}"
     if os.environ.get("GOLDEN") == "write":
         file.write_bytes(seen.encode())
-        pytest.skip(f"{file.name} is written: read it")
+        return
     assert seen == file.read_bytes().decode()
 
 

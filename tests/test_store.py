@@ -41,7 +41,7 @@ def kind(
         if request.param == "redis":
             found = REDIS_7 if REDIS_7.exists() else shutil.which("redis-server")
             if found is None:
-                pytest.skip("no redis-server on PATH")
+                pytest.fail("redis-server is missing: run tests/real-parts.sh", pytrace=False)
             patch.setattr(embedded, "find_server", lambda: Path(found))
         running = EmbeddedStore(tmp_path_factory.mktemp("s") / "r")
         running.start()
