@@ -87,7 +87,7 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
     from pydantic import ValidationError
 
     from otel_jcmc.faults import ExporterCannotStart, StoreCannotStart
-    from otel_jcmc.settings import Settings
+    from otel_jcmc.settings import Settings, other_names
 
     try:
         of_file = dotenv_values(".env")
@@ -102,7 +102,9 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
         return command(Settings())
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
-            where = str(fault["loc"][0]) if fault["loc"] else "settings"
+            first = str(fault["loc"][0]) if fault["loc"] else "settings"
+            given = (name for name in other_names(first) if name in os.environ or name in of_file)
+            where = next(given, first)
             what = fault["msg"].removeprefix("Value error, ")
             print(f"otel-jcmc: {where}: {what}", file=sys.stderr)
     except (StoreCannotStart, ExporterCannotStart) as error:
@@ -226,6 +228,7 @@ def export(settings: "Settings") -> int:
         settings.naming,
         settings.metrics_prefix,
         settings.otlp_protocol,
+        settings.otlp_timeout_ms / 1000,
         make_resource(settings.service_name, settings.resource_attributes, ""),
         settings.export_interval_ms / 1000,
         settings.export_timeout_ms / 1000,

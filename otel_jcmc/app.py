@@ -28,7 +28,7 @@ from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.receiver import PushDoor
 from otel_jcmc.routes import Receiver, client_routes, health_routes, scrape_routes
 from otel_jcmc.scrape import Scraper
-from otel_jcmc.settings import Settings
+from otel_jcmc.settings import Settings, names_of
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import Telemetry, make_resource
 
@@ -149,7 +149,14 @@ class Service:
     async def _start_otlp(self, stack: AsyncExitStack) -> None:
         """Start the exporter's process, and the export of our own metrics in this one."""
         settings = self._settings
-        own = await asyncio.to_thread(make_exporter, settings.otlp_protocol)
+        # The environment's endpoint is the SDK's to read; one of a host's own settings is ours.
+        is_told = any(name in os.environ for name in names_of("otlp_endpoint"))
+        own = await asyncio.to_thread(
+            make_exporter,
+            settings.otlp_protocol,
+            settings.otlp_timeout_ms / 1000,
+            None if is_told else settings.otlp_endpoint,
+        )
         environ = settings.to_environ() | {
             "REDIS_URL": self._redis_url,
             "JCMC_INSTANCE_ID": self._instance_id,

@@ -48,6 +48,7 @@ async def run(
     naming: Naming,
     metrics_prefix: str,
     protocol: str,
+    request_seconds: float,
     resource: Resource,
     interval_seconds: float,
     timeout_seconds: float,
@@ -57,7 +58,7 @@ async def run(
     lease = Lease(redis_url, f"{key_prefix}:otlp:lease", holder)
     provider = GaugeProvider()
     declare(provider.get_meter("otel_jcmc"), naming, metrics_prefix)
-    exporter = WatchedExporter(make_exporter(protocol), "participants")
+    exporter = WatchedExporter(make_exporter(protocol, request_seconds), "participants")
     renewing = asyncio.create_task(_keep(lease))
     try:
         next_push = monotonic() + interval_seconds

@@ -121,7 +121,7 @@ def settings_page() -> str:
         "(`5 # In seconds`) is stripped. `otel-jcmc check` prints what is in force.",
         _table(("variable", "default", "bounds", "meaning"), rows),
         "The OTLP exporters also read the other standard variables, `OTEL_EXPORTER_OTLP_HEADERS`,\n"
-        "`_TIMEOUT`, `_COMPRESSION`, `_CERTIFICATE`, `_CLIENT_KEY`, `_CLIENT_CERTIFICATE` and\n"
+        "`_COMPRESSION`, `_CERTIFICATE`, `_CLIENT_KEY`, `_CLIENT_CERTIFICATE` and\n"
         "`_INSECURE`, as the OpenTelemetry specification has them. `NODE_ENV` is ignored.",
     )
 

@@ -74,10 +74,14 @@ def batches(
         yield _message(metrics, resource)
 
 
-def make_exporter(protocol: str) -> MetricExporter:
+def make_exporter(
+    protocol: str, timeout_seconds: float, endpoint: str | None = None
+) -> MetricExporter:
     """
     Return the SDK's exporter for *protocol*, `grpc` or `http/protobuf`.
 
+    One request may take *timeout_seconds*, its retries included. That and an *endpoint* that is
+    given win over the environment, whose time-out the SDK would take for seconds.
     It is imported here, because the import takes up to 0.6 s that nobody should pay unasked.
 
     Raises:
@@ -87,10 +91,11 @@ def make_exporter(protocol: str) -> MetricExporter:
         if protocol == "grpc":
             from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as grpc
 
-            return grpc.OTLPMetricExporter()
+            return grpc.OTLPMetricExporter(endpoint, timeout=timeout_seconds)
         from opentelemetry.exporter.otlp.proto.http import metric_exporter as http
 
-        return http.OTLPMetricExporter()
+        url = f"{endpoint.rstrip('/')}/v1/metrics" if endpoint else None
+        return http.OTLPMetricExporter(url, timeout=timeout_seconds)
     except Exception as error:  # the SDK's own kinds, and ValueError
         raise ExporterCannotStart(f"OTEL_EXPORTER_OTLP_*: {error}") from error
 

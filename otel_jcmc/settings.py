@@ -195,6 +195,12 @@ class Settings(BaseSettings):
         description="Where the Collector is: http://127.0.0.1:4318 for http/protobuf,"
         " http://127.0.0.1:4317 for grpc when unset.",
     )
+    otlp_timeout_ms: int = Field(
+        10_000,
+        ge=1,
+        validation_alias=_named("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"),
+        description="Milliseconds that one OTLP request may take, its retries included.",
+    )
     service_name: str = Field(
         "otel_jcmc",
         validation_alias=_named("OTEL_SERVICE_NAME"),
@@ -297,6 +303,12 @@ def names_of(field: str) -> list[str]:
     choices = Settings.model_fields[field].validation_alias
     assert isinstance(choices, AliasChoices)
     return [str(choice) for choice in choices.choices]
+
+
+def other_names(name: str) -> list[str]:
+    """Return all names of the field that is called *name* in the environment; none for no field."""
+    every = (names_of(field) for field in Settings.model_fields)
+    return next((names for names in every if name in names), [])
 
 
 def to_text(value: Any) -> str:

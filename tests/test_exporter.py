@@ -337,7 +337,7 @@ def test_a_receiver_that_comes_and_goes_costs_no_push(short_path: Path) -> None:
             sink,
             OTEL_EXPORTER_OTLP_PROTOCOL="grpc" if protocol == "grpc" else "http/protobuf",
             OTEL_EXPORTER_OTLP_ENDPOINT=getattr(sink, f"{protocol}_endpoint"),
-            OTEL_EXPORTER_OTLP_TIMEOUT="1",
+            OTEL_EXPORTER_OTLP_TIMEOUT="1000",
         )
         with Service(short_path / protocol, **settings) as service:
 
@@ -553,7 +553,8 @@ def test_an_export_that_cannot_be_is_told_in_one_line(short_path: Path) -> None:
     protocol = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
     cases = {
         "REDIS_URL": {},
-        "OTEL_EXPORTER_OTLP_*: ": redis_url | protocol | {"OTEL_EXPORTER_OTLP_TIMEOUT": "soon"},
+        "OTEL_EXPORTER_OTLP_TIMEOUT: ": redis_url | {"OTEL_EXPORTER_OTLP_TIMEOUT": "soon"},
+        "OTEL_EXPORTER_OTLP_*: ": redis_url | protocol | {"OTEL_EXPORTER_OTLP_COMPRESSION": "zip"},
     }
     plain = Service(short_path).environ
     running = {words: export(short_path, plain | more) for words, more in cases.items()}

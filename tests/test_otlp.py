@@ -180,8 +180,7 @@ def push(
     endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
     with monkeypatch.context() if monkeypatch else pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        patch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "5")
-        exporter = make_exporter(protocol)
+        exporter = make_exporter(protocol, 5)
     try:
         return [
             exporter.export(message)
@@ -357,26 +356,34 @@ def test_tls_with_an_unknown_ca_is_refused(
     certificate: tuple[str, str], protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with OtlpSink(tls=certificate) as sink:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
         endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        exporter = make_exporter(protocol)
+        exporter = make_exporter(protocol, 1)
         (message,) = batches(collect([participant()]), RESOURCE, 1)
         assert exporter.export(message) is MetricExportResult.FAILURE
         assert sink.tries == 0
         exporter.shutdown()
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"), ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip")],
-)
 def test_a_variable_that_the_exporter_cannot_take_is_told_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(ExporterCannotStart, match=rf"^OTEL_EXPORTER_OTLP_\*: .*{value}.*$"):
-        make_exporter("grpc")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "zip")
+    with pytest.raises(ExporterCannotStart, match=r"^OTEL_EXPORTER_OTLP_\*: .*zip.*$"):
+        make_exporter("grpc", 1)
+
+
+def test_an_endpoint_that_is_given_is_the_collectors_and_wins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    with OtlpSink() as sink:
+        for protocol, endpoint in (("grpc", sink.grpc_endpoint), ("http", sink.http_endpoint)):
+            exporter = make_exporter(protocol, 5, endpoint)
+            (message,) = batches(collect([participant()]), RESOURCE, 1)
+            assert exporter.export(message) is MetricExportResult.SUCCESS
+            exporter.shutdown()
+        assert len(sink.points()) == 26
 
 
 class Answers(MetricExporter):

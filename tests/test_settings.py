@@ -55,6 +55,7 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "export_timeout_ms": ("OTEL_METRIC_EXPORT_TIMEOUT", 30_000),
     "otlp_protocol": ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/protobuf"),
     "otlp_endpoint": ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", None),
+    "otlp_timeout_ms": ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", 10_000),
     "service_name": ("OTEL_SERVICE_NAME", "otel_jcmc"),
     "resource_attributes": ("OTEL_RESOURCE_ATTRIBUTES", ""),
 }
@@ -137,6 +138,10 @@ def test_a_setting_says_what_it_means(field: str) -> None:
         (
             "otlp_endpoint",
             ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+        ),
+        (
+            "otlp_timeout_ms",
+            ["OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"],
         ),
     ],
 )
@@ -317,8 +322,8 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
             "3601",
             "METRICS_EXPIRATION: Input should be less than or equal to 3600",
         ),
-        ("PORT", "65536", "JCMC_PORT: Input should be less than or equal to 65535"),
-        ("PORT", "-1", "JCMC_PORT: Input should be greater than or equal to 0"),
+        ("PORT", "65536", "PORT: Input should be less than or equal to 65535"),
+        ("PORT", "-1", "PORT: Input should be greater than or equal to 0"),
         (
             "COLLECT_USERNAME",
             "perhaps",
@@ -430,7 +435,7 @@ def test_several_wrong_settings_are_a_line_each() -> None:
     assert ended.stdout == ""
     assert [line.split(":")[1].strip() for line in ended.stderr.splitlines()] == [
         "METRICS_EXPIRATION",
-        "JCMC_PORT",
+        "PORT",
         "JCMC_NAMING",
     ]
 
@@ -529,6 +534,7 @@ CHANGED: dict[str, Any] = {
     "export_timeout_ms": 100,
     "otlp_protocol": "grpc",
     "otlp_endpoint": "https://collector.example.org:4317",
+    "otlp_timeout_ms": 250,
     "service_name": "meet",
     "resource_attributes": "deployment.environment.name=test,a=b c",
 }
