@@ -8,7 +8,10 @@ absent beats stale.
 
 import asyncio
 import zlib
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -41,6 +44,9 @@ class Scraper:
     store: Store
     provider: GaugeProvider
     telemetry: Telemetry
+    # One thread and not the loop's pool: each thread's memory grows to what a scrape takes and
+    # stays, and two renderings at once would only share the interpreter's lock.
+    _thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "scrape"))
 
     async def scrape(self, accept: str, accept_encoding: str) -> Exposition:
         """Return the exposition of everyone who is live now, in the format that is asked for."""
@@ -56,9 +62,9 @@ class Scraper:
             self.telemetry.record_snapshot(None, None)
         self.telemetry.store_up = bool(self.store.up)
         with snapshot.bound(live):
-            body = await asyncio.to_thread(
-                self._render, is_openmetrics=is_openmetrics, is_gzip=is_gzip
-            )
+            render = partial(self._render, is_openmetrics=is_openmetrics, is_gzip=is_gzip)
+            context = copy_context()
+        body = await asyncio.get_running_loop().run_in_executor(self._thread, context.run, render)
         self.telemetry.record_export("prometheus", outcome, monotonic() - started)
         headers = {
             "content-type": OPENMETRICS if is_openmetrics else TEXT,
