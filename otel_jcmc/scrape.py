@@ -9,7 +9,7 @@ absent beats stale.
 import asyncio
 import zlib
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextvars import copy_context
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -53,18 +53,13 @@ class Scraper:
         started = monotonic()
         is_openmetrics = _wants_openmetrics(accept)
         is_gzip = gzip_accepted(accept_encoding)
-        live, outcome = snapshot.EMPTY, "ok"
-        try:
-            live = await snapshot.take(self.store)
-            self.telemetry.record_snapshot(len(live.participants), live.conferences)
-        except StoreUnavailable:
-            outcome = "failed"
-            self.telemetry.record_snapshot(None, None)
+        values: list[bytes] | None = None
+        with suppress(StoreUnavailable):
+            values = await self.store.read_live()
         self.telemetry.store_up = bool(self.store.up)
-        with snapshot.bound(live):
-            render = partial(self._render, is_openmetrics=is_openmetrics, is_gzip=is_gzip)
-            context = copy_context()
-        body = await asyncio.get_running_loop().run_in_executor(self._thread, context.run, render)
+        job = partial(self._render, values, is_openmetrics=is_openmetrics, is_gzip=is_gzip)
+        body = await asyncio.get_running_loop().run_in_executor(self._thread, job)
+        outcome = "failed" if values is None else "ok"
         self.telemetry.record_export("prometheus", outcome, monotonic() - started)
         headers = {
             "content-type": OPENMETRICS if is_openmetrics else TEXT,
@@ -74,9 +69,15 @@ class Scraper:
             headers["content-encoding"] = "gzip"
         return Exposition(body, headers)
 
-    def _render(self, *, is_openmetrics: bool, is_gzip: bool) -> bytes:
-        """Collect, render and compress the current snapshot."""
-        gauges = self.provider.collect()
+    def _render(self, values: list[bytes] | None, *, is_openmetrics: bool, is_gzip: bool) -> bytes:
+        """Decode the stored *values*, None with Redis away; collect, render and compress."""
+        live = snapshot.decode(values or [])
+        is_known = values is not None
+        self.telemetry.record_snapshot(
+            len(live.participants) if is_known else None, live.conferences if is_known else None
+        )
+        with snapshot.bound(live):
+            gauges = self.provider.collect()
         body = render(gauges, self.telemetry.exposition(openmetrics=is_openmetrics))
         if not is_gzip:
             return body
