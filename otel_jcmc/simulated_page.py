@@ -49,7 +49,8 @@ class Page:
             "participant_id": f"{chance.getrandbits(32):08x}",
             "roomname": conference,
         }
-        self._session_id = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+        # Not from *chance*: the same people again are a new stay, the former one has ended.
+        self._session_id = str(uuid.uuid4())
         self._meeting_id = str(uuid.uuid5(uuid.NAMESPACE_URL, conference))
         self._interval_ms = round(interval_seconds * 1000)
         self.user_agent = chance.choice(_USER_AGENTS)
