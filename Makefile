@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+NODE_MODULES := node_modules/.package-lock.json
+NODE := node_modules/.bin
 SYNC = $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 
 .PHONY: run test check generate bench lock clean help
@@ -16,10 +18,11 @@ test: $(VENV)/.dev  ## set everything up, real parts included, and run every tes
 	@tests/real-parts.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: $(VENV)/.dev  ## format, lint, types, generated files and configurations
+check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files and configurations
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(NODE)/biome lint --error-on-warnings tests
 	$(BIN)/python -m otel_jcmc.generate --check
 	@tests/real-parts.sh prometheus
 	$(BIN)/python -m pytest -q tests/test_collector_config.py
@@ -32,10 +35,11 @@ bench: $(VENV)/.dev  ## measure what the README's figures are
 	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.dev  ## take the newest versions of every dependency
+	@tests/real-parts.sh node
 	requirements/lock.sh $(UV)
 
 clean:  ## remove everything that the other targets made
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 help:
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,4 +58,9 @@ $(VENV)/.run: $(UV) requirements/run.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(SYNC) -r requirements/dev.txt
+	@touch $@
+
+$(NODE_MODULES): package.json package-lock.json
+	@tests/real-parts.sh node
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -2,6 +2,7 @@
 # Writes the lists of exact versions with their hashes. No registry's address: any mirror will do.
 #   runtime.txt  a service with its own Redis    run.txt  with the embedded store, and what builds
 #   dev.txt      with what tests and checks need  uv.txt   the installer
+#   package-lock.json in the root: what checks the browser's file
 set -eu
 cd "$(dirname "$0")/.."
 compile() {
@@ -15,3 +16,10 @@ compile runtime.txt pyproject.toml
 compile run.txt pyproject.toml --extra embedded --group build
 compile dev.txt pyproject.toml --extra embedded --group build --group dev
 echo uv | compile uv.txt -
+
+# The versions are package.json's: the newest Biome is not always there for all platforms.
+npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit
+node -e 'const fs = require("fs"), lock = JSON.parse(fs.readFileSync("package-lock.json"));
+    for (const each of Object.values(lock.packages)) delete each.funding;
+    fs.writeFileSync("package-lock.json", JSON.stringify(lock, null, 2) + "\n");'
+if grep -E '"resolved"|://' package-lock.json; then exit 1; fi

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Puts the real parts of the tests in place: Prometheus, Redis, Chromium, and what rotel needs.
-#   tests/real-parts.sh [prometheus] [redis] [browser] [rotel]     default: all
+#   tests/real-parts.sh [prometheus] [redis] [browser] [rotel] [node]     default: all but node
 # Prometheus and Redis need no root: their packages are unpacked into .cache, so that no service is
 # started and nothing outside is touched. The others are installed with apt.
 set -eu
@@ -60,6 +60,10 @@ rotel() {
     # rotel embeds the system's Python, whatever version runs the tests.
     ldconfig -p | grep -q 'libpython3\.11\.so\.1\.0' || install libpython3.11
     command -v openssl >/dev/null || install openssl
+}
+node() {
+    # For `make check` alone. -P: a command, not this function.
+    type -P node npm >/dev/null || install nodejs npm
 }
 [ $# -gt 0 ] || set -- prometheus redis browser rotel
 for part in "$@"; do "$part"; done
