@@ -1,7 +1,7 @@
 #!/bin/bash
-# Puts the real parts of the tests in place: Prometheus, Redis, Chromium, and what rotel needs.
-#   tests/real-parts.sh [prometheus] [redis] [browser] [rotel] [node]     default: all but node
-# Prometheus and Redis need no root: their packages are unpacked into .cache, so that no service is
+# Puts the real parts of the tests in place: Prometheus, Redis, nginx, Chromium, what rotel needs.
+#   tests/real-parts.sh [prometheus] [redis] [nginx] [browser] [rotel] [node]   default: not node
+# The first three need no root: their packages are unpacked into .cache, so that no service is
 # started and nothing outside is touched. The others are installed with apt.
 set -eu
 cd "$(dirname "$0")/.."
@@ -52,6 +52,10 @@ LD_LIBRARY_PATH=$(echo "$here"/usr/lib/*-linux-gnu) exec "$here/usr/bin/redis-se
 SH
     chmod +x "$cache/redis/redis-server"
 }
+nginx() {
+    type -P nginx >/dev/null || [ -x /usr/sbin/nginx ] && return
+    [ -x "$cache/nginx/usr/sbin/nginx" ] || unpack "$cache/nginx" nginx
+}
 browser() {
     command -v chromium >/dev/null || command -v chromium-headless-shell >/dev/null \
         || install chromium-headless-shell
@@ -65,5 +69,5 @@ node() {
     # For `make check` alone. -P: a command, not this function.
     type -P node npm >/dev/null || install nodejs npm
 }
-[ $# -gt 0 ] || set -- prometheus redis browser rotel
+[ $# -gt 0 ] || set -- prometheus redis nginx browser rotel
 for part in "$@"; do "$part"; done

@@ -1,0 +1,238 @@
+"""
+What the docs tell an operator to publish, by a real nginx and to pages with a policy.
+
+The blocks of README.md and docs/operating.md are run as they stand, but for their addresses.
+"""
+
+import re
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from e2e.meeting import HERE, Seat, recorded, taken_seat
+from e2e.nginx import fenced, running_nginx
+from e2e.parts import ROOT, free_port
+from harness import Answer, Service, eventually, request
+from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# The docs' addresses: the page that also has the collector, the collector alone, the service.
+MEET, METRICS, SERVICE = (
+    "https://meet.example.org",
+    "https://metrics.example.org",
+    "127.0.0.1:3000",
+)
+UPSTREAM, LOCATIONS = fenced("README.md", "nginx")
+SAME_ORIGIN, OTHER_ORIGIN = (
+    line.removeprefix("Content-Security-Policy: ")
+    for line in fenced("docs/operating.md", "http")[0].splitlines()
+)
+PUBLISHED = ("/metrics-collector/push", "/metrics-collector/client-file")
+# In a meeting's page <base> may point at another server: port 9 is nobody's.
+PAGE = """<!doctype html><title>meeting</title>
+<script src="/meeting.js"></script>
+<base href="http://127.0.0.1:9/cdn/">
+{tag}
+"""
+WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI }) => {
+    violations.push([effectiveDirective, blockedURI]);
+});
+"""
+
+
+def the_only(pattern: str) -> str:
+    """Return what *pattern* finds in the README, where it must stand once."""
+    (found,) = re.findall(pattern, README)
+    assert isinstance(found, str)
+    return found
+
+
+@dataclass
+class Site:
+    """
+    The service, and pages of it by nginx; all load the client file from `meet`.
+
+    Attributes:
+        meet: the page and the collector under one origin.
+        listed: a page of another origin, whose policy lists the collector.
+        no_file, no_push: the same, but script-src or connect-src does not.
+        behind: what is published leads to the scrape, for callers whom a header makes up.
+    """
+
+    service: Service
+    meet: str
+    listed: str
+    no_file: str
+    no_push: str
+    behind: str
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("nginx")
+    ports = [free_port() for _ in range(5)]
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    meet = urls[0]
+
+    def here(text: str) -> str:
+        return text.replace(MEET, meet).replace(METRICS, meet)
+
+    def page(port: int, policy: str, more: str = "") -> str:
+        strict = f"default-src 'none'; require-trusted-types-for 'script'; {here(policy)}"
+        return f"""
+            server {{
+                listen 127.0.0.1:{port};
+                root {folder};
+                add_header Content-Security-Policy "{strict}";
+                location / {{ try_files $uri =404; }}
+                {more}
+            }}"""
+
+    tag = the_only(r"`(<script src=.*?</script>)`")
+    (folder / "meeting").write_text(PAGE.format(tag=here(tag)))
+    (folder / "meeting.js").write_bytes((HERE / "meeting.js").read_bytes())
+    to_scrape = re.sub("(?<=//otel_jcmc)/[a-z/-]+", "/metrics", LOCATIONS)
+    push_url = here(the_only("`PUSH_URL=(.*?)`"))
+    with Service(folder / "service", PUSH_URL=push_url) as service:
+        http = (
+            UPSTREAM.replace(SERVICE, service.url.removeprefix("http://"))
+            + page(ports[0], SAME_ORIGIN, LOCATIONS)
+            + page(ports[1], OTHER_ORIGIN)
+            + page(ports[2], SAME_ORIGIN)
+            + page(ports[3], OTHER_ORIGIN.replace(f"connect-src 'self' {METRICS}", ""))
+            + f"""
+            server {{
+                listen 127.0.0.1:{ports[4]};
+                set_real_ip_from 127.0.0.1;
+                real_ip_header X-Caller;
+                {to_scrape}
+            }}"""
+        )
+        with running_nginx(folder, http, ports[0]):
+            yield Site(service, *urls)
+
+
+@contextmanager
+def seat_at(browser: Browser, page: str) -> Iterator[Seat]:
+    """Open a browser for *page* that notes what the page's policy refuses."""
+    with taken_seat(browser, page) as seat:
+        seat.page.add_init_script(WATCH)
+        yield seat
+
+
+def violations(seat: Seat) -> Any:
+    """Return the directive and the address of all that the policy refused."""
+    return seat.page.evaluate("() => violations")
+
+
+def quality(service: Service, participant: str) -> list[float]:
+    """Return the connection quality of *participant*, in a list that is empty without it."""
+    series = service.series("jitsi_jcmc_connectionquality")
+    return [value for name, value in series.items() if f'"{participant}"' in name]
+
+
+@pytest.mark.parametrize(("where", "me"), [("meet", "ada00001"), ("listed", "bob00002")])
+def test_a_call_is_seen_until_it_is_left_and_breaks_no_rule_of_the_pages_policy(
+    site: Site, browser: Browser, where: str, me: str
+) -> None:
+    with seat_at(browser, getattr(site, where)) as seat:
+        seat.join(me, "standup")
+        seat.replay(recorded("head-jvb-vp8-360", 25))
+        assert eventually(lambda: quality(site.service, me)) == [19.42997142857087]
+        seat.leave_room()
+        eventually(lambda: not quality(site.service, me))
+        assert violations(seat) == []
+
+
+def test_a_page_that_may_not_load_the_file_is_as_it_was(site: Site, browser: Browser) -> None:
+    with seat_at(browser, site.no_file) as seat:
+        seat.page.goto(f"{site.no_file}/meeting?me=cid00003&room=standup")
+        seat.page.evaluate("() => enterRoom()")
+        seat.replay(recorded("head-jvb-vp8-360", 25))
+        assert violations(seat) == [["script-src-elem", f"{site.meet}{PUBLISHED[1]}"]]
+        (said,) = seat.complaints
+        assert "violates the following Content Security Policy directive" in said
+        seat.complaints.clear()
+
+
+def test_a_page_that_may_not_push_hears_of_it_from_the_browser_alone(
+    site: Site, browser: Browser
+) -> None:
+    with seat_at(browser, site.no_push) as seat:
+        seat.join("dora0004", "standup")
+        seat.replay(recorded("head-jvb-vp8-360", 25))
+        refused = eventually(lambda: violations(seat))
+        assert {tuple(each) for each in refused} == {("connect-src", f"{site.meet}{PUBLISHED[0]}")}
+        assert seat.complaints
+        for said in seat.complaints:
+            assert said.startswith("error: ")
+            assert "Content Security Policy" in said
+        seat.complaints.clear()
+    assert quality(site.service, "dora0004") == []
+
+
+def test_nothing_else_of_the_service_can_be_reached(site: Site) -> None:
+    described = site.service.get("/openapi.json")
+    routes = ["/openapi.json", *described.json()["paths"]]
+    assert "/metrics" in routes
+    paths = [
+        *routes,
+        *(f"/metrics-collector{route}" for route in routes),
+        *(f"{path}{more}" for path in PUBLISHED for more in ("/", "/metrics", "/../metrics")),
+        *("//metrics", "/metrics-collector/", "/metrics-collector/push%2f..%2f..%2fmetrics"),
+    ]
+    answers = {
+        (method, path): request(site.meet + path, method=method)
+        for method in ("GET", "POST", "OPTIONS")
+        for path in paths
+        if path not in PUBLISHED
+    }
+    # nginx signs the refusals that are its own.
+    assert [asked for asked, answer in answers.items() if "<center>nginx" not in answer.body] == []
+    assert [request(site.meet + path).status for path in PUBLISHED] == [405, 200]
+
+
+@pytest.mark.parametrize("published", PUBLISHED)
+@pytest.mark.parametrize(
+    "claimed", ["X-Forwarded-For: 10.0.0.1", "X-Real-IP: 10.0.0.1", "Forwarded: for=10.0.0.1"]
+)
+def test_a_callers_address_is_what_nginx_says_whatever_the_caller_claims(
+    site: Site, published: str, claimed: str
+) -> None:
+    """Shown by the scrape, the one thing that depends on it."""
+
+    def scrape(caller: str) -> Answer:
+        name, _, value = claimed.partition(": ")
+        return request(site.behind + published, headers={"X-Caller": caller, name: value})
+
+    assert scrape("203.0.113.7").status == 403
+    assert scrape("192.168.1.7").status == 200
+
+
+def test_browsers_keep_the_file_for_five_minutes_and_then_ask_whether_it_has_changed(
+    site: Site,
+) -> None:
+    url = site.meet + PUBLISHED[1]
+    plain = request(url)
+    assert plain.headers["cache-control"] == "public, max-age=300"
+    assert "window.otelJcmc" in plain.body
+    again = request(url, headers={"If-None-Match": plain.headers["etag"]})
+    assert (again.status, again.body) == (304, "")
+
+
+def test_the_file_is_compressed_and_recognised_all_the_same(site: Site) -> None:
+    """nginx makes the tag of what it compresses a weak one."""
+    url = site.meet + PUBLISHED[1]
+    asked = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(asked, timeout=10) as packed:
+        assert packed.headers["content-encoding"] == "gzip"
+        tag = packed.headers["etag"]
+    assert tag.startswith('W/"')
+    assert request(url, headers={"If-None-Match": tag}).status == 304
