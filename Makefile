@@ -9,7 +9,7 @@ NODE_MODULES := node_modules/.package-lock.json
 NODE := node_modules/.bin
 SYNC = $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 
-.PHONY: run test check generate bench lock clean help
+.PHONY: run test e2e check generate bench lock clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
@@ -17,6 +17,10 @@ run: $(VENV)/.run  ## set everything up and serve on port 3000
 test: $(VENV)/.dev  ## set everything up, real parts included, and run every test
 	@tests/real-parts.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving and dying
+	@tests/real-parts.sh prometheus browser conference
+	$(BIN)/python -m pytest tests/conference
 
 check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files and configurations
 	$(BIN)/ruff format --check
@@ -42,7 +46,7 @@ clean:  ## remove everything that the other targets made
 	rm -rf $(VENV) node_modules .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 help:
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(UV): requirements/uv.txt
 	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

@@ -1,8 +1,9 @@
 #!/bin/bash
 # Puts the real parts of the tests in place: Prometheus, Redis, nginx, Chromium, what rotel needs.
-#   tests/real-parts.sh [prometheus] [redis] [nginx] [browser] [rotel] [node]   default: not node
-# The first three need no root: their packages are unpacked into .cache, so that no service is
-# started and nothing outside is touched. The others are installed with apt.
+#   tests/real-parts.sh [prometheus] [redis] [nginx] [browser] [rotel]     these are the default
+#                       [conference] [node]     for `make e2e`; for that and for `make check`
+# What is unpacked into .cache needs no root: no service is started and nothing outside is touched.
+# The rest is installed with apt.
 set -eu
 cd "$(dirname "$0")/.."
 cache=$PWD/.cache
@@ -66,8 +67,42 @@ rotel() {
     command -v openssl >/dev/null || install openssl
 }
 node() {
-    # For `make check` alone. -P: a command, not this function.
+    # -P: a command, not this function.
     type -P node npm >/dev/null || install nodejs npm
+}
+conference() {
+    node
+    package lib-jitsi-meet @lyno/lib-jitsi-meet@2.6726.2 \
+        7219c05db541cb1aa2064d1ba86837bf01d533f527aeaa7ae91f52265e72afcd
+    package jquery jquery@3.6.0 \
+        81aba42cff61ab4f21ddf493eb1873dd9702a685eca9a8a182c9d4002846f0f8
+    command -v prosody >/dev/null && return
+    [ -x "$cache/prosody/prosody" ] && return
+    unpack "$cache/prosody" prosody lua5.4 lua-expat lua-filesystem lua-sec lua-socket libicu72
+    sed -i "s|='/usr/lib/prosody|='$cache/prosody/usr/lib/prosody|" "$cache/prosody/usr/bin/prosody"
+    cat >"$cache/prosody/prosody" <<'SH'
+#!/bin/sh
+here=$(cd "$(dirname "$0")" && pwd)
+libraries=$(echo "$here"/usr/lib/*-linux-gnu)
+export LD_LIBRARY_PATH="$libraries"
+export LUA_PATH="$here/usr/share/lua/5.4/?.lua;;" LUA_CPATH="$libraries/lua/5.4/?.so;;"
+exec "$here/usr/bin/lua5.4" "$here/usr/bin/prosody" "$@"
+SH
+    chmod +x "$cache/prosody/prosody"
+}
+package() { # folder package@version sha256
+    # Not installed: the library's build is whole as it is, and its dependencies are not to be had.
+    [ -d "$cache/$1" ] && return
+    rm -rf "$cache/$1.new"
+    mkdir -p "$cache/$1.new"
+    (
+        cd "$cache/$1.new"
+        npm pack --silent "$2" >/dev/null
+        printf '%s  %s\n' "$3" *.tgz | sha256sum --check --quiet
+        tar -xzf *.tgz --strip-components=1
+        rm ./*.tgz
+    )
+    mv "$cache/$1.new" "$cache/$1"
 }
 [ $# -gt 0 ] || set -- prometheus redis nginx browser rotel
 for part in "$@"; do "$part"; done

@@ -1,0 +1,189 @@
+"""
+Conferences with the real lib-jitsi-meet, in tabs of a real browser with a fake camera.
+
+`running_site` serves the page: the library, `app.js` that stands for jitsi-meet, `relayed.js`
+that leads the call through the relay, and the client file, which comes from the service. `Tab` is
+one participant, who has a browser context and so a process of their own.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from string import Template
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from client.pages import CHROMIUM_FLAGS, chromium_path
+from conference.relay import Relay
+from e2e.parts import ROOT, missing, serving
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, sync_playwright
+
+HERE = Path(__file__).parent
+PACKAGES = ROOT / ".cache"
+STATS_INTERVAL_MS = 2000
+
+_FLAGS = [
+    *CHROMIUM_FLAGS,
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    # The call goes over 127.0.0.1 alone, whatever networks there are.
+    "--allow-loopback-in-peer-connection",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+    # All tabs but one are in the background.
+    "--disable-renderer-backgrounding",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+]
+_FILES = {
+    "/relayed.js": HERE / "relayed.js",
+    "/app.js": HERE / "app.js",
+    "/jquery.js": PACKAGES / "jquery" / "dist" / "jquery.min.js",
+    "/lib-jitsi-meet.js": PACKAGES / "lib-jitsi-meet" / "lib-jitsi-meet.min.js",
+}
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Run a headless Chromium with a fake camera and microphone."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def running_site(client_file: str, relay: Relay) -> Iterator[str]:
+    """Serve the conference's page and the relay's stand-ins; the URL."""
+    for path in _FILES.values():
+        if not path.exists():
+            missing(path.name)
+    page = Template((HERE / "page.html").read_text(encoding="utf-8"))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            if parts.path == "/stand-in":
+                asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                real = asked["ip"], int(asked["port"])
+                ip, port = relay.stand_in(real, asked.get("sender"))
+                self.answer("text/plain", f"{ip} {port}")
+            elif parts.path in _FILES:
+                self.answer("text/javascript", _FILES[parts.path].read_text(encoding="utf-8"))
+            else:
+                self.answer("text/html", page.substitute(client_file=client_file))
+
+        def answer(self, kind: str, text: str) -> None:
+            body = text.encode()
+            self.send_response(200)
+            self.send_header("content-type", f"{kind}; charset=utf-8")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(Handler) as url:
+        yield url
+
+
+class Count(NamedTuple):
+    """Packets of sound sent since the call began, and those that never arrived."""
+
+    sent: int
+    lost: int
+
+
+@dataclass
+class Tab:
+    """
+    One participant's page.
+
+    Attributes:
+        name: of this tab alone; the relay knows its datagrams by it.
+        participant: the id in the conference, once joined.
+        complaints: words on its console and errors that nobody caught, but for the library's.
+    """
+
+    page: Page
+    name: str
+    site: str
+    participant: str = ""
+    _sessions: list[str] = field(default_factory=list)
+    _pushed_at: float = 0.0
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, room: str, xmpp: str) -> None:
+        """Load the page of the conference *room*."""
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"thrown: {error.stack}"))
+        self.page.on("response", self._see)
+        asked = {"room": room, "me": self.name, "xmpp": xmpp, "interval": STATS_INTERVAL_MS}
+        self.page.goto(f"{self.site}/?{urlencode(asked)}")
+
+    def join(self) -> None:
+        """Join the conference; for the second time, as one who comes back."""
+        self.participant = self.page.evaluate("() => join()")
+
+    def leave(self) -> float:
+        """Leave the conference and stay on the page; the time when that was asked for."""
+        asked_at = time.time()
+        self.page.evaluate("() => leave()")
+        return asked_at
+
+    def close(self) -> float:
+        """Close the tab as its user does; the time when that was asked for."""
+        asked_at = time.time()
+        self.page.close(run_before_unload=True)
+        return asked_at
+
+    def kill(self) -> float:
+        """Kill the page's process, right after a push; the time when that was answered."""
+        with self.page.expect_response(_is_push):
+            pass
+        # The renderer dies of it where it stands, before the page could hear of a navigation.
+        with self.page.expect_event("crash"), suppress(Error):
+            self.page.goto("chrome://crash")
+        return self._pushed_at
+
+    def count_uplink(self) -> Count:
+        """Return what the browser itself knows of its uplink."""
+        return Count(**self.page.evaluate("() => countUplink()"))
+
+    def sessions(self) -> list[str]:
+        """Return the ids of the sessions that the client has pushed for, in order."""
+        self.page.evaluate("1")  # Playwright's events come while it is asked something
+        return self._sessions
+
+    def _hear(self, said: ConsoleMessage) -> None:
+        if not said.location["url"].endswith("/lib-jitsi-meet.js"):
+            self.complaints.append(f"{said.type}: {said.text} ({said.location['url']})")
+
+    def _see(self, response: Response) -> None:
+        if not _is_push(response):
+            return
+        timing = response.request.timing
+        self._pushed_at = (timing["startTime"] + timing["responseStart"]) / 1000
+        session = json.loads(response.request.post_data or "")["session"]["id"]
+        if session not in self._sessions:
+            self._sessions.append(session)
+
+
+def _is_push(response: Response) -> bool:
+    return response.request.method == "POST" and response.url.endswith("/metrics/push")
+
+
+@contextmanager
+def opened_tab(browser: Browser, site: str, name: str) -> Iterator[Tab]:
+    """Open an empty tab; whatever it complains of by the end is a failure."""
+    context = browser.new_context(permissions=["camera", "microphone"])
+    tab = Tab(context.new_page(), name, site)
+    try:
+        yield tab
+    finally:
+        context.close()
+    assert tab.complaints == []
