@@ -84,8 +84,12 @@ def _client_file(settings: Settings) -> ClientFile:
             "pushUrl": settings.push_url,
             "collectUsername": settings.collect_username,
             "collectAddresses": settings.collect_addresses,
+            "intervalMs": settings.client_interval_seconds * 1000,
+            "jitterMs": settings.client_jitter_seconds * 1000,
+            "sendJwt": settings.client_send_jwt,
             "debug": settings.client_debug,
-        }
+        },
+        keep_comments=settings.client_debug,
     )
 
 

@@ -74,6 +74,54 @@ class Attribute:
     collect: str = ""
 
 
+class How(StrEnum):
+    """How one value is made of the streams in the browser's report."""
+
+    GROWTH = "growth"  # what all streams together grew by since the sample before
+    MAX_GROWTH = "max growth"  # of the stream that grew the most
+    MIN_GROWTH = "min growth"  # of the stream that grew the least, screens left out
+    MAX_LEVEL = "max level"  # the highest as it is now
+    MIN_LEVEL = "min level"  # the lowest as it is now
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    How the client reads a metric from the browser's report (RTCStatsReport of webrtc-stats).
+
+    Attributes:
+        of: terms `type.member` that are added; with a minus sign, subtracted. `sent` of
+            `remote-inbound-rtp` is the client's own: packets sent up to that report of the peer.
+        per: terms of the same kind, by whose sum the first is divided; empty: not divided.
+        times: makes the wire's unit of the browser's.
+    """
+
+    how: How
+    of: tuple[str, ...]
+    per: tuple[str, ...] = ()
+    times: int | float = 1
+
+    def __str__(self) -> str:
+        """Return it as the docs show it."""
+        text = _sum_text(self.of)
+        if self.per:
+            text += f" / {_sum_text(self.per)}"
+        return f"{self.how} of {text}"
+
+
+def _sum_text(terms: tuple[str, ...]) -> str:
+    """Return *terms* as a sum; a type that is the same for all stands before them."""
+    first, *others = terms
+    kind = first.partition(".")[0] + "."
+    rest = "".join(
+        f" - {term[1:].removeprefix(kind)}"
+        if term.startswith("-")
+        else f" + {term.removeprefix(kind)}"
+        for term in others
+    )
+    return f"({first}{rest})" if others else first
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """
@@ -82,7 +130,9 @@ class Metric:
     Attributes:
         id: permanent id in the stored form.
         field: key in the push's `metrics`; also the series name in the `jcmc` naming.
-        client: where the browser finds it, a path into `cq.local_stats_updated`.
+        client: where the client finds it: a path into `cq.local_stats_updated`, or after `room.`
+            a method of the room; empty: in neither.
+        reading: how the client makes it of the browser's own report; None: it does not.
         unit: unit on the wire and in the `jcmc` naming, for the docs.
         minimum, maximum: bounds of an accepted value, in that unit.
         otel_name, otel_unit: name and UCUM unit in the `otel` naming.
@@ -109,7 +159,11 @@ class Metric:
     otel_attributes: tuple[tuple[str, str], ...] = ()
     lower_is_worse: bool = False
     is_list: bool = False
+    reading: Reading | None = None
 
+
+# Before what the client asks the room for.
+ROOM = "room."
 
 UP = ("network.io.direction", "transmit")
 DOWN = ("network.io.direction", "receive")
@@ -120,11 +174,16 @@ VIDEO = ("jitsi.media.kind", "video")
 MAX_KBITS = 10_000_000
 # Ten minutes: lib-jitsi-meet reports what it has when a path is dead, and that grows.
 MAX_RTT_MS = 600_000
+# An hour: the longest interval that a push may name.
+MAX_INTERVAL_MS = 3_600_000
 
 _ESTIMATE = ("jitsi.client.bandwidth.estimate", "bit/s")
 _BITRATE = ("jitsi.client.bitrate", "bit/s")
 _MEDIA = ("jitsi.client.media.bitrate", "bit/s")
 _LOSS = ("jitsi.client.packet_loss.ratio", "1")
+_JITTER = ("jitsi.client.jitter", "s")
+_FRAME_RATE = ("jitsi.client.video.frame_rate", "{frame}/s")
+_LIMITATION = ("jitsi.client.video.quality_limitation.ratio", "1")
 
 
 def _kbits(
@@ -138,11 +197,81 @@ def _kbits(
 
 
 def _percent(
-    id_: int, name: str, client: str, otel: tuple[str, str], brief: str, *fixed: tuple[str, str]
+    id_: int,
+    name: str,
+    source: str | Reading,
+    otel: tuple[str, str],
+    brief: str,
+    *fixed: tuple[str, str],
+    panel: str = "Packet loss",
 ) -> Metric:
     """Return a row for a share in percent on the wire, a ratio in the `otel` naming."""
+    client, reading = (source, None) if isinstance(source, str) else ("", source)
     return Metric(
-        id_, name, client, "percent", 0, 100, *otel, brief, "Packet loss", 1, 100, tuple(fixed)
+        id_,
+        name,
+        client,
+        "percent",
+        0,
+        100,
+        *otel,
+        brief,
+        panel,
+        per=100,
+        otel_attributes=fixed,
+        reading=reading,
+    )
+
+
+def _read(
+    id_: int,
+    name: str,
+    unit: str,
+    maximum: int,
+    otel: tuple[str, str],
+    brief: str,
+    panel: str,
+    reading: Reading,
+    *fixed: tuple[str, str],
+    lower_is_worse: bool = False,
+) -> Metric:
+    """Return a row that only the browser's report has; its unit is that of *otel*, or ms of s."""
+    per = 1000 if unit == "ms" else 1
+    return Metric(
+        id_,
+        name,
+        "",
+        unit,
+        0,
+        maximum,
+        *otel,
+        brief,
+        panel,
+        per=per,
+        otel_attributes=fixed,
+        lower_is_worse=lower_is_worse,
+        reading=reading,
+    )
+
+
+def _limitation(id_: int, reason: str, brief: str) -> Metric:
+    """Return a row for the share of time in which *reason* held the sent video down."""
+    members = "outbound-rtp.qualityLimitationDurations."
+    reading = Reading(
+        How.GROWTH,
+        (members + reason,),
+        tuple(members + each for each in ("none", "cpu", "bandwidth", "other")),
+        100,
+    )
+    attribute = ("jitsi.quality_limitation.reason", reason)
+    return _percent(
+        id_,
+        f"limitation_{reason}",
+        reading,
+        _LIMITATION,
+        brief,
+        attribute,
+        panel="What limits the sent video",
     )
 
 
@@ -224,7 +353,8 @@ METRICS: tuple[Metric, ...] = (
     _percent(
         10,
         "packetloss_upload",
-        "packetLoss.upload",
+        # Not the library's packetLoss.upload: that is always 0.
+        Reading(How.GROWTH, ("remote-inbound-rtp.packetsLost",), ("remote-inbound-rtp.sent",), 100),
         _LOSS,
         "Packets lost of those that the participant sent",
         UP,
@@ -240,7 +370,13 @@ METRICS: tuple[Metric, ...] = (
     _percent(
         12,
         "packetloss_total",
-        "packetLoss.total",
+        # Not the library's packetLoss.total either: what was sent thins it.
+        Reading(
+            How.GROWTH,
+            ("remote-inbound-rtp.packetsLost", "inbound-rtp.packetsLost"),
+            ("remote-inbound-rtp.sent", "inbound-rtp.packetsReceived", "inbound-rtp.packetsLost"),
+            100,
+        ),
         ("jitsi.client.packet_loss.overall.ratio", "1"),
         "Packets lost of all that the participant sent or should have received",
     ),
@@ -258,6 +394,174 @@ METRICS: tuple[Metric, ...] = (
         1,
         1000,
         is_list=True,
+    ),
+    _read(
+        14,
+        "jitter_upload",
+        "ms",
+        MAX_RTT_MS,
+        _JITTER,
+        "Jitter of what the participant sends, at its receiver; the worst stream",
+        "Jitter",
+        Reading(How.MAX_LEVEL, ("remote-inbound-rtp.jitter",), times=1000),
+        UP,
+    ),
+    _read(
+        15,
+        "jitter_download",
+        "ms",
+        MAX_RTT_MS,
+        _JITTER,
+        "Jitter of what the participant receives; the worst stream",
+        "Jitter",
+        Reading(How.MAX_LEVEL, ("inbound-rtp.jitter",), times=1000),
+        DOWN,
+    ),
+    _read(
+        16,
+        "round_trip_time",
+        "ms",
+        MAX_RTT_MS,
+        ("jitsi.client.candidate_pair.round_trip_time", "s"),
+        "Round-trip time of the candidate pair that is in use",
+        "Round-trip time",
+        Reading(How.MAX_LEVEL, ("candidate-pair.currentRoundTripTime",), times=1000),
+    ),
+    Metric(
+        17,
+        "bandwidth_available_upload",
+        "",
+        "kbit/s",
+        0,
+        MAX_KBITS,
+        "jitsi.client.bandwidth.available",
+        "bit/s",
+        "Bandwidth that the congestion control gives to what is sent",
+        "Bandwidth",
+        times=1000,
+        otel_attributes=(UP,),
+        lower_is_worse=True,
+        reading=Reading(How.MAX_LEVEL, ("candidate-pair.availableOutgoingBitrate",), times=0.001),
+    ),
+    _read(
+        18,
+        "framerate_upload",
+        "frames/s",
+        1000,
+        _FRAME_RATE,
+        "Frames a second of the video that the participant sends; its best stream",
+        "Frame rate",
+        Reading(How.MAX_LEVEL, ("outbound-rtp.framesPerSecond",)),
+        UP,
+        lower_is_worse=True,
+    ),
+    _read(
+        19,
+        "framerate_download",
+        "frames/s",
+        1000,
+        _FRAME_RATE,
+        "Frames a second of the worst video received; screens are left out",
+        "Frame rate",
+        Reading(How.MIN_GROWTH, ("inbound-rtp.framesDecoded",), ("inbound-rtp.timestamp",), 1000),
+        DOWN,
+        lower_is_worse=True,
+    ),
+    _read(
+        20,
+        "resolution_width_upload",
+        "pixels",
+        65_535,
+        ("jitsi.client.video.frame.width", "{pixel}"),
+        "Width of the video that the participant sends; its largest stream",
+        "Sent video",
+        Reading(How.MAX_LEVEL, ("outbound-rtp.frameWidth",)),
+        UP,
+        lower_is_worse=True,
+    ),
+    _read(
+        21,
+        "resolution_height_upload",
+        "pixels",
+        65_535,
+        ("jitsi.client.video.frame.height", "{pixel}"),
+        "Height of the video that the participant sends; its largest stream",
+        "Sent video",
+        Reading(How.MAX_LEVEL, ("outbound-rtp.frameHeight",)),
+        UP,
+        lower_is_worse=True,
+    ),
+    _read(
+        22,
+        "freezes",
+        "freezes",
+        1_000_000,
+        ("jitsi.client.video.freezes", "{freeze}"),
+        "Freezes of received video in the interval, of all streams together",
+        "Received video",
+        Reading(How.GROWTH, ("inbound-rtp.freezeCount",)),
+    ),
+    _read(
+        23,
+        "freeze_time",
+        "ms",
+        MAX_INTERVAL_MS,
+        ("jitsi.client.video.freeze.duration", "s"),
+        "Time for which received video was frozen in the interval; the worst stream",
+        "Received video",
+        Reading(How.MAX_GROWTH, ("inbound-rtp.totalFreezesDuration",), times=1000),
+    ),
+    _percent(
+        24,
+        "audio_concealed",
+        Reading(
+            How.GROWTH,
+            ("inbound-rtp.concealedSamples", "-inbound-rtp.silentConcealedSamples"),
+            ("inbound-rtp.totalSamplesReceived", "-inbound-rtp.silentConcealedSamples"),
+            100,
+        ),
+        ("jitsi.client.audio.concealed.ratio", "1"),
+        "Received audio that was made up because it was late or lost; silence left out",
+        panel="Received audio",
+    ),
+    _read(
+        25,
+        "frames_dropped",
+        "frames",
+        1_000_000,
+        ("jitsi.client.video.frames.dropped", "{frame}"),
+        "Received frames that were never shown, in the interval, of all streams together",
+        "Received video",
+        Reading(How.GROWTH, ("inbound-rtp.framesDropped",)),
+    ),
+    _read(
+        26,
+        "encode_time",
+        "ms",
+        MAX_RTT_MS,
+        ("jitsi.client.video.encode.duration", "s"),
+        "Time to encode one frame of the sent video, on average over the interval",
+        "Sent video",
+        Reading(
+            How.GROWTH, ("outbound-rtp.totalEncodeTime",), ("outbound-rtp.framesEncoded",), 1000
+        ),
+    ),
+    _limitation(27, "none", "Share of the interval in which nothing held the sent video down"),
+    _limitation(28, "cpu", "Share of the interval in which the CPU held the sent video down"),
+    _limitation(
+        29, "bandwidth", "Share of the interval in which the network held the sent video down"
+    ),
+    Metric(
+        30,
+        "conference_participants",
+        f"{ROOM}getParticipantCount()",
+        "participants",
+        0,
+        1_000_000,
+        "jitsi.client.conference.participants",
+        "{participant}",
+        "Participants of the conference as this one sees it, itself included",
+        "Conference",
     ),
 )
 
@@ -349,8 +653,28 @@ OS_VERSION = Attribute(
     "user_agent.os.version",
     "Version of the system",
 )
+AUDIO_CODEC = Attribute(
+    75,
+    "metrics.connectionquality.labels.audioCodec",
+    Scope.QUALITY,
+    "audio_codec",
+    "jitsi.audio.codec",
+    "Codec of the audio that the participant sends",
+    max_length=64,
+)
+VIDEO_CODEC = Attribute(
+    76,
+    "metrics.connectionquality.labels.videoCodec",
+    Scope.QUALITY,
+    "video_codec",
+    "jitsi.video.codec",
+    "Codec of the video that the participant sends",
+    max_length=64,
+)
 
 _PATH = "metrics.transport_rtt[].labels."
+# RTCIceCandidateType (WebRTC).
+_CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
 LOCAL_ADDRESS = Attribute(
     80,
     _PATH + "src_ip",
@@ -395,21 +719,31 @@ CANDIDATE_TYPE = Attribute(
     84,
     _PATH + "localCandidateType",
     Scope.PATH,
-    "",
+    "localCandidateType",
     "jitsi.ice.candidate.type",
-    "Type of the local ICE candidate",
+    "Type of the participant's ICE candidate; `relay`: through a TURN server",
     Kind.CHOICE,
-    choices=("host", "srflx", "prflx", "relay"),
+    choices=_CANDIDATE_TYPES,
 )
 PEER_TO_PEER = Attribute(
     85,
     _PATH + "p2p",
     Scope.PATH,
-    "",
+    "p2p",
     "jitsi.p2p",
     "Whether the transport goes to the peer instead of the bridge",
     Kind.CHOICE,
     choices=("true", "false"),
+)
+REMOTE_CANDIDATE_TYPE = Attribute(
+    86,
+    _PATH + "remoteCandidateType",
+    Scope.PATH,
+    "remoteCandidateType",
+    "jitsi.ice.remote_candidate.type",
+    "Type of the ICE candidate at the other end; `relay`: through a TURN server",
+    Kind.CHOICE,
+    choices=_CANDIDATE_TYPES,
 )
 
 ATTRIBUTES: tuple[Attribute, ...] = (
@@ -424,10 +758,13 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     BROWSER_VERSION,
     OS_NAME,
     OS_VERSION,
+    AUDIO_CODEC,
+    VIDEO_CODEC,
     LOCAL_ADDRESS,
     PEER_ADDRESS,
     PROTOCOL,
     NETWORK_TYPE,
     CANDIDATE_TYPE,
     PEER_TO_PEER,
+    REMOTE_CANDIDATE_TYPE,
 )

@@ -2,15 +2,19 @@
 The browser's file with this deployment's settings in it.
 
 The file in client/ has one line `const SETTINGS = {};`; what the server knows takes the place of
-the braces, as JSON that may stand in a script. It changes with the version and the settings only,
-so it is made once and has an ETag. Called by receiver.py.
+the braces, as JSON that may stand in a script. Comments and blanks are taken out, nothing else:
+what one reads is what runs. It changes with the version and the settings only, so it is made and
+compressed once and has an ETag. Called by app.py.
 """
 
+import gzip
 import json
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from rjsmin import jsmin
 
 FILE_NAME: Final = "otel_jcmc.js"
 _PLACE: Final = "const SETTINGS = {};"
@@ -25,9 +29,10 @@ _UNSAFE: Final = {
 
 
 class ClientFile(NamedTuple):
-    """The script as it is served, and its entity tag with quotes."""
+    """The script as it is served, plain and by gzip, and the entity tag of both, a weak one."""
 
     body: bytes
+    gzipped: bytes
     etag: str
 
 
@@ -39,13 +44,17 @@ def source() -> str:
     return Path(__file__).parent.parent.joinpath("client", FILE_NAME).read_text("utf-8")
 
 
-def make_client_file(settings: dict[str, Any]) -> ClientFile:
-    """Return the client file with *settings* in it."""
+def make_client_file(settings: dict[str, Any], *, keep_comments: bool = False) -> ClientFile:
+    """Return the client file with *settings* in it, for a reader if *keep_comments*."""
     text = json.dumps(settings, sort_keys=True)
     for character, escape in _UNSAFE.items():
         text = text.replace(character, escape)
-    before, place, after = source().partition(_PLACE)
-    if not place:
+    script = source()
+    if script.count(_PLACE) != 1:
         raise ValueError(f"client/{FILE_NAME} has no line `{_PLACE}`")
+    before, _, after = script.partition(_PLACE)
+    if not keep_comments:
+        before, after = jsmin(before), jsmin(after)
     body = f"{before}const SETTINGS = {text};{after}".encode()
-    return ClientFile(body, f'"{blake2b(body, digest_size=12).hexdigest()}"')
+    etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
+    return ClientFile(body, gzip.compress(body, 9, mtime=0), etag)

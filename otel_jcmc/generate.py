@@ -1,11 +1,13 @@
 """
 Writes everything that is derived from the catalogue, the settings and the reasons.
 
-`python -m otel_jcmc.generate` rewrites docs/metrics.md, docs/settings.md, docs/reasons.md,
-.env.example and the field table of the client file; with `--check` it writes nothing and exits 1
-if one of them is not what it would write. `otel-jcmc catalogue` prints the table of metrics.
+`python -m otel_jcmc.generate` rewrites docs/metrics.md, docs/browsers.md, docs/settings.md,
+docs/reasons.md, .env.example and the field table of the client file; with `--check` it writes
+nothing and exits 1 if one of them is not what it would write. `otel-jcmc catalogue` prints the
+table of metrics.
 """
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,11 +15,19 @@ from typing import Any, Final
 
 from pydantic_core import PydanticUndefined
 
+from otel_jcmc.browser_support import (
+    COLUMNS,
+    MemberUnknown,
+    member_cells,
+    read_support,
+    support_row,
+)
 from otel_jcmc.catalogue import (
     ATTRIBUTES,
     INFO_BRIEF,
     INFO_NAME,
     METRICS,
+    ROOM,
     Attribute,
     Kind,
     Naming,
@@ -87,6 +97,7 @@ def metrics_page() -> str:
         "One push makes one series for each metric that it has, with the participant's labels. A\n"
         "series is gone from the very next collection once its participant has left, was replaced\n"
         "or has expired. A value that is not known is absent, never zero.",
+        "Which browser can fill which: [browsers.md](browsers.md).",
         "## `JCMC_NAMING=jcmc`, the default",
         "Names and units of the Jitsi Client Metrics Collector. By OTLP the unit is empty, so\n"
         "that a Collector adds nothing to the names.",
@@ -101,6 +112,82 @@ def metrics_page() -> str:
         "The same in both namings, in the same scrape and by the same OTLP.",
         _table(("series", "type", "labels", "meaning"), own),
         "Reasons are those of [reasons.md](reasons.md).",
+    )
+
+
+def browsers_page() -> str:
+    """
+    Return docs/browsers.md.
+
+    Raises:
+        MemberUnknown: a metric is read from a member that nobody has looked up yet.
+    """
+    support = read_support(_ROOT / "client" / "browser_support.json")
+    columns = [head for head, _ in COLUMNS]
+    metrics = [support_row(row, support) for row in METRICS]
+    besides = [
+        (f"`{member}`", use, *member_cells([member], support, "the client"))
+        for member, use in support.besides.items()
+    ]
+    sources = [f"- {name}: {text}" for name, text in support.sources.items()]
+    notes = [
+        f"- {', '.join(f'`{member}`' for member in members)}: {note}"
+        for note, members in support.notes.items()
+    ]
+    return _page(
+        "What each browser can fill",
+        "Firefox does not tell what held its video down, so its participants have no\n"
+        "`limitation_cpu`: no series, not a series at zero.",
+        _table(("metric", "made of", *columns), metrics),
+        "`-`: no version has it. A metric is filled when all members that it is made of are in\n"
+        "the browser's report (RTCStatsReport of webrtc-stats); what is subtracted may be\n"
+        "missing. `remote-inbound-rtp.sent` is the client's own: packets sent less those sent\n"
+        "again, of the stream that `localId` names. The library itself asks for Chrome 72,\n"
+        "Firefox 91 or Safari 14: an older version here means always.",
+        "## Besides the metrics",
+        _table(("member", "what for", *columns), besides),
+        "## Who is in which column",
+        "- Chrome, Edge and all else that is Chromium, on desktop and Android: by Chromium's\n"
+        "  version.\n"
+        "- The Jitsi desktop app is Electron: by the version after `Chrome/` in its user agent.\n"
+        "  The label `browser_version` is Electron's own. Electron 21 is Chromium 106.\n"
+        "- On iOS, Chrome, Edge and Firefox have Safari's engine: read the column Safari.\n"
+        "- The Jitsi apps for iOS and Android are no web page. They load neither\n"
+        "  `plugin.head.html` nor `body.html`. They do load `config.analytics.scriptURLs`, but\n"
+        "  have no `APP`, where the client finds the conference: nothing is sent. That is read\n"
+        "  from jitsi-meet's source, not tried in an app.",
+        "## What the library's numbers leave out",
+        "- Just after joining the bitrates are 0: nothing has been counted yet.\n"
+        "- `bandwidth_download` is absent without a bridge, and before its first estimate.\n"
+        "- Some versions of the library begin with a bandwidth of 0 where others have none, and\n"
+        "  Firefox stays there: `bandwidth_upload` 0 from Firefox is no measurement.\n"
+        "- `transport_rtt` is absent where the browser has no round-trip time for the path.\n"
+        "- The library's packet loss of uploads is always 0, and its total is thinned by that.\n"
+        "  The client makes its own.",
+        "## Who reports nothing",
+        "Participants without `jitsi_jcmc_freezes`, by browser, as a share of all. The label\n"
+        "`browser_name` is on `jitsi_jcmc_connectionquality`:",
+        "```promql\n"
+        "  count by (browser_name, browser_version) (\n"
+        "      jitsi_jcmc_connectionquality\n"
+        "    unless on (roomname, client_id, participant_id)\n"
+        "      jitsi_jcmc_freezes\n"
+        "  )\n"
+        "/\n"
+        "  count by (browser_name, browser_version) (jitsi_jcmc_connectionquality)\n"
+        "```",
+        "1 means that no one with this browser reports it, no row that everyone does. Between\n"
+        "them is usual: who receives no video has no freezes either. With `JCMC_NAMING=otel`,\n"
+        "count `jitsi_client_info` by `user_agent_name`, `unless on (jitsi_conference_name,\n"
+        "jitsi_participant_id, session_id)` the metric.",
+        "Absent is never zero: `avg` and `max` go over those who report. Do not fill the gap with\n"
+        "`or vector(0)`: the browser that cannot count freezes would be the best of all.",
+        "## Sources",
+        "The source of each version, and how to look it up again, is in\n"
+        "[client/browser_support.json](../client/browser_support.json).",
+        "\n".join(sources),
+        "Where they differ, or say little:",
+        "\n".join(notes),
     )
 
 
@@ -153,16 +240,31 @@ def client_file() -> str:
     text = (_ROOT / "client" / "otel_jcmc.js").read_text("utf-8")
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    rows = "".join(
-        f'        ["{row.field}", "{row.client}"],\n' for row in METRICS if not row.is_list
-    )
-    return f"{before}{_BEGIN}    const FIELDS = [\n{rows}    ];\n{_END}{after}"
+    fields = [
+        (row.field, row.client)
+        for row in METRICS
+        if row.client and not row.is_list and not row.client.startswith(ROOM)
+    ]
+    readings = [
+        (row.field, str(of.how), " ".join(of.of), " ".join(of.per), of.times)
+        for row in METRICS
+        if (of := row.reading)
+    ]
+    tables = _js_table("FIELDS", fields) + _js_table("READINGS", readings)
+    return f"{before}{_BEGIN}{tables}{_END}{after}"
+
+
+def _js_table(name: str, rows: Iterable[Sequence[Any]]) -> str:
+    """Return a constant of the client file."""
+    lines = "".join(f"        {json.dumps(row)},\n" for row in rows)
+    return f"    const {name} = [\n{lines}    ];\n"
 
 
 def files() -> dict[Path, str]:
     """Return every generated file with what it should hold."""
     return {
         _ROOT / "docs" / "metrics.md": metrics_page(),
+        _ROOT / "docs" / "browsers.md": browsers_page(),
         _ROOT / "docs" / "settings.md": settings_page(),
         _ROOT / "docs" / "reasons.md": reasons_page(),
         _ROOT / ".env.example": env_example(),
@@ -243,10 +345,13 @@ def _bounds(field: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the files, or with `--check` say which are not as they should be."""
+    try:
+        made = files()
+    except MemberUnknown as error:
+        print(error, file=sys.stderr)
+        return 1
     stale = [
-        path
-        for path, text in files().items()
-        if not path.exists() or path.read_text("utf-8") != text
+        path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text
     ]
     for path in stale:
         if "--check" in arguments:
@@ -254,7 +359,7 @@ def main(arguments: Sequence[str]) -> int:
                 f"{path.relative_to(_ROOT)} is not up to date: run `make generate`", file=sys.stderr
             )
         else:
-            path.write_text(files()[path], "utf-8")
+            path.write_text(made[path], "utf-8")
             print(f"wrote {path.relative_to(_ROOT)}")
     return int(bool(stale) and "--check" in arguments)
 

@@ -19,7 +19,13 @@ TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _EOF: Final = b"# EOF\n"
 # UCUM unit -> what a Collector adds to the name; a unit in braces is an annotation.
-_SUFFIXES: Final = {"s": "seconds", "1": "ratio", "bit/s": "bit_per_second", "By": "bytes"}
+_SUFFIXES: Final = {
+    "s": "seconds",
+    "1": "ratio",
+    "bit/s": "bit_per_second",
+    "{frame}/s": "per_second",
+    "By": "bytes",
+}
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_:]")
 

@@ -83,7 +83,7 @@ def parse_push(body: bytes, collect: frozenset[str] = frozenset()) -> Report:
     dropped = [
         Fault(echo(key), Reason.UNKNOWN_FIELD)
         for key in push
-        if key not in ("default_labels", "session", "metrics")
+        if key not in ("default_labels", "session", "metrics", "token")
     ]
     fields = _identity(push.get("default_labels"), dropped)
     session, kept = take_session(push.get("session"), fields, dropped)

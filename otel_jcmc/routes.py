@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, FastAPI, Header, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import PlainTextResponse
+from prometheus_client.exposition import gzip_accepted
 
 from otel_jcmc import __version__, receiver
 from otel_jcmc.access import Cors, Network, is_private
@@ -55,16 +56,22 @@ def client_routes(client: ClientFile, cors: Cors) -> APIRouter:
 
     @router.get("/client-file")
     async def client_file(
-        request: Request, if_none_match: Annotated[str, Header()] = ""
+        request: Request,
+        if_none_match: Annotated[str, Header()] = "",
+        accept_encoding: Annotated[str, Header()] = "",
     ) -> Response:
         headers = cors_headers(request) | {"etag": client.etag, "cache-control": _CACHE}
+        headers["vary"] = ", ".join(["accept-encoding", *filter(None, [headers.get("vary")])])
         tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-        if client.etag in tags or "*" in tags:
+        if client.etag.removeprefix("W/") in tags or "*" in tags:
             return Response(status_code=304, headers=headers)
         headers["x-content-type-options"] = "nosniff"
         # A page that isolates itself (COEP) loads a script of another origin only with this.
         headers["cross-origin-resource-policy"] = "cross-origin"
-        return Response(client.body, headers=headers, media_type=_JAVASCRIPT)
+        if not gzip_accepted(accept_encoding):
+            return Response(client.body, headers=headers, media_type=_JAVASCRIPT)
+        headers["content-encoding"] = "gzip"
+        return Response(client.gzipped, headers=headers, media_type=_JAVASCRIPT)
 
     @router.options("/client-file", include_in_schema=False)
     async def preflight(request: Request) -> Response:

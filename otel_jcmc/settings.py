@@ -157,7 +157,30 @@ class Settings(BaseSettings):
     client_debug: bool = Field(
         False,
         validation_alias=_named("JCMC_CLIENT_DEBUG"),
-        description="Let the client file write to the browser's console what it does.",
+        description="Let the client file write to the browser's console what it does, and serve it"
+        " with its comments.",
+    )
+    client_interval_seconds: int = Field(
+        0,
+        ge=0,
+        le=100,
+        validation_alias=_named("JCMC_CLIENT_INTERVAL"),
+        description="Seconds between two pushes of a browser, each the average of the samples in"
+        " between. 0: it pushes every sample, which lib-jitsi-meet takes every 10 s by default.",
+    )
+    client_jitter_seconds: int = Field(
+        5,
+        ge=0,
+        le=100,
+        validation_alias=_named("JCMC_CLIENT_JITTER"),
+        description="Each browser waits a random time of its own, at most this many seconds and"
+        " one sample, before it pushes, so that those that join together do not push together.",
+    )
+    client_send_jwt: bool = Field(
+        False,
+        validation_alias=_named("JCMC_CLIENT_SEND_JWT"),
+        description="Let the client file send the page's Jitsi token with each push, as"
+        " `Authorization: Bearer`, for a proxy that checks it. It may hold a name and an address.",
     )
 
     # OpenTelemetry's. The exporters read the other OTEL_EXPORTER_OTLP_* variables themselves.

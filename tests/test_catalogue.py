@@ -22,6 +22,23 @@ METRIC_IDS = {
     11: "packetloss_download",
     12: "packetloss_total",
     13: "transport_rtt",
+    14: "jitter_upload",
+    15: "jitter_download",
+    16: "round_trip_time",
+    17: "bandwidth_available_upload",
+    18: "framerate_upload",
+    19: "framerate_download",
+    20: "resolution_width_upload",
+    21: "resolution_height_upload",
+    22: "freezes",
+    23: "freeze_time",
+    24: "audio_concealed",
+    25: "frames_dropped",
+    26: "encode_time",
+    27: "limitation_none",
+    28: "limitation_cpu",
+    29: "limitation_bandwidth",
+    30: "conference_participants",
 }
 ATTRIBUTE_IDS = {
     64: "roomname",
@@ -35,12 +52,15 @@ ATTRIBUTE_IDS = {
     72: "browser_version",
     73: "os_name",
     74: "os_version",
+    75: "audio_codec",
+    76: "video_codec",
     80: "src_ip",
     81: "dst_ip",
     82: "protocol",
     83: "networkType",
-    84: "metrics.transport_rtt[].labels.localCandidateType",
-    85: "metrics.transport_rtt[].labels.p2p",
+    84: "localCandidateType",
+    85: "p2p",
+    86: "remoteCandidateType",
 }
 
 every_metric = pytest.mark.parametrize("row", METRICS, ids=lambda row: row.field)
@@ -90,10 +110,36 @@ def test_an_otel_name_holds_neither_its_unit_nor_total(row: Metric) -> None:
     assert {"total", "kbit", "bit", "seconds", "ms", "percent"} & set(words) == set()
 
 
-@every_metric
-def test_the_wire_name_is_where_the_browser_finds_it(row: Metric) -> None:
+@pytest.mark.parametrize("row", [row for row in METRICS if row.id <= 13 and row.client])
+def test_the_name_of_what_the_library_tells_is_where_it_tells_it(row: Metric) -> None:
     path = row.client.replace("[]", "").replace(".", "_").lower()
     assert row.field == path
+
+
+@every_metric
+def test_a_metric_has_one_source(row: Metric) -> None:
+    assert bool(row.client) != bool(row.reading)
+
+
+@pytest.mark.parametrize("row", [row for row in METRICS if row.reading], ids=lambda row: row.field)
+def test_a_reading_is_of_members_of_the_report(row: Metric) -> None:
+    assert row.reading is not None
+    for term in (*row.reading.of, *row.reading.per):
+        assert re.fullmatch(
+            r"-?((remote-in|in|out)bound-rtp|candidate-pair)\.[a-zA-Z]+(\.[a-z]+)?", term
+        )
+
+
+def test_a_reading_shows_how_it_is_made() -> None:
+    texts = {row.field: str(row.reading) for row in METRICS if row.reading}
+    assert texts["jitter_upload"] == "max level of remote-inbound-rtp.jitter"
+    assert texts["audio_concealed"] == (
+        "growth of (inbound-rtp.concealedSamples - silentConcealedSamples)"
+        " / (inbound-rtp.totalSamplesReceived - silentConcealedSamples)"
+    )
+    assert texts["encode_time"] == (
+        "growth of outbound-rtp.totalEncodeTime / outbound-rtp.framesEncoded"
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,6 +158,23 @@ def test_the_wire_name_is_where_the_browser_finds_it(row: Metric) -> None:
         ("packetloss_download", 0, 100, "percent"),
         ("packetloss_total", 0, 100, "percent"),
         ("transport_rtt", 0, 600_000, "ms"),
+        ("jitter_upload", 0, 600_000, "ms"),
+        ("jitter_download", 0, 600_000, "ms"),
+        ("round_trip_time", 0, 600_000, "ms"),
+        ("bandwidth_available_upload", 0, 10_000_000, "kbit/s"),
+        ("framerate_upload", 0, 1000, "frames/s"),
+        ("framerate_download", 0, 1000, "frames/s"),
+        ("resolution_width_upload", 0, 65_535, "pixels"),
+        ("resolution_height_upload", 0, 65_535, "pixels"),
+        ("freezes", 0, 1_000_000, "freezes"),
+        ("freeze_time", 0, 3_600_000, "ms"),
+        ("audio_concealed", 0, 100, "percent"),
+        ("frames_dropped", 0, 1_000_000, "frames"),
+        ("encode_time", 0, 600_000, "ms"),
+        ("limitation_none", 0, 100, "percent"),
+        ("limitation_cpu", 0, 100, "percent"),
+        ("limitation_bandwidth", 0, 100, "percent"),
+        ("conference_participants", 0, 1_000_000, "participants"),
     ],
 )
 def test_a_metric_has_these_bounds(field: str, minimum: int, maximum: int, unit: str) -> None:

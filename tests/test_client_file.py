@@ -1,7 +1,9 @@
 """The browser's file as it is served: this deployment's settings in it, cacheable, for any page."""
 
+import gzip
 import json
 import re
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,9 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         PUSH_URL=NASTY_URL,
         COLLECT_USERNAME="true",
         JCMC_COLLECT_ADDRESSES="true",
+        JCMC_CLIENT_INTERVAL="30",
+        JCMC_CLIENT_JITTER="0",
+        JCMC_CLIENT_SEND_JWT="true",
         JCMC_CLIENT_DEBUG="true",
         JCMC_CORS_ALLOWED_ORIGINS="https://meet.example.org",
     ) as running:
@@ -33,9 +38,9 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def settings_in(script: str) -> dict[str, Any]:
-    """Return what *script* has in its settings' place, which is one line."""
-    (found,) = re.findall(r"^ *const SETTINGS = (\{.*\});$", script, re.MULTILINE)
-    told: dict[str, Any] = json.loads(found)
+    """Return what *script* has in its settings' place."""
+    _, found = script.split("const SETTINGS = ")
+    told: dict[str, Any] = json.JSONDecoder().raw_decode(found)[0]
     return told
 
 
@@ -46,12 +51,37 @@ def test_the_client_file_is_a_script(shared_service: Service) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_nothing_but_the_settings_is_changed_in_the_file(shared_service: Service) -> None:
-    served = shared_service.get("/client-file").body
+def test_who_debugs_reads_the_file_as_it_is_in_the_repository(tuned: Service) -> None:
+    served = tuned.get("/client-file").body
     in_repository = Path(__file__).parents[1].joinpath("client/otel_jcmc.js").read_text()
     assert re.sub(r"const SETTINGS = .*", "", served) == re.sub(
         r"const SETTINGS = .*", "", in_repository
     )
+
+
+def test_comments_and_blanks_alone_are_taken_out(shared_service: Service) -> None:
+    served = shared_service.get("/client-file").body
+    assert not re.search(r"^\s*(//|/?\*)", served, re.MULTILINE)
+    # As it is written, but for what stands between two words or signs.
+    in_repository = re.sub(r"^\s*(//|/?\*).*| // .*", "", source(), flags=re.MULTILINE)
+    assert "".join(re.sub(r"const SETTINGS = \{.*?\};", "", served).split()) == "".join(
+        in_repository.replace("const SETTINGS = {};", "").split()
+    )
+
+
+def test_the_file_comes_compressed_in_at_most_6_kb(shared_service: Service) -> None:
+    plain = shared_service.get("/client-file")
+    asked = urllib.request.Request(
+        f"{shared_service.url}/client-file", headers={"accept-encoding": "gzip"}
+    )
+    with urllib.request.urlopen(asked) as packed:
+        body = packed.read()
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["etag"] == plain.headers["etag"]
+    assert plain.headers["content-encoding"] is None
+    assert plain.headers["vary"] == packed.headers["vary"] == "accept-encoding"
+    assert gzip.decompress(body).decode() == plain.body
+    assert len(body) <= 6200
 
 
 def test_an_untouched_deployment_tells_the_page_this(shared_service: Service) -> None:
@@ -60,6 +90,9 @@ def test_an_untouched_deployment_tells_the_page_this(shared_service: Service) ->
         "pushUrl": None,
         "collectUsername": False,
         "collectAddresses": False,
+        "intervalMs": 0,
+        "jitterMs": 5000,
+        "sendJwt": False,
         "debug": False,
     }
 
@@ -70,6 +103,9 @@ def test_settings_reach_the_page_as_they_are(tuned: Service) -> None:
         "pushUrl": NASTY_URL,
         "collectUsername": True,
         "collectAddresses": True,
+        "intervalMs": 30_000,
+        "jitterMs": 0,
+        "sendJwt": True,
         "debug": True,
     }
 
@@ -77,13 +113,14 @@ def test_settings_reach_the_page_as_they_are(tuned: Service) -> None:
 @pytest.mark.parametrize("sign", ["</script", "<!--", "&", "\u2028", "\u2029", ">"])
 def test_no_setting_ends_a_script_element_or_its_line(sign: str) -> None:
     script = make_client_file({"pushUrl": f"a{sign}b"}).body.decode()
-    (line,) = re.findall(r"const SETTINGS = .*", script)
-    assert sign not in line.removesuffix(";")
+    (found,) = re.findall(r"const SETTINGS = \{(.*?)\};", script, re.DOTALL)
+    assert sign not in found
     assert settings_in(script) == {"pushUrl": f"a{sign}b"}
 
 
 def test_a_url_reaches_a_script_element_without_signs_of_html(tuned: Service) -> None:
     (line,) = re.findall(r"const SETTINGS = .*", tuned.get("/client-file").body)
+    assert "c.example.org" in line
     assert re.search(r"[<>&]", line) is None
 
 
@@ -113,7 +150,7 @@ def test_the_etag_changes_with_the_settings_alone(
         each.get("/client-file").headers["etag"]
         for each in (shared_service, shared_otel_service, tuned)
     ]
-    assert re.fullmatch(r'"[0-9a-f]{24}"', tags[0])
+    assert re.fullmatch(r'W/"[0-9a-f]{24}"', tags[0])
     assert tags[0] == tags[1]
     assert tags[0] != tags[2]
 
@@ -121,7 +158,8 @@ def test_the_etag_changes_with_the_settings_alone(
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"another", {}', "*", '"another",W/{} '])
 def test_who_has_the_file_hears_304(shared_service: Service, form: str) -> None:
     etag = shared_service.get("/client-file").headers["etag"]
-    answer = shared_service.get("/client-file", headers={"if-none-match": form.format(etag)})
+    known = form.format(etag.removeprefix("W/"))
+    answer = shared_service.get("/client-file", headers={"if-none-match": known})
     assert (answer.status, answer.body) == (304, "")
     assert answer.headers["etag"] == etag
     assert answer.headers["cache-control"] == "public, max-age=300"
@@ -148,13 +186,13 @@ def test_pages_of_all_origins_may_load_it(shared_service: Service) -> None:
 def test_a_page_of_a_listed_origin_may_load_it(tuned: Service) -> None:
     answer = tuned.get("/client-file", headers={"origin": "https://meet.example.org"})
     assert answer.headers["access-control-allow-origin"] == "https://meet.example.org"
-    assert answer.headers["vary"] == "origin"
+    assert answer.headers["vary"] == "accept-encoding, origin"
 
 
 def test_a_page_of_another_origin_may_not(tuned: Service) -> None:
     answer = tuned.get("/client-file", headers={"origin": "https://evil.example.org"})
     assert answer.headers["access-control-allow-origin"] is None
-    assert answer.headers["vary"] == "origin"
+    assert answer.headers["vary"] == "accept-encoding, origin"
 
 
 def test_a_preflight_for_the_file_is_answered(shared_service: Service) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from otel_jcmc.catalogue import (
+    AUDIO_CODEC,
     BROWSER_NAME,
     BROWSER_VERSION,
     CANDIDATE_TYPE,
@@ -21,7 +22,9 @@ from otel_jcmc.catalogue import (
     PEER_TO_PEER,
     PROTOCOL,
     REGION,
+    REMOTE_CANDIDATE_TYPE,
     USERNAME,
+    VIDEO_CODEC,
     Naming,
 )
 from otel_jcmc.gauges import declare, instruments
@@ -103,6 +106,23 @@ def test_the_jcmc_naming_has_these_gauges_without_units() -> None:
         ("jitsi_jcmc_packetloss_download", ""),
         ("jitsi_jcmc_packetloss_total", ""),
         ("jitsi_jcmc_transport_rtt", ""),
+        ("jitsi_jcmc_jitter_upload", ""),
+        ("jitsi_jcmc_jitter_download", ""),
+        ("jitsi_jcmc_round_trip_time", ""),
+        ("jitsi_jcmc_bandwidth_available_upload", ""),
+        ("jitsi_jcmc_framerate_upload", ""),
+        ("jitsi_jcmc_framerate_download", ""),
+        ("jitsi_jcmc_resolution_width_upload", ""),
+        ("jitsi_jcmc_resolution_height_upload", ""),
+        ("jitsi_jcmc_freezes", ""),
+        ("jitsi_jcmc_freeze_time", ""),
+        ("jitsi_jcmc_audio_concealed", ""),
+        ("jitsi_jcmc_frames_dropped", ""),
+        ("jitsi_jcmc_encode_time", ""),
+        ("jitsi_jcmc_limitation_none", ""),
+        ("jitsi_jcmc_limitation_cpu", ""),
+        ("jitsi_jcmc_limitation_bandwidth", ""),
+        ("jitsi_jcmc_conference_participants", ""),
     ]
 
 
@@ -115,6 +135,19 @@ def test_the_otel_naming_has_these_gauges_and_units() -> None:
         ("jitsi.client.packet_loss.ratio", "1"),
         ("jitsi.client.packet_loss.overall.ratio", "1"),
         ("jitsi.client.transport.round_trip_time", "s"),
+        ("jitsi.client.jitter", "s"),
+        ("jitsi.client.candidate_pair.round_trip_time", "s"),
+        ("jitsi.client.bandwidth.available", "bit/s"),
+        ("jitsi.client.video.frame_rate", "{frame}/s"),
+        ("jitsi.client.video.frame.width", "{pixel}"),
+        ("jitsi.client.video.frame.height", "{pixel}"),
+        ("jitsi.client.video.freezes", "{freeze}"),
+        ("jitsi.client.video.freeze.duration", "s"),
+        ("jitsi.client.audio.concealed.ratio", "1"),
+        ("jitsi.client.video.frames.dropped", "{frame}"),
+        ("jitsi.client.video.encode.duration", "s"),
+        ("jitsi.client.video.quality_limitation.ratio", "1"),
+        ("jitsi.client.conference.participants", "{participant}"),
         ("jitsi.client.info", ""),
     ]
 
@@ -294,6 +327,7 @@ PATH = {
     PROTOCOL.id: "udp",
     NETWORK_TYPE.id: "wifi",
     CANDIDATE_TYPE.id: "relay",
+    REMOTE_CANDIDATE_TYPE.id: "srflx",
     PEER_TO_PEER.id: "true",
 }
 
@@ -308,6 +342,9 @@ def test_a_transport_has_these_labels_in_the_jcmc_naming() -> None:
                 "dst_ip": "198.51.100.4",
                 "protocol": "udp",
                 "networkType": "wifi",
+                "localCandidateType": "relay",
+                "remoteCandidateType": "srflx",
+                "p2p": "true",
             },
             41,
         )
@@ -324,6 +361,7 @@ def test_a_transport_has_these_labels_in_the_otel_naming() -> None:
                 network__transport="udp",
                 network__connection__type="wifi",
                 jitsi__ice__candidate__type="relay",
+                jitsi__ice__remote_candidate__type="srflx",
                 jitsi__p2p="true",
             ),
             0.041,
@@ -360,13 +398,40 @@ def test_transports_with_the_same_labels_become_the_slowest(values: tuple[int, .
     ]
 
 
-def test_transports_that_one_naming_cant_tell_apart_are_one_there() -> None:
-    """Candidate types are labels of the `otel` naming alone."""
+@pytest.mark.parametrize("naming", Naming)
+def test_transports_that_differ_in_a_candidate_are_two(naming: Naming) -> None:
     someone = participant(
         transport_rtt=[[41, {CANDIDATE_TYPE.id: "host"}], [80, {CANDIDATE_TYPE.id: "relay"}]]
     )
-    assert len(observed(Naming.JCMC, someone)["jitsi_jcmc_transport_rtt"]) == 1
-    assert len(observed(Naming.OTEL, someone)["jitsi.client.transport.round_trip_time"]) == 2
+    name = {
+        Naming.JCMC: "jitsi_jcmc_transport_rtt",
+        Naming.OTEL: "jitsi.client.transport.round_trip_time",
+    }[naming]
+    assert len(observed(naming, someone)[name]) == 2
+
+
+def test_what_limits_the_sent_video_is_one_gauge_in_the_otel_naming() -> None:
+    someone = participant(limitation_none=70, limitation_cpu=25, limitation_bandwidth=5)
+    found = observed(Naming.OTEL, someone)["jitsi.client.video.quality_limitation.ratio"]
+    assert [
+        (dict(labels)["jitsi.quality_limitation.reason"], value) for labels, value in found
+    ] == [
+        ("none", 0.7),
+        ("cpu", 0.25),
+        ("bandwidth", 0.05),
+    ]
+
+
+def test_codecs_are_labels_of_the_quality_and_of_the_info_gauge() -> None:
+    codecs = {AUDIO_CODEC.id: "opus", VIDEO_CODEC.id: "AV1"}
+    theirs = observed(Naming.JCMC, participant(codecs, connectionquality=90))
+    assert theirs["jitsi_jcmc_connectionquality"] == [
+        ({**JCMC, "audio_codec": "opus", "video_codec": "AV1"}, 90)
+    ]
+    ours = observed(Naming.OTEL, participant(codecs))
+    assert ours["jitsi.client.info"] == [
+        (otel(jitsi__audio__codec="opus", jitsi__video__codec="AV1"), 1)
+    ]
 
 
 def twins() -> tuple[Participant, Participant]:

@@ -44,6 +44,7 @@ ORDER = [
     "load",
     "simulated_page",
     "simulate",
+    "browser_support",
     "generate",
     "__init__",
     "__main__",
@@ -54,7 +55,7 @@ MAY_SEE = {
     "redis": {"link", "store"},
     "hiredis": {"link"},
     "opentelemetry": {"gauges", "provider", "otlp", "telemetry", "exporter", "app"},
-    "prometheus_client": {"telemetry", "scrape"},
+    "prometheus_client": {"telemetry", "scrape", "routes"},
     "fastapi": {"routes"},
     "starlette": set(),
     "pydantic": {"settings", "__main__"},
@@ -63,6 +64,7 @@ MAY_SEE = {
     "ua_parser": {"enrich"},
     "uvicorn": {"__main__", "protocol"},
     "httptools": {"load"},
+    "rjsmin": {"client_file"},
 }
 
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))

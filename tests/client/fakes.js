@@ -119,6 +119,7 @@ function makeRoom({ id = "1a2b3c4d", name = "standup", meeting = "meeting-1", jo
         isJoined: () => room.joined,
         myUserId: () => id,
         getName: () => name,
+        getParticipantCount: () => 2,
         getMeetingUniqueId: () => (room.joined ? meeting : undefined),
         on: (event, listener) => { listeners.push([event, listener]); },
         off: (event, listener) => {

@@ -21,9 +21,10 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from otel_jcmc.client_file import make_client_file
+
 HERE = Path(__file__).parent
 CLIENT_FILE = HERE.parents[1] / "client" / "otel_jcmc.js"
-SETTINGS_LINE = "const SETTINGS = {};"
 PAGE = '<!doctype html><title>call</title><script src="/fakes.js"></script>'
 CHROMIUM_FLAGS = [
     "--disable-gpu",
@@ -95,9 +96,8 @@ class Origin:
 
 
 def _client_text(settings: str | None) -> str:
-    text = CLIENT_FILE.read_text(encoding="utf-8")
-    assert text.count(SETTINGS_LINE) == 1
-    return text.replace(SETTINGS_LINE, f"const SETTINGS = {settings};") if settings else text
+    """Return the file as the service serves it, without its comments."""
+    return make_client_file(json.loads(settings or "{}")).body.decode()
 
 
 class _Server(ThreadingHTTPServer):

@@ -337,8 +337,8 @@ def test_when_stats_stop_nothing_is_known_any_more(tab: Tab) -> None:
     for call in calls[1:]:
         metrics = call["body"]["metrics"]
         assert metrics.pop("transport_rtt") == []
-        assert len(metrics) == 12
-        assert list(metrics.values()) == [{"value": None}] * 12
+        assert len(metrics) == 29
+        assert list(metrics.values()) == [{"value": None}] * 29
 
 
 def test_stats_that_come_late_are_waited_for(tab: Tab) -> None:

@@ -135,7 +135,7 @@ def violations(seat: Seat) -> Any:
 def quality(service: Service, participant: str) -> list[float]:
     """Return the connection quality of *participant*, in a list that is empty without it."""
     series = service.series("jitsi_jcmc_connectionquality")
-    return [value for name, value in series.items() if f'"{participant}"' in name]
+    return [round(value, 2) for name, value in series.items() if f'"{participant}"' in name]
 
 
 @pytest.mark.parametrize(("where", "me"), [("meet", "ada00001"), ("listed", "bob00002")])
@@ -145,7 +145,7 @@ def test_a_call_is_seen_until_it_is_left_and_breaks_no_rule_of_the_pages_policy(
     with seat_at(browser, getattr(site, where)) as seat:
         seat.join(me, "standup")
         seat.replay(recorded("head-jvb-vp8-360", 25))
-        assert eventually(lambda: quality(site.service, me)) == [19.42997142857087]
+        assert eventually(lambda: quality(site.service, me)) == [19.43]
         seat.leave_room()
         eventually(lambda: not quality(site.service, me))
         assert violations(seat) == []

@@ -81,13 +81,14 @@ def test_an_installed_service_serves_the_wheels_own_client_file(
 ) -> None:
     """The installed copy gets a mark, so that the source tree's can't pass for it."""
     (copy,) = installed.glob("lib/python*/site-packages/otel_jcmc/client/otel_jcmc.js")
-    copy.write_text("// from the wheel\n" + copy.read_text(encoding="utf-8"), encoding="utf-8")
+    marked = copy.read_text(encoding="utf-8") + 'console.debug("from the wheel");\n'
+    copy.write_text(marked, encoding="utf-8")
     service = Service(short_path)
     service.command = [installed / "bin" / "otel-jcmc"]
     with service:
         client = service.get("/client-file")
         assert client.status == 200
-        assert client.body.startswith("// from the wheel\n/**\n * otel_jcmc's browser client")
+        assert client.body.endswith('console.debug("from the wheel");')
         assert '"pushUrl": null' in client.body
         # The script beside the code, and the store's server, are there too.
         assert service.push(push_body()).body == "OK"
