@@ -26,7 +26,8 @@ check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files and
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(NODE)/biome lint --error-on-warnings tests
+	$(NODE)/tsc
+	$(NODE)/biome lint --error-on-warnings client tests
 	$(BIN)/python -m otel_jcmc.generate --check
 	@tests/real-parts.sh prometheus
 	$(BIN)/python -m pytest -q tests/test_collector_config.py

@@ -78,18 +78,19 @@ def create_app(settings: Settings | None = None) -> Receiver:
 
 def _client_file(settings: Settings) -> ClientFile:
     """Return the browser's file with what it may know of *settings*."""
+    told = {
+        "version": __version__,
+        "pushUrl": settings.push_url,
+        "collectUsername": settings.collect_username,
+        "collectAddresses": settings.collect_addresses,
+        "intervalMs": settings.client_interval_seconds * 1000,
+        "jitterMs": settings.client_jitter_seconds * 1000,
+        "sendJwt": settings.client_send_jwt,
+        "debug": settings.client_debug,
+    }
+    # What is off need not be said: every page of every user loads this.
     return make_client_file(
-        {
-            "version": __version__,
-            "pushUrl": settings.push_url,
-            "collectUsername": settings.collect_username,
-            "collectAddresses": settings.collect_addresses,
-            "intervalMs": settings.client_interval_seconds * 1000,
-            "jitterMs": settings.client_jitter_seconds * 1000,
-            "sendJwt": settings.client_send_jwt,
-            "debug": settings.client_debug,
-        },
-        keep_comments=settings.client_debug,
+        {name: value for name, value in told.items() if value}, keep_comments=settings.client_debug
     )
 
 

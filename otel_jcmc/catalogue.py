@@ -82,6 +82,8 @@ class How(StrEnum):
     MIN_GROWTH = "min growth"  # of the stream that grew the least, screens left out
     MAX_LEVEL = "max level"  # the highest as it is now
     MIN_LEVEL = "min level"  # the lowest as it is now
+    # of the stream where the share grew the most, of at least 20 so that few make no spike
+    MAX_SHARE = "max share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,10 +355,13 @@ METRICS: tuple[Metric, ...] = (
     _percent(
         10,
         "packetloss_upload",
-        # Not the library's packetLoss.upload: that is always 0.
-        Reading(How.GROWTH, ("remote-inbound-rtp.packetsLost",), ("remote-inbound-rtp.sent",), 100),
+        # Not the library's packetLoss.upload: that is always 0. And each stream by itself: Chromium
+        # counts packets that only probe the bandwidth as sent, and those thin the loss of video.
+        Reading(
+            How.MAX_SHARE, ("remote-inbound-rtp.packetsLost",), ("remote-inbound-rtp.sent",), 100
+        ),
         _LOSS,
-        "Packets lost of those that the participant sent",
+        "Packets lost of those that the participant sent; the worst stream",
         UP,
     ),
     _percent(

@@ -241,7 +241,7 @@ def client_file() -> str:
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     fields = [
-        (row.field, row.client)
+        row.client
         for row in METRICS
         if row.client and not row.is_list and not row.client.startswith(ROOM)
     ]
@@ -250,14 +250,14 @@ def client_file() -> str:
         for row in METRICS
         if (of := row.reading)
     ]
-    tables = _js_table("FIELDS", fields) + _js_table("READINGS", readings)
+    tables = _js_table("Field", "FIELDS", fields) + _js_table("Row", "READINGS", readings)
     return f"{before}{_BEGIN}{tables}{_END}{after}"
 
 
-def _js_table(name: str, rows: Iterable[Sequence[Any]]) -> str:
-    """Return a constant of the client file."""
+def _js_table(kind: str, name: str, rows: Iterable[Any]) -> str:
+    """Return a constant of the client file, a list of *kind*."""
     lines = "".join(f"        {json.dumps(row)},\n" for row in rows)
-    return f"    const {name} = [\n{lines}    ];\n"
+    return f"    /** @type {{{kind}[]}} */\n    const {name} = [\n{lines}    ];\n"
 
 
 def files() -> dict[Path, str]:

@@ -1,0 +1,116 @@
+// What the client file's comments call by name. Nothing of this is served.
+
+/** Not ours: the page's objects, the library's and the browser's reports, of any shape. */
+// biome-ignore lint/suspicious/noExplicitAny: that is the point
+type Untrusted = any;
+
+/** As the server fills it in. */
+interface Settings {
+    version?: string;
+    pushUrl?: string | null;
+    intervalMs?: number;
+    jitterMs?: number;
+    collectUsername?: boolean;
+    collectAddresses?: boolean;
+    sendJwt?: boolean;
+    debug?: boolean;
+}
+
+type Labels = Record<string, string | undefined>;
+
+/** null: not known now. */
+interface Metric {
+    value: number | null;
+    labels?: Labels;
+}
+
+/** As on the wire: a Metric for each name, and a list of them for `transport_rtt`. */
+interface Sample {
+    metrics: Record<string, Untrusted>;
+}
+
+/** A stat, and the same one a sample before; undefined if it is new or was reset. */
+type Stream = [Untrusted, Untrusted];
+
+/** [minus sign or nothing, type of the stat, its member, that one's member] */
+type Term = string[];
+
+type ReadStats = (
+    stats?: Untrusted,
+    options?: { username?: string; participants?: number; collectAddresses?: boolean },
+) => Sample;
+
+interface Reading {
+    /** By the metric's name; not finite: not known. */
+    values: Record<string, number>;
+    /** By the kind of media. */
+    codecs: Record<string, string>;
+    /** The candidate pair in use, in the library's shape. */
+    transport: Untrusted;
+    /** For the next sample of this peer connection. */
+    streams: Map<string, Untrusted>;
+}
+
+interface Environment {
+    url: string;
+    fetch: typeof fetch;
+    now: () => number;
+    random: () => number;
+    setTimeout: (action: () => void, ms?: number) => number;
+    clearTimeout: (timer?: number) => void;
+    intervalMs?: number;
+    jitterMs?: number;
+    token?: () => string | undefined;
+    isCrossOrigin?: boolean;
+}
+
+/** Makes the body when it goes: age and count are that moment's. Empty: nothing to say. */
+type MakeBody = (token?: string) => string | null | undefined;
+
+interface Session {
+    id: string;
+    seq: number;
+    identify: () => Record<string, string> | null;
+    findMeetingId?: () => string | undefined;
+    labels?: Record<string, string> | null;
+    meetingId?: string;
+    /** When the newest numbers came. */
+    knownAt: number;
+    /** Between two samples, and how many of them one push has. */
+    sampleMs: number;
+    every: number;
+    gaps?: number[];
+    samples: Sample[];
+    /** The server has, or is about to have, numbers of this session that are not nulls. */
+    isKnown?: boolean;
+    /** This tab's place in an interval. */
+    delayMs: number;
+    next?: MakeBody;
+    turn?: number;
+    heartbeat?: number;
+}
+
+interface Sender {
+    offer(make: MakeBody): void;
+    last(make: MakeBody | null): void;
+}
+
+type EndReason = "left" | "kicked" | "closed" | "suspended" | "failed";
+
+interface Pusher {
+    begin(identify: Session["identify"], options?: BeginOptions): void;
+    push(sample: Sample): void;
+    end(reason: EndReason): void;
+}
+
+interface BeginOptions {
+    intervalMs?: number;
+    findMeetingId?: () => string | undefined;
+}
+
+interface Window {
+    APP?: Untrusted;
+    JitsiMeetJS?: Untrusted;
+    config?: Untrusted;
+    otelJcmc?: object;
+}
