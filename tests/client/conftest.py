@@ -31,6 +31,7 @@ def origin(module_origin: Origin) -> Origin:
     module_origin.requests.clear()
     module_origin.push_status = 200
     module_origin.push_headers = {}
+    module_origin.preflight_status = 403
     return module_origin
 
 

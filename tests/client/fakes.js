@@ -87,6 +87,7 @@ function makeWorld() {
             aborted: aborted === true,
             method: options.method,
             contentType: options.headers["Content-Type"],
+            authorization: options.headers.Authorization,
             credentials: options.credentials,
             keepalive: options.keepalive,
             referrerPolicy: options.referrerPolicy,
@@ -103,8 +104,8 @@ const LABELS = {
 };
 
 /** A pusher in a world of its own, its session begun. */
-function makePusher(options) {
-    const world = makeWorld();
+function makePusher(options, environment = {}) {
+    const world = Object.assign(makeWorld(), environment);
     const pusher = otelJcmc.createPusher(world);
     pusher.begin(() => LABELS, options);
     const push = (quality) => pusher.push(otelJcmc.readStats({ connectionQuality: quality }));
@@ -136,12 +137,13 @@ function makeRoom({ id = "1a2b3c4d", name = "standup", meeting = "meeting-1", jo
 }
 
 /** jitsi-meet's globals around a room; `null`: in no room. */
-function setPage(room, { displayName } = {}) {
+function setPage(room, { displayName, jwt } = {}) {
     window.APP = {
         store: {
             getState: () => ({
                 "features/base/conference": { conference: room || undefined },
                 "features/base/settings": { displayName },
+                "features/base/jwt": { jwt },
             }),
         },
         conference: { _room: room || undefined, roomName: "Standup", getMyUserId: () => "page-id" },
@@ -152,4 +154,26 @@ function setPage(room, { displayName } = {}) {
 function startIn(world = makeWorld()) {
     otelJcmc.start(world);
     return world;
+}
+
+/** An RTCStatsReport of a list of stats; revive first what comes from Python. */
+const makeReport = (list) => new Map(list.map((stat) => [stat.id, stat]));
+
+/** The metrics of reports on one peer connection, one after the other. */
+function readReports(lists, isP2P) {
+    let before;
+    return lists.map((list) => {
+        const reading = otelJcmc.readReport(makeReport(revive(list)), before);
+        before = reading.streams;
+        const sample = otelJcmc.readStats({ connectionQuality: 100 });
+        otelJcmc.addReading(sample, reading, isP2P);
+        return sample.metrics;
+    });
+}
+
+/** What a room answers as its active peer connection; `getStats` gives the next of *lists*, then the last. */
+function makeConnection(lists, isP2P = false) {
+    const queue = [...lists];
+    const getStats = async () => makeReport(revive(queue.length > 1 ? queue.shift() : queue[0]));
+    return { isP2P, peerconnection: { getStats } };
 }

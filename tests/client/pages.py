@@ -80,6 +80,7 @@ class Origin:
     requests: list[Request] = field(default_factory=list)
     push_status: int = 200
     push_headers: dict[str, str] = field(default_factory=dict)
+    preflight_status: int = 403
 
     def client_file(self, settings: dict[str, Any] | None = None) -> str:
         """Return the URL of the client file with *settings*, or as it is in the repository."""
@@ -128,7 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_OPTIONS(self) -> None:
         self.record()
-        self.answer(403, "text/plain", "")
+        allowed = {"Access-Control-Allow-Headers": "authorization"}
+        self.answer(self.server.origin.preflight_status, "text/plain", "", allowed)
 
     def record(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()

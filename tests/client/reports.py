@@ -1,0 +1,91 @@
+"""Hand-made reports of a peer connection (RTCStatsReport of webrtc-stats), and what they become."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from client.pages import Tab
+
+from otel_jcmc.push import parse_push
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+# Collected where the deployment says so.
+PERSONAL = frozenset(("collect_username", "collect_addresses"))
+# The client makes these of the report.
+READ = (
+    "packetloss_upload",
+    "packetloss_total",
+    "jitter_upload",
+    "jitter_download",
+    "round_trip_time",
+    "bandwidth_available_upload",
+    "framerate_upload",
+    "framerate_download",
+    "resolution_width_upload",
+    "resolution_height_upload",
+    "freezes",
+    "freeze_time",
+    "audio_concealed",
+    "frames_dropped",
+    "encode_time",
+    "limitation_none",
+    "limitation_cpu",
+    "limitation_bandwidth",
+)
+
+Stat = dict[str, Any]
+Report = list[Stat]
+
+
+def recorded(name: str) -> list[Any]:
+    """Return the `data` of each line of a file in tests/samples, in its encoding."""
+    lines = (SAMPLES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["data"] for line in lines]
+
+
+def metrics_of(tab: Tab, reports: list[Report], *, is_p2p: bool = False) -> list[dict[str, Any]]:
+    """Return the metrics after each of *reports*, which are of one peer connection."""
+    metrics: list[dict[str, Any]] = tab.run(
+        "return readReports(argument.reports, argument.isP2P);",
+        {"reports": reports, "isP2P": is_p2p},
+    )
+    return metrics
+
+
+def known(tab: Tab, reports: list[Report]) -> dict[str, float]:
+    """Return what the last of *reports* tells; what is not known is not in it."""
+    values = {name: metrics_of(tab, reports)[-1][name]["value"] for name in READ}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def series(tab: Tab, reports: list[Report], name: str) -> list[float | None]:
+    """Return one metric after each of *reports*."""
+    return [metrics[name]["value"] for metrics in metrics_of(tab, reports)]
+
+
+def faults(push: dict[str, Any]) -> list[str]:
+    """Return what the server would drop of *push*."""
+    report = parse_push(json.dumps(push).encode(), PERSONAL)
+    return [f"{fault.field}: {fault.reason}" for fault in report.dropped]
+
+
+def inbound(id_: str, packets: float, **members: Any) -> Stat:
+    return {"type": "inbound-rtp", "id": id_, "packetsReceived": packets, **members}
+
+
+def outbound(id_: str, packets: float, **members: Any) -> Stat:
+    return {"type": "outbound-rtp", "id": id_, "packetsSent": packets, **members}
+
+
+def peers(local: str, at: float, lost: float, **members: Any) -> Stat:
+    """Return the peer's report of time *at* on the stream *local*."""
+    stat = {"type": "remote-inbound-rtp", "id": f"R{local}", "localId": local, "timestamp": at}
+    return {**stat, "packetsLost": lost, **members}
+
+
+def pair(id_: str, rtt: float, **members: Any) -> Stat:
+    return {"type": "candidate-pair", "id": id_, "currentRoundTripTime": rtt, **members}
+
+
+def transport(id_: str, pair_id: str) -> Stat:
+    return {"type": "transport", "id": id_, "selectedCandidatePairId": pair_id}

@@ -1,0 +1,455 @@
+"""
+`readReport` and `addReading`: what a push tells of the browser's own report, as expected by hand.
+
+What is not in an expected dict is null. Counters need two reports, levels one.
+"""
+
+from typing import Any
+
+import pytest
+from client.pages import Tab
+from client.reports import (
+    Report,
+    inbound,
+    known,
+    metrics_of,
+    outbound,
+    pair,
+    peers,
+    recorded,
+    series,
+    transport,
+)
+
+RECORDING = "lyno-2021-p2p-getstats"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param(
+            1,
+            {
+                "jitter_upload": 1.288,
+                "jitter_download": 2,
+                "round_trip_time": 1,
+                "bandwidth_available_upload": 3560.615,
+                "framerate_upload": 20,
+                "resolution_width_upload": 640,
+                "resolution_height_upload": 360,
+            },
+            id="first: levels alone",
+        ),
+        pytest.param(
+            4,
+            {
+                # Sent up to the peer's reports: audio 632 - 532, video 478 - 409; lost: none.
+                "packetloss_upload": 0,
+                "packetloss_total": 0,
+                "jitter_upload": 1.133,
+                "jitter_download": 1,
+                "round_trip_time": 1,
+                "bandwidth_available_upload": 3560.615,
+                "framerate_upload": 19,
+                # (250 - 210) in 6323.425 - 4323.534 ms
+                "framerate_download": 20.001,
+                "resolution_width_upload": 640,
+                "resolution_height_upload": 360,
+                "freezes": 0,
+                "freeze_time": 0,
+                "frames_dropped": 0,
+                # (559 - 481) ms for 253 - 213
+                "encode_time": 1.95,
+                "limitation_none": 100,
+                "limitation_cpu": 0,
+                "limitation_bandwidth": 0,
+            },
+            id="clean",
+        ),
+        pytest.param(
+            6,
+            {
+                # Of audio there is no new report. Video: 6 - 1 of (598 - 7) - (544 - 2) = 49.
+                "packetloss_upload": 10.204,
+                # Lost 5 + audio 15 - 1 + video 3 - 0 = 22;
+                # of 49 + audio (815 - 729) + 14 + video (595 - 541) + 3 = 206.
+                "packetloss_total": 10.68,
+                "jitter_upload": 109.844,
+                "jitter_download": 80,
+                "round_trip_time": 62,
+                "bandwidth_available_upload": 199.738,
+                "framerate_upload": 19,
+                # (325 - 290) in 2000.158 ms
+                "framerate_download": 17.499,
+                "resolution_width_upload": 640,
+                "resolution_height_upload": 360,
+                "freezes": 1,
+                "freeze_time": 223,
+                "frames_dropped": 0,
+                # (749 - 645) ms for 333 - 293
+                "encode_time": 2.6,
+                "limitation_none": 100,
+                "limitation_cpu": 0,
+                "limitation_bandwidth": 0,
+            },
+            id="loss, and a freeze",
+        ),
+        pytest.param(
+            7,
+            {
+                # The audio report is the first since line 4: 15 - 0 of 932 - 632 = 300.
+                # Video, the worse: 10 - 6 of (666 - 10) - (598 - 7) = 65.
+                "packetloss_upload": 6.154,
+                # 15 + 4 + audio 21 - 15 + video 11 - 3 = 33;
+                # of 300 + 65 + (909 - 815) + 6 + (659 - 595) + 8 = 537.
+                "packetloss_total": 6.145,
+                "jitter_upload": 155.588,
+                "jitter_download": 86,
+                "round_trip_time": 63,
+                "bandwidth_available_upload": 199.738,
+                "framerate_upload": 17,
+                # (369 - 325) in 1999.86 ms
+                "framerate_download": 22.002,
+                "resolution_width_upload": 640,
+                "resolution_height_upload": 360,
+                "freezes": 0,
+                "freeze_time": 0,
+                "frames_dropped": 0,
+                # (838 - 749) ms for 371 - 333
+                "encode_time": 2.342,
+                "limitation_none": 100,
+                "limitation_cpu": 0,
+                "limitation_bandwidth": 0,
+            },
+            id="loss, reports of both streams",
+        ),
+        pytest.param(
+            9,
+            {
+                # Audio, the worse: 29 - 15 of 1132 - 932 = 200.
+                # Video: 16 - 12 of (801 - 13) - (738 - 11) = 61.
+                "packetloss_upload": 7,
+                # 14 + 4 + 12 + 4 = 34; of 200 + 61 + (1086 - 998) + 12 + (814 - 728) + 4 = 451.
+                "packetloss_total": 7.539,
+                "jitter_upload": 12.722,
+                "jitter_download": 7,
+                "round_trip_time": 64,
+                "bandwidth_available_upload": 209.742,
+                "framerate_upload": 16,
+                # (442 - 403) in 1999.638 ms
+                "framerate_download": 19.504,
+                "resolution_width_upload": 480,
+                "resolution_height_upload": 270,
+                "freezes": 0,
+                "freeze_time": 0,
+                "frames_dropped": 0,
+                # (951 - 892) ms for 426 - 394
+                "encode_time": 1.844,
+                # 22.192 - 20.811 = 1.381 s, and 0.619 s
+                "limitation_none": 69.05,
+                "limitation_cpu": 0,
+                "limitation_bandwidth": 30.95,
+            },
+            id="the picture becomes smaller",
+        ),
+        pytest.param(
+            15,
+            {
+                # Video alone: 60 - 53 of (1618 - 48) - (1574 - 39) = 35.
+                "packetloss_upload": 20,
+                # 7 + 1 + 17 = 25; of 35 + (1989 - 1897) + 1 + (1883 - 1839) + 17 = 189.
+                "packetloss_total": 13.228,
+                "jitter_upload": 14,
+                "jitter_download": 20,
+                "round_trip_time": 62,
+                "bandwidth_available_upload": 116.322,
+                "framerate_upload": 10,
+                # (807 - 800) in 1999.928 ms
+                "framerate_download": 3.5,
+                "resolution_width_upload": 480,
+                "resolution_height_upload": 270,
+                "freezes": 1,
+                "freeze_time": 1420,
+                "frames_dropped": 5,
+                # (1625 - 1590) ms for 808 - 786
+                "encode_time": 1.591,
+                "limitation_none": 0,
+                "limitation_cpu": 0,
+                "limitation_bandwidth": 100,
+            },
+            id="a narrow link",
+        ),
+        pytest.param(
+            16,
+            {
+                "packetloss_upload": 0,
+                "packetloss_total": 0,
+                "jitter_upload": 74.855,
+                "jitter_download": 50,
+                "round_trip_time": 632,
+                "bandwidth_available_upload": 116.956,
+                "framerate_upload": 8,
+                # (818 - 807) in 1999.954 ms
+                "framerate_download": 5.5,
+                "resolution_width_upload": 480,
+                "resolution_height_upload": 270,
+                "freezes": 1,
+                # 2096 - 1643
+                "freeze_time": 453,
+                "frames_dropped": 0,
+                # (1664 - 1625) ms for 825 - 808
+                "encode_time": 2.294,
+                "limitation_none": 0,
+                "limitation_cpu": 0,
+                "limitation_bandwidth": 100,
+            },
+            id="a narrow link: delay instead of loss",
+        ),
+    ],
+)
+def test_a_recorded_report_becomes_these_numbers(
+    tab: Tab, line: int, expected: dict[str, float]
+) -> None:
+    """Of the audio nothing was played, so nothing is known of concealment."""
+    assert known(tab, recorded(RECORDING)[:line]) == expected
+
+
+def test_the_codecs_that_are_sent_are_labels_of_the_quality(tab: Tab) -> None:
+    [metrics] = metrics_of(tab, recorded(RECORDING)[:1])
+    labels = {"audioCodec": "opus", "videoCodec": "VP8"}
+    assert metrics["connectionquality"] == {"value": 100, "labels": labels}
+
+
+def test_the_pair_in_use_stands_in_where_the_library_has_no_transport(tab: Tab) -> None:
+    [metrics] = metrics_of(tab, recorded(RECORDING)[:1], is_p2p=True)
+    labels = {
+        "protocol": "udp",
+        "networkType": "ethernet",
+        "localCandidateType": "prflx",
+        "remoteCandidateType": "host",
+        "p2p": "true",
+    }
+    assert metrics["transport_rtt"] == [{"value": 1, "labels": labels}]
+
+
+def test_a_transport_of_the_library_is_kept_as_it_is(tab: Tab) -> None:
+    metrics = tab.run(
+        """const sample = otelJcmc.readStats({ transport: [{ rtt: 41, type: "tcp" }] });
+        otelJcmc.addReading(sample, otelJcmc.readReport(makeReport(argument)), true);
+        return sample.metrics;""",
+        recorded(RECORDING)[0],
+    )
+    assert metrics["transport_rtt"] == [{"value": 41, "labels": {"protocol": "tcp"}}]
+
+
+def test_every_layer_of_a_simulcast_counts_that_is_sent(tab: Tab) -> None:
+    """The third is off: what it last said stands still."""
+
+    def layers(low: int, middle: int, encoding_s: float, frames: int) -> Report:
+        off = {"frameWidth": 1280, "frameHeight": 720, "framesPerSecond": 30}
+        none = {"none": encoding_s, "cpu": 0, "bandwidth": 0, "other": 0}
+        cpu = {"none": 0, "cpu": encoding_s, "bandwidth": 0, "other": 0}
+        return [
+            outbound(
+                "L",
+                low,
+                frameWidth=320,
+                frameHeight=180,
+                framesPerSecond=15,
+                totalEncodeTime=encoding_s,
+                framesEncoded=frames,
+                qualityLimitationDurations=none,
+            ),
+            outbound(
+                "M",
+                middle,
+                frameWidth=640,
+                frameHeight=360,
+                framesPerSecond=24,
+                totalEncodeTime=3 * encoding_s,
+                framesEncoded=frames,
+                qualityLimitationDurations=cpu,
+            ),
+            outbound("H", 500, **off, totalEncodeTime=90, framesEncoded=900),
+        ]
+
+    assert known(tab, [layers(100, 200, 1, 100), layers(150, 300, 1.5, 150)]) == {
+        "framerate_upload": 24,
+        "resolution_width_upload": 640,
+        "resolution_height_upload": 360,
+        # (0.5 + 1.5) s for 50 + 50
+        "encode_time": 20,
+        # 0.5 s each
+        "limitation_none": 50,
+        "limitation_cpu": 50,
+        "limitation_bandwidth": 0,
+    }
+
+
+def test_of_many_pairs_the_one_in_use_counts(tab: Tab) -> None:
+    idle = pair("P1", 0.5, nominated=True, state="succeeded", availableOutgoingBitrate=9e6)
+    used = pair("P2", 0.04, state="succeeded", availableOutgoingBitrate=2e6)
+    assert known(tab, [[idle, used, transport("T", "P2")]]) == {
+        "round_trip_time": 40,
+        "bandwidth_available_upload": 2000,
+    }
+
+
+def test_of_several_transports_the_slowest_counts(tab: Tab) -> None:
+    """Where audio and video are not bundled."""
+    pairs = [pair("P1", 0.03), pair("P2", 0.08), pair("P3", 0.9)]
+    transports = [transport("T1", "P1"), transport("T2", "P2")]
+    assert known(tab, [[*pairs, *transports]]) == {"round_trip_time": 80}
+
+
+def test_where_no_pair_is_in_use_none_counts(tab: Tab) -> None:
+    pairs = [pair("P1", 0.03, state="waiting"), pair("P2", 0.08, state="failed", nominated=True)]
+    [metrics] = metrics_of(tab, [[*pairs, {"type": "transport", "id": "T"}]])
+    assert metrics["round_trip_time"] == {"value": None}
+    assert metrics["transport_rtt"] == []
+
+
+def firefox(packets: int, frames: int, at: float, lost: int) -> Report:
+    """Return a report as Firefox has it: no transport, no limitations, no contentType."""
+    return [
+        pair("P1", 0.07, selected=False, nominated=True, state="succeeded"),
+        pair("P2", 0.05, selected=True, nominated=True, state="succeeded", localCandidateId="L"),
+        {"type": "local-candidate", "id": "L", "protocol": "udp", "candidateType": "host"},
+        inbound("A", packets, packetsLost=lost, jitter=0.004, timestamp=at),
+        inbound("V", packets, packetsLost=0, jitter=0, framesDecoded=frames, timestamp=at),
+        outbound("O", packets, framesPerSecond=25, frameWidth=320, frameHeight=240),
+        peers("O", at - 100, lost, jitter=0.006),
+    ]
+
+
+def test_a_report_of_firefox_tells_what_it_has(tab: Tab) -> None:
+    """No estimate, no limitation, nothing on freezes before Firefox 142."""
+    reports = [firefox(100, 50, 1000, 0), firefox(195, 150, 6000, 5)]
+    assert known(tab, reports) == {
+        # 5 of 95
+        "packetloss_upload": 5.263,
+        # 10 of 95 + (95 + 5) + 95
+        "packetloss_total": 3.448,
+        "jitter_upload": 6,
+        "jitter_download": 4,
+        "round_trip_time": 50,
+        "framerate_upload": 25,
+        # 100 in 5 s
+        "framerate_download": 20,
+        "resolution_width_upload": 320,
+        "resolution_height_upload": 240,
+    }
+    assert metrics_of(tab, reports)[1]["transport_rtt"] == [
+        {
+            "value": 50,
+            "labels": {"protocol": "udp", "localCandidateType": "host", "p2p": "false"},
+        }
+    ]
+
+
+def test_a_report_of_safari_tells_no_network_and_no_address(tab: Tab) -> None:
+    report = [
+        pair("P", 0.021, localCandidateId="L", remoteCandidateId="N", availableOutgoingBitrate=3e5),
+        transport("T", "P"),
+        {"type": "local-candidate", "id": "L", "protocol": "tcp", "candidateType": "relay"},
+        {"type": "remote-candidate", "id": "N", "protocol": "tcp", "candidateType": "srflx"},
+        {"type": "codec", "id": "C", "mimeType": "video/H264"},
+        outbound("O", 10, codecId="C"),
+    ]
+    [metrics] = metrics_of(tab, [report])
+    assert metrics["transport_rtt"] == [
+        {
+            "value": 21,
+            "labels": {
+                "protocol": "tcp",
+                "localCandidateType": "relay",
+                "remoteCandidateType": "srflx",
+                "p2p": "false",
+            },
+        }
+    ]
+    assert metrics["connectionquality"]["labels"] == {"videoCodec": "H264"}
+
+
+@pytest.mark.parametrize(
+    ("codec", "labels"),
+    [
+        ({"mimeType": "video/AV1"}, {"videoCodec": "AV1"}),
+        ({"mimeType": "video"}, None),
+        ({"mimeType": 5}, None),
+        ({}, None),
+    ],
+)
+def test_a_codec_is_a_label_if_it_is_one(
+    tab: Tab, codec: dict[str, Any], labels: dict[str, str] | None
+) -> None:
+    report = [{"type": "codec", "id": "C", **codec}, outbound("O", 10, codecId="C")]
+    [metrics] = metrics_of(tab, [report])
+    assert metrics["connectionquality"].get("labels") == labels
+
+
+def test_a_muted_stream_is_left_out_and_comes_back_without_a_spike(tab: Tab) -> None:
+    """Muted for a minute after the second report; its levels stand still meanwhile."""
+
+    def video(packets: int, frames: int, at: int) -> Report:
+        return [
+            inbound(
+                "V",
+                packets,
+                jitter=0.5,
+                timestamp=at * 1000,
+                framesDecoded=frames,
+                freezeCount=frames // 100,
+                totalFreezesDuration=frames / 100,
+            ),
+            outbound("O", packets, framesPerSecond=24, frameWidth=640),
+        ]
+
+    reports = [video(100, 200, 0), video(200, 400, 10)]
+    reports += [video(200, 400, at) for at in (20, 30, 40, 50, 60)]
+    reports += [video(300, 600, 70)]
+    assert series(tab, reports, "framerate_download") == [None, 20, *[None] * 5, 20]
+    assert series(tab, reports, "freezes") == [None, 2, *[None] * 5, 2]
+    assert series(tab, reports, "freeze_time") == [None, 2000, *[None] * 5, 2000]
+    assert series(tab, reports, "jitter_download") == [500, 500, *[None] * 5, 500]
+    assert series(tab, reports, "resolution_width_upload") == [640, 640, *[None] * 5, 640]
+    assert series(tab, reports, "framerate_upload") == [24, 24, *[None] * 5, 24]
+
+
+def test_a_shared_screen_that_stands_still_is_no_slow_video(tab: Tab) -> None:
+    def report(frames: int, slides: int, at: int) -> Report:
+        return [
+            inbound("V1", frames, timestamp=at, framesDecoded=frames),
+            inbound("V2", frames, timestamp=at, framesDecoded=frames // 2),
+            inbound("S", frames, timestamp=at, framesDecoded=slides, contentType="screenshare"),
+            outbound("O", frames, framesPerSecond=slides, contentType="screenshare"),
+        ]
+
+    assert known(tab, [report(0, 0, 0), report(300, 5, 10000)]) == {
+        "framerate_upload": 5,  # what one sends oneself counts, screen or not
+        "framerate_download": 15,
+    }
+
+
+def test_silence_that_was_made_up_is_no_concealment(tab: Tab) -> None:
+    def report(packets: int, concealed: int, silent: int, samples: int) -> Report:
+        members = {"totalSamplesReceived": samples, "concealedSamples": concealed}
+        return [inbound("A", packets, silentConcealedSamples=silent, **members)]
+
+    # 24000 - 14400 made up, of 480000 - 14400
+    assert known(tab, [report(1, 0, 0, 0), report(500, 24000, 14400, 480000)]) == {
+        "audio_concealed": 2.062
+    }
+    # All of it is silence: there was nothing to hear.
+    assert known(tab, [report(1, 0, 0, 0), report(500, 480000, 480000, 480000)]) == {}
+
+
+def test_silence_may_outgrow_what_was_made_up(tab: Tab) -> None:
+    """Chromium takes back concealed samples that it could merge, and corrects the two apart."""
+
+    def report(packets: int, concealed: int, silent: int, samples: int) -> Report:
+        members = {"totalSamplesReceived": samples, "concealedSamples": concealed}
+        return [inbound("A", packets, silentConcealedSamples=silent, **members)]
+
+    reports = [report(1, 1000, 500, 48000), report(50, 1400, 980, 96000)]
+    assert known(tab, reports) == {"audio_concealed": 0}
