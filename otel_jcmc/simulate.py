@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Final
 
 from otel_jcmc.load import Answer, Client, Target, percentile
-from otel_jcmc.simulated_page import Page
+from otel_jcmc.simulated_page import Conference, Page
 
 MAX_CONNECTIONS: Final = 128
 LEAVE_ATTEMPTS: Final = 3
@@ -35,7 +35,7 @@ _NAMES: Final = ("standup", "design-review", "retro", "town-hall", "interview", 
 class _Seat:
     """A place in a conference, and who has it now."""
 
-    def __init__(self, conference: str) -> None:
+    def __init__(self, conference: Conference) -> None:
         self.conference = conference
         self.page: Page | None = None
         self.leaves_at = 0.0
@@ -99,6 +99,7 @@ class Crowd:
         is_leaving = started >= seat.leaves_at
         answer = await self._push(page, "left" if is_leaving else "")
         if is_leaving and answer.status == 200:
+            page.leave()
             seat.page = None
         due = started + self._interval * self._chance.uniform(0.98, 1.02) - monotonic()
         self._later(seat, max(due, answer.retry_after_seconds))
@@ -149,7 +150,10 @@ async def simulate(
         return _refuse(str(error))
     client = Client(target, min(participants, MAX_CONNECTIONS))
     chance = random.Random(seed)  # noqa: S311  # numbers of people who are not there
-    seats = [_Seat(_conference(index, conferences, chance)) for index in range(participants)]
+    rooms = [Conference(_name(number)) for number in range(conferences)]
+    # None is empty, and some are larger than others.
+    seats = [_Seat(room) for room in rooms[:participants]]
+    seats += [_Seat(chance.choice(rooms)) for _ in range(participants - conferences)]
     crowd = Crowd(client, seats, interval_seconds, chance)
     started = monotonic()
     crowd.begin(min(interval_seconds, seconds / 2))
@@ -213,7 +217,7 @@ def _summary(crowd: Crowd, seconds: float) -> str:
     shares = [f"{name} {percentile(ordered, percent):.1f} ms" for name, percent in _SHARES]
     answers = [f"{status}: {count}" for status, count in sorted(crowd.answers.items())]
     errors = [f"{kind}: {count}" for kind, count in crowd.errors.most_common()]
-    seats, conferences = len(crowd.seats), len({seat.conference for seat in crowd.seats})
+    seats, conferences = len(crowd.seats), len({seat.conference.name for seat in crowd.seats})
     return "\n".join(
         (
             f"participants  {crowd.joined}, at most {seats} at a time, conferences {conferences}",
@@ -225,9 +229,8 @@ def _summary(crowd: Crowd, seconds: float) -> str:
     )
 
 
-def _conference(index: int, conferences: int, chance: random.Random) -> str:
-    """Return the conference of a seat: none is empty, and some are larger than others."""
-    number = index if index < conferences else chance.randrange(conferences)
+def _name(number: int) -> str:
+    """Return a name for a conference."""
     name, again = _NAMES[number % len(_NAMES)], number // len(_NAMES)
     return f"{name}-{again + 1}" if again else name
 

@@ -1,14 +1,16 @@
 """
 The page of a participant who is not there, for simulate.py.
 
-Out come the bodies of its pushes: numbers that drift, a microphone that is muted, a network that
-is bad for a while.
+Out come the bodies of its pushes: numbers that drift, a microphone that is muted, a camera that is
+off, a computer that is too slow, a network that is bad for a while. What a browser does not know,
+or not yet, is null.
 
-Source of the bodies: docs/push.md, and what browsers were seen to send.
+Source of the bodies: docs/push.md, docs/browsers.md, and what browsers were seen to send.
 """
 
 import random
 import uuid
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -37,37 +39,71 @@ _USER_AGENTS: Final = (
     _SAFARI.format("iPhone; CPU iPhone OS 18_6 like Mac OS X", "Mobile/15E148 ", "604.1"),
 )
 
+# What only the browser's report has, null where there is no such stream.
+_LIMITS: Final = ("limitation_none", "limitation_cpu", "limitation_bandwidth")
+_PICTURE: Final = ("framerate_upload", "resolution_width_upload", "resolution_height_upload")
+_SENT_VIDEO: Final = (*_PICTURE, "encode_time", *_LIMITS)
+_SEEN: Final = ("framerate_download", "freezes", "freeze_time", "frames_dropped")
+_RECEIVED: Final = (*_SEEN, "audio_concealed")
+# What the report counts up: known from the second push on.
+_GROWN: Final = ("packetloss_upload", "packetloss_total", "encode_time", *_LIMITS, *_RECEIVED)
+
+
+@dataclass
+class Conference:
+    """A conference: *present* are in it and push, *silent* are and do not, as in a mobile app."""
+
+    name: str
+    present: int = 0
+    silent: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many Jitsi counts."""
+        return self.present + self.silent
+
 
 class Page:
     """One participant's page, from its join to its leave."""
 
-    def __init__(self, chance: random.Random, conference: str, interval_seconds: float) -> None:
+    def __init__(
+        self, chance: random.Random, conference: Conference, interval_seconds: float
+    ) -> None:
         """Join *conference* with numbers of its own."""
         self._chance = chance
+        self._conference = conference
+        conference.present += 1
+        conference.silent = int(chance.random() < 0.3)
         self._labels = {
             "client_id": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
             "participant_id": f"{chance.getrandbits(32):08x}",
-            "roomname": conference,
+            "roomname": conference.name,
         }
         # Not from *chance*: the same people again are a new stay, the former one has ended.
         self._session_id = str(uuid.uuid4())
-        self._meeting_id = str(uuid.uuid5(uuid.NAMESPACE_URL, conference))
+        self._meeting_id = str(uuid.uuid5(uuid.NAMESPACE_URL, conference.name))
         self._interval_ms = round(interval_seconds * 1000)
         self.user_agent = chance.choice(_USER_AGENTS)
+        self._is_firefox = "Firefox" in self.user_agent
+        self._is_chromium = "Chrome" in self.user_agent
         self._region = chance.choice(_REGIONS)
         self._transport = {
             "src_ip": f"10.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(256)}",
             "dst_ip": f"198.51.100.{1 + _REGIONS.index(self._region)}",
             "protocol": "tcp" if chance.random() < 0.1 else "udp",
-            "networkType": chance.choice(_NETWORKS),
             "localCandidateType": chance.choice(_CANDIDATES),
-            "p2p": "false",
+            "remoteCandidateType": "host",
         }
+        if self._is_chromium:
+            self._transport["networkType"] = chance.choice(_NETWORKS)
         self.pushes = 0
         self.stay_seconds = interval_seconds * (2 + chance.expovariate(1 / MEAN_STAY))
         self._width = chance.uniform(0.5, 1.2)
         self._rtt_ms = chance.uniform(12, 90)
+        self._jitter_ms = chance.uniform(2, 15)
         self._quality = chance.uniform(80, 100)
+        # Percent of the time that the computer is too slow for the video it sends.
+        self._cpu = chance.randint(30, 90) if chance.random() < 0.1 else 0
         # Pushes for which the network stays bad; one in ten comes with a bad one.
         self._bad = chance.randint(3, 8) if chance.random() < 0.1 else 0
         self._muted = chance.random() < 0.4
@@ -106,37 +142,106 @@ class Page:
         if chance.random() < 0.01:
             self._camera = not self._camera
 
+    def leave(self) -> None:
+        """Be in the conference no more."""
+        self._conference.present -= 1
+
     def _metrics(self) -> dict[str, Any]:
-        """Return the numbers of now, as lib-jitsi-meet would have them."""
-        chance, is_bad = self._chance, self._bad > 0
-        width = self._width * (0.2 if is_bad else 1)
-        # The library's first event has zero bitrates, and no estimate of the bridge yet.
-        flows = 1 if self.pushes else 0
-        audio = (flows * (not self._muted) * chance.randint(20, 40), flows * chance.randint(0, 80))
-        video = (flows * self._camera * round(1300 * width), flows * round(2600 * width))
-        loss = [chance.randint(5, 30) if is_bad else int(chance.random() < 0.1) for _ in range(2)]
-        quality = self._quality if self._camera else 100.0
-        if is_bad:
-            quality *= chance.uniform(0.2, 0.5)
-        rtt_ms = self._rtt_ms * (chance.uniform(3, 8) if is_bad else 1)
+        """Return the numbers of now: the library's, and those of the browser's own report."""
+        rtt_ms = round(self._rtt_ms * (self._chance.uniform(3, 8) if self._bad else 1))
         values = {
+            **self._library_values(),
+            **self._path_values(rtt_ms),
+            **(self._sent_video() if self._camera else dict.fromkeys(_SENT_VIDEO)),
+            **(self._received() if self._conference.size > 1 else dict.fromkeys(_RECEIVED)),
+            "conference_participants": self._conference.size,
+        }
+        if not self.pushes:
+            values |= dict.fromkeys(_GROWN)
+        metrics: dict[str, Any] = {name: {"value": value} for name, value in values.items()}
+        labels = {"serverregion": self._region, "audioCodec": "opus"}
+        if self._camera:
+            labels["videoCodec"] = "AV1" if self._is_chromium else "VP9"
+        metrics["connectionquality"]["labels"] = labels
+        path = self._transport | {"p2p": "true" if self._conference.size == 2 else "false"}
+        metrics["transport_rtt"] = [{"labels": path, "value": rtt_ms}]
+        return metrics
+
+    def _library_values(self) -> dict[str, float | None]:
+        """Return what lib-jitsi-meet counts; its first event has zero bitrates."""
+        chance, width = self._chance, self._width_now
+        up = 1 if self.pushes else 0
+        down = up * (self._conference.size > 1)
+        audio = (up * (not self._muted) * chance.randint(20, 40), down * chance.randint(0, 80))
+        video = (up * self._camera * round(1300 * width), down * round(2600 * width))
+        quality = self._quality if self._camera else 100.0
+        if self._bad:
+            quality *= chance.uniform(0.2, 0.5)
+        return {
             "connectionquality": round(quality, 1),
-            "bandwidth_upload": round(3000 * width),
-            "bandwidth_download": round(6000 * width) if flows else None,
+            "bandwidth_upload": None if self._is_firefox else round(3000 * width),
+            # Without a bridge there is no estimate, and at first it has none.
+            "bandwidth_download": round(6000 * width)
+            if up and self._conference.size != 2
+            else None,
             "bitrate_audio_upload": audio[0],
             "bitrate_audio_download": audio[1],
             "bitrate_video_upload": video[0],
             "bitrate_video_download": video[1],
             "bitrate_upload": audio[0] + video[0],
             "bitrate_download": audio[1] + video[1],
+        }
+
+    def _path_values(self, rtt_ms: int) -> dict[str, float | None]:
+        """Return what the network does to what is sent and received."""
+        chance, bad = self._chance, self._bad
+        loss = [chance.randint(5, 30) if bad else int(chance.random() < 0.1) for _ in range(2)]
+        jitter_ms = self._jitter_ms * (chance.uniform(3, 8) if bad else 1)
+        return {
             "packetloss_upload": loss[0],
             "packetloss_download": loss[1],
-            "packetloss_total": sum(loss) // 2,
+            "packetloss_total": sum(loss) / 2,
+            "jitter_upload": round(jitter_ms * chance.uniform(0.8, 1.2), 3),
+            "jitter_download": round(jitter_ms, 3),
+            "round_trip_time": rtt_ms,
+            "bandwidth_available_upload": (
+                None if self._is_firefox else round(3000 * self._width_now)
+            ),
         }
-        metrics: dict[str, Any] = {name: {"value": value} for name, value in values.items()}
-        metrics["connectionquality"]["labels"] = {"serverregion": self._region}
-        metrics["transport_rtt"] = [{"labels": self._transport, "value": round(rtt_ms)}]
-        return metrics
+
+    def _sent_video(self) -> dict[str, float | None]:
+        """Return what becomes of the camera's picture."""
+        chance = self._chance
+        bandwidth = chance.randint(60, 100) if self._bad else 0
+        cpu = min(self._cpu, 100 - bandwidth)
+        height = 180 if self._bad else 360 if self._cpu else 720
+        is_slow = self._bad or self._cpu
+        limits = (None,) * 3 if self._is_firefox else (100 - bandwidth - cpu, cpu, bandwidth)
+        return {
+            "framerate_upload": chance.randint(8, 18) if is_slow else chance.randint(28, 30),
+            "resolution_width_upload": height * 16 // 9,
+            "resolution_height_upload": height,
+            "encode_time": chance.randint(25, 40) if self._cpu else chance.randint(4, 12),
+            **dict(zip(_LIMITS, limits, strict=True)),
+        }
+
+    def _received(self) -> dict[str, float | None]:
+        """Return how what the others send is seen and heard."""
+        chance, bad = self._chance, self._bad
+        freezes = chance.randint(0, 4) if bad else int(chance.random() < 0.02)
+        frozen_ms = sum(chance.randint(200, 1500) for _ in range(freezes))
+        return {
+            "framerate_download": chance.randint(4, 15) if bad else chance.randint(24, 30),
+            "freezes": freezes,
+            "freeze_time": min(frozen_ms, self._interval_ms),
+            "audio_concealed": round(chance.uniform(3, 15) if bad else chance.random() / 2, 3),
+            "frames_dropped": chance.randint(5, 60) if bad else chance.randint(0, 2),
+        }
+
+    @property
+    def _width_now(self) -> float:
+        """How wide the way to the bridge is, bad network included."""
+        return self._width * (0.2 if self._bad else 1)
 
 
 def _bounded(value: float, least: float, most: float) -> float:
