@@ -36,7 +36,7 @@ generate: $(VENV)/.dev  ## rewrite what is derived from the catalogue and the se
 	$(BIN)/python -m otel_jcmc.generate
 
 bench: $(VENV)/.dev  ## measure what the README's figures are
-	@tests/real-parts.sh prometheus
+	@tests/real-parts.sh prometheus browser
 	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.dev  ## take the newest versions of every dependency

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from benchmarks import floor, memory, prometheus, push, scrape, startup, together
+from benchmarks import client, floor, memory, prometheus, push, scrape, startup, together
 from benchmarks.bench import ROOT, Bench, Figure
 from benchmarks.machine import describe
 
@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "memory": memory.measure,
     "startup": startup.measure,
     "prometheus": prometheus.measure,
+    "client": client.measure,
 }
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
 

@@ -291,11 +291,13 @@
     /**
      * What the browser's report on a peer connection tells of the interval since *before*.
      * Streams that are not in use are left out: what they last said stands still for good.
-     * @param {Map<string, Untrusted>} report an RTCStatsReport
+     * @param {Map<string, Untrusted>} lazy an RTCStatsReport
      * @param {Map<string, Untrusted>} [before] `streams` of the same connection's last reading
      * @returns {Reading}
      */
-    function readReport(report, before = new Map()) {
+    function readReport(lazy, before = new Map()) {
+        // Once through: at each look Chromium makes its objects anew, which is most of the cost.
+        const report = new Map(lazy);
         const pairs = selectedPairs(report);
         const streams = new Map();
         /** @type {Stream[]} */

@@ -48,11 +48,11 @@ def chromium_path() -> str:
 
 
 @contextmanager
-def running_chromium() -> Iterator[Browser]:
+def running_chromium(*flags: str) -> Iterator[Browser]:
     """Run a headless Chromium; Playwright gives it no sandbox, which root could not have."""
     path = chromium_path()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_FLAGS, *flags])
         yield browser
         browser.close()
 

@@ -1,0 +1,72 @@
+// Called in the page by client.py: a call as the browser has it, and samples of it.
+
+/** A real call within the page: so many streams of sound and picture, and the receiving side. */
+async function makeCall(participants) {
+    const [here, there] = [new RTCPeerConnection(), new RTCPeerConnection()];
+    const sound = new AudioContext();
+    for (let i = 0; i < participants; i++) {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [64, 36];
+        const paint = canvas.getContext("2d");
+        setInterval(() => paint.fillRect(Math.random() * 64, 0, 9, 9), 200);
+        const tone = sound.createOscillator();
+        const track = sound.createMediaStreamDestination();
+        tone.connect(track);
+        tone.start();
+        for (const stream of [canvas.captureStream(5), track.stream])
+            for (const each of stream.getTracks()) there.addTrack(each, stream);
+    }
+    // What the participant sends itself.
+    const canvas = document.createElement("canvas");
+    canvas.getContext("2d");
+    for (const each of canvas.captureStream(5).getTracks()) here.addTrack(each);
+    const gathered = async (peer) => {
+        while (peer.iceGatheringState !== "complete") await new Promise((go) => setTimeout(go, 20));
+        return peer.localDescription;
+    };
+    await there.setLocalDescription(await there.createOffer());
+    await here.setRemoteDescription(await gathered(there));
+    await here.setLocalDescription(await here.createAnswer());
+    await there.setRemoteDescription(await gathered(here));
+    for (let i = 0; here.connectionState !== "connected"; i++) {
+        if (i > 200) throw new Error(`the call is ${here.connectionState}`);
+        await new Promise((go) => setTimeout(go, 50));
+    }
+    return here;
+}
+
+const listeners = [];
+
+/** A page of Jitsi Meet with this call in it. */
+function setCall(peerconnection) {
+    const room = {
+        on: (event, listener) => listeners.push([event, listener]),
+        off: () => {},
+        isJoined: () => true,
+        myUserId: () => "1a2b3c4d",
+        getName: () => "standup",
+        getParticipantCount: () => 3,
+        getActivePeerConnection: () => ({ peerconnection, isP2P: false }),
+    };
+    window.APP = { conference: { _room: room }, store: { getState: () => ({}) } };
+}
+
+/**
+ * So many samples, one after the other; the browser keeps a report for 50 ms. With `isTold` the
+ * client is told and pushes each; else the browser is only asked for its report, as Jitsi does.
+ */
+async function sample({ count, isTold }) {
+    const stats = {
+        connectionQuality: 97.5,
+        bandwidth: { upload: 2900, download: 5100 },
+        bitrate: { upload: 1234, download: 2435, audio: { upload: 24, download: 31 }, video: {} },
+        packetLoss: { upload: 0, download: 1, total: 1 },
+        transport: [{ ip: "198.51.100.4:1", localip: "10.0.0.7:2", type: "udp", rtt: 41, p2p: false }],
+    };
+    const peer = window.APP.conference._room.getActivePeerConnection().peerconnection;
+    for (let i = 0; i < count; i++) {
+        await peer.getStats();
+        if (isTold) for (const [event, tell] of listeners) if (event.startsWith("cq.")) tell(stats);
+        await new Promise((go) => setTimeout(go, 60));
+    }
+}
