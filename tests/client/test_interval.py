@@ -91,14 +91,17 @@ def test_numbers_are_averaged_and_counts_are_added_up(tab: Tab) -> None:
             await world.advance(10000);
             pusher.push(sample(60, {
                 freezes: { value: freezes }, freeze_time: { value: frozen },
-                frames_dropped: { value: dropped }, packetloss_upload: { value: loss },
+                frames_dropped: { value: dropped }, packetloss_total: { value: loss },
+                encode_time: { value: 2 * loss }, framerate_download: { value: 3 * loss },
                 round_trip_time: { value: rtt } }));
         }""",
     )
     assert values(calls, "freezes")[1] == 4
     assert values(calls, "freeze_time")[1] == 700
     assert values(calls, "frames_dropped")[1] == 7
-    assert values(calls, "packetloss_upload")[1] == 5
+    assert values(calls, "packetloss_total")[1] == 5
+    assert values(calls, "encode_time")[1] == 10
+    assert values(calls, "framerate_download")[1] == 15
     assert values(calls, "round_trip_time")[1] is None
 
 
@@ -110,12 +113,13 @@ def test_what_is_not_known_in_a_sample_does_not_count(tab: Tab) -> None:
         """push(100);
         for (const value of [10, null, 20]) {
             await world.advance(10000);
-            pusher.push(sample(value, { freezes: { value }, bitrate_upload: { value: null } }));
+            pusher.push(sample(value, { freezes: { value } }));
         }""",
     )
     assert values(calls)[1] == 15
     assert values(calls, "freezes")[1] == 30
     assert values(calls, "bitrate_upload")[1] is None
+    assert values(calls, "frames_dropped")[1] is None
 
 
 def test_a_mean_has_three_decimals(tab: Tab) -> None:
@@ -163,7 +167,11 @@ def test_a_measured_interval_changes_how_many_are_taken_together(tab: Tab) -> No
 
 
 def test_silence_in_the_middle_is_told_of(tab: Tab) -> None:
-    """After two and a half samples; and what was collected before it is no news after it."""
+    """
+    After two and a half samples; the first one after it goes at once.
+
+    And what was collected before it is no news after it.
+    """
     calls = sent(
         tab,
         {"intervalMs": 30000},
@@ -171,11 +179,21 @@ def test_silence_in_the_middle_is_told_of(tab: Tab) -> None:
         await world.advance(90000);
         await run([60, 60, 60, 60]);""",
     )
-    assert times(calls)[:3] == [0, 45000, 75000]
-    assert values(calls)[:3] == [100, None, None]
-    after = [value for at, value in zip(times(calls), values(calls), strict=True) if at >= 120000]
-    assert after
-    assert set(after) == {60}
+    assert times(calls) == [0, 45000, 75000, 105000, 120000, 150000]
+    assert values(calls) == [100, None, None, None, 60, 60]
+
+
+def test_a_push_that_had_to_wait_tells_the_age_of_its_own_samples(tab: Tab) -> None:
+    """Not that of those collected since for the next."""
+    calls = sent(
+        tab,
+        {"intervalMs": 30000},
+        """world.answers = [{ status: 503, headers: { "Retry-After": "12" } }];
+        await run([10, 20]);""",
+    )
+    assert times(calls) == [0, 12000]
+    assert values(calls) == [10, 10]
+    assert sessions(calls, "stats_age_ms") == [0, 12000]
 
 
 def test_who_leaves_in_the_middle_is_gone_at_once(tab: Tab) -> None:

@@ -128,8 +128,9 @@ def test_a_stream_that_begins_again_at_0_gives_no_spike(tab: Tab) -> None:
 def test_one_counter_that_falls_costs_itself_alone(tab: Tab) -> None:
     first = inbound("V", 100, freezeCount=50, totalFreezesDuration=9, framesDropped=3)
     second = inbound("V", 200, freezeCount=1, totalFreezesDuration=10, framesDropped=4)
-    assert known(tab, [[first], [second]]) == {
-        "freezes": 0,
+    other = [inbound("W", packets, freezeCount=packets // 50) for packets in (100, 200)]
+    assert known(tab, [[first, other[0]], [second, other[1]]]) == {
+        "freezes": 2,
         "freeze_time": 1000,
         "frames_dropped": 1,
     }

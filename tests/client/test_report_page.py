@@ -262,6 +262,26 @@ def test_who_leaves_meanwhile_is_not_brought_back(tab: Tab, end: str) -> None:
     assert [call["body"]["session"].get("end") for call in calls] == [None, {"reason": "left"}]
 
 
+def test_who_comes_back_meanwhile_brings_nothing_from_before(tab: Tab) -> None:
+    calls = sent(
+        tab,
+        """let answer;
+        await stats(50);
+        connect({ peerconnection: { getStats: () => new Promise((r) => { answer = r; }) } });
+        await world.advance(10000);
+        await stats(60);
+        room.emit("conference.left");
+        room.emit("conference.joined");
+        answer(makeReport(argument));
+        await world.advance(5000);
+        connect(undefined);
+        await stats(70);""",
+        [video(100, 1)],
+    )
+    pushes = [call for call in calls if "metrics" in call["body"]]
+    assert values(pushes, "connectionquality") == [50, 70]
+
+
 @pytest.mark.parametrize(
     ("count", "value"),
     [
