@@ -160,7 +160,7 @@ def browsers_page() -> str:
         "- Just after joining the bitrates are 0: nothing has been counted yet.\n"
         "- `bandwidth_download` is absent without a bridge, and before its first estimate.\n"
         "- Some versions of the library begin with a bandwidth of 0 where others have none, and\n"
-        "  Firefox stays there: `bandwidth_upload` 0 from Firefox is no measurement.\n"
+        "  Firefox stays there: the client takes an estimate of 0 for none.\n"
         "- `transport_rtt` is absent where the browser has no round-trip time for the path.\n"
         "- The library's packet loss of uploads is always 0, and its total is thinned by that.\n"
         "  The client makes its own.",

@@ -59,7 +59,15 @@ async function join() {
     connected = connected || connect();
     const connection = await connected;
     const room = connection.initJitsiConference(asked.get("room"), config);
-    const { CONFERENCE_JOINED, CONFERENCE_FAILED } = JitsiMeetJS.events.conference;
+    const { CONFERENCE_JOINED, CONFERENCE_FAILED, TRACK_ADDED } = JitsiMeetJS.events.conference;
+    // Sound that nobody plays is not decoded, and has no samples to count.
+    room.on(TRACK_ADDED, (track) => {
+        if (track.isLocal()) return;
+        const player = document.createElement(track.getType());
+        player.autoplay = true;
+        document.body.append(player);
+        track.attach(player);
+    });
     const joined = next(room, CONFERENCE_JOINED, CONFERENCE_FAILED);
     await Promise.all(tracks.map((track) => room.addTrack(track)));
     APP.conference._room = room;

@@ -30,6 +30,7 @@ _FLAGS = [
     *CHROMIUM_FLAGS,
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
     # The call goes over 127.0.0.1 alone, whatever networks there are.
     "--allow-loopback-in-peer-connection",
     "--disable-features=WebRtcHideLocalIpsWithMdns",

@@ -1,5 +1,7 @@
 """What Prometheus is told of a real call between two browsers."""
 
+import re
+
 from conference.conference import Tab
 from conference.conftest import Meet, seen
 from e2e.parts import Prometheus, until
@@ -9,7 +11,29 @@ FLOWS = [
     for kind in ("audio", "video")
     for way in ("upload", "download")
 ]
+# What only the browser knows: our own reading of its report.
+REPORTED = [
+    "jitsi_jcmc_jitter_upload",
+    "jitsi_jcmc_jitter_download",
+    "jitsi_jcmc_round_trip_time",
+    "jitsi_jcmc_bandwidth_available_upload",
+    "jitsi_jcmc_framerate_upload",
+    "jitsi_jcmc_framerate_download",
+    "jitsi_jcmc_resolution_width_upload",
+    "jitsi_jcmc_resolution_height_upload",
+    "jitsi_jcmc_freezes",
+    "jitsi_jcmc_freeze_time",
+    "jitsi_jcmc_audio_concealed",
+    "jitsi_jcmc_frames_dropped",
+    "jitsi_jcmc_encode_time",
+    "jitsi_jcmc_limitation_none",
+    "jitsi_jcmc_limitation_cpu",
+    "jitsi_jcmc_limitation_bandwidth",
+    "jitsi_jcmc_conference_participants",
+]
+LIMITS = ("none", "cpu", "bandwidth")
 OTHERS = [
+    *REPORTED,
     "jitsi_jcmc_connectionquality",
     "jitsi_jcmc_bandwidth_upload",
     "jitsi_jcmc_bitrate_upload",
@@ -36,4 +60,22 @@ def test_what_a_call_tells(meet: Meet, prometheus: Prometheus) -> None:
             return silent + [name for name in OTHERS if name not in known]
 
         assert until([], lacking, 60) == []
-        print(tab.name, seen(prometheus, tab))
+        known = seen(prometheus, tab)
+        print(tab.name, known)
+        values = told(prometheus, tab)
+        assert values["jitsi_jcmc_conference_participants"] == 2
+        # The camera gives 360 lines; less where the machine is too busy to encode that.
+        width = values["jitsi_jcmc_resolution_width_upload"]
+        height = values["jitsi_jcmc_resolution_height_upload"]
+        assert 90 <= height <= 360
+        assert 1.3 < width / height < 1.8
+        assert 1 <= values["jitsi_jcmc_framerate_upload"] <= 60
+        limits = sum(values[f"jitsi_jcmc_limitation_{each}"] for each in LIMITS)
+        assert 95 <= limits <= 105
+        (quality,) = (name for name in known if name.startswith("jitsi_jcmc_connectionquality"))
+        assert 'audio_codec="opus"' in quality
+        assert 'video_codec="VP8"' in quality
+        (path,) = (name for name in known if name.startswith("jitsi_jcmc_transport_rtt"))
+        assert 'p2p="true"' in path
+        assert re.search(r'localCandidateType="(host|prflx)"', path)
+        assert re.search(r'remoteCandidateType="(host|prflx)"', path)
