@@ -54,8 +54,8 @@ def metrics_of(tab: Tab, reports: list[Report], *, is_p2p: bool = False) -> list
 
 def known(tab: Tab, reports: list[Report]) -> dict[str, float]:
     """Return what the last of *reports* tells; what is not known is not in it."""
-    values = {name: metrics_of(tab, reports)[-1][name]["value"] for name in READ}
-    return {name: value for name, value in values.items() if value is not None}
+    last = metrics_of(tab, reports)[-1]
+    return {name: last[name]["value"] for name in READ if last[name]["value"] is not None}
 
 
 def series(tab: Tab, reports: list[Report], name: str) -> list[float | None]:

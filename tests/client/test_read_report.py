@@ -388,6 +388,16 @@ def test_a_codec_is_a_label_if_it_is_one(
     assert metrics["connectionquality"].get("labels") == labels
 
 
+def test_the_codec_of_what_is_received_is_not_told(tab: Tab) -> None:
+    codecs = [
+        {"type": "codec", "id": name, "mimeType": f"video/{name}"} for name in ("VP8", "VP9", "AV1")
+    ]
+    sent = outbound("O", 10, codecId="VP8")
+    received = [inbound(name, 10, codecId=name) for name in ("VP9", "AV1")]
+    [metrics] = metrics_of(tab, [[*codecs, received[0], sent, received[1]]])
+    assert metrics["connectionquality"]["labels"] == {"videoCodec": "VP8"}
+
+
 def test_a_muted_stream_is_left_out_and_comes_back_without_a_spike(tab: Tab) -> None:
     """Muted for a minute after the second report; its levels stand still meanwhile."""
 
