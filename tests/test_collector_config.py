@@ -45,6 +45,23 @@ PARTICIPANT_NAMES = {
     "jitsi_jcmc_packetloss_download",
     "jitsi_jcmc_packetloss_total",
     "jitsi_jcmc_transport_rtt",
+    "jitsi_jcmc_jitter_upload",
+    "jitsi_jcmc_jitter_download",
+    "jitsi_jcmc_round_trip_time",
+    "jitsi_jcmc_bandwidth_available_upload",
+    "jitsi_jcmc_framerate_upload",
+    "jitsi_jcmc_framerate_download",
+    "jitsi_jcmc_resolution_width_upload",
+    "jitsi_jcmc_resolution_height_upload",
+    "jitsi_jcmc_freezes",
+    "jitsi_jcmc_freeze_time",
+    "jitsi_jcmc_audio_concealed",
+    "jitsi_jcmc_frames_dropped",
+    "jitsi_jcmc_encode_time",
+    "jitsi_jcmc_limitation_none",
+    "jitsi_jcmc_limitation_cpu",
+    "jitsi_jcmc_limitation_bandwidth",
+    "jitsi_jcmc_conference_participants",
     "jitsi_client_connection_quality",
     "jitsi_client_bandwidth_estimate_bit_per_second",
     "jitsi_client_bitrate_bit_per_second",
@@ -52,6 +69,19 @@ PARTICIPANT_NAMES = {
     "jitsi_client_packet_loss_ratio",
     "jitsi_client_packet_loss_overall_ratio",
     "jitsi_client_transport_round_trip_time_seconds",
+    "jitsi_client_jitter_seconds",
+    "jitsi_client_candidate_pair_round_trip_time_seconds",
+    "jitsi_client_bandwidth_available_bit_per_second",
+    "jitsi_client_video_frame_rate_per_second",
+    "jitsi_client_video_frame_width",
+    "jitsi_client_video_frame_height",
+    "jitsi_client_video_freezes",
+    "jitsi_client_video_freeze_duration_seconds",
+    "jitsi_client_audio_concealed_ratio",
+    "jitsi_client_video_frames_dropped",
+    "jitsi_client_video_encode_duration_seconds",
+    "jitsi_client_video_quality_limitation_ratio",
+    "jitsi_client_conference_participants",
     "jitsi_client_info",
 }
 OWN_NAMES = {
@@ -226,7 +256,7 @@ def test_templates_of_alerts_are_of_the_plain_kind() -> None:
 def test_both_namings_record_the_same_names() -> None:
     jcmc = recorded(CONFIG / "rules/recording-jcmc.yaml")
     assert jcmc == recorded(CONFIG / "rules/recording-otel.yaml")
-    assert len(jcmc) == 4
+    assert len(jcmc) == 19
 
 
 def test_rules_read_only_what_the_contracts_or_other_rules_have() -> None:
@@ -248,17 +278,17 @@ def test_limits_of_a_scrape_let_through_all_good_input(name: str) -> None:
     found = load(CONFIG / name)
     found = found.get("receivers", {}).get("prometheus", {}).get("config", found)
     for job in found["scrape_configs"]:
-        assert job["sample_limit"] == 250_000  # 12,500 participants with 20 series each
-        assert job["label_limit"] >= 12
-        assert job["label_name_length_limit"] >= len("jitsi_ice_candidate_type")
+        assert job["sample_limit"] == 450_000  # 15,000 participants with 30 series each
+        assert job["label_limit"] >= 14
+        assert job["label_name_length_limit"] >= len("jitsi_ice_remote_candidate_type")
         assert job["label_value_length_limit"] >= 256 * 4
 
 
 def test_an_alert_comes_before_the_sample_limit() -> None:
     found = {rule["alert"]: rule for rule in rules(CONFIG / "rules/alerts.yaml")}
     alert = found["OtelJcmcScrapeNearLimit"]
-    assert alert["expr"].endswith("> 200000")
-    assert "refused at 250,000" in alert["annotations"]["summary"]
+    assert alert["expr"].endswith("> 360000")
+    assert "refused at 450,000" in alert["annotations"]["summary"]
 
 
 # Collector.
