@@ -393,7 +393,7 @@ def test_the_codec_of_what_is_received_is_not_told(tab: Tab) -> None:
         {"type": "codec", "id": name, "mimeType": f"video/{name}"} for name in ("VP8", "VP9", "AV1")
     ]
     sent = outbound("O", 10, codecId="VP8")
-    received = [inbound(name, 10, codecId=name) for name in ("VP9", "AV1")]
+    received = [inbound(f"I{name}", 10, codecId=name) for name in ("VP9", "AV1")]
     [metrics] = metrics_of(tab, [[*codecs, received[0], sent, received[1]]])
     assert metrics["connectionquality"]["labels"] == {"videoCodec": "VP8"}
 
