@@ -207,7 +207,7 @@
         "inbound-rtp": "packetsReceived",
         "outbound-rtp": "packetsSent",
         "remote-inbound-rtp": "sent",
-        "candidate-pair": "timestamp",
+        "candidate-pair": "bytesReceived",
     };
 
     /** @param {string} terms @returns {Term[]} */
@@ -307,7 +307,7 @@
 
         report.forEach((stat) => {
             const beat = BEATS[stat.type];
-            if (!beat || (beat === "timestamp" && !pairs.has(stat.id))) return;
+            if (!beat || (beat === "bytesReceived" && !pairs.has(stat.id))) return;
             const old = before.get(stat.id);
             let now = stat;
             if (beat === "sent") {
@@ -543,19 +543,22 @@
             );
         }
 
+        /** @param {Session} of */
+        function flush(of) {
+            const { knownAt } = of;
+            const sample = combine(of.samples);
+            of.samples = [];
+            of.turn = 0;
+            sender.offer((token) => body(of, knownAt, sample, token));
+        }
+
         /**
-         * Makes a push ready; it goes when this tab's turn in an interval has come.
-         * @param {Session} of @param {Sample} sample
+         * Pushes what was gathered when this tab's turn in an interval has come.
+         * @param {Session} of
          */
-        function offer(of, sample) {
-            const { knownAt, delayMs } = of;
-            of.next = (token) => body(of, knownAt, sample, token);
-            const go = () => {
-                of.turn = 0;
-                if (of.next) sender.offer(of.next);
-            };
-            if (delayMs) of.turn = of.turn || setTimeout(go, delayMs);
-            else go();
+        function offer(of) {
+            if (of.delayMs) of.turn = of.turn || setTimeout(() => flush(of), of.delayMs);
+            else flush(of);
         }
 
         /**
@@ -565,9 +568,9 @@
         function watch(of, quietMs) {
             clearTimeout(of.heartbeat);
             of.heartbeat = setTimeout(() => {
-                offer(of, readStats());
-                of.samples = [];
+                of.samples = [readStats()];
                 of.isKnown = false;
+                offer(of);
                 watch(of, of.every * of.sampleMs);
             }, quietMs);
         }
@@ -604,9 +607,8 @@
                 of.samples.push(sample);
                 // The first goes as it is: who joins is seen at once.
                 if (!of.isKnown || of.samples.length >= of.every) {
-                    offer(of, combine(of.samples));
-                    of.samples = [];
                     of.isKnown = true;
+                    offer(of);
                 }
                 watch(of, QUIET_INTERVALS * of.sampleMs);
             },

@@ -85,7 +85,6 @@ interface Session {
     isKnown?: boolean;
     /** This tab's place in an interval. */
     delayMs: number;
-    next?: MakeBody;
     turn?: number;
     heartbeat?: number;
 }

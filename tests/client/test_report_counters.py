@@ -46,6 +46,18 @@ def test_in_an_outage_nothing_is_received_and_nothing_of_it_is_known(tab: Tab) -
     assert known(tab, reports) == {"framerate_upload": 25}
 
 
+def test_a_path_on_which_nothing_comes_has_no_round_trip(tab: Tab) -> None:
+    """The browser repeats the last one it had, and its estimate, for as long as the path lasts."""
+
+    def report(received: int, at: int) -> Report:
+        path = pair("P", 0.02, availableOutgoingBitrate=3e6, bytesReceived=received, timestamp=at)
+        return [transport("T", "P"), path]
+
+    reports = [report(100, 0), report(200, 10000), report(200, 20000), report(300, 30000)]
+    assert series(tab, reports, "round_trip_time") == [20, 20, None, 20]
+    assert series(tab, reports, "bandwidth_available_upload") == [3000, 3000, None, 3000]
+
+
 def test_loss_after_an_outage_counts_when_packets_come_again(tab: Tab) -> None:
     def report(received: int, lost: int) -> Report:
         return [inbound("A", received, packetsLost=lost)]
