@@ -21,7 +21,10 @@ async function makeCall(participants) {
     canvas.getContext("2d");
     for (const each of canvas.captureStream(5).getTracks()) here.addTrack(each);
     const gathered = async (peer) => {
-        while (peer.iceGatheringState !== "complete") await new Promise((go) => setTimeout(go, 20));
+        for (let i = 0; peer.iceGatheringState !== "complete"; i++) {
+            if (i > 200) throw new Error(`candidates are ${peer.iceGatheringState}`);
+            await new Promise((go) => setTimeout(go, 50));
+        }
         return peer.localDescription;
     };
     await there.setLocalDescription(await there.createOffer());
@@ -51,11 +54,8 @@ function setCall(peerconnection) {
     window.APP = { conference: { _room: room }, store: { getState: () => ({}) } };
 }
 
-/**
- * So many samples, one after the other; the browser keeps a report for 50 ms. With `isTold` the
- * client is told and pushes each; else the browser is only asked for its report, as Jitsi does.
- */
-async function sample({ count, isTold }) {
+/** So many samples, one after the other; the browser keeps a report for 50 ms. */
+async function sample(count, isTold) {
     const stats = {
         connectionQuality: 97.5,
         bandwidth: { upload: 2900, download: 5100 },
@@ -65,8 +65,38 @@ async function sample({ count, isTold }) {
     };
     const peer = window.APP.conference._room.getActivePeerConnection().peerconnection;
     for (let i = 0; i < count; i++) {
-        await peer.getStats();
+        await peer.getStats(); // as Jitsi does
         if (isTold) for (const [event, tell] of listeners) if (event.startsWith("cq.")) tell(stats);
         await new Promise((go) => setTimeout(go, 60));
     }
 }
+
+const load = (url) =>
+    new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        Object.assign(script, { src: url, onload: resolve, onerror: reject });
+        document.head.append(script);
+    });
+
+/**
+ * A call of so many others, sampled with the client told of it, which pushes each sample, and not
+ * told in turns. Whoever measures is asked for a word at the start and after each turn.
+ */
+async function measure({ others, count, isSent, clientFile }) {
+    setCall(await makeCall(others));
+    await load(clientFile);
+    const began = performance.now();
+    otelJcmc.start({
+        // So fast that each sample is pushed: the client sends one a second at most.
+        now: () => began + 100 * (performance.now() - began),
+        jitterMs: 0,
+        ...(!isSent && { fetch: async () => new Response("OK") }),
+    });
+    for (let turn = 0; turn < 6; turn++) {
+        await sample(turn < 2 ? 10 : count, turn % 2 === 1); // the first two warm up
+        await fetch("/turn", { method: "POST" });
+    }
+}
+
+const asked = JSON.parse(decodeURIComponent(location.search.slice(1)));
+measure(asked).catch((error) => fetch("/failed", { method: "POST", body: String(error) }));
