@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from client.pages import Tab
+from client.reports import READ
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 LIBRARY = {
@@ -23,27 +24,7 @@ LIBRARY = {
     "packetloss_download",
 }
 # What the room tells, or the browser's own report (test_read_report.py).
-OTHERS = {
-    "conference_participants",
-    "packetloss_upload",
-    "packetloss_total",
-    "jitter_upload",
-    "jitter_download",
-    "round_trip_time",
-    "bandwidth_available_upload",
-    "framerate_upload",
-    "framerate_download",
-    "resolution_width_upload",
-    "resolution_height_upload",
-    "freezes",
-    "freeze_time",
-    "audio_concealed",
-    "frames_dropped",
-    "encode_time",
-    "limitation_none",
-    "limitation_cpu",
-    "limitation_bandwidth",
-}
+OTHERS = {"conference_participants", *READ}
 SCALARS = LIBRARY | OTHERS
 PERCENTS = {
     "connectionquality",
