@@ -33,8 +33,14 @@ FLAGS = [
     "--disable-features=WebRtcHideLocalIpsWithMdns",  # names, that nothing here resolves
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",  # there may be no device
+    # Nobody looks at the page, and its timers must run all the same.
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
 ]
-TURN_SECONDS = 60.0
+TURN_SECONDS = 30.0
+# Now and then a Chromium that is started like this never shows its page.
+ATTEMPTS = 4
 
 
 def measure(bench: Bench) -> None:
@@ -45,7 +51,7 @@ def measure(bench: Bench) -> None:
         )
         with urllib.request.urlopen(packed) as answer:
             bench.add("client file, compressed", [len(answer.read())], "B", 6000)
-        for others in (2, 10, 40):
+        for others in (2, 10, 20):
             call = f"for a sample, {others} others in the call"
             rounds = [_sample_ms(bench, running, others, is_sent=False) for _ in bench.rounds(2, 1)]
             bench.add(f"main thread {call}", rounds, "ms", 2)
@@ -56,7 +62,7 @@ def measure(bench: Bench) -> None:
 
 def _sample_ms(bench: Bench, running: Running, others: int, *, is_sent: bool) -> float:
     """Return what the client adds to a page that asks for the same report without it."""
-    count = bench.choose(30, 20)
+    count = bench.choose(20, 10)
     asked = {
         "others": others,
         "count": count,
@@ -64,9 +70,15 @@ def _sample_ms(bench: Bench, running: Running, others: int, *, is_sent: bool) ->
         "clientFile": f"{running.service.url}/client-file",
     }
     before = _pushes(running)
-    with _site() as (url, turns), _browser(f"{url}/?{quote(json.dumps(asked))}") as chromium:
-        # The first two warm up.
-        at = [_after(turns, chromium) for _ in range(6)][1:]
+    for attempt in range(ATTEMPTS):
+        with _site() as (url, turns), _browser(f"{url}/?{quote(json.dumps(asked))}") as chromium:
+            try:
+                at = [_after(turns, chromium) for _ in range(6)][1:]  # the first two warm up
+                break
+            except Empty:
+                bench.say(f"attempt {attempt + 1}: the page is silent")
+    else:
+        raise RuntimeError("the page is silent: is the machine too busy?")
     told = _pushes(running) - before
     if is_sent and told < 2 * count:
         raise RuntimeError(f"{told:.0f} pushes of {2 * count} samples")
@@ -134,10 +146,7 @@ def _browser(url: str) -> Iterator[psutil.Process]:
 
 def _after(turns: "Queue[str]", chromium: psutil.Process) -> float:
     """Return the CPU time in ms of the page's main thread at the end of a turn."""
-    try:
-        said = turns.get(timeout=TURN_SECONDS)
-    except Empty:
-        raise RuntimeError("the page has fallen silent: is the machine too busy?") from None
+    said = turns.get(timeout=TURN_SECONDS)
     try:
         if said:
             raise RuntimeError(said)
