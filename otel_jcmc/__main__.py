@@ -117,7 +117,7 @@ def serve(settings: "Settings") -> int:
     import uvicorn
 
     from otel_jcmc.app import create_app
-    from otel_jcmc.protocol import BoundedProtocol
+    from otel_jcmc.protocol import PushProtocol
     from otel_jcmc.telemetry import set_up_logging
 
     set_up_logging(settings.log_level)
@@ -133,7 +133,7 @@ def serve(settings: "Settings") -> int:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=BoundedProtocol,
+        http=PushProtocol,
         lifespan="off",  # ours, so that what can't start is one line and not a traceback
         log_config=None,
         access_log=False,

@@ -8,8 +8,9 @@ Source: the answers are those of docs/push.md.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -31,7 +32,7 @@ _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _RETRY: Final = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 # The rest of the body is not waited for: no other request may follow it on this connection.
-_CLOSE: Final = (b"connection", b"close")
+CLOSE: Final = (b"connection", b"close")
 _STATUS: Final = {Reason.BODY_TOO_LARGE: 413, Reason.BODY_INCOMPLETE: 400}
 _NOT_STORED: Final = {
     Stored.SUPERSEDED: Fault("session.seq", Reason.SUPERSEDED),
@@ -39,9 +40,23 @@ _NOT_STORED: Final = {
 }
 
 
+class Answer(NamedTuple):
+    """What a sender is told; *headers* without the length of *body*."""
+
+    status: int
+    headers: list[Header]
+    body: bytes
+
+
+Reply = Callable[[Answer], None]
+
+
 class PushDoor:
     """
-    The push endpoint as an ASGI callable: one push in, one answer out.
+    The push endpoint: `take` for who has read a whole request, else an ASGI callable.
+
+    Attributes:
+        max_body_bytes: a body that is larger is not to be read whole.
 
     Concurrency: any number of pushes of one event loop; those in flight together share a batch.
     """
@@ -61,45 +76,46 @@ class PushDoor:
         self._cors = cors
         self._collect = collect
         self._expiration_ms = expiration_ms
-        self._max_body_bytes = max_body_bytes or 2**63
+        self.max_body_bytes = max_body_bytes or 2**63
+        self._ok = Answer(200, [_TEXT, *cors.headers], b"OK")
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request to the push path."""
-        if scope["method"] == "POST":
-            await self._push(scope, receive, send)
-        elif scope["method"] == "OPTIONS":
-            await _answer(send, 204, b"", self._cors.preflight(scope["headers"], b"POST"))
-        else:
-            await _answer(send, 405, b"", [(b"allow", b"POST, OPTIONS")])
-
-    async def _push(self, scope: Any, receive: Any, send: Any) -> None:
-        """Read, check, enrich, store, answer."""
-        headers = scope["headers"]
-        cors = self._cors.headers or self._cors.answer(headers)
+    def take(self, headers: Sequence[Header], body: bytes, reply: Reply) -> None:
+        """Check, enrich and store the push in *body*; *reply* hears what came of it."""
         try:
-            body = await self._body(headers, receive)
             report = parse_push(body, self._collect)
             report.fields.update(browser_and_system(_user_agent(headers)))
-            stored = await self._store.put(to_write(report, self._expiration_ms))
-        except _Gone:
-            return
+            write = to_write(report, self._expiration_ms)
         except PushRefused as refused:
-            await self._refuse(send, refused, cors)
-        except StoreUnavailable as unavailable:
-            self._telemetry.count_push(FAILED, unavailable.reason)
-            await self._retry(send, unavailable.reason, cors)
+            reply(self.refuse(headers, refused))
         else:
-            await self._accept(send, stored, report.dropped, cors)
+            self._store.submit(write, partial(self._settle, headers, report.dropped, reply))
 
-    async def _accept(
-        self, send: Any, stored: Stored, dropped: list[Fault], cors: list[Header]
+    def _settle(
+        self,
+        headers: Sequence[Header],
+        dropped: list[Fault],
+        reply: Reply,
+        stored: Stored | Exception,
     ) -> None:
-        """Answer a push that Redis has handled."""
+        """Answer a push that Redis has handled, or has not."""
+        if stored is Stored.STORED and not dropped:
+            self._telemetry.count_push(ACCEPTED)
+            # The same object each time, so that who sends it may keep its bytes.
+            reply(self._ok if self._cors.headers else self._answer(headers, 200, _TEXT, b"OK"))
+        elif isinstance(stored, Stored):
+            reply(self._accept(headers, stored, dropped))
+        else:
+            told = stored.reason if isinstance(stored, StoreUnavailable) else None
+            reason = told or Reason.STORE_UNAVAILABLE
+            self._telemetry.count_push(FAILED, reason)
+            reply(self._retry(headers, reason))
+
+    def _accept(self, headers: Sequence[Header], stored: Stored, dropped: list[Fault]) -> Answer:
+        """Return the answer to a push that Redis has handled, with something to say."""
         if stored is Stored.PARTICIPANT_LIMIT:
             self._telemetry.count_push(REFUSED, Reason.PARTICIPANT_LIMIT)
             self._telemetry.suppressed[Reason.PARTICIPANT_LIMIT] += 1
-            await self._retry(send, Reason.PARTICIPANT_LIMIT, cors)
-            return
+            return self._retry(headers, Reason.PARTICIPANT_LIMIT)
         if dropped:
             self._telemetry.count_dropped(fault.reason for fault in dropped)
         if stored is Stored.STORED:
@@ -108,22 +124,66 @@ class PushDoor:
             # The network turned two pushes round: no fault of the sender's, and told all the same.
             dropped = [_NOT_STORED[stored], *dropped]
             self._telemetry.count_push(ACCEPTED, dropped[0].reason)
-        if dropped:
-            await _answer(send, 200, _listing("dropped", dropped), [_JSON, *cors])
-        else:
-            await _answer(send, 200, b"OK", [_TEXT, *cors])
+        return self._answer(headers, 200, _JSON, _listing("dropped", dropped))
 
-    async def _refuse(self, send: Any, refused: PushRefused, cors: list[Header]) -> None:
-        """Answer a push that is the sender's to mend."""
+    def refuse(self, headers: Sequence[Header], refused: PushRefused) -> Answer:
+        """Count a push that is the sender's to mend, and return the answer to it."""
         self._telemetry.count_push(REFUSED, refused.reason)
         status = _STATUS.get(refused.reason)
-        headers = [_JSON, *cors] if status is None else [_JSON, _CLOSE, *cors]
-        await _answer(send, status or 400, _listing("errors", refused.faults), headers)
+        body = _listing("errors", refused.faults)
+        if status is None:
+            return self._answer(headers, 400, _JSON, body)
+        return self._answer(headers, status, _JSON, body, CLOSE)
 
-    async def _retry(self, send: Any, reason: Reason, cors: list[Header]) -> None:
-        """Answer a push that is not stored and may be sent again."""
-        body = _listing("errors", [Fault("", reason)])
-        await _answer(send, 503, body, [_JSON, _RETRY, *cors])
+    def _retry(self, headers: Sequence[Header], reason: Reason) -> Answer:
+        """Return the answer to a push that is not stored and may be sent again."""
+        return self._answer(headers, 503, _JSON, _listing("errors", [Fault("", reason)]), _RETRY)
+
+    def _answer(
+        self, headers: Sequence[Header], status: int, kind: Header, body: bytes, *more: Header
+    ) -> Answer:
+        """Return an answer with what CORS adds for a request with *headers*."""
+        return Answer(status, [kind, *more, *self._cors.answer(headers)], body)
+
+    def is_too_large(self, headers: Sequence[Header]) -> bool:
+        """Say whether a request's head tells that its body is too large."""
+        for name, value in headers:
+            # No digits: not every server refuses that before us.
+            if name == b"content-length" and (
+                not value.isdigit() or int(value) > self.max_body_bytes
+            ):
+                return True
+        return False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request to the push path."""
+        if scope["method"] == "POST":
+            await self._push(scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            preflight = self._cors.preflight(scope["headers"], b"POST")
+            await _send(send, Answer(204, preflight, b""))
+        else:
+            await _send(send, Answer(405, [(b"allow", b"POST, OPTIONS")], b""))
+
+    async def _push(self, scope: Any, receive: Any, send: Any) -> None:
+        """Read, take, answer."""
+        headers = scope["headers"]
+        try:
+            body = await self._body(headers, receive)
+        except _Gone:
+            return
+        except PushRefused as refused:
+            answer = self.refuse(headers, refused)
+        else:
+            told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+            def reply(answer: Answer) -> None:
+                if not told.done():
+                    told.set_result(answer)
+
+            self.take(headers, body, reply)
+            answer = await told
+        await _send(send, answer)
 
     async def _body(self, headers: Sequence[Header], receive: Any) -> bytes:
         """
@@ -132,12 +192,8 @@ class PushDoor:
         Raises:
             PushRefused: too large, which its head tells before it is read, or too slow.
         """
-        for name, value in headers:
-            if name != b"content-length":
-                continue
-            # No digits: not every server refuses that before us.
-            if not value.isdigit() or int(value) > self._max_body_bytes:
-                raise PushRefused([Fault("", Reason.BODY_TOO_LARGE)])
+        if self.is_too_large(headers):
+            raise PushRefused([Fault("", Reason.BODY_TOO_LARGE)])
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 return await self._read(receive)
@@ -154,7 +210,7 @@ class PushDoor:
                 raise _Gone
             part = message.get("body", b"")
             size += len(part)
-            if size > self._max_body_bytes:
+            if size > self.max_body_bytes:
                 raise PushRefused([Fault("", Reason.BODY_TOO_LARGE)])
             parts.append(part)
             if not message.get("more_body"):
@@ -179,12 +235,12 @@ def _listing(key: str, faults: Sequence[Fault]) -> bytes:
     return msgspec.json.encode({key: listed, "more": len(faults) - len(listed)})
 
 
-async def _answer(send: Any, status: int, body: bytes, headers: list[Header]) -> None:
+async def _send(send: Any, answer: Answer) -> None:
     """Send one whole answer."""
-    length = (b"content-length", str(len(body)).encode())
-    start = {"type": "http.response.start", "status": status, "headers": [length, *headers]}
-    await send(start)
-    await send({"type": "http.response.body", "body": body})
+    length = (b"content-length", str(len(answer.body)).encode())
+    headers = [length, *answer.headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 _FAULTS: Final = {

@@ -52,7 +52,8 @@ class Stored(Enum):
 
 # Calling the enum costs more than the rest of an answer.
 _STORED_OF: Final = {member.value: member for member in Stored}
-_Waiting = tuple[Write, "asyncio.Future[Stored]", float]
+Done = Callable[[Stored | Exception], None]
+_Waiting = tuple[Write, Done, float]
 
 
 class Store:
@@ -97,16 +98,33 @@ class Store:
         Raises:
             StoreUnavailable: Redis is not known to have it; it may be sent again.
         """
+        told: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+
+        def done(stored: Stored | Exception) -> None:
+            if told.done():
+                return
+            if isinstance(stored, Stored):
+                told.set_result(stored)
+            else:
+                told.set_exception(stored)
+
+        self.submit(write, done)
+        return await told
+
+    def submit(self, write: Write, done: Done) -> None:
+        """
+        Store *write* as `put` does; *done* hears what Redis did, or why it is not known.
+
+        It may hear it before this returns. Only the first word counts, should there be another.
+        """
         self._queued_bytes += len(write.payload)
         if len(self._queue) >= QUEUE_PUSHES or self._queued_bytes > QUEUE_BYTES:
             self._queued_bytes -= len(write.payload)
-            raise StoreUnavailable(Reason.STORE_BUSY)
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Stored] = loop.create_future()
-        self._queue.append((write, answer, monotonic()))
+            done(StoreUnavailable(Reason.STORE_BUSY))
+            return
+        self._queue.append((write, done, monotonic()))
         if self._flushing is None:
-            self._flushing = loop.create_task(self._flush())
-        return await answer
+            self._flushing = asyncio.get_running_loop().create_task(self._flush())
 
     async def _flush(self) -> None:
         """Send batch after batch until nobody waits."""
@@ -132,9 +150,8 @@ class Store:
         replies = await self._run(self._writes, commands, min(seconds, TIMEOUT_SECONDS))
         for part, reply in zip(parts.values(), replies, strict=True):
             if isinstance(reply, bytes) and len(reply) == len(part):
-                for (_, answer, _), code in zip(part, reply, strict=True):
-                    if not answer.done():
-                        answer.set_result(_STORED_OF[code])
+                for (_, done, _), code in zip(part, reply, strict=True):
+                    done(_STORED_OF[code])
             else:
                 full = isinstance(reply, OutOfMemoryError)
                 reason = Reason.STORE_FULL if full else Reason.STORE_UNAVAILABLE
@@ -248,7 +265,6 @@ class Store:
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:
-    """Give everyone in *batch* who has no answer yet the *error*."""
-    for _, answer, _ in batch:
-        if not answer.done():
-            answer.set_exception(error)
+    """Tell everyone in *batch* the *error*."""
+    for _, done, _ in batch:
+        done(error)

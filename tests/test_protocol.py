@@ -1,0 +1,165 @@
+"""Requests as they are on the wire: the short way of a push and the ASGI way give the same."""
+
+import json
+import socket
+from collections.abc import Iterator
+from io import BufferedReader
+
+import pytest
+from harness import Service, push_body
+
+
+@pytest.fixture
+def wire(shared_service: Service) -> Iterator[socket.socket]:
+    host, _, port = shared_service.url.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=8) as connection:
+        yield connection
+
+
+def request(
+    body: bytes, *headers: str, target: str = "/metrics/push", version: str = "1.1"
+) -> bytes:
+    """Return a push as it is on the wire."""
+    lines = [f"POST {target} HTTP/{version}", "Host: x", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def push(name: str) -> bytes:
+    return json.dumps(push_body(name)).encode()
+
+
+def read_answer(stream: BufferedReader) -> tuple[int, dict[str, str], str]:
+    """Return the next answer's status, headers and body."""
+    status = int(stream.readline().split()[1])
+    headers = {}
+    while line := stream.readline().strip():
+        name, _, value = line.decode().partition(": ")
+        headers[name] = value
+    return status, headers, stream.read(int(headers["content-length"])).decode()
+
+
+def answers(wire: socket.socket, count: int) -> list[tuple[int, str]]:
+    """Return status and body of the next *count* answers, which may come in one segment."""
+    with wire.makefile("rb") as stream:
+        found = [read_answer(stream) for _ in range(count)]
+    return [(status, body) for status, _, body in found]
+
+
+def is_closed(wire: socket.socket) -> bool:
+    return wire.recv(1) == b""
+
+
+def test_pushes_one_after_the_other_on_one_connection(wire: socket.socket) -> None:
+    for number in range(3):
+        wire.sendall(request(push(f"row-{number}")))
+        assert answers(wire, 1) == [(200, "OK")]
+
+
+def test_pushes_that_do_not_wait_for_the_answer_are_all_answered_in_order(
+    wire: socket.socket,
+) -> None:
+    bad = request(b"{")
+    wire.sendall(request(push("pipe-1")) + bad + request(push("pipe-2")) + bad)
+    statuses = [status for status, _ in answers(wire, 4)]
+    assert statuses == [200, 400, 200, 400]
+
+
+def test_another_request_behind_a_push_is_answered_after_it(wire: socket.socket) -> None:
+    wire.sendall(request(push("mixed")) + b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answers(wire, 2) == [(200, "OK"), (200, "healthy\n")]
+
+
+@pytest.mark.parametrize("target", ["/metrics/push", "/metrics/push?by=asgi"])
+@pytest.mark.parametrize("size", [1, 7, 100, 10_000])
+def test_a_push_in_pieces_is_one_push(wire: socket.socket, target: str, size: int) -> None:
+    whole = request(push("pieces"), target=target)
+    for start in range(0, len(whole), size):
+        wire.sendall(whole[start : start + size])
+    assert answers(wire, 1) == [(200, "OK")]
+
+
+def test_a_push_in_chunks_is_one_push(wire: socket.socket) -> None:
+    body = push("chunks")
+    head = b"POST /metrics/push HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    parts = (
+        b"%x\r\n%b\r\n" % (len(body[at : at + 99]), body[at : at + 99])
+        for at in range(0, len(body), 99)
+    )
+    wire.sendall(head + b"".join(parts) + b"0\r\n\r\n")
+    assert answers(wire, 1) == [(200, "OK")]
+
+
+def test_who_expects_a_word_before_the_body_gets_it(wire: socket.socket) -> None:
+    body = push("expects")
+    wire.sendall(request(body, "Expect: 100-continue")[: -len(body)])
+    assert wire.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+    wire.sendall(body)
+    assert answers(wire, 1) == [(200, "OK")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "version", "closes"),
+    [
+        ((), "1.1", False),
+        (("Connection: close",), "1.1", True),
+        ((), "1.0", True),
+        (("Connection: keep-alive",), "1.0", True),
+    ],
+)
+def test_a_connection_is_closed_when_it_was_said_to_be(
+    wire: socket.socket, headers: tuple[str, ...], version: str, *, closes: bool
+) -> None:
+    wire.sendall(request(push("closes"), *headers, version=version))
+    head = b""
+    while not head.endswith(b"OK"):
+        head += wire.recv(1000)
+    assert (b"\r\nconnection: close\r\n" in head) is closes
+    if closes:
+        assert is_closed(wire)
+    else:
+        wire.sendall(request(push("closes")))
+        assert answers(wire, 1) == [(200, "OK")]
+
+
+@pytest.mark.parametrize("target", ["/metrics/push", "/metrics/push?by=asgi"])
+def test_both_ways_give_the_same_answer(wire: socket.socket, target: str) -> None:
+    body = json.dumps(push_body("ways", extra=1)).encode()
+    wire.sendall(request(body, "Origin: https://meet.example.org", target=target))
+    with wire.makefile("rb") as stream:
+        status, names, told = read_answer(stream)
+    del names["date"]
+    assert status == 200
+    assert json.loads(told) == {
+        "dropped": [{"field": "extra", "reason": "unknown_field"}],
+        "more": 0,
+    }
+    assert names.pop("content-length") == str(len(told))
+    assert names == {
+        "content-type": "application/json",
+        "access-control-allow-origin": "*",
+        "access-control-expose-headers": "retry-after",
+    }
+
+
+def test_who_hangs_up_before_the_answer_harms_nobody(shared_service: Service) -> None:
+    host, _, port = shared_service.url.removeprefix("http://").rpartition(":")
+    log = shared_service.log.read_text()
+    for number in range(50):
+        with socket.create_connection((host, int(port)), timeout=8) as connection:
+            connection.sendall(request(push(f"gone-{number}")))
+    assert shared_service.push(push_body("still-here")).body == "OK"
+    assert shared_service.log.read_text() == log
+
+
+def test_a_body_that_is_announced_too_large_is_refused_at_its_head(wire: socket.socket) -> None:
+    wire.sendall(request(b"", "X: y").replace(b"Content-Length: 0", b"Content-Length: 65537"))
+    [(status, body)] = answers(wire, 1)
+    assert (status, json.loads(body)["errors"][0]["reason"]) == (413, "body_too_large")
+    assert is_closed(wire)
+
+
+def test_a_body_that_grows_too_large_is_refused_when_it_does(wire: socket.socket) -> None:
+    wire.sendall(b"POST /metrics/push HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    wire.sendall(b"10001\r\n" + b" " * 0x10001)
+    [(status, body)] = answers(wire, 1)
+    assert (status, json.loads(body)["errors"][0]["reason"]) == (413, "body_too_large")
