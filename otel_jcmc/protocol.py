@@ -106,6 +106,9 @@ class PushProtocol(HttpToolsProtocol):
             super().on_message_complete()
         elif not push.response_complete:
             push.more_body = False
+            if self._too_slow is not None:
+                self._too_slow.cancel()
+                self._too_slow = None
             self._door.take(self.headers, b"".join(push.parts), partial(self._reply, push))
 
     def data_received(self, data: bytes) -> None:
@@ -113,12 +116,8 @@ class PushProtocol(HttpToolsProtocol):
         super().data_received(data)
         push = self.cycle
         if type(push) is _Push and push.more_body and self._too_slow is None:
-            if not push.response_complete:
-                late = partial(self._refuse, push, Reason.BODY_INCOMPLETE)
-                self._too_slow = self.loop.call_later(BODY_SECONDS, late)
-        elif self._too_slow is not None and not push.more_body:
-            self._too_slow.cancel()
-            self._too_slow = None
+            late = partial(self._refuse, push, Reason.BODY_INCOMPLETE)
+            self._too_slow = self.loop.call_later(BODY_SECONDS, late)
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from io import BufferedReader
 
@@ -149,6 +150,18 @@ def test_who_hangs_up_before_the_answer_harms_nobody(shared_service: Service) ->
             connection.sendall(request(push(f"gone-{number}")))
     assert shared_service.push(push_body("still-here")).body == "OK"
     assert shared_service.log.read_text() == log
+
+
+def test_each_push_of_a_connection_has_its_own_time_for_its_body(wire: socket.socket) -> None:
+    """The first comes in two pieces, and the second begins with the last of them."""
+    wire.settimeout(15)
+    bad, half = request(b"{" * 99), request(push("half"))[:-9]
+    wire.sendall(bad[:-9])
+    time.sleep(0.3)  # or both arrive as one
+    wire.sendall(bad[-9:] + half)
+    reasons = [json.loads(body)["errors"][0]["reason"] for _, body in answers(wire, 2)]
+    assert reasons == ["not_json", "body_incomplete"]
+    assert is_closed(wire)
 
 
 def test_a_body_that_is_announced_too_large_is_refused_at_its_head(wire: socket.socket) -> None:
