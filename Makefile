@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 NODE_MODULES := node_modules/.package-lock.json
 NODE := node_modules/.bin
-SYNC = $(UV) pip install --quiet --python $(BIN)/python --require-hashes
+# Compiled once here: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each start would.
+SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 
 .PHONY: run test e2e check generate bench lock clean help
 
@@ -59,6 +60,7 @@ $(UV): requirements/uv.txt
 $(VENV)/.run: $(UV) requirements/run.txt pyproject.toml
 	$(SYNC) -r requirements/run.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q otel_jcmc
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt

@@ -478,6 +478,12 @@ def test_the_image_starts_without_a_shell() -> None:
             assert isinstance(json.loads(rest), list)
 
 
+def test_what_the_image_imports_to_compile_it_is_there() -> None:
+    run = [json.loads(rest) for name, rest in instructions() if name == "RUN"]
+    [arguments] = [arguments for python, *arguments in run if python == "/app/bin/python"]
+    subprocess.run([sys.executable, *arguments], check=True)
+
+
 @pytest.mark.parametrize(("status", "exit_code"), [(200, 0), (503, 1)])
 def test_the_health_check_says_what_the_service_says(status: int, exit_code: int) -> None:
     asked = []
