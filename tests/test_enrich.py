@@ -1,6 +1,7 @@
 """User-Agent -> browser and system, in the words of ua-parser-js, which dashboards know."""
 
 import pytest
+import ua_parser
 
 from otel_jcmc import enrich
 from otel_jcmc.enrich import browser_and_system
@@ -123,7 +124,15 @@ def test_what_is_remembered_of_user_agents_is_bounded() -> None:
     assert enrich._parsed.cache_info().maxsize == 4096
 
 
-def test_warming_up_makes_the_first_push_no_slower_than_the_next() -> None:
-    enrich._parsed.cache_clear()
+def test_warming_up_compiles_what_the_first_push_needs() -> None:
+    enrich._resolver.cache_clear()
     enrich.warm()
-    assert enrich._parsed.cache_info().currsize == 1
+    compiled = enrich._resolver.cache_info()
+    enrich._parsed.cache_clear()
+    browser_and_system(f"{WINDOWS} Chrome/126.0.0.0 Safari/537.36")
+    assert enrich._resolver.cache_info().misses == compiled.misses == 1
+
+
+def test_the_parser_that_a_host_application_may_use_is_left_alone() -> None:
+    browser_and_system(f"{WINDOWS} Chrome/126.0.0.0 Safari/537.36")
+    assert "parser" not in vars(ua_parser)
