@@ -1,13 +1,20 @@
 """Requests as they are on the wire: the short way of a push and the ASGI way give the same."""
 
+import asyncio
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BufferedReader
+from typing import Any
 
 import pytest
+import uvicorn
 from harness import Service, push_body
+from uvicorn.server import ServerState
+
+from otel_jcmc.protocol import PushProtocol
+from otel_jcmc.receiver import Answer
 
 
 @pytest.fixture
@@ -176,3 +183,135 @@ def test_a_body_that_grows_too_large_is_refused_when_it_does(wire: socket.socket
     wire.sendall(b"10001\r\n" + b" " * 0x10001)
     [(status, body)] = answers(wire, 1)
     assert (status, json.loads(body)["errors"][0]["reason"]) == (413, "body_too_large")
+
+
+# Idleness, by a clock of our own.
+
+
+class Clock:
+    """The part of an event loop that tells the time and calls back."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.due: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        self.due.append((self.now + seconds, callback))
+
+    def advance(self, seconds: float) -> None:
+        """Let the time pass, and call what is due meanwhile."""
+        until = self.now + seconds
+        while self.due and (first := min(self.due, key=lambda each: each[0]))[0] <= until:
+            self.due.remove(first)
+            self.now = first[0]
+            first[1]()
+        self.now = until
+
+
+class Wire(asyncio.Transport):
+    """A transport that remembers what was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.is_closed = False
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+
+class Door:
+    """A push door that leaves it to the test when to answer."""
+
+    max_body_bytes = 1000
+
+    def take(self, _headers: Any, _body: bytes, reply: Callable[[Answer], None]) -> None:
+        self.reply = reply
+
+
+class App:
+    """An application that is a push door and nothing else."""
+
+    def __init__(self) -> None:
+        self.push_door = Door()
+
+
+@pytest.fixture
+def idle() -> tuple[Clock, Wire, PushProtocol, Door]:
+    """Return a connection that was just made, kept for 75 s without a request."""
+    app: Any = App()
+    clock, wire = Clock(), Wire()
+    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_keep_alive=75)
+    config.load()
+    config.loaded_app = app
+    protocol = PushProtocol(config, ServerState(), {}, clock)
+    protocol.connection_made(wire)
+    return clock, wire, protocol, app.push_door
+
+
+def test_a_connection_is_closed_when_nothing_has_been_asked_for_long_enough(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, protocol, door = idle
+    for _ in range(5):
+        protocol.data_received(request(b"{}"))
+        door.reply(Answer(200, [], b"OK"))
+        clock.advance(74)
+        assert not wire.is_closed
+    clock.advance(0.9)
+    assert not wire.is_closed
+    clock.advance(0.2)
+    assert wire.is_closed
+    assert wire.written.count(b"OK") == 10
+    assert len(clock.due) == 0
+
+
+def test_a_connection_on_which_nothing_is_ever_asked_is_closed(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, _, _ = idle
+    clock.advance(74.9)
+    assert not wire.is_closed
+    clock.advance(0.2)
+    assert wire.is_closed
+
+
+def test_a_connection_is_not_idle_while_its_push_waits_for_the_store(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, protocol, door = idle
+    protocol.data_received(request(b"{}"))
+    clock.advance(500)
+    assert not wire.is_closed
+    door.reply(Answer(200, [], b"OK"))
+    clock.advance(76)
+    assert wire.is_closed
+
+
+def test_a_second_answer_to_a_push_is_not_sent(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    _, wire, protocol, door = idle
+    protocol.data_received(request(b"{}"))
+    for _ in range(2):
+        door.reply(Answer(200, [], b"OK"))
+    assert wire.written.count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_who_expects_a_word_and_has_sent_the_body_gets_the_answer_alone(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    _, wire, protocol, door = idle
+    protocol.data_received(request(b"{}", "Expect: 100-continue"))
+    door.reply(Answer(200, [], b"OK"))
+    assert b" 100 " not in wire.written
+    assert wire.written.startswith(b"HTTP/1.1 200 OK")
