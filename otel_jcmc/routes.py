@@ -1,13 +1,15 @@
 """
 Everything that is served beside the push endpoint: scrape, client file, health.
 
-FastAPI routes, wired by app.py. Only the client file answers with CORS.
+FastAPI routes, wired by app.py. Only the client file answers with CORS. They read headers from the
+request and return responses: for a parameter or a result with a type FastAPI makes a model, and
+imports all of pydantic's version 1 to see that it is none of those (40 ms, 2 MiB).
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Header, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import PlainTextResponse
 from prometheus_client.exposition import gzip_accepted
@@ -29,12 +31,12 @@ def health_routes(store: Store) -> APIRouter:
     router = APIRouter()
 
     @router.get("/", response_class=PlainTextResponse)
-    async def index() -> str:
-        return f"otel_jcmc {__version__} is up.\n"
+    async def index() -> Response:
+        return PlainTextResponse(f"otel_jcmc {__version__} is up.\n")
 
     @router.get("/-/healthy", response_class=PlainTextResponse)
-    async def healthy() -> str:
-        return "healthy\n"
+    async def healthy() -> Response:
+        return PlainTextResponse("healthy\n")
 
     @router.get("/-/ready", response_class=PlainTextResponse)
     async def ready() -> Response:
@@ -55,20 +57,17 @@ def client_routes(client: ClientFile, cors: Cors) -> APIRouter:
         return {name.decode(): value.decode() for name, value in cors.answer(request.headers.raw)}
 
     @router.get("/client-file")
-    async def client_file(
-        request: Request,
-        if_none_match: Annotated[str, Header()] = "",
-        accept_encoding: Annotated[str, Header()] = "",
-    ) -> Response:
+    async def client_file(request: Request) -> Response:
         headers = cors_headers(request) | {"etag": client.etag, "cache-control": _CACHE}
         headers["vary"] = ", ".join(["accept-encoding", *filter(None, [headers.get("vary")])])
-        tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+        known = request.headers.get("if-none-match", "")
+        tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
         if client.etag.removeprefix("W/") in tags or "*" in tags:
             return Response(status_code=304, headers=headers)
         headers["x-content-type-options"] = "nosniff"
         # A page that isolates itself (COEP) loads a script of another origin only with this.
         headers["cross-origin-resource-policy"] = "cross-origin"
-        if not gzip_accepted(accept_encoding):
+        if not gzip_accepted(request.headers.get("accept-encoding", "")):
             return Response(client.body, headers=headers, media_type=_JAVASCRIPT)
         headers["content-encoding"] = "gzip"
         return Response(client.gzipped, headers=headers, media_type=_JAVASCRIPT)
@@ -89,16 +88,13 @@ def scrape_routes(
     router = APIRouter()
 
     @router.get("/metrics")
-    async def metrics(
-        request: Request,
-        accept: Annotated[str, Header()] = "",
-        accept_encoding: Annotated[str, Header()] = "",
-    ) -> Response:
+    async def metrics(request: Request) -> Response:
         if private_only and not is_private(request.scope, trusted):
             return PlainTextResponse("only private addresses may scrape\n", 403)
         if scraper is None:
             return PlainTextResponse("OTEL_METRICS_EXPORTER does not name prometheus\n", 404)
-        exposition = await scraper.scrape(accept, accept_encoding)
+        asked = request.headers
+        exposition = await scraper.scrape(asked.get("accept", ""), asked.get("accept-encoding", ""))
         return Response(exposition.body, headers=exposition.headers)
 
     return router

@@ -5,6 +5,8 @@ Computed from the sources with `ast`, imports inside functions and for type chec
 """
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +106,21 @@ def test_few_modules_see(library: str) -> None:
         if any(f"{name}.".startswith(f"{library}.") for name in imported(module))
     }
     assert seeing == MAY_SEE[library]
+
+
+def test_the_service_is_made_without_what_only_some_deployments_need() -> None:
+    """Each of these is memory and time at every start: OTLP's exporters and what they bring."""
+    made = (
+        "import sys; from otel_jcmc import Settings, create_app; create_app(Settings());"
+        " print(*sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", made], check=True, stdout=subprocess.PIPE, text=True
+    )
+    loaded = set(ran.stdout.split())
+    assert "opentelemetry.sdk.metrics" in loaded
+    unwanted = {"grpc", "requests", "google.protobuf", "opentelemetry.exporter.otlp", "pydantic.v1"}
+    assert loaded & unwanted == set()
 
 
 def test_the_package_itself_imports_nothing_at_once() -> None:
