@@ -11,12 +11,14 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from otel_jcmc import __version__
 
 if TYPE_CHECKING:
+    from otel_jcmc.embedded import EmbeddedStore
     from otel_jcmc.settings import Settings
 
 # Longer than the 10 s between a browser's pushes: a new connection costs several times the push.
@@ -114,13 +116,9 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
 
 def serve(settings: "Settings") -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    import uvicorn
-
-    from otel_jcmc.app import create_app
-    from otel_jcmc.protocol import PushProtocol
-    from otel_jcmc.telemetry import set_up_logging
-
-    set_up_logging(settings.log_level)
+    # A scrape of 10,000 makes 220,000 objects that live until it ends: looking through them for
+    # garbage meanwhile is a fifth of its cost, and finds none. Imports are the same in small.
+    gc.set_threshold(250_000, 20, 50)
     try:
         listener = _listen(settings.host, settings.port)
     except OSError as error:
@@ -129,7 +127,16 @@ def serve(settings: "Settings") -> int:
             f"otel-jcmc: can't listen on {where}: {error.strerror}; set JCMC_PORT", file=sys.stderr
         )
         return 1
-    app = create_app(settings)
+    embedded = _begin(settings)
+
+    import uvicorn
+
+    from otel_jcmc.app import create_app
+    from otel_jcmc.protocol import PushProtocol
+    from otel_jcmc.telemetry import set_up_logging
+
+    set_up_logging(settings.log_level)
+    app = create_app(settings, embedded)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -143,9 +150,6 @@ def serve(settings: "Settings") -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     sys.setswitchinterval(SWITCH_SECONDS)
-    # A scrape of 10,000 makes 220,000 objects that live until it ends: looking through them for
-    # garbage meanwhile is a fifth of its cost, and finds none.
-    gc.set_threshold(250_000, 20, 50)
 
     async def run() -> None:
         async with app.router.lifespan_context(app):
@@ -159,6 +163,27 @@ def serve(settings: "Settings") -> int:
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(run())
     return 0
+
+
+def _begin(settings: "Settings") -> "EmbeddedStore | None":
+    """
+    Begin what takes its time outside of our interpreter, before the imports, which take longest.
+
+    The store that is returned, if we start one, comes up in its process, and the expressions for
+    browsers are compiled in a thread; the application's lifespan waits for both.
+
+    Raises:
+        StoreCannotStart: there is none to start, or another process uses it.
+    """
+    from otel_jcmc import enrich
+    from otel_jcmc.embedded import EmbeddedStore
+
+    threading.Thread(target=enrich.warm, name="warm").start()
+    if settings.redis_url is not None:
+        return None
+    embedded = EmbeddedStore(settings.embedded_dir)
+    embedded.begin()
+    return embedded
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -38,15 +38,19 @@ CHECK_SECONDS: Final = 5.0
 LAST_EXPORT_MS: Final = 2_000
 
 
-def create_app(settings: Settings | None = None) -> Receiver:
+def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None = None) -> Receiver:
     """
     Return the service as an ASGI application; it starts with its lifespan.
+
+    Args:
+        embedded: the store to start when *settings* have no URL of one; the command line has
+            begun to start it, so that it comes up while all this is imported.
 
     Raises:
         pydantic.ValidationError: *settings* are not given and the environment's are wrong.
     """
     settings = settings or Settings()
-    service = Service(settings)
+    service = Service(settings, embedded)
     app = Receiver(
         title="otel_jcmc",
         version=__version__,
@@ -97,7 +101,7 @@ def _client_file(settings: Settings) -> ClientFile:
 class Service:
     """The parts behind the routes, and their life."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, embedded: EmbeddedStore | None = None) -> None:
         """Make the parts; nothing is opened or started yet."""
         self._settings = settings
         self._instance_id = str(uuid.uuid4())
@@ -105,7 +109,7 @@ class Service:
         if settings.redis_url:
             self._redis_url = settings.redis_url.get_secret_value()
         else:
-            self._embedded = EmbeddedStore(settings.embedded_dir)
+            self._embedded = embedded or EmbeddedStore(settings.embedded_dir)
             self._redis_url = self._embedded.url
         self.telemetry = Telemetry(
             make_resource(settings.service_name, settings.resource_attributes, self._instance_id)

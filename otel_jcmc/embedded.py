@@ -65,13 +65,14 @@ class EmbeddedStore:
     """
     One server of our own, in a folder that one process may use at a time.
 
-    Concurrency: start, restart and stop are blocking, some 50 ms, and belong to one thread; on
-    Linux the server ends with the thread that started it.
+    Concurrency: begin, start, restart and stop belong to one thread, and on Linux the server ends
+    with it. All but begin are blocking, for some 50 ms.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         """Use *folder*, or one for this user in the system's temporary folder."""
         self._folder = folder or Path(tempfile.gettempdir()) / f"otel_jcmc-{os.getuid()}"
+        self._binary: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[bytes] | None = None
 
@@ -90,12 +91,14 @@ class EmbeddedStore:
         """The server's process id."""
         return self._process.pid if self._process else None
 
-    def start(self) -> None:
+    def begin(self) -> None:
         """
-        Take the folder, clear what a killed run left in it, and start the server.
+        Take the folder, clear what a killed run left in it, and launch the server.
+
+        Who has something else to do while it comes up calls this before `start`.
 
         Raises:
-            StoreCannotStart: no binary, the folder is in use, or the server does not answer.
+            StoreCannotStart: no binary, or the folder is in use.
         """
         if len(os.fsencode(self._folder / "socket")) > _MAX_SOCKET_PATH:
             raise StoreCannotStart(
@@ -111,6 +114,21 @@ class EmbeddedStore:
             self.stop()
             raise
 
+    def start(self) -> None:
+        """
+        Begin, unless that is done, and wait until the server answers.
+
+        Raises:
+            StoreCannotStart: as `begin`, or the server does not answer.
+        """
+        if self._lock is None:
+            self.begin()
+        try:
+            self._wait()
+        except StoreCannotStart:
+            self.stop()
+            raise
+
     def restart(self) -> None:
         """
         Start the server again after it has died; what it held is gone.
@@ -119,6 +137,7 @@ class EmbeddedStore:
             StoreCannotStart: it does not start now; it may be tried again.
         """
         self._launch(find_server())
+        self._wait()
 
     def stop(self) -> None:
         """End the server and remove its folder."""
@@ -163,7 +182,8 @@ class EmbeddedStore:
             ) from None
 
     def _launch(self, binary: Path) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server's process."""
+        self._binary = binary
         path, log_path = self._folder / "socket", self._folder / "log"
         command = [
             str(binary),
@@ -183,15 +203,19 @@ class EmbeddedStore:
             )
         except OSError as error:
             raise StoreCannotStart(f"the embedded store does not start: {error}") from error
+
+    def _wait(self) -> None:
+        """Wait until the server answers."""
+        path, log_path = self._folder / "socket", self._folder / "log"
         deadline = time.monotonic() + READY_SECONDS
         while not _answers(path):
             if not self.is_running or time.monotonic() > deadline:
                 self._end()
                 said = log_path.read_text(errors="replace") if log_path.exists() else ""
                 last = "".join(said.strip().splitlines()[-1:])
-                raise StoreCannotStart(f"the embedded store does not start: {binary} {last}")
+                raise StoreCannotStart(f"the embedded store does not start: {self._binary} {last}")
             time.sleep(0.005)
-        log.info("store: embedded %s, pid %d", binary.name, self._process.pid)
+        log.info("store: embedded %s, pid %d", self._binary and self._binary.name, self.pid)
 
 
 def _answers(path: Path) -> bool:

@@ -7,6 +7,7 @@ receiver.py once per push: 40 µs for a new text, 0.1 µs for one that was seen.
 """
 
 import re
+import threading
 from functools import cache, lru_cache
 from typing import Final
 
@@ -29,6 +30,7 @@ _BROWSERS: Final = {
 }
 _SYSTEMS: Final = {"Mac OS X": "Mac OS", "Chrome OS": "Chromium OS"}
 _WANTED: Final = Domain.USER_AGENT | Domain.OS
+_WARMING: Final = threading.Lock()
 
 
 def browser_and_system(user_agent: str) -> dict[int, str]:
@@ -74,9 +76,11 @@ def warm() -> None:
     """
     Compile the matcher's expressions, 60 ms that no push should wait for.
 
-    It may be called in a thread: for most of that time others can run.
+    Concurrency: may be called in any thread, the second call waits for the first. Others can run
+    for most of the time.
     """
-    _resolver()
+    with _WARMING:
+        _resolver()
 
 
 def _whole(version: str, user_agent: str) -> str:

@@ -75,6 +75,18 @@ def test_it_is_ready_in_time_and_private(made: EmbeddedStore, folder: Path) -> N
     assert not psutil.Process(pid_of(made)).net_connections("inet")
 
 
+def test_a_start_that_has_begun_takes_the_folder_and_launches_no_second_server(
+    made: EmbeddedStore, folder: Path
+) -> None:
+    made.begin()
+    pid = pid_of(made)
+    with pytest.raises(StoreCannotStart, match="in use"):
+        EmbeddedStore(folder).begin()
+    made.start()
+    assert pid_of(made) == pid
+    assert answers(folder)
+
+
 def test_it_is_started_without_a_fork_of_ours(made: EmbeddedStore) -> None:
     """A fork beside the threads of gRPC crashes now and then; an exec does not."""
     forks: list[int] = []
