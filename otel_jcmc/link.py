@@ -1,10 +1,12 @@
 """
 One connection to Redis that answers in time or says that it did not.
 
-In go commands, out come their replies in order; redis-py and hiredis do the protocol. The client
-library's own defaults (10 retries, 5 s) would hold a push for a minute, so there are none here:
-everything has one deadline, and after a time-out the connection is dropped, because a reply that
-comes late would be taken for the next one's. Used by store.py and by what shares its keys.
+In go commands, out come their replies in order. redis-py opens the connection (URL, TLS, AUTH,
+SELECT); then it is ours, because redis-py's read of one reply costs as much as all else that is
+done for a push in the store. The client library's own defaults (10 retries, 5 s) would hold a push
+for a minute, so there are none here: everything has one deadline, and after a time-out the
+connection is dropped, because a reply that comes late would be taken for the next one's. Used by
+store.py and by what shares its keys.
 """
 
 import asyncio
@@ -13,9 +15,11 @@ from typing import Any
 
 import hiredis
 import redis.asyncio as redis
+from redis._parsers import BaseParser
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import RedisError
 
 from otel_jcmc.faults import StoreUnavailable
 
@@ -43,6 +47,7 @@ class Link:
             protocol=2,
         )
         self._connection: Any = pool.make_connection()  # type: ignore[no-untyped-call]
+        self._wire: _Wire | None = None
         self._lock = asyncio.Lock()
 
     async def run(
@@ -58,14 +63,13 @@ class Link:
         Raises:
             StoreUnavailable: no connection, or not all replies in time.
         """
-        packed = b"".join(hiredis.pack_command(command) for command in commands)
+        packed = b"".join(map(hiredis.pack_command, commands))
         try:
             async with asyncio.timeout(timeout_seconds), self._lock:
-                fresh = not self._connection.is_connected
+                fresh = self._wire is None
                 try:
                     return await self._exchange(packed, len(commands))
                 except (RedisError, OSError):
-                    await self._drop()
                     if fresh:
                         raise
                     return await self._exchange(packed, len(commands))
@@ -74,28 +78,90 @@ class Link:
 
     async def _exchange(self, packed: bytes, count: int) -> list[Any]:
         """Write *packed* and read *count* replies; on any trouble the connection is dropped."""
-        connection = self._connection
         complete = False
         try:
-            await connection.send_packed_command(packed, check_health=False)
-            replies = [await self._reply() for _ in range(count)]
+            wire = self._wire or await self._connect()
+            replies = await wire.exchange(packed, count)
             complete = True
             return replies
         finally:
             if not complete:
                 await self._drop()
 
-    async def _reply(self) -> Any:
-        """Read one reply; an error reply is returned, not raised."""
-        try:
-            return await self._connection.read_response()
-        except ResponseError as error:
-            return error
+    async def _connect(self) -> "_Wire":
+        """Open the connection, and take it over from redis-py."""
+        await self._connection.connect()
+        self._wire = _Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
+        return self._wire
 
     async def _drop(self) -> None:
         """Close the connection without waiting for the other side."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.abort()
         await self._connection.disconnect(nowait=True)
 
     async def close(self) -> None:
         """Close the connection; a later `run` opens it anew."""
         await self._drop()
+
+
+class _Wire(asyncio.Protocol):
+    """An open connection: bytes go out, replies come back."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        """Take *transport* over from the protocol that it had."""
+        # redis-py knows which error is of the connection and which of a command.
+        self._parser = hiredis.Reader(protocolError=NoConnection, replyError=BaseParser.parse_error)
+        self._replies: list[Any] = []
+        self._count = 0
+        self._told: asyncio.Future[list[Any]] | None = None
+        self._transport = transport
+        transport.set_protocol(self)
+
+    def exchange(self, packed: bytes, count: int) -> asyncio.Future[list[Any]]:
+        """
+        Write *packed* and return its *count* replies; one exchange at a time.
+
+        Raises:
+            OSError, RedisError: the connection is closed, or not fit for commands.
+        """
+        self._replies, self._count = [], count
+        self._told = asyncio.get_running_loop().create_future()
+        if self._transport.is_closing():
+            self._end(NoConnection("closed by Redis"))
+        else:
+            self._transport.write(packed)
+        return self._told
+
+    def data_received(self, data: bytes) -> None:
+        """Gather replies; the loop calls this."""
+        parser, replies = self._parser, self._replies
+        parser.feed(data)
+        try:
+            while (reply := parser.gets()) is not False:
+                if isinstance(reply, NoConnection):
+                    raise reply
+                replies.append(reply)
+        except NoConnection as error:
+            self._end(error)
+        if len(replies) >= self._count:
+            self._end(replies)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say so to who waits; the loop calls this."""
+        self._end(exc or NoConnection("closed by Redis"))
+
+    def _end(self, outcome: list[Any] | Exception) -> None:
+        """Tell who waits how the exchange went, if somebody still does."""
+        told = self._told
+        if told is None or told.done():
+            return
+        if isinstance(outcome, Exception):
+            told.set_exception(outcome)
+        else:
+            told.set_result(outcome)
+
+    def abort(self) -> None:
+        """Close at once, whatever is not written yet."""
+        self._transport.abort()
