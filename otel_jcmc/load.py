@@ -38,6 +38,10 @@ class Target:
     """
     Where pushes go, and what the head of a request says.
 
+    Attributes:
+        start: the request line.
+        netloc: what the Host header says.
+
     Raises:
         ValueError: the URL is neither http:// nor https:// with a host.
     """
@@ -52,12 +56,13 @@ class Target:
         # The system's certificates, or those of SSL_CERT_FILE.
         self.tls = ssl.create_default_context() if parts.scheme == "https" else None
         path = parts.path if parts.path not in ("", "/") else PUSH_PATH
-        self._start = f"POST {path}{'?' if parts.query else ''}{parts.query} HTTP/1.1\r\n"
-        self._start += f"host: {parts.netloc.rpartition('@')[2]}\r\n"
+        self.start: str = f"POST {path}{'?' if parts.query else ''}{parts.query} HTTP/1.1\r\n"
+        self.netloc: str = parts.netloc.rpartition("@")[2]
 
     def request(self, body: bytes, user_agent: str, more: str = "") -> bytes:
         """Return a whole request; *more* are header lines, each with its end of line."""
-        head = f"{self._start}user-agent: {user_agent}\r\n{more}content-type: text/plain\r\n"
+        head = f"{self.start}host: {self.netloc}\r\nuser-agent: {user_agent}\r\n"
+        head += f"{more}content-type: text/plain\r\n"
         return f"{head}content-length: {len(body)}\r\n\r\n".encode("latin-1") + body
 
     async def connect(self) -> "Connection":
