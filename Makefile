@@ -36,8 +36,8 @@ check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files and
 generate: $(VENV)/.dev  ## rewrite what is derived from the catalogue and the settings
 	$(BIN)/python -m otel_jcmc.generate
 
-bench: $(VENV)/.dev  ## measure what the README's figures are
-	@tests/real-parts.sh prometheus browser
+bench: $(VENV)/.bench  ## measure what the README's figures are, in about 40 minutes
+	@tests/real-parts.sh prometheus browser wrk
 	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.dev  ## take the newest versions of every dependency
@@ -65,6 +65,10 @@ $(VENV)/.run: $(UV) requirements/run.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(SYNC) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
+	$(SYNC) -r requirements/bench.txt
 	@touch $@
 
 $(NODE_MODULES): package.json package-lock.json

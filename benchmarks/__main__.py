@@ -1,71 +1,92 @@
 """`python -m benchmarks [--quick] [NAME...]`: measure, print a table, write the results."""
 
 import argparse
-import json
+import sys
+import traceback
 from collections.abc import Callable
-from dataclasses import asdict
-from datetime import UTC, datetime
+from time import monotonic
 
-from benchmarks import client, floor, memory, prometheus, push, scrape, startup, together
-from benchmarks.bench import ROOT, Bench, Figure
-from benchmarks.machine import describe
+from benchmarks import (
+    churn,
+    client,
+    idle,
+    memory,
+    profiles,
+    prometheus,
+    push,
+    results,
+    scaling,
+    scrape,
+    startup,
+    sustained,
+    together,
+    wrk,
+)
+from benchmarks.bench import Bench
+from benchmarks.table import rows
 
 MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
-    "floor": floor.measure,
     "push": push.measure,
+    "wrk": wrk.measure,
     "scrape": scrape.measure,
     "together": together.measure,
     "memory": memory.measure,
+    "churn": churn.measure,
+    "sustained": sustained.measure,
+    "scaling": scaling.measure,
+    "idle": idle.measure,
     "startup": startup.measure,
+    "profile": profiles.measure,
     "prometheus": prometheus.measure,
     "client": client.measure,
 }
-RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
 
 
-def main() -> None:
-    """Run the measurements that the arguments name, all by default."""
+def main() -> int:
+    """Run the measurements that the arguments name, all by default; 1 when one has failed."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument(
+        "--write-docs",
+        action="store_true",
+        help="put the last results into docs/performance.md, and measure nothing",
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(MEASUREMENTS):
         parser.error(f"{', '.join(sorted(unknown))}: there are {', '.join(MEASUREMENTS)}")
+    if arguments.write_docs:
+        # It needs matplotlib, which a measurement does not.
+        from benchmarks import docs  # noqa: PLC0415
 
-    found = describe()
-    machine = found["machine"]
+        docs.write()
+        return 0
+
+    known = results.begin(quick=arguments.quick)
+    machine = known["machine"]
     print(f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB")
-    measured: dict[str, list[Figure]] = {}
-    for name in arguments.names or MEASUREMENTS:
-        bench = Bench(arguments.quick)
-        bench.begin(name)
+    passed = [_measure(name, arguments.quick, known) for name in arguments.names or MEASUREMENTS]
+    return 0 if all(passed) else 1
+
+
+def _measure(name: str, quick: bool, known: results.Results) -> bool:  # noqa: FBT001
+    """Measure one thing, print and keep what came of it, and say whether it went to its end."""
+    bench = Bench(name, quick)
+    error = None
+    started = monotonic()
+    try:
         MEASUREMENTS[name](bench)
-        bench.say("")
-        measured[name] = bench.figures
-        print(f"\n{name}")
-        print("\n".join(_line(figure) for figure in bench.figures), flush=True)
-    figures = {name: [asdict(figure) for figure in each] for name, each in measured.items()}
-    _write(found | {"quick": arguments.quick, "figures": figures})
-
-
-def _line(figure: Figure) -> str:
-    """Return a figure's row of the table."""
-    target = "" if figure.target is None else f"<= {figure.target:g}"
-    others = "" if figure.others_percent is None else f"others {figure.others_percent:.0f} %"
-    return f"  {figure.name:<47} {_digits(figure.value):>9} {figure.unit:<6} {target:<8} {others}"
-
-
-def _digits(value: float) -> str:
-    """Return *value* with three digits or, above, as a whole number."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _write(results: dict[str, object]) -> None:
-    """Write the results where the last ones were."""
-    RESULTS.parent.mkdir(exist_ok=True)
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    RESULTS.write_text(json.dumps({"at": at, **results}, indent=2) + "\n")
+    except Exception as raised:  # noqa: BLE001  # the others are to be measured all the same
+        error = f"{type(raised).__name__}: {raised}"
+        traceback.print_exc()
+    bench.say("")
+    results.keep(known, bench, monotonic() - started, error)
+    print(f"\n{name}, {monotonic() - started:.0f} s")
+    print("\n".join(rows(bench.figures)), flush=True)
+    if error:
+        print(f"  failed: {error}", file=sys.stderr)
+    return error is None
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -22,7 +22,8 @@ from urllib.parse import quote
 import psutil
 from client.pages import CHROMIUM_FLAGS, chromium_path
 
-from benchmarks.bench import Bench, Running
+from benchmarks.bench import Bench
+from benchmarks.running import Running, running
 
 SCRIPT = Path(__file__).with_suffix(".js")
 PAGE = b"<!doctype html><title>call</title><script src=/client.js></script>"
@@ -43,34 +44,34 @@ TURN_SECONDS = 30.0
 
 def measure(bench: Bench) -> None:
     """Take the file's size, then sample calls of some sizes."""
-    with bench.running() as running:
+    with running() as service:
         packed = urllib.request.Request(
-            f"{running.service.url}/client-file", headers={"accept-encoding": "gzip"}
+            f"{service.service.url}/client-file", headers={"accept-encoding": "gzip"}
         )
         with urllib.request.urlopen(packed) as answer:
             bench.add("client file, compressed", [len(answer.read())], "B", 6000)
         for others in (2, 10, 40):
             call = f"for a sample, {others} others in the call"
-            rounds = [_sample_ms(bench, running, others, is_sent=False) for _ in bench.rounds(2, 1)]
+            rounds = [_sample_ms(bench, service, others, is_sent=False) for _ in bench.rounds(2, 1)]
             bench.add(f"main thread {call}", rounds, "ms", 2)
         # What the browser itself does for a request is most of it, and nobody's to make less.
-        rounds = [_sample_ms(bench, running, 2, is_sent=True) for _ in bench.rounds(2, 1)]
+        rounds = [_sample_ms(bench, service, 2, is_sent=True) for _ in bench.rounds(2, 1)]
         bench.add("with the browser's fetch(), 2 others", rounds, "ms")
 
 
-def _sample_ms(bench: Bench, running: Running, others: int, *, is_sent: bool) -> float:
+def _sample_ms(bench: Bench, service: Running, others: int, *, is_sent: bool) -> float:
     """Return what the client adds to a page that asks for the same report without it."""
     count = bench.choose(20, 10)
     asked = {
         "others": others,
         "count": count,
         "isSent": is_sent,
-        "clientFile": f"{running.service.url}/client-file",
+        "clientFile": f"{service.service.url}/client-file",
     }
-    before = _pushes(running)
+    before = _pushes(service)
     with _site() as (url, turns), _browser(f"{url}/?{quote(json.dumps(asked))}") as chromium:
         at = [_after(turns, chromium) for _ in range(6)][1:]  # the first two warm up
-    told = _pushes(running) - before
+    told = _pushes(service) - before
     if is_sent and told < 2 * count:
         raise RuntimeError(f"{told:.0f} pushes of {2 * count} samples")
     apart, with_client, apart_again, with_client_again = (
@@ -79,9 +80,9 @@ def _sample_ms(bench: Bench, running: Running, others: int, *, is_sent: bool) ->
     return (with_client + with_client_again - apart - apart_again) / (2 * count)
 
 
-def _pushes(running: Running) -> float:
+def _pushes(service: Running) -> float:
     """Return how many pushes the service has taken."""
-    return running.service.own('otel_jcmc_pushes_total{outcome="accepted",reason=""}') or 0
+    return service.service.own('otel_jcmc_pushes_total{outcome="accepted",reason=""}') or 0
 
 
 @contextmanager

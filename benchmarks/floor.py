@@ -6,41 +6,37 @@ or slow machine shows here first.
 """
 
 import asyncio
-import json
 import subprocess
 import sys
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import psutil
 import uvicorn
 
-from benchmarks.bench import ROOT, Bench
-from benchmarks.generator import Order, Result
-from benchmarks.machine import Watch
-from benchmarks.push import CONNECTIONS
+from benchmarks.bench import ROOT
+from benchmarks.machine import Family
 
 
-def measure(bench: Bench) -> None:
-    """Push to it as `push` does to the service."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.floor"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as server:
+class Floor(NamedTuple):
+    """The server that nobody looks behind."""
+
+    url: str
+    family: Family
+
+
+@contextmanager
+def running_floor() -> Iterator[Floor]:
+    """Run the server for as long as the block."""
+    command = [sys.executable, "-m", "benchmarks.floor"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        order = json.dumps(asdict(Order(url, connections=CONNECTIONS, seconds=2)))
-        watch = Watch({"server": psutil.Process(server.pid)})
-        cpu, rates = [], []
-        for _ in bench.rounds(5, 2):
-            command = [sys.executable, "-m", "benchmarks.generator", order]
-            ran = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
-            result = Result(**json.loads(ran.stdout))
-            usage = bench.note(watch.read())
-            cpu.append(1e6 * usage.cpu["server"] / result.pushes)
-            rates.append(result.pushes / result.seconds)
-        server.terminate()
-    bench.add("uvicorn CPU a push", cpu, "µs")
-    bench.add_rate(f"pushes, {CONNECTIONS} connections", rates, "/s")
+        try:
+            port = server.stdout.readline().strip()
+            yield Floor(f"http://127.0.0.1:{port}", Family(psutil.Process(server.pid)))
+        finally:
+            server.terminate()
 
 
 async def app(_scope: Any, receive: Any, send: Any) -> None:

@@ -1,191 +1,285 @@
 """
-The load generator, a process of its own: pushes to a service and tells what came of it.
-
-    python -m benchmarks.generator '{"url": "http://127.0.0.1:3000", "first": 0, "count": 1000,
-        "connections": 64, "pushes": 0, "rate": 0, "seconds": 5}'
+The load: pushes on connections that stay open, to any URL, and what came of them.
 
 Closed loop (rate 0): each connection pushes again as soon as it is answered, for so many seconds
-or, if it is above 0, until so many pushes. Open loop: so many pushes a second whatever the
-answers do, and latency counts from the time that a push was meant for, so that a service which
-stalls is not asked less. The push is the wire format's example; *count* different participants
-from number *first* on take turns. Prints one line of JSON, a `Result`.
+or until so many pushes. Open loop: so many pushes a second whatever the answers do, and latency
+counts from the time that a push was meant for, so that a service which stalls is not asked less.
+A push that is not answered `timeout_seconds` after that time is lost. A connection that ends is
+opened again. load.py is its command line, pushes.py makes what is sent.
 """
 
 import asyncio
-import json
-import sys
-import threading
+import os
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from time import perf_counter, sleep
+from contextlib import suppress
+from time import perf_counter
 
-import uvloop
-from harness import CHROME, push_body
-
+from benchmarks.clock import Clock
+from benchmarks.order import Order, Result
+from benchmarks.pushes import Pushes
 from otel_jcmc.load import Answer, Connection, Target, percentile
 
-PARTICIPANTS_EACH = 10
+LOST, LATE = "connection lost", "time-out"
+_SWEEP_SECONDS, _REOPEN_SECONDS = 0.5, 0.2
 
 
-@dataclass
-class Order:
-    """What is asked for; see above."""
+class Lane:
+    """One connection, which is opened again when it ends; *since* is 0 when it is free."""
 
-    url: str = ""
-    first: int = 0
-    count: int = 1000
-    connections: int = 64
-    pushes: int = 0
-    rate: int = 0
-    seconds: float = 0
+    __slots__ = ("connection", "load", "since")
 
+    def __init__(self, load: "Load", connection: Connection) -> None:
+        """Be free."""
+        self.load, self.connection = load, connection
+        self.since = 0.0
 
-@dataclass
-class Result:
-    """What came of it; latency in ms, NaN of none."""
+    def send(self, since: float) -> None:
+        """Send the next push, which was meant to go at *since*."""
+        self.since = since
+        self.connection.send(self.load.pushes.next(), self._then)
 
-    answers: dict[str, int]
-    seconds: float
-    p50: float
-    p99: float
-    longest: float
-
-    @property
-    def pushes(self) -> int:
-        """Pushes that were answered, or whose connection was lost."""
-        return sum(self.answers.values())
-
-
-class Pushes:
-    """Whole requests, ready to be sent, of participant after participant."""
-
-    def __init__(self, target: Target, first: int, count: int) -> None:
-        """Make the template; its ids are of one length, so only they change."""
-        body = push_body("PPPPPPPP", "town-hall-RRRRRR")
-        labels = body["default_labels"]
-        labels["client_id"] = labels["client_id"][:-8] + "PPPPPPPP"
-        raw = json.dumps(body, separators=(",", ":")).encode()
-        request = target.request(raw, CHROME).replace(b"%", b"%%")
-        self._template = request.replace(b"PPPPPPPP", b"%08x").replace(b"RRRRRR", b"%06d")
-        self._first, self._count = first, count
-        self._made = 0
-
-    def next(self) -> bytes:
-        """Return the next request."""
-        number = self._first + self._made % self._count
-        self._made += 1
-        return self._template % (number, number, number // PARTICIPANTS_EACH % 1_000_000)
+    def _then(self, found: Answer | ConnectionError) -> None:
+        """Note how the push ended, and be free for another."""
+        since, self.since = self.since, 0.0
+        self.load.note(found, since)
+        if self.connection.is_open:
+            self.load.take_free(self)
+        else:
+            self.load.reopen(self)
 
 
 class Load:
-    """The connections of one run, and what came of it."""
+    """
+    One run.
 
-    def __init__(self, pushes: Pushes) -> None:
-        """Begin to count."""
-        self._pushes = pushes
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.latencies = array("d")
+    Attributes:
+        done: how many pushes have ended, in one way or another.
+    """
+
+    def __init__(self, order: Order) -> None:
+        """
+        Prepare the pushes.
+
+        Raises:
+            ValueError: the URL is none.
+        """
+        self.order = order
+        self.target = Target(order.url)
+        self.pushes = Pushes(
+            self.target, order.first, order.participants, order.body, lean=order.lean
+        )
+        self.latencies, self.late = array("d"), array("d")
         self.answers: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.done = self.reopened = 0
+        self._lanes: list[Lane] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
 
-    def _note(self, answer: Answer | ConnectionError, since: float) -> None:
-        """Count one answer."""
-        self.latencies.append(perf_counter() - since)
-        self.answers[str(answer.status) if isinstance(answer, Answer) else "lost"] += 1
+    async def open(self) -> None:
+        """
+        Open the connections.
 
-    async def run_closed(self, connections: list[Connection], pushes: int, seconds: float) -> None:
-        """Keep every connection busy."""
-        sent = 0
-        deadline = perf_counter() + (seconds or 600)
+        Raises:
+            OSError: one can't be had.
+        """
+        for _ in range(self.order.connections):
+            self._lanes.append(Lane(self, await self.target.connect()))
 
-        def send(connection: Connection) -> None:
-            nonlocal sent
-            started = perf_counter()
-            if (pushes and sent >= pushes) or started > deadline or not connection.is_open:
-                if self.answers.total() == sent and not self._done.done():
-                    self._done.set_result(None)
-                return
-            sent += 1
+    async def run(self) -> Result:
+        """Push, and return what came of it."""
+        started, before = perf_counter(), os.times()
+        sweeper = asyncio.create_task(self._sweep())
+        self.begin(started)
+        try:
+            await self._over.wait()
+        finally:
+            for task in (sweeper, *self._tasks):
+                task.cancel()
+            for lane in self._lanes:
+                lane.connection.close()
+        seconds, after = perf_counter() - started, os.times()
+        ordered = sorted(1000 * latency for latency in self.latencies)
+        late = sorted(1000 * latency for latency in self.late)
+        made = max(1, self.pushes.made)
+        return Result(
+            dict(self.answers),
+            dict(self.errors),
+            self.reopened,
+            seconds,
+            p50=percentile(ordered, 50),
+            p90=percentile(ordered, 90),
+            p99=percentile(ordered, 99),
+            longest=percentile(ordered, 100),
+            late_p99=percentile(late, 99),
+            head_bytes=self.pushes.head_bytes / made,
+            body_bytes=self.pushes.body_bytes / made,
+            cpu={"generator": after.user + after.system - before.user - before.system},
+        )
 
-            def then(answer: Answer | ConnectionError) -> None:
-                self._note(answer, started)
-                send(connection)
+    def note(self, found: Answer | ConnectionError, since: float) -> None:
+        """Count one push that has ended."""
+        self.done += 1
+        if isinstance(found, Answer):
+            self.latencies.append(perf_counter() - since)
+            self.answers[str(found.status)] += 1
+        else:
+            self.errors[LOST] += 1
 
-            connection.send(self._pushes.next(), then)
+    def reopen(self, lane: Lane) -> None:
+        """Open the connection of *lane* again, as soon as it can be had."""
+        task = asyncio.create_task(self._reopen(lane))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-        for connection in connections:
-            send(connection)
-        await self._done
+    async def _reopen(self, lane: Lane) -> None:
+        """Try until there is a connection; what waits meanwhile is late, and lost in the end."""
+        self.take_lost()
+        while True:
+            with suppress(OSError):
+                lane.connection = await self.target.connect()
+                break
+            await asyncio.sleep(_REOPEN_SECONDS)
+        self.reopened += 1
+        self.take_free(lane)
 
-    async def run_open(self, connections: list[Connection], rate: int, seconds: float) -> None:
-        """Push at fixed times; what finds no free connection waits, and its time runs."""
-        loop = asyncio.get_running_loop()
-        total = round(rate * seconds)
-        free, waiting = list(connections), deque[float]()
+    async def _sweep(self) -> None:
+        """Give up what has waited too long for its answer."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            long_ago = perf_counter() - self.order.timeout_seconds
+            for lane in self._lanes:
+                if 0 < lane.since < long_ago:
+                    lane.since = 0.0
+                    lane.connection.close()
+                    self.lose(LATE)
+                    self.reopen(lane)
+            self.sweep(long_ago)
 
-        def send(connection: Connection, meant: float) -> None:
-            def then(answer: Answer | ConnectionError) -> None:
-                self._note(answer, meant)
-                if waiting:
-                    send(connection, waiting.popleft())
-                else:
-                    free.append(connection)
-                if self.answers.total() == total:
-                    self._done.set_result(None)
+    def lose(self, why: str) -> None:
+        """Count a push that nobody will answer."""
+        self.done += 1
+        self.errors[why] += 1
 
-            connection.send(self._pushes.next(), then)
+    def end(self) -> None:
+        """Let `run` return."""
+        self._over.set()
 
-        def due(meant: float) -> None:
-            if free:
-                send(free.pop(), meant)
+    def begin(self, now: float) -> None:
+        """Send the first pushes."""
+        raise NotImplementedError
+
+    def take_free(self, lane: Lane) -> None:
+        """Use a connection that has become free."""
+        raise NotImplementedError
+
+    def take_lost(self) -> None:
+        """Learn that a connection is not to be had for a while."""
+
+    def sweep(self, long_ago: float) -> None:
+        """Give up what was meant for before *long_ago* and has not been sent."""
+
+
+class ClosedLoad(Load):
+    """Every connection is kept busy."""
+
+    def begin(self, now: float) -> None:
+        """Send a push on each connection."""
+        self._deadline = now + (self.order.seconds or float("inf"))
+        self._most = self.order.pushes or float("inf")
+        for lane in self._lanes:
+            self.take_free(lane)
+
+    def take_free(self, lane: Lane) -> None:
+        """Push again at once."""
+        now = perf_counter()
+        if self.pushes.made < self._most and now < self._deadline:
+            lane.send(now)
+        elif self.done == self.pushes.made:
+            self.end()
+
+    def take_lost(self) -> None:
+        """End when this was the last one that was awaited."""
+        is_over = self.pushes.made >= self._most or perf_counter() >= self._deadline
+        if is_over and self.done == self.pushes.made:
+            self.end()
+
+    def sweep(self, long_ago: float) -> None:
+        """End when the time is over while no connection can be had."""
+        del long_ago
+        self.take_lost()
+
+
+class OpenLoad(Load):
+    """Pushes go at fixed times; what finds no free connection waits, and its time runs."""
+
+    def begin(self, now: float) -> None:
+        """Start the clock."""
+        self._free = deque(self._lanes)
+        self._waiting: deque[float] = deque()
+        self._total = round(self.order.rate * self.order.seconds)
+        Clock(asyncio.get_running_loop(), self._due, self.order.rate, self._total, now).start()
+
+    def _due(self, meant: float, count: int) -> None:
+        """Send so many pushes that were meant to go now."""
+        self.late.append(perf_counter() - meant)
+        for _ in range(count):
+            lane = self._next_free()
+            if lane:
+                lane.send(meant)
             else:
-                waiting.append(meant)
+                self._waiting.append(meant)
 
-        # A loop's timers are as coarse as a millisecond; a thread's sleep is not.
-        _Clock(loop, due, rate, total).start()
-        await self._done
+    def _next_free(self) -> Lane | None:
+        """Return the connection that was free longest: none of them is to be idle for long."""
+        while self._free:
+            lane = self._free.popleft()
+            if lane.connection.is_open:
+                return lane
+            self.reopen(lane)
+        return None
+
+    def take_free(self, lane: Lane) -> None:
+        """Send what has waited longest."""
+        if self._waiting:
+            lane.send(self._waiting.popleft())
+        else:
+            self._free.append(lane)
+            if self.done == self._total:
+                self.end()
+
+    def take_lost(self) -> None:
+        """End when this was the last one that was awaited."""
+        if self.done == self._total:
+            self.end()
+
+    def sweep(self, long_ago: float) -> None:
+        """Lose what nobody had a connection for."""
+        while self._waiting and self._waiting[0] < long_ago:
+            self._waiting.popleft()
+            self.lose(LATE)
+        self.take_lost()
 
 
-class _Clock(threading.Thread):
-    """Calls back on the loop at fixed times."""
+def make_load(order: Order) -> Load:
+    """
+    Return the load that is asked for.
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        due: Callable[[float], None],
-        rate: int,
-        total: int,
-    ) -> None:
-        super().__init__(daemon=True)
-        self._loop, self._due, self._rate, self._total = loop, due, rate, total
-
-    def run(self) -> None:
-        start = perf_counter() + 0.05
-        for number in range(self._total):
-            meant = start + number / self._rate
-            if (early := meant - perf_counter()) > 0:
-                sleep(early)
-            self._loop.call_soon_threadsafe(self._due, meant)
+    Raises:
+        ValueError: the URL is none.
+    """
+    return OpenLoad(order) if order.rate else ClosedLoad(order)
 
 
 async def generate(order: Order) -> Result:
-    """Do what is asked for."""
-    target = Target(order.url)
-    connections = [await target.connect() for _ in range(order.connections)]
-    load = Load(Pushes(target, order.first, order.count))
-    started = perf_counter()
-    if order.rate:
-        await load.run_open(connections, order.rate, order.seconds)
-    else:
-        await load.run_closed(connections, order.pushes, order.seconds)
-    seconds = perf_counter() - started
-    for connection in connections:
-        connection.close()
-    shares = sorted(1000 * latency for latency in load.latencies)
-    p50, p99, longest = (percentile(shares, percent) for percent in (50, 99, 100))
-    return Result(dict(load.answers), seconds, p50, p99, longest)
+    """
+    Do what is asked for.
 
-
-if __name__ == "__main__":
-    print(json.dumps(asdict(uvloop.run(generate(Order(**json.loads(sys.argv[1])))))))
+    Raises:
+        ValueError: the URL is none.
+        OSError: the first connections can't be had.
+    """
+    load = make_load(order)
+    await load.open()
+    return await load.run()

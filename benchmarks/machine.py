@@ -8,6 +8,7 @@ the machine meanwhile: figures from a busy machine are no figures.
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
@@ -36,12 +37,52 @@ class Usage(NamedTuple):
     others_percent: float
 
 
+class Family:
+    """A process and, unless it is *alone*, all that it started that does not stand *apart*."""
+
+    def __init__(self, root: psutil.Process, *apart: psutil.Process, alone: bool = False) -> None:
+        """Watch *root*."""
+        self.root, self._apart, self._alone = root, apart, alone
+
+    def members(self) -> list[psutil.Process]:
+        """Return those that are alive."""
+        if self._alone:
+            return [self.root]
+        gone = {child for each in self._apart for child in (each, *_descendants(each))}
+        return [each for each in (self.root, *_descendants(self.root)) if each not in gone]
+
+    def cpu_seconds(self) -> float:
+        """Return user and system time so far, of those that have ended as well."""
+        total = 0.0
+        for member in self.members():
+            with suppress(psutil.NoSuchProcess):
+                times = member.cpu_times()
+                total += times.user + times.system
+                # Of a child that has ended; one that is alone had its own reasons to start it.
+                total += 0 if self._alone else times.children_user + times.children_system
+        return total
+
+    def rss_bytes(self) -> int:
+        """Return the resident memory, with what several share as often as they do."""
+        total = 0
+        for member in self.members():
+            with suppress(psutil.NoSuchProcess):
+                total += member.memory_info().rss
+        return total
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return process.children(recursive=True)
+    return []
+
+
 class Watch:
     """Usage since it was made, or since it was last read."""
 
-    def __init__(self, processes: dict[str, psutil.Process]) -> None:
-        """Watch *processes*, by their roles."""
-        self._processes = processes
+    def __init__(self, families: dict[str, Family]) -> None:
+        """Watch *families*, by their roles."""
+        self._families = families
         self._then = self._now()
 
     def read(self) -> Usage:
@@ -62,23 +103,19 @@ class Watch:
         busy = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0)
         # A load generator counts here once it has ended, before which nobody reads.
         mine = sum(os.times()[:4])
-        return monotonic(), busy, mine, {role: _cpu(p) for role, p in self._processes.items()}
-
-
-def _cpu(process: psutil.Process) -> float:
-    """Return the CPU seconds of *process* so far."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
+        cpu = {role: family.cpu_seconds() for role, family in self._families.items()}
+        return monotonic(), busy, mine, cpu
 
 
 def describe() -> dict[str, Any]:
     """Return what the machine is and which versions are measured, for the results."""
+    kernel = ".".join(platform.release().split(".")[:2])
     return {
         "machine": {
             "cpu": _cpu_model(),
             "cores": psutil.cpu_count(),
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-            "system": platform.platform(),
+            "system": f"{platform.system()} {kernel}, {' '.join(platform.libc_ver())}",
         },
         "versions": {"python": platform.python_version(), "commit": _commit()}
         | {package: version(package) for package in _PACKAGES},

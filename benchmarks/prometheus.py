@@ -8,7 +8,7 @@ from e2e.parts import Prometheus, running_prometheus
 from harness import eventually, request
 
 from benchmarks.bench import Bench
-from benchmarks.scrape import LASTING
+from benchmarks.running import LASTING, running
 
 MIB = 2**20
 PARTICIPANTS = 5_000
@@ -23,13 +23,13 @@ def measure(bench: Bench) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         running_prometheus(Path(folder)) as prometheus,
-        bench.running(**LASTING) as running,
-        prometheus.scraping("bench", running.service.url),
+        running(**LASTING) as service,
+        prometheus.scraping("bench", service.service.url),
     ):
         bench.say("scraping an empty service")
         eventually(lambda: prometheus.health("bench")[0] == "up", 30)
         empty = _resident_bytes(prometheus)
-        running.fill(PARTICIPANTS)
+        service.fill(PARTICIPANTS)
         bench.say(f"scraping {wanted} series")
         eventually(lambda: _own(prometheus, "prometheus_tsdb_head_series") > wanted, 60)
         enough = _own(prometheus, _APPENDED) + SCRAPES * wanted

@@ -1,30 +1,55 @@
 """What one push costs: each is acknowledged when the store has it."""
 
+from dataclasses import replace
+
 from benchmarks.bench import Bench
-from benchmarks.generator import Order
+from benchmarks.floor import running_floor
+from benchmarks.machine import Usage
+from benchmarks.order import Order, Result
+from benchmarks.running import PARTICIPANTS, SERVICE, STORE, load, running
 
 CONNECTIONS = 64
+TARGET_US = 40
 
 
 def measure(bench: Bench) -> None:
-    """Push as fast as 64 connections can, and divide the CPU by the pushes."""
+    """Push as fast as 64 connections can, in turns to the service and to the floor."""
     seconds = bench.choose(5, 2)
-    service, store, rates, p50s, p99s = [], [], [], [], []
-    with bench.running() as running:
-        running.load(
-            Order(seconds=1, connections=CONNECTIONS)
-        )  # caches fill, and the heap finds its size
-        watch = running.watch()
+    with running() as service, running_floor() as floor:
+        wire = Order(service.service.url, PARTICIPANTS, connections=CONNECTIONS, seconds=seconds)
+        orders = {
+            "a push": wire,
+            "a push, head of four lines": replace(wire, lean=True),
+            "a push of 30 series": replace(wire, body="client"),
+            "the floor": replace(wire, url=floor.url),
+        }
+        for order in orders.values():
+            load(replace(order, seconds=1))  # caches fill, and the heap finds its size
+        watch = service.watch(floor=floor.family)
+        seen: dict[str, list[tuple[Result, Usage]]] = {name: [] for name in orders}
         for _ in bench.rounds(5, 2):
-            result = running.load(Order(seconds=seconds, connections=CONNECTIONS))
-            usage = bench.note(watch.read())
-            service.append(1e6 * usage.cpu["service"] / result.pushes)
-            store.append(1e6 * usage.cpu["store"] / result.pushes)
-            rates.append(result.pushes / result.seconds)
-            p50s.append(result.p50)
-            p99s.append(result.p99)
-    bench.add("service CPU a push", service, "µs", 100)
-    bench.add("store CPU a push", store, "µs")
-    bench.add_rate(f"pushes, {CONNECTIONS} connections", rates, "/s")
-    bench.add("p50 at full load", p50s, "ms")
-    bench.add("p99 at full load", p99s, "ms")
+            for name, order in orders.items():
+                watch.read()
+                seen[name].append((load(order), bench.note(watch.read())))
+    taken = [_add(bench, name, rounds) for name, rounds in seen.items()]
+    bench.add_ratio("a push / the floor", taken[0], taken[-1])
+
+
+def _add(bench: Bench, what: str, rounds: list[tuple[Result, Usage]]) -> float:
+    """Add what the rounds gave, and return the CPU of a push."""
+    server = "floor" if what == "the floor" else SERVICE
+    results = [result for result, _ in rounds]
+    target = TARGET_US if what == "a push" else None
+
+    def each(role: str) -> list[float]:
+        return [1e6 * (usage.cpu | result.cpu)[role] / result.pushes for result, usage in rounds]
+
+    value = bench.add(f"{what}: {server} CPU", each(server), "µs", target)
+    if server == SERVICE:
+        bench.add(f"{what}: store CPU", each(STORE), "µs")
+    bench.add(f"{what}: load generator CPU", each("generator"), "µs")
+    rates = [result.pushes / result.seconds for result in results]
+    bench.add_rate(f"{what}: {CONNECTIONS} connections", rates, "/s")
+    bench.add(f"{what}: p50 at full load", [result.p50 for result in results], "ms")
+    bench.add(f"{what}: p99 at full load", [result.p99 for result in results], "ms")
+    return value

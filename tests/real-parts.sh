@@ -2,6 +2,7 @@
 # Puts the real parts of the tests in place: Prometheus, Redis, nginx, Chromium, what rotel needs.
 #   tests/real-parts.sh [prometheus] [redis] [nginx] [browser] [rotel]     these are the default
 #                       [conference] [node]     for `make e2e`; for that and for `make check`
+#                       [wrk]                   for `make bench`
 # What is unpacked into .cache needs no root: no service is started and nothing outside is touched.
 # The rest is installed with apt.
 set -eu
@@ -52,6 +53,17 @@ here=$(dirname "$0")
 LD_LIBRARY_PATH=$(echo "$here"/usr/lib/*-linux-gnu) exec "$here/usr/bin/redis-server" "$@"
 SH
     chmod +x "$cache/redis/redis-server"
+}
+wrk() {
+    type -P wrk >/dev/null && return
+    [ -x "$cache/wrk/wrk" ] && return
+    unpack "$cache/wrk" wrk libluajit-5.1-2
+    cat >"$cache/wrk/wrk" <<'SH'
+#!/bin/sh
+here=$(dirname "$0")
+LD_LIBRARY_PATH=$(echo "$here"/usr/lib/*-linux-gnu) exec "$here/usr/bin/wrk" "$@"
+SH
+    chmod +x "$cache/wrk/wrk"
 }
 nginx() {
     type -P nginx >/dev/null || [ -x /usr/sbin/nginx ] && return

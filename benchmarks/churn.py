@@ -1,0 +1,63 @@
+"""That nothing is left of a million different participants who have come and gone."""
+
+from statistics import median
+from time import monotonic, sleep
+
+import psutil
+
+from benchmarks.bench import Bench
+from benchmarks.machine import Family
+from benchmarks.order import Order
+from benchmarks.running import SERVICE, STORE, Running, checked, generating, result_of, running
+
+# About 10,000 are live at any time; each pushes once and is gone 2 s later.
+RATE = 5_000
+EXPIRY_SECONDS = 2
+SCRAPE_EVERY_SECONDS = 4.0
+TARGET_MB = 20
+
+
+def measure(bench: Bench) -> None:
+    """Let them come at a fixed rate, scraped all the while, and sample the memory."""
+    warm_up, count = bench.choose(100_000, 40_000), bench.choose(1_000_000, 60_000)
+    with running(METRICS_EXPIRATION=str(EXPIRY_SECONDS)) as service:
+        order = Order(
+            service.service.url,
+            participants=warm_up + count,
+            rate=RATE,
+            seconds=(warm_up + count) / RATE,
+        )
+        with generating(order) as generator:
+            load = Family(psutil.Process(generator.pid))
+            watch = service.watch(load=load)
+            samples = _sample(bench, service, order.seconds)
+            bench.note(watch.read())
+            checked(result_of(generator))
+        after_store = service.used_memory_bytes()
+    # The first ones are the heap finding its size.
+    warm = [sample for sample in samples if sample["come"] >= warm_up]
+    tenth = max(1, len(warm) // 10)
+    before = median(sample[SERVICE] for sample in warm[:tenth])
+    after = median(sample[SERVICE] for sample in warm[-tenth:])
+    bench.curves["churn"] = samples
+    bench.add(f"service after {warm_up:,} have come", [before], "MB")
+    bench.add(f"service after {count:,} more", [after], "MB")
+    bench.add("growth of the service", [after - before], "MB", TARGET_MB)
+    bench.add("memory that the store uses in the end", [after_store / 1e6], "MB")
+
+
+def _sample(bench: Bench, service: Running, seconds: float) -> list[dict[str, float]]:
+    """Scrape now and then, and return the memory after each: how many had come, MB of each role."""
+    samples = []
+    started = monotonic()
+    due = started + SCRAPE_EVERY_SECONDS
+    while due < started + seconds:
+        sleep(max(0.0, due - monotonic()))
+        service.scrape()
+        come = RATE * (monotonic() - started)
+        bench.say(f"{come:.0f} participants have come")
+        samples.append(
+            {"come": come, SERVICE: service.rss_mb(), STORE: service.used_memory_bytes() / 1e6}
+        )
+        due += SCRAPE_EVERY_SECONDS
+    return samples
