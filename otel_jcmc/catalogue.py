@@ -569,6 +569,8 @@ METRICS: tuple[Metric, ...] = (
         "Conference",
     ),
 )
+# Ids are never reused, so this is at least how many there are.
+LAST_METRIC_ID = max(row.id for row in METRICS)
 
 # The gauge that carries the descriptive attributes in the `otel` naming; its value is always 1.
 INFO_NAME = "jitsi.client.info"

@@ -2,55 +2,29 @@
 The catalogue's rows as OpenTelemetry observable gauges, in one naming or the other.
 
 `declare` takes any Meter and declares one gauge for each series name. The callbacks read the
-current snapshot and return Observations, nothing else: what is not in the snapshot is not
-observed, and so is gone from the very next collection. A label without a value is left out.
-Series that would have the same labels become one, with the worst value.
+current snapshot and return observations, nothing else: what is not in the snapshot is not
+observed, and so is gone from the very next collection. Series that would have the same labels
+become one, with the worst value.
 
-A participant's label sets are made once in a collection and shared by all its series, so an
-exporter may keep what it makes of one for as long as the collection runs.
+What the participants are is turned into columns once in a collection, one for each metric and one
+for each way to label, so that a callback handles thousands of values in a few steps.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
-from operator import mul
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from msgspec import Struct
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Meter
 
-from otel_jcmc.catalogue import (
-    ATTRIBUTES,
-    BROWSER_VERSION,
-    INFO_BRIEF,
-    INFO_NAME,
-    METRICS,
-    SESSION,
-    Attribute,
-    Metric,
-    Naming,
-    Scope,
-)
-from otel_jcmc.participants import Participant
+from otel_jcmc.catalogue import INFO_BRIEF, INFO_NAME, METRICS, Metric, Naming
+from otel_jcmc.labels import LabelSets, labels_of, place_of
+from otel_jcmc.observations import Column, Labels
 from otel_jcmc.snapshot import Snapshot, current
 
-Labels = dict[str, str]
-LabelsOf = Callable[[Snapshot], list[Labels]]
-PathRow = list[Any]  # [value, {attribute id: text}], see push.Report
-
-
-class Seen(Struct, gc=False):
-    """
-    An `opentelemetry.metrics.Observation` by its three attributes, which are all that is read.
-
-    The API's own class takes five times as long to make, and 130,000 of them keep the garbage
-    collector busy: together a third of a scrape.
-    """
-
-    value: float
-    attributes: Labels
-    context: None = None
+# The numbers of all participants under one id, see Participant.numbers.
+_Numbers = tuple[Any, ...]
+_NOTHING: Final = Column((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +57,7 @@ def declare(meter: Meter, naming: Naming, prefix: str = "jitsi_jcmc_") -> None:
     for instrument in instruments(naming, prefix):
         meter.create_observable_gauge(
             instrument.name,
-            [partial(_observe, _observers(instrument, naming))],
+            [partial(_observe, naming, row) for row in instrument.rows] or [_observe_info],
             instrument.unit,
             instrument.description,
         )
@@ -94,177 +68,104 @@ def _common_brief(rows: list[Metric]) -> str:
     return rows[0].brief if len(rows) == 1 else f"{rows[0].panel}, by its attributes"
 
 
-Observer = Callable[[Snapshot], list[Seen]]
-
-
-def _observe(observers: list[Observer], _options: CallbackOptions) -> Iterable[Observation]:
-    """Return what the *observers* of one gauge find in the current snapshot."""
+def _observe(naming: Naming, row: Metric, _options: CallbackOptions) -> Column:
+    """Return the observations of one *row* in the current snapshot."""
     snapshot = current()
-    found = chain.from_iterable([observer(snapshot) for observer in observers])
-    return cast("Iterable[Observation]", found)
-
-
-def _observers(instrument: Instrument, naming: Naming) -> list[Observer]:
-    """Return the functions that find an instrument's values in a snapshot."""
-    if not instrument.rows:
-        return [partial(_observe_info, _LABELS[naming, Scope.QUALITY, ()])]
-    return [_observer(row, naming) for row in instrument.rows]
-
-
-def _observer(row: Metric, naming: Naming) -> Observer:
-    """Return the function that finds one row's values in a snapshot."""
+    numbers = snapshot.derive(_numbers)
+    if not numbers:
+        return _NOTHING
+    known = numbers[row.id - 1]
     if row.is_list:
-        return partial(_observe_paths, row, naming)
-    has_descriptions = naming is Naming.JCMC and row.field == "connectionquality"
-    scope = Scope.QUALITY if has_descriptions else Scope.IDENTITY
-    fixed = row.otel_attributes if naming is Naming.OTEL else ()
-    return partial(_observe_values, row, naming, _LABELS[naming, scope, fixed])
-
-
-def _observe_values(
-    row: Metric, naming: Naming, labels_of: LabelsOf, snapshot: Snapshot
-) -> list[Seen]:
-    """Return one observation for each participant whose push had the row."""
-    id_ = row.id
-    scale = _scale(row, naming)
-    pairs = zip(snapshot.participants, snapshot.derive(labels_of), strict=True)
-    # A call for each value would cost as much as everything else here.
-    if scale is None:
-        found = [
-            Seen(value, labels)
-            for participant, labels in pairs
-            if (value := participant.fields.get(id_)) is not None
-        ]
+        column = _paths(row, known, snapshot.derive(_LABEL_SETS[naming]))
     else:
-        found = [
-            Seen(scale(value), labels)
-            for participant, labels in pairs
-            if (value := participant.fields.get(id_)) is not None
-        ]
-    return _one_each(found, row) if snapshot.derive(_TWINS[naming]) else found
+        column = Column(known, snapshot.derive(_LABELS[naming, place_of(naming, row)]))
+    if naming is Naming.JCMC:
+        return column
+    if snapshot.derive(_has_twins):
+        column = _one_each(column, row)
+    return Column(_scaled(column.values, row), column.labels)
 
 
-def _observe_paths(row: Metric, naming: Naming, snapshot: Snapshot) -> list[Seen]:
-    """Return one observation for each transport that has labels of its own."""
-    scale, names = _scale(row, naming), _PATHS[naming]
-    found = []
-    common = snapshot.derive(_LABELS[naming, Scope.IDENTITY, ()])
-    for participant, identity in zip(snapshot.participants, common, strict=True):
-        paths: list[PathRow] = participant.fields.get(row.id, [])
-        here = [
-            Seen(scale(value) if scale else value, identity | _texts(attributes, names))
-            for value, attributes in paths
-        ]
-        found += _one_each(here, row) if len(here) > 1 else here
-    return _one_each(found, row) if snapshot.derive(_TWINS[naming]) else found
-
-
-def _observe_info(labels_of: LabelsOf, snapshot: Snapshot) -> list[Seen]:
+def _observe_info(_options: CallbackOptions) -> Column:
     """Return a 1 for each participant, with what describes it; twins have one between them."""
-    described = snapshot.derive(labels_of)
-    if snapshot.derive(_TWINS[Naming.OTEL]):
+    snapshot = current()
+    labels = snapshot.derive(_LABELS[Naming.OTEL, -1])
+    if snapshot.derive(_has_twins):
         # Two would fail every query that joins on the identity.
-        identities = snapshot.derive(_LABELS[Naming.OTEL, Scope.IDENTITY, ()])
-        pairs = zip(identities, described, strict=True)
-        described = list({tuple(who.values()): labels for who, labels in pairs}.values())
-    return [Seen(1, labels) for labels in described]
+        labels = list(dict(zip(_identities(snapshot), labels, strict=True)).values())
+    return Column([1] * len(labels), labels)
 
 
-def _scale(row: Metric, naming: Naming) -> Callable[[float], float] | None:
-    """Return what makes a wire value one of *naming*, None where it is one."""
+def _paths(row: Metric, known: _Numbers, sets: list[LabelSets]) -> Column:
+    """Return one observation for each transport that has labels of its own."""
+    values: list[float | None] = []
+    labels: list[Labels] = []
+    for here, made in zip(known, sets, strict=True):
+        if here:
+            column = Column(here, made.paths[row.id])
+            if len(here) > 1:
+                column = _one_each(column, row)
+            values += column.values
+            labels += column.labels
+    return Column(values, labels)
+
+
+def _scaled(values: Sequence[float | None], row: Metric) -> Sequence[float | None]:
+    """Return wire *values* in the unit of the `otel` naming."""
     times, per = row.times, row.per
-    if naming is Naming.JCMC or times == per:
-        return None
-    if per == 1:
-        return partial(mul, times)  # whole numbers stay whole
-    return lambda value: value * times / per
+    if times == per:
+        return values
+    if per == 1:  # whole numbers stay whole
+        return [None if value is None else value * times for value in values]
+    return [None if value is None else value * times / per for value in values]
 
 
-def _one_each(observations: list[Seen], row: Metric) -> list[Seen]:
-    """Return *observations* with one for each label set, the worst."""
+def _one_each(column: Column, row: Metric) -> Column:
+    """Return *column* with one observation for each label set, the worst."""
     worst = min if row.lower_is_worse else max
-    found: dict[frozenset[Any], Seen] = {}
-    for observation in observations:
-        key = frozenset((observation.attributes or {}).items())
-        other = found.get(key)
-        found[key] = (
-            observation if other is None else worst(other, observation, key=lambda each: each.value)
-        )
-    return list(found.values())
+    found: dict[frozenset[tuple[str, str]], tuple[float, Labels]] = {}
+    for value, labels in column.known():
+        key = frozenset(labels.items())
+        before = found.get(key, (value, labels))
+        found[key] = (worst(before[0], value), labels)
+    values, sets = zip(*found.values(), strict=True) if found else ((), ())
+    return Column(values, sets)
 
 
-def _name_in(naming: Naming, row: Attribute) -> str:
-    """Return the attribute's name in *naming*, empty where it has none."""
-    return row.label if naming is Naming.JCMC else row.otel_name
+def _numbers(snapshot: Snapshot) -> list[_Numbers]:
+    """Return the numbers of all participants by the ids of their metrics, from 1 on."""
+    return list(zip(*[each.numbers for each in snapshot.participants], strict=True))
 
 
-def _names(naming: Naming, scope: Scope) -> dict[int, tuple[str, dict[str, str]]]:
-    """Return, by id, the name of each attribute of *scope* and the words it says differently."""
-    return {
-        row.id: (name, dict(row.otel_values) if naming is Naming.OTEL else {})
-        for row in ATTRIBUTES
-        if row.scope is scope and (name := _name_in(naming, row))
-    }
+def _label_sets(naming: Naming, snapshot: Snapshot) -> list[LabelSets]:
+    """Return the label sets of each participant."""
+    return [labels_of(naming, each.stay) for each in snapshot.participants]
 
 
-def _texts(fields: dict[int, Any], names: dict[int, tuple[str, dict[str, str]]]) -> Labels:
-    """Return the attributes of *fields* that have a name."""
-    return {
-        name: words.get(text, text) if words else text
-        for id_, (name, words) in names.items()
-        if (text := fields.get(id_)) is not None
-    }
+def _labels(naming: Naming, place: int, snapshot: Snapshot) -> list[Labels]:
+    """Return the label set of each participant at one *place* among its sets."""
+    return [each.sets[place] for each in snapshot.derive(_LABEL_SETS[naming])]
 
 
-def _identity(naming: Naming, participant: Participant) -> Labels:
-    """Return the labels that all series of *participant* have."""
-    labels = _texts(participant.fields, _IDENTITY[naming])
-    if naming is Naming.OTEL:
-        labels[SESSION.otel_name] = participant.session_id
-    return labels
-
-
-def _labels_of(
-    naming: Naming, scope: Scope, fixed: tuple[tuple[str, str], ...], snapshot: Snapshot
-) -> list[Labels]:
-    """Return the label set of each participant, in the snapshot's order."""
-    if scope is Scope.IDENTITY and not fixed:
-        return [_identity(naming, participant) for participant in snapshot.participants]
-    identities = snapshot.derive(_LABELS[naming, Scope.IDENTITY, ()])
-    if scope is Scope.IDENTITY:
-        return [identity | dict(fixed) for identity in identities]
-    pairs = zip(snapshot.participants, identities, strict=True)
-    return [identity | _descriptions(naming, participant) for participant, identity in pairs]
-
-
-def _descriptions(naming: Naming, participant: Participant) -> Labels:
-    """Return what describes *participant*: browser, system, region."""
-    labels = _texts(participant.fields, _QUALITY[naming])
-    if naming is Naming.OTEL and BROWSER_VERSION.otel_name in labels:
-        # The convention's example is the major number; the rest would only multiply series.
-        version = labels[BROWSER_VERSION.otel_name]
-        labels[BROWSER_VERSION.otel_name] = version.partition(".")[0]
-    return labels
-
-
-def _has_twins(naming: Naming, snapshot: Snapshot) -> bool:
+def _has_twins(snapshot: Snapshot) -> bool:
     """
-    Say whether two participants have the same labels.
+    Say whether two participants have the same labels in the `otel` naming.
 
-    Only a forged session id can do that in the `otel` naming, which has no client id.
+    It has no client id, so a forged session id can do that. In the `jcmc` naming it can't be: the
+    labels are what makes the key.
     """
-    identities = snapshot.derive(_LABELS[naming, Scope.IDENTITY, ()])
-    return len({tuple(labels.values()) for labels in identities}) < len(identities)
+    return len(set(_identities(snapshot))) < len(snapshot.participants)
 
 
-_IDENTITY: Final = {naming: _names(naming, Scope.IDENTITY) for naming in Naming}
-_QUALITY: Final = {naming: _names(naming, Scope.QUALITY) for naming in Naming}
-_PATHS: Final = {naming: _names(naming, Scope.PATH) for naming in Naming}
-# One object for each way to label, because a snapshot derives by it.
-_LABELS: Final[dict[tuple[Naming, Scope, tuple[tuple[str, str], ...]], LabelsOf]] = {
-    (naming, scope, fixed): partial(_labels_of, naming, scope, fixed)
+def _identities(snapshot: Snapshot) -> list[tuple[str, ...]]:
+    """Return the labels that all series of each participant have, in the `otel` naming."""
+    return [tuple(each.values()) for each in snapshot.derive(_LABELS[Naming.OTEL, 0])]
+
+
+# One object for each, because a snapshot derives by it.
+_LABEL_SETS: Final = {naming: partial(_label_sets, naming) for naming in Naming}
+_LABELS: Final = {
+    (naming, place): partial(_labels, naming, place)
     for naming in Naming
-    for scope in (Scope.IDENTITY, Scope.QUALITY)
-    for fixed in {(), *(row.otel_attributes for row in METRICS)}
+    for place in {-1, *(place_of(naming, row) for row in METRICS)}
 }
-_TWINS: Final = {naming: partial(_has_twins, naming) for naming in Naming}

@@ -6,9 +6,10 @@
 -- ARGV[3] ms after its expiry at which a member is pruned
 -- ARGV[4...] four a push: session id ("" when the server names it), seq (-1: none), ttl in ms, payload ("" to leave)
 --
--- Stored value: schema byte 1, started (double, ms), seq (uint32), length of the session id (uint8), session id, payload.
+-- Stored value, msgpack: array of six, schema, started (float 64, ms), seq (uint 32), session id (str 8), and of the
+-- payload attributes and numbers.
 -- Returns one digit a push: 1 stored, 2 superseded, 3 session ended, 4 partition full.
-local SCHEMA = 1
+local ARRAY_OF_SIX, SCHEMA, FLOAT_64, UINT_32, STR_8 = 0x96, 2, 0xcb, 0xce, 0xd9
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local live, ended = KEYS[1], KEYS[2]
@@ -30,9 +31,9 @@ local function write(key, session, seq, ttl, payload)
   end
 
   local stored, started, stored_seq, stored_session = redis.call('GET', key), now, 0, nil
-  if stored and string.byte(stored) == SCHEMA then
+  if stored and string.byte(stored, 2) == SCHEMA then
     -- A damaged value must not refuse everybody in this batch: it counts as another session's.
-    local whole, at, number, id = pcall(struct.unpack, '>dI4Bc0', stored, 2)
+    local whole, at, _, number, _, id = pcall(struct.unpack, '>dBI4BBc0', stored, 4)
     if whole then started, stored_seq, stored_session = at, number, id end
   end
   local same = stored_session == session
@@ -55,7 +56,8 @@ local function write(key, session, seq, ttl, payload)
     started, stored_seq = now, 0
   end
   if seq < 0 then seq = stored_seq end
-  redis.call('SET', key, struct.pack('>BdI4B', SCHEMA, started, seq, #session) .. session .. payload, 'PX', ttl)
+  local head = struct.pack('>BBBdBI4BB', ARRAY_OF_SIX, SCHEMA, FLOAT_64, started, UINT_32, seq, STR_8, #session)
+  redis.call('SET', key, head .. session .. payload, 'PX', ttl)
   redis.call('ZADD', live, now + ttl, member)
   if ttl > longest then longest = ttl end
   return 1

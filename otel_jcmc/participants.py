@@ -9,29 +9,59 @@ written by participants.lua alone, which store.py sends.
     jcmc:{07}:ended                  sessions that left: "digest:session" -> until when it is known
 
 The digest is BLAKE2b-128 of conference, client id and participant id; its first digit is the
-partition. A value is a schema byte, a fixed head and msgpack keyed by the catalogue's ids: who
-reads an id that it does not know skips it, so two versions on one Redis never mix two metrics.
+partition. A value is one msgpack array: schema, start of the session (ms), its last seq, its id,
+attributes, numbers. The attributes are themselves msgpack by catalogue id, kept as bytes because
+they hardly ever change from push to push and are known again by their bytes; the number of the
+metric with id n is the nth. Who reads an id that it does not know skips it, so two versions on one
+Redis never mix two metrics.
 """
 
-import struct
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.catalogue import CLIENT, CONFERENCE, PARTICIPANT
+from otel_jcmc.catalogue import ATTRIBUTES, CLIENT, CONFERENCE, LAST_METRIC_ID, METRICS, PARTICIPANT
 from otel_jcmc.push import Report
 
 PARTITIONS: Final = 16
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 # A client that pushes every n seconds lives for 3 n, but for no longer than this by its own word.
 MAX_CLIENT_TTL_MS: Final = 300_000
 
-_HEAD = struct.Struct(">dIB")
+_LISTS: Final = frozenset(row.id for row in METRICS if row.is_list)
+_IDENTITY: Final = {CONFERENCE.id, CLIENT.id, PARTICIPANT.id}
+_KIND_OF: Final[dict[int, Any]] = dict.fromkeys(
+    (row.id for row in ATTRIBUTES), str
+) | dict.fromkeys(_LISTS, list[dict[int, str]])
+# One field for each id, so that a number of the wrong kind is found where it is cheapest.
+_Numbers: Final = msgspec.defstruct(
+    "_Numbers",
+    [
+        (f"id_{id_}", list[int | float] | None if id_ in _LISTS else int | float | None, None)
+        for id_ in range(1, LAST_METRIC_ID + 1)
+    ],
+    array_like=True,
+    gc=False,
+)
+
+
+class _Stored(msgspec.Struct, array_like=True, gc=False):
+    """A stored value."""
+
+    schema: Annotated[int, msgspec.Meta(ge=SCHEMA, le=SCHEMA)]
+    started_ms: float
+    seq: int
+    session: str
+    attributes: bytes
+    numbers: _Numbers  # type: ignore[valid-type]
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(dict[int, Any]).decode
+_decode = msgspec.msgpack.Decoder(_Stored).decode
+_decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 # Namespace of the session ids that the server gives; any fixed random UUID.
 _SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")
 
@@ -44,7 +74,7 @@ class Write(NamedTuple):
         member: 32 hex digits, the participant's digest.
         session: the client's session id; empty: the server names it.
         seq: -1 when the push has none.
-        payload: msgpack of the fields; empty to leave.
+        payload: msgpack of attributes and numbers, as the stored value ends; empty to leave.
     """
 
     member: str
@@ -55,30 +85,50 @@ class Write(NamedTuple):
 
 
 @dataclass(slots=True)
-class Participant:
+class Stay:
     """
-    One live participant.
+    What of a participant stays the same from push to push: who it is, and what describes it.
 
     Attributes:
+        attributes: catalogue id -> text; for a list metric [{id: text}, ...]. Not to be changed.
         session: the client's own session id; empty: see `session_id`.
         started_ms: Redis's clock at the session's first push.
-        fields: catalogue id -> number, text, or [[value, {id: text}], ...]. Not to be changed.
+        stored: the attributes as they are stored.
+        labels: what labels.py has made of it.
     """
 
-    conference: str
-    client_id: str
-    participant_id: str
+    attributes: dict[int, Any]
     session: str
     started_ms: float
-    fields: dict[int, Any]
+    stored: bytes = field(default=b"", compare=False)
+    labels: Any = field(default=None, compare=False)
+
+    @property
+    def conference(self) -> str:
+        """The conference's name."""
+        name: str = self.attributes[CONFERENCE.id]
+        return name
 
     @property
     def session_id(self) -> str:
         """The session's id: the client's own, else a UUID of version 5 of who and since when."""
         if self.session:
             return self.session
-        who = (self.conference, self.client_id, self.participant_id, repr(self.started_ms))
-        return str(uuid.uuid5(_SESSIONS, "\0".join(who)))
+        who = [self.attributes[row.id] for row in (CONFERENCE, CLIENT, PARTICIPANT)]
+        return str(uuid.uuid5(_SESSIONS, "\0".join([*who, repr(self.started_ms)])))
+
+
+class Participant(msgspec.Struct, gc=False):
+    """
+    One live participant.
+
+    Attributes:
+        numbers: the value of the metric with id n at n - 1, a list of them for a list metric, None
+            where it is not known now; as long as there are ids.
+    """
+
+    stay: Stay
+    numbers: tuple[Any, ...]
 
 
 def to_write(report: Report, expiration_ms: int) -> Write:
@@ -90,30 +140,52 @@ def to_write(report: Report, expiration_ms: int) -> Write:
         session.id,
         session.seq,
         max(expiration_ms, min(3 * session.interval_ms, MAX_CLIENT_TTL_MS)),
-        b"" if session.end else _encode(report.fields),
+        b"" if session.end else _encode(_encode(report.attributes)) + _encode(report.numbers),
     )
 
 
-def from_value(value: bytes) -> Participant | None:
+def from_value(value: bytes, before: Participant | None = None) -> Participant | None:
     """
     Return the participant that a stored *value* holds; None if it has another schema.
+
+    *before* is the same one at an earlier time: what has not changed is taken over from it.
 
     Raises:
         ValueError: the value is damaged.
     """
-    if not value or value[0] != SCHEMA:
-        return None
     try:
-        started_ms, _seq, length = _HEAD.unpack_from(value, 1)
-        end = 1 + _HEAD.size + length
-        fields = _decode(value[end:])
-        return Participant(
-            fields[CONFERENCE.id],
-            fields[CLIENT.id],
-            fields[PARTICIPANT.id],
-            value[end - length : end].decode(),
-            started_ms,
-            fields,
-        )
-    except (struct.error, msgspec.MsgspecError, KeyError, UnicodeDecodeError) as error:
+        stored = _decode(value)
+        numbers = msgspec.structs.astuple(stored.numbers)
+        if before is not None:
+            stay = before.stay
+            if (
+                stay.stored == stored.attributes
+                and stay.started_ms == stored.started_ms
+                and stay.session == stored.session
+            ):
+                return Participant(stay, numbers)
+        attributes = _read_attributes(stored.attributes)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if value[1:2] != bytes([SCHEMA]):
+            return None
         raise ValueError(f"damaged value: {error}") from error
+    stay = Stay(attributes, stored.session, stored.started_ms, stored.attributes)
+    return Participant(stay, numbers)
+
+
+def _read_attributes(stored: bytes) -> dict[int, Any]:
+    """
+    Return the attributes in *stored* that this version knows.
+
+    Raises:
+        msgspec.MsgspecError: they are not what they have to be.
+    """
+    found: dict[int, Any] = _decode_attributes(stored)
+    attributes = {
+        id_: msgspec.convert(value, _KIND_OF[id_])
+        for id_, value in found.items()
+        if id_ in _KIND_OF
+    }
+    if not attributes.keys() >= _IDENTITY:
+        raise msgspec.ValidationError("who it is is missing")
+    return attributes

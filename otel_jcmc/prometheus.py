@@ -2,22 +2,29 @@
 Collected gauges -> exposition text, in the Prometheus text format or OpenMetrics.
 
 In go the gauges of one collection and the text of our own metrics; out come the bytes of one
-answer to a scrape. Called by receiver.py through app.py, in a thread of its own.
+answer to a scrape. Called by scrape.py, in a thread of its own.
 
 Source: the Prometheus exposition formats (text 0.0.4), OpenMetrics 1.0.0, and the OpenTelemetry
 specification, compatibility/prometheus_and_openmetrics.md for names and units.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
+import msgspec
+
+from otel_jcmc.observations import Column, Labels
 from otel_jcmc.provider import Collected
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _EOF: Final = b"# EOF\n"
+# Lines of a piece: some 0.3 MB and 0.2 ms.
+_PIECE: Final = 2_000
+_encode = msgspec.json.Encoder().encode
+_Made = dict[int, tuple[Sequence[Labels], list[str]]]
 # UCUM unit -> what a Collector adds to the name; a unit in braces is an annotation.
 _SUFFIXES: Final = {
     "s": "seconds",
@@ -30,36 +37,57 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_:]")
 
 
-def render(gauges: Iterable[Collected], own: bytes = b"") -> bytes:
+def render(gauges: Iterable[Collected], own: bytes = b"") -> Iterator[bytes]:
     """
-    Return the exposition of *gauges*, after *own*, the exposition of our own metrics.
+    Return, piece by piece, the exposition of *gauges*, after *own*, that of our own metrics.
 
     If *own* is OpenMetrics (it ends in `# EOF`), so is the result. Families are whole and have
     no samples of others between them; a gauge without observations has no family.
     """
     is_openmetrics = own.endswith(_EOF)
-    parts = [own.removesuffix(_EOF).decode()]
-    # Label sets are shared by a participant's series and live as long as *gauges*.
-    label_texts: dict[int, str] = {}
+    made: _Made = {}
+    yield own.removesuffix(_EOF)
     for gauge in gauges:
-        observations = gauge.observations
-        if not observations:
-            continue
         name = metric_name(gauge.name, gauge.unit)
         description = gauge.description.replace("\\", r"\\").replace("\n", r"\n")
         if is_openmetrics:
             description = description.replace('"', r"\"")
-        parts.append(f"# HELP {name} {description}\n# TYPE {name} gauge\n")
-        for observation in observations:
-            labels: Any = observation.attributes
-            if id(labels) not in label_texts:
-                label_texts[id(labels)] = _label_text(labels)
-        parts += [
-            f"{name}{label_texts[id(each.attributes)]}{each.value}\n" for each in observations
-        ]
+        head = f"# HELP {name} {description}\n# TYPE {name} gauge\n"
+        for column in gauge.columns:
+            lines = _lines(column, made)
+            # Pieces, because nothing else in the process gets a turn while one is put together.
+            for start in range(0, len(lines), _PIECE):
+                yield (head + name + name.join(lines[start : start + _PIECE])).encode()
+                head = ""
     if is_openmetrics:
-        parts.append(_EOF.decode())
-    return "".join(parts).encode()
+        yield _EOF
+
+
+def _lines(column: Column, made: _Made) -> list[str]:
+    """Return what follows the name in each line of *column*: labels, value and the line's end."""
+    # All at once takes a third of the time of one by one.
+    numbers = _encode(column.values)[1:-1].decode()
+    # What is not observed is null, and so is what JSON has no number for, which no push can hold.
+    unknown = numbers.count("null")
+    if unknown == len(column.values):
+        return []
+    pairs = zip(_texts(column.labels, made), numbers.split(","), strict=True)
+    if unknown:
+        return [f"{text}{number}\n" for text, number in pairs if number != "null"]
+    return [f"{text}{number}\n" for text, number in pairs]
+
+
+def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
+    """Return the text of *labels*, from what was *made* of them for another column if it was."""
+    known = made.get(id(labels))
+    if known is not None:
+        return known[1]
+    for each in labels:
+        if not each.text:
+            each.text = _label_text(each)
+    texts = [each.text for each in labels]
+    made[id(labels)] = (labels, texts)  # with the labels, so that the id stays theirs
+    return texts
 
 
 @lru_cache(maxsize=256)

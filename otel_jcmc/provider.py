@@ -20,6 +20,8 @@ from typing import Any
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
+from otel_jcmc.observations import Column
+
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +32,12 @@ class Collected:
     name: str
     unit: str
     description: str
-    observations: list[Observation]
+    columns: list[Column]
+
+    @property
+    def observations(self) -> list[Observation]:
+        """What the columns hold, one by one."""
+        return list(chain.from_iterable(self.columns))
 
 
 @dataclass(slots=True)
@@ -81,14 +88,13 @@ class GaugeProvider(MeterProvider):
         found = []
         for gauge in self._gauges.values():
             try:
-                observed = (callback(options) for callback in gauge.callbacks)
-                observations = list(chain.from_iterable(observed))
+                columns = [Column.of(callback(options)) for callback in gauge.callbacks]
             except Exception as error:  # noqa: BLE001  # anybody's callback
                 self._note(gauge, f"{type(error).__name__}: {error}")
                 continue
             if gauge.trouble:
                 self._note(gauge, "")
-            found.append(Collected(gauge.name, gauge.unit, gauge.description, observations))
+            found.append(Collected(gauge.name, gauge.unit, gauge.description, columns))
         return found
 
     def _declare(self, name: str, callbacks: Sequence[Any], unit: str, description: str) -> _Gauge:

@@ -2,7 +2,7 @@
 The wire format of a push: bytes in, a checked Report out.
 
 In comes the body of `POST /metrics/push`; out goes a Report with the fields that are well formed,
-keyed by the catalogue's ids, and the list of those that were dropped and why. Strict about
+by the catalogue's ids, and the list of those that were dropped and why. Strict about
 identity (PushRefused), tolerant of everything else: one bad field costs that field. Every check
 follows from a row of catalogue.py. Called by receiver.py once per push.
 """
@@ -18,6 +18,7 @@ from otel_jcmc.catalogue import (
     ATTRIBUTES,
     CLIENT,
     CONFERENCE,
+    LAST_METRIC_ID,
     METRICS,
     PARTICIPANT,
     Attribute,
@@ -33,7 +34,10 @@ MAX_TRANSPORTS = 8
 _NUMBERS = (int, float)
 _ABSENT: Final = frozenset(("", "undefined"))
 _METRIC_OF = {row.field: row for row in METRICS}
-_BOUNDS_OF = {row.field: (row.id, row.minimum, row.maximum) for row in METRICS if not row.is_list}
+_BOUNDS_OF = {
+    row.field: (row.id - 1, row.minimum, row.maximum) for row in METRICS if not row.is_list
+}
+_BAD: Final = object()
 
 
 def _labels_of(scope: Scope) -> dict[str, Attribute]:
@@ -57,8 +61,10 @@ class Report:
     One participant's state as one push tells it.
 
     Attributes:
-        fields: catalogue id -> number, text, or for a list metric [[value, {id: text}], ...].
-            Mutable: enrich.py adds to it. A metric that is not known now is not in it.
+        attributes: catalogue id -> text; for a list metric one {id: text} for each of its values.
+            Mutable: enrich.py adds to it.
+        numbers: the value of the metric with id n at n - 1, a list for a list metric; None where
+            it is not known now. As long as there are ids.
         dropped: what was bad, in the order it was met.
     """
 
@@ -66,7 +72,8 @@ class Report:
     client_id: str
     participant_id: str
     session: Session
-    fields: dict[int, Any]
+    attributes: dict[int, Any]
+    numbers: list[Any]
     dropped: list[Fault] = field(default_factory=list)
 
 
@@ -85,13 +92,20 @@ def parse_push(body: bytes, collect: frozenset[str] = frozenset()) -> Report:
         for key in push
         if key not in ("default_labels", "session", "metrics", "token")
     ]
-    fields = _identity(push.get("default_labels"), dropped)
-    session, kept = take_session(push.get("session"), fields, dropped)
-    kept += _metrics(push.get("metrics"), fields, dropped, collect)
+    attributes = _identity(push.get("default_labels"), dropped)
+    session, kept = take_session(push.get("session"), attributes, dropped)
+    numbers: list[Any] = [None] * LAST_METRIC_ID
+    kept += _metrics(push.get("metrics"), numbers, attributes, dropped, collect)
     if not kept:
         raise PushRefused([Fault("metrics", Reason.NOTHING_KEPT), *dropped])
     return Report(
-        fields[CONFERENCE.id], fields[CLIENT.id], fields[PARTICIPANT.id], session, fields, dropped
+        attributes[CONFERENCE.id],
+        attributes[CLIENT.id],
+        attributes[PARTICIPANT.id],
+        session,
+        attributes,
+        numbers,
+        dropped,
     )
 
 
@@ -119,11 +133,11 @@ def _parse_int(digits: str) -> float:
 
 
 def _identity(labels: Any, dropped: list[Fault]) -> dict[int, Any]:
-    """Return the three identity fields by their ids; refuse the push if one is wrong."""
+    """Return the three identity attributes by their ids; refuse the push if one is wrong."""
     if type(labels) is not dict:
         reason = Reason.MISSING if labels is None else Reason.NOT_AN_OBJECT
         raise PushRefused([Fault("default_labels", reason)])
-    fields: dict[int, Any] = {}
+    attributes: dict[int, Any] = {}
     faults = []
     for row in (CLIENT, PARTICIPANT, CONFERENCE):
         value = labels.get(row.field[15:])
@@ -132,7 +146,7 @@ def _identity(labels: Any, dropped: list[Fault]) -> dict[int, Any]:
         if fault:
             faults.append(Fault(row.field, fault))
         else:
-            fields[row.id] = value
+            attributes[row.id] = value
     if faults:
         raise PushRefused(faults)
     if len(labels) > 3:
@@ -141,13 +155,17 @@ def _identity(labels: Any, dropped: list[Fault]) -> dict[int, Any]:
             for key in labels
             if key not in ("client_id", "participant_id", "roomname")
         ]
-    return fields
+    return attributes
 
 
 def _metrics(
-    metrics: Any, fields: dict[int, Any], dropped: list[Fault], collect: frozenset[str]
+    metrics: Any,
+    numbers: list[Any],
+    attributes: dict[int, Any],
+    dropped: list[Fault],
+    collect: frozenset[str],
 ) -> int:
-    """Add the well-formed *metrics* to *fields* and return how many there were, null included."""
+    """Take the well-formed *metrics* and return how many there were, null included."""
     if metrics is None:
         return 0
     if type(metrics) is not dict:
@@ -158,65 +176,70 @@ def _metrics(
         # The hot case first: a number within bounds, and nothing beside it.
         if type(entry) is dict and len(entry) == 1 and (bounds := _BOUNDS_OF.get(name)):
             value: Any = entry.get("value")
-            id_, minimum, maximum = bounds
+            at, minimum, maximum = bounds
             if type(value) in _NUMBERS and minimum <= value <= maximum:
-                fields[id_] = value
+                numbers[at] = value
                 kept += 1
                 continue
         row = _METRIC_OF.get(name)
+        where = f"metrics.{name}"
         if row is None:
             dropped.append(Fault(f"metrics.{echo(name)}", Reason.UNKNOWN_FIELD))
         elif row.is_list:
-            kept += _transports(row, entry, fields, dropped, collect)
-        elif _is_kept(row, entry, f"metrics.{name}", fields, dropped):
+            kept += _transports(row, entry, numbers, attributes, dropped, collect)
+        elif (value := _value(row, entry, where, dropped)) is not _BAD:
+            numbers[row.id - 1] = value
             kept += 1
             if len(entry) > 1:
-                _labels(entry, _LABELS_OF[name], f"metrics.{name}", fields, dropped, collect)
+                _labels(entry, _LABELS_OF[name], where, attributes, dropped, collect)
     return kept
 
 
-def _is_kept(
-    row: Metric, entry: Any, where: str, fields: dict[int, Any], dropped: list[Fault]
-) -> bool:
-    """Add one metric's value to *fields* unless it is null, and say whether it is well formed."""
+def _value(row: Metric, entry: Any, where: str, dropped: list[Fault]) -> Any:
+    """Return one metric's value, None where it is null; _BAD where it is not well formed."""
     if type(entry) is not dict:
         dropped.append(Fault(where, Reason.NOT_AN_OBJECT))
-        return False
-    value = entry.get("value", entry)
-    if value is None:
-        return True
-    if type(value) in _NUMBERS and row.minimum <= value <= row.maximum:
-        fields[row.id] = value
-        return True
-    dropped.append(Fault(f"{where}.value", _value_fault(value, entry)))
-    return False
+        return _BAD
+    value = entry.get("value", _BAD)
+    if value is None or (type(value) in _NUMBERS and row.minimum <= value <= row.maximum):
+        return value
+    dropped.append(Fault(f"{where}.value", _value_fault(value)))
+    return _BAD
 
 
 def _transports(
-    row: Metric, sent: Any, fields: dict[int, Any], dropped: list[Fault], collect: frozenset[str]
+    row: Metric,
+    sent: Any,
+    numbers: list[Any],
+    attributes: dict[int, Any],
+    dropped: list[Fault],
+    collect: frozenset[str],
 ) -> int:
-    """Add the well-formed elements of a list metric, at most MAX_TRANSPORTS; return how many."""
+    """Take the well-formed elements of a list metric, at most MAX_TRANSPORTS; return how many."""
     name = f"metrics.{row.field}"
     if type(sent) is not list:
         dropped.append(Fault(name, Reason.NOT_A_LIST))
         return 0
     if len(sent) > MAX_TRANSPORTS:
         dropped.append(Fault(f"{name}[{MAX_TRANSPORTS}]", Reason.TOO_MANY))
-    paths = []
+    values: list[Any] = []
+    paths: list[dict[int, Any]] = []
     kept = 0 if sent else 1
     for index, entry in enumerate(sent[:MAX_TRANSPORTS]):
-        path: dict[int, Any] = {}
         where = f"{name}[{index}]"
-        if not _is_kept(row, entry, where, path, dropped):
+        value = _value(row, entry, where, dropped)
+        if value is _BAD:
             continue
         kept += 1
+        path: dict[int, Any] = {}
         if len(entry) > 1:
             _labels(entry, _PATH_LABELS, where, path, dropped, collect)
-        value = path.pop(row.id, None)
         if value is not None:
-            paths.append([value, path])
-    if paths:
-        fields[row.id] = paths
+            values.append(value)
+            paths.append(path)
+    if values:
+        numbers[row.id - 1] = values
+        attributes[row.id] = paths
     return kept
 
 
@@ -224,11 +247,11 @@ def _labels(
     entry: dict[str, Any],
     known: dict[str, Attribute],
     where: str,
-    fields: dict[int, Any],
+    attributes: dict[int, Any],
     dropped: list[Fault],
     collect: frozenset[str],
 ) -> None:
-    """Add the well-formed labels of *entry* to *fields*; a bad one is dropped alone."""
+    """Add the well-formed labels of *entry* to *attributes*; a bad one is dropped alone."""
     dropped += [
         Fault(f"{where}.{echo(key)}", Reason.UNKNOWN_FIELD)
         for key in entry
@@ -249,11 +272,11 @@ def _labels(
         elif reason := text_fault(value, row):
             dropped.append(Fault(f"{where}.labels.{key}", reason))
         elif not row.collect or row.collect in collect:
-            fields[row.id] = value
+            attributes[row.id] = value
 
 
-def _value_fault(value: Any, entry: dict[str, Any]) -> Reason:
-    """Return why a metric's *value* is none; *entry* stands for a value that is not there."""
-    if value is entry:
+def _value_fault(value: Any) -> Reason:
+    """Return why a metric's *value* is none; _BAD stands for one that is not there."""
+    if value is _BAD:
         return Reason.MISSING
     return Reason.OUT_OF_RANGE if type(value) in _NUMBERS else Reason.NOT_A_NUMBER

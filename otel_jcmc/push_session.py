@@ -38,7 +38,9 @@ class Session:
     end: str = ""
 
 
-def take_session(sent: Any, fields: dict[int, Any], dropped: list[Fault]) -> tuple[Session, int]:
+def take_session(
+    sent: Any, attributes: dict[int, Any], dropped: list[Fault]
+) -> tuple[Session, int]:
     """Return the session that was *sent* and how many of its fields were kept."""
     session = Session()
     if sent is None:
@@ -49,7 +51,7 @@ def take_session(sent: Any, fields: dict[int, Any], dropped: list[Fault]) -> tup
     kept = 0 if sent else 1
     for key, value in sent.items():
         take = _SESSION_FIELDS.get(key)
-        reason = take(session, value, fields) if take else Reason.UNKNOWN_FIELD
+        reason = take(session, value, attributes) if take else Reason.UNKNOWN_FIELD
         if reason:
             dropped.append(Fault(f"session.{key if take else echo(key)}", reason))
         else:
@@ -57,42 +59,42 @@ def take_session(sent: Any, fields: dict[int, Any], dropped: list[Fault]) -> tup
     return session, kept
 
 
-def _take_id(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+def _take_id(session: Session, value: Any, _attributes: dict[int, Any]) -> Reason | None:
     reason = text_fault(value, SESSION)
     if not reason:
         session.id = value
     return reason
 
 
-def _take_meeting(_session: Session, value: Any, fields: dict[int, Any]) -> Reason | None:
+def _take_meeting(_session: Session, value: Any, attributes: dict[int, Any]) -> Reason | None:
     if value is None or value == "":
         return None
     reason = text_fault(value, MEETING)
     if not reason:
-        fields[MEETING.id] = value
+        attributes[MEETING.id] = value
     return reason
 
 
-def _take_seq(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+def _take_seq(session: Session, value: Any, _attributes: dict[int, Any]) -> Reason | None:
     reason = whole_number_fault(value, MAX_SEQ)
     if not reason:
         session.seq = value
     return reason
 
 
-def _take_interval(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+def _take_interval(session: Session, value: Any, _attributes: dict[int, Any]) -> Reason | None:
     reason = number_fault(value, 0, MAX_INTERVAL_MS)
     if not reason:
         session.interval_ms = int(value)
     return reason
 
 
-def _take_age(_session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+def _take_age(_session: Session, value: Any, _attributes: dict[int, Any]) -> Reason | None:
     # Null metrics say all there is to say; the age is for who reads the wire.
     return number_fault(value, 0, MAX_AGE_MS)
 
 
-def _take_end(session: Session, value: Any, _fields: dict[int, Any]) -> Reason | None:
+def _take_end(session: Session, value: Any, _attributes: dict[int, Any]) -> Reason | None:
     if value is None:
         return None
     if type(value) is not dict:

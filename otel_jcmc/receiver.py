@@ -83,7 +83,7 @@ class PushDoor:
         """Check, enrich and store the push in *body*; *reply* hears what came of it."""
         try:
             report = parse_push(body, self._collect)
-            report.fields.update(browser_and_system(_user_agent(headers)))
+            report.attributes.update(browser_and_system(_user_agent(headers)))
             write = to_write(report, self._expiration_ms)
         except PushRefused as refused:
             reply(self.refuse(headers, refused))

@@ -95,9 +95,28 @@ def scrape_routes(
             return PlainTextResponse("OTEL_METRICS_EXPORTER does not name prometheus\n", 404)
         asked = request.headers
         exposition = await scraper.scrape(asked.get("accept", ""), asked.get("accept-encoding", ""))
-        return Response(exposition.body, headers=exposition.headers)
+        return _Pieces(exposition.pieces, exposition.headers)
 
     return router
+
+
+class _Pieces(Response):
+    """An answer whose body is sent piece by piece, as fast as the other side reads."""
+
+    def __init__(self, pieces: list[bytes], headers: dict[str, str]) -> None:
+        """Send *pieces*; *headers* have their length."""
+        super().__init__(headers=headers)
+        self._pieces = pieces
+
+    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
+        """Send the answer; what is sent is forgotten, so a slow reader holds only the rest."""
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+        self._pieces.reverse()
+        while self._pieces:
+            piece = self._pieces.pop()
+            more = bool(self._pieces)
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
 class Receiver(FastAPI):

@@ -1,13 +1,12 @@
 """
 One scrape: read who is live, run the gauges, render, compress.
 
-Called by receiver.py for each `GET /metrics`. The read happens on the event loop, everything else
+Called by routes.py for each `GET /metrics`. The read happens on the event loop, everything else
 in a thread, so that pushes go on meanwhile. With Redis away the answer holds our own metrics alone:
 absent beats stale.
 """
 
 import asyncio
-import zlib
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,29 +14,31 @@ from functools import partial
 from time import monotonic
 from typing import Final
 
+from isal import isal_zlib
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 
 from otel_jcmc import snapshot
 from otel_jcmc.faults import StoreUnavailable
 from otel_jcmc.prometheus import OPENMETRICS, TEXT, render
 from otel_jcmc.provider import GaugeProvider
+from otel_jcmc.snapshot import EMPTY, Snapshot
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import Telemetry
 
-# Level 9 of 28 MB takes 0.9 s, level 1 takes 0.17 s and is within a fifth of its size.
+# 17 MB take 76 ms by zlib at its quickest, 16 ms by ISA-L, to the same size within a tenth.
 _GZIP_LEVEL: Final = 1
 _GZIP_WINDOW: Final = 31
 
 
 @dataclass(frozen=True, slots=True)
 class Exposition:
-    """The answer to a scrape: its body and the headers that describe it."""
+    """The answer to a scrape: its body in pieces, and the headers that describe it."""
 
-    body: bytes
+    pieces: list[bytes]
     headers: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scraper:
     """What a scrape needs; any number may run at a time, each on a snapshot of its own."""
 
@@ -47,42 +48,48 @@ class Scraper:
     # One thread and not the loop's pool: each thread's memory grows to what a scrape takes and
     # stays, and two renderings at once would only share the interpreter's lock.
     _thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "scrape"))
+    # Of the last scrape; only that thread touches it.
+    _before: Snapshot = EMPTY
 
     async def scrape(self, accept: str, accept_encoding: str) -> Exposition:
         """Return the exposition of everyone who is live now, in the format that is asked for."""
         started = monotonic()
         is_openmetrics = _wants_openmetrics(accept)
         is_gzip = gzip_accepted(accept_encoding)
-        values: list[bytes] | None = None
+        stored: list[tuple[bytes, bytes]] | None = None
         with suppress(StoreUnavailable):
-            values = await self.store.read_live()
+            stored = await self.store.read_live()
         self.telemetry.store_up = bool(self.store.up)
-        job = partial(self._render, values, is_openmetrics=is_openmetrics, is_gzip=is_gzip)
-        body = await asyncio.get_running_loop().run_in_executor(self._thread, job)
-        outcome = "failed" if values is None else "ok"
+        job = partial(self._render, stored, is_openmetrics=is_openmetrics, is_gzip=is_gzip)
+        pieces = await asyncio.get_running_loop().run_in_executor(self._thread, job)
+        outcome = "failed" if stored is None else "ok"
         self.telemetry.record_export("prometheus", outcome, monotonic() - started)
         headers = {
             "content-type": OPENMETRICS if is_openmetrics else TEXT,
+            "content-length": str(sum(map(len, pieces))),
             "vary": "accept, accept-encoding",
         }
         if is_gzip:
             headers["content-encoding"] = "gzip"
-        return Exposition(body, headers)
+        return Exposition(pieces, headers)
 
-    def _render(self, values: list[bytes] | None, *, is_openmetrics: bool, is_gzip: bool) -> bytes:
-        """Decode the stored *values*, None with Redis away; collect, render and compress."""
-        live = snapshot.decode(values or [])
-        is_known = values is not None
+    def _render(
+        self, stored: list[tuple[bytes, bytes]] | None, *, is_openmetrics: bool, is_gzip: bool
+    ) -> list[bytes]:
+        """Decode what is *stored*, None with Redis away; collect, render and compress."""
+        live = self._before = snapshot.decode(stored or [], self._before)
+        is_known = stored is not None
         self.telemetry.record_snapshot(
             len(live.participants) if is_known else None, live.conferences if is_known else None
         )
         with snapshot.bound(live):
             gauges = self.provider.collect()
-        body = render(gauges, self.telemetry.exposition(openmetrics=is_openmetrics))
+        pieces = render(gauges, self.telemetry.exposition(openmetrics=is_openmetrics))
         if not is_gzip:
-            return body
-        packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
-        return packer.compress(body) + packer.flush()
+            return list(pieces)
+        packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW)
+        packed = [packer.compress(piece) for piece in pieces]
+        return [*filter(None, packed), packer.flush()]
 
 
 def _wants_openmetrics(accept: str) -> bool:

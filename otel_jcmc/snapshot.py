@@ -4,10 +4,14 @@ One read of everyone who is live, shared by all callbacks of a collection.
 `take` reads the store; the collection that follows runs inside `bound`, and the gauges' callbacks
 ask `current`. A context variable ties the two together, so collections that overlap never share a
 snapshot. Called by scrape.py and exporter.py.
+
+A snapshot may be made with the one before it at hand: what describes a participant is taken over
+from it, with the label sets that were made of it, if the store says it byte for byte again. Who is
+live, and in which state, is the store's answer alone.
 """
 
 import logging
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -27,9 +31,11 @@ class Snapshot:
 
     Attributes:
         participants: in no particular order, each identity once.
+        by_member: the same by their digest.
     """
 
-    participants: list[Participant] = field(default_factory=list)
+    participants: Sequence[Participant] = ()
+    by_member: dict[bytes, Participant] = field(default_factory=dict)
     _derived: dict[Hashable, object] = field(default_factory=dict)
 
     def derive(self, make: Callable[["Snapshot"], T]) -> T:
@@ -41,7 +47,7 @@ class Snapshot:
     @property
     def conferences(self) -> int:
         """How many conferences the participants are in."""
-        return len({participant.conference for participant in self.participants})
+        return len({participant.stay.conference for participant in self.participants})
 
 
 EMPTY = Snapshot()
@@ -58,21 +64,26 @@ async def take(store: Store) -> Snapshot:
     return decode(await store.read_live())
 
 
-def decode(values: list[bytes]) -> Snapshot:
-    """Return the snapshot that the stored *values* make; a damaged one is left out and logged."""
-    participants = []
+def decode(stored: Iterable[tuple[bytes, bytes]], before: Snapshot = EMPTY) -> Snapshot:
+    """
+    Return the snapshot that the *stored* pairs of member and value make.
+
+    A damaged value is left out and logged. *before* is an earlier one, which need not be kept.
+    """
+    found: dict[bytes, Participant] = {}
+    known = before.by_member.get
     damaged: ValueError | None = None
-    for value in values:
+    for member, value in stored:
         try:
-            participant = from_value(value)
+            participant = from_value(value, known(member))
         except ValueError as error:
             damaged = error
             continue
         if participant is not None:
-            participants.append(participant)
+            found[member] = participant
     if damaged is not None:
         log.warning("snapshot: left out what could not be read, the last: %s", damaged)
-    return Snapshot(participants)
+    return Snapshot(list(found.values()), found)
 
 
 def current() -> Snapshot:

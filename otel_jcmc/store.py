@@ -172,9 +172,9 @@ class Store:
         """Return what the keys of *partition* start with."""
         return f"{self._prefix}:{{{partition:02d}}}:"
 
-    async def read_live(self) -> list[bytes]:
+    async def read_live(self) -> list[tuple[bytes, bytes]]:
         """
-        Return the stored value of every live participant.
+        Return member and stored value of every live participant.
 
         Each value is one whole push; the partitions are read one after the other, so two
         participants may differ by the milliseconds in between.
@@ -185,18 +185,19 @@ class Store:
         indexes: list[Command] = [
             ("ZRANGE", f"{self._base(partition)}live", 0, -1) for partition in range(PARTITIONS)
         ]
-        found: list[bytes] = []
-        reads: list[Command] = []
+        found: list[tuple[bytes, bytes]] = []
+        reads: list[tuple[list[bytes], Command]] = []
         for partition, members in enumerate(await self._read(indexes)):
             base = f"{self._base(partition)}participant:".encode()
-            reads += [
-                ("MGET", *(base + member for member in members[start : start + READ_CHUNK]))
-                for start in range(0, len(members), READ_CHUNK)
-            ]
+            for start in range(0, len(members), READ_CHUNK):
+                chunk = members[start : start + READ_CHUNK]
+                reads.append((chunk, ("MGET", *[base + member for member in chunk])))
         # One exchange for each few thousand, so that pushes on the event loop get their turn.
         for start in range(0, len(reads), 2):
-            for values in await self._read(reads[start : start + 2]):
-                found += filter(None, values)
+            now = reads[start : start + 2]
+            replies = await self._read([command for _, command in now])
+            for (members, _), values in zip(now, replies, strict=True):
+                found += [pair for pair in zip(members, values, strict=True) if pair[1]]
         return found
 
     async def ping(self) -> None:

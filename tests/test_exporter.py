@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ import pytest
 import redis
 from harness import CLIENT_ID, Service, eventually, push_body
 from otlp_sink import OtlpSink, Point, Request
+from people import apart, with_head
 
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.participants import to_write
@@ -470,9 +470,9 @@ def wait_for_more(sink: OtlpSink, replica: str, count: int) -> int:
 def plant(client: redis.Redis, participant: str) -> None:
     """Put a participant into Redis."""
     identity = {64: "standup", 65: CLIENT_ID, 66: participant, 1: 97.5}
-    write = to_write(Report("standup", CLIENT_ID, participant, Session(), identity), 60_000)
+    write = to_write(Report("standup", CLIENT_ID, participant, Session(), *apart(identity)), 60_000)
     base = f"jcmc:{{{int(write.member[0], 16):02d}}}:"
-    value = struct.pack(">BdIB", 1, 0.0, 0, 0) + write.payload
+    value = with_head(write.payload)
     client.set(f"{base}participant:{write.member}", value, px=60_000)
     client.zadd(f"{base}live", {write.member: time.time() * 1000 + 60_000})
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from people import person, snapshot_of
 
 from otel_jcmc.catalogue import (
     AUDIO_CODEC,
@@ -30,7 +31,7 @@ from otel_jcmc.catalogue import (
 from otel_jcmc.gauges import declare, instruments
 from otel_jcmc.participants import Participant
 from otel_jcmc.provider import GaugeProvider
-from otel_jcmc.snapshot import Snapshot, bound
+from otel_jcmc.snapshot import bound
 
 CLIENT_ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 OTHER_CLIENT = "00000000-0000-0000-0000-000000000002"
@@ -49,14 +50,14 @@ def participant(
     """Return a participant of the conference `standup` with *metrics* by their wire names."""
     stored = {CONFERENCE.id: "standup", CLIENT.id: client_id, PARTICIPANT.id: participant_id}
     stored.update({ID_OF[name]: value for name, value in metrics.items()})
-    return Participant("standup", client_id, participant_id, session, 1e12, stored | (fields or {}))
+    return person(stored | (fields or {}), session, 1e12)
 
 
 def observed(naming: Naming, *participants: Participant) -> dict[str, Points]:
     """Return name -> (labels, value) of what a collection of *participants* observes."""
     provider = GaugeProvider()
     declare(provider.get_meter("test"), naming)
-    with bound(Snapshot(list(participants))):
+    with bound(snapshot_of(*participants)):
         collection = provider.collect()
     assert provider.errors == {}
     return {
@@ -508,11 +509,11 @@ def test_a_participants_series_share_their_labels(naming: Naming) -> None:
     """An exporter keeps what it makes of a label set for as long as a collection runs."""
     provider = GaugeProvider()
     declare(provider.get_meter("test"), naming)
-    with bound(Snapshot([participant(bitrate_upload=7, bandwidth_upload=8)])):
-        found = {gauge.name: gauge.observations for gauge in provider.collect()}
+    with bound(snapshot_of(participant(bitrate_upload=7, bandwidth_upload=8))):
+        found = {gauge.name: gauge.columns[0].labels for gauge in provider.collect()}
     one, other = (
         ("jitsi_jcmc_bitrate_upload", "jitsi_jcmc_bandwidth_upload")
         if naming is Naming.JCMC
         else ("jitsi.client.bitrate", "jitsi.client.bandwidth.estimate")
     )
-    assert found[one][0].attributes is found[other][0].attributes
+    assert found[one][0] is found[other][0]

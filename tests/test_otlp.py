@@ -12,11 +12,13 @@ from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.resources import Resource
 from otlp_sink import OtlpSink, Point
+from people import person, snapshot_of
 
 from otel_jcmc import otlp, snapshot
 from otel_jcmc.catalogue import Naming
 from otel_jcmc.faults import ExporterCannotStart
 from otel_jcmc.gauges import declare
+from otel_jcmc.observations import Column
 from otel_jcmc.otlp import WatchedExporter, batches, make_exporter
 from otel_jcmc.participants import Participant
 from otel_jcmc.provider import Collected, GaugeProvider
@@ -53,16 +55,14 @@ def participant(
     name: str = "ada", conference: str = "Grüße ☕", fields: dict[int, Any] | None = None
 ) -> Participant:
     identity = {64: conference, 65: CLIENT_ID, 66: name}
-    return Participant(
-        conference, CLIENT_ID, name, "session-1", 0.0, identity | (fields or EVERYTHING)
-    )
+    return person(identity | (fields or EVERYTHING), "session-1")
 
 
 def collect(participants: list[Participant], naming: Naming = Naming.JCMC) -> list[Collected]:
     """Return what the gauges make of *participants*."""
     provider = GaugeProvider()
     declare(provider.get_meter("test"), naming)
-    with snapshot.bound(snapshot.Snapshot(participants)):
+    with snapshot.bound(snapshot_of(*participants)):
         return provider.collect()
 
 
@@ -82,7 +82,7 @@ def points_of(message: MetricsData) -> list[tuple[str, str, float]]:
 
 def test_a_big_collection_is_split_by_points_and_loses_none() -> None:
     gauges = [
-        Collected(name, "s", "", [Observation(n, {"n": str(n)}) for n in range(count)])
+        Collected(name, "s", "", [Column.of(Observation(n, {"n": str(n)}) for n in range(count))])
         for name, count in (("one", 7_990), ("two", 20), ("none", 0), ("three", 20_000))
     ]
     messages = [points_of(message) for message in batches(gauges, RESOURCE, 1)]
@@ -137,7 +137,9 @@ def test_the_estimate_of_a_point_is_not_below_its_size(length: int) -> None:
     for count in (1, 3, 20):
         labels = {f"n{n}": "x" * length for n in range(count)}
         (message,) = batches(
-            [Collected("m", "", "", [Observation(0.1, labels)] * 50)], RESOURCE, time.time_ns()
+            [Collected("m", "", "", [Column.of([Observation(0.1, labels)] * 50)])],
+            RESOURCE,
+            time.time_ns(),
         )
         points = encode_metrics(message).resource_metrics[0].scope_metrics[0].metrics[0].gauge
         assert points.ByteSize() <= 50 * otlp._size(labels)

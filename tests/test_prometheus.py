@@ -17,6 +17,7 @@ from opentelemetry.metrics import Observation
 from prometheus_client.openmetrics import parser as openmetrics
 
 from otel_jcmc import __version__
+from otel_jcmc.observations import Column
 from otel_jcmc.prometheus import label_name, metric_name, render
 from otel_jcmc.provider import Collected
 
@@ -271,9 +272,14 @@ def test_durations_have_buckets_that_fit_them(with_data: Service) -> None:
 # The text itself, without a service
 
 
+def text_of(gauges: list[Collected], own: bytes = b"") -> str:
+    """Return the exposition of *gauges*."""
+    return b"".join(render(gauges, own)).decode()
+
+
 def collected(*observations: Observation, name: str = "a.b", unit: str = "") -> Collected:
     """Return a gauge with *observations*."""
-    return Collected(name, unit, "What it is", list(observations))
+    return Collected(name, unit, "What it is", [Column.of(observations)])
 
 
 @pytest.mark.parametrize(
@@ -306,38 +312,38 @@ def test_an_attribute_is_named_as_a_collector_names_it() -> None:
         (41, "41"),
         (97.5, "97.5"),
         (0.1 + 0.2, "0.30000000000000004"),
-        (1e-9, "1e-09"),
+        (1e-9, "1e-9"),
         (10_000_000_000, "10000000000"),
     ],
 )
 def test_a_value_is_written_whole(value: float, written: str) -> None:
-    text = render([collected(Observation(value))]).decode()
+    text = text_of([collected(Observation(value))])
     assert text == f"# HELP a_b What it is\n# TYPE a_b gauge\na_b {written}\n"
     assert samples(text)[0].value == value
 
 
 def test_labels_are_escaped() -> None:
     labels = {"l.m": 'quote " backslash \\ newline \n end\\'}
-    text = render([collected(Observation(1, labels))]).decode()
+    text = text_of([collected(Observation(1, labels))])
     assert text.splitlines()[2] == r'a_b{l_m="quote \" backslash \\ newline \n end\\"} 1'
     assert samples(text)[0].labels == {"l_m": labels["l.m"]}
 
 
 def test_the_description_is_escaped_as_each_format_wants_it() -> None:
-    gauge = Collected("a.b", "", 'a "quoted" \\ and\nbroken line', [Observation(1)])
-    plain = render([gauge]).decode().splitlines()[0]
-    strict = render([gauge], b"# EOF\n").decode().splitlines()[0]
+    gauge = Collected("a.b", "", 'a "quoted" \\ and\nbroken line', [Column.of([Observation(1)])])
+    plain = text_of([gauge]).splitlines()[0]
+    strict = text_of([gauge], b"# EOF\n").splitlines()[0]
     assert plain == r'# HELP a_b a "quoted" \\ and\nbroken line'
     assert strict == r"# HELP a_b a \"quoted\" \\ and\nbroken line"
 
 
 def test_a_gauge_without_observations_has_no_family() -> None:
-    assert render([collected()]) == b""
+    assert text_of([collected()]) == ""
 
 
 def test_our_own_metrics_come_first_and_the_end_mark_last() -> None:
     own = b"# TYPE own gauge\nown 1\n# EOF\n"
-    assert render([collected(Observation(1))], own).decode().splitlines() == [
+    assert text_of([collected(Observation(1))], own).splitlines() == [
         "# TYPE own gauge",
         "own 1",
         "# HELP a_b What it is",
@@ -350,7 +356,7 @@ def test_our_own_metrics_come_first_and_the_end_mark_last() -> None:
 def test_label_sets_that_are_equal_and_not_shared_are_written_alike() -> None:
     """The text of a label set is kept by its identity: a new one must never get an old text."""
     observations = [Observation(n, {"n": str(n)}) for n in range(1000)]
-    found = samples(render([collected(*observations)]).decode())
+    found = samples(text_of([collected(*observations)]))
     assert [(each.labels["n"], each.value) for each in found] == [
         (str(n), float(n)) for n in range(1000)
     ]
@@ -358,6 +364,6 @@ def test_label_sets_that_are_equal_and_not_shared_are_written_alike() -> None:
 
 def test_unusual_text_is_read_back_by_the_strict_parser() -> None:
     labels = {"l": '"} 1\n# EOF\n\\'}
-    text = render([collected(Observation(1, labels))], b"# EOF\n").decode()
+    text = text_of([collected(Observation(1, labels))], b"# EOF\n")
     (family,) = read_openmetrics(text)
     assert family.samples[0].labels == labels

@@ -839,6 +839,6 @@ def test_who_pushes_seldom_outlives_who_says_nothing(
 
 def test_the_meeting_id_is_stored_and_no_label(shared_service: Service, room: str) -> None:
     body = push(room, {"bitrate_upload": {"value": 7}}, session={"meeting_id": "6f0e-meeting"})
-    assert parse_push(json.dumps(body).encode()).fields[MEETING.id] == "6f0e-meeting"
+    assert parse_push(json.dumps(body).encode()).attributes[MEETING.id] == "6f0e-meeting"
     shared_service.push(body)
     assert exposed(shared_service, room) == [Sample("bitrate_upload", {}, 7)]

@@ -9,7 +9,6 @@ own JSON and the tables below, written out by hand.
 import copy
 import json
 import math
-import struct
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 from exposition import Sample, samples
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from people import snapshot_of, value_of
 
 from otel_jcmc.catalogue import Naming
 from otel_jcmc.enrich import browser_and_system
@@ -26,7 +26,7 @@ from otel_jcmc.participants import from_value, to_write
 from otel_jcmc.prometheus import render
 from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.push import Report, parse_push
-from otel_jcmc.snapshot import Snapshot, bound
+from otel_jcmc.snapshot import bound
 
 COLLECT = frozenset(("collect_username", "collect_addresses"))
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0.0.0"
@@ -221,16 +221,13 @@ def assert_tellable(faults: Iterable[Fault]) -> None:
 
 def exported(report: Report, naming: Naming) -> list[Sample]:
     """Return what a scrape shows of *report*."""
-    report.fields.update(browser_and_system(CHROME))
-    write = to_write(report, 30_000)
-    session = write.session.encode()
-    head = struct.pack(">BdIB", 1, 1e12, max(write.seq, 0), len(session))
-    participant = from_value(head + session + write.payload)
+    report.attributes.update(browser_and_system(CHROME))
+    participant = from_value(value_of(to_write(report, 30_000), 1e12))
     assert participant is not None
     provider = GaugeProvider()
     declare(provider.get_meter("test"), naming)
-    with bound(Snapshot([participant])):
-        text = render(provider.collect()).decode()
+    with bound(snapshot_of(participant)):
+        text = b"".join(render(provider.collect())).decode()
     assert provider.errors == {}
     series = [line.rpartition(" ")[0] for line in text.split("\n") if line and line[0] != "#"]
     assert len(series) == len(set(series))
@@ -356,5 +353,6 @@ def test_an_unknown_field_changes_nothing_else(push: Any, key: str, value: Any) 
     body = json.dumps({**push, key: value}).encode()
     assume(not any(part in body for part in (b"NaN", b"Infinity")))
     with_it, without_it = parse_push(body), parse_push(json.dumps(push).encode())
-    assert with_it.fields == without_it.fields
+    assert with_it.attributes == without_it.attributes
+    assert with_it.numbers == without_it.numbers
     assert [fault.reason for fault in with_it.dropped] == [Reason.UNKNOWN_FIELD]

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import struct
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -11,10 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import redis
 from harness import CLIENT_ID, Service, eventually, push_body
+from people import apart, stored_value, told_by, with_head
 
 from otel_jcmc import embedded, snapshot, store
 from otel_jcmc.catalogue import Naming
@@ -86,14 +85,14 @@ def push(
     **fields: Any,
 ) -> Write:
     """Return one push; *fields* are `f1=97` for the row with id 1."""
-    identity = {CONFERENCE: conference, CLIENT: CLIENT_ID, PARTICIPANT: participant}
+    who = {CONFERENCE: conference, CLIENT: CLIENT_ID, PARTICIPANT: participant}
     values = {int(name[1:]): value for name, value in fields.items()}
     report = Report(
         conference,
         CLIENT_ID,
         participant,
         Session(session, seq, interval_ms, end),
-        identity | values,
+        *apart(who | values),
     )
     return to_write(report, expiration_ms)
 
@@ -109,7 +108,7 @@ def index_of(write: Write, name: str = "live") -> str:
 async def live(of: Store) -> dict[str, Participant]:
     """Return who is live, by participant id."""
     found = (await snapshot.take(of)).participants
-    by_id = {participant.participant_id: participant for participant in found}
+    by_id = {each.stay.attributes[PARTICIPANT]: each for each in found}
     assert len(by_id) == len(found)
     return by_id
 
@@ -133,9 +132,11 @@ async def test_a_push_is_read_back_whole(server: EmbeddedStore) -> None:
         write = push("ada", "Grüße ☕", "session-1", 3, f1=97.5, f2=0, f13=paths, f69="eu-west")
         assert await ours.put(write) is Stored.STORED
         (ada,) = (await live(ours)).values()
-    assert (ada.conference, ada.client_id, ada.participant_id) == ("Grüße ☕", CLIENT_ID, "ada")
-    assert ada.session == ada.session_id == "session-1"
-    assert {id_: ada.fields[id_] for id_ in (1, 2, 13, 69)} == {
+    assert ada.stay.conference == "Grüße ☕"
+    assert ada.stay.session == ada.stay.session_id == "session-1"
+    told = told_by(ada)
+    assert (told[CLIENT], told[PARTICIPANT]) == (CLIENT_ID, "ada")
+    assert {id_: told[id_] for id_ in (1, 2, 13, 69)} == {
         1: 97.5,
         2: 0,
         13: paths,
@@ -180,8 +181,9 @@ async def test_a_push_replaces_the_former_one_whole(server: EmbeddedStore) -> No
         await ours.put(push(f1=97, f2=2900, f69="eu-west"))
         await ours.put(push(f1=0, f69="us-east"))
         (ada,) = (await live(ours)).values()
-    assert (ada.fields[1], ada.fields[69]) == (0, "us-east")
-    assert 2 not in ada.fields
+    told = told_by(ada)
+    assert (told[1], told[69]) == (0, "us-east")
+    assert 2 not in told
 
 
 @pytest.mark.anyio
@@ -190,7 +192,7 @@ async def test_one_participant_in_two_conferences_is_two(server: EmbeddedStore) 
         await ours.put(push("ada", "one"))
         await ours.put(push("ada", "two"))
         taken = await snapshot.take(ours)
-    assert sorted(each.conference for each in taken.participants) == ["one", "two"]
+    assert sorted(each.stay.conference for each in taken.participants) == ["one", "two"]
     assert taken.conferences == 2
 
 
@@ -201,8 +203,8 @@ async def test_two_stores_on_one_redis_show_the_same(server: EmbeddedStore) -> N
             await (one if number % 2 else two).put(push(f"p{number}", f1=number))
         first, second = await live(one), await live(two)
     assert len(first) == 40
-    assert {name: each.fields for name, each in first.items()} == {
-        name: each.fields for name, each in second.items()
+    assert {name: told_by(each) for name, each in first.items()} == {
+        name: told_by(each) for name, each in second.items()
     }
 
 
@@ -273,7 +275,7 @@ async def test_a_rejoin_is_a_new_session_and_the_former_ones_pushes_are_refused(
         assert await two.put(push(session="session-2", seq=0, f1=2)) is Stored.STORED
         assert await one.put(push(session="session-1", seq=10, f1=3)) is Stored.SESSION_ENDED
         (ada,) = (await live(one)).values()
-    assert (ada.session, ada.fields[1]) == ("session-2", 2)
+    assert (ada.stay.session, told_by(ada)[1]) == ("session-2", 2)
 
 
 @pytest.mark.anyio
@@ -284,7 +286,7 @@ async def test_a_rejoin_without_a_leave_ends_the_former_session(server: Embedded
         assert await one.put(push(session="session-1", seq=9, f1=3)) is Stored.SESSION_ENDED
         assert await one.put(push(session="session-1", seq=10, end="left")) is Stored.STORED
         (ada,) = (await live(one)).values()
-    assert (ada.session, ada.fields[1]) == ("session-2", 2)
+    assert (ada.stay.session, told_by(ada)[1]) == ("session-2", 2)
 
 
 @pytest.mark.anyio
@@ -292,7 +294,7 @@ async def test_a_late_leave_does_not_take_the_present_session_along(server: Embe
     async with opened(server) as ours:
         await ours.put(push(session="session-2", seq=0))
         assert await ours.put(push(session="session-1", end="left")) is Stored.STORED
-        assert (await live(ours))["ada"].session == "session-2"
+        assert (await live(ours))["ada"].stay.session == "session-2"
         assert await ours.put(push(session="session-1")) is Stored.SESSION_ENDED
 
 
@@ -313,13 +315,13 @@ async def test_a_session_that_the_server_names_lasts_until_it_expires(
 ) -> None:
     async with opened(server) as ours:
         await ours.put(push(expiration_ms=30_000))
-        first = (await live(ours))["ada"].session_id
+        first = (await live(ours))["ada"].stay.session_id
         await asyncio.sleep(0.01)
         await ours.put(push(expiration_ms=100))
-        assert (await live(ours))["ada"].session_id == first
+        assert (await live(ours))["ada"].stay.session_id == first
         await asyncio.sleep(0.15)
         await ours.put(push())
-        second = (await live(ours))["ada"].session_id
+        second = (await live(ours))["ada"].stay.session_id
     assert uuid.UUID(first).version == uuid.UUID(second).version == 5
     assert first != second
 
@@ -348,7 +350,7 @@ async def test_the_same_seq_again_and_no_seq_are_stored(server: EmbeddedStore) -
         for seq, quality in ((7, 1), (7, 2), (-1, 3), (2**32 - 1, 4)):
             stored = await ours.put(push(session="session-1", seq=seq, f1=quality))
             assert stored is Stored.STORED
-            assert (await live(ours))["ada"].fields[1] == quality
+            assert told_by((await live(ours))["ada"])[1] == quality
         assert await ours.put(push(session="session-1", seq=8)) is Stored.SUPERSEDED
 
 
@@ -357,7 +359,7 @@ async def test_seq_counts_anew_in_a_new_session(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
         await ours.put(push(session="session-1", seq=700))
         assert await ours.put(push(session="session-2", seq=0, f1=5)) is Stored.STORED
-        assert (await live(ours))["ada"].fields[1] == 5
+        assert told_by((await live(ours))["ada"])[1] == 5
 
 
 # How long.
@@ -487,12 +489,6 @@ async def test_a_read_of_many_is_split_and_whole(
 # Other versions and damage.
 
 
-def stored_value(fields: dict[int, Any], schema: int = 1, session: bytes = b"") -> bytes:
-    """Return a stored value as its format is documented."""
-    head = struct.pack(">dIB", 1_700_000_000_000.0, 0, len(session))
-    return bytes([schema]) + head + session + msgspec.msgpack.encode(fields)
-
-
 def plant(client: redis.Redis, participant: str, value: bytes) -> None:
     """Put *value* into Redis as another version's push of *participant*."""
     write = push(participant)
@@ -512,7 +508,7 @@ async def test_another_versions_values_are_never_taken_for_another_metric(
     plant(client, "older", stored_value(identity("older") | {QUALITY: 12}))
     newer = identity("newer") | {QUALITY: 34, UPLOAD: 5, 62: 777, 126: "new", 1000: [1, {}]}
     plant(client, "newer", stored_value(newer))
-    plant(client, "alien", stored_value(identity("alien") | {QUALITY: 56}, schema=2))
+    plant(client, "alien", stored_value(identity("alien") | {QUALITY: 56}, schema=3))
     provider = GaugeProvider()
     declare(provider.get_meter("test"), Naming.JCMC)
     async with opened(server) as ours:
@@ -536,10 +532,10 @@ async def test_another_versions_values_are_never_taken_for_another_metric(
 async def test_a_push_takes_over_the_key_of_another_schema(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
-    plant(client, "ada", stored_value(identity("ada"), schema=2, session=b"session-9"))
+    plant(client, "ada", stored_value(identity("ada"), schema=3, session=b"session-9"))
     async with opened(server) as ours:
         assert await ours.put(push("ada", session="session-1", seq=0)) is Stored.STORED
-        assert (await live(ours))["ada"].session == "session-1"
+        assert (await live(ours))["ada"].stay.session == "session-1"
 
 
 @pytest.mark.anyio
@@ -549,16 +545,19 @@ async def test_damaged_values_are_left_out(
     whole = stored_value(identity("x") | {QUALITY: 50})
     damaged = [
         b"",
-        b"\x01",
+        b"\x96\x02",
         whole[:9],
         whole[:20],
         whole[:-1],
         whole + b"\x00",
-        b"\x01" + b"\xff" * 40,
+        b"\x96\x02" + b"\xff" * 40,
         stored_value({QUALITY: 50}),
         stored_value(identity("x"), session=b"\xff\xfe"),
-        whole[:13] + b"\xff" + whole[14:],
-        stored_value([1, 2]),  # type: ignore[arg-type]
+        stored_value(identity("x") | {QUALITY: "50"}),
+        stored_value(identity("x") | {RTT: 50}),
+        stored_value(identity("x") | {69: 50}),
+        whole[:16] + b"\xff" + whole[17:],
+        with_head(b"\x92\x01\x02"),
         b"not ours at all",
     ]
     for number, value in enumerate(damaged):
@@ -573,7 +572,7 @@ async def test_damaged_values_are_left_out(
 def test_no_cut_of_a_value_is_taken_for_a_participant() -> None:
     whole = stored_value(identity("x") | {QUALITY: 50.5, RTT: [[3, {80: "10.0.0.1"}]]})
     assert from_value(whole) is not None
-    for length in range(1, len(whole)):
+    for length in range(2, len(whole)):
         with pytest.raises(ValueError, match="damaged value"):
             from_value(whole[:length])
 
@@ -583,7 +582,7 @@ async def test_a_push_heals_a_damaged_value(server: EmbeddedStore, client: redis
     plant(client, "ada", stored_value(identity("ada"))[:9])
     async with opened(server) as ours:
         assert await ours.put(push("ada", session="session-1", f1=5)) is Stored.STORED
-        assert (await live(ours))["ada"].fields[1] == 5
+        assert told_by((await live(ours))["ada"])[1] == 5
 
 
 # Scripts, prefixes, limits.
@@ -742,7 +741,7 @@ async def test_who_is_answered_is_in_redis(server: EmbeddedStore, client: redis.
                 value: Any = client.get(key_of(write))
                 participant = from_value(value)
                 assert participant is not None
-                assert participant.fields[1] == number
+                assert told_by(participant)[1] == number
 
         await asyncio.gather(*(pushes(name) for name in "abcdefghij"))
 

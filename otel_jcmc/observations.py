@@ -1,0 +1,72 @@
+"""
+What a gauge's callback observes: many values, each with its label set.
+
+A `Column` is an iterable of the API's Observations, which is what a callback has to return, so any
+provider takes it. Ours reads the two sequences behind it: 130,000 objects that are made to be read
+once were a third of a scrape. Made by gauges.py, read by provider.py and the exporters.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from opentelemetry.metrics import Observation
+
+
+class Labels(dict[str, str]):
+    """
+    One label set, shared by the series that have it, and kept from collection to collection.
+
+    It has room for what an exporter makes of it. Not to be changed.
+
+    Attributes:
+        text: what prometheus.py has made of it; empty before.
+        encoded: what otlp.py has made of it; empty before.
+    """
+
+    __slots__ = ("encoded", "text")
+
+    def __init__(self, *labels: dict[str, str]) -> None:
+        """Take over *labels*, later ones before earlier ones."""
+        super().__init__()
+        for each in labels:
+            self.update(each)
+        self.text = ""
+        self.encoded = b""
+
+
+class Column(Iterable[Observation]):
+    """
+    The observations of one callback, side by side.
+
+    Attributes:
+        values: one number for each label set; None: that one is not observed.
+        labels: the label sets, in the same order. May be shared with other columns.
+    """
+
+    __slots__ = ("labels", "values")
+
+    def __init__(self, values: Sequence[float | None], labels: Sequence[Labels]) -> None:
+        """Take *values* and *labels*, of the same length."""
+        self.values = values
+        self.labels = labels
+
+    def known(self) -> Iterator[tuple[float, Labels]]:
+        """Go through those that are observed."""
+        for value, labels in zip(self.values, self.labels, strict=True):
+            if value is not None:
+                yield value, labels
+
+    def __iter__(self) -> Iterator[Observation]:
+        """Go through them as the API has them."""
+        return (Observation(value, labels) for value, labels in self.known())
+
+    @classmethod
+    def of(cls, observations: Iterable[Observation]) -> "Column":
+        """Return any callback's *observations* as a column."""
+        if isinstance(observations, cls):
+            return observations
+        found = list(observations)
+        labels = [
+            Labels({name: str(value) for name, value in (each.attributes or {}).items()})
+            for each in found
+        ]
+        return cls([each.value for each in found], labels)
