@@ -144,8 +144,10 @@ class Peer:
         self.gate.set()
         self.requests = 0
         self.url = ""
+        self.connections: set[asyncio.Task[None] | None] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.add(asyncio.current_task())
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -174,6 +176,7 @@ async def peer() -> AsyncIterator[Peer]:
     server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/any/path"
     yield server
     listening.close()
+    await asyncio.gather(*(each for each in server.connections if each))
 
 
 pytestmark = pytest.mark.anyio
