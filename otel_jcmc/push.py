@@ -4,18 +4,18 @@ The wire format of a push: bytes in, a checked Report out.
 In comes the body of `POST /metrics/push`; out goes a Report with the fields that are well formed,
 by the catalogue's ids, and the list of those that were dropped and why. Strict about
 identity (PushRefused), tolerant of everything else: one bad field costs that field. Every check
-follows from a row of catalogue.py. Called by receiver.py once per push.
+follows from a row of catalogue.py. A push in which all is well is known by its shape
+(push_shape.py); what is here tells what is wrong with any other. Called by receiver.py once per
+push.
 """
 
 import json
 import math
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from otel_jcmc.catalogue import (
-    ATTRIBUTES,
     CLIENT,
     CONFERENCE,
     LAST_METRIC_ID,
@@ -28,11 +28,9 @@ from otel_jcmc.catalogue import (
 from otel_jcmc.checks import echo, text_fault
 from otel_jcmc.faults import Fault, PushRefused, Reason
 from otel_jcmc.push_session import Session, take_session
-
-MAX_TRANSPORTS = 8
+from otel_jcmc.push_shape import ABSENT, MAX_TRANSPORTS, labels_of, take_ordinary
 
 _NUMBERS = (int, float)
-_ABSENT: Final = frozenset(("", "undefined"))
 _METRIC_OF = {row.field: row for row in METRICS}
 _BOUNDS_OF = {
     row.field: (row.id - 1, row.minimum, row.maximum) for row in METRICS if not row.is_list
@@ -40,14 +38,8 @@ _BOUNDS_OF = {
 _BAD: Final = object()
 
 
-def _labels_of(scope: Scope) -> dict[str, Attribute]:
-    """Return the attributes that a metric's `labels` may hold, by their key on the wire."""
-    rows = (row for row in ATTRIBUTES if row.scope is scope and ".labels." in row.field)
-    return {row.field.rpartition(".")[2]: row for row in rows}
-
-
-_QUALITY_LABELS = _labels_of(Scope.QUALITY)
-_PATH_LABELS = _labels_of(Scope.PATH)
+_QUALITY_LABELS = labels_of(Scope.QUALITY)
+_PATH_LABELS = labels_of(Scope.PATH)
 _NO_LABELS: dict[str, Attribute] = {}
 _LABELS_OF = {
     row.field: _QUALITY_LABELS if row.field == "connectionquality" else _NO_LABELS
@@ -55,8 +47,7 @@ _LABELS_OF = {
 }
 
 
-@dataclass(slots=True)
-class Report:
+class Report(msgspec.Struct, gc=False):
     """
     One participant's state as one push tells it.
 
@@ -74,7 +65,7 @@ class Report:
     session: Session
     attributes: dict[int, Any]
     numbers: list[Any]
-    dropped: list[Fault] = field(default_factory=list)
+    dropped: list[Fault] = []  # msgspec makes a new one each time
 
 
 def parse_push(body: bytes, collect: frozenset[str] = frozenset()) -> Report:
@@ -83,6 +74,17 @@ def parse_push(body: bytes, collect: frozenset[str] = frozenset()) -> Report:
 
     Raises:
         PushRefused: not a JSON object, wrong identity (every fault of it), or nothing kept.
+    """
+    ordinary = take_ordinary(body, collect)
+    return _report(*ordinary, []) if ordinary else parse_by_field(body, collect)
+
+
+def parse_by_field(body: bytes, collect: frozenset[str]) -> Report:
+    """
+    Check a push field by field, whatever it is; it costs three times as much.
+
+    Raises:
+        PushRefused: as `parse_push`.
     """
     push = _decode(body)
     if type(push) is not dict:
@@ -98,6 +100,13 @@ def parse_push(body: bytes, collect: frozenset[str] = frozenset()) -> Report:
     kept += _metrics(push.get("metrics"), numbers, attributes, dropped, collect)
     if not kept:
         raise PushRefused([Fault("metrics", Reason.NOTHING_KEPT), *dropped])
+    return _report(session, attributes, numbers, dropped)
+
+
+def _report(
+    session: Session, attributes: dict[int, Any], numbers: list[Any], dropped: list[Fault]
+) -> Report:
+    """Return what was found as a Report."""
     return Report(
         attributes[CONFERENCE.id],
         attributes[CLIENT.id],
@@ -267,7 +276,7 @@ def _labels(
         row = known.get(key)
         if row is None:
             dropped.append(Fault(f"{where}.labels.{echo(key)}", Reason.UNKNOWN_FIELD))
-        elif value is None or (type(value) is str and value in _ABSENT):
+        elif value is None or (type(value) is str and value in ABSENT):
             continue
         elif reason := text_fault(value, row):
             dropped.append(Fault(f"{where}.labels.{key}", reason))

@@ -6,8 +6,9 @@ alone. Called by push.py; the rules are those of docs/push.md.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from otel_jcmc.catalogue import MEETING, SESSION
 from otel_jcmc.checks import echo, number_fault, text_fault, whole_number_fault
@@ -20,8 +21,7 @@ END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
 MAX_AGE_MS = 86_400_000
 
 
-@dataclass(slots=True)
-class Session:
+class Session(msgspec.Struct, gc=False):
     """
     One participant's stay, as far as the push tells.
 

@@ -25,7 +25,8 @@ from otel_jcmc.gauges import declare
 from otel_jcmc.participants import from_value, to_write
 from otel_jcmc.prometheus import render
 from otel_jcmc.provider import GaugeProvider
-from otel_jcmc.push import Report, parse_push
+from otel_jcmc.push import Report, parse_by_field, parse_push
+from otel_jcmc.push_shape import take_ordinary
 from otel_jcmc.snapshot import bound
 
 COLLECT = frozenset(("collect_username", "collect_addresses"))
@@ -292,6 +293,25 @@ def test_nothing_is_exported_that_was_not_sent(body: bytes, naming: Naming) -> N
                 for value in sent_values(sent["metrics"], field)
                 if 0 <= value <= BOUNDS[field]
             )
+
+
+@many
+@given(bodies | good_push.map(lambda push: json.dumps(push).encode()))
+def test_a_push_of_the_ordinary_shape_is_what_its_fields_tell(body: bytes) -> None:
+    """Down to what is an integer and what is not: it is stored as it was sent."""
+    for collect in (COLLECT, frozenset[str]()):
+        if ordinary := take_ordinary(body, collect):
+            report = parse_by_field(body, collect)
+            told = (report.session, report.attributes, report.numbers)
+            assert report.dropped == []
+            assert ordinary == told
+            assert repr(ordinary[2]) == repr(told[2])
+
+
+@many
+@given(good_push)
+def test_a_push_in_which_all_is_well_is_of_the_ordinary_shape(push: Any) -> None:
+    assert take_ordinary(json.dumps(push).encode(), COLLECT)
 
 
 @many
