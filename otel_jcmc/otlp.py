@@ -1,35 +1,20 @@
 """
-Collected gauges -> the SDK's OTLP exporters.
+The SDK's OTLP exporters, as we use them.
 
-`batches` turns one collection into the SDK's data model, in pieces that any receiver takes: gRPC
-servers refuse messages over 4 MiB. `make_exporter` returns the SDK's own exporter, which reads
-endpoint, headers, TLS, time-out and compression from the standard `OTEL_EXPORTER_OTLP_*`
-variables. Called by exporter.py in its own process, and by app.py for our own metrics.
+`make_exporter` returns the SDK's own exporter, which reads endpoint, headers, TLS, time-out and
+compression from the standard `OTEL_EXPORTER_OTLP_*` variables. Called by exporter.py in its own
+process, and by app.py for our own metrics.
 
 Source: OpenTelemetry protocol exporter specification, protocol/exporter.md.
 """
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from opentelemetry.sdk.metrics.export import (
-    Gauge,
-    Metric,
-    MetricExporter,
-    MetricExportResult,
-    MetricsData,
-    NumberDataPoint,
-    ResourceMetrics,
-    ScopeMetrics,
-)
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 
-from otel_jcmc import __version__
 from otel_jcmc.faults import ExporterCannotStart
-from otel_jcmc.provider import Collected
 
 log = logging.getLogger(__name__)
 # Where the SDK's exporters log each try that fails.
@@ -37,41 +22,6 @@ _SDK_LOGGERS: Final = (
     "opentelemetry.exporter.otlp.proto.grpc.exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
 )
-
-MAX_POINTS: Final = 8_000
-# Of the 4 MiB that gRPC servers take by default, with room for what the estimate leaves out.
-MAX_BYTES: Final = 3_000_000
-# Time, value, and the tags and lengths of a point and of each of its attributes.
-_POINT_BYTES: Final = 32
-_ATTRIBUTE_BYTES: Final = 12
-_SCOPE: Final = InstrumentationScope("otel_jcmc", __version__)
-
-
-def batches(
-    gauges: Iterable[Collected], resource: Resource, time_unix_nano: int
-) -> Iterator[MetricsData]:
-    """Return the points of *gauges*, in messages of at most MAX_POINTS and about MAX_BYTES."""
-    metrics: list[Metric] = []
-    points = size = 0
-    # Label sets are shared by a participant's series: measure each once.
-    sizes: dict[int, int] = {}
-    for gauge in gauges:
-        pending: list[NumberDataPoint] = []
-        for observation in gauge.observations:
-            labels: Any = observation.attributes
-            grown = sizes.get(id(labels))
-            if grown is None:
-                grown = sizes[id(labels)] = _size(labels)
-            if points and (points >= MAX_POINTS or size + grown > MAX_BYTES):
-                _add(metrics, gauge, pending)
-                yield _message(metrics, resource)
-                metrics, pending, points, size = [], [], 0, 0
-            pending.append(NumberDataPoint(labels, 0, time_unix_nano, observation.value))
-            points += 1
-            size += grown
-        _add(metrics, gauge, pending)
-    if metrics:
-        yield _message(metrics, resource)
 
 
 def make_exporter(
@@ -100,6 +50,38 @@ def make_exporter(
         raise ExporterCannotStart(f"OTEL_EXPORTER_OTLP_*: {error}") from error
 
 
+def take_requests(exporter: Any) -> MetricExporter:
+    """
+    Make the SDK's *exporter* send the requests of otlp_points.py as they are, and encode nothing.
+
+    Endpoint, headers, TLS, compression, time-out and retries stay its own.
+
+    Raises:
+        ExporterCannotStart: this version of the SDK has no place to do that.
+    """
+    if hasattr(exporter, "_translate_data") and hasattr(exporter, "_count_data"):  # gRPC
+        exporter._translate_data = lambda request: request
+        exporter._count_data = count_points
+    elif hasattr(exporter, "_export_batch"):  # HTTP
+        exporter.export = lambda request, *_times, **_options: exporter._export_batch(request)
+    else:
+        raise ExporterCannotStart(
+            "this version of opentelemetry-exporter-otlp is not known: install those of"
+            " requirements/runtime.txt"
+        )
+    return cast("MetricExporter", exporter)
+
+
+def count_points(request: Any) -> int:
+    """Return how many points *request* has."""
+    return sum(
+        len(metric.gauge.data_points)
+        for resource in request.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    )
+
+
 class WatchedExporter(MetricExporter):
     """The SDK's exporter, which logs a receiver's absence once instead of at every try."""
 
@@ -121,9 +103,9 @@ class WatchedExporter(MetricExporter):
         return False
 
     def export(
-        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
+        self, metrics_data: Any, timeout_millis: float = 10_000, **kwargs: Any
     ) -> MetricExportResult:
-        """Export, and say so when it begins or ceases to work."""
+        """Export what the SDK's exporter takes, and say so when it begins or ceases to work."""
         self._thread, self._why = threading.get_ident(), ""
         try:
             result = self._exporter.export(metrics_data, timeout_millis, **kwargs)
@@ -145,23 +127,3 @@ class WatchedExporter(MetricExporter):
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Delegate."""
         self._exporter.shutdown(timeout_millis, **kwargs)
-
-
-def _size(labels: dict[str, str]) -> int:
-    """Return about how many bytes a point with *labels* takes, rather too many."""
-    texts = sum(
-        len(name) + (len(text) if text.isascii() else 4 * len(text))
-        for name, text in labels.items()
-    )
-    return _POINT_BYTES + len(labels) * _ATTRIBUTE_BYTES + texts
-
-
-def _add(metrics: list[Metric], gauge: Collected, points: list[NumberDataPoint]) -> None:
-    """Add the *points* of *gauge* to *metrics*, if there are any."""
-    if points:
-        metrics.append(Metric(gauge.name, gauge.description, gauge.unit, Gauge(points)))
-
-
-def _message(metrics: list[Metric], resource: Resource) -> MetricsData:
-    """Return the message that holds *metrics*."""
-    return MetricsData([ResourceMetrics(resource, [ScopeMetrics(_SCOPE, metrics, "")], "")])

@@ -54,14 +54,14 @@ EMPTY = Snapshot()
 _current: ContextVar[Snapshot] = ContextVar("otel_jcmc_snapshot", default=EMPTY)
 
 
-async def take(store: Store) -> Snapshot:
+async def take(store: Store, before: Snapshot = EMPTY) -> Snapshot:
     """
-    Read everyone who is live now.
+    Read everyone who is live now; *before* is an earlier snapshot, as in `decode`.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
     """
-    return decode(await store.read_live())
+    return decode(await store.read_live(), before)
 
 
 def decode(stored: Iterable[tuple[bytes, bytes]], before: Snapshot = EMPTY) -> Snapshot:

@@ -1,25 +1,22 @@
 """Collected gauges on their way to an OTLP receiver: pieces, names, values, headers, TLS."""
 
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from harness import CLIENT_ID
-from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.resources import Resource
 from otlp_sink import OtlpSink, Point
 from people import person, snapshot_of
 
-from otel_jcmc import otlp, snapshot
+from otel_jcmc import snapshot
 from otel_jcmc.catalogue import Naming
 from otel_jcmc.faults import ExporterCannotStart
 from otel_jcmc.gauges import declare
-from otel_jcmc.observations import Column
-from otel_jcmc.otlp import WatchedExporter, batches, make_exporter
+from otel_jcmc.otlp import WatchedExporter, make_exporter, take_requests
+from otel_jcmc.otlp_points import requests
 from otel_jcmc.participants import Participant
 from otel_jcmc.provider import Collected, GaugeProvider
 from otel_jcmc.telemetry import make_resource
@@ -66,39 +63,6 @@ def collect(participants: list[Participant], naming: Naming = Naming.JCMC) -> li
         return provider.collect()
 
 
-def points_of(message: MetricsData) -> list[tuple[str, str, float]]:
-    """Return the points of one message as (metric, label `n`, value)."""
-    return [
-        (metric.name, str((point.attributes or {}).get("n")), point.value)  # type: ignore[union-attr]
-        for resource in message.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        for point in metric.data.data_points
-    ]
-
-
-# Pieces.
-
-
-def test_a_big_collection_is_split_by_points_and_loses_none() -> None:
-    gauges = [
-        Collected(name, "s", "", [Column.of(Observation(n, {"n": str(n)}) for n in range(count))])
-        for name, count in (("one", 7_990), ("two", 20), ("none", 0), ("three", 20_000))
-    ]
-    messages = [points_of(message) for message in batches(gauges, RESOURCE, 1)]
-    assert [len(message) for message in messages] == [8_000, 8_000, 8_000, 4_010]
-    assert [point for message in messages for point in message] == [
-        (name, str(n), n)
-        for name, count in (("one", 7_990), ("two", 20), ("three", 20_000))
-        for n in range(count)
-    ]
-
-
-def test_nothing_collected_is_no_message() -> None:
-    assert list(batches([], RESOURCE, 1)) == []
-    assert list(batches([Collected("one", "", "", [])], RESOURCE, 1)) == []
-
-
 def wide(number: int, letter: str) -> Participant:
     """Return a participant whose texts are as long as a push may have them."""
     texts = dict.fromkeys((69, 70, 71, 72, 73, 74), letter * 256)
@@ -106,43 +70,6 @@ def wide(number: int, letter: str) -> Participant:
     rtts = [[n, path | {83: f"{n}{letter * 255}"}] for n in range(8)]
     room = f"{number:05d}" + letter * 251
     return participant(letter * 128, room, EVERYTHING | texts | {13: rtts})
-
-
-@pytest.mark.parametrize("naming", list(Naming))
-@pytest.mark.parametrize("letter", ["x", "會", "🎥"])
-def test_every_message_is_below_what_grpc_takes_as_it_is_encoded(
-    letter: str, naming: Naming
-) -> None:
-    """A room's name may have 256 characters of four bytes each."""
-    gauges = collect([wide(number, letter) for number in range(300)], naming)
-    expected = sum(len(gauge.observations) for gauge in gauges)
-    sizes = []
-    for message in batches(gauges, RESOURCE, time.time_ns()):
-        encoded = encode_metrics(message)
-        sizes.append(encoded.ByteSize())
-        expected -= sum(
-            len(metric.gauge.data_points)
-            for scope in encoded.resource_metrics[0].scope_metrics
-            for metric in scope.metrics
-        )
-    assert expected == 0
-    assert len(sizes) >= 2
-    assert max(sizes) < GRPC_LIMIT
-    # Not in crumbs either: the estimate is too large by a factor of two at most.
-    assert sum(sizes) / len(sizes) > 900_000
-
-
-@pytest.mark.parametrize("length", [0, 1, 13, 126, 127, 128, 129, 1_024])
-def test_the_estimate_of_a_point_is_not_below_its_size(length: int) -> None:
-    for count in (1, 3, 20):
-        labels = {f"n{n}": "x" * length for n in range(count)}
-        (message,) = batches(
-            [Collected("m", "", "", [Column.of([Observation(0.1, labels)] * 50)])],
-            RESOURCE,
-            time.time_ns(),
-        )
-        points = encode_metrics(message).resource_metrics[0].scope_metrics[0].metrics[0].gauge
-        assert points.ByteSize() <= 50 * otlp._size(labels)
 
 
 # What arrives.
@@ -182,11 +109,11 @@ def push(
     endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
     with monkeypatch.context() if monkeypatch else pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        exporter = make_exporter(protocol, 5)
+        exporter = take_requests(make_exporter(protocol, 5))
     try:
         return [
             exporter.export(message)
-            for message in batches(gauges, resource, 1_700_000_000_123_456_789)
+            for message in requests(gauges, resource, 1_700_000_000_123_456_789)
         ]
     finally:
         exporter.shutdown()
@@ -360,8 +287,8 @@ def test_tls_with_an_unknown_ca_is_refused(
     with OtlpSink(tls=certificate) as sink:
         endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        exporter = make_exporter(protocol, 1)
-        (message,) = batches(collect([participant()]), RESOURCE, 1)
+        exporter = take_requests(make_exporter(protocol, 1))
+        (message,) = requests(collect([participant()]), RESOURCE, 1)
         assert exporter.export(message) is MetricExportResult.FAILURE
         assert sink.tries == 0
         exporter.shutdown()
@@ -381,11 +308,16 @@ def test_an_endpoint_that_is_given_is_the_collectors_and_wins(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     with OtlpSink() as sink:
         for protocol, endpoint in (("grpc", sink.grpc_endpoint), ("http", sink.http_endpoint)):
-            exporter = make_exporter(protocol, 5, endpoint)
-            (message,) = batches(collect([participant()]), RESOURCE, 1)
+            exporter = take_requests(make_exporter(protocol, 5, endpoint))
+            (message,) = requests(collect([participant()]), RESOURCE, 1)
             assert exporter.export(message) is MetricExportResult.SUCCESS
             exporter.shutdown()
         assert len(sink.points()) == 26
+
+
+def test_an_sdk_that_is_not_known_is_told_in_one_line() -> None:
+    with pytest.raises(ExporterCannotStart, match=r"this version of opentelemetry-exporter-otlp"):
+        take_requests(object())
 
 
 class Answers(MetricExporter):
