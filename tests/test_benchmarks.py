@@ -138,14 +138,13 @@ class Peer:
     Attributes:
         answering: number of a request -> its answer, None to hang up without one.
         silent: numbers of requests that are never answered.
-        gate: what the first request waits for.
+        stall_seconds: how long the first request waits for its answer.
     """
 
     def __init__(self) -> None:
         self.answering: Answering = lambda _: OK
         self.silent: set[int] = set()
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.stall_seconds = 0.0
         self.requests = 0
         self.url = ""
         self.connections: set[asyncio.Task[None] | None] = set()
@@ -161,7 +160,7 @@ class Peer:
                 number = self.requests
                 self.requests += 1
                 if number == 0:
-                    await self.gate.wait()
+                    await asyncio.sleep(self.stall_seconds)
                 answer = self.answering(number)
                 if answer is None:
                     break
@@ -178,7 +177,8 @@ async def peer() -> AsyncIterator[Peer]:
     server = Peer()
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/any/path"
-    yield server
+    async with asyncio.timeout(30):
+        yield server
     listening.close()
     await asyncio.gather(*(each for each in server.connections if each))
 
@@ -240,8 +240,7 @@ async def test_a_push_that_is_never_answered_is_lost_in_the_end(rate: float) -> 
 async def test_latency_counts_from_the_time_a_push_was_meant_for() -> None:
     """The one connection is busy while nine more are due: they have waited as well."""
     async with peer() as server:
-        server.gate.clear()
-        asyncio.get_running_loop().call_later(0.4, server.gate.set)
+        server.stall_seconds = 0.4
         result = await generate(Order(server.url, connections=1, rate=100, seconds=0.1))
     assert result.answers == {"200": 10}
     assert result.longest > 200
