@@ -4,11 +4,11 @@ A participant in Redis: its keys, its stored value, and back.
 A checked Report becomes a `Write`; a stored value becomes a `Participant`. The keys and values are
 written by participants.lua alone, which store.py sends.
 
-    jcmc:{07}:participant:<digest>   the participant's last push, with a native TTL
-    jcmc:{07}:live                   index of the partition: digest -> expiry in ms of Redis's clock
-    jcmc:{07}:ended                  sessions that left: "digest:session" -> until when it is known
+    jcmc:{03}:participant:<digest>   the participant's last push, with a native TTL
+    jcmc:{03}:live                   index of the partition: digest -> expiry in ms of Redis's clock
+    jcmc:{03}:ended                  sessions that left: "digest:session" -> until when it is known
 
-The digest is BLAKE2b-128 of conference, client id and participant id; its first digit is the
+The digest is BLAKE2b-128 of conference, client id and participant id; its first digit tells the
 partition. A value is one msgpack array: schema, start of the session (ms), its last seq, its id,
 attributes, numbers. The attributes are themselves msgpack by catalogue id, kept as bytes because
 they hardly ever change from push to push and are known again by their bytes; the number of the
@@ -26,7 +26,9 @@ import msgspec
 from otel_jcmc.catalogue import ATTRIBUTES, CLIENT, CONFERENCE, LAST_METRIC_ID, METRICS, PARTICIPANT
 from otel_jcmc.push import Report
 
-PARTITIONS: Final = 16
+PARTITIONS: Final = 4
+# A digest's first digit -> its partition.
+PARTITION_OF: Final = {f"{digit:x}": digit % PARTITIONS for digit in range(16)}
 SCHEMA: Final = 2
 # A client that pushes every n seconds lives for 3 n, but for no longer than this by its own word.
 MAX_CLIENT_TTL_MS: Final = 300_000

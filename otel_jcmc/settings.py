@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         ge=0,
         validation_alias=_named("JCMC_LIMIT_PARTICIPANTS"),
         description="Most live participants, over all replicas; newcomers beyond are refused, those"
-        " already seen go on; 0 for any number. Kept for each sixteenth alone, so it is met"
+        " already seen go on; 0 for any number. Kept for each quarter alone, so it is met"
         " within a few percent.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(

@@ -20,7 +20,7 @@ from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from otel_jcmc.faults import Reason, StoreUnavailable
 from otel_jcmc.link import TIMEOUT_SECONDS, Command, Link
-from otel_jcmc.participants import PARTITIONS, Write
+from otel_jcmc.participants import PARTITION_OF, PARTITIONS, Write
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Store:
 
         Args:
             participant_limit: most participants in all, 0 for any number. It is kept for each
-                partition alone, a sixteenth of it, so a small limit is met only roughly.
+                partition alone, a quarter of it, so a small limit is met only roughly.
             on_batch: called after each batch with the seconds its oldest push has waited.
         """
         self._prefix = key_prefix
@@ -143,10 +143,10 @@ class Store:
 
     async def _commit(self, batch: list[_Waiting], seconds: float) -> None:
         """Send *batch* to Redis and give everyone in it an answer, within *seconds*."""
-        parts: dict[str, list[_Waiting]] = {}
+        parts: dict[int, list[_Waiting]] = {}
         for waiting in batch:
-            parts.setdefault(waiting[0].member[0], []).append(waiting)
-        commands = [self._command(digit, part) for digit, part in parts.items()]
+            parts.setdefault(PARTITION_OF[waiting[0].member[0]], []).append(waiting)
+        commands = [self._command(partition, part) for partition, part in parts.items()]
         replies = await self._run(self._writes, commands, min(seconds, TIMEOUT_SECONDS))
         for part, reply in zip(parts.values(), replies, strict=True):
             if isinstance(reply, bytes) and len(reply) == len(part):
@@ -158,9 +158,9 @@ class Store:
                 _fail(part, StoreUnavailable(reason))
         self._note_refusal(replies)
 
-    def _command(self, digit: str, part: list[_Waiting]) -> Command:
+    def _command(self, partition: int, part: list[_Waiting]) -> Command:
         """Return the script call for one partition's share of a batch."""
-        base = self._base(int(digit, 16))
+        base = self._base(partition)
         keys: list[str] = [f"{base}live", f"{base}ended"]
         args: list[Any] = [self._limit, REMEMBER_ENDED_MS, PRUNE_BEHIND_MS]
         for write, _, _ in part:

@@ -239,7 +239,7 @@ def test_the_address_of_the_store_is_not_in_the_log_of_its_absence(storeless: Se
 
 
 def test_newcomers_beyond_the_limit_wait_and_who_is_there_goes_on(short_path: Path) -> None:
-    """One in each sixteenth of the participants: of forty, some are refused, and stay so."""
+    """Four in each quarter of the participants: of forty, some are refused, and stay so."""
     with Service(short_path, JCMC_LIMIT_PARTICIPANTS="16") as service:
         answers = {
             name: service.push(push_body(participant=name))
