@@ -151,6 +151,13 @@ def test_what_is_no_push_or_tells_nothing_is_not_ordinary(body: bytes) -> None:
     assert take_ordinary(body, NOBODY) is None
 
 
+def test_a_number_stands_at_the_place_of_its_id() -> None:
+    body = push_body(metrics={"jitter_upload": {"value": 7}})
+    found = take_ordinary(json.dumps(body).encode(), NOBODY)
+    assert found is not None
+    assert found[2] == [*[None] * 13, 7, *[None] * 16]
+
+
 def test_what_is_personal_is_kept_by_its_setting_alone() -> None:
     for collect, kept in ((NOBODY, set()), (frozenset({"collect_username"}), {70})):
         found = take_ordinary(push(), collect)
