@@ -55,7 +55,7 @@ def draw_scaling(points: Points, path: Path) -> None:
             points,
             {"OpenMetrics, gzip": ("openmetrics_ms", BLUE), "plain text": ("plain_ms", ORANGE)},
         )
-        _lines(top[1], "CPU for a series of it, µs", points, {"": ("series_us", BLUE)})
+        _lines(top[1], "CPU for a series of a scrape, µs", points, {"": ("series_us", BLUE)})
         _lines(bottom[0], "CPU for a push, µs", points, {"": ("push_us", BLUE)})
         _lines(bottom[1], "Memory of the service, MB", points, {"": ("rss_mb", BLUE)})
         for axes in bottom:
