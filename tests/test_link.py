@@ -25,11 +25,17 @@ async def answering(path: Path, answer: Callable[[int], list[bytes]]) -> AsyncIt
     To each later command, the first of its connection being number 0, it sends the pieces that
     *answer* returns for its number, one after the other.
     """
-
     served: list[asyncio.StreamWriter] = []
+    serving: list[Any] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served.append(writer)
+        serving.append(asyncio.current_task())
+        # The link may hang up in the middle of an answer.
+        with suppress(ConnectionError):
+            await converse(reader, writer)
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         commands, count = hiredis.Reader(), 0
         while received := await reader.read(65_536):
             commands.feed(received)
@@ -51,6 +57,7 @@ async def answering(path: Path, answer: Callable[[int], list[bytes]]) -> AsyncIt
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
+    await asyncio.gather(*serving)
     await server.wait_closed()
 
 
