@@ -19,7 +19,7 @@ Redis never mix two metrics.
 import uuid
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -68,7 +68,7 @@ _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 _SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")
 
 
-class Write(NamedTuple):
+class Write(msgspec.Struct, frozen=True, gc=False):
     """
     One push as the script takes it.
 
@@ -136,12 +136,15 @@ class Participant(msgspec.Struct, gc=False):
 def to_write(report: Report, expiration_ms: int) -> Write:
     """Return what Redis is to hold for *report*, for at least *expiration_ms*."""
     session = report.session
+    ttl_ms = expiration_ms
+    if session.interval_ms:
+        ttl_ms = max(ttl_ms, min(3 * session.interval_ms, MAX_CLIENT_TTL_MS))
     who = f"{report.conference}\0{report.client_id}\0{report.participant_id}"
     return Write(
         blake2b(who.encode(), digest_size=16).hexdigest(),
         session.id,
         session.seq,
-        max(expiration_ms, min(3 * session.interval_ms, MAX_CLIENT_TTL_MS)),
+        ttl_ms,
         b"" if session.end else _encode(_encode(report.attributes)) + _encode(report.numbers),
     )
 

@@ -53,8 +53,8 @@ class _Push:
 class PushProtocol(HttpToolsProtocol):
     """One connection; it is closed when a head grows beyond MAX_HEAD_BYTES, or when it is idle."""
 
-    # The last answer as bytes, which is nearly always the next one's too.
-    _known: tuple[Answer | None, Any, bytes] = (None, None, b"")
+    # The last answer as bytes, which is nearly always the next one's too; whether it says close.
+    _known: tuple[Answer | None, Any, bytes, bool] = (None, None, b"", False)
     cycle: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -64,6 +64,7 @@ class PushProtocol(HttpToolsProtocol):
         self._push = self.cycle = _Push()
         self._head_bytes = 0
         self._is_in_head = True
+        self._is_old: bool | None = None
         self._too_slow: TimerHandle | None = None
         self._idle_since = inf
         self._idle_timer: TimerHandle | None = None
@@ -118,7 +119,10 @@ class PushProtocol(HttpToolsProtocol):
             self.cycle = push = self._push
             push.more_body = True
             push.response_complete = False
-            push.keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+            if self._is_old is None:
+                # Asked once: nobody changes the version in the middle of a connection.
+                self._is_old = parser.get_http_version() == "1.0"
+            push.keep_alive = parser.should_keep_alive() and not self._is_old
         else:
             self._go_by_asgi()
 
@@ -191,17 +195,15 @@ class PushProtocol(HttpToolsProtocol):
             return
         push.response_complete = True
         defaults = self.server_state.default_headers
-        known, at, text = PushProtocol._known
+        known, at, text, says_close = PushProtocol._known
         if answer is not known or at is not defaults:
-            text = _text(answer, defaults)
-            PushProtocol._known = (answer, defaults, text)
-        if push.keep_alive:
+            text, says_close = _text(answer, defaults), CLOSE in answer.headers
+            PushProtocol._known = (answer, defaults, text, says_close)
+        if push.keep_alive and not says_close:
             transport.write(text)
-            if CLOSE in answer.headers:
-                transport.close()
         else:
             head, end, body = text.partition(b"\r\n\r\n")
-            told = b"" if CLOSE in answer.headers else b"\r\nconnection: close"
+            told = b"" if says_close else b"\r\nconnection: close"
             transport.write(head + told + end + body)
             transport.close()
         self.on_response_complete()
@@ -209,13 +211,12 @@ class PushProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Begin the next request that waits, or to be idle; uvicorn's cycle calls this too."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-        else:
-            self._idle_since = self.loop.time()
+        self._idle_since = self.loop.time()
+        if (self.pipeline or self.flow.read_paused) and not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._idle_since = inf
+                self._start_asgi_task(*self.pipeline.pop())
 
     # One timer, set anew when it is over: uvicorn's own, one an answer, costs more than the parser.
 

@@ -117,11 +117,11 @@ class Store:
 
         It may hear it before this returns. Only the first word counts, should there be another.
         """
-        self._queued_bytes += len(write.payload)
-        if len(self._queue) >= QUEUE_PUSHES or self._queued_bytes > QUEUE_BYTES:
-            self._queued_bytes -= len(write.payload)
+        queued_bytes = self._queued_bytes + len(write.payload)
+        if len(self._queue) >= QUEUE_PUSHES or queued_bytes > QUEUE_BYTES:
             done(StoreUnavailable(Reason.STORE_BUSY))
             return
+        self._queued_bytes = queued_bytes
         self._queue.append((write, done, monotonic()))
         if self._flushing is None:
             self._flushing = asyncio.get_running_loop().create_task(self._flush())
@@ -131,7 +131,7 @@ class Store:
         try:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH_PUSHES], self._queue[BATCH_PUSHES:]
-                self._queued_bytes -= sum(len(write.payload) for write, _, _ in batch)
+                self._queued_bytes -= sum([len(write.payload) for write, _, _ in batch])
                 oldest = batch[0][2]
                 try:
                     await self._commit(batch, oldest + PUSH_SECONDS - monotonic())
@@ -162,9 +162,10 @@ class Store:
         """Return the script call for one partition's share of a batch."""
         base = self._base(partition)
         keys: list[str] = [f"{base}live", f"{base}ended"]
+        start = f"{base}participant:"
         args: list[Any] = [self._limit, REMEMBER_ENDED_MS, PRUNE_BEHIND_MS]
         for write, _, _ in part:
-            keys.append(f"{base}participant:{write.member}")
+            keys.append(start + write.member)
             args += (write.session, write.seq, write.ttl_ms, write.payload)
         return ("EVALSHA", _SHA, len(keys), *keys, *args)
 
