@@ -23,7 +23,8 @@ import psutil
 import uvloop
 
 from benchmarks.bodies import CLIENT, WIRE
-from benchmarks.generator import Load, make_load
+from benchmarks.generator import Load
+from benchmarks.loops import make_load
 from benchmarks.machine import Family, Usage, Watch, describe
 from benchmarks.order import Order, Result, to_json
 

@@ -24,8 +24,8 @@ import uvloop
 from harness import Service, eventually
 
 from benchmarks.bench import ROOT
-from benchmarks.generator import generate
 from benchmarks.load import arguments_of
+from benchmarks.loops import generate
 from benchmarks.machine import Family, Watch
 from benchmarks.order import Order, Result, from_json
 

@@ -19,8 +19,8 @@ from benchmarks import results
 from benchmarks.bench import Bench
 from benchmarks.bodies import CLIENT, WIRE
 from benchmarks.browsers import BROWSERS, SHARES, headers
-from benchmarks.generator import generate
 from benchmarks.load import arguments_of
+from benchmarks.loops import generate
 from benchmarks.order import Order, Result
 from benchmarks.profiles import Looks
 from benchmarks.pushes import Pushes
