@@ -470,7 +470,7 @@ def plant(client: redis.Redis, participant: str) -> None:
     """Put a participant into Redis."""
     identity = {64: "standup", 65: CLIENT_ID, 66: participant, 1: 97.5}
     write = to_write(Report("standup", CLIENT_ID, participant, Session(), *apart(identity)), 60_000)
-    base = f"jcmc:{{{int(write.member[0], 16):02d}}}:"
+    base = f"jcmc:{{{int(write.member[0], 16) % 4:02d}}}:"
     value = with_head(write.payload)
     client.set(f"{base}participant:{write.member}", value, px=60_000)
     client.zadd(f"{base}live", {write.member: time.time() * 1000 + 60_000})
