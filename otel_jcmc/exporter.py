@@ -62,14 +62,14 @@ async def run(
     exporter = WatchedExporter(made, "participants")
     renewing = asyncio.create_task(_keep(lease))
     try:
-        live = snapshot.EMPTY
+        stays: snapshot.Stays = {}
         next_push = monotonic() + interval_seconds
         while True:
             await asyncio.sleep(max(0.0, next_push - monotonic()))
             next_push = max(next_push + interval_seconds, monotonic())
             if lease.is_ours:
                 deadline = monotonic() + timeout_seconds
-                report, live = await _export(store, live, provider, exporter, resource, deadline)
+                report, stays = await _export(store, stays, provider, exporter, resource, deadline)
                 _tell(report)
     finally:
         renewing.cancel()
@@ -97,18 +97,18 @@ def _tell(report: Report) -> None:
 
 async def _export(
     store: Store,
-    before: snapshot.Snapshot,
+    stays: snapshot.Stays,
     provider: GaugeProvider,
     exporter: MetricExporter,
     resource: Resource,
     deadline: float,
-) -> tuple[Report, snapshot.Snapshot]:
-    """Read, collect and push once; return what the parent counts, and who was live."""
+) -> tuple[Report, snapshot.Stays]:
+    """Read, collect and push once; return what the parent counts, and the stays of who was live."""
     started = monotonic()
     try:
-        live = await snapshot.take(store, before)
+        live = await snapshot.take(store, stays)
     except StoreUnavailable:
-        return {"outcome": FAILED, "seconds": monotonic() - started}, snapshot.EMPTY
+        return {"outcome": FAILED, "seconds": monotonic() - started}, {}
     with snapshot.bound(live):
         exported = await asyncio.to_thread(_push, provider, exporter, resource, deadline)
     report = {
@@ -117,7 +117,7 @@ async def _export(
         "participants": len(live.participants),
         "conferences": live.conferences,
     }
-    return report, live
+    return report, live.stays
 
 
 def _push(

@@ -7,6 +7,7 @@ Called by gauges.py.
 """
 
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Final
 
 from otel_jcmc.catalogue import (
@@ -58,22 +59,23 @@ def place_of(naming: Naming, row: Metric) -> int:
 
 def _make(naming: Naming, stay: Stay) -> LabelSets:
     """Return the label sets of *stay*."""
-    common = _texts(stay.attributes, _IDENTITY[naming])
+    attributes = stay.attributes
+    common = _texts(attributes, _IDENTITY[naming])
     if naming is Naming.OTEL:
         common[SESSION.otel_name] = stay.session_id
     sets = [Labels(common, dict(fixed)) for fixed in _FIXED[naming]]
-    sets.append(Labels(common, _descriptions(naming, stay)))
+    sets.append(Labels(common, _descriptions(naming, attributes)))
     paths = {
-        row.id: [Labels(common, _texts(path, _PATHS[naming])) for path in stay.attributes[row.id]]
+        row.id: [Labels(common, _texts(path, _PATHS[naming])) for path in attributes[row.id]]
         for row in METRICS
-        if row.id in stay.attributes
+        if row.id in attributes
     }
     return LabelSets(naming, sets, paths)
 
 
-def _descriptions(naming: Naming, stay: Stay) -> dict[str, str]:
+def _descriptions(naming: Naming, attributes: dict[int, Any]) -> dict[str, str]:
     """Return what describes the participant: browser, system, region."""
-    labels = _texts(stay.attributes, _QUALITY[naming])
+    labels = _texts(attributes, _QUALITY[naming])
     if naming is Naming.OTEL and BROWSER_VERSION.otel_name in labels:
         # The convention's example is the major number; the rest would only multiply series.
         version = labels[BROWSER_VERSION.otel_name]
@@ -82,9 +84,9 @@ def _descriptions(naming: Naming, stay: Stay) -> dict[str, str]:
 
 
 def _texts(attributes: dict[int, Any], names: _Names) -> dict[str, str]:
-    """Return those of *attributes* that have a name."""
+    """Return those of *attributes* that have a name; most texts are said of thousands."""
     return {
-        name: words.get(text, text) if words else text
+        name: intern(words.get(text, text) if words else text)
         for id_, (name, words) in names.items()
         if (text := attributes.get(id_)) is not None
     }

@@ -19,6 +19,7 @@ Redis never mix two metrics.
 import uuid
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from sys import intern
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -92,31 +93,31 @@ class Stay:
     What of a participant stays the same from push to push: who it is, and what describes it.
 
     Attributes:
-        attributes: catalogue id -> text; for a list metric [{id: text}, ...]. Not to be changed.
+        conference: the conference's name.
         session: the client's own session id; empty: see `session_id`.
         started_ms: Redis's clock at the session's first push.
-        stored: the attributes as they are stored.
+        stored: the attributes as they are stored, checked; they are needed once, and are small so.
         labels: what labels.py has made of it.
     """
 
-    attributes: dict[int, Any]
+    conference: str
     session: str
     started_ms: float
-    stored: bytes = field(default=b"", compare=False)
+    stored: bytes
     labels: Any = field(default=None, compare=False)
 
     @property
-    def conference(self) -> str:
-        """The conference's name."""
-        name: str = self.attributes[CONFERENCE.id]
-        return name
+    def attributes(self) -> dict[int, Any]:
+        """Catalogue id -> text; for a list metric [{id: text}, ...]. Made anew each time."""
+        return _read_attributes(self.stored)
 
     @property
     def session_id(self) -> str:
         """The session's id: the client's own, else a UUID of version 5 of who and since when."""
         if self.session:
             return self.session
-        who = [self.attributes[row.id] for row in (CONFERENCE, CLIENT, PARTICIPANT)]
+        attributes = self.attributes
+        who = [attributes[row.id] for row in (CONFERENCE, CLIENT, PARTICIPANT)]
         return str(uuid.uuid5(_SESSIONS, "\0".join([*who, repr(self.started_ms)])))
 
 
@@ -149,11 +150,11 @@ def to_write(report: Report, expiration_ms: int) -> Write:
     )
 
 
-def from_value(value: bytes, before: Participant | None = None) -> Participant | None:
+def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
     """
     Return the participant that a stored *value* holds; None if it has another schema.
 
-    *before* is the same one at an earlier time: what has not changed is taken over from it.
+    *known* is what the same one's stay was before, and is taken over if nothing of it has changed.
 
     Raises:
         ValueError: the value is damaged.
@@ -161,20 +162,21 @@ def from_value(value: bytes, before: Participant | None = None) -> Participant |
     try:
         stored = _decode(value)
         numbers = msgspec.structs.astuple(stored.numbers)
-        if before is not None:
-            stay = before.stay
-            if (
-                stay.stored == stored.attributes
-                and stay.started_ms == stored.started_ms
-                and stay.session == stored.session
-            ):
-                return Participant(stay, numbers)
+        if (
+            known is not None
+            and known.stored == stored.attributes
+            and known.started_ms == stored.started_ms
+            and known.session == stored.session
+        ):
+            return Participant(known, numbers)
         attributes = _read_attributes(stored.attributes)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         if value[1:2] != bytes([SCHEMA]):
             return None
         raise ValueError(f"damaged value: {error}") from error
-    stay = Stay(attributes, stored.session, stored.started_ms, stored.attributes)
+    # There are few conferences and many in each.
+    conference = intern(attributes[CONFERENCE.id])
+    stay = Stay(conference, stored.session, stored.started_ms, stored.attributes)
     return Participant(stay, numbers)
 
 

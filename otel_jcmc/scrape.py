@@ -21,7 +21,7 @@ from otel_jcmc import snapshot
 from otel_jcmc.faults import StoreUnavailable
 from otel_jcmc.prometheus import OPENMETRICS, TEXT, render
 from otel_jcmc.provider import GaugeProvider
-from otel_jcmc.snapshot import EMPTY, Snapshot
+from otel_jcmc.snapshot import Stays
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import Telemetry
 
@@ -48,8 +48,8 @@ class Scraper:
     # One thread and not the loop's pool: each thread's memory grows to what a scrape takes and
     # stays, and two renderings at once would only share the interpreter's lock.
     _thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "scrape"))
-    # Of the last scrape; only that thread touches it.
-    _before: Snapshot = EMPTY
+    # Of the last scrape; only that thread touches them.
+    _stays: Stays = field(default_factory=dict)
 
     async def scrape(self, accept: str, accept_encoding: str) -> Exposition:
         """Return the exposition of everyone who is live now, in the format that is asked for."""
@@ -77,7 +77,8 @@ class Scraper:
         self, stored: list[tuple[bytes, bytes]] | None, *, is_openmetrics: bool, is_gzip: bool
     ) -> list[bytes]:
         """Decode what is *stored*, None with Redis away; collect, render and compress."""
-        live = self._before = snapshot.decode(stored or [], self._before)
+        live = snapshot.decode(stored or [], self._stays)
+        self._stays = live.stays
         is_known = stored is not None
         self.telemetry.record_snapshot(
             len(live.participants) if is_known else None, live.conferences if is_known else None

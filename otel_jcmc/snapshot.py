@@ -5,8 +5,8 @@ One read of everyone who is live, shared by all callbacks of a collection.
 ask `current`. A context variable ties the two together, so collections that overlap never share a
 snapshot. Called by scrape.py and exporter.py.
 
-A snapshot may be made with the one before it at hand: what describes a participant is taken over
-from it, with the label sets that were made of it, if the store says it byte for byte again. Who is
+A snapshot may be made with the stays of the one before it: what describes a participant is taken
+over, with the label sets that were made of it, if the store says it byte for byte again. Who is
 live, and in which state, is the store's answer alone.
 """
 
@@ -17,11 +17,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from otel_jcmc.participants import Participant, from_value
+from otel_jcmc.participants import Participant, Stay, from_value
 from otel_jcmc.store import Store
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Stays = dict[bytes, Stay]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,11 @@ class Snapshot:
 
     Attributes:
         participants: in no particular order, each identity once.
-        by_member: the same by their digest.
+        stays: their stays by their digest; all that is worth keeping.
     """
 
     participants: Sequence[Participant] = ()
-    by_member: dict[bytes, Participant] = field(default_factory=dict)
+    stays: Stays = field(default_factory=dict)
     _derived: dict[Hashable, object] = field(default_factory=dict)
 
     def derive(self, make: Callable[["Snapshot"], T]) -> T:
@@ -54,36 +55,38 @@ EMPTY = Snapshot()
 _current: ContextVar[Snapshot] = ContextVar("otel_jcmc_snapshot", default=EMPTY)
 
 
-async def take(store: Store, before: Snapshot = EMPTY) -> Snapshot:
+async def take(store: Store, known: Stays | None = None) -> Snapshot:
     """
-    Read everyone who is live now; *before* is an earlier snapshot, as in `decode`.
+    Read everyone who is live now; *known* are the stays of an earlier snapshot, as in `decode`.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
     """
-    return decode(await store.read_live(), before)
+    return decode(await store.read_live(), known)
 
 
-def decode(stored: Iterable[tuple[bytes, bytes]], before: Snapshot = EMPTY) -> Snapshot:
+def decode(stored: Iterable[tuple[bytes, bytes]], known: Stays | None = None) -> Snapshot:
     """
     Return the snapshot that the *stored* pairs of member and value make.
 
-    A damaged value is left out and logged. *before* is an earlier one, which need not be kept.
+    A damaged value is left out and logged. *known* are the stays of an earlier snapshot.
     """
-    found: dict[bytes, Participant] = {}
-    known = before.by_member.get
+    participants = []
+    stays: Stays = {}
+    stay_of = (known or {}).get
     damaged: ValueError | None = None
     for member, value in stored:
         try:
-            participant = from_value(value, known(member))
+            participant = from_value(value, stay_of(member))
         except ValueError as error:
             damaged = error
             continue
         if participant is not None:
-            found[member] = participant
+            stays[member] = participant.stay
+            participants.append(participant)
     if damaged is not None:
         log.warning("snapshot: left out what could not be read, the last: %s", damaged)
-    return Snapshot(list(found.values()), found)
+    return Snapshot(participants, stays)
 
 
 def current() -> Snapshot:

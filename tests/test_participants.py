@@ -211,7 +211,7 @@ def test_another_schema_is_nobody(stored: bytes) -> None:
 
 def test_what_describes_a_participant_is_taken_over_while_it_stays_the_same() -> None:
     before = read(stored_value({**WHO, 69: "eu", 8: 7}, b"session-one", 1e12))
-    after = from_value(stored_value({**WHO, 69: "eu", 8: 9}, b"session-one", 1e12), before)
+    after = from_value(stored_value({**WHO, 69: "eu", 8: 9}, b"session-one", 1e12), before.stay)
     assert after is not None
     assert after.stay is before.stay
     assert after.numbers[7] == 9
@@ -231,7 +231,7 @@ def test_what_has_changed_is_not_taken_over(
     told: dict[int, Any], session: bytes, started_ms: float
 ) -> None:
     before = read(stored_value({**WHO, 69: "eu"}, b"session-one", 1e12))
-    after = from_value(stored_value(told, session, started_ms), before)
+    after = from_value(stored_value(told, session, started_ms), before.stay)
     assert after == read(stored_value(told, session, started_ms))
 
 
