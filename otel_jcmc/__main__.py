@@ -27,9 +27,6 @@ GRACE_SECONDS: Final = 5
 # While a scrape is rendered in a thread, a push waits for the interpreter's lock this long, not
 # the default 5 ms each time it needs it.
 SWITCH_SECONDS: Final = 0.0005
-# glibc's parameters, by their numbers in malloc.h, which is where the defaults are described too.
-_TRIM_THRESHOLD: Final = (-1, 128 * 1024)
-_ARENA_MAX: Final = (-8, 1)
 
 
 def main() -> None:
@@ -119,10 +116,9 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
 
 def serve(settings: "Settings") -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    # A scrape of 10,000 makes 220,000 objects that live until it ends: looking through them for
-    # garbage meanwhile is a fifth of its cost, and finds none. Imports are the same in small.
+    # A scrape of 10,000 makes tens of thousands of objects that live until it ends: looking through
+    # them for garbage meanwhile costs, and finds none. Imports are the same in small.
     gc.set_threshold(250_000, 20, 50)
-    _give_memory_back()
     try:
         listener = _listen(settings.host, settings.port)
     except OSError as error:
@@ -167,22 +163,6 @@ def serve(settings: "Settings") -> int:
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(run())
     return 0
-
-
-def _give_memory_back() -> None:
-    """
-    Tell glibc to return what a scrape took; before there are threads. Elsewhere nothing is done.
-
-    By default each thread keeps a heap of its own, and the size from which a block is returned
-    when it is free grows up to 32 MiB with the blocks that were: after 20 scrapes of 10,000
-    participants that is a quarter of the process. It costs a scrape nothing that can be measured.
-    """
-    import ctypes
-
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for parameter, value in (_TRIM_THRESHOLD, _ARENA_MAX):
-            mallopt(parameter, value)
 
 
 def _begin(settings: "Settings") -> "EmbeddedStore | None":
