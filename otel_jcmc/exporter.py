@@ -114,10 +114,10 @@ async def _export(
     report = {
         "outcome": OK if exported else FAILED,
         "seconds": monotonic() - started,
-        "participants": len(live.participants),
+        "participants": len(live.stays),
         "conferences": live.conferences,
     }
-    return report, live.stays
+    return report, live.by_member
 
 
 def _push(

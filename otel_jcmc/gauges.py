@@ -6,8 +6,8 @@ current snapshot and return observations, nothing else: what is not in the snaps
 observed, and so is gone from the very next collection. Series that would have the same labels
 become one, with the worst value.
 
-What the participants are is turned into columns once in a collection, one for each metric and one
-for each way to label, so that a callback handles thousands of values in a few steps.
+A snapshot has a column of numbers for each metric, and here it gets one of label sets for each way
+to label, so that a callback handles thousands of values in a few steps.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,6 @@ from otel_jcmc.catalogue import INFO_BRIEF, INFO_NAME, METRICS, Metric, Naming
 from otel_jcmc.labels import LabelSets, labels_of, place_of
 from otel_jcmc.observations import Column, Labels
 from otel_jcmc.snapshot import Snapshot, current
-
-# The numbers of all participants under one id, see Participant.numbers.
-_Numbers = tuple[Any, ...]
-_NOTHING: Final = Column((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +67,7 @@ def _common_brief(rows: list[Metric]) -> str:
 def _observe(naming: Naming, row: Metric, _options: CallbackOptions) -> Column:
     """Return the observations of one *row* in the current snapshot."""
     snapshot = current()
-    numbers = snapshot.derive(_numbers)
-    if not numbers:
-        return _NOTHING
-    known = numbers[row.id - 1]
+    known = snapshot.numbers[row.id - 1]
     if row.is_list:
         column = _paths(row, known, snapshot.derive(_LABEL_SETS[naming]))
     else:
@@ -96,7 +89,7 @@ def _observe_info(_options: CallbackOptions) -> Column:
     return Column([1] * len(labels), labels)
 
 
-def _paths(row: Metric, known: _Numbers, sets: list[LabelSets]) -> Column:
+def _paths(row: Metric, known: list[Any], sets: list[LabelSets]) -> Column:
     """Return one observation for each transport that has labels of its own."""
     values: list[float | None] = []
     labels: list[Labels] = []
@@ -132,14 +125,9 @@ def _one_each(column: Column, row: Metric) -> Column:
     return Column(values, sets)
 
 
-def _numbers(snapshot: Snapshot) -> list[_Numbers]:
-    """Return the numbers of all participants by the ids of their metrics, from 1 on."""
-    return list(zip(*[each.numbers for each in snapshot.participants], strict=True))
-
-
 def _label_sets(naming: Naming, snapshot: Snapshot) -> list[LabelSets]:
     """Return the label sets of each participant."""
-    return [labels_of(naming, each.stay) for each in snapshot.participants]
+    return [labels_of(naming, stay) for stay in snapshot.stays]
 
 
 def _labels(naming: Naming, place: int, snapshot: Snapshot) -> list[Labels]:
@@ -154,7 +142,7 @@ def _has_twins(snapshot: Snapshot) -> bool:
     It has no client id, so a forged session id can do that. In the `jcmc` naming it can't be: the
     labels are what makes the key.
     """
-    return len(set(_identities(snapshot))) < len(snapshot.participants)
+    return len(set(_identities(snapshot))) < len(snapshot.stays)
 
 
 def _identities(snapshot: Snapshot) -> list[tuple[str, ...]]:

@@ -8,7 +8,6 @@ absent beats stale.
 
 import asyncio
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -21,7 +20,7 @@ from otel_jcmc import snapshot
 from otel_jcmc.faults import StoreUnavailable
 from otel_jcmc.prometheus import OPENMETRICS, TEXT, render
 from otel_jcmc.provider import GaugeProvider
-from otel_jcmc.snapshot import Stays
+from otel_jcmc.snapshot import Building, Stays
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import Telemetry
 
@@ -56,13 +55,29 @@ class Scraper:
         started = monotonic()
         is_openmetrics = _wants_openmetrics(accept)
         is_gzip = gzip_accepted(accept_encoding)
-        stored: list[tuple[bytes, bytes]] | None = None
-        with suppress(StoreUnavailable):
-            stored = await self.store.read_live()
+        loop = asyncio.get_running_loop()
+        building = Building(self._stays)
+        adding: list[asyncio.Future[None]] = []
+        is_known = True
+        try:
+            # While one part is decoded the next is on its way.
+            adding += [
+                loop.run_in_executor(self._thread, building.add, pairs)
+                async for pairs in self.store.read_live()
+            ]
+            await asyncio.gather(*adding)
+        except StoreUnavailable:
+            building, is_known = Building({}), False
         self.telemetry.store_up = bool(self.store.up)
-        job = partial(self._render, stored, is_openmetrics=is_openmetrics, is_gzip=is_gzip)
-        pieces = await asyncio.get_running_loop().run_in_executor(self._thread, job)
-        outcome = "failed" if stored is None else "ok"
+        job = partial(
+            self._render,
+            building,
+            is_known=is_known,
+            is_openmetrics=is_openmetrics,
+            is_gzip=is_gzip,
+        )
+        pieces = await loop.run_in_executor(self._thread, job)
+        outcome = "ok" if is_known else "failed"
         self.telemetry.record_export("prometheus", outcome, monotonic() - started)
         headers = {
             "content-type": OPENMETRICS if is_openmetrics else TEXT,
@@ -74,14 +89,13 @@ class Scraper:
         return Exposition(pieces, headers)
 
     def _render(
-        self, stored: list[tuple[bytes, bytes]] | None, *, is_openmetrics: bool, is_gzip: bool
+        self, building: Building, *, is_known: bool, is_openmetrics: bool, is_gzip: bool
     ) -> list[bytes]:
-        """Decode what is *stored*, None with Redis away; collect, render and compress."""
-        live = snapshot.decode(stored or [], self._stays)
-        self._stays = live.stays
-        is_known = stored is not None
+        """Finish the snapshot, unless Redis is away; collect, render and compress."""
+        live = building.finish()
+        self._stays = live.by_member
         self.telemetry.record_snapshot(
-            len(live.participants) if is_known else None, live.conferences if is_known else None
+            len(live.stays) if is_known else None, live.conferences if is_known else None
         )
         with snapshot.bound(live):
             gauges = self.provider.collect()

@@ -10,7 +10,7 @@ participant is kept in this process.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from enum import Enum
 from importlib.resources import files
 from time import monotonic
@@ -30,7 +30,7 @@ READ_SECONDS: Final = 2.0
 BATCH_PUSHES: Final = 512
 QUEUE_PUSHES: Final = 20_000
 QUEUE_BYTES: Final = 64 * 1024 * 1024
-READ_CHUNK: Final = 1000
+READ_CHUNK: Final = 2000
 # An end is remembered for as long as a push may live: nothing older is still on its way.
 REMEMBER_ENDED_MS: Final = 300_000
 PRUNE_BEHIND_MS: Final = 60_000
@@ -52,6 +52,8 @@ class Stored(Enum):
 
 # Calling the enum costs more than the rest of an answer.
 _STORED_OF: Final = {member.value: member for member in Stored}
+# Members of the index with what is stored of them.
+Pairs = list[tuple[bytes, bytes]]
 Done = Callable[[Stored | Exception], None]
 _Waiting = tuple[Write, Done, float]
 
@@ -173,12 +175,12 @@ class Store:
         """Return what the keys of *partition* start with."""
         return f"{self._prefix}:{{{partition:02d}}}:"
 
-    async def read_live(self) -> list[tuple[bytes, bytes]]:
+    async def read_live(self) -> AsyncIterator[Pairs]:
         """
-        Return member and stored value of every live participant.
+        Return member and stored value of every live participant, a thousand or two at a time.
 
-        Each value is one whole push; the partitions are read one after the other, so two
-        participants may differ by the milliseconds in between.
+        Each value is one whole push; they are read one after the other, so two participants may
+        differ by the milliseconds in between.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -186,20 +188,13 @@ class Store:
         indexes: list[Command] = [
             ("ZRANGE", f"{self._base(partition)}live", 0, -1) for partition in range(PARTITIONS)
         ]
-        found: list[tuple[bytes, bytes]] = []
-        reads: list[tuple[list[bytes], Command]] = []
+        # One exchange for each two thousand, so that pushes on the event loop get their turn.
         for partition, members in enumerate(await self._read(indexes)):
             base = f"{self._base(partition)}participant:".encode()
             for start in range(0, len(members), READ_CHUNK):
-                chunk = members[start : start + READ_CHUNK]
-                reads.append((chunk, ("MGET", *[base + member for member in chunk])))
-        # One exchange for each few thousand, so that pushes on the event loop get their turn.
-        for start in range(0, len(reads), 2):
-            now = reads[start : start + 2]
-            replies = await self._read([command for _, command in now])
-            for (members, _), values in zip(now, replies, strict=True):
-                found += [pair for pair in zip(members, values, strict=True) if pair[1]]
-        return found
+                chunk: list[bytes] = members[start : start + READ_CHUNK]
+                (values,) = await self._read([("MGET", *[base + member for member in chunk])])
+                yield [pair for pair in zip(chunk, values, strict=True) if pair[1]]
 
     async def ping(self) -> None:
         """

@@ -13,7 +13,7 @@ import msgspec
 from otel_jcmc.catalogue import LAST_METRIC_ID
 from otel_jcmc.participants import Participant, Write, from_value
 from otel_jcmc.provider import Collected
-from otel_jcmc.snapshot import Snapshot
+from otel_jcmc.snapshot import Building, Snapshot
 
 Told = dict[int, Any]
 
@@ -75,7 +75,21 @@ def told_by(participant: Participant) -> Told:
 
 def snapshot_of(*participants: Participant) -> Snapshot:
     """Return a snapshot of *participants*."""
-    return Snapshot(list(participants))
+    numbers = zip(*(each.numbers for each in participants), strict=True)
+    return Snapshot([each.stay for each in participants], [list(column) for column in numbers])
+
+
+def snapshot_made_of(*values: bytes) -> Snapshot:
+    """Return the snapshot that stored *values* make."""
+    building = Building({})
+    building.add([(number.to_bytes(16, "big"), value) for number, value in enumerate(values)])
+    return building.finish()
+
+
+def people_in(snapshot: Snapshot) -> list[Participant]:
+    """Return the participants of *snapshot*."""
+    rows = zip(*snapshot.numbers, strict=True)
+    return [Participant(stay, row) for stay, row in zip(snapshot.stays, rows, strict=True)]
 
 
 def observed_by(gauge: Collected) -> list[tuple[dict[str, Any], float]]:

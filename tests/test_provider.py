@@ -16,14 +16,14 @@ import pytest
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader, Sum
-from people import snapshot_of, value_of
+from people import snapshot_made_of, snapshot_of, value_of
 
 from otel_jcmc.catalogue import METRICS, PARTICIPANT, Naming
 from otel_jcmc.gauges import declare
 from otel_jcmc.participants import from_value, to_write
 from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.push import parse_push
-from otel_jcmc.snapshot import Snapshot, bound, current, decode
+from otel_jcmc.snapshot import Snapshot, bound, current
 
 Point = tuple[tuple[tuple[str, Any], ...], float]
 Points = dict[tuple[str, str, str], list[Point]]
@@ -47,22 +47,19 @@ def everyone() -> Snapshot:
     """Return a snapshot of four who differ in what they know."""
     full: dict[str, Any] = {row.field: {"value": row.id} for row in METRICS if not row.is_list}
     full["connectionquality"] = {"value": 90, "labels": {"serverregion": "eu-west"}}
-    return decode(
-        (value[-32:], value)
-        for value in [
-            someone(
-                "full",
-                **full,
-                transport_rtt=[
-                    {"value": 41, "labels": {"protocol": "udp", "networkType": "wifi"}},
-                    {"value": 80, "labels": {"protocol": "tcp"}},
-                    {"value": 90, "labels": {"protocol": "tcp"}},
-                ],
-            ),
-            someone("zero", connectionquality={"value": 0}, packetloss_total={"value": 0.5}),
-            someone("null", connectionquality={"value": None}),
-            someone("half", bitrate_upload={"value": 1234}, transport_rtt=[{"value": 0.25}]),
-        ]
+    return snapshot_made_of(
+        someone(
+            "full",
+            **full,
+            transport_rtt=[
+                {"value": 41, "labels": {"protocol": "udp", "networkType": "wifi"}},
+                {"value": 80, "labels": {"protocol": "tcp"}},
+                {"value": 90, "labels": {"protocol": "tcp"}},
+            ],
+        ),
+        someone("zero", connectionquality={"value": 0}, packetloss_total={"value": 0.5}),
+        someone("null", connectionquality={"value": None}),
+        someone("half", bitrate_upload={"value": 1234}, transport_rtt=[{"value": 0.25}]),
     )
 
 
@@ -126,7 +123,7 @@ def test_who_has_left_is_gone_from_the_next_collection_of_ours_alone() -> None:
         declare(provider.get_meter("otel_jcmc"), Naming.JCMC)
     with bound(everyone()):
         of_stock(reader), of_ours(ours)
-    with bound(decode([(b"half", someone("half", bitrate_upload={"value": 1}))])):
+    with bound(snapshot_made_of(someone("half", bitrate_upload={"value": 1}))):
         found = of_ours(ours)
     stock.shutdown()
     ((_, ((labels, value),)),) = found.items()
@@ -283,7 +280,7 @@ def test_two_collections_at_once_have_a_snapshot_each(
 
     def observe(_: CallbackOptions) -> Iterable[Observation]:
         both.wait()
-        seen = [each.stay.attributes[PARTICIPANT.id] for each in current().participants]
+        seen = [stay.attributes[PARTICIPANT.id] for stay in current().stays]
         both.wait()
         return [Observation(1, {"who": who}) for who in seen]
 
@@ -307,14 +304,14 @@ def test_two_collections_at_once_have_a_snapshot_each(
 
 def test_a_snapshot_ends_with_its_collection() -> None:
     with bound(everyone()):
-        assert len(current().participants) == 4
-    assert not current().participants
+        assert len(current().stays) == 4
+    assert not current().stays
 
 
 def test_a_snapshot_ends_with_a_collection_that_fails() -> None:
     with pytest.raises(RuntimeError, match="broken"), bound(everyone()):
         raise RuntimeError("broken")
-    assert not current().participants
+    assert not current().stays
 
 
 # Whose process it is

@@ -15,7 +15,7 @@ import pytest
 import redis
 from harness import Answer, Service, eventually, push_body
 
-from otel_jcmc import store
+from otel_jcmc import snapshot, store
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.faults import Reason, StoreUnavailable
 from otel_jcmc.participants import Write
@@ -325,9 +325,9 @@ async def test_a_missing_password_is_no_answer(redis_server: EmbeddedStore) -> N
     ours = Store(redis_server.url)
     with redis.Redis.from_url(redis_server.url) as client:
         client.config_set("requirepass", "asked-for")
-    for attempt in (ours.ping, ours.read_live):
+    for attempt in (ours.ping(), snapshot.take(ours)):
         with pytest.raises(StoreUnavailable):
-            await attempt()
+            await attempt
     results, _ = await put_all(ours, writes(20))
     assert reasons(results) == {Reason.STORE_UNAVAILABLE: 20}
     assert ours.up is False
@@ -500,7 +500,7 @@ async def test_a_socket_that_nobody_serves_is_known_at_once(short_path: Path) ->
     assert seconds < IN_TIME
     assert ours.up is False
     with pytest.raises(StoreUnavailable):
-        await ours.read_live()
+        await snapshot.take(ours)
     with pytest.raises(StoreUnavailable):
         await ours.ping()
     await ours.close()
