@@ -10,17 +10,18 @@ A snapshot has a column of numbers for each metric, and here it gets one of labe
 to label, so that a callback handles thousands of values in a few steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from opentelemetry.metrics import CallbackOptions, Meter
 
 from otel_jcmc.catalogue import INFO_BRIEF, INFO_NAME, METRICS, Metric, Naming
 from otel_jcmc.labels import LabelSets, labels_of, place_of
-from otel_jcmc.observations import Column, Labels
-from otel_jcmc.snapshot import Snapshot, current
+from otel_jcmc.observations import Column, Labels, Observed
+from otel_jcmc.snapshot import Part, Snapshot, current
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,40 +65,52 @@ def _common_brief(rows: list[Metric]) -> str:
     return rows[0].brief if len(rows) == 1 else f"{rows[0].panel}, by its attributes"
 
 
-def _observe(naming: Naming, row: Metric, _options: CallbackOptions) -> Column:
+def _observe(naming: Naming, row: Metric, _options: CallbackOptions) -> Observed:
     """Return the observations of one *row* in the current snapshot."""
     snapshot = current()
-    known = snapshot.numbers[row.id - 1]
-    if row.is_list:
-        column = _paths(row, known, snapshot.derive(_LABEL_SETS[naming]))
-    else:
-        column = Column(known, snapshot.derive(_LABELS[naming, place_of(naming, row)]))
+    columns = [column for part in snapshot.parts if (column := _column(naming, row, part))]
     if naming is Naming.JCMC:
-        return column
+        return Observed(columns)
     if snapshot.derive(_has_twins):
-        column = _one_each(column, row)
-    return Column(_scaled(column.values, row), column.labels)
+        columns = [_one_each(columns, row)]
+    return Observed([Column(_scaled(each.values, row), each.labels) for each in columns])
 
 
-def _observe_info(_options: CallbackOptions) -> Column:
+def _observe_info(_options: CallbackOptions) -> Observed:
     """Return a 1 for each participant, with what describes it; twins have one between them."""
     snapshot = current()
-    labels = snapshot.derive(_LABELS[Naming.OTEL, -1])
+    labels = [part.derive(_LABELS[Naming.OTEL, -1]) for part in snapshot.parts]
     if snapshot.derive(_has_twins):
         # Two would fail every query that joins on the identity.
-        labels = list(dict(zip(_identities(snapshot), labels, strict=True)).values())
-    return Column([1] * len(labels), labels)
+        who = chain.from_iterable(part.derive(_identities) for part in snapshot.parts)
+        labels = [list(dict(zip(who, chain.from_iterable(labels), strict=True)).values())]
+    return Observed([Column([1] * len(each), each) for each in labels])
 
 
-def _paths(row: Metric, known: list[Any], sets: list[LabelSets]) -> Column:
+def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
+    """Return what *part* has of one *row*, None where nobody has it."""
+    known = part.numbers[row.id - 1]
+    # Who counts looks at each; nearly always the first ones tell.
+    if not any(known) and known.count(None) == len(known):
+        return None
+    if row.is_list:
+        return _paths(row, known, part.derive(_LABEL_SETS[naming]))
+    return Column(known, part.derive(_LABELS[naming, place_of(naming, row)]))
+
+
+def _paths(row: Metric, known: Sequence[Any], sets: list[LabelSets]) -> Column:
     """Return one observation for each transport that has labels of its own."""
     values: list[float | None] = []
     labels: list[Labels] = []
     for here, made in zip(known, sets, strict=True):
-        if here:
-            column = Column(here, made.paths[row.id])
-            if len(here) > 1:
-                column = _one_each(column, row)
+        if not here:
+            continue
+        paths = made.paths[row.id]
+        if len(here) == 1:
+            values.append(here[0])
+            labels.append(paths[0])
+        else:
+            column = _one_each([Column(here, paths)], row)
             values += column.values
             labels += column.labels
     return Column(values, labels)
@@ -113,11 +126,11 @@ def _scaled(values: Sequence[float | None], row: Metric) -> Sequence[float | Non
     return [None if value is None else value * times / per for value in values]
 
 
-def _one_each(column: Column, row: Metric) -> Column:
-    """Return *column* with one observation for each label set, the worst."""
+def _one_each(columns: Iterable[Column], row: Metric) -> Column:
+    """Return *columns* as one with one observation for each label set, the worst."""
     worst = min if row.lower_is_worse else max
     found: dict[frozenset[tuple[str, str]], tuple[float, Labels]] = {}
-    for value, labels in column.known():
+    for value, labels in chain.from_iterable(column.known() for column in columns):
         key = frozenset(labels.items())
         before = found.get(key, (value, labels))
         found[key] = (worst(before[0], value), labels)
@@ -125,14 +138,19 @@ def _one_each(column: Column, row: Metric) -> Column:
     return Column(values, sets)
 
 
-def _label_sets(naming: Naming, snapshot: Snapshot) -> list[LabelSets]:
+def _label_sets(naming: Naming, part: Part) -> list[LabelSets]:
     """Return the label sets of each participant."""
-    return [labels_of(naming, stay) for stay in snapshot.stays]
+    return [labels_of(naming, stay) for stay in part.stays]
 
 
-def _labels(naming: Naming, place: int, snapshot: Snapshot) -> list[Labels]:
+def _labels(naming: Naming, place: int, part: Part) -> list[Labels]:
     """Return the label set of each participant at one *place* among its sets."""
-    return [each.sets[place] for each in snapshot.derive(_LABEL_SETS[naming])]
+    return [each.sets[place] for each in part.derive(_LABEL_SETS[naming])]
+
+
+def _identities(part: Part) -> list[tuple[str, ...]]:
+    """Return the labels that all series of each participant have, in the `otel` naming."""
+    return [tuple(each.values()) for each in part.derive(_LABELS[Naming.OTEL, 0])]
 
 
 def _has_twins(snapshot: Snapshot) -> bool:
@@ -142,15 +160,11 @@ def _has_twins(snapshot: Snapshot) -> bool:
     It has no client id, so a forged session id can do that. In the `jcmc` naming it can't be: the
     labels are what makes the key.
     """
-    return len(set(_identities(snapshot))) < len(snapshot.stays)
+    found = [part.derive(_identities) for part in snapshot.parts]
+    return len(set().union(*found)) < sum(map(len, found))
 
 
-def _identities(snapshot: Snapshot) -> list[tuple[str, ...]]:
-    """Return the labels that all series of each participant have, in the `otel` naming."""
-    return [tuple(each.values()) for each in snapshot.derive(_LABELS[Naming.OTEL, 0])]
-
-
-# One object for each, because a snapshot derives by it.
+# One object for each, because a part derives by it.
 _LABEL_SETS: Final = {naming: partial(_label_sets, naming) for naming in Naming}
 _LABELS: Final = {
     (naming, place): partial(_labels, naming, place)

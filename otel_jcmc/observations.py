@@ -1,9 +1,9 @@
 """
 What a gauge's callback observes: many values, each with its label set.
 
-A `Column` is an iterable of the API's Observations, which is what a callback has to return, so any
-provider takes it. Ours reads the two sequences behind it: 130,000 objects that are made to be read
-once were a third of a scrape. Made by gauges.py, read by provider.py and the exporters.
+A callback returns `Observed`, an iterable of the API's Observations, which is what it has to
+return, so any provider takes it. Ours reads the columns behind it: 130,000 objects that are made
+to be read once were a third of a scrape. Made by gauges.py, read by provider.py and the exporters.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,9 +33,9 @@ class Labels(dict[str, str]):
         self.encoded = b""
 
 
-class Column(Iterable[Observation]):
+class Column:
     """
-    The observations of one callback, side by side.
+    Some observations side by side.
 
     Attributes:
         values: one number for each label set; None: that one is not observed.
@@ -55,13 +55,30 @@ class Column(Iterable[Observation]):
             if value is not None:
                 yield value, labels
 
+
+class Observed(Iterable[Observation]):
+    """
+    What one callback has observed.
+
+    Attributes:
+        columns: in the order of the snapshot; of a size that bounds how long one step takes.
+    """
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: list[Column]) -> None:
+        """Take *columns*."""
+        self.columns = columns
+
     def __iter__(self) -> Iterator[Observation]:
-        """Go through them as the API has them."""
-        return (Observation(value, labels) for value, labels in self.known())
+        """Go through all of it as the API has it."""
+        for column in self.columns:
+            for value, labels in column.known():
+                yield Observation(value, labels)
 
     @classmethod
-    def of(cls, observations: Iterable[Observation]) -> "Column":
-        """Return any callback's *observations* as a column."""
+    def of(cls, observations: Iterable[Observation]) -> "Observed":
+        """Return any callback's *observations*."""
         if isinstance(observations, cls):
             return observations
         found = list(observations)
@@ -69,4 +86,4 @@ class Column(Iterable[Observation]):
             Labels({name: str(value) for name, value in (each.attributes or {}).items()})
             for each in found
         ]
-        return cls([each.value for each in found], labels)
+        return cls([Column([each.value for each in found], labels)])

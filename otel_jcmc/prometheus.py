@@ -11,6 +11,8 @@ specification, compatibility/prometheus_and_openmetrics.md for names and units.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import compress
+from operator import add
 from typing import Final
 
 import msgspec
@@ -21,8 +23,6 @@ from otel_jcmc.provider import Collected
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _EOF: Final = b"# EOF\n"
-# Lines of a piece: some 60 kB, less than what glibc asks the system for each time.
-_PIECE: Final = 500
 _encode = msgspec.json.Encoder().encode
 _Made = dict[int, tuple[Sequence[Labels], list[str]]]
 # UCUM unit -> what a Collector adds to the name; a unit in braces is an annotation.
@@ -54,30 +54,28 @@ def render(gauges: Iterable[Collected], own: bytes = b"") -> Iterator[bytes]:
             description = description.replace('"', r"\"")
         head = f"# HELP {name} {description}\n# TYPE {name} gauge\n"
         for column in gauge.columns:
-            # Pieces, because nothing else in the process gets a turn while one is put together.
-            for start in range(0, len(column.values), _PIECE):
-                lines = _lines(column, start, made)
-                if lines:
-                    yield (head + name + name.join(lines)).encode()
-                    head = ""
+            lines = _lines(name, column, made)
+            if lines:
+                yield (head + lines).encode()
+                head = ""
     if is_openmetrics:
         yield _EOF
 
 
-def _lines(column: Column, start: int, made: _Made) -> list[str]:
-    """Return what follows the name in each line of a piece: labels, value and the line's end."""
-    values = column.values[start : start + _PIECE]
+def _lines(name: str, column: Column, made: _Made) -> str:
+    """Return the lines of *column*; empty if nothing in it is observed."""
     # All at once takes a third of the time of one by one.
-    numbers = _encode(values)[1:-1].decode()
+    numbers = _encode(column.values)[1:-1].decode()
     # What is not observed is null, and so is what JSON has no number for, which no push can hold.
     unknown = numbers.count("null")
-    if unknown == len(values):
-        return []
-    texts = _texts(column.labels, made)[start : start + _PIECE]
-    pairs = zip(texts, numbers.split(","), strict=True)
+    if unknown == len(column.values):
+        return ""
+    texts = _texts(column.labels, made)
+    written = numbers.split(",")
     if unknown:
-        return [f"{text}{number}\n" for text, number in pairs if number != "null"]
-    return [f"{text}{number}\n" for text, number in pairs]
+        is_known = [each != "null" for each in written]
+        texts, written = list(compress(texts, is_known)), list(compress(written, is_known))
+    return name + f"\n{name}".join(map(add, texts, written)) + "\n"
 
 
 def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
-from otel_jcmc.observations import Column
+from otel_jcmc.observations import Column, Observed
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +32,17 @@ class Collected:
     name: str
     unit: str
     description: str
-    columns: list[Column]
+    observed: list[Observed]
+
+    @property
+    def columns(self) -> list[Column]:
+        """What was observed, in columns."""
+        return [column for each in self.observed for column in each.columns]
 
     @property
     def observations(self) -> list[Observation]:
-        """What the columns hold, one by one."""
-        return list(chain.from_iterable(self.columns))
+        """What was observed, one by one."""
+        return list(chain.from_iterable(self.observed))
 
 
 @dataclass(slots=True)
@@ -88,13 +93,13 @@ class GaugeProvider(MeterProvider):
         found = []
         for gauge in self._gauges.values():
             try:
-                columns = [Column.of(callback(options)) for callback in gauge.callbacks]
+                observed = [Observed.of(callback(options)) for callback in gauge.callbacks]
             except Exception as error:  # noqa: BLE001  # anybody's callback
                 self._note(gauge, f"{type(error).__name__}: {error}")
                 continue
             if gauge.trouble:
                 self._note(gauge, "")
-            found.append(Collected(gauge.name, gauge.unit, gauge.description, columns))
+            found.append(Collected(gauge.name, gauge.unit, gauge.description, observed))
         return found
 
     def _declare(self, name: str, callbacks: Sequence[Any], unit: str, description: str) -> _Gauge:

@@ -11,14 +11,12 @@ live, and in which state, is the store's answer alone.
 """
 
 import logging
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Self, TypeVar
 
-from otel_jcmc.catalogue import LAST_METRIC_ID
-from otel_jcmc.participants import Stay, from_value
+from otel_jcmc.participants import Participant, Stay, from_value
 from otel_jcmc.store import Pairs, Store
 
 log = logging.getLogger(__name__)
@@ -26,36 +24,66 @@ T = TypeVar("T")
 Stays = dict[bytes, Stay]
 
 
-def _no_numbers() -> list[list[Any]]:
-    return [[] for _ in range(LAST_METRIC_ID)]
+class _Deriving:
+    """What remembers what was made of it."""
 
+    __slots__ = ("_derived",)
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """
-    Everyone who was live when it was taken; participants are at the same place everywhere.
+    def __init__(self) -> None:
+        self._derived: dict[Hashable, object] = {}
 
-    Attributes:
-        stays: who they are, in no particular order, each identity once.
-        numbers: by the ids of the metrics, from 1 on: each one's value, see Participant.
-        by_member: the stays by their digest; all that is worth keeping for the next snapshot.
-    """
-
-    stays: list[Stay] = field(default_factory=list)
-    numbers: list[list[Any]] = field(default_factory=_no_numbers)
-    by_member: Stays = field(default_factory=dict)
-    _derived: dict[Hashable, object] = field(default_factory=dict)
-
-    def derive(self, make: Callable[["Snapshot"], T]) -> T:
-        """Return what *make* makes of this snapshot, made once however many callbacks ask."""
+    def derive(self, make: Callable[[Self], T]) -> T:
+        """Return what *make* makes of this, made once however many callbacks ask."""
         if make not in self._derived:
             self._derived[make] = make(self)
         return self._derived[make]  # type: ignore[return-value]
 
+
+class Part(_Deriving):
+    """
+    A thousand or two of those who are live, at the same place everywhere.
+
+    Attributes:
+        stays: who they are.
+        numbers: by the ids of the metrics, from 1 on: each one's value, see Participant.
+    """
+
+    __slots__ = ("numbers", "stays")
+
+    def __init__(self, participants: Sequence[Participant]) -> None:
+        """Turn *participants*, one at least, into columns."""
+        super().__init__()
+        self.stays = [each.stay for each in participants]
+        self.numbers = list(zip(*[each.numbers for each in participants], strict=True))
+
+
+class Snapshot(_Deriving):
+    """
+    Everyone who was live when it was taken.
+
+    Attributes:
+        parts: in no particular order, each identity once. In parts, because nothing else in the
+            process gets a turn while one step of a collection is done: none takes longer for more.
+        by_member: the stays by their digest; all that is worth keeping for the next snapshot.
+    """
+
+    __slots__ = ("by_member", "parts")
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        super().__init__()
+        self.parts: list[Part] = []
+        self.by_member: Stays = {}
+
+    @property
+    def stays(self) -> list[Stay]:
+        """Who was live."""
+        return [stay for part in self.parts for stay in part.stays]
+
     @property
     def conferences(self) -> int:
-        """How many conferences the participants are in."""
-        return len({stay.conference for stay in self.stays})
+        """How many conferences they are in."""
+        return len({stay.conference for part in self.parts for stay in part.stays})
 
 
 class Building:
@@ -69,8 +97,7 @@ class Building:
 
     def add(self, pairs: Pairs) -> None:
         """Add the participants in *pairs*; a damaged value is left out."""
-        made = self._made
-        rows = []
+        participants = []
         for member, value in pairs:
             try:
                 participant = from_value(value, self._known.get(member))
@@ -78,13 +105,10 @@ class Building:
                 self._damaged = error
                 continue
             if participant is not None:
-                made.by_member[member] = participant.stay
-                made.stays.append(participant.stay)
-                rows.append(participant.numbers)
-        # Here and not at the end: nothing else in the process gets a turn while they are turned.
-        if rows:
-            for column, values in zip(made.numbers, zip(*rows, strict=True), strict=True):
-                column.extend(values)
+                self._made.by_member[member] = participant.stay
+                participants.append(participant)
+        if participants:
+            self._made.parts.append(Part(participants))
 
     def finish(self) -> Snapshot:
         """Return the snapshot; say so if something was damaged."""

@@ -13,7 +13,7 @@ import msgspec
 from otel_jcmc.catalogue import LAST_METRIC_ID
 from otel_jcmc.participants import Participant, Write, from_value
 from otel_jcmc.provider import Collected
-from otel_jcmc.snapshot import Building, Snapshot
+from otel_jcmc.snapshot import Building, Part, Snapshot
 
 Told = dict[int, Any]
 
@@ -74,9 +74,11 @@ def told_by(participant: Participant) -> Told:
 
 
 def snapshot_of(*participants: Participant) -> Snapshot:
-    """Return a snapshot of *participants*."""
-    numbers = zip(*(each.numbers for each in participants), strict=True)
-    return Snapshot([each.stay for each in participants], [list(column) for column in numbers])
+    """Return a snapshot of *participants*, in parts of two."""
+    snapshot = Snapshot()
+    for start in range(0, len(participants), 2):
+        snapshot.parts.append(Part(participants[start : start + 2]))
+    return snapshot
 
 
 def snapshot_made_of(*values: bytes) -> Snapshot:
@@ -88,7 +90,7 @@ def snapshot_made_of(*values: bytes) -> Snapshot:
 
 def people_in(snapshot: Snapshot) -> list[Participant]:
     """Return the participants of *snapshot*."""
-    rows = zip(*snapshot.numbers, strict=True)
+    rows = [row for part in snapshot.parts for row in zip(*part.numbers, strict=True)]
     return [Participant(stay, row) for stay, row in zip(snapshot.stays, rows, strict=True)]
 
 

@@ -510,7 +510,9 @@ def test_a_participants_series_share_their_labels(naming: Naming) -> None:
     provider = GaugeProvider()
     declare(provider.get_meter("test"), naming)
     with bound(snapshot_of(participant(bitrate_upload=7, bandwidth_upload=8))):
-        found = {gauge.name: gauge.columns[0].labels for gauge in provider.collect()}
+        found = {
+            gauge.name: column.labels for gauge in provider.collect() for column in gauge.columns
+        }
     one, other = (
         ("jitsi_jcmc_bitrate_upload", "jitsi_jcmc_bandwidth_upload")
         if naming is Naming.JCMC

@@ -22,7 +22,7 @@ from people import person, snapshot_of
 from otel_jcmc import __version__
 from otel_jcmc.catalogue import METRICS, Naming
 from otel_jcmc.gauges import declare
-from otel_jcmc.observations import Column, Labels
+from otel_jcmc.observations import Column, Labels, Observed
 from otel_jcmc.otlp_points import requests
 from otel_jcmc.participants import Participant
 from otel_jcmc.provider import Collected, GaugeProvider
@@ -50,7 +50,7 @@ def collect(participants: list[Participant], naming: Naming) -> list[Collected]:
 def one_column(values: list[float | None], name: str = "one", unit: str = "s") -> Collected:
     """Return a gauge with *values*, each of which has labels of its own."""
     labels = [Labels({"n": str(number)}) for number in range(len(values))]
-    return Collected(name, unit, "What it is", [Column(values, labels)])
+    return Collected(name, unit, "What it is", [Observed([Column(values, labels)])])
 
 
 def by_the_sdk(gauges: list[Collected]) -> Any:
@@ -114,7 +114,7 @@ def test_a_value_arrives_as_what_it_was(value: float) -> None:
 def test_labels_of_any_length_are_encoded(length: int) -> None:
     """A length is written seven bits at a time."""
     labels = Labels({f"n{n}": "x" * length for n in range(3)})
-    gauges = [Collected("m", "", "", [Column([0.1], [labels])])]
+    gauges = [Collected("m", "", "", [Observed([Column([0.1], [labels])])])]
     (request,) = requests(gauges, RESOURCE, NOW)
     assert request == by_the_sdk(gauges)
 

@@ -17,7 +17,7 @@ from opentelemetry.metrics import Observation
 from prometheus_client.openmetrics import parser as openmetrics
 
 from otel_jcmc import __version__
-from otel_jcmc.observations import Column
+from otel_jcmc.observations import Observed
 from otel_jcmc.prometheus import label_name, metric_name, render
 from otel_jcmc.provider import Collected
 
@@ -279,7 +279,7 @@ def text_of(gauges: list[Collected], own: bytes = b"") -> str:
 
 def collected(*observations: Observation, name: str = "a.b", unit: str = "") -> Collected:
     """Return a gauge with *observations*."""
-    return Collected(name, unit, "What it is", [Column.of(observations)])
+    return Collected(name, unit, "What it is", [Observed.of(observations)])
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_labels_are_escaped() -> None:
 
 
 def test_the_description_is_escaped_as_each_format_wants_it() -> None:
-    gauge = Collected("a.b", "", 'a "quoted" \\ and\nbroken line', [Column.of([Observation(1)])])
+    gauge = Collected("a.b", "", 'a "quoted" \\ and\nbroken line', [Observed.of([Observation(1)])])
     plain = text_of([gauge]).splitlines()[0]
     strict = text_of([gauge], b"# EOF\n").splitlines()[0]
     assert plain == r'# HELP a_b a "quoted" \\ and\nbroken line'
