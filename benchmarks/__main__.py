@@ -23,6 +23,7 @@ from benchmarks import (
     wrk,
 )
 from benchmarks.bench import Bench
+from benchmarks.pace import Pace
 from benchmarks.table import rows
 
 MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
@@ -65,13 +66,17 @@ def main() -> int:
     known = results.begin(quick=arguments.quick)
     machine = known["machine"]
     print(f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB")
-    passed = [_measure(name, arguments.quick, known) for name in arguments.names or MEASUREMENTS]
+    pace = Pace(3.0)
+    passed = [
+        _measure(Bench(name, arguments.quick, pace), known)
+        for name in arguments.names or MEASUREMENTS
+    ]
     return 0 if all(passed) else 1
 
 
-def _measure(name: str, quick: bool, known: results.Results) -> bool:  # noqa: FBT001
+def _measure(bench: Bench, known: results.Results) -> bool:
     """Measure one thing, print and keep what came of it, and say whether it went to its end."""
-    bench = Bench(name, quick)
+    name = bench.title
     error = None
     started = monotonic()
     try:

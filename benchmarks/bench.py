@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.machine import Usage
+from benchmarks.pace import Pace
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,6 +29,7 @@ class Figure:
         rounds: what each round gave.
         target: what the value should not exceed; None: it is told, not judged.
         others_percent: how busy others kept the machine meanwhile, on average.
+        slowed_percent: how much slower than at its best the machine was, on average; see pace.py.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Figure:
     rounds: list[float]
     target: float | None = None
     others_percent: float | None = None
+    slowed_percent: float | None = None
 
     @property
     def is_met(self) -> bool | None:
@@ -55,9 +58,11 @@ class Bench:
 
     title: str
     quick: bool
+    pace: Pace = field(default_factory=lambda: Pace(0.1))
     figures: list[Figure] = field(default_factory=list)
     curves: dict[str, Any] = field(default_factory=dict)
     _others: list[float] = field(default_factory=list)
+    _paces: list[float] = field(default_factory=list)
 
     def choose(self, whole: int, quick: int) -> int:
         """Return *quick* when the run is to be short."""
@@ -69,11 +74,14 @@ class Bench:
             print(f"\r{self.title}: {step}\033[K", end="", file=sys.stderr, flush=True)
 
     def rounds(self, whole: int, quick: int) -> Iterator[int]:
-        """Go through so many rounds, and show which one it is."""
+        """Go through so many rounds, each at the machine's own pace, and show which one it is."""
         count = self.choose(whole, quick)
+        self._paces = []
         for number in range(count):
             self.say(f"round {number + 1} of {count}")
+            before = self.pace.wait()
             yield number
+            self._paces += [before, self.pace.now()]
 
     def note(self, usage: Usage) -> Usage:
         """Remember how busy others were, for the next figures."""
@@ -86,7 +94,9 @@ class Bench:
         """Add a figure of which less is better, and return its value."""
         others = sum(self._others) / len(self._others) if self._others else None
         value = median(rounds)
-        figure = Figure(name, value, min(rounds), unit, list(rounds), target, others)
+        paces = self._paces
+        slowed = 100 * (sum(paces) / len(paces) - 1) if paces else None
+        figure = Figure(name, value, min(rounds), unit, list(rounds), target, others, slowed)
         self.figures.append(figure)
         return value
 

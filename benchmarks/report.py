@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.bench import Figure
 from benchmarks.results import Results
-from benchmarks.table import BUSY_PERCENT, markdown
+from benchmarks.table import markdown
 
 
 def written_into(page: str, known: Results) -> str:
@@ -86,13 +86,8 @@ def _figures(known: Results) -> Iterator[str]:
         if measured["error"]:
             yield f"It did not go to its end: {measured['error']}"
             yield ""
-        figures = _read(measured)
-        yield from markdown(figures)
+        yield from markdown(_read(measured))
         yield ""
-        busy = max((figure.others_percent or 0 for figure in figures), default=0)
-        if busy >= BUSY_PERCENT:
-            yield f"Others kept the machine up to {busy:.0f} % busy meanwhile."
-            yield ""
 
 
 def _read(measured: dict[str, Any]) -> list[Figure]:

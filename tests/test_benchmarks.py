@@ -338,10 +338,10 @@ def test_a_table_marks_what_is_met_and_what_is_missed() -> None:
     assert rate.split() == ["pushes", "20", "/s", "best", "30"]
     assert errors.split() == ["errors", "1", "<=", "0", "✗"]
     assert list(markdown(bench().figures))[2:] == [
-        "| CPU | 2 µs | 1 µs | 2 µs | ✓ |",
-        "| pushes | 20 /s | 30 /s |  |  |",
-        "| push / floor | 1.5 x |  |  |  |",
-        "| errors | 1 |  | 0 | ✗ |",
+        "| CPU | 2 µs | 1 µs | 2 µs | ✓ |  |",
+        "| pushes | 20 /s | 30 /s |  |  |  |",
+        "| push / floor | 1.5 x |  |  |  |  |",
+        "| errors | 1 |  | 0 | ✗ |  |",
     ]
 
 
@@ -435,10 +435,9 @@ def test_the_page_is_written_from_the_results_and_again_the_same() -> None:
     written = written_into(page(), known())
     for line in (
         "| machine | Z80, 1 cores, 0.1 GiB |",
-        "| `push` errors | 1 |  | 0 | ✗ |",
-        "| CPU | 2 µs | 1 µs | 2 µs | ✓ |",
+        "| `push` errors | 1 |  | 0 | ✗ | others 7 % |",
+        "| CPU | 2 µs | 1 µs | 2 µs | ✓ | others 7 % |",
         "| uvloop | 25 % | `run` |",
-        "Others kept the machine up to 7 % busy meanwhile.",
     ):
         assert line in written.splitlines()
     assert written_into(written, known()) == written
