@@ -129,7 +129,8 @@ def _thousands(value: float, _position: int | None = None) -> str:
 
 def _save(figure: Figure, path: Path) -> None:
     """Write the picture, without the date."""
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    layout: Any = figure.get_layout_engine()
+    layout.set(w_pad=0.12, h_pad=0.12)
     figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
 
 
