@@ -19,13 +19,13 @@ class Labels(dict[str, str]):
 
     Attributes:
         text: what prometheus.py has made of it; empty before.
-        encoded: what otlp.py has made of it; empty before.
+        encoded: what otlp_points.py has made of it; empty before.
     """
 
     __slots__ = ("encoded", "text")
 
     def __init__(self, *labels: dict[str, str]) -> None:
-        """Take over *labels*, later ones before earlier ones."""
+        """Take over all of *labels*; of two with the same name the later one counts."""
         super().__init__()
         for each in labels:
             self.update(each)
