@@ -41,9 +41,22 @@ class Reason(StrEnum):
     NOTHING_KEPT = "nothing_kept", "nothing was sent, or all of it was bad"
     BODY_TOO_LARGE = "body_too_large", "the body is larger than JCMC_LIMIT_BODY_BYTES"
     BODY_INCOMPLETE = "body_incomplete", "the body did not arrive in time"
+    TOKEN_MISSING = "token_missing", "a token is wanted, in the header or the body"
+    TOKEN_INVALID = "token_invalid", "the token is none of ours, or damaged"
+    TOKEN_EXPIRED = "token_expired", "the token is past its time; a new one is wanted"
+    ORIGIN_NOT_ALLOWED = "origin_not_allowed", "the page's origin is not allowed, or not the token's"
+    CONFERENCE_NOT_ALLOWED = "conference_not_allowed", "the token is for another conference"
+    PARTICIPANT_TAKEN = "participant_taken", "another user pushes for this participant"
+    ADDRESS_RATE = "address_rate", "too many pushes from this address"
+    PARTICIPANT_RATE = "participant_rate", "too many pushes for this participant"
+    NEWCOMER_RATE = "newcomer_rate", "too many new participants from this address"
     SUPERSEDED = "superseded", "a push with a higher session.seq was stored before this one"
     SESSION_ENDED = "session_ended", "the session had ended before this push was handled"
     PARTICIPANT_LIMIT = "participant_limit", "JCMC_LIMIT_PARTICIPANTS are live; newcomers wait"
+    CONFERENCE_LIMIT = (
+        "conference_limit",
+        "JCMC_LIMIT_CONFERENCE_PARTICIPANTS are live in the conference; newcomers wait",
+    )
     STORE_UNAVAILABLE = "store_unavailable", "Redis did not confirm the push in time"
     STORE_FULL = "store_full", "Redis is out of memory"
     STORE_BUSY = "store_busy", "too many pushes are waiting for Redis"

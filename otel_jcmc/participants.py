@@ -78,6 +78,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
         session: the client's session id; empty: the server names it.
         seq: -1 when the push has none.
         payload: msgpack of attributes and numbers, as the stored value ends; empty to leave.
+        owner: digest of who pushes; empty: nobody has to say so.
     """
 
     member: str
@@ -85,6 +86,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     seq: int
     ttl_ms: int
     payload: bytes
+    owner: bytes = b""
 
 
 @dataclass(slots=True)
@@ -134,8 +136,8 @@ class Participant(msgspec.Struct, gc=False):
     numbers: tuple[Any, ...]
 
 
-def to_write(report: Report, expiration_ms: int) -> Write:
-    """Return what Redis is to hold for *report*, for at least *expiration_ms*."""
+def to_write(report: Report, expiration_ms: int, owner: str = "") -> Write:
+    """Return what Redis is to hold for *report* by *owner*, for at least *expiration_ms*."""
     session = report.session
     ttl_ms = expiration_ms
     if session.interval_ms:
@@ -147,6 +149,7 @@ def to_write(report: Report, expiration_ms: int) -> Write:
         session.seq,
         ttl_ms,
         b"" if session.end else _encode(_encode(report.attributes)) + _encode(report.numbers),
+        blake2b(owner.encode(), digest_size=8).digest() if owner else b"",
     )
 
 

@@ -57,6 +57,7 @@ class Report(msgspec.Struct, gc=False):
         numbers: the value of the metric with id n at n - 1, a list for a list metric; None where
             it is not known now. As long as there are ids.
         dropped: what was bad, in the order it was met.
+        token: the body's, not checked; empty where it has none.
     """
 
     conference: str
@@ -66,6 +67,7 @@ class Report(msgspec.Struct, gc=False):
     attributes: dict[int, Any]
     numbers: list[Any]
     dropped: list[Fault] = []  # msgspec makes a new one each time
+    token: str = ""
 
 
 def parse_push(body: bytes, collect: frozenset[str] = frozenset()) -> Report:
@@ -100,11 +102,15 @@ def parse_by_field(body: bytes, collect: frozenset[str]) -> Report:
     kept += _metrics(push.get("metrics"), numbers, attributes, dropped, collect)
     if not kept:
         raise PushRefused([Fault("metrics", Reason.NOTHING_KEPT), *dropped])
-    return _report(session, attributes, numbers, dropped)
+    return _report(session, attributes, numbers, push.get("token"), dropped)
 
 
 def _report(
-    session: Session, attributes: dict[int, Any], numbers: list[Any], dropped: list[Fault]
+    session: Session,
+    attributes: dict[int, Any],
+    numbers: list[Any],
+    token: Any,
+    dropped: list[Fault],
 ) -> Report:
     """Return what was found as a Report."""
     return Report(
@@ -115,6 +121,7 @@ def _report(
         attributes,
         numbers,
         dropped,
+        token if type(token) is str else "",
     )
 
 

@@ -34,8 +34,8 @@ MAX_TRANSPORTS: Final = 8
 # What a label holds that has nothing to say.
 ABSENT: Final = frozenset(("", "undefined"))
 
-# Session, attributes and numbers, as Report has them.
-Taken = tuple[Session, dict[int, Any], list[Any]]
+# Session, attributes and numbers as Report has them, and whatever the push has for a token.
+Taken = tuple[Session, dict[int, Any], list[Any], Any]
 
 
 def labels_of(scope: Scope) -> dict[str, Attribute]:
@@ -145,7 +145,7 @@ def take_ordinary(body: bytes, collect: frozenset[str]) -> Taken | None:
         return None
     if push.session is None and numbers.count(None) == LAST_METRIC_ID:
         return None
-    return session, attributes, numbers
+    return session, attributes, numbers, push.token
 
 
 def _whose(push: Any) -> tuple[Session, dict[int, Any]]:

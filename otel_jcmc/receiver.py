@@ -18,7 +18,7 @@ from otel_jcmc.access import Cors, Header
 from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.faults import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.participants import to_write
-from otel_jcmc.push import parse_push
+from otel_jcmc.push import Report, parse_push
 from otel_jcmc.store import Store, Stored
 from otel_jcmc.telemetry import ACCEPTED, FAILED, REFUSED, Telemetry
 
@@ -33,7 +33,18 @@ _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _RETRY: Final = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 # The rest of the body is not waited for: no other request may follow it on this connection.
 CLOSE: Final = (b"connection", b"close")
-_STATUS: Final = {Reason.BODY_TOO_LARGE: 413, Reason.BODY_INCOMPLETE: 400}
+# Of what is the sender's to mend; any other reason is 400.
+_STATUS: Final = {
+    Reason.BODY_TOO_LARGE: 413,
+    Reason.TOKEN_MISSING: 401,
+    Reason.TOKEN_INVALID: 401,
+    Reason.TOKEN_EXPIRED: 401,
+    Reason.ORIGIN_NOT_ALLOWED: 403,
+    Reason.CONFERENCE_NOT_ALLOWED: 403,
+    Reason.PARTICIPANT_TAKEN: 403,
+}
+# Of these the rest of the body is not read.
+_CUT: Final = {Reason.BODY_TOO_LARGE, Reason.BODY_INCOMPLETE}
 _NOT_STORED: Final = {
     Stored.SUPERSEDED: Fault("session.seq", Reason.SUPERSEDED),
     Stored.SESSION_ENDED: Fault("session.id", Reason.SESSION_ENDED),
@@ -49,6 +60,9 @@ class Answer(NamedTuple):
 
 
 Reply = Callable[[Answer], None]
+# Who a push comes from, by what its head and its body say: empty when nobody has to say so.
+# Raises PushRefused when it may not be pushed.
+Authorise = Callable[[Sequence[Header], Report], str]
 
 
 class PushDoor:
@@ -69,8 +83,10 @@ class PushDoor:
         collect: frozenset[str],
         expiration_ms: int,
         max_body_bytes: int,
+        authorise: Authorise | None = None,
     ) -> None:
         """Take pushes for *store*; *collect* names the personal attributes that are kept."""
+        self._authorise = authorise
         self._store = store
         self._telemetry = telemetry
         self._cors = cors
@@ -83,8 +99,9 @@ class PushDoor:
         """Check, enrich and store the push in *body*; *reply* hears what came of it."""
         try:
             report = parse_push(body, self._collect)
+            owner = self._authorise(headers, report) if self._authorise else ""
             report.attributes.update(browser_and_system(_user_agent(headers)))
-            write = to_write(report, self._expiration_ms)
+            write = to_write(report, self._expiration_ms, owner)
         except PushRefused as refused:
             reply(self.refuse(headers, refused))
         else:
@@ -129,11 +146,9 @@ class PushDoor:
     def refuse(self, headers: Sequence[Header], refused: PushRefused) -> Answer:
         """Count a push that is the sender's to mend, and return the answer to it."""
         self._telemetry.count_push(REFUSED, refused.reason)
-        status = _STATUS.get(refused.reason)
-        body = _listing("errors", refused.faults)
-        if status is None:
-            return self._answer(headers, 400, _JSON, body)
-        return self._answer(headers, status, _JSON, body, CLOSE)
+        status = _STATUS.get(refused.reason, 400)
+        more = [CLOSE] if refused.reason in _CUT else []
+        return self._answer(headers, status, _JSON, _listing("errors", refused.faults), *more)
 
     def _retry(self, headers: Sequence[Header], reason: Reason) -> Answer:
         """Return the answer to a push that is not stored and may be sent again."""

@@ -135,6 +135,13 @@ class Settings(BaseSettings):
         description="Folder of the embedded store's socket. Unset: `otel_jcmc-<uid>` in the"
         " system's temporary folder.",
     )
+    # Who may push.
+
+    # Who may read.
+
+    # Privacy.
+
+    # Limits.
     limit_body_bytes: int = Field(
         65_536,
         ge=0,
@@ -149,6 +156,8 @@ class Settings(BaseSettings):
         " already seen go on; 0 for any number. Kept for each quarter alone, so it is met"
         " within a few percent.",
     )
+
+    # The log, and the browser's file.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO",
         validation_alias=_named("JCMC_LOG_LEVEL"),
