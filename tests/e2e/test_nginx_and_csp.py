@@ -1,7 +1,7 @@
 """
 What the docs tell an operator to publish, by a real nginx and to pages with a policy.
 
-The blocks of README.md and docs/operating.md are run as they stand, but for their addresses.
+The blocks of README.md and docs/operations.md are run as they stand, but for their addresses.
 """
 
 import re
@@ -30,7 +30,7 @@ MEET, METRICS, SERVICE = (
 UPSTREAM, LOCATIONS = fenced("README.md", "nginx")
 SAME_ORIGIN, OTHER_ORIGIN = (
     line.removeprefix("Content-Security-Policy: ")
-    for line in fenced("docs/operating.md", "http")[0].splitlines()
+    for line in fenced("docs/operations.md", "http")[0].splitlines()
 )
 PUBLISHED = ("/metrics-collector/push", "/metrics-collector/client-file")
 # In a meeting's page <base> may point at another server: port 9 is nobody's.
