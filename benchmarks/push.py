@@ -1,4 +1,4 @@
-"""What one push costs: each is acknowledged when the store has it."""
+"""What one push costs, with all limits on: each is acknowledged when the store has it."""
 
 from dataclasses import replace
 
@@ -6,16 +6,19 @@ from benchmarks.bench import Bench
 from benchmarks.floor import running_floor
 from benchmarks.machine import Usage
 from benchmarks.order import Order, Result
-from benchmarks.running import PARTICIPANTS, SERVICE, STORE, load, running
+from benchmarks.running import SERVICE, STORE, load, running
 
 CONNECTIONS = 64
 TARGET_US = 40
+# So many that none of them pushes more than once a second, which the limits would refuse.
+PARTICIPANTS = 40_000
+LIMITS = {"JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND": "1"}
 
 
 def measure(bench: Bench) -> None:
     """Push as fast as 64 connections can, in turns to the service and to the floor."""
     seconds = bench.choose(5, 2)
-    with running() as service, running_floor() as floor:
+    with running(**LIMITS) as service, running_floor() as floor:
         wire = Order(service.service.url, PARTICIPANTS, connections=CONNECTIONS, seconds=seconds)
         orders = {
             "a push": wire,

@@ -13,6 +13,8 @@ from benchmarks.browsers import SHARES, headers
 from otel_jcmc.load import Target
 
 PARTICIPANTS_EACH = 10
+# Households, as a proxy in front of the service tells them: each as many as a small office has.
+ADDRESSES = 1000
 
 
 class _Head(NamedTuple):
@@ -37,7 +39,7 @@ class Pushes:
         """Make what the requests are put together from."""
         self._identity, self._pages = make_bodies(shape)
         self._has_session = b'"session"' in self._identity
-        self._heads = [_head(target, headers(each, target.netloc, lean=lean)) for each in SHARES]
+        self._heads = [_head(target, place, lean=lean) for place in range(ADDRESSES)]
         self._first, self._count = first, count
         # Higher than that of any earlier run, and no run of a second makes so many rounds.
         self._sequence = int(time() * 100) % 2**31
@@ -67,8 +69,11 @@ class Pushes:
         return request
 
 
-def _head(target: Target, lines: list[str]) -> _Head:
-    """Return the head with these header *lines*."""
+def _head(target: Target, place: int, *, lean: bool) -> _Head:
+    """Return the head of who sits at the address with number *place*; *lean*: without it."""
+    lines = headers(SHARES[place % len(SHARES)], target.netloc, lean=lean)
+    if not lean:
+        lines.append(f"x-forwarded-for: 198.18.{place // 250}.{place % 250 + 1}")
     text = target.start + "".join(f"{line}\r\n" for line in lines) + "\r\n"
     before, after = (part.encode("latin-1") for part in text.split("{length}"))
     return _Head(before, after)

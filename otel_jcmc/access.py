@@ -2,14 +2,14 @@
 Who a caller is, and what pages of which origins may do.
 
 A caller's address is the connection's, or what a trusted proxy says in front of us; anything that
-can't be read makes the caller not private (fail closed). CORS is for the push path and the client
-file alone. Called by receiver.py.
+can't be read makes the caller not private (fail closed), and counts against nobody's limits. CORS
+is for the push path and the client file alone. Called by receiver.py and routes.py.
 
 Source: RFC 7239 (Forwarded), the X-Forwarded-For convention, and the WHATWG Fetch standard (CORS).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
@@ -31,7 +31,10 @@ PRIVATE: Final = tuple(
 _FORWARDED_FOR: Final = re.compile(r"(?:^|;)\s*for\s*=\s*(\"[^\"]*\"|[^;,\s\"]*)", re.IGNORECASE)
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SEPARATORS: Final = re.compile(r"[,;=\\]")
+_FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-real-ip", b"forwarded"))
 _PORT: Final = re.compile(r"(:(\d{1,5}|_[A-Za-z0-9._-]+))?")
+# In the place of an address, where forwarded headers disagree.
+_UNCLEAR: Final = "?"
 PREFLIGHT_SECONDS: Final = b"86400"
 # Without it a page of another origin can't read when to come back.
 _EXPOSE: Final = (b"access-control-expose-headers", b"retry-after")
@@ -63,9 +66,11 @@ def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
     """Return, for each kind of forwarded header that is there, its hops, the nearest last."""
     chains: dict[bytes, list[str]] = {}
     for name, value in headers:
-        if name in (b"x-forwarded-for", b"x-real-ip"):
+        if name not in _FORWARDED:
+            continue
+        if name != b"forwarded":
             chains.setdefault(name, []).extend(value.decode("latin-1").split(","))
-        elif name == b"forwarded":
+        else:
             # In quotes a sender may have hidden a pair: `host="x;for=10.0.0.1"`.
             text = _QUOTED.sub(lambda it: _SEPARATORS.sub("?", it[0]), value.decode("latin-1"))
             hops = [_FORWARDED_FOR.findall(hop) for hop in text.split(",")]
@@ -108,6 +113,67 @@ def _address(text: str) -> Address | None:
 def _is_in(address: Address, networks: Sequence[Network]) -> bool:
     """Say whether *address* lies in one of *networks*."""
     return any(address in network for network in networks)
+
+
+class Callers:
+    """
+    Whose address a push counts against, when there is a limit for each.
+
+    Attributes:
+        on_unknown: called each time that there is nobody to count against.
+    """
+
+    def __init__(
+        self, trusted: Sequence[Network], on_unknown: Callable[[], None] = lambda: None
+    ) -> None:
+        """Believe what *trusted* proxies say; with none, private peers may be proxies as well."""
+        self._trusted = trusted
+        self.on_unknown = on_unknown
+        # Peers and what proxies say come again and again.
+        self._peer = lru_cache(maxsize=4096)(self._key_of_peer)
+        self._told = lru_cache(maxsize=16_384)(self._key_of_told)
+
+    def key(self, peer: str, headers: Iterable[Header]) -> str:
+        """
+        Return what stands for the caller's address; empty when the address is not really known.
+
+        *peer* is the connection's other end. If that may be a proxy, the address is what it says
+        in its forwarded header; a proxy that says nothing hides its callers, who then count
+        against nobody. IPv6 addresses count by /64, which is what one household has.
+        """
+        key = self._peer(peer)
+        if key:
+            return key
+        told = tuple([header for header in headers if header[0] in _FORWARDED])
+        key = self._told(told) if told and peer else ""
+        if not key:
+            self.on_unknown()
+        return key
+
+    def _key_of_peer(self, peer: str) -> str:
+        """Return the key of a *peer* that is a caller itself; empty for one that may be a proxy."""
+        address = _address(peer)
+        if address is None or _is_in(address, self._trusted or PRIVATE):
+            return ""
+        return _key(address)
+
+    def _key_of_told(self, headers: tuple[Header, ...]) -> str:
+        """Return the key of the caller that a trusted proxy's *headers* tell; empty if unclear."""
+        if not self._trusted:
+            return ""
+        callers = {_caller(hops, self._trusted) for hops in _forwarded(headers)}
+        if len(callers) > 1:
+            # One of them is what the caller made up, and may be new each time: one for all those.
+            return _UNCLEAR
+        caller = callers.pop()
+        return _key(caller) if caller else ""
+
+
+def _key(address: Address) -> str:
+    """Return what stands for *address* in a limit."""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(IPv6Address(int(address) >> 64 << 64))
 
 
 class Cors:

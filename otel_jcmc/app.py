@@ -17,12 +17,13 @@ from typing import Any, Final
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from otel_jcmc import __version__, enrich
-from otel_jcmc.access import Cors
+from otel_jcmc.access import Callers, Cors
 from otel_jcmc.client_file import ClientFile, make_client_file
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.exporter import ExporterProcess
 from otel_jcmc.faults import StoreCannotStart, StoreUnavailable
 from otel_jcmc.gauges import declare
+from otel_jcmc.limits import Limits
 from otel_jcmc.otlp import WatchedExporter, make_exporter
 from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.receiver import PushDoor
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
         ),
         settings.metrics_expiration_seconds * 1000,
         settings.limit_body_bytes,
+        service.limits,
     )
     app.include_router(health_routes(service.store))
     app.include_router(client_routes(_client_file(settings), cors))
@@ -98,6 +100,27 @@ def _client_file(settings: Settings) -> ClientFile:
     )
 
 
+def _limits(settings: Settings) -> Limits:
+    """Return the limits that this process keeps by itself."""
+    said = False
+
+    def say_unknown() -> None:
+        nonlocal said
+        if not said:
+            log.warning(
+                "limits: those by address do not count private callers without a forwarded header:"
+                " they may be a proxy; set JCMC_TRUSTED_PROXIES, and let it send X-Forwarded-For"
+            )
+        said = True
+
+    return Limits(
+        Callers(settings.trusted_proxies, say_unknown),
+        settings.limit_address_pushes,
+        settings.limit_participant_pushes,
+        settings.limit_address_newcomers,
+    )
+
+
 class Service:
     """The parts behind the routes, and their life."""
 
@@ -118,8 +141,10 @@ class Service:
             self._redis_url,
             settings.key_prefix,
             settings.limit_participants,
+            settings.limit_conference_participants,
             self.telemetry.record_batch,
         )
+        self.limits = _limits(settings)
         provider = GaugeProvider()
         provider.errors = self.telemetry.callback_errors
         declare(provider.get_meter("otel_jcmc"), settings.naming, settings.metrics_prefix)
@@ -151,8 +176,9 @@ class Service:
                 with suppress(StoreCannotStart):
                     self._embedded.restart()
             with suppress(StoreUnavailable):
-                await self.store.ping()
+                await self.store.count()
             self.telemetry.store_up = bool(self.store.up)
+            self.limits.refusals.look()
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _start_otlp(self, stack: AsyncExitStack) -> None:

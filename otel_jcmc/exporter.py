@@ -62,14 +62,16 @@ async def run(
     exporter = WatchedExporter(made, "participants")
     renewing = asyncio.create_task(_keep(lease))
     try:
-        stays: snapshot.Stays = {}
+        people: snapshot.People = {}
         next_push = monotonic() + interval_seconds
         while True:
             await asyncio.sleep(max(0.0, next_push - monotonic()))
             next_push = max(next_push + interval_seconds, monotonic())
             if lease.is_ours:
                 deadline = monotonic() + timeout_seconds
-                report, stays = await _export(store, stays, provider, exporter, resource, deadline)
+                report, people = await _export(
+                    store, people, provider, exporter, resource, deadline
+                )
                 _tell(report)
     finally:
         renewing.cancel()
@@ -97,16 +99,16 @@ def _tell(report: Report) -> None:
 
 async def _export(
     store: Store,
-    stays: snapshot.Stays,
+    people: snapshot.People,
     provider: GaugeProvider,
     exporter: MetricExporter,
     resource: Resource,
     deadline: float,
-) -> tuple[Report, snapshot.Stays]:
-    """Read, collect and push once; return what the parent counts, and the stays of who was live."""
+) -> tuple[Report, snapshot.People]:
+    """Read, collect and push once; return what the parent counts, and who was live."""
     started = monotonic()
     try:
-        live = await snapshot.take(store, stays)
+        live = await snapshot.take(store, people)
     except StoreUnavailable:
         return {"outcome": FAILED, "seconds": monotonic() - started}, {}
     with snapshot.bound(live):
@@ -117,7 +119,7 @@ async def _export(
         "participants": len(live.stays),
         "conferences": live.conferences,
     }
-    return report, live.by_member
+    return report, live.people
 
 
 def _push(

@@ -44,7 +44,10 @@ class Reason(StrEnum):
     TOKEN_MISSING = "token_missing", "a token is wanted, in the header or the body"
     TOKEN_INVALID = "token_invalid", "the token is none of ours, or damaged"
     TOKEN_EXPIRED = "token_expired", "the token is past its time; a new one is wanted"
-    ORIGIN_NOT_ALLOWED = "origin_not_allowed", "the page's origin is not allowed, or not the token's"
+    ORIGIN_NOT_ALLOWED = (
+        "origin_not_allowed",
+        "the page's origin is not allowed, or not the token's",
+    )
     CONFERENCE_NOT_ALLOWED = "conference_not_allowed", "the token is for another conference"
     PARTICIPANT_TAKEN = "participant_taken", "another user pushes for this participant"
     ADDRESS_RATE = "address_rate", "too many pushes from this address"

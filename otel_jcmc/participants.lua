@@ -1,27 +1,62 @@
 -- Writes one batch of pushes of one partition, by Redis's own clock. The only writer of these keys.
 --
--- KEYS[1] the index of the live: member -> expiry in ms;  KEYS[2] the sessions that ended: "member:session" -> until ms
--- KEYS[3...] one participant key a push; its last 32 characters are its member in the index
--- ARGV[1] most members in this partition, 0: any number;  ARGV[2] ms for which an end is remembered
--- ARGV[3] ms after its expiry at which a member is pruned
--- ARGV[4...] four a push: session id ("" when the server names it), seq (-1: none), ttl in ms, payload ("" to leave)
+-- KEYS[1] the index of the live: member -> expiry in µs, another one after each push;  KEYS[2] the sessions that ended: "member:session" -> until ms
+-- KEYS[3] conference -> how many of its members the index has;  a conference is the first 12 characters of its members
+-- KEYS[4...] one participant key a push; its last 32 characters are its member in the index
+-- ARGV[1] most live in this partition, ARGV[2] most in a conference, ARGV[3] most ends to remember; -1: any number
+-- ARGV[4] ms for which an end is remembered, ARGV[5] ms after its expiry at which a member is pruned
+-- ARGV[6...] five a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
+-- new), payload ("" to leave), digest of whose it is ("" when nobody has to say so)
 --
--- Stored value, msgpack: array of six, schema, started (float 64, ms), seq (uint 32), session id (str 8), and of the
--- payload attributes and numbers.
--- Returns one digit a push: 1 stored, 2 superseded, 3 session ended, 4 partition full.
-local ARRAY_OF_SIX, SCHEMA, FLOAT_64, UINT_32, STR_8 = 0x96, 2, 0xcb, 0xce, 0xd9
+-- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), whose it is
+-- (bin 8), and of the payload attributes and numbers.
+-- Returns one digit a push: 1 stored, 2 superseded, 3 session ended, 4 partition full, 5 conference full, 6 nobody new,
+-- 7 another's, 8 stored and new; and, if there is a bound, a semicolon and how many are live in this partition.
+local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8 = 0x97, 3, 0xcb, 0xce, 0xd9, 0xc4
+local PRUNED_AT_ONCE = 500
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local live, ended = KEYS[1], KEYS[2]
-local most, remember, behind = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local now_us = time[1] * 1000000 + time[2]
+local now = math.floor(now_us / 1000)
+local live, ended, conferences = KEYS[1], KEYS[2], KEYS[3]
+local most, most_in_conference, most_ends = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local remember, behind = tonumber(ARGV[4]), tonumber(ARGV[5])
 local answers, ends, longest = {}, false, 0
+
+local function conference_of(member)
+  return string.sub(member, 1, 12)
+end
 
 local function remember_end(member, session)
   redis.call('ZADD', ended, now + remember, member .. ':' .. session)
   ends = true
 end
 
-local function write(key, session, seq, ttl, payload)
+-- The two below are all that touches the index, so that the counts follow it.
+local function list(member, expiry)
+  if redis.call('ZADD', live, expiry, member) == 1 then
+    redis.call('HINCRBY', conferences, conference_of(member), 1)
+  end
+end
+
+local function unlist(member)
+  if redis.call('ZREM', live, member) == 0 then return end
+  if redis.call('HINCRBY', conferences, conference_of(member), -1) <= 0 then
+    redis.call('HDEL', conferences, conference_of(member))
+  end
+end
+
+-- Why somebody who is not there may not come, if so.
+local function refusal(member, ttl)
+  if ttl < 0 then return 6 end
+  if most >= 0 and redis.call('ZCOUNT', live, now_us, '+inf') >= most then return 4 end
+  if most_in_conference >= 0 then
+    local there = tonumber(redis.call('HGET', conferences, conference_of(member)) or 0)
+    -- Who has just expired is among them still.
+    if there >= most_in_conference and not redis.call('ZSCORE', live, member) then return 5 end
+  end
+end
+
+local function write(key, session, seq, ttl, payload, owner)
   local member = string.sub(key, -32)
   if session ~= '' then
     local until_ms = redis.call('ZSCORE', ended, member .. ':' .. session)
@@ -33,8 +68,11 @@ local function write(key, session, seq, ttl, payload)
   local stored, started, stored_seq, stored_session = redis.call('GET', key), now, 0, nil
   if stored and string.byte(stored, 2) == SCHEMA then
     -- A damaged value must not refuse everybody in this batch: it counts as another session's.
-    local whole, at, _, number, _, id = pcall(struct.unpack, '>dBI4BBc0', stored, 4)
-    if whole then started, stored_seq, stored_session = at, number, id end
+    local whole, at, _, number, _, id, _, whose = pcall(struct.unpack, '>dBI4BBc0BBc0', stored, 4)
+    if whole then
+      if whose ~= '' and whose ~= owner then return 7 end
+      started, stored_seq, stored_session, owner = at, number, id, whose
+    end
   end
   local same = stored_session == session
 
@@ -42,40 +80,51 @@ local function write(key, session, seq, ttl, payload)
     -- A late leave of an earlier session must not take the present one along.
     if same then
       redis.call('DEL', key)
-      redis.call('ZREM', live, member)
+      unlist(member)
     end
     if session ~= '' then remember_end(member, session) end
     return 1
   end
 
   if same and seq >= 0 and seq < stored_seq then return 2 end
-  if not stored and most > 0 and redis.call('ZCOUNT', live, now, '+inf') >= most then return 4 end
+  local refused = not stored and refusal(member, ttl)
+  if refused then return refused end
   if not same then
     -- A rejoin under another session: what is still on its way of the former one comes too late.
     if session ~= '' and stored_session and stored_session ~= '' then remember_end(member, stored_session) end
     started, stored_seq = now, 0
   end
   if seq < 0 then seq = stored_seq end
-  local head = struct.pack('>BBBdBI4BB', ARRAY_OF_SIX, SCHEMA, FLOAT_64, started, UINT_32, seq, STR_8, #session)
-  redis.call('SET', key, head .. session .. payload, 'PX', ttl)
-  redis.call('ZADD', live, now + ttl, member)
+  ttl = math.abs(ttl)
+  local head = struct.pack('>BBBdBI4BB', ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, started, UINT_32, seq, STR_8, #session)
+  head = head .. session .. string.char(BIN_8, #owner) .. owner
+  redis.call('SET', key, head .. payload, 'PX', ttl)
+  list(member, now_us + ttl * 1000)
   if ttl > longest then longest = ttl end
-  return 1
+  return stored and 1 or 8
 end
 
-for i = 3, #KEYS do
-  local a = 4 * (i - 2)
-  answers[i - 2] = write(KEYS[i], ARGV[a], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), ARGV[a + 3])
+for i = 4, #KEYS do
+  local a = 5 * (i - 4) + 6
+  answers[i - 3] =
+    write(KEYS[i], ARGV[a], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), ARGV[a + 3], ARGV[a + 4])
 end
 
 -- By score and well behind: pruning what MGET did not find would lose who pushes in between.
-redis.call('ZREMRANGEBYSCORE', live, '-inf', now - behind)
-if longest > 0 and redis.call('PTTL', live) < longest + behind then redis.call('PEXPIRE', live, longest + behind) end
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', live, '-inf', now_us - behind * 1000, 'LIMIT', 0, PRUNED_AT_ONCE)) do
+  unlist(member)
+end
+if longest > 0 and redis.call('PTTL', live) < longest + behind then
+  redis.call('PEXPIRE', live, longest + behind)
+  redis.call('PEXPIRE', conferences, longest + behind)
+end
 if ends then
   redis.call('ZREMRANGEBYSCORE', ended, '-inf', now)
   -- Ends cost their sender nothing: bound what they can fill.
-  local beyond = redis.call('ZCARD', ended) - 2 * most
-  if most > 0 and beyond > 0 then redis.call('ZPOPMIN', ended, beyond) end
+  local beyond = redis.call('ZCARD', ended) - most_ends
+  if most_ends >= 0 and beyond > 0 then redis.call('ZPOPMIN', ended, beyond) end
   redis.call('PEXPIRE', ended, remember)
 end
-return table.concat(answers)
+local said = table.concat(answers)
+if most < 0 then return said end
+return said .. ';' .. redis.call('ZCOUNT', live, now_us, '+inf')

@@ -5,11 +5,13 @@ A checked Report becomes a `Write`; a stored value becomes a `Participant`. The 
 written by participants.lua alone, which store.py sends.
 
     jcmc:{03}:participant:<digest>   the participant's last push, with a native TTL
-    jcmc:{03}:live                   index of the partition: digest -> expiry in ms of Redis's clock
+    jcmc:{03}:live                   index of the partition: digest -> expiry in µs of Redis's clock
     jcmc:{03}:ended                  sessions that left: "digest:session" -> until when it is known
+    jcmc:{03}:conferences            digest of a conference -> its members of the index
 
-The digest is BLAKE2b-128 of conference, client id and participant id; its first digit tells the
-partition. A value is one msgpack array: schema, start of the session (ms), its last seq, its id,
+The digest is 48 bits of BLAKE2b of the conference and 80 of conference, client id and participant
+id; its first digit tells the partition, so that a conference is in one and can be counted there. A
+value is one msgpack array: schema, start of the session (ms), its last seq, its id, whose it is,
 attributes, numbers. The attributes are themselves msgpack by catalogue id, kept as bytes because
 they hardly ever change from push to push and are known again by their bytes; the number of the
 metric with id n is the nth. Who reads an id that it does not know skips it, so two versions on one
@@ -18,6 +20,7 @@ Redis never mix two metrics.
 
 import uuid
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from sys import intern
 from typing import Annotated, Any, Final
@@ -30,7 +33,7 @@ from otel_jcmc.push import Report
 PARTITIONS: Final = 4
 # A digest's first digit -> its partition.
 PARTITION_OF: Final = {f"{digit:x}": digit % PARTITIONS for digit in range(16)}
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 # A client that pushes every n seconds lives for 3 n, but for no longer than this by its own word.
 MAX_CLIENT_TTL_MS: Final = 300_000
 
@@ -58,6 +61,7 @@ class _Stored(msgspec.Struct, array_like=True, gc=False):
     started_ms: float
     seq: int
     session: str
+    owner: bytes
     attributes: bytes
     numbers: _Numbers  # type: ignore[valid-type]
 
@@ -74,9 +78,10 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     One push as the script takes it.
 
     Attributes:
-        member: 32 hex digits, the participant's digest.
+        member: 32 hex digits, the participant's digest; the first 12 are the conference's.
         session: the client's session id; empty: the server names it.
         seq: -1 when the push has none.
+        ttl_ms: below 0: it may not be a new participant's.
         payload: msgpack of attributes and numbers, as the stored value ends; empty to leave.
         owner: digest of who pushes; empty: nobody has to say so.
     """
@@ -136,7 +141,9 @@ class Participant(msgspec.Struct, gc=False):
     numbers: tuple[Any, ...]
 
 
-def to_write(report: Report, expiration_ms: int, owner: str = "") -> Write:
+def to_write(
+    report: Report, expiration_ms: int, owner: str = "", *, may_join: bool = True
+) -> Write:
     """Return what Redis is to hold for *report* by *owner*, for at least *expiration_ms*."""
     session = report.session
     ttl_ms = expiration_ms
@@ -144,13 +151,19 @@ def to_write(report: Report, expiration_ms: int, owner: str = "") -> Write:
         ttl_ms = max(ttl_ms, min(3 * session.interval_ms, MAX_CLIENT_TTL_MS))
     who = f"{report.conference}\0{report.client_id}\0{report.participant_id}"
     return Write(
-        blake2b(who.encode(), digest_size=16).hexdigest(),
+        _conference_digest(report.conference) + blake2b(who.encode(), digest_size=10).hexdigest(),
         session.id,
         session.seq,
-        ttl_ms,
+        ttl_ms if may_join else -ttl_ms,
         b"" if session.end else _encode(_encode(report.attributes)) + _encode(report.numbers),
         blake2b(owner.encode(), digest_size=8).digest() if owner else b"",
     )
+
+
+@lru_cache(maxsize=4096)
+def _conference_digest(conference: str) -> str:
+    """Return the first 12 digits of the digests of everyone in *conference*."""
+    return blake2b(conference.encode(), digest_size=6).hexdigest()
 
 
 def from_value(value: bytes, known: Stay | None = None) -> Participant | None:

@@ -62,6 +62,7 @@ class PushProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._door: PushDoor = self.app.push_door
         self._push = self.cycle = _Push()
+        self._peer = ""
         self._head_bytes = 0
         self._is_in_head = True
         self._is_old: bool | None = None
@@ -72,6 +73,8 @@ class PushProtocol(HttpToolsProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin to look for idleness; the loop calls this."""
         super().connection_made(transport)  # type: ignore[arg-type]
+        if self.client:
+            self._peer = self.client[0]
         self._idle_since = self.loop.time()
         self._watch(self.timeout_keep_alive)
 
@@ -154,7 +157,7 @@ class PushProtocol(HttpToolsProtocol):
         elif not push.response_complete:
             body = b"".join(push.parts)
             self._end_body()
-            self._door.take(self.headers, body, self._reply)
+            self._door.take(self.headers, body, self._reply, self._peer)
 
     # A push whose body is not there yet.
 

@@ -10,6 +10,8 @@ Source: the answers are those of docs/push.md.
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import ceil
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,6 +19,7 @@ import msgspec
 from otel_jcmc.access import Cors, Header
 from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.faults import Fault, PushRefused, Reason, StoreUnavailable
+from otel_jcmc.limits import LIMITS, Limits, TooFast
 from otel_jcmc.participants import to_write
 from otel_jcmc.push import Report, parse_push
 from otel_jcmc.store import Store, Stored
@@ -30,7 +33,6 @@ MAX_LISTED: Final = 20
 
 _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
-_RETRY: Final = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 # The rest of the body is not waited for: no other request may follow it on this connection.
 CLOSE: Final = (b"connection", b"close")
 # Of what is the sender's to mend; any other reason is 400.
@@ -49,6 +51,13 @@ _NOT_STORED: Final = {
     Stored.SUPERSEDED: Fault("session.seq", Reason.SUPERSEDED),
     Stored.SESSION_ENDED: Fault("session.id", Reason.SESSION_ENDED),
 }
+_NEWCOMERS_REFUSED: Final = {
+    Stored.PARTICIPANT_LIMIT: Reason.PARTICIPANT_LIMIT,
+    Stored.CONFERENCE_LIMIT: Reason.CONFERENCE_LIMIT,
+    Stored.NEWCOMER: Reason.NEWCOMER_RATE,
+}
+# Of a sender who goes too fast: any other reason to try again is 503, which is ours.
+_TOO_FAST: Final = {Reason.ADDRESS_RATE, Reason.PARTICIPANT_RATE, Reason.NEWCOMER_RATE}
 
 
 class Answer(NamedTuple):
@@ -63,6 +72,14 @@ Reply = Callable[[Answer], None]
 # Who a push comes from, by what its head and its body say: empty when nobody has to say so.
 # Raises PushRefused when it may not be pushed.
 Authorise = Callable[[Sequence[Header], Report], str]
+
+
+class _Sender(NamedTuple):
+    """Whom to answer: headers of the request, key of the address, and where the answer goes."""
+
+    headers: Sequence[Header]
+    address: str
+    reply: Reply
 
 
 class PushDoor:
@@ -83,9 +100,11 @@ class PushDoor:
         collect: frozenset[str],
         expiration_ms: int,
         max_body_bytes: int,
+        limits: Limits,
         authorise: Authorise | None = None,
     ) -> None:
         """Take pushes for *store*; *collect* names the personal attributes that are kept."""
+        self._limits = limits
         self._authorise = authorise
         self._store = store
         self._telemetry = telemetry
@@ -95,44 +114,55 @@ class PushDoor:
         self.max_body_bytes = max_body_bytes or 2**63
         self._ok = Answer(200, [_TEXT, *cors.headers], b"OK")
 
-    def take(self, headers: Sequence[Header], body: bytes, reply: Reply) -> None:
-        """Check, enrich and store the push in *body*; *reply* hears what came of it."""
+    def take(self, headers: Sequence[Header], body: bytes, reply: Reply, peer: str = "") -> None:
+        """
+        Check, enrich and store the push in *body*; *reply* hears what came of it.
+
+        *peer* is the address at the other end of the connection; empty: it has none.
+        """
+        now, limits = monotonic(), self._limits
+        address = limits.caller(peer, headers)
         try:
+            limits.take_address(address, now)
             report = parse_push(body, self._collect)
             owner = self._authorise(headers, report) if self._authorise else ""
             report.attributes.update(browser_and_system(_user_agent(headers)))
-            write = to_write(report, self._expiration_ms, owner)
+            may_join = not limits.seconds_to_join(address, now)
+            write = to_write(report, self._expiration_ms, owner, may_join=may_join)
+            limits.take_participant(write.member, now)
         except PushRefused as refused:
             reply(self.refuse(headers, refused))
+        except TooFast as refused:
+            reply(self._retry(headers, refused.reason, refused.seconds))
         else:
-            self._store.submit(write, partial(self._settle, headers, report.dropped, reply))
+            sender = _Sender(headers, address, reply)
+            self._store.submit(write, partial(self._settle, sender, report.dropped))
 
-    def _settle(
-        self,
-        headers: Sequence[Header],
-        dropped: list[Fault],
-        reply: Reply,
-        stored: Stored | Exception,
-    ) -> None:
+    def _settle(self, sender: _Sender, dropped: list[Fault], stored: Stored | Exception) -> None:
         """Answer a push that Redis has handled, or has not."""
+        headers, address, reply = sender
+        if stored is Stored.JOINED:
+            stored = Stored.STORED
+            self._limits.note_newcomer(address)
         if stored is Stored.STORED and not dropped:
             self._telemetry.count_push(ACCEPTED)
             # The same object each time, so that who sends it may keep its bytes.
             reply(self._ok if self._cors.headers else self._answer(headers, 200, _TEXT, b"OK"))
         elif isinstance(stored, Stored):
-            reply(self._accept(headers, stored, dropped))
+            reply(self._accept(sender, stored, dropped))
         else:
             told = stored.reason if isinstance(stored, StoreUnavailable) else None
-            reason = told or Reason.STORE_UNAVAILABLE
-            self._telemetry.count_push(FAILED, reason)
-            reply(self._retry(headers, reason))
+            reply(self._retry(headers, told or Reason.STORE_UNAVAILABLE))
 
-    def _accept(self, headers: Sequence[Header], stored: Stored, dropped: list[Fault]) -> Answer:
+    def _accept(self, sender: _Sender, stored: Stored, dropped: list[Fault]) -> Answer:
         """Return the answer to a push that Redis has handled, with something to say."""
-        if stored is Stored.PARTICIPANT_LIMIT:
-            self._telemetry.count_push(REFUSED, Reason.PARTICIPANT_LIMIT)
-            self._telemetry.suppressed[Reason.PARTICIPANT_LIMIT] += 1
-            return self._retry(headers, Reason.PARTICIPANT_LIMIT)
+        headers, address, _ = sender
+        if reason := _NEWCOMERS_REFUSED.get(stored):
+            self._telemetry.suppressed[reason] += 1
+            seconds = self._limits.seconds_to_join(address, monotonic())
+            return self._retry(headers, reason, seconds)
+        if stored is Stored.TAKEN:
+            return self.refuse(headers, PushRefused([Fault("token", Reason.PARTICIPANT_TAKEN)]))
         if dropped:
             self._telemetry.count_dropped(fault.reason for fault in dropped)
         if stored is Stored.STORED:
@@ -150,9 +180,15 @@ class PushDoor:
         more = [CLOSE] if refused.reason in _CUT else []
         return self._answer(headers, status, _JSON, _listing("errors", refused.faults), *more)
 
-    def _retry(self, headers: Sequence[Header], reason: Reason) -> Answer:
-        """Return the answer to a push that is not stored and may be sent again."""
-        return self._answer(headers, 503, _JSON, _listing("errors", [Fault("", reason)]), _RETRY)
+    def _retry(self, headers: Sequence[Header], reason: Reason, seconds: float = 0.0) -> Answer:
+        """Count a push that is not stored and may be sent again, and return the answer to it."""
+        is_limit = reason in LIMITS
+        self._telemetry.count_push(REFUSED if is_limit else FAILED, reason)
+        if is_limit:
+            self._limits.refusals.note(reason)
+        again = (b"retry-after", str(ceil(seconds) or RETRY_AFTER_SECONDS).encode())
+        status = 429 if reason in _TOO_FAST else 503
+        return self._answer(headers, status, _JSON, _listing("errors", [Fault("", reason)]), again)
 
     def _answer(
         self, headers: Sequence[Header], status: int, kind: Header, body: bytes, *more: Header
@@ -196,7 +232,8 @@ class PushDoor:
                 if not told.done():
                     told.set_result(answer)
 
-            self.take(headers, body, reply)
+            peer = scope.get("client")
+            self.take(headers, body, reply, peer[0] if peer else "")
             answer = await told
         await _send(send, answer)
 
@@ -286,7 +323,10 @@ OPENAPI: Final[dict[str, Any]] = {
         "responses": {
             "200": _described("stored; `OK` as text when nothing was dropped", "dropped"),
             "400": _described("identity or body wrong, or nothing was kept", "errors"),
+            "401": _described("a token is missing, wrong or expired", "errors"),
+            "403": _described("origin, conference or participant is not the token's", "errors"),
             "413": _described("body too large", "errors"),
+            "429": _described("too fast, to be sent again after Retry-After", "errors"),
             "503": _described("not stored, to be sent again after Retry-After", "errors"),
         },
     }

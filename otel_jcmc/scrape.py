@@ -20,7 +20,7 @@ from otel_jcmc import snapshot
 from otel_jcmc.faults import StoreUnavailable
 from otel_jcmc.prometheus import OPENMETRICS, TEXT, render
 from otel_jcmc.provider import GaugeProvider
-from otel_jcmc.snapshot import Building, Stays
+from otel_jcmc.snapshot import Building, People
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import Telemetry
 
@@ -47,8 +47,8 @@ class Scraper:
     # One thread and not the loop's pool: each thread's memory grows to what a scrape takes and
     # stays, and two renderings at once would only share the interpreter's lock.
     _thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "scrape"))
-    # Of the last scrape; only that thread touches them.
-    _stays: Stays = field(default_factory=dict)
+    # Of the last scrape that has ended; another one is put here, it is never changed.
+    _people: People = field(default_factory=dict)
 
     async def scrape(self, accept: str, accept_encoding: str) -> Exposition:
         """Return the exposition of everyone who is live now, in the format that is asked for."""
@@ -56,14 +56,15 @@ class Scraper:
         is_openmetrics = _wants_openmetrics(accept)
         is_gzip = gzip_accepted(accept_encoding)
         loop = asyncio.get_running_loop()
-        building = Building(self._stays)
+        known = self._people
+        building = Building(known)
         adding: list[asyncio.Future[None]] = []
         is_known = True
         try:
             # While one part is decoded the next is on its way.
             adding += [
-                loop.run_in_executor(self._thread, building.add, pairs)
-                async for pairs in self.store.read_live()
+                loop.run_in_executor(self._thread, building.add, live)
+                async for live in self.store.read_live(known)
             ]
             await asyncio.gather(*adding)
         except StoreUnavailable:
@@ -93,7 +94,7 @@ class Scraper:
     ) -> list[bytes]:
         """Finish the snapshot, unless Redis is away; collect, render and compress."""
         live = building.finish()
-        self._stays = live.by_member
+        self._people = live.people
         self.telemetry.record_snapshot(
             len(live.stays) if is_known else None, live.conferences if is_known else None
         )

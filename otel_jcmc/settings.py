@@ -153,8 +153,39 @@ class Settings(BaseSettings):
         ge=0,
         validation_alias=_named("JCMC_LIMIT_PARTICIPANTS"),
         description="Most live participants, over all replicas; newcomers beyond are refused, those"
-        " already seen go on; 0 for any number. Kept for each quarter alone, so it is met"
-        " within a few percent.",
+        " already seen go on; 0 for any number.",
+    )
+    limit_conference_participants: int = Field(
+        1000,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_CONFERENCE_PARTICIPANTS"),
+        description="Most participants of one conference, over all replicas, those counted who"
+        " expired within the last minute; newcomers beyond are refused; 0 for any number.",
+    )
+    limit_participant_pushes: float = Field(
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        validation_alias=_named("JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND"),
+        description="Most pushes a second for one participant, ten seconds' worth of them at once,"
+        " in each replica; 0 for any number.",
+    )
+    limit_address_pushes: float = Field(
+        1000.0,
+        ge=0,
+        allow_inf_nan=False,
+        validation_alias=_named("JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND"),
+        description="Most pushes a second from one address (IPv6: one /64), ten seconds' worth of"
+        " them at once, in each replica; a school behind one address is 2,000 pupils who push 200"
+        " times a second; 0 for any number.",
+    )
+    limit_address_newcomers: float = Field(
+        50.0,
+        ge=0,
+        allow_inf_nan=False,
+        validation_alias=_named("JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND"),
+        description="Most new participants a second from one address, ten seconds' worth of them at"
+        " once, in each replica; 0 for any number.",
     )
 
     # The log, and the browser's file.

@@ -5,9 +5,9 @@ One read of everyone who is live, shared by all callbacks of a collection.
 and the gauges' callbacks ask `current`. A context variable ties the two together, so collections
 that overlap never share a snapshot. Called by scrape.py and exporter.py.
 
-A snapshot may be made with the stays of the one before it: what describes a participant is taken
-over, with the label sets that were made of it, if the store says it byte for byte again. Who is
-live, and in which state, is the store's answer alone.
+A snapshot may be made with what is known from the one before it: who has not pushed since is taken
+over whole, and of who has, what describes him, with the label sets that were made of it, if the
+store says it byte for byte again. Who is live, and in which state, is the store's answer alone.
 """
 
 import logging
@@ -17,11 +17,12 @@ from contextvars import ContextVar
 from typing import Self, TypeVar
 
 from otel_jcmc.participants import Participant, Stay, from_value
-from otel_jcmc.store import Pairs, Store
+from otel_jcmc.store import Live, Store
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Stays = dict[bytes, Stay]
+# Member of the store's index -> its expiry there, which changes with each push, and who it is.
+People = dict[bytes, tuple[bytes, Participant]]
 
 
 class _Deriving:
@@ -64,16 +65,16 @@ class Snapshot(_Deriving):
     Attributes:
         parts: in no particular order, each identity once. In parts, because nothing else in the
             process gets a turn while one step of a collection is done: none takes longer for more.
-        by_member: the stays by their digest; all that is worth keeping for the next snapshot.
+        people: everyone by digest; all that is worth keeping for the next snapshot.
     """
 
-    __slots__ = ("by_member", "parts")
+    __slots__ = ("parts", "people")
 
     def __init__(self) -> None:
         """Begin with nobody."""
         super().__init__()
         self.parts: list[Part] = []
-        self.by_member: Stays = {}
+        self.people: People = {}
 
     @property
     def stays(self) -> list[Stay]:
@@ -89,26 +90,40 @@ class Snapshot(_Deriving):
 class Building:
     """A snapshot that is being put together of what the store hands out, in pieces."""
 
-    def __init__(self, known: Stays) -> None:
-        """Begin; *known* are the stays of an earlier snapshot."""
+    def __init__(self, known: People) -> None:
+        """Begin; *known* are the people of an earlier snapshot."""
         self._known = known
         self._made = Snapshot()
         self._damaged: ValueError | None = None
 
-    def add(self, pairs: Pairs) -> None:
-        """Add the participants in *pairs*; a damaged value is left out."""
+    def add(self, live: Live) -> None:
+        """Add those who are *live*; a damaged value is left out."""
+        known, values, people = self._known, live.values, self._made.people
         participants = []
-        for member, value in pairs:
-            try:
-                participant = from_value(value, self._known.get(member))
-            except ValueError as error:
-                self._damaged = error
-                continue
-            if participant is not None:
-                self._made.by_member[member] = participant.stay
-                participants.append(participant)
+        for member, expiry in zip(live.members, live.expiries, strict=True):
+            if member in values:
+                participant = self._read(values[member], known.get(member))
+                if participant is None:
+                    continue
+                people[member] = expiry, participant
+            else:
+                before = people[member] = known[member]
+                participant = before[1]
+            participants.append(participant)
         if participants:
             self._made.parts.append(Part(participants))
+
+    def _read(
+        self, value: bytes | None, before: tuple[bytes, Participant] | None
+    ) -> Participant | None:
+        """Return the participant that *value* holds, None if it can't be read or is gone."""
+        if value is None:
+            return None
+        try:
+            return from_value(value, before[1].stay if before else None)
+        except ValueError as error:
+            self._damaged = error
+            return None
 
     def finish(self) -> Snapshot:
         """Return the snapshot; say so if something was damaged."""
@@ -121,16 +136,17 @@ EMPTY = Snapshot()
 _current: ContextVar[Snapshot] = ContextVar("otel_jcmc_snapshot", default=EMPTY)
 
 
-async def take(store: Store, known: Stays | None = None) -> Snapshot:
+async def take(store: Store, known: People | None = None) -> Snapshot:
     """
-    Read everyone who is live now; *known* are the stays of an earlier snapshot.
+    Read everyone who is live now; *known* are the people of an earlier snapshot.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
     """
-    building = Building(known or {})
-    async for pairs in store.read_live():
-        building.add(pairs)
+    known = known or {}
+    building = Building(known)
+    async for live in store.read_live(known):
+        building.add(live)
     return building.finish()
 
 

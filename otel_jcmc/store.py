@@ -10,11 +10,11 @@ participant is kept in this process.
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from enum import Enum
 from importlib.resources import files
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from redis.exceptions import NoScriptError, OutOfMemoryError
 
@@ -42,20 +42,39 @@ _SHA: Final = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
 
 
 class Stored(Enum):
-    """What Redis did with a push."""
+    """What Redis did with a push; JOINED: it is stored, and its participant was not there."""
 
     STORED = ord("1")
     SUPERSEDED = ord("2")
     SESSION_ENDED = ord("3")
     PARTICIPANT_LIMIT = ord("4")
+    CONFERENCE_LIMIT = ord("5")
+    NEWCOMER = ord("6")
+    TAKEN = ord("7")
+    JOINED = ord("8")
 
 
 # Calling the enum costs more than the rest of an answer.
 _STORED_OF: Final = {member.value: member for member in Stored}
-# Members of the index with what is stored of them.
-Pairs = list[tuple[bytes, bytes]]
+# Member of the index -> its expiry when it was read, and what was made of it.
+Known = Mapping[bytes, tuple[bytes, Any]]
 Done = Callable[[Stored | Exception], None]
 _Waiting = tuple[Write, Done, float]
+
+
+class Live(NamedTuple):
+    """
+    A thousand or two of those who are live.
+
+    Attributes:
+        members, expiries: of the index, side by side.
+        values: what is stored of those who have pushed since they were known, None of those who
+            went away meanwhile; who is not in it has not pushed.
+    """
+
+    members: list[bytes]
+    expiries: list[bytes]
+    values: dict[bytes, bytes | None]
 
 
 class Store:
@@ -73,18 +92,24 @@ class Store:
         url: str,
         key_prefix: str = "jcmc",
         participant_limit: int = 0,
+        conference_limit: int = 0,
         on_batch: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         """
         Prepare; nothing is opened yet.
 
         Args:
-            participant_limit: most participants in all, 0 for any number. It is kept for each
-                partition alone, a quarter of it, so a small limit is met only roughly.
+            participant_limit: most participants in all, 0 for any number. What the other
+                partitions have is known from their last answers, so a batch may go beyond it.
+            conference_limit: most participants in a conference, 0 for any number.
             on_batch: called after each batch with the seconds its oldest push has waited.
         """
         self._prefix = key_prefix
-        self._limit = -(-participant_limit // PARTITIONS)
+        self._participant_limit = participant_limit
+        # -1 is the script's word for any number: 0 is none.
+        self._conference_limit = conference_limit or -1
+        self._ends_limit = participant_limit // 2 or -1
+        self._live = [0] * PARTITIONS
         self._on_batch = on_batch
         self._writes, self._reads = Link(url), Link(url)
         self._queue: list[_Waiting] = []
@@ -95,7 +120,7 @@ class Store:
 
     async def put(self, write: Write) -> Stored:
         """
-        Store *write*, or remove its participant, and return what Redis did.
+        Store *write*, or remove its participant, and return what Redis did, STORED for JOINED.
 
         Raises:
             StoreUnavailable: Redis is not known to have it; it may be sent again.
@@ -106,7 +131,7 @@ class Store:
             if told.done():
                 return
             if isinstance(stored, Stored):
-                told.set_result(stored)
+                told.set_result(Stored.STORED if stored is Stored.JOINED else stored)
             else:
                 told.set_exception(stored)
 
@@ -150,9 +175,12 @@ class Store:
             parts.setdefault(PARTITION_OF[waiting[0].member[0]], []).append(waiting)
         commands = [self._command(partition, part) for partition, part in parts.items()]
         replies = await self._run(self._writes, commands, min(seconds, TIMEOUT_SECONDS))
-        for part, reply in zip(parts.values(), replies, strict=True):
-            if isinstance(reply, bytes) and len(reply) == len(part):
-                for (_, done, _), code in zip(part, reply, strict=True):
+        for (partition, part), reply in zip(parts.items(), replies, strict=True):
+            codes, _, live = reply.partition(b";") if isinstance(reply, bytes) else (b"", b"", b"")
+            if len(codes) == len(part):
+                if live:
+                    self._live[partition] = int(live)
+                for (_, done, _), code in zip(part, codes, strict=True):
                     done(_STORED_OF[code])
             else:
                 full = isinstance(reply, OutOfMemoryError)
@@ -163,38 +191,81 @@ class Store:
     def _command(self, partition: int, part: list[_Waiting]) -> Command:
         """Return the script call for one partition's share of a batch."""
         base = self._base(partition)
-        keys: list[str] = [f"{base}live", f"{base}ended"]
+        keys: list[str] = [f"{base}live", f"{base}ended", f"{base}conferences"]
         start = f"{base}participant:"
-        args: list[Any] = [self._limit, REMEMBER_ENDED_MS, PRUNE_BEHIND_MS]
+        args: list[Any] = [
+            *(self._room(partition), self._conference_limit, self._ends_limit),
+            *(REMEMBER_ENDED_MS, PRUNE_BEHIND_MS),
+        ]
         for write, _, _ in part:
             keys.append(start + write.member)
-            args += (write.session, write.seq, write.ttl_ms, write.payload)
+            args += (write.session, write.seq, write.ttl_ms, write.payload, write.owner)
         return ("EVALSHA", _SHA, len(keys), *keys, *args)
+
+    def _room(self, partition: int) -> int:
+        """Return how many may be live in *partition*, -1 for any number."""
+        if not self._participant_limit:
+            return -1
+        return max(0, self._participant_limit - sum(self._live) + self._live[partition])
 
     def _base(self, partition: int) -> str:
         """Return what the keys of *partition* start with."""
         return f"{self._prefix}:{{{partition:02d}}}:"
 
-    async def read_live(self) -> AsyncIterator[Pairs]:
+    async def read_live(self, known: Known) -> AsyncIterator[Live]:
         """
-        Return member and stored value of every live participant, a thousand or two at a time.
+        Return every live participant, a thousand or two at a time.
 
-        Each value is one whole push; they are read one after the other, so two participants may
-        differ by the milliseconds in between.
+        Whose expiry is as it was *known* has not pushed since: each push sets another one, by the
+        microsecond. Only the values of the others are read. Each value is one whole push; they are
+        read one after the other, so two participants may differ by the milliseconds in between.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
+        now_us = await self._now_us()
         indexes: list[Command] = [
-            ("ZRANGE", f"{self._base(partition)}live", 0, -1) for partition in range(PARTITIONS)
+            ("ZRANGEBYSCORE", f"{self._base(partition)}live", f"({now_us}", "+inf", "WITHSCORES")
+            for partition in range(PARTITIONS)
         ]
         # One exchange for each two thousand, so that pushes on the event loop get their turn.
-        for partition, members in enumerate(await self._read(indexes)):
+        for partition, listed in enumerate(await self._read(indexes)):
             base = f"{self._base(partition)}participant:".encode()
-            for start in range(0, len(members), READ_CHUNK):
-                chunk: list[bytes] = members[start : start + READ_CHUNK]
-                (values,) = await self._read([("MGET", *[base + member for member in chunk])])
-                yield [pair for pair in zip(chunk, values, strict=True) if pair[1]]
+            for start in range(0, len(listed), 2 * READ_CHUNK):
+                chunk: list[bytes] = listed[start : start + 2 * READ_CHUNK]
+                members, expiries = chunk[::2], chunk[1::2]
+                wanted = [
+                    member
+                    for member, expiry in zip(members, expiries, strict=True)
+                    if (before := known.get(member)) is None or before[0] != expiry
+                ]
+                values: list[Any] = []
+                if wanted:
+                    (values,) = await self._read([("MGET", *[base + each for each in wanted])])
+                yield Live(members, expiries, dict(zip(wanted, values, strict=True)))
+
+    async def _now_us(self) -> int:
+        """Return Redis's clock in microseconds."""
+        (time,) = await self._read([("TIME",)], TIMEOUT_SECONDS)
+        return int(time[0]) * 1_000_000 + int(time[1])
+
+    async def count(self) -> None:
+        """
+        Learn from Redis how many are live in each partition, for the limit over all of them.
+
+        Each batch tells it of its own partitions; this is for those that others write to.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        now_us = await self._now_us()
+        self._live = await self._read(
+            [
+                ("ZCOUNT", f"{self._base(partition)}live", now_us, "+inf")
+                for partition in range(PARTITIONS)
+            ],
+            TIMEOUT_SECONDS,
+        )
 
     async def ping(self) -> None:
         """

@@ -173,7 +173,11 @@ class Telemetry:
             (FAILED, Reason.STORE_UNAVAILABLE): 0,
         }
         self.dropped: dict[str, int] = {}
-        self.suppressed: dict[str, int] = {Reason.PARTICIPANT_LIMIT: 0}
+        self.suppressed: dict[str, int] = {
+            Reason.PARTICIPANT_LIMIT: 0,
+            Reason.CONFERENCE_LIMIT: 0,
+            Reason.NEWCOMER_RATE: 0,
+        }
         self.exports: dict[tuple[str, str], int] = {}
         self.callback_errors: dict[str, int] = {}
         self.participants: int | None = None

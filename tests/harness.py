@@ -136,6 +136,8 @@ class Service:
             "JCMC_HOST": "127.0.0.1",
             "JCMC_PORT": "0",
             "JCMC_EMBEDDED_DIR": str(folder / "store"),
+            # Tests push for one participant again and again.
+            "JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND": "0",
             **environ,
         }
         self.process: subprocess.Popen[str] | None = None
@@ -179,6 +181,11 @@ class Service:
             assert self.process.stdout is not None
             self.process.stdout.close()
         return code
+
+    def said(self) -> list[str]:
+        """Return the log's lines, but for the one on callers that are not limited by address."""
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if "limits: those by address" not in line]
 
     def __enter__(self) -> Self:
         return self.start()

@@ -14,6 +14,7 @@ from otel_jcmc.catalogue import LAST_METRIC_ID
 from otel_jcmc.participants import Participant, Write, from_value
 from otel_jcmc.provider import Collected
 from otel_jcmc.snapshot import Building, Part, Snapshot
+from otel_jcmc.store import Live
 
 Told = dict[int, Any]
 
@@ -35,11 +36,16 @@ def apart(told: Told) -> tuple[dict[int, Any], list[Any]]:
 
 
 def with_head(
-    payload: bytes, session: bytes = b"", started_ms: float = 0.0, seq: int = 0, schema: int = 2
+    payload: bytes,
+    session: bytes = b"",
+    started_ms: float = 0.0,
+    seq: int = 0,
+    schema: int = 3,
+    owner: bytes = b"",
 ) -> bytes:
     """Return *payload* with the head that participants.lua gives it."""
-    head = struct.pack(">BBBdBIBB", 0x96, schema, 0xCB, started_ms, 0xCE, seq, 0xD9, len(session))
-    return head + session + payload
+    head = struct.pack(">BBBdBIBB", 0x97, schema, 0xCB, started_ms, 0xCE, seq, 0xD9, len(session))
+    return head + session + bytes([0xC4, len(owner)]) + owner + payload
 
 
 def stored_value(told: Told, session: bytes = b"", started_ms: float = 0.0, **head: Any) -> bytes:
@@ -52,7 +58,8 @@ def stored_value(told: Told, session: bytes = b"", started_ms: float = 0.0, **he
 
 def value_of(write: Write, started_ms: float = 0.0) -> bytes:
     """Return the value that Redis holds after *write*."""
-    return with_head(write.payload, write.session.encode(), started_ms, max(write.seq, 0))
+    head = write.session.encode(), started_ms, max(write.seq, 0)
+    return with_head(write.payload, *head, owner=write.owner)
 
 
 def person(told: Told, session: str = "", started_ms: float = 0.0) -> Participant:
@@ -84,7 +91,8 @@ def snapshot_of(*participants: Participant) -> Snapshot:
 def snapshot_made_of(*values: bytes) -> Snapshot:
     """Return the snapshot that stored *values* make."""
     building = Building({})
-    building.add([(number.to_bytes(16, "big"), value) for number, value in enumerate(values)])
+    found = {number.to_bytes(16, "big"): value for number, value in enumerate(values)}
+    building.add(Live([*found], [b"1"] * len(found), {**found}))
     return building.finish()
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import Service, push_body, request
 
-from otel_jcmc.access import PRIVATE, Cors, is_private
+from otel_jcmc.access import PRIVATE, Callers, Cors, is_private
 
 NONE: tuple[()] = ()
 
@@ -333,6 +334,83 @@ def test_an_ipv6_peer_is_private_on_its_own_loopback(short_path: Path) -> None:
         assert request(f"http://127.0.0.1:{port}/metrics").status == 200
         headers = {"x-forwarded-for": "127.0.0.1"}
         assert request(f"http://[::1]:{port}/metrics", headers=headers).status == 403
+
+
+# Whose address counts
+
+
+def key(peer: str, headers: dict[str, str], trusted: Any = PRIVATE) -> str:
+    raw = [(name.encode(), text.encode()) for name, text in headers.items()]
+    return Callers(trusted).key(peer, raw)
+
+
+PROXY = "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "expected"),
+    [
+        ("198.51.100.7", {}, "198.51.100.7"),
+        # Nobody else's header counts.
+        ("198.51.100.7", {"x-forwarded-for": "203.0.113.9"}, "198.51.100.7"),
+        (PROXY, {"x-forwarded-for": "198.51.100.7"}, "198.51.100.7"),
+        (PROXY, {"x-forwarded-for": "203.0.113.9, 198.51.100.7"}, "198.51.100.7"),
+        (PROXY, {"x-forwarded-for": "198.51.100.7, 10.0.0.5"}, "198.51.100.7"),
+        (PROXY, {"x-real-ip": "198.51.100.7"}, "198.51.100.7"),
+        (PROXY, {"forwarded": "for=198.51.100.7;proto=https"}, "198.51.100.7"),
+        (PROXY, {"forwarded": 'for="[2001:db8::7]:4711"'}, "2001:db8::"),
+        # All of a household are one.
+        (PROXY, {"x-forwarded-for": "2001:db8:1:2:3:4:5:6"}, "2001:db8:1:2::"),
+        ("2001:db8:1:2::9", {}, "2001:db8:1:2::"),
+        ("::ffff:198.51.100.7", {}, "198.51.100.7"),
+        # A caller in a private network, as its proxy says.
+        (PROXY, {"x-forwarded-for": "10.1.2.3"}, "10.1.2.3"),
+        # Two headers that say the same.
+        (PROXY, {"x-real-ip": "198.51.100.7", "x-forwarded-for": "198.51.100.7"}, "198.51.100.7"),
+        # Perhaps a proxy that tells nothing, and a word that is no address.
+        (PROXY, {}, ""),
+        ("10.0.0.9", {}, ""),
+        ("", {}, ""),
+        ("", {"x-forwarded-for": "198.51.100.7"}, ""),
+        (PROXY, {"x-forwarded-for": "unknown"}, ""),
+    ],
+)
+def test_an_address_counts_where_it_is_really_the_callers(
+    peer: str, headers: dict[str, str], expected: str
+) -> None:
+    assert key(peer, headers) == expected
+
+
+def test_headers_that_disagree_count_as_one_caller() -> None:
+    """One of them is made up, and could be another each time."""
+    keys = {
+        key(PROXY, {"x-real-ip": f"198.51.100.{number}", "x-forwarded-for": "203.0.113.9"})
+        for number in range(20)
+    }
+    assert len(keys) == 1
+    assert keys != {""}
+
+
+def test_without_trusted_proxies_a_private_peer_may_be_one_all_the_same() -> None:
+    assert key("10.0.0.9", {}, ()) == ""
+    assert key("10.0.0.9", {"x-forwarded-for": "198.51.100.7"}, ()) == ""
+    assert key("198.51.100.7", {}, ()) == "198.51.100.7"
+
+
+def test_with_proxies_that_are_named_any_other_peer_is_a_caller() -> None:
+    trusted = (ip_network("10.0.0.5/32"),)
+    assert key("10.0.0.9", {}, trusted) == "10.0.0.9"
+    assert key("10.0.0.9", {"x-forwarded-for": "198.51.100.7"}, trusted) == "10.0.0.9"
+    assert key("10.0.0.5", {"x-forwarded-for": "198.51.100.7"}, trusted) == "198.51.100.7"
+    assert key("10.0.0.5", {}, trusted) == ""
+
+
+def test_a_caller_whose_address_is_not_known_is_told() -> None:
+    told: list[str] = []
+    callers = Callers(PRIVATE, lambda: told.append("unknown"))
+    callers.key(PROXY, [])
+    callers.key(PROXY, [(b"x-forwarded-for", b"198.51.100.7")])
+    assert told == ["unknown"]
 
 
 # CORS

@@ -31,13 +31,13 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(autouse=True)
 def lives_on(victim: Service, room: str) -> Iterator[None]:
-    pid, log = victim.pid, victim.log.read_text()
+    pid, log = victim.pid, victim.said()
     yield
     assert victim.push(push_body(conference=f"after-{room}")).body == "OK"
     assert values(victim, f"after-{room}")["bitrate_upload"] == 1234
     assert victim.process is not None
     assert (victim.pid, victim.process.poll()) == (pid, None)
-    assert victim.log.read_text() == log
+    assert victim.said() == log
 
 
 class Raw(NamedTuple):

@@ -39,6 +39,7 @@ ORDER = [
     "otlp_points",
     "telemetry",
     "access",
+    "limits",
     "client_file",
     "scrape",
     "exporter",

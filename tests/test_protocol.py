@@ -234,8 +234,9 @@ class Door:
 
     max_body_bytes = 1000
 
-    def take(self, _headers: Any, _body: bytes, reply: Callable[[Answer], None]) -> None:
+    def take(self, _headers: Any, _body: bytes, reply: Callable[[Answer], None], peer: str) -> None:
         self.reply = reply
+        self.peer = peer
 
 
 class App:

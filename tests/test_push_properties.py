@@ -304,7 +304,7 @@ def test_a_push_of_the_ordinary_shape_is_what_its_fields_tell(body: bytes) -> No
             report = parse_by_field(body, collect)
             told = (report.session, report.attributes, report.numbers)
             assert report.dropped == []
-            assert ordinary == told
+            assert ordinary[:3] == told
             assert repr(ordinary[2]) == repr(told[2])
 
 

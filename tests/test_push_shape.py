@@ -36,7 +36,8 @@ def push(*path: Any, value: Any = None) -> bytes:
 def test_a_push_with_everything_in_it_is_ordinary() -> None:
     found = take_ordinary(push(), NOBODY)
     assert found is not None
-    session, attributes, numbers = found
+    session, attributes, numbers, token = found
+    assert token is None
     assert (session.id, session.seq, session.interval_ms, session.end) == (
         *("session-1", 3),
         *(10_000, "left"),

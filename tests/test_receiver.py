@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from exposition import exposed, scraped, values
-from harness import Service, push_body, request
+from harness import Answer, Service, eventually, push_body, request
 
 from otel_jcmc import __version__, receiver
 from otel_jcmc.app import create_app
@@ -232,33 +232,104 @@ def test_a_service_without_its_store_is_healthy_and_not_ready(storeless: Service
 def test_the_address_of_the_store_is_not_in_the_log_of_its_absence(storeless: Service) -> None:
     storeless.push(push_body())
     assert "Traceback" not in storeless.log.read_text()
-    assert len(storeless.log.read_text().splitlines()) == 1
+    assert len(storeless.said()) == 1
 
 
 # Limits
 
 
 def test_newcomers_beyond_the_limit_wait_and_who_is_there_goes_on(short_path: Path) -> None:
-    """Four in each quarter of the participants: of forty, some are refused, and stay so."""
     with Service(short_path, JCMC_LIMIT_PARTICIPANTS="16") as service:
-        answers = {
-            name: service.push(push_body(participant=name))
-            for name in (f"{number:08x}" for number in range(40))
-        }
-        taken = [name for name, answer in answers.items() if answer.status == 200]
-        refused = [name for name, answer in answers.items() if answer.status != 200]
-        assert 1 <= len(taken) <= 16
-        assert len(refused) >= 24
-        late = answers[refused[0]]
-        assert late.status == 503
-        assert late.headers["retry-after"] == "5"
-        assert late.json()["errors"] == [{"field": "", "reason": "participant_limit"}]
-        assert service.push(push_body(participant=taken[0])).body == "OK"
+        answers = [
+            service.push(push_body(participant=f"{number:08x}", conference=f"room-{number}"))
+            for number in range(40)
+        ]
+        assert [answer.status for answer in answers] == [200] * 16 + [503] * 24
+        assert answers[16].headers["retry-after"] == "5"
+        assert answers[16].json()["errors"] == [{"field": "", "reason": "participant_limit"}]
+        assert service.push(push_body("00000000", "room-0")).body == "OK"
         suppressed = 'otel_jcmc_participants_suppressed_total{reason="participant_limit"}'
-        assert service.own(suppressed) == len(refused)
+        assert service.own(suppressed) == 24
         reason = 'otel_jcmc_pushes_total{outcome="refused",reason="participant_limit"}'
-        assert service.own(reason) == len(refused)
-        assert service.own("otel_jcmc_participants") == len(taken)
+        assert service.own(reason) == 24
+        assert service.own("otel_jcmc_participants") == 16
+        log = service.log.read_text()
+        assert log.count("JCMC_LIMIT_PARTICIPANTS are live") == 1
+
+
+def test_a_conference_that_is_full_refuses_newcomers_and_no_other_does(short_path: Path) -> None:
+    with Service(short_path, JCMC_LIMIT_CONFERENCE_PARTICIPANTS="3") as service:
+        statuses = [service.push(push_body(f"p{number}", "big")).status for number in range(5)]
+        assert statuses == [200, 200, 200, 503, 503]
+        assert service.push(push_body("p9", "small")).status == 200
+        late = service.push(push_body("p3", "big"))
+        assert late.json()["errors"] == [{"field": "", "reason": "conference_limit"}]
+        assert late.headers["retry-after"] == "5"
+        assert service.push(push_body("p0", "big")).body == "OK"
+        suppressed = 'otel_jcmc_participants_suppressed_total{reason="conference_limit"}'
+        assert service.own(suppressed) == 3
+
+
+def test_a_participant_that_pushes_too_often_waits_and_others_go_on(short_path: Path) -> None:
+    with Service(short_path, JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND="1") as service:
+        answers = [service.push(push_body("hasty")) for _ in range(30)]
+        assert [answer.status for answer in answers[:10]] == [200] * 10
+        late = answers[-1]
+        assert late.status == 429
+        assert late.json()["errors"] == [{"field": "", "reason": "participant_rate"}]
+        assert late.headers["retry-after"] == "1"
+        assert service.push(push_body("calm")).body == "OK"
+        refused = 'otel_jcmc_pushes_total{outcome="refused",reason="participant_rate"}'
+        assert service.own(refused) == sum(answer.status == 429 for answer in answers)
+        assert service.log.read_text().count("JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND") == 1
+        eventually(lambda: service.push(push_body("hasty")).status == 200)
+
+
+def told_from(service: Service, address: str, participant: str) -> Answer:
+    """Return the answer to a push that a proxy on this machine hands on from *address*."""
+    return service.push(push_body(participant), headers={"x-forwarded-for": address})
+
+
+def test_an_address_that_pushes_too_often_waits_and_others_go_on(short_path: Path) -> None:
+    with Service(short_path, JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND="0.5") as service:
+        answers = [told_from(service, "198.51.100.7", f"p{number}") for number in range(10)]
+        assert [answer.status for answer in answers[:5]] == [200] * 5
+        assert answers[-1].status == 429
+        assert answers[-1].json()["errors"] == [{"field": "", "reason": "address_rate"}]
+        assert int(answers[-1].headers["retry-after"]) in (1, 2)
+        assert told_from(service, "198.51.100.8", "q").status == 200
+        # Nobody says whose these are.
+        assert {service.push(push_body(f"r{number}")).status for number in range(10)} == {200}
+        assert "198.51.100" not in service.log.read_text()
+        assert service.log.read_text().count("JCMC_TRUSTED_PROXIES") == 1
+
+
+def test_an_address_with_too_many_newcomers_keeps_those_who_are_there(short_path: Path) -> None:
+    with Service(short_path, JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND="0.3") as service:
+        address = "2001:db8::7"
+        statuses = [told_from(service, address, f"p{number}").status for number in range(8)]
+        assert statuses[:3] == [200] * 3
+        late = told_from(service, "2001:db8::ffff", "p9")
+        assert late.status == 429
+        assert late.json()["errors"] == [{"field": "", "reason": "newcomer_rate"}]
+        assert 1 <= int(late.headers["retry-after"]) <= 4
+        assert {told_from(service, address, f"p{number}").status for number in range(3)} == {200}
+        assert told_from(service, "2001:db8:0:1::7", "q").status == 200
+        suppressed = 'otel_jcmc_participants_suppressed_total{reason="newcomer_rate"}'
+        assert service.own(suppressed) == statuses.count(429) + 1
+
+
+def test_no_limit_is_one_that_can_be_switched_off(short_path: Path) -> None:
+    off = {
+        "JCMC_LIMIT_PARTICIPANTS": "0",
+        "JCMC_LIMIT_CONFERENCE_PARTICIPANTS": "0",
+        "JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND": "0",
+        "JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND": "0",
+        "JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND": "0",
+    }
+    with Service(short_path, **off) as service:
+        assert {told_from(service, "198.51.100.7", "hasty").status for _ in range(40)} == {200}
+        assert "limits:" not in service.log.read_text()
 
 
 # What is counted

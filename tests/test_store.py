@@ -1,15 +1,18 @@
 """The participants in Redis, on real servers: Valkey, and Redis 7.0 where it can be had."""
 
 import asyncio
+import random
 import shutil
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from harness import CLIENT_ID, Service, eventually, push_body
@@ -398,10 +401,12 @@ async def test_every_key_has_a_ttl_and_the_indexes_outlive_what_they_list(
         await ours.put(push("bob", session="session-1", end="left"))
     index: Any = client.pttl(index_of(push("ada")))
     ended: Any = client.pttl(index_of(push("bob"), "ended"))
+    counts: Any = client.pttl(index_of(push("ada"), "conferences"))
     assert 355_000 < index <= 360_000
+    assert abs(counts - index) < 1_000
     assert 295_000 < ended <= 300_000
     keys: Any = client.keys("*")
-    assert len(keys) == 3
+    assert len(keys) == 4
     assert all(client.pttl(key) > 0 for key in keys)
 
 
@@ -427,9 +432,9 @@ async def test_the_index_is_pruned_by_score_and_well_behind(
     async with opened(server) as ours:
         write = push("ada")
         await ours.put(write)
-        now = time.time() * 1000
-        client.zadd(index_of(write), {"0" * 32: now - 62_000, "1" * 32: now - 55_000})
-        client.zadd(index_of(write), {"2" * 32: now + 5_000})
+        now = time.time() * 1e6
+        client.zadd(index_of(write), {"0" * 32: now - 62e6, "1" * 32: now - 55e6})
+        client.zadd(index_of(write), {"2" * 32: now + 5e6})
         await snapshot.take(ours)
         await ours.put(write)
         members: Any = client.zrange(index_of(write), 0, -1)
@@ -458,7 +463,8 @@ async def test_keys_of_others_cost_a_read_nothing(
 ) -> None:
     """A read asks for the four indexes and for who is in them, and looks at nothing else."""
     async with opened(server) as ours:
-        await asyncio.gather(*(ours.put(push(f"p{number}")) for number in range(300)))
+        rooms = [push(f"p{number}", f"room-{number // 10}") for number in range(300)]
+        await asyncio.gather(*(ours.put(write) for write in rooms))
 
         async def cost() -> dict[str, int]:
             client.config_resetstat()
@@ -470,7 +476,62 @@ async def test_keys_of_others_cost_a_read_nothing(
             client.mset({f"session:{n}": n for n in range(start, start + 10_000)})
         assert client.dbsize() > 200_000
         among_others = await cost()
-    assert alone == among_others == {"zrange": 4, "mget": 4}
+    assert alone == among_others == {"time": 1, "zrangebyscore": 4, "mget": 4}
+
+
+@pytest.mark.anyio
+async def test_who_has_not_pushed_since_is_not_read_again(
+    server: EmbeddedStore, client: redis.Redis
+) -> None:
+    async with opened(server) as ours:
+        for name in ("ada", "bob", "eve", "joe"):
+            await ours.put(push(name, session="session-1", f1=5))
+        before = await snapshot.take(ours)
+        client.config_resetstat()
+        again = await snapshot.take(ours, before.people)
+        assert calls(client) == {"time": 1, "zrangebyscore": 4}
+        assert people_in(again) == people_in(before)
+
+        await ours.put(push("ada", session="session-1", f1=6))
+        await ours.put(push("bob", session="session-1", end="left"))
+        await ours.put(push("eve", session="session-1", end="left"))
+        await ours.put(push("eve", session="session-2", f1=7))
+        await ours.put(push("new", session="session-1", f1=8))
+        after = await snapshot.take(ours, again.people)
+    found = {each.stay.attributes[PARTICIPANT]: each for each in people_in(after)}
+    assert {name: told_by(each)[1] for name, each in found.items()} == {
+        "ada": 6,
+        "joe": 5,
+        "eve": 7,
+        "new": 8,
+    }
+    assert found["ada"].stay is next(
+        each.stay for each in people_in(before) if each.stay.attributes[PARTICIPANT] == "ada"
+    )
+    assert found["eve"].stay.session == "session-2"
+
+
+@pytest.mark.anyio
+async def test_a_push_in_the_same_millisecond_is_not_missed(server: EmbeddedStore) -> None:
+    """Pushes and reads as fast as they go: each read has what was stored before it."""
+    async with opened(server) as ours:
+        people: snapshot.People = {}
+        for number in range(300):
+            await ours.put(push("ada", f1=number % 100, session="session-1"))
+            taken = await snapshot.take(ours, people)
+            (ada,) = people_in(taken)
+            assert told_by(ada)[1] == number % 100
+            people = taken.people
+
+
+@pytest.mark.anyio
+async def test_who_is_known_and_has_expired_is_gone(server: EmbeddedStore) -> None:
+    async with opened(server) as ours:
+        await ours.put(push("ada", expiration_ms=100))
+        before = await snapshot.take(ours)
+        assert len(before.people) == 1
+        await asyncio.sleep(0.15)
+        assert (await snapshot.take(ours, before.people)).people == {}
 
 
 @pytest.mark.anyio
@@ -480,7 +541,8 @@ async def test_a_read_of_many_is_split_and_whole(
     """No command holds Redis for long, whatever the size of a partition."""
     monkeypatch.setattr(store, "READ_CHUNK", 10)
     async with opened(server) as ours:
-        await asyncio.gather(*(ours.put(push(f"p{number}")) for number in range(500)))
+        writes = [push(f"p{number}", f"room-{number // 10}") for number in range(500)]
+        await asyncio.gather(*(ours.put(write) for write in writes))
         client.config_resetstat()
         assert len(await live(ours)) == 500
         assert 50 <= calls(client)["mget"] <= 54
@@ -493,7 +555,7 @@ def plant(client: redis.Redis, participant: str, value: bytes) -> None:
     """Put *value* into Redis as another version's push of *participant*."""
     write = push(participant)
     client.set(key_of(write), value, px=30_000)
-    client.zadd(index_of(write), {write.member: time.time() * 1000 + 30_000})
+    client.zadd(index_of(write), {write.member: time.time() * 1e6 + 30e6})
 
 
 def identity(participant: str) -> dict[int, Any]:
@@ -508,7 +570,7 @@ async def test_another_versions_values_are_never_taken_for_another_metric(
     plant(client, "older", stored_value(identity("older") | {QUALITY: 12}))
     newer = identity("newer") | {QUALITY: 34, UPLOAD: 5, 62: 777, 126: "new", 1000: [1, {}]}
     plant(client, "newer", stored_value(newer))
-    plant(client, "alien", stored_value(identity("alien") | {QUALITY: 56}, schema=3))
+    plant(client, "alien", stored_value(identity("alien") | {QUALITY: 56}, schema=2))
     provider = GaugeProvider()
     declare(provider.get_meter("test"), Naming.JCMC)
     async with opened(server) as ours:
@@ -532,7 +594,7 @@ async def test_another_versions_values_are_never_taken_for_another_metric(
 async def test_a_push_takes_over_the_key_of_another_schema(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
-    plant(client, "ada", stored_value(identity("ada"), schema=3, session=b"session-9"))
+    plant(client, "ada", stored_value(identity("ada"), schema=2, session=b"session-9"))
     async with opened(server) as ours:
         assert await ours.put(push("ada", session="session-1", seq=0)) is Stored.STORED
         assert (await live(ours))["ada"].stay.session == "session-1"
@@ -545,12 +607,12 @@ async def test_damaged_values_are_left_out(
     whole = stored_value(identity("x") | {QUALITY: 50})
     damaged = [
         b"",
-        b"\x96\x02",
+        b"\x97\x03",
         whole[:9],
         whole[:20],
         whole[:-1],
         whole + b"\x00",
-        b"\x96\x02" + b"\xff" * 40,
+        b"\x97\x03" + b"\xff" * 40,
         stored_value({QUALITY: 50}),
         stored_value(identity("x"), session=b"\xff\xfe"),
         stored_value(identity("x") | {QUALITY: "50"}),
@@ -624,9 +686,10 @@ async def test_all_keys_of_a_script_are_in_one_hash_slot(
 ) -> None:
     """The hash tag is the partition, so that a Redis Cluster takes the calls as they are."""
     async with opened(server) as ours:
-        writes = [push(f"p{number}", session="session-1") for number in range(60)]
+        writes = [push("ada", f"room-{number}", session="session-1") for number in range(60)]
         await asyncio.gather(*(ours.put(write) for write in writes))
-        await asyncio.gather(*(ours.put(push(f"q{n}", session="s", end="left")) for n in range(60)))
+        leaves = [push("bob", f"room-{number}", session="s", end="left") for number in range(60)]
+        await asyncio.gather(*(ours.put(write) for write in leaves))
     keys: Any = client.keys("*")
     tags = {key.split(b"{")[1].split(b"}")[0] for key in keys}
     assert tags == {b"%02d" % number for number in range(4)}
@@ -651,9 +714,8 @@ async def test_the_participant_limit_refuses_newcomers_and_lets_the_known_go_on(
         assert rejoined is Stored.STORED
 
         (outside, *_) = (name for name in names if name not in inside)
-        gone = next(n for n in inside if index_of(push(n)) == index_of(push(outside)))
         assert await ours.put(push(outside)) is Stored.PARTICIPANT_LIMIT
-        await ours.put(push(gone, session="s-2" if gone == inside[0] else "s-1", end="left"))
+        await ours.put(push(inside[0], session="s-2", end="left"))
         assert await ours.put(push(outside)) is Stored.STORED
         assert len(await live(ours)) == 32
 
@@ -663,16 +725,171 @@ async def test_the_participant_limit_refuses_newcomers_and_lets_the_known_go_on(
 @pytest.mark.anyio
 async def test_who_expired_makes_room(server: EmbeddedStore) -> None:
     async with opened(server, participant_limit=1) as ours:
-        first = push("p0", expiration_ms=100)
-        other = next(
-            write
-            for number in range(1, 1000)
-            if (write := push(f"p{number}")).member[0] == first.member[0]
-        )
-        assert await ours.put(first) is Stored.STORED
-        assert await ours.put(other) is Stored.PARTICIPANT_LIMIT
+        assert await ours.put(push("p0", expiration_ms=100)) is Stored.STORED
+        assert await ours.put(push("p1")) is Stored.PARTICIPANT_LIMIT
         await asyncio.sleep(0.15)
-        assert await ours.put(other) is Stored.STORED
+        assert await ours.put(push("p1")) is Stored.STORED
+
+
+@pytest.mark.anyio
+async def test_the_participant_limit_is_over_all_partitions(server: EmbeddedStore) -> None:
+    rooms = [f"room-{number}" for number in range(60)]
+    assert {index_of(push(conference=room)) for room in rooms} == {
+        f"jcmc:{{{number:02d}}}:live" for number in range(4)
+    }
+    async with opened(server, participant_limit=20) as ours:
+        answers = [await ours.put(push(conference=room)) for room in rooms]
+        assert answers == [Stored.STORED] * 20 + [Stored.PARTICIPANT_LIMIT] * 40
+        assert await ours.put(push(conference=rooms[0])) is Stored.STORED
+
+
+@pytest.mark.anyio
+async def test_what_another_process_has_stored_counts_once_it_is_counted(
+    server: EmbeddedStore,
+) -> None:
+    rooms = [f"room-{number}" for number in range(60)]
+    async with (
+        opened(server, participant_limit=20) as ours,
+        opened(server, participant_limit=20) as theirs,
+    ):
+        for room in rooms[:20]:
+            assert await theirs.put(push(conference=room)) is Stored.STORED
+        await ours.count()
+        assert {await ours.put(push(conference=room)) for room in rooms[20:]} == {
+            Stored.PARTICIPANT_LIMIT
+        }
+        for room in rooms[:20]:
+            await theirs.put(push(conference=room, end="left"))
+        await ours.count()
+        assert await ours.put(push(conference=rooms[-1])) is Stored.STORED
+
+
+@pytest.mark.anyio
+async def test_the_conference_limit_refuses_newcomers_of_that_conference(
+    server: EmbeddedStore, client: redis.Redis
+) -> None:
+    async with opened(server, conference_limit=5) as ours:
+        answers = await asyncio.gather(*(ours.put(push(f"p{n}", "big")) for n in range(8)))
+        assert answers == [Stored.STORED] * 5 + [Stored.CONFERENCE_LIMIT] * 3
+        assert await ours.put(push("p0", "small")) is Stored.STORED
+        assert await ours.put(push("p0", "big")) is Stored.STORED
+        assert await ours.put(push("p7", "big")) is Stored.CONFERENCE_LIMIT
+        await ours.put(push("p0", "big", end="left"))
+        assert await ours.put(push("p7", "big")) is Stored.STORED
+        assert await ours.put(push("p0", "big")) is Stored.CONFERENCE_LIMIT
+    counts: Any = client.hgetall(index_of(push(conference="big"), "conferences"))
+    assert counts[push(conference="big").member[:12].encode()] == b"5"
+
+
+@pytest.mark.anyio
+async def test_who_has_just_expired_may_come_back_to_a_full_conference(
+    server: EmbeddedStore,
+) -> None:
+    async with opened(server, conference_limit=2) as ours:
+        await ours.put(push("p0", expiration_ms=50))
+        await ours.put(push("p1"))
+        await asyncio.sleep(0.1)
+        assert await ours.put(push("p0")) is Stored.STORED
+        assert await ours.put(push("p2")) is Stored.CONFERENCE_LIMIT
+
+
+@pytest.mark.anyio
+async def test_the_counts_of_conferences_follow_the_index(
+    server: EmbeddedStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Joins, pushes, leaves, late leaves, rejoins, expiry and pruning, at random."""
+    monkeypatch.setattr(store, "PRUNE_BEHIND_MS", 30)
+    chance = random.Random(5)
+    async with opened(server) as ours:
+        for _ in range(40):
+            writes = [
+                push(
+                    f"p{chance.randrange(12)}",
+                    f"room-{chance.randrange(4)}",
+                    session=f"session-{chance.randrange(30)}",
+                    end="left" if chance.random() < 0.3 else "",
+                    expiration_ms=chance.choice([20, 30_000]),
+                )
+                for _ in range(30)
+            ]
+            await asyncio.gather(*(ours.put(write) for write in writes))
+            await asyncio.sleep(0.005)
+    listed: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
+    for number in range(4):
+        base = f"jcmc:{{{number:02d}}}:"
+        members: Any = client.zrange(f"{base}live", 0, -1)
+        listed.update(member[:12].decode() for member in members)
+        counts: Any = client.hgetall(f"{base}conferences")
+        counted.update({name.decode(): int(count) for name, count in counts.items()})
+    assert counted == listed
+    assert sum(listed.values()) > 10
+
+
+@pytest.mark.anyio
+async def test_a_crowd_that_expired_is_pruned_bit_by_bit(
+    server: EmbeddedStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PRUNE_BEHIND_MS", 0)
+    async with opened(server) as ours:
+        await asyncio.gather(*(ours.put(push(f"p{n}", expiration_ms=1)) for n in range(1_200)))
+        await asyncio.sleep(0.05)
+        for _ in range(3):
+            await ours.put(push("last"))
+    assert client.zcard(index_of(push())) == 1
+    assert client.hvals(index_of(push(), "conferences")) == [b"1"]
+
+
+@pytest.mark.anyio
+async def test_a_push_that_may_be_nobodys_first_is_refused_to_newcomers_alone(
+    server: EmbeddedStore,
+) -> None:
+    async with opened(server) as ours:
+        assert await ours.put(push("ada")) is Stored.STORED
+        for name, stored in [("ada", Stored.STORED), ("bob", Stored.NEWCOMER)]:
+            write = push(name, f1=5)
+            assert await ours.put(msgspec.structs.replace(write, ttl_ms=-write.ttl_ms)) is stored
+        found = await live(ours)
+    assert list(found) == ["ada"]
+    assert told_by(found["ada"])[1] == 5
+
+
+# Whose a participant is.
+
+
+def owned(by: bytes, *args: Any, **changes: Any) -> Write:
+    return msgspec.structs.replace(push(*args, **changes), owner=by)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("other", [b"somebody", b""])
+async def test_a_participant_is_of_who_pushed_first(server: EmbeddedStore, other: bytes) -> None:
+    async with opened(server) as ours:
+        assert await ours.put(owned(b"original", "ada", session="one", f1=5)) is Stored.STORED
+        assert await ours.put(owned(other, "ada", session="one", f1=9)) is Stored.TAKEN
+        assert await ours.put(owned(other, "ada", session="two", f1=9)) is Stored.TAKEN
+        assert await ours.put(owned(other, "ada", session="one", end="left")) is Stored.TAKEN
+        assert told_by((await live(ours))["ada"])[1] == 5
+        assert await ours.put(owned(b"original", "ada", session="two", f1=6)) is Stored.STORED
+        assert await ours.put(owned(other, "ada", session="two", f1=9)) is Stored.TAKEN
+        assert told_by((await live(ours))["ada"])[1] == 6
+
+
+@pytest.mark.anyio
+async def test_a_participant_of_nobody_stays_so(server: EmbeddedStore) -> None:
+    async with opened(server) as ours:
+        assert await ours.put(owned(b"", "ada")) is Stored.STORED
+        assert await ours.put(owned(b"somebody", "ada")) is Stored.STORED
+        assert await ours.put(owned(b"", "ada")) is Stored.STORED
+
+
+@pytest.mark.anyio
+async def test_who_has_left_or_expired_is_of_nobody(server: EmbeddedStore) -> None:
+    async with opened(server) as ours:
+        await ours.put(owned(b"original", "ada", end="left"))
+        assert await ours.put(owned(b"somebody", "ada", expiration_ms=50)) is Stored.STORED
+        await asyncio.sleep(0.1)
+        assert await ours.put(owned(b"original", "ada")) is Stored.STORED
 
 
 @pytest.mark.anyio
@@ -702,7 +919,9 @@ async def test_pushes_in_flight_together_share_a_few_script_calls(
     async with opened(server, on_batch=durations.append) as ours:
         await ours.put(push("first"))
         client.config_resetstat()
-        answers = await asyncio.gather(*(ours.put(push(f"p{n}")) for n in range(1_000)))
+        answers = await asyncio.gather(
+            *(ours.put(push(f"p{n}", f"room-{n // 10}")) for n in range(1_000))
+        )
         counts = calls(client)
         assert answers == [Stored.STORED] * 1_000
         assert len(await live(ours)) == 1_001
