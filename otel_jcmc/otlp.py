@@ -9,6 +9,7 @@ Source: OpenTelemetry protocol exporter specification, protocol/exporter.md.
 """
 
 import logging
+import re
 import threading
 from typing import Any, Final, cast
 
@@ -17,6 +18,11 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from otel_jcmc.faults import ExporterCannotStart
 
 log = logging.getLogger(__name__)
+# What a receiver answers may repeat what was sent, names of conferences and all. What gRPC says by
+# itself, of a connection that fails, is kept.
+_RECEIVERS_WORDS: Final = re.compile(
+    r"(?<=\d), reason: .*|,? [Ee]rror details: (?!failed to connect).*", re.DOTALL
+)
 # Where the SDK's exporters log each try that fails.
 _SDK_LOGGERS: Final = (
     "opentelemetry.exporter.otlp.proto.grpc.exporter",
@@ -99,7 +105,7 @@ class WatchedExporter(MetricExporter):
         """Keep the first that the SDK says of an export of ours, and let others have theirs."""
         if threading.get_ident() != self._thread:
             return True
-        self._why = self._why or record.getMessage()
+        self._why = self._why or _RECEIVERS_WORDS.sub("", record.getMessage())
         return False
 
     def export(

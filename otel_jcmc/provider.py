@@ -12,9 +12,11 @@ Source: opentelemetry-specification, metrics/api.md and sdk.md (asynchronous ins
 """
 
 import logging
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from opentelemetry import metrics
@@ -95,7 +97,7 @@ class GaugeProvider(MeterProvider):
             try:
                 observed = [Observed.of(callback(options)) for callback in gauge.callbacks]
             except Exception as error:  # noqa: BLE001  # anybody's callback
-                self._note(gauge, f"{type(error).__name__}: {error}")
+                self._note(gauge, _where(error))
                 continue
             if gauge.trouble:
                 self._note(gauge, "")
@@ -122,6 +124,12 @@ class GaugeProvider(MeterProvider):
             else:
                 log.info("gauge %s is back", gauge.name)
         gauge.trouble = trouble
+
+
+def _where(error: Exception) -> str:
+    """Return the kind of *error* and its place; its text may hold what somebody pushed."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"{type(error).__name__} in {Path(frame.f_code.co_filename).name}, line {line}"
 
 
 class _GaugeMeter(Meter):

@@ -22,11 +22,12 @@ from otel_jcmc.catalogue import METRICS, PARTICIPANT, Naming
 from otel_jcmc.gauges import declare
 from otel_jcmc.participants import from_value, to_write
 from otel_jcmc.provider import GaugeProvider
-from otel_jcmc.push import parse_push
+from otel_jcmc.push import PushParser
 from otel_jcmc.snapshot import Snapshot, bound, current
 
 Point = tuple[tuple[tuple[str, Any], ...], float]
 Points = dict[tuple[str, str, str], list[Point]]
+PARSER = PushParser()
 
 
 def someone(participant_id: str, **metrics: Any) -> bytes:
@@ -40,7 +41,7 @@ def someone(participant_id: str, **metrics: Any) -> bytes:
         "session": {"id": f"session-of-{participant_id}"},
         "metrics": metrics,
     }
-    return value_of(to_write(parse_push(json.dumps(push).encode()), 30_000))
+    return value_of(to_write(PARSER.parse(json.dumps(push).encode()), 30_000))
 
 
 def everyone() -> Snapshot:
@@ -173,10 +174,10 @@ def test_a_callback_that_raises_is_logged_once_per_change(
         None,
         ValueError("one"),
         ValueError("one"),
-        ValueError("two"),
+        KeyError("two"),
         None,
         None,
-        ValueError("two"),
+        KeyError("two"),
     ]
 
     def observe(_: CallbackOptions) -> Iterable[Observation]:
@@ -187,11 +188,12 @@ def test_a_callback_that_raises_is_logged_once_per_change(
     meter.create_observable_gauge("g", [observe])
     for _ in range(7):
         provider.collect()
+    line = observe.__code__.co_firstlineno + 2
     assert [record.getMessage() for record in caplog.records] == [
-        "gauge g is left out: ValueError: one",
-        "gauge g is left out: ValueError: two",
+        f"gauge g is left out: ValueError in test_provider.py, line {line}",
+        f"gauge g is left out: KeyError in test_provider.py, line {line}",
         "gauge g is back",
-        "gauge g is left out: ValueError: two",
+        f"gauge g is left out: KeyError in test_provider.py, line {line}",
     ]
     assert provider.errors == {"g": 4}
 
