@@ -223,6 +223,7 @@ def _say_where(settings: "Settings", port: int) -> None:
 
 def check(settings: "Settings") -> int:
     """Print the settings in force, secrets hidden, and what is likely to disappoint."""
+    from otel_jcmc.privacy import describe
     from otel_jcmc.settings import advice, name_of
 
     for field in type(settings).model_fields:
@@ -231,6 +232,8 @@ def check(settings: "Settings") -> int:
             value = ",".join(sorted(str(part) for part in value)) or "none"
         is_set = field in settings.model_fields_set
         print(f"{name_of(field)}={'' if value is None else value}{'' if is_set else '  (default)'}")
+    for line in describe(settings.privacy_policy):
+        print(f"# privacy: {line}")
     for line in advice(settings):
         print(f"note: {line}", file=sys.stderr)
     return 0

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import multiprocessing
 import os
+import secrets
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -18,6 +19,8 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from otel_jcmc import __version__, enrich
 from otel_jcmc.access import Callers, Cors
+from otel_jcmc.catalogue import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME
+from otel_jcmc.checks import make_rules
 from otel_jcmc.client_file import ClientFile, make_client_file
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.exporter import ExporterProcess
@@ -25,7 +28,9 @@ from otel_jcmc.faults import StoreCannotStart, StoreUnavailable
 from otel_jcmc.gauges import declare
 from otel_jcmc.limits import Limits
 from otel_jcmc.otlp import WatchedExporter, make_exporter
+from otel_jcmc.privacy import Privacy, Treatment
 from otel_jcmc.provider import GaugeProvider
+from otel_jcmc.push import PushParser
 from otel_jcmc.receiver import PushDoor
 from otel_jcmc.routes import Receiver, client_routes, health_routes, scrape_routes
 from otel_jcmc.scrape import Scraper
@@ -60,13 +65,14 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
         lifespan=lambda _app: service.running(),
     )
     cors = Cors(settings.cors_allowed_origins)
+    privacy = _privacy(settings)
+    rules = make_rules(settings.limit_label_characters, settings.limit_transports, privacy.dropped)
     app.push_door = PushDoor(
         service.store,
         service.telemetry,
         cors,
-        frozenset(
-            name for name in ("collect_username", "collect_addresses") if getattr(settings, name)
-        ),
+        PushParser(rules),
+        privacy if privacy.is_needed else None,
         settings.metrics_expiration_seconds * 1000,
         settings.limit_body_bytes,
         service.limits,
@@ -82,13 +88,23 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     return app
 
 
+def _privacy(settings: Settings) -> Privacy:
+    """Return what becomes of what is personal; without a key with one for this start alone."""
+    key = settings.privacy_key
+    return Privacy(
+        settings.privacy_policy, key.get_secret_value() if key else secrets.token_urlsafe()
+    )
+
+
 def _client_file(settings: Settings) -> ClientFile:
     """Return the browser's file with what it may know of *settings*."""
+    kept = {id_ for id_, word in settings.privacy_policy.items() if word is not Treatment.DROP}
     told = {
         "version": __version__,
         "pushUrl": settings.push_url,
-        "collectUsername": settings.collect_username,
-        "collectAddresses": settings.collect_addresses,
+        # What would be dropped need not be sent.
+        "collectUsername": USERNAME.id in kept,
+        "collectAddresses": bool(kept & {LOCAL_ADDRESS.id, PEER_ADDRESS.id}),
         "intervalMs": settings.client_interval_seconds * 1000,
         "jitterMs": settings.client_jitter_seconds * 1000,
         "sendJwt": settings.client_send_jwt,
@@ -195,6 +211,9 @@ class Service:
         environ = settings.to_environ() | {
             "REDIS_URL": self._redis_url,
             "JCMC_INSTANCE_ID": self._instance_id,
+            # It reads what is stored, and needs no key.
+            "JCMC_PRIVACY": "none",
+            "JCMC_PRIVACY_KEY": "",
         }
         exporter = ExporterProcess(os.environ | environ, self._note_export)
         exporter.start()

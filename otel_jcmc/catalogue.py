@@ -55,7 +55,8 @@ class Attribute:
         scope: which series carry it in the `jcmc` naming.
         label: its label in the `jcmc` naming; empty: that naming has no such label.
         otel_name: its attribute name in the `otel` naming; empty: that naming never carries it.
-        max_length: characters of text that are accepted.
+        max_length: characters of text that are accepted, if there are fewer than
+            JCMC_LIMIT_LABEL_CHARACTERS; 0: as many as that.
         choices: the words accepted where kind is CHOICE.
         otel_values: words that the `otel` naming says differently.
         collect: the setting that must be on before this is kept; empty: always kept.
@@ -68,7 +69,7 @@ class Attribute:
     otel_name: str
     brief: str
     kind: Kind = Kind.TEXT
-    max_length: int = 256
+    max_length: int = 0
     choices: tuple[str, ...] = ()
     otel_values: tuple[tuple[str, str], ...] = ()
     collect: str = ""
@@ -639,7 +640,13 @@ USERNAME = Attribute(
     collect="collect_username",
 )
 BROWSER_NAME = Attribute(
-    71, "user_agent", Scope.QUALITY, "browser_name", "user_agent.name", "Name of the browser"
+    71,
+    "user_agent",
+    Scope.QUALITY,
+    "browser_name",
+    "user_agent.name",
+    "Name of the browser",
+    max_length=64,
 )
 BROWSER_VERSION = Attribute(
     72,
@@ -648,9 +655,16 @@ BROWSER_VERSION = Attribute(
     "browser_version",
     "user_agent.version",
     "Version of the browser; in the `otel` naming its major number",
+    max_length=64,
 )
 OS_NAME = Attribute(
-    73, "user_agent", Scope.QUALITY, "os_name", "user_agent.os.name", "Name of the system"
+    73,
+    "user_agent",
+    Scope.QUALITY,
+    "os_name",
+    "user_agent.os.name",
+    "Name of the system",
+    max_length=64,
 )
 OS_VERSION = Attribute(
     74,
@@ -659,6 +673,7 @@ OS_VERSION = Attribute(
     "os_version",
     "user_agent.os.version",
     "Version of the system",
+    max_length=64,
 )
 AUDIO_CODEC = Attribute(
     75,

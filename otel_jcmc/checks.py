@@ -1,24 +1,71 @@
 """
-What one value must be to be kept, by its row of the catalogue.
+What one value must be to be kept, by its row of the catalogue and the limits of a deployment.
 
-Each function returns the Reason why a value is bad, or None. Called by push.py for every field of
-every push.
+`make_rules` puts the two together, once. Each other function returns the Reason why a value is bad,
+or None. Called by push.py for every field of every push.
 """
 
 import re
 import socket
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from otel_jcmc.catalogue import Attribute, Kind
+from otel_jcmc.catalogue import ATTRIBUTES, Attribute, Kind, Scope
 from otel_jcmc.faults import Reason
 
 # Longest piece of a sender's own key that an answer repeats.
 MAX_KEY_ECHO = 40
+# Of characters or elements: the size of the body bounds them.
+_ANY: Final = sys.maxsize
+# Of GUIDs, addresses and the like: far longer than any, and no limit changes it.
+_FORMED: Final = 256
+_NOT_COLLECTED: Final = frozenset(row.id for row in ATTRIBUTES if row.collect)
 
 _NUMBERS = (int, float)
 is_guid: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 is_session_id: Final = re.compile(r"[A-Za-z0-9_-]{8,64}").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """
+    What a push may hold in one deployment.
+
+    Attributes:
+        rows: catalogue id -> attribute; its max_length is what is accepted here.
+        transports: how many elements of a list metric are kept.
+        dropped: ids of the attributes that are checked and not kept.
+    """
+
+    rows: dict[int, Attribute]
+    transports: int
+    dropped: frozenset[int]
+
+    def labels_of(self, scope: Scope) -> dict[str, Attribute]:
+        """Return the attributes that a metric's `labels` may hold, by their key on the wire."""
+        rows = (row for row in self.rows.values() if row.scope is scope)
+        return {row.field.rpartition(".")[2]: row for row in rows if ".labels." in row.field}
+
+
+def make_rules(
+    label_characters: int = 256, transports: int = 8, dropped: frozenset[int] = _NOT_COLLECTED
+) -> Rules:
+    """
+    Return the rules that follow from the catalogue and the limits of a deployment.
+
+    *label_characters* is the longest free text, *transports* the longest list, 0 for any; where a
+    row of the catalogue has a smaller figure, that holds, unless any length may be.
+    """
+
+    def longest(row: Attribute) -> int:
+        if row.kind is not Kind.TEXT:
+            return row.max_length or _FORMED
+        return min(row.max_length or label_characters, label_characters) or _ANY
+
+    rows = {row.id: replace(row, max_length=longest(row)) for row in ATTRIBUTES}
+    return Rules(rows, transports or _ANY, dropped)
 
 
 def number_fault(value: Any, minimum: float, maximum: float) -> Reason | None:

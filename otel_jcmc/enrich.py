@@ -14,7 +14,13 @@ from typing import Final
 from ua_parser import Domain, load_lazy_builtins
 from ua_parser.regex import Resolver
 
-from otel_jcmc.catalogue import BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION
+from otel_jcmc.catalogue import (
+    ATTRIBUTES,
+    BROWSER_NAME,
+    BROWSER_VERSION,
+    OS_NAME,
+    OS_VERSION,
+)
 
 # Browsers send 100 to 250 characters. The cache is bounded by this times its size: 2 MiB.
 MAX_USER_AGENT_LENGTH = 512
@@ -30,6 +36,7 @@ _BROWSERS: Final = {
 }
 _SYSTEMS: Final = {"Mac OS X": "Mac OS", "Chrome OS": "Chromium OS"}
 _WANTED: Final = Domain.USER_AGENT | Domain.OS
+_LONGEST: Final = {row.id: row.max_length for row in ATTRIBUTES}
 _WARMING: Final = threading.Lock()
 
 
@@ -58,7 +65,8 @@ def _parsed(user_agent: str) -> dict[int, str]:
         version = _version(system.major, system.minor, system.patch, system.patch_minor)
         if version:
             told[OS_VERSION.id] = version
-    return told
+    # No browser's name or version is longer than its row allows; somebody plays.
+    return {id_: text for id_, text in told.items() if len(text) <= _LONGEST[id_]}
 
 
 @cache

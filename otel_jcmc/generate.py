@@ -318,6 +318,8 @@ def _allowed(row: Attribute) -> str:
     if row.kind is Kind.CHOICE:
         return ", ".join(f"`{word}`" for word in row.choices)
     if row.kind is Kind.TEXT:
+        if not row.max_length:
+            return "at most `JCMC_LIMIT_LABEL_CHARACTERS`"
         return f"at most {row.max_length} characters"
     return str(row.kind)
 

@@ -4,9 +4,9 @@ The wire format of a push: bytes in, a checked Report out.
 In comes the body of `POST /metrics/push`; out goes a Report with the fields that are well formed,
 by the catalogue's ids, and the list of those that were dropped and why. Strict about
 identity (PushRefused), tolerant of everything else: one bad field costs that field. Every check
-follows from a row of catalogue.py. A push in which all is well is known by its shape
-(push_shape.py); what is here tells what is wrong with any other. Called by receiver.py once per
-push.
+follows from a row of catalogue.py and the limits of the deployment. A push in which all is well is
+known by its shape (push_shape.py); what is here tells what is wrong with any other. Called by
+receiver.py once per push.
 """
 
 import json
@@ -25,10 +25,10 @@ from otel_jcmc.catalogue import (
     Metric,
     Scope,
 )
-from otel_jcmc.checks import echo, text_fault
+from otel_jcmc.checks import Rules, echo, make_rules, text_fault
 from otel_jcmc.faults import Fault, PushRefused, Reason
 from otel_jcmc.push_session import Session, take_session
-from otel_jcmc.push_shape import ABSENT, MAX_TRANSPORTS, labels_of, take_ordinary
+from otel_jcmc.push_shape import ABSENT, Shape
 
 _NUMBERS = (int, float)
 _METRIC_OF = {row.field: row for row in METRICS}
@@ -36,15 +36,7 @@ _BOUNDS_OF = {
     row.field: (row.id - 1, row.minimum, row.maximum) for row in METRICS if not row.is_list
 }
 _BAD: Final = object()
-
-
-_QUALITY_LABELS = labels_of(Scope.QUALITY)
-_PATH_LABELS = labels_of(Scope.PATH)
 _NO_LABELS: dict[str, Attribute] = {}
-_LABELS_OF = {
-    row.field: _QUALITY_LABELS if row.field == "connectionquality" else _NO_LABELS
-    for row in METRICS
-}
 
 
 class Report(msgspec.Struct, gc=False):
@@ -70,39 +62,148 @@ class Report(msgspec.Struct, gc=False):
     token: str = ""
 
 
-def parse_push(body: bytes, collect: frozenset[str] = frozenset()) -> Report:
-    """
-    Check the *body* of a push; *collect* names what personal attributes are kept.
+class PushParser:
+    """Makes Reports of pushes, by the rules of one deployment."""
 
-    Raises:
-        PushRefused: not a JSON object, wrong identity (every fault of it), or nothing kept.
-    """
-    ordinary = take_ordinary(body, collect)
-    return _report(*ordinary, []) if ordinary else parse_by_field(body, collect)
+    def __init__(self, rules: Rules | None = None) -> None:
+        """Prepare for *rules*, those of a deployment with the defaults if there are none."""
+        self._rules = rules or make_rules()
+        self._take_ordinary = Shape(self._rules).take
+        self._quality_labels = self._rules.labels_of(Scope.QUALITY)
+        self._path_labels = self._rules.labels_of(Scope.PATH)
 
+    def parse(self, body: bytes) -> Report:
+        """
+        Check the *body* of a push.
 
-def parse_by_field(body: bytes, collect: frozenset[str]) -> Report:
-    """
-    Check a push field by field, whatever it is; it costs three times as much.
+        Raises:
+            PushRefused: not a JSON object, wrong identity (every fault of it), or nothing kept.
+        """
+        ordinary = self._take_ordinary(body)
+        return _report(*ordinary, []) if ordinary else self.parse_by_field(body)
 
-    Raises:
-        PushRefused: as `parse_push`.
-    """
-    push = _decode(body)
-    if type(push) is not dict:
-        raise PushRefused([Fault("", Reason.NOT_AN_OBJECT)])
-    dropped = [
-        Fault(echo(key), Reason.UNKNOWN_FIELD)
-        for key in push
-        if key not in ("default_labels", "session", "metrics", "token")
-    ]
-    attributes = _identity(push.get("default_labels"), dropped)
-    session, kept = take_session(push.get("session"), attributes, dropped)
-    numbers: list[Any] = [None] * LAST_METRIC_ID
-    kept += _metrics(push.get("metrics"), numbers, attributes, dropped, collect)
-    if not kept:
-        raise PushRefused([Fault("metrics", Reason.NOTHING_KEPT), *dropped])
-    return _report(session, attributes, numbers, push.get("token"), dropped)
+    def parse_by_field(self, body: bytes) -> Report:
+        """
+        Check a push field by field, whatever it is; it costs three times as much.
+
+        Raises:
+            PushRefused: as `parse`.
+        """
+        push = _decode(body)
+        if type(push) is not dict:
+            raise PushRefused([Fault("", Reason.NOT_AN_OBJECT)])
+        dropped = [
+            Fault(echo(key), Reason.UNKNOWN_FIELD)
+            for key in push
+            if key not in ("default_labels", "session", "metrics", "token")
+        ]
+        attributes = _identity(push.get("default_labels"), self._rules, dropped)
+        session, kept = take_session(push.get("session"), self._rules, attributes, dropped)
+        numbers: list[Any] = [None] * LAST_METRIC_ID
+        kept += self._metrics(push.get("metrics"), numbers, attributes, dropped)
+        if not kept:
+            raise PushRefused([Fault("metrics", Reason.NOTHING_KEPT), *dropped])
+        return _report(session, attributes, numbers, push.get("token"), dropped)
+
+    def _metrics(
+        self, metrics: Any, numbers: list[Any], attributes: dict[int, Any], dropped: list[Fault]
+    ) -> int:
+        """Take the well-formed *metrics* and return how many there were, null included."""
+        if metrics is None:
+            return 0
+        if type(metrics) is not dict:
+            dropped.append(Fault("metrics", Reason.NOT_AN_OBJECT))
+            return 0
+        kept = 0
+        for name, entry in metrics.items():
+            # The hot case first: a number within bounds, and nothing beside it.
+            if type(entry) is dict and len(entry) == 1 and (bounds := _BOUNDS_OF.get(name)):
+                value: Any = entry.get("value")
+                at, minimum, maximum = bounds
+                if type(value) in _NUMBERS and minimum <= value <= maximum:
+                    numbers[at] = value
+                    kept += 1
+                    continue
+            row = _METRIC_OF.get(name)
+            where = f"metrics.{name}"
+            if row is None:
+                dropped.append(Fault(f"metrics.{echo(name)}", Reason.UNKNOWN_FIELD))
+            elif row.is_list:
+                kept += self._transports(row, entry, numbers, attributes, dropped)
+            elif (value := _value(row, entry, where, dropped)) is not _BAD:
+                numbers[row.id - 1] = value
+                kept += 1
+                if len(entry) > 1:
+                    known = self._quality_labels if name == "connectionquality" else _NO_LABELS
+                    self._labels(entry, known, where, attributes, dropped)
+        return kept
+
+    def _transports(
+        self,
+        row: Metric,
+        sent: Any,
+        numbers: list[Any],
+        attributes: dict[int, Any],
+        dropped: list[Fault],
+    ) -> int:
+        """Take the well-formed elements of a list metric, the first ones; return how many."""
+        name = f"metrics.{row.field}"
+        if type(sent) is not list:
+            dropped.append(Fault(name, Reason.NOT_A_LIST))
+            return 0
+        most = self._rules.transports
+        if len(sent) > most:
+            dropped.append(Fault(f"{name}[{most}]", Reason.TOO_MANY))
+        values: list[Any] = []
+        paths: list[dict[int, Any]] = []
+        kept = 0 if sent else 1
+        for index, entry in enumerate(sent[:most]):
+            where = f"{name}[{index}]"
+            value = _value(row, entry, where, dropped)
+            if value is _BAD:
+                continue
+            kept += 1
+            path: dict[int, Any] = {}
+            if len(entry) > 1:
+                self._labels(entry, self._path_labels, where, path, dropped)
+            if value is not None:
+                values.append(value)
+                paths.append(path)
+        if values:
+            numbers[row.id - 1] = values
+            attributes[row.id] = paths
+        return kept
+
+    def _labels(
+        self,
+        entry: dict[str, Any],
+        known: dict[str, Attribute],
+        where: str,
+        attributes: dict[int, Any],
+        dropped: list[Fault],
+    ) -> None:
+        """Add the well-formed labels of *entry* to *attributes*; a bad one is dropped alone."""
+        dropped += [
+            Fault(f"{where}.{echo(key)}", Reason.UNKNOWN_FIELD)
+            for key in entry
+            if key not in ("value", "labels")
+        ]
+        labels = entry.get("labels")
+        if labels is None:
+            return
+        if type(labels) is not dict:
+            dropped.append(Fault(f"{where}.labels", Reason.NOT_AN_OBJECT))
+            return
+        for key, value in labels.items():
+            row = known.get(key)
+            if row is None:
+                dropped.append(Fault(f"{where}.labels.{echo(key)}", Reason.UNKNOWN_FIELD))
+            elif value is None or (type(value) is str and value in ABSENT):
+                continue
+            elif reason := text_fault(value, row):
+                dropped.append(Fault(f"{where}.labels.{key}", reason))
+            elif row.id not in self._rules.dropped:
+                attributes[row.id] = value
 
 
 def _report(
@@ -148,7 +249,7 @@ def _parse_int(digits: str) -> float:
     return int(digits) if len(digits) < 400 else math.inf
 
 
-def _identity(labels: Any, dropped: list[Fault]) -> dict[int, Any]:
+def _identity(labels: Any, rules: Rules, dropped: list[Fault]) -> dict[int, Any]:
     """Return the three identity attributes by their ids; refuse the push if one is wrong."""
     if type(labels) is not dict:
         reason = Reason.MISSING if labels is None else Reason.NOT_AN_OBJECT
@@ -158,7 +259,7 @@ def _identity(labels: Any, dropped: list[Fault]) -> dict[int, Any]:
     for row in (CLIENT, PARTICIPANT, CONFERENCE):
         value = labels.get(row.field[15:])
         is_there = value is not None and value != ""
-        fault = text_fault(value, row) if is_there else Reason.MISSING
+        fault = text_fault(value, rules.rows[row.id]) if is_there else Reason.MISSING
         if fault:
             faults.append(Fault(row.field, fault))
         else:
@@ -174,43 +275,6 @@ def _identity(labels: Any, dropped: list[Fault]) -> dict[int, Any]:
     return attributes
 
 
-def _metrics(
-    metrics: Any,
-    numbers: list[Any],
-    attributes: dict[int, Any],
-    dropped: list[Fault],
-    collect: frozenset[str],
-) -> int:
-    """Take the well-formed *metrics* and return how many there were, null included."""
-    if metrics is None:
-        return 0
-    if type(metrics) is not dict:
-        dropped.append(Fault("metrics", Reason.NOT_AN_OBJECT))
-        return 0
-    kept = 0
-    for name, entry in metrics.items():
-        # The hot case first: a number within bounds, and nothing beside it.
-        if type(entry) is dict and len(entry) == 1 and (bounds := _BOUNDS_OF.get(name)):
-            value: Any = entry.get("value")
-            at, minimum, maximum = bounds
-            if type(value) in _NUMBERS and minimum <= value <= maximum:
-                numbers[at] = value
-                kept += 1
-                continue
-        row = _METRIC_OF.get(name)
-        where = f"metrics.{name}"
-        if row is None:
-            dropped.append(Fault(f"metrics.{echo(name)}", Reason.UNKNOWN_FIELD))
-        elif row.is_list:
-            kept += _transports(row, entry, numbers, attributes, dropped, collect)
-        elif (value := _value(row, entry, where, dropped)) is not _BAD:
-            numbers[row.id - 1] = value
-            kept += 1
-            if len(entry) > 1:
-                _labels(entry, _LABELS_OF[name], where, attributes, dropped, collect)
-    return kept
-
-
 def _value(row: Metric, entry: Any, where: str, dropped: list[Fault]) -> Any:
     """Return one metric's value, None where it is null; _BAD where it is not well formed."""
     if type(entry) is not dict:
@@ -221,74 +285,6 @@ def _value(row: Metric, entry: Any, where: str, dropped: list[Fault]) -> Any:
         return value
     dropped.append(Fault(f"{where}.value", _value_fault(value)))
     return _BAD
-
-
-def _transports(
-    row: Metric,
-    sent: Any,
-    numbers: list[Any],
-    attributes: dict[int, Any],
-    dropped: list[Fault],
-    collect: frozenset[str],
-) -> int:
-    """Take the well-formed elements of a list metric, at most MAX_TRANSPORTS; return how many."""
-    name = f"metrics.{row.field}"
-    if type(sent) is not list:
-        dropped.append(Fault(name, Reason.NOT_A_LIST))
-        return 0
-    if len(sent) > MAX_TRANSPORTS:
-        dropped.append(Fault(f"{name}[{MAX_TRANSPORTS}]", Reason.TOO_MANY))
-    values: list[Any] = []
-    paths: list[dict[int, Any]] = []
-    kept = 0 if sent else 1
-    for index, entry in enumerate(sent[:MAX_TRANSPORTS]):
-        where = f"{name}[{index}]"
-        value = _value(row, entry, where, dropped)
-        if value is _BAD:
-            continue
-        kept += 1
-        path: dict[int, Any] = {}
-        if len(entry) > 1:
-            _labels(entry, _PATH_LABELS, where, path, dropped, collect)
-        if value is not None:
-            values.append(value)
-            paths.append(path)
-    if values:
-        numbers[row.id - 1] = values
-        attributes[row.id] = paths
-    return kept
-
-
-def _labels(
-    entry: dict[str, Any],
-    known: dict[str, Attribute],
-    where: str,
-    attributes: dict[int, Any],
-    dropped: list[Fault],
-    collect: frozenset[str],
-) -> None:
-    """Add the well-formed labels of *entry* to *attributes*; a bad one is dropped alone."""
-    dropped += [
-        Fault(f"{where}.{echo(key)}", Reason.UNKNOWN_FIELD)
-        for key in entry
-        if key not in ("value", "labels")
-    ]
-    labels = entry.get("labels")
-    if labels is None:
-        return
-    if type(labels) is not dict:
-        dropped.append(Fault(f"{where}.labels", Reason.NOT_AN_OBJECT))
-        return
-    for key, value in labels.items():
-        row = known.get(key)
-        if row is None:
-            dropped.append(Fault(f"{where}.labels.{echo(key)}", Reason.UNKNOWN_FIELD))
-        elif value is None or (type(value) is str and value in ABSENT):
-            continue
-        elif reason := text_fault(value, row):
-            dropped.append(Fault(f"{where}.labels.{key}", reason))
-        elif not row.collect or row.collect in collect:
-            attributes[row.id] = value
 
 
 def _value_fault(value: Any) -> Reason:

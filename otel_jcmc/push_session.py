@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from otel_jcmc.catalogue import MEETING, SESSION
-from otel_jcmc.checks import echo, number_fault, text_fault, whole_number_fault
+from otel_jcmc.checks import Rules, echo, number_fault, text_fault, whole_number_fault
 from otel_jcmc.faults import Fault, Reason
 
 MAX_SEQ = 2**32 - 1
@@ -39,9 +39,9 @@ class Session(msgspec.Struct, gc=False):
 
 
 def take_session(
-    sent: Any, attributes: dict[int, Any], dropped: list[Fault]
+    sent: Any, rules: Rules, attributes: dict[int, Any], dropped: list[Fault]
 ) -> tuple[Session, int]:
-    """Return the session that was *sent* and how many of its fields were kept."""
+    """Return the session that was *sent* and how many of its fields were well formed."""
     session = Session()
     if sent is None:
         return session, 0
@@ -50,51 +50,55 @@ def take_session(
         return session, 0
     kept = 0 if sent else 1
     for key, value in sent.items():
-        take = _SESSION_FIELDS.get(key)
-        reason = take(session, value, attributes) if take else Reason.UNKNOWN_FIELD
+        if take := _SESSION_FIELDS.get(key):
+            reason = take(session, value)
+        elif key == "meeting_id":
+            reason = _take_meeting(value, rules, attributes)
+        else:
+            reason = Reason.UNKNOWN_FIELD
         if reason:
-            dropped.append(Fault(f"session.{key if take else echo(key)}", reason))
+            dropped.append(Fault(f"session.{echo(key)}", reason))
         else:
             kept += 1
     return session, kept
 
 
-def _take_id(session: Session, value: Any, _attributes: dict[int, Any]) -> Reason | None:
+def _take_id(session: Session, value: Any) -> Reason | None:
     reason = text_fault(value, SESSION)
     if not reason:
         session.id = value
     return reason
 
 
-def _take_meeting(_session: Session, value: Any, attributes: dict[int, Any]) -> Reason | None:
+def _take_meeting(value: Any, rules: Rules, attributes: dict[int, Any]) -> Reason | None:
     if value is None or value == "":
         return None
-    reason = text_fault(value, MEETING)
-    if not reason:
+    reason = text_fault(value, rules.rows[MEETING.id])
+    if not reason and MEETING.id not in rules.dropped:
         attributes[MEETING.id] = value
     return reason
 
 
-def _take_seq(session: Session, value: Any, _attributes: dict[int, Any]) -> Reason | None:
+def _take_seq(session: Session, value: Any) -> Reason | None:
     reason = whole_number_fault(value, MAX_SEQ)
     if not reason:
         session.seq = value
     return reason
 
 
-def _take_interval(session: Session, value: Any, _attributes: dict[int, Any]) -> Reason | None:
+def _take_interval(session: Session, value: Any) -> Reason | None:
     reason = number_fault(value, 0, MAX_INTERVAL_MS)
     if not reason:
         session.interval_ms = int(value)
     return reason
 
 
-def _take_age(_session: Session, value: Any, _attributes: dict[int, Any]) -> Reason | None:
+def _take_age(_session: Session, value: Any) -> Reason | None:
     # Null metrics say all there is to say; the age is for who reads the wire.
     return number_fault(value, 0, MAX_AGE_MS)
 
 
-def _take_end(session: Session, value: Any, _attributes: dict[int, Any]) -> Reason | None:
+def _take_end(session: Session, value: Any) -> Reason | None:
     if value is None:
         return None
     if type(value) is not dict:
@@ -109,9 +113,8 @@ def _take_end(session: Session, value: Any, _attributes: dict[int, Any]) -> Reas
 
 
 # What takes each field of `session`, or says why not.
-_SESSION_FIELDS: Final[dict[str, Callable[[Session, Any, dict[int, Any]], Reason | None]]] = {
+_SESSION_FIELDS: Final[dict[str, Callable[[Session, Any], Reason | None]]] = {
     "id": _take_id,
-    "meeting_id": _take_meeting,
     "seq": _take_seq,
     "interval_ms": _take_interval,
     "stats_age_ms": _take_age,

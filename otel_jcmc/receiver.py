@@ -21,7 +21,8 @@ from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.faults import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.limits import LIMITS, Limits, TooFast
 from otel_jcmc.participants import to_write
-from otel_jcmc.push import Report, parse_push
+from otel_jcmc.privacy import Privacy
+from otel_jcmc.push import PushParser, Report
 from otel_jcmc.store import Store, Stored
 from otel_jcmc.telemetry import ACCEPTED, FAILED, REFUSED, Telemetry
 
@@ -97,19 +98,21 @@ class PushDoor:
         store: Store,
         telemetry: Telemetry,
         cors: Cors,
-        collect: frozenset[str],
+        parser: PushParser,
+        privacy: Privacy | None,
         expiration_ms: int,
         max_body_bytes: int,
         limits: Limits,
         authorise: Authorise | None = None,
     ) -> None:
-        """Take pushes for *store*; *collect* names the personal attributes that are kept."""
+        """Take pushes for *store*; without *privacy* what was parsed is stored as it is."""
         self._limits = limits
         self._authorise = authorise
         self._store = store
         self._telemetry = telemetry
         self._cors = cors
-        self._collect = collect
+        self._parse = parser.parse
+        self._privacy = privacy
         self._expiration_ms = expiration_ms
         self.max_body_bytes = max_body_bytes or 2**63
         self._ok = Answer(200, [_TEXT, *cors.headers], b"OK")
@@ -124,9 +127,11 @@ class PushDoor:
         address = limits.caller(peer, headers)
         try:
             limits.take_address(address, now)
-            report = parse_push(body, self._collect)
+            report = self._parse(body)
             owner = self._authorise(headers, report) if self._authorise else ""
             report.attributes.update(browser_and_system(_user_agent(headers)))
+            if self._privacy is not None:
+                self._privacy.apply(report)
             may_join = not limits.seconds_to_join(address, now)
             write = to_write(report, self._expiration_ms, owner, may_join=may_join)
             limits.take_participant(write.member, now)

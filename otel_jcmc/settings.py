@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from otel_jcmc.access import PRIVATE, Network
 from otel_jcmc.catalogue import Naming
+from otel_jcmc.privacy import MIN_KEY_CHARACTERS, Policy, Treatment, make_policy, read_entries
 
 _COMMENT = re.compile(r"\s+#.*$", re.DOTALL)
 _METRIC_PREFIX = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -80,7 +81,8 @@ class Settings(BaseSettings):
     collect_username: bool = Field(
         False,
         validation_alias=_named("COLLECT_USERNAME"),
-        description="Collect display names (a label of the connection quality).",
+        description="Collect display names (a label of the connection quality): short for"
+        " `username=keep` in JCMC_PRIVACY, which wins.",
     )
     metrics_prefix: str = Field(
         "jitsi_jcmc_",
@@ -110,7 +112,8 @@ class Settings(BaseSettings):
     collect_addresses: bool = Field(
         False,
         validation_alias=_named("JCMC_COLLECT_ADDRESSES"),
-        description="Collect the transports' addresses (labels of the round-trip time).",
+        description="Collect the transports' addresses (labels of the round-trip time): short for"
+        " `src_ip=keep,dst_ip=keep` in JCMC_PRIVACY, which wins.",
     )
     cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",),
@@ -140,6 +143,19 @@ class Settings(BaseSettings):
     # Who may read.
 
     # Privacy.
+    privacy: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=_named("JCMC_PRIVACY"),
+        description="What becomes of an attribute before it is stored, as `roomname=hash` with"
+        " commas: `keep`, `drop`, `hash`, or of an address `truncate` (to /24 or /48). By its name"
+        " in either naming; docs/security.md lists them. `none` for nothing but the defaults.",
+    )
+    privacy_key: SecretStr | None = Field(
+        None,
+        validation_alias=_named("JCMC_PRIVACY_KEY"),
+        description="Secret of the hashes, at least 16 characters, the same in all replicas. Needed"
+        " to hash with a REDIS_URL; without one it is made anew at each start.",
+    )
 
     # Limits.
     limit_body_bytes: int = Field(
@@ -147,6 +163,20 @@ class Settings(BaseSettings):
         ge=0,
         validation_alias=_named("JCMC_LIMIT_BODY_BYTES"),
         description="Largest body of a push in bytes; 0 for any.",
+    )
+    limit_label_characters: int = Field(
+        256,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_LABEL_CHARACTERS"),
+        description="Longest text of a push in characters. Ids and codecs have smaller limits of"
+        " their own (docs/metrics.md); 0 switches those off too, so that only the body's size"
+        " bounds a text.",
+    )
+    limit_transports: int = Field(
+        8,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_TRANSPORTS"),
+        description="Most transports of a push, further ones are dropped; 0 for any number.",
     )
     limit_participants: int = Field(
         120_000,
@@ -311,6 +341,24 @@ class Settings(BaseSettings):
             _check_network(part)
         return parts
 
+    @field_validator("privacy", mode="before")
+    @classmethod
+    def _split_privacy(cls, value: Any) -> Any:
+        return () if value == "none" else _split(value)
+
+    @field_validator("privacy")
+    @classmethod
+    def _check_privacy(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        read_entries(entries)
+        return entries
+
+    @field_validator("privacy_key")
+    @classmethod
+    def _check_privacy_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < MIN_KEY_CHARACTERS:
+            raise ValueError(f"at least {MIN_KEY_CHARACTERS} characters are wanted")
+        return key
+
     @field_validator("metrics_exporter", mode="before")
     @classmethod
     def _split_exporters(cls, value: Any) -> Any:
@@ -342,6 +390,26 @@ class Settings(BaseSettings):
         _check_url(self.push_url, "PUSH_URL", _HTTP)
         _check_url(self.otlp_endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT", _HTTP)
         return self
+
+    @model_validator(mode="after")
+    def _check_hashes(self) -> Self:
+        if self.redis_url and not self.privacy_key and self.hashes:
+            # Replicas with keys of their own would store everyone as often as there are replicas.
+            raise ValueError(
+                "JCMC_PRIVACY hashes: set JCMC_PRIVACY_KEY, the same in all replicas and for good"
+            )
+        return self
+
+    @property
+    def privacy_policy(self) -> Policy:
+        """What becomes of every attribute."""
+        names = ("collect_username", "collect_addresses")
+        return make_policy(self.privacy, [name for name in names if getattr(self, name)])
+
+    @property
+    def hashes(self) -> bool:
+        """Whether some attribute is hashed."""
+        return Treatment.HASH in self.privacy_policy.values()
 
     def to_environ(self) -> dict[str, str]:
         """Return the environment that gives these settings, secrets included, to a child."""
@@ -434,6 +502,8 @@ def advice(settings: Settings) -> list[str]:
                 f"OTEL_METRIC_EXPORT_INTERVAL ({interval:g} s) is longer than METRICS_EXPIRATION"
                 f" ({ttl} s): who comes and goes in between is never pushed"
             )
+    if settings.hashes and not settings.privacy_key:
+        lines.append("JCMC_PRIVACY_KEY is not set: all hashes are others after a restart")
     if not settings.allow_private_scrape_only:
         lines.append(
             "ALLOW_PRIVATE_SCRAPE_ONLY is off: whoever reaches /metrics reads conference names"

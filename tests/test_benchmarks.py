@@ -29,10 +29,10 @@ from benchmarks.table import digits, markdown, rows
 from otel_jcmc.catalogue import BROWSER_NAME, OS_NAME
 from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.load import Target
-from otel_jcmc.push import parse_push
+from otel_jcmc.push import PushParser
 
 ROOT = Path(__file__).parents[1]
-PERSONAL = frozenset({"collect_addresses", "collect_username"})
+PARSER = PushParser()
 
 
 def pushed(count: int, shape: str = WIRE, *, lean: bool = False) -> list[tuple[list[str], bytes]]:
@@ -74,7 +74,7 @@ def test_a_push_of_the_originals_page_is_the_wire_example_in_shape_and_738_bytes
 @pytest.mark.parametrize("shape", [WIRE, CLIENT])
 def test_the_service_keeps_all_of_a_generated_push(shape: str) -> None:
     for _, body in pushed(3_000, shape):
-        assert parse_push(body, PERSONAL).dropped == []
+        assert PARSER.parse(body).dropped == []
 
 
 def test_a_push_of_the_client_file_knows_thirty_values() -> None:

@@ -4,6 +4,7 @@ import pytest
 import ua_parser
 
 from otel_jcmc import enrich
+from otel_jcmc.catalogue import BROWSER_NAME, OS_NAME, OS_VERSION
 from otel_jcmc.enrich import browser_and_system
 
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -136,3 +137,13 @@ def test_warming_up_compiles_what_the_first_push_needs() -> None:
 def test_the_parser_that_a_host_application_may_use_is_left_alone() -> None:
     browser_and_system(f"{WINDOWS} Chrome/126.0.0.0 Safari/537.36")
     assert "parser" not in vars(ua_parser)
+
+
+def test_what_is_too_long_for_a_name_or_version_is_left_out() -> None:
+    """Labels are made of it: nobody shall fill them with what he likes."""
+    version = f"126.{'1' * 300}"
+    assert browser_and_system(f"{WINDOWS} Chrome/{version} Safari/537.36") == {
+        BROWSER_NAME.id: "Chrome",
+        OS_NAME.id: "Windows",
+        OS_VERSION.id: "10",
+    }

@@ -23,6 +23,7 @@ ORDER = [
     "push_session",
     "push_shape",
     "push",
+    "privacy",
     "enrich",
     "participants",
     "link",

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from people import stored_value, told_by, value_of, with_head
 
 from otel_jcmc.participants import Participant, Write, from_value, to_write
-from otel_jcmc.push import parse_push
+from otel_jcmc.push import PushParser
 
 CLIENT_ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+PARSER = PushParser()
 WHO: dict[int, Any] = {64: "standup", 65: CLIENT_ID, 66: "1a2b3c4d"}
 
 
@@ -27,7 +28,7 @@ def write(metrics: dict[str, Any] | None = None, expiration_ms: int = 30_000, **
         "metrics": metrics or {},
         **push,
     }
-    return to_write(parse_push(json.dumps(body).encode()), expiration_ms)
+    return to_write(PARSER.parse(json.dumps(body).encode()), expiration_ms)
 
 
 def read(stored: bytes) -> Participant:

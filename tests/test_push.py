@@ -15,9 +15,10 @@ from harness import CHROME, CLIENT_ID, Answer, Service, eventually, push_body
 
 from otel_jcmc.catalogue import MEETING
 from otel_jcmc.participants import to_write
-from otel_jcmc.push import parse_push
+from otel_jcmc.push import PushParser
 
 SESSION = "0b8d6a1e-session"
+PARSER = PushParser()
 
 
 @pytest.fixture(scope="module")
@@ -820,7 +821,7 @@ def test_a_participant_lives_for_three_of_its_intervals(
 ) -> None:
     """METRICS_EXPIRATION, or three intervals if that is longer, then five minutes at most."""
     body = push("standup", session={"interval_ms": interval_ms})
-    write = to_write(parse_push(json.dumps(body).encode()), expiration_ms)
+    write = to_write(PARSER.parse(json.dumps(body).encode()), expiration_ms)
     assert write.ttl_ms == ttl_ms
 
 
@@ -839,6 +840,6 @@ def test_who_pushes_seldom_outlives_who_says_nothing(
 
 def test_the_meeting_id_is_stored_and_no_label(shared_service: Service, room: str) -> None:
     body = push(room, {"bitrate_upload": {"value": 7}}, session={"meeting_id": "6f0e-meeting"})
-    assert parse_push(json.dumps(body).encode()).attributes[MEETING.id] == "6f0e-meeting"
+    assert PARSER.parse(json.dumps(body).encode()).attributes[MEETING.id] == "6f0e-meeting"
     shared_service.push(body)
     assert exposed(shared_service, room) == [Sample("bitrate_upload", {}, 7)]

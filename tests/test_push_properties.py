@@ -19,17 +19,29 @@ from hypothesis import strategies as st
 from people import snapshot_of, value_of
 
 from otel_jcmc.catalogue import Naming
+from otel_jcmc.checks import make_rules
 from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.faults import Fault, PushRefused, Reason
 from otel_jcmc.gauges import declare
 from otel_jcmc.participants import from_value, to_write
 from otel_jcmc.prometheus import render
 from otel_jcmc.provider import GaugeProvider
-from otel_jcmc.push import Report, parse_by_field, parse_push
-from otel_jcmc.push_shape import take_ordinary
+from otel_jcmc.push import PushParser, Report
+from otel_jcmc.push_shape import Shape
 from otel_jcmc.snapshot import bound
 
-COLLECT = frozenset(("collect_username", "collect_addresses"))
+ALL = make_rules(dropped=frozenset())
+COLLECTING = PushParser(ALL)
+DEFAULT = PushParser()
+# Of deployments that limit and drop in other ways.
+OTHERS = [
+    ALL,
+    make_rules(),
+    make_rules(0, 0),
+    make_rules(8, 2, frozenset({68, 69, 70, 81, 83})),
+    make_rules(1, 1, frozenset()),
+]
+SHAPES = [(PushParser(rules), Shape(rules)) for rules in OTHERS]
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0.0.0"
 # Labels that are no text of the push: the browser's, and words of the `otel` naming.
 DERIVED = {
@@ -204,7 +216,7 @@ bodies = st.one_of(
 def parsed(body: bytes) -> Report | None:
     """Return the checked push, or None for one that is refused, as a refusal has to be."""
     try:
-        return parse_push(body, COLLECT)
+        return COLLECTING.parse(body)
     except PushRefused as error:
         refused = error
     assert refused.faults
@@ -299,9 +311,9 @@ def test_nothing_is_exported_that_was_not_sent(body: bytes, naming: Naming) -> N
 @given(bodies | good_push.map(lambda push: json.dumps(push).encode()))
 def test_a_push_of_the_ordinary_shape_is_what_its_fields_tell(body: bytes) -> None:
     """Down to what is an integer and what is not: it is stored as it was sent."""
-    for collect in (COLLECT, frozenset[str]()):
-        if ordinary := take_ordinary(body, collect):
-            report = parse_by_field(body, collect)
+    for parser, shape in SHAPES:
+        if ordinary := shape.take(body):
+            report = parser.parse_by_field(body)
             told = (report.session, report.attributes, report.numbers)
             assert report.dropped == []
             assert ordinary[:3] == told
@@ -311,19 +323,31 @@ def test_a_push_of_the_ordinary_shape_is_what_its_fields_tell(body: bytes) -> No
 @many
 @given(good_push)
 def test_a_push_in_which_all_is_well_is_of_the_ordinary_shape(push: Any) -> None:
-    assert take_ordinary(json.dumps(push).encode(), COLLECT)
+    assert SHAPES[0][1].take(json.dumps(push).encode())
+
+
+@many
+@given(good_push)
+def test_what_the_limits_of_a_deployment_let_through_is_of_its_ordinary_shape(push: Any) -> None:
+    body = json.dumps(push).encode()
+    for parser, shape in SHAPES:
+        try:
+            is_well = not parser.parse_by_field(body).dropped
+        except PushRefused:
+            is_well = False
+        assert bool(shape.take(body)) is is_well
 
 
 @many
 @given(good_push)
 def test_everything_that_is_good_is_kept(push: Any) -> None:
-    assert parse_push(json.dumps(push).encode()).dropped == []
+    assert DEFAULT.parse(json.dumps(push).encode()).dropped == []
 
 
 @many
 @given(good_push)
 def test_everything_that_was_sent_is_exported_in_the_jcmc_naming(push: Any) -> None:
-    report = parse_push(json.dumps(push).encode(), COLLECT)
+    report = COLLECTING.parse(json.dumps(push).encode())
     found = exported(report, Naming.JCMC)
     for name in BOUNDS:
         values = sent_values(push["metrics"], name)
@@ -342,7 +366,7 @@ def test_everything_that_was_sent_is_exported_in_the_jcmc_naming(push: Any) -> N
 @many
 @given(good_push)
 def test_everything_that_was_sent_is_exported_in_the_otel_naming(push: Any) -> None:
-    report = parse_push(json.dumps(push).encode(), COLLECT)
+    report = COLLECTING.parse(json.dumps(push).encode())
     found = exported(report, Naming.OTEL)
     for field, (name, fixed, times) in OTEL.items():
         values = sent_values(push["metrics"], field)
@@ -372,7 +396,7 @@ def test_an_unknown_field_changes_nothing_else(push: Any, key: str, value: Any) 
     assume(key not in push)
     body = json.dumps({**push, key: value}).encode()
     assume(not any(part in body for part in (b"NaN", b"Infinity")))
-    with_it, without_it = parse_push(body), parse_push(json.dumps(push).encode())
+    with_it, without_it = DEFAULT.parse(body), DEFAULT.parse(json.dumps(push).encode())
     assert with_it.attributes == without_it.attributes
     assert with_it.numbers == without_it.numbers
     assert [fault.reason for fault in with_it.dropped] == [Reason.UNKNOWN_FIELD]

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from harness import push_body
 
-from otel_jcmc.push_shape import take_ordinary
+from otel_jcmc.checks import make_rules
+from otel_jcmc.faults import PushRefused
+from otel_jcmc.push import PushParser
+from otel_jcmc.push_shape import Shape
 
-NOBODY: frozenset[str] = frozenset()
+ordinary = Shape(make_rules()).take
 LABELS = ("metrics", "connectionquality", "labels")
 PATH = ("metrics", "transport_rtt", 0)
 SESSION = {
@@ -34,7 +37,7 @@ def push(*path: Any, value: Any = None) -> bytes:
 
 
 def test_a_push_with_everything_in_it_is_ordinary() -> None:
-    found = take_ordinary(push(), NOBODY)
+    found = ordinary(push())
     assert found is not None
     session, attributes, numbers, token = found
     assert token is None
@@ -75,7 +78,7 @@ def test_a_push_with_everything_in_it_is_ordinary() -> None:
     ],
 )
 def test_what_is_allowed_is_ordinary(path: tuple[Any, ...], value: Any) -> None:
-    assert take_ordinary(push(*path, value=value), NOBODY) is not None
+    assert ordinary(push(*path, value=value)) is not None
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_what_is_allowed_is_ordinary(path: tuple[Any, ...], value: Any) -> None:
 def test_what_there_is_something_to_say_about_is_not_ordinary(
     path: tuple[Any, ...], value: Any
 ) -> None:
-    assert take_ordinary(push(*path, value=value), NOBODY) is None
+    assert ordinary(push(*path, value=value)) is None
 
 
 @pytest.mark.parametrize(
@@ -149,21 +152,110 @@ def test_what_there_is_something_to_say_about_is_not_ordinary(
     ids=range(11),
 )
 def test_what_is_no_push_or_tells_nothing_is_not_ordinary(body: bytes) -> None:
-    assert take_ordinary(body, NOBODY) is None
+    assert ordinary(body) is None
 
 
 def test_a_number_stands_at_the_place_of_its_id() -> None:
     body = push_body(metrics={"jitter_upload": {"value": 7}})
-    found = take_ordinary(json.dumps(body).encode(), NOBODY)
+    found = ordinary(json.dumps(body).encode())
     assert found is not None
     assert found[2] == [*[None] * 13, 7, *[None] * 16]
 
 
-def test_what_is_personal_is_kept_by_its_setting_alone() -> None:
-    for collect, kept in ((NOBODY, set()), (frozenset({"collect_username"}), {70})):
-        found = take_ordinary(push(), collect)
-        assert found is not None
-        assert found[1].keys() & {70, 80, 81} == kept
-    found = take_ordinary(push(), frozenset({"collect_addresses"}))
+def test_what_is_dropped_is_no_part_of_what_is_taken() -> None:
+    found = Shape(make_rules(dropped=frozenset({68, 69, 81, 82}))).take(push())
     assert found is not None
-    assert found[1][13] == [{80: "10.0.0.7", 81: "198.51.100.4", 82: "udp", 83: "wifi"}]
+    _, attributes, numbers, _ = found
+    assert attributes.keys() == {13, 64, 65, 66, 70}
+    assert attributes[70] == "Ada"
+    assert attributes[13] == [{80: "10.0.0.7", 83: "wifi"}]
+    assert numbers[12] == [41]
+
+
+def test_what_is_dropped_must_be_well_formed_all_the_same() -> None:
+    """So that what a page sends wrong is told whatever a deployment collects."""
+    shape = Shape(make_rules(dropped=frozenset({70})))
+    assert shape.take(push(*LABELS, "username", value="A\0da")) is None
+
+
+# Limits that are not the default's
+
+
+def with_texts(length: int, transports: int = 1) -> bytes:
+    """Return a push whose free texts have *length*, with so many *transports*."""
+    text = "x" * length
+    body: Any = copy.deepcopy(push_body(session={**SESSION, "meeting_id": text}))
+    body["default_labels"] |= {"participant_id": text, "roomname": text}
+    labels = {"serverregion": text, "username": text, "audioCodec": text, "videoCodec": text}
+    body["metrics"]["connectionquality"]["labels"] = labels
+    path = {"value": 41, "labels": {"networkType": text, "src_ip": "2001:db8::1", "p2p": "true"}}
+    body["metrics"]["transport_rtt"] = [path] * transports
+    return json.dumps(body).encode()
+
+
+@pytest.mark.parametrize(
+    ("label_characters", "length"), [(256, 64), (1000, 64), (5, 5), (1, 1), (0, 10_000)]
+)
+def test_texts_are_as_long_as_the_limit_lets_them_be(label_characters: int, length: int) -> None:
+    """Codecs have 64 of their own; GUIDs, session ids and addresses a form that no limit cuts."""
+    rules, body = make_rules(label_characters), with_texts(length)
+    assert Shape(rules).take(body)
+    assert PushParser(rules).parse_by_field(body).dropped == []
+
+
+@pytest.mark.parametrize(("label_characters", "length"), [(256, 257), (300, 301), (5, 6), (1, 2)])
+@pytest.mark.parametrize(
+    ("label", "where"),
+    [
+        ((*LABELS, "serverregion"), "metrics.connectionquality.labels.serverregion"),
+        ((*LABELS, "username"), "metrics.connectionquality.labels.username"),
+        ((*LABELS, "audioCodec"), "metrics.connectionquality.labels.audioCodec"),
+        ((*PATH, "labels", "networkType"), "metrics.transport_rtt[0].labels.networkType"),
+        (("session", "meeting_id"), "session.meeting_id"),
+    ],
+)
+def test_a_text_that_is_too_long_is_told_and_dropped(
+    label_characters: int, length: int, label: tuple[Any, ...], where: str
+) -> None:
+    rules = make_rules(label_characters)
+    body = json.loads(with_texts(1))
+    holder = body
+    for key in label[:-1]:
+        holder = holder[key]
+    holder[label[-1]] = "x" * length
+    text = json.dumps(body).encode()
+    assert Shape(rules).take(text) is None
+    assert PushParser(rules).parse(text).dropped == [(where, "too_long")]
+
+
+def test_a_limit_above_a_row_s_own_changes_nothing_for_it() -> None:
+    shape = Shape(make_rules(1000))
+    assert shape.take(push("default_labels", "roomname", value="x" * 1000))
+    assert shape.take(push("default_labels", "roomname", value="x" * 1001)) is None
+    assert shape.take(push("default_labels", "participant_id", value="x" * 129)) is None
+
+
+@pytest.mark.parametrize(("limit", "sent"), [(1, 1), (8, 8), (20, 20), (0, 500)])
+def test_so_many_transports_are_taken(limit: int, sent: int) -> None:
+    found = Shape(make_rules(transports=limit)).take(with_texts(3, sent))
+    assert found is not None
+    assert found[2][12] == [41] * sent
+
+
+@pytest.mark.parametrize("limit", [1, 3, 20])
+def test_one_transport_more_is_told_and_dropped(limit: int) -> None:
+    rules = make_rules(transports=limit)
+    body = with_texts(3, limit + 1)
+    assert Shape(rules).take(body) is None
+    report = PushParser(rules).parse(body)
+    assert report.dropped == [(f"metrics.transport_rtt[{limit}]", "too_many")]
+    assert report.numbers[12] == [41] * limit
+
+
+def test_an_identity_that_is_too_long_for_the_limit_refuses_the_push() -> None:
+    with pytest.raises(PushRefused) as refused:
+        PushParser(make_rules(6)).parse(push())
+    assert refused.value.faults == [
+        ("default_labels.participant_id", "too_long"),
+        ("default_labels.roomname", "too_long"),
+    ]

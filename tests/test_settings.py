@@ -46,7 +46,11 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     ),
     "key_prefix": ("JCMC_KEY_PREFIX", "jcmc"),
     "embedded_dir": ("JCMC_EMBEDDED_DIR", None),
+    "privacy": ("JCMC_PRIVACY", ()),
+    "privacy_key": ("JCMC_PRIVACY_KEY", None),
     "limit_body_bytes": ("JCMC_LIMIT_BODY_BYTES", 65_536),
+    "limit_label_characters": ("JCMC_LIMIT_LABEL_CHARACTERS", 256),
+    "limit_transports": ("JCMC_LIMIT_TRANSPORTS", 8),
     "limit_participants": ("JCMC_LIMIT_PARTICIPANTS", 120_000),
     "limit_conference_participants": ("JCMC_LIMIT_CONFERENCE_PARTICIPANTS", 1000),
     "limit_participant_pushes": ("JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND", 1.0),
@@ -476,7 +480,8 @@ def test_check_prints_what_is_in_force_and_what_is_default() -> None:
     assert "JCMC_PORT=8080" in lines
     assert "JCMC_NAMING=otel" in lines
     assert "OTEL_METRICS_EXPORTER=prometheus  (default)" in lines
-    assert len(lines) == len(Settings.model_fields)
+    about = [line for line in lines if line.startswith("#")]
+    assert len(lines) == len(Settings.model_fields) + len(about)
     assert said.stderr == ""
 
 
@@ -532,7 +537,11 @@ CHANGED: dict[str, Any] = {
     "trusted_proxies": (),
     "key_prefix": "a:b.c-d_e",
     "embedded_dir": Path("/run/otel jcmc"),
+    "privacy": ("roomname=hash", "username=keep"),
+    "privacy_key": "hunter2 and hunter3",
     "limit_body_bytes": 0,
+    "limit_label_characters": 0,
+    "limit_transports": 0,
     "limit_participants": 0,
     "limit_conference_participants": 0,
     "limit_participant_pushes": 0.0,

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from otel_jcmc.push import parse_push
+from otel_jcmc.push import PushParser
 from otel_jcmc.simulated_page import Conference, Page
 
+PARSER = PushParser()
 COUNTED_UP = (
     *("packetloss_upload", "packetloss_total", "encode_time", "framerate_download", "freezes"),
     *("freeze_time", "frames_dropped", "audio_concealed", "limitation_cpu"),
@@ -40,7 +41,7 @@ def test_nothing_that_is_pushed_is_dropped() -> None:
         for _ in range(50):
             page = Page(chance, Conference("standup", present), interval_seconds=10)
             for end in ("", "", "left"):
-                kept = parse_push(page.body(end), frozenset({"collect_addresses"}))
+                kept = PARSER.parse(page.body(end))
                 assert kept.dropped == []
 
 

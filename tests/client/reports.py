@@ -6,11 +6,12 @@ from typing import Any
 
 from client.pages import Tab
 
-from otel_jcmc.push import parse_push
+from otel_jcmc.checks import make_rules
+from otel_jcmc.push import PushParser
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-# Collected where the deployment says so.
-PERSONAL = frozenset(("collect_username", "collect_addresses"))
+# Of a deployment that collects all there is.
+PARSER = PushParser(make_rules(dropped=frozenset()))
 # The client makes these of the report.
 READ = (
     "packetloss_upload",
@@ -65,7 +66,7 @@ def series(tab: Tab, reports: list[Report], name: str) -> list[float | None]:
 
 def faults(push: dict[str, Any]) -> list[str]:
     """Return what the server would drop of *push*."""
-    report = parse_push(json.dumps(push).encode(), PERSONAL)
+    report = PARSER.parse(json.dumps(push).encode())
     return [f"{fault.field}: {fault.reason}" for fault in report.dropped]
 
 
