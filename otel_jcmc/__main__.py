@@ -9,7 +9,6 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 # Longer than the 10 s between a browser's pushes: a new connection costs several times the push.
 KEEP_ALIVE_SECONDS: Final = 75
+# What the SDK's exporters read themselves, and only from the environment.
+OTLP_SECRETS: Final = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS")
 GRACE_SECONDS: Final = 5
 # While a scrape is rendered in a thread, a push waits for the interpreter's lock this long, not
 # the default 5 ms each time it needs it.
@@ -89,7 +90,7 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
     from pydantic import ValidationError
 
     from otel_jcmc.faults import ExporterCannotStart, StoreCannotStart
-    from otel_jcmc.settings import Settings, other_names
+    from otel_jcmc.settings import Settings, other_names, read_secret
 
     try:
         of_file = dotenv_values(".env")
@@ -100,6 +101,13 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
     for name, value in of_file.items():
         if name.startswith("OTEL_") and value:
             os.environ.setdefault(name, value)
+    try:
+        for name in OTLP_SECRETS:
+            if path := os.environ.pop(f"{name}_FILE", ""):
+                os.environ[name] = read_secret(f"{name}_FILE", path)
+    except ValueError as error:
+        print(f"otel-jcmc: {error}", file=sys.stderr)
+        return 1
     try:
         return command(Settings())
     except ValidationError as error:
@@ -119,28 +127,35 @@ def serve(settings: "Settings") -> int:
     # A scrape of 10,000 makes tens of thousands of objects that live until it ends: looking through
     # them for garbage meanwhile costs, and finds none. Imports are the same in small.
     gc.set_threshold(250_000, 20, 50)
+    from otel_jcmc.listening import CannotServe, allow_connections, listen, load_certificate
+
     try:
-        listener = _listen(settings.host, settings.port)
-    except OSError as error:
-        where = f"{settings.host} port {settings.port}"
-        print(
-            f"otel-jcmc: can't listen on {where}: {error.strerror}; set JCMC_PORT", file=sys.stderr
-        )
+        listeners = [listen(settings.host, settings.port, "JCMC_PORT")]
+        if settings.admin_port is not None:
+            admin = listen(settings.admin_host, settings.admin_port, "JCMC_ADMIN_PORT")
+            listeners.append(admin)
+        certificate = load_certificate(settings.tls_certificate_file, settings.tls_key_file)
+    except CannotServe as error:
+        print(f"otel-jcmc: {error}", file=sys.stderr)
         return 1
     embedded = _begin(settings)
 
     import uvicorn
 
     from otel_jcmc.app import create_app
-    from otel_jcmc.protocol import PushProtocol
+    from otel_jcmc.server import Server
     from otel_jcmc.telemetry import set_up_logging
 
     set_up_logging(settings.log_level)
     app = create_app(settings, embedded)
+    ports = [listener.getsockname()[1] for listener in listeners]
+    app.admin_port = ports[1] if len(ports) > 1 else None
+    limits = app.connections.limits
+    allowed = allow_connections(limits.connections)
+    app.connections.limits = limits._replace(connections=allowed)
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=PushProtocol,
         lifespan="off",  # ours, so that what can't start is one line and not a traceback
         log_config=None,
         access_log=False,
@@ -149,16 +164,19 @@ def serve(settings: "Settings") -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    server = Server(config, certificate)
     sys.setswitchinterval(SWITCH_SECONDS)
 
     async def run() -> None:
         async with app.router.lifespan_context(app):
             gc.freeze()
-            _say_where(settings, listener.getsockname()[1])
+            _say_where(settings, *ports)
             for number in (signal.SIGTERM, signal.SIGINT):
                 # uvicorn takes these, and raises them again when it is done: our end comes after.
                 signal.signal(number, lambda *_: None)
-            await uvicorn.Server(config).serve(sockets=[listener])
+            if certificate is not None:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, certificate.reload)
+            await server.serve(sockets=listeners)
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(run())
@@ -186,33 +204,21 @@ def _begin(settings: "Settings") -> "EmbeddedStore | None":
     return embedded
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on *host* and *port*."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family is socket.AF_INET6:
-        # `::` means every address, IPv4's too.
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    listener.bind((host, port))
-    listener.listen(2048)
-    listener.setblocking(False)
-    return listener
-
-
-def _say_where(settings: "Settings", port: int) -> None:
+def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -> None:
     """Say on the terminal where to point a browser, a page and a Prometheus."""
     from otel_jcmc.settings import advice
 
-    everywhere = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
-    shown = "127.0.0.1" if settings.host in everywhere else settings.host
-    base = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    scheme = "https" if settings.tls_certificate_file else "http"
+    base = _url(scheme, settings.host, port)
+    rest = base if admin_port is None else _url(scheme, settings.admin_host, admin_port)
     store = "the one at REDIS_URL" if settings.redis_url else "embedded, gone when this stops"
     lines = [f"otel_jcmc {__version__}"]
     lines.append(f"  browser     {base}/")
+    if admin_port is not None:
+        lines.append(f"  admin       {rest}/")
     lines.append(f'  Jitsi page  <script src="{base}/client-file" async></script>')
     if "prometheus" in settings.metrics_exporter:
-        lines.append(f"  Prometheus  scrape {base}/metrics")
+        lines.append(f"  Prometheus  scrape {rest}/metrics")
     if "otlp" in settings.metrics_exporter:
         where = settings.otlp_endpoint or "this machine's Collector"
         lines.append(f"  OTLP        {settings.otlp_protocol} to {where}")
@@ -221,8 +227,16 @@ def _say_where(settings: "Settings", port: int) -> None:
     print("\n".join(lines), flush=True)
 
 
+def _url(scheme: str, host: str, port: int) -> str:
+    """Return where this machine finds what listens on *host* and *port*."""
+    everywhere = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
+    shown = "127.0.0.1" if host in everywhere else host
+    return f"{scheme}://[{shown}]:{port}" if ":" in shown else f"{scheme}://{shown}:{port}"
+
+
 def check(settings: "Settings") -> int:
     """Print the settings in force, secrets hidden, and what is likely to disappoint."""
+    from otel_jcmc.listening import CannotServe, load_certificate
     from otel_jcmc.privacy import describe
     from otel_jcmc.settings import advice, name_of
 
@@ -236,6 +250,11 @@ def check(settings: "Settings") -> int:
         print(f"# privacy: {line}")
     for line in advice(settings):
         print(f"note: {line}", file=sys.stderr)
+    try:
+        load_certificate(settings.tls_certificate_file, settings.tls_key_file)
+    except CannotServe as error:
+        print(f"otel-jcmc: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -18,10 +18,11 @@ from typing import Any, Final
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from otel_jcmc import __version__, enrich
-from otel_jcmc.access import Callers, Cors
+from otel_jcmc.access import Callers, Cors, Door
 from otel_jcmc.catalogue import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME
 from otel_jcmc.checks import make_rules
 from otel_jcmc.client_file import ClientFile, make_client_file
+from otel_jcmc.connections import Bounds, Connections
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.exporter import ExporterProcess
 from otel_jcmc.faults import StoreCannotStart, StoreUnavailable
@@ -32,9 +33,15 @@ from otel_jcmc.privacy import Privacy, Treatment
 from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.push import PushParser
 from otel_jcmc.receiver import PushDoor
-from otel_jcmc.routes import Receiver, client_routes, health_routes, scrape_routes
+from otel_jcmc.routes import (
+    Receiver,
+    client_routes,
+    description_routes,
+    health_routes,
+    scrape_routes,
+)
 from otel_jcmc.scrape import Scraper
-from otel_jcmc.settings import Settings, names_of
+from otel_jcmc.settings import Settings, name_of, names_of, to_text
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import Telemetry, make_resource
 
@@ -60,8 +67,7 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     app = Receiver(
         title="otel_jcmc",
         version=__version__,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # ours has a door before it
         lifespan=lambda _app: service.running(),
     )
     cors = Cors(settings.cors_allowed_origins)
@@ -77,14 +83,17 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
         settings.limit_body_bytes,
         service.limits,
     )
+    app.push_door.body_seconds = settings.limit_body_seconds
+    app.connections = Connections(_bounds(settings), service.telemetry.connections_cut)
+    service.telemetry.count_connections = app.connections.count
+    # With 0 nobody knows it yet: until the command line does, no port answers what is not public.
+    app.admin_port = settings.admin_port
+    scrape_door, read_door = _doors(settings, service.telemetry.reads_refused)
     app.include_router(health_routes(service.store))
     app.include_router(client_routes(_client_file(settings), cors))
     scraper = service.scraper if "prometheus" in settings.metrics_exporter else None
-    app.include_router(
-        scrape_routes(
-            scraper, settings.trusted_proxies, private_only=settings.allow_private_scrape_only
-        )
-    )
+    app.include_router(scrape_routes(scraper, scrape_door))
+    app.include_router(description_routes(app.openapi, read_door))
     return app
 
 
@@ -93,6 +102,38 @@ def _privacy(settings: Settings) -> Privacy:
     key = settings.privacy_key
     return Privacy(
         settings.privacy_policy, key.get_secret_value() if key else secrets.token_urlsafe()
+    )
+
+
+def _doors(settings: Settings, refused: dict[tuple[str, str], int]) -> tuple[Door, Door]:
+    """Return the door of the scrape, and that of every page for people."""
+    scrape = Door(
+        "scrape",
+        settings.trusted_proxies,
+        refused,
+        token=to_text(settings.scrape_token or ""),
+        token_setting=name_of("scrape_token"),
+        private_setting=name_of("allow_private_scrape_only"),
+        private_only=settings.allow_private_scrape_only,
+    )
+    pages = Door(
+        "pages",
+        settings.trusted_proxies,
+        refused,
+        token=to_text(settings.read_token or ""),
+        token_setting=name_of("read_token"),
+    )
+    return scrape, pages
+
+
+def _bounds(settings: Settings) -> Bounds:
+    """Return what one connection may take, and how many there may be."""
+    return Bounds(
+        settings.limit_connections,
+        settings.limit_head_bytes,
+        settings.limit_head_seconds,
+        settings.limit_body_seconds,
+        settings.limit_answer_seconds,
     )
 
 

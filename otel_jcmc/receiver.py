@@ -27,7 +27,6 @@ from otel_jcmc.store import Store, Stored
 from otel_jcmc.telemetry import ACCEPTED, FAILED, REFUSED, Telemetry
 
 PUSH_PATH: Final = "/metrics/push"
-BODY_SECONDS: Final = 10.0
 RETRY_AFTER_SECONDS: Final = 5
 # At most 2.3 kB, since checks.echo cuts what a sender named: an answer stays below 4 kB.
 MAX_LISTED: Final = 20
@@ -89,9 +88,12 @@ class PushDoor:
 
     Attributes:
         max_body_bytes: a body that is larger is not to be read whole.
+        body_seconds: how long a body may take where the server does not see to it; 0 for ever.
 
     Concurrency: any number of pushes of one event loop; those in flight together share a batch.
     """
+
+    body_seconds: float = 10.0
 
     def __init__(
         self,
@@ -252,7 +254,7 @@ class PushDoor:
         if self.is_too_large(headers):
             raise PushRefused([Fault("", Reason.BODY_TOO_LARGE)])
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(self.body_seconds or None):
                 return await self._read(receive)
         except TimeoutError:
             raise PushRefused([Fault("", Reason.BODY_INCOMPLETE)]) from None

@@ -1,21 +1,22 @@
 """
-Everything that is served beside the push endpoint: scrape, client file, health.
+Everything that is served beside the push endpoint: scrape, client file, health, the API document.
 
-FastAPI routes, wired by app.py. Only the client file answers with CORS. They read headers from the
+FastAPI routes, wired by app.py. Only the client file answers with CORS. Who may read is said by a
+`Door`; what may be asked on which port, by `Receiver`. They read headers from the
 request and return responses: for a parameter or a result with a type FastAPI makes a model, and
 imports all of pydantic's version 1 to see that it is none of those (40 ms, 2 MiB).
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client.exposition import gzip_accepted
 
 from otel_jcmc import __version__, receiver
-from otel_jcmc.access import Cors, Network, is_private
+from otel_jcmc.access import SECURITY_HEADERS, Cors, Door, Refusal
 from otel_jcmc.client_file import ClientFile
 from otel_jcmc.faults import StoreUnavailable
 from otel_jcmc.scrape import Scraper
@@ -24,6 +25,8 @@ from otel_jcmc.store import Store
 # Browsers ask again after five minutes and mostly hear 304: a new version is out within that.
 _CACHE: Final = "public, max-age=300"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
+# What browsers ask for. With a port for the rest these are all that the other one answers.
+PUBLIC_PATHS: Final = frozenset((receiver.PUSH_PATH, "/push-token", "/client-file"))
 
 
 def health_routes(store: Store) -> APIRouter:
@@ -64,7 +67,6 @@ def client_routes(client: ClientFile, cors: Cors) -> APIRouter:
         tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
         if client.etag.removeprefix("W/") in tags or "*" in tags:
             return Response(status_code=304, headers=headers)
-        headers["x-content-type-options"] = "nosniff"
         # A page that isolates itself (COEP) loads a script of another origin only with this.
         headers["cross-origin-resource-policy"] = "cross-origin"
         if not gzip_accepted(request.headers.get("accept-encoding", "")):
@@ -81,16 +83,14 @@ def client_routes(client: ClientFile, cors: Cors) -> APIRouter:
     return router
 
 
-def scrape_routes(
-    scraper: Scraper | None, trusted: Sequence[Network], *, private_only: bool
-) -> APIRouter:
-    """Return the route of the scrape; without a *scraper* it says how to get one."""
+def scrape_routes(scraper: Scraper | None, door: Door) -> APIRouter:
+    """Return the route of the scrape, behind *door*; without a *scraper* it says how to get one."""
     router = APIRouter()
 
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:
-        if private_only and not is_private(request.scope, trusted):
-            return PlainTextResponse("only private addresses may scrape\n", 403)
+        if refusal := door.refuse(request.scope):
+            return _refused(refusal)
         if scraper is None:
             return PlainTextResponse("OTEL_METRICS_EXPORTER does not name prometheus\n", 404)
         asked = request.headers
@@ -98,6 +98,24 @@ def scrape_routes(
         return _Pieces(exposition.pieces, exposition.headers)
 
     return router
+
+
+def description_routes(describe: Callable[[], dict[str, Any]], door: Door) -> APIRouter:
+    """Return the route of the API's document, which *describe* makes, behind *door*."""
+    router = APIRouter()
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def description(request: Request) -> Response:
+        if refusal := door.refuse(request.scope):
+            return _refused(refusal)
+        return JSONResponse(describe())
+
+    return router
+
+
+def _refused(refusal: Refusal) -> Response:
+    """Return the answer to who may not read."""
+    return PlainTextResponse(f"{refusal.text}\n", refusal.status, refusal.headers)
 
 
 class _Pieces(Response):
@@ -120,19 +138,38 @@ class _Pieces(Response):
 
 
 class Receiver(FastAPI):
-    """FastAPI with the push endpoint in front of it."""
+    """
+    FastAPI with the push endpoint in front of it, and two ports told apart.
+
+    Attributes:
+        push_door: takes the pushes.
+        connections: the places for connections, where the server is ours.
+        admin_port: the local port that answers what is not for browsers, and nothing else; None
+            when every port answers all.
+    """
 
     push_door: Any = None
+    connections: Any = None
+    admin_port: int | None = None
+
+    def is_admin(self, server: tuple[str, int | None] | None) -> bool:
+        """Say whether *server*, our end of a connection, is the port for what no browser asks."""
+        return self.admin_port is not None and server is not None and server[1] == self.admin_port
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Hand a push to the push door, everything else to FastAPI."""
-        if scope["type"] == "http" and self.push_door is not None:
-            path: str = scope["path"]
-            if path.endswith(receiver.PUSH_PATH):
-                root = scope.get("root_path", "")
-                if path.removeprefix(root) == receiver.PUSH_PATH:
-                    await self.push_door(scope, receive, send)
+        if scope["type"] == "http":
+            path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+            if self.admin_port is not None:
+                is_public = path in PUBLIC_PATHS
+                if is_public == self.is_admin(scope.get("server")):
+                    nothing = JSONResponse({"detail": "Not Found"}, 404)
+                    await nothing(scope, receive, _hardened(send))
                     return
+            if path == receiver.PUSH_PATH:
+                await self.push_door(scope, receive, send)
+                return
+            send = _hardened(send)
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
@@ -142,3 +179,17 @@ class Receiver(FastAPI):
             schema["paths"][receiver.PUSH_PATH] = receiver.OPENAPI
             self.openapi_schema = schema
         return self.openapi_schema
+
+
+def _hardened(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Return a *send* that adds the security headers which an answer does not have yet."""
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            there = {name for name, _ in headers}
+            headers += [each for each in SECURITY_HEADERS if each[0] not in there]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return sending

@@ -4,18 +4,27 @@ Every knob: its name, unit, default, bounds and meaning.
 Read from the environment, else from a `.env` file in the working folder. Names of the original
 service are kept as they are, standard `OTEL_*` names mean what the OpenTelemetry specification
 says, everything else starts with `JCMC_`. A trailing comment (`5 # In seconds`) is stripped, also
-where a container runtime passes it along. docs/settings.md and .env.example are generated from
-this file. Only app, generate and the command line see `Settings`.
+where a container runtime passes it along. A secret NAME may be given as NAME_FILE, the file that
+holds it. docs/settings.md and .env.example are generated from this file. Only app, generate and the
+command line see `Settings`.
 """
 
 import re
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from otel_jcmc.access import PRIVATE, Network
 from otel_jcmc.catalogue import Naming
@@ -23,6 +32,8 @@ from otel_jcmc.privacy import MIN_KEY_CHARACTERS, Policy, Treatment, make_policy
 
 _COMMENT = re.compile(r"\s+#.*$", re.DOTALL)
 _METRIC_PREFIX = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+# RFC 6750 has fewer; what matters is that a header and an env file can hold it as it is.
+_TOKEN = re.compile(r"[\x21-\x7e]{16,}")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -70,7 +81,8 @@ class Settings(BaseSettings):
     allow_private_scrape_only: bool = Field(
         True,
         validation_alias=_named("ALLOW_PRIVATE_SCRAPE_ONLY"),
-        description="Only loopback, link-local and private addresses may scrape /metrics.",
+        description="Only loopback, link-local and private addresses may scrape /metrics; with"
+        " JCMC_SCRAPE_TOKEN they need the token as well.",
     )
     push_url: str | None = Field(
         None,
@@ -141,6 +153,45 @@ class Settings(BaseSettings):
     # Who may push.
 
     # Who may read.
+    scrape_token: SecretStr | None = Field(
+        None,
+        validation_alias=_named("JCMC_SCRAPE_TOKEN"),
+        description="Bearer token that a scrape of /metrics needs, at least 16 characters; a caller"
+        " needs a private address as well unless ALLOW_PRIVATE_SCRAPE_ONLY=false.",
+    )
+    read_token: SecretStr | None = Field(
+        None,
+        validation_alias=_named("JCMC_READ_TOKEN"),
+        description="Bearer token that lets callers without a private address read what is neither"
+        " the scrape nor for browsers: /openapi.json. At least 16 characters.",
+    )
+    admin_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        validation_alias=_named("JCMC_ADMIN_PORT"),
+        description="Port for all that is not for browsers (scrape, health, /openapi.json). Then"
+        " JCMC_PORT answers the push, its token and the client file alone. 0 takes a free one and"
+        " prints it. Unset: one port for everything.",
+    )
+    admin_host: str = Field(
+        "127.0.0.1",
+        validation_alias=_named("JCMC_ADMIN_HOST"),
+        description="Address that JCMC_ADMIN_PORT listens on. Loopback, because a scraper that can"
+        " not connect is seen at once, and a port that is open to everybody is not.",
+    )
+    tls_certificate_file: Path | None = Field(
+        None,
+        validation_alias=_named("JCMC_TLS_CERTIFICATE_FILE"),
+        description="Certificate chain, PEM: the service speaks TLS on its ports. SIGHUP loads it"
+        " again.",
+    )
+    tls_key_file: Path | None = Field(
+        None,
+        validation_alias=_named("JCMC_TLS_KEY_FILE"),
+        description="Private key of the certificate, PEM, without a password. Unset: it is in the"
+        " certificate's file.",
+    )
 
     # Privacy.
     privacy: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -216,6 +267,41 @@ class Settings(BaseSettings):
         validation_alias=_named("JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND"),
         description="Most new participants a second from one address, ten seconds' worth of them at"
         " once, in each replica; 0 for any number.",
+    )
+
+    limit_connections: int = Field(
+        10_000,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_CONNECTIONS"),
+        description="Most open connections, fewer when the limit of open files is lower; for one"
+        " more the longest idle are closed, and with nobody idle it is; 0 for any number. For each"
+        " process.",
+    )
+    limit_head_bytes: int = Field(
+        65_536,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_HEAD_BYTES"),
+        description="Largest head of a request in bytes; 0 for any.",
+    )
+    limit_head_seconds: int = Field(
+        10,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_HEAD_SECONDS"),
+        description="Seconds that a head may take, a handshake of TLS, and a new connection to ask"
+        " anything; 0 for any.",
+    )
+    limit_body_seconds: int = Field(
+        10,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_BODY_SECONDS"),
+        description="Seconds that a body may take; 0 for any.",
+    )
+    limit_answer_seconds: int = Field(
+        60,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_ANSWER_SECONDS"),
+        description="Seconds that reading an answer may take, from when the network first holds it"
+        " up; 0 for any.",
     )
 
     # The log, and the browser's file.
@@ -305,10 +391,27 @@ class Settings(BaseSettings):
         description="More resource attributes, `key=value` with commas.",
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # ours reads files too
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # a folder of files
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from, the first one winning."""
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        env_file = _EnvFile(settings_cls, dotenv_settings.env_file)
+        return init_settings, _Environment(settings_cls), env_file
+
     @model_validator(mode="before")
     @classmethod
     def _strip_comments(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Strip trailing comments and blanks, which env files have and containers pass along."""
+        for value in values.values():
+            if isinstance(value, _NoSecret):
+                raise value
         return {
             key: _COMMENT.sub("", value).strip() if isinstance(value, str) else value
             for key, value in values.items()
@@ -383,6 +486,13 @@ class Settings(BaseSettings):
             raise ValueError("1 to 64 characters of A-Z a-z 0-9 _ . : - are wanted")
         return prefix
 
+    @field_validator("scrape_token", "read_token")
+    @classmethod
+    def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
+            raise ValueError("at least 16 characters of ASCII without blanks are wanted")
+        return token
+
     @model_validator(mode="after")
     def _check_urls(self) -> Self:
         redis_url = self.redis_url.get_secret_value() if self.redis_url else None
@@ -398,6 +508,12 @@ class Settings(BaseSettings):
             raise ValueError(
                 "JCMC_PRIVACY hashes: set JCMC_PRIVACY_KEY, the same in all replicas and for good"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_ports(self) -> Self:
+        if self.admin_port and self.admin_port == self.port:
+            raise ValueError("JCMC_ADMIN_PORT must be another one than JCMC_PORT")
         return self
 
     @property
@@ -418,10 +534,74 @@ class Settings(BaseSettings):
             for field in type(self).model_fields
             if getattr(self, field) is not None
         }
+        # The child has the secret itself; empty is not given.
+        environ |= {f"{name}_FILE": "" for name in _secret_names(type(self)) if name in environ}
         # Under its general name: the metrics' own would be taken as it is, without /v1/metrics.
         if endpoint := environ.pop("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", None):
             environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
         return environ
+
+
+class _NoSecret(ValueError):
+    """In the place of a secret whose file can't be had; the message says why."""
+
+
+class _Environment(EnvSettingsSource):
+    """The environment, and the files that it names for secrets."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what is given; a secret from a file as it is, blanks and `#` included."""
+        found = super().__call__()
+        given = {name.upper(): text for name, text in self.env_vars.items()}
+        for name in _secret_names(self.settings_cls):
+            path = _COMMENT.sub("", given.get(f"{name}_FILE") or "").strip()
+            if path and given.get(name):
+                found[name] = _NoSecret(f"{name} and {name}_FILE are both given: one is wanted")
+            elif path:
+                try:
+                    found[name] = SecretStr(read_secret(f"{name}_FILE", path))
+                except ValueError as error:
+                    found[name] = _NoSecret(str(error))
+        return found
+
+
+class _EnvFile(_Environment, DotEnvSettingsSource):
+    """The same in a `.env` file; what the environment gives either way goes before it."""
+
+
+def read_secret(name: str, path: str) -> str:
+    """
+    Return the text of the file at *path*, which *name* gives, without a line end at its end.
+
+    Raises:
+        ValueError: it can't be read, or there is nothing in it; the message is for the operator.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{name}: {path} is no UTF-8 text") from None
+    except OSError as error:
+        raise ValueError(f"{name}: {path} can't be read: {error.strerror}") from None
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret.strip():
+        raise ValueError(f"{name}: {path} is empty")
+    return secret
+
+
+def is_secret(field: Any) -> bool:
+    """Say whether a *field* of a pydantic model holds a secret, which may come from a file."""
+    return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
+
+
+def _secret_names(settings: type[BaseSettings]) -> list[str]:
+    """Return the environment's names of all secrets."""
+    fields: Mapping[str, Any] = settings.model_fields
+    return [
+        str(name)
+        for field in fields.values()
+        if is_secret(field)
+        for name in field.validation_alias.choices
+    ]
 
 
 def name_of(field: str) -> str:
@@ -504,7 +684,7 @@ def advice(settings: Settings) -> list[str]:
             )
     if settings.hashes and not settings.privacy_key:
         lines.append("JCMC_PRIVACY_KEY is not set: all hashes are others after a restart")
-    if not settings.allow_private_scrape_only:
+    if not settings.allow_private_scrape_only and settings.scrape_token is None:
         lines.append(
             "ALLOW_PRIVATE_SCRAPE_ONLY is off: whoever reaches /metrics reads conference names"
         )

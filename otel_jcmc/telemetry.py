@@ -78,6 +78,20 @@ OWN_METRICS: Final = (
         ("reason",),
         "Pushes of newcomers that were refused by a limit",
     ),
+    OwnMetric("otel_jcmc.connections", "gauge", (), "Connections open, on all ports"),
+    OwnMetric(
+        "otel_jcmc.connections_cut",
+        "counter",
+        ("reason",),
+        "Connections ended early: refused or idle (too many), head_too_large, head_too_slow,"
+        " body_too_slow, answer_too_slow",
+    ),
+    OwnMetric(
+        "otel_jcmc.reads_refused",
+        "counter",
+        ("door", "reason"),
+        "Readers sent away from scrape or pages: address, token_missing, token_wrong",
+    ),
     OwnMetric("otel_jcmc.store_up", "gauge", (), "1 if Redis answered when last asked, else 0"),
     OwnMetric(
         "otel_jcmc.push_duration",
@@ -163,6 +177,8 @@ class Telemetry:
         participants, conferences: of the last collection; None when it had no store to read.
         store_up: whether the last exchange with Redis worked.
         callback_errors: gauge -> errors so far, shared with the gauges' provider.
+        count_connections: how many are open; None when nobody knows.
+        connections_cut, reads_refused: shared with those who count.
     """
 
     def __init__(self, resource: Resource) -> None:
@@ -180,6 +196,9 @@ class Telemetry:
         }
         self.exports: dict[tuple[str, str], int] = {}
         self.callback_errors: dict[str, int] = {}
+        self.count_connections: Callable[[], int | None] = lambda: None
+        self.connections_cut: dict[str, int] = {}
+        self.reads_refused: dict[tuple[str, str], int] = {}
         self.participants: int | None = None
         self.conferences: int | None = None
         self.store_up = False
@@ -210,6 +229,9 @@ class Telemetry:
             "otel_jcmc.callback_errors": lambda: _singles(self.callback_errors, "gauge"),
             "otel_jcmc.participants": lambda: _known(self.participants),
             "otel_jcmc.conferences": lambda: _known(self.conferences),
+            "otel_jcmc.connections": lambda: _known(self.count_connections()),
+            "otel_jcmc.connections_cut": lambda: _singles(self.connections_cut, "reason"),
+            "otel_jcmc.reads_refused": lambda: _pairs(self.reads_refused, "door", "reason"),
             "otel_jcmc.store_up": lambda: [Observation(int(self.store_up))],
             "otel_jcmc.build_info": lambda: [Observation(1, build)],
         }

@@ -307,7 +307,10 @@ def test_only_a_private_caller_may_scrape(
     answer = shared_service.get("/metrics", headers=headers)
     assert answer.status == status
     if status == 403:
-        assert answer.body == "only private addresses may scrape\n"
+        assert answer.body == (
+            "only private addresses may read this (unless ALLOW_PRIVATE_SCRAPE_ONLY=false;"
+            " JCMC_TRUSTED_PROXIES are whose forwarded headers count)\n"
+        )
 
 
 def test_a_caller_that_may_not_scrape_may_push(shared_service: Service, room: str) -> None:

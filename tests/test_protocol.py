@@ -13,8 +13,10 @@ import uvicorn
 from harness import Service, push_body
 from uvicorn.server import ServerState
 
+from otel_jcmc.connections import Bounds, Connections
+from otel_jcmc.faults import PushRefused
 from otel_jcmc.protocol import PushProtocol
-from otel_jcmc.receiver import Answer
+from otel_jcmc.receiver import CLOSE, Answer
 
 
 @pytest.fixture
@@ -188,18 +190,32 @@ def test_a_body_that_grows_too_large_is_refused_when_it_does(wire: socket.socket
 # Idleness, by a clock of our own.
 
 
+class Timer:
+    """What a clock hands out for a call that is due."""
+
+    def __init__(self, clock: "Clock", due: tuple[float, Callable[[], None]]) -> None:
+        self.clock, self.due = clock, due
+
+    def cancel(self) -> None:
+        if self.due in self.clock.due:
+            self.clock.due.remove(self.due)
+
+
 class Clock:
     """The part of an event loop that tells the time and calls back."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.due: list[tuple[float, Callable[[], None]]] = []
+        self.timers = 0
 
     def time(self) -> float:
         return self.now
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        self.timers += 1
         self.due.append((self.now + seconds, callback))
+        return Timer(self, self.due[-1])
 
     def advance(self, seconds: float) -> None:
         """Let the time pass, and call what is due meanwhile."""
@@ -217,13 +233,26 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
-        self.is_closed = False
+        self.is_closed = self.is_aborted = False
+        self.unread = 0
 
     def write(self, data: Any) -> None:
         self.written += data
 
     def close(self) -> None:
         self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = self.is_aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
 
     def is_closing(self) -> bool:
         return self.is_closed
@@ -238,25 +267,52 @@ class Door:
         self.reply = reply
         self.peer = peer
 
+    def refuse(self, _headers: Any, refused: PushRefused) -> Answer:
+        return Answer(400, [CLOSE], refused.reason.encode())
+
+    def is_too_large(self, _headers: Any) -> bool:
+        return False
+
 
 class App:
     """An application that is a push door and nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Bounds) -> None:
         self.push_door = Door()
+        self.connections = Connections(limits, {})
+
+    def is_admin(self, _server: Any) -> bool:
+        return False
 
 
-@pytest.fixture
-def idle() -> tuple[Clock, Wire, PushProtocol, Door]:
+def connect(limits: Bounds) -> tuple[Clock, Wire, PushProtocol, Door]:
     """Return a connection that was just made, kept for 75 s without a request."""
-    app: Any = App()
-    clock, wire = Clock(), Wire()
+    app: Any = App(limits)
+    clock: Any = Clock()
+    wire = Wire()
     config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_keep_alive=75)
     config.load()
     config.loaded_app = app
     protocol = PushProtocol(config, ServerState(), {}, clock)
     protocol.connection_made(wire)
     return clock, wire, protocol, app.push_door
+
+
+@pytest.fixture
+def idle() -> tuple[Clock, Wire, PushProtocol, Door]:
+    """Return a connection with the limits that are the default."""
+    return connect(Bounds())
+
+
+@pytest.fixture
+def unlimited() -> tuple[Clock, Wire, PushProtocol, Door]:
+    """Return a connection with all limits switched off."""
+    return connect(Bounds(*[0] * 5))
+
+
+def reasons(protocol: PushProtocol) -> dict[str, int]:
+    """Return why connections were cut, each with how many."""
+    return {why: count for why, count in protocol._places.cut.items() if count}
 
 
 def test_a_connection_is_closed_when_nothing_has_been_asked_for_long_enough(
@@ -276,14 +332,230 @@ def test_a_connection_is_closed_when_nothing_has_been_asked_for_long_enough(
     assert len(clock.due) == 0
 
 
-def test_a_connection_on_which_nothing_is_ever_asked_is_closed(
+def test_a_connection_on_which_nothing_is_asked_is_closed_when_a_head_should_be_there(
     idle: tuple[Clock, Wire, PushProtocol, Door],
 ) -> None:
-    clock, wire, _, _ = idle
+    clock, wire, protocol, _ = idle
+    clock.advance(9.9)
+    assert not wire.is_closed
+    clock.advance(0.2)
+    assert wire.is_closed
+    assert reasons(protocol) == {"head_too_slow": 1}
+
+
+def test_a_connection_on_which_only_line_ends_come_is_closed(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    """They may stand before a request and are none: the parser hears nothing of them."""
+    clock, wire, protocol, _ = idle
+    for _ in range(11):
+        protocol.data_received(b"\r\n")
+        clock.advance(1)
+    assert wire.is_closed
+
+
+def test_an_ordinary_push_sets_no_timer(idle: tuple[Clock, Wire, PushProtocol, Door]) -> None:
+    clock, _, protocol, door = idle
+    for _ in range(100):
+        protocol.data_received(request(b"{}"))
+        door.reply(Answer(200, [], b"OK"))
+    assert clock.timers == 1
+    clock.advance(10.1)
+    assert clock.timers == 2
+
+
+def test_a_head_that_comes_byte_by_byte_is_cut_when_its_time_is_over(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, protocol, _ = idle
+    for byte in request(b"{}")[:20]:
+        assert not wire.is_closed
+        protocol.data_received(bytes([byte]))
+        clock.advance(0.51)
+    assert wire.is_aborted
+    assert wire.written == b""
+    assert reasons(protocol) == {"head_too_slow": 1}
+
+
+def test_a_later_head_has_the_same_time_and_not_that_of_an_idle_connection(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, protocol, door = idle
+    for _ in range(3):
+        protocol.data_received(request(b"{}")[:9])
+        clock.advance(9)
+        protocol.data_received(request(b"{}")[9:])
+        door.reply(Answer(200, [], b"OK"))
+        clock.advance(30)
+    protocol.data_received(request(b"{}")[:9])
+    clock.advance(9.9)
+    assert not wire.is_closed
+    clock.advance(0.2)
+    assert wire.is_aborted
+
+
+def test_the_time_of_a_head_is_not_that_of_its_body(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, protocol, door = idle
+    whole = request(b"{}")
+    protocol.data_received(whole[:9])
+    clock.advance(9)
+    protocol.data_received(whole[9:-1])
+    clock.advance(9)
+    protocol.data_received(whole[-1:])
+    clock.advance(60)
+    assert not wire.is_closed
+    door.reply(Answer(200, [], b"OK"))
+    assert wire.written.endswith(b"OK")
+    assert reasons(protocol) == {}
+
+
+def test_a_body_that_is_not_there_in_time_is_answered(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, protocol, _ = idle
+    protocol.data_received(request(b"{}")[:-1])
+    clock.advance(9.9)
+    assert not wire.is_closed
+    clock.advance(0.2)
+    assert wire.is_closed
+    assert wire.written.endswith(b"body_incomplete")
+
+
+@pytest.mark.parametrize("seconds", [5, 60, 500])
+def test_with_the_limits_off_head_and_body_have_any_time(
+    unlimited: tuple[Clock, Wire, PushProtocol, Door], seconds: float
+) -> None:
+    clock, wire, protocol, door = unlimited
+    whole = request(b"{}")
+    for start in range(0, len(whole), 20):
+        protocol.data_received(whole[start : start + 20])
+        clock.advance(seconds)
+    door.reply(Answer(200, [], b"OK"))
+    assert wire.written.endswith(b"OK")
+
+
+def test_with_the_limits_off_a_silent_connection_is_idle(
+    unlimited: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, _, _ = unlimited
     clock.advance(74.9)
     assert not wire.is_closed
     clock.advance(0.2)
     assert wire.is_closed
+
+
+@pytest.mark.parametrize("piece", [b"X: y\r\n", b"a" * 1000])
+def test_a_head_too_large_is_cut_before_its_time(
+    idle: tuple[Clock, Wire, PushProtocol, Door], piece: bytes
+) -> None:
+    """Of many short lines, and of one that never ends."""
+    _, wire, protocol, _ = idle
+    protocol.data_received(b"POST /metrics/push HTTP/1.1\r\nY: z\r\n")
+    for count in range(110):
+        assert not wire.is_closed or count > 60
+        protocol.data_received(piece)
+    assert wire.is_aborted
+    assert reasons(protocol)["head_too_large"] >= 1
+
+
+@pytest.mark.parametrize("size", [7, 10_000])
+def test_a_head_of_many_lines_is_refused_however_it_comes(
+    idle: tuple[Clock, Wire, PushProtocol, Door], size: int
+) -> None:
+    _, wire, protocol, door = idle
+    allowed, refused = (request(b"{}", *["X: y"] * count) for count in (98, 99))
+    for start in range(0, len(allowed), size):
+        protocol.data_received(allowed[start : start + size])
+    door.reply(Answer(200, [], b"OK"))
+    assert wire.written.endswith(b"OK")
+    for start in range(0, len(refused), size):
+        if not wire.is_closed:
+            protocol.data_received(refused[start : start + size])
+    assert wire.is_closed
+    assert reasons(protocol) == {"head_too_large": 1}
+
+
+class Unfinished:
+    """An answer by ASGI that is being written."""
+
+    response_complete = False
+    disconnected = False
+
+
+def test_who_does_not_read_an_answer_is_cut_when_its_time_is_over(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    """In pieces and slowly, too: each piece that is read does not begin the time anew."""
+    clock, wire, protocol, _ = idle
+    protocol.headers = []
+    protocol.cycle = Unfinished()
+    for _ in range(7):
+        assert not wire.is_closed
+        protocol.pause_writing()
+        clock.advance(8)
+        protocol.resume_writing()
+        clock.advance(1)
+    assert wire.is_aborted
+    assert reasons(protocol) == {"answer_too_slow": 1}
+
+
+def test_who_has_read_an_answer_has_as_long_for_the_next_one(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, protocol, _ = idle
+    protocol.headers = []
+    for _ in range(5):
+        protocol.cycle = Unfinished()
+        protocol.pause_writing()
+        clock.advance(25)
+        protocol.resume_writing()
+        clock.advance(25)
+        protocol.cycle.response_complete = True
+        protocol.on_response_complete()
+    assert not wire.is_closed
+
+
+def test_what_is_left_of_an_answer_is_given_up_with_its_connection(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    """Less than would hold up the writing: the sender has it all, its reader has not."""
+    clock, wire, protocol, door = idle
+    protocol.data_received(request(b"{}"))
+    door.reply(Answer(200, [], b"OK"))
+    wire.unread = 10
+    clock.advance(76)
+    assert wire.is_aborted
+    assert reasons(protocol) == {"answer_too_slow": 1}
+
+
+def test_who_reads_nothing_before_the_end_of_a_closing_connection_is_cut(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, protocol, door = idle
+    protocol.data_received(request(b"{}", "Connection: close"))
+    door.reply(Answer(200, [], b"OK"))
+    assert wire.is_closed
+    clock.advance(69)
+    assert not wire.is_aborted
+    clock.advance(2)
+    assert wire.is_aborted
+
+
+def test_a_request_whose_body_nobody_reads_is_not_read_for_ever(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    clock, wire, protocol, _ = idle
+    protocol.cycle = Unfinished()
+    protocol.cycle.response_complete = True
+    protocol.headers = []
+    protocol._reading = 2
+    for _ in range(11):
+        protocol._wait(1000)
+        clock.advance(1)
+    assert wire.is_aborted
+    assert reasons(protocol) == {"body_too_slow": 1}
 
 
 def test_a_connection_is_not_idle_while_its_push_waits_for_the_store(

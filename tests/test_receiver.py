@@ -17,7 +17,7 @@ import pytest
 from exposition import exposed, scraped, values
 from harness import Answer, Service, eventually, push_body, request
 
-from otel_jcmc import __version__, receiver
+from otel_jcmc import __version__
 from otel_jcmc.app import create_app
 from otel_jcmc.settings import Settings
 
@@ -474,16 +474,17 @@ def part(body: bytes, *, more: bool) -> dict[str, Any]:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def test_a_body_that_does_not_arrive_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver, "BODY_SECONDS", 0.05)
-    start, body = ask(create_app(Settings()), part(b"{", more=True))
+def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
+    app = create_app(Settings())
+    app.push_door.body_seconds = 0.05
+    start, body = ask(app, part(b"{", more=True))
     assert start["status"] == 400
     assert (b"connection", b"close") in start["headers"]
     assert json.loads(body["body"])["errors"] == [{"field": "", "reason": "body_incomplete"}]
 
 
 def test_a_body_has_ten_seconds_to_arrive() -> None:
-    assert receiver.BODY_SECONDS == 10.0
+    assert create_app(Settings()).push_door.body_seconds == 10.0
 
 
 def test_who_has_hung_up_is_not_answered() -> None:
