@@ -17,6 +17,7 @@ from benchmarks import (
     results,
     scaling,
     scrape,
+    stages,
     startup,
     sustained,
     together,
@@ -28,6 +29,7 @@ from benchmarks.table import rows
 
 MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "push": push.measure,
+    "stages": stages.measure,
     "wrk": wrk.measure,
     "scrape": scrape.measure,
     "together": together.measure,

@@ -34,7 +34,7 @@ PRIVATE: Final = tuple(
 _FORWARDED_FOR: Final = re.compile(r"(?:^|;)\s*for\s*=\s*(\"[^\"]*\"|[^;,\s\"]*)", re.IGNORECASE)
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SEPARATORS: Final = re.compile(r"[,;=\\]")
-_FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-real-ip", b"forwarded"))
+FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-real-ip", b"forwarded"))
 _PORT: Final = re.compile(r"(:(\d{1,5}|_[A-Za-z0-9._-]+))?")
 # In the place of an address, where forwarded headers disagree.
 _UNCLEAR: Final = "?"
@@ -77,7 +77,7 @@ def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
     """Return, for each kind of forwarded header that is there, its hops, the nearest last."""
     chains: dict[bytes, list[str]] = {}
     for name, value in headers:
-        if name not in _FORWARDED:
+        if name not in FORWARDED:
             continue
         if name != b"forwarded":
             chains.setdefault(name, []).extend(value.decode("latin-1").split(","))
@@ -155,7 +155,7 @@ class Callers:
         key = self._peer(peer)
         if key:
             return key
-        told = tuple([header for header in headers if header[0] in _FORWARDED])
+        told = tuple([header for header in headers if header[0] in FORWARDED])
         key = self._told(told) if told and peer else ""
         if not key:
             self.on_unknown()

@@ -54,7 +54,7 @@ class Pace:
         mask = len(full_at) - 1
         first, second = mixed & mask, (mixed >> _SHIFT) & mask
         at_first, at_second = full_at[first], full_at[second]
-        at = at_first if at_first < at_second else at_second  # noqa: FURB136  # min() costs double
+        at = at_first if at_first < at_second else at_second  # noqa: FURB136  # min() costs more
         if at < now:
             at = now
         elif at > now + self._slack:
@@ -71,8 +71,9 @@ class Pace:
         full_at = self._full_at
         mixed = hash(key)
         mask = len(full_at) - 1
-        at = min(full_at[mixed & mask], full_at[(mixed >> _SHIFT) & mask])
-        return max(0.0, at - now - self._slack)
+        first, second = full_at[mixed & mask], full_at[(mixed >> _SHIFT) & mask]
+        seconds = (first if first < second else second) - now - self._slack  # noqa: FURB136
+        return seconds if seconds > 0 else 0.0
 
 
 _SAID: Final = {

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.access import Cors, Header
+from otel_jcmc.access import FORWARDED, Cors, Header
 from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.faults import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.limits import LIMITS, Limits, TooFast
@@ -28,6 +28,8 @@ from otel_jcmc.telemetry import ACCEPTED, FAILED, REFUSED, Telemetry
 
 PUSH_PATH: Final = "/metrics/push"
 RETRY_AFTER_SECONDS: Final = 5
+# What is read of a push's head, tokens apart.
+_READ: Final = FORWARDED | {b"user-agent"}
 # At most 2.3 kB, since checks.echo cuts what a sender named: an answer stays below 4 kB.
 MAX_LISTED: Final = 20
 
@@ -126,12 +128,13 @@ class PushDoor:
         *peer* is the address at the other end of the connection; empty: it has none.
         """
         now, limits = monotonic(), self._limits
-        address = limits.caller(peer, headers)
+        head = read_head(headers)
+        address = limits.caller(peer, head)
         try:
             limits.take_address(address, now)
             report = self._parse(body)
             owner = self._authorise(headers, report) if self._authorise else ""
-            report.attributes.update(browser_and_system(_user_agent(headers)))
+            report.attributes.update(browser_and_system(user_agent(head)))
             if self._privacy is not None:
                 self._privacy.apply(report)
             may_join = not limits.seconds_to_join(address, now)
@@ -280,7 +283,12 @@ class _Gone(Exception):
     """The sender hung up: there is nobody to answer."""
 
 
-def _user_agent(headers: Sequence[Header]) -> str:
+def read_head(headers: Sequence[Header]) -> list[Header]:
+    """Return the few of *headers* that limits and browsers are told by; a browser sends a dozen."""
+    return [each for each in headers if each[0] in _READ]
+
+
+def user_agent(headers: Sequence[Header]) -> str:
     """Return the User-Agent header, empty when there is none."""
     for name, value in headers:
         if name == b"user-agent":

@@ -1,0 +1,74 @@
+"""What each stage of a push costs by itself, in this process, in a loop: no socket, no store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import process_time
+
+from benchmarks.bench import Bench
+from benchmarks.order import Order
+from benchmarks.pushes import Pushes
+from otel_jcmc.access import PRIVATE, Callers, Header
+from otel_jcmc.enrich import browser_and_system
+from otel_jcmc.limits import Limits
+from otel_jcmc.load import Target
+from otel_jcmc.participants import to_write
+from otel_jcmc.push import parse_push
+from otel_jcmc.receiver import read_head, user_agent
+
+# Few, because what a service looks at has just been read and is in the core's cache.
+PUSHES = 100
+TURNS = 200
+LIMITS_TARGET_US = 2
+PROXY = "127.0.0.1"
+
+
+@dataclass
+class Sample:
+    """One push as the protocol hands it on."""
+
+    headers: list[Header]
+    body: bytes
+
+
+def measure(bench: Bench) -> None:
+    """Go through the same pushes stage by stage, in turns."""
+    samples = _samples()
+    limits = Limits(Callers(PRIVATE), *[1e9] * 3)
+    reports = [parse_push(each.body) for each in samples]
+    writes = [to_write(each, 30_000) for each in reports]
+    agents = [user_agent(each.headers) for each in samples]
+
+    def take_limits() -> None:
+        for sample, write in zip(samples, writes, strict=True):
+            address = limits.caller(PROXY, read_head(sample.headers))
+            limits.take_address(address, 1.0)
+            limits.seconds_to_join(address, 1.0)
+            limits.take_participant(write.member, 1.0)
+
+    stages: dict[str, Callable[[], object]] = {
+        "parse and check": lambda: [parse_push(each.body) for each in samples],
+        "browser and system": lambda: [browser_and_system(each) for each in agents],
+        "digest and msgpack": lambda: [to_write(each, 30_000) for each in reports],
+        "limits": take_limits,
+    }
+    seen: dict[str, list[float]] = {name: [] for name in stages}
+    for _ in bench.rounds(9, 3):
+        for name, stage in stages.items():
+            before = process_time()
+            for _ in range(TURNS):
+                stage()
+            seen[name].append((process_time() - before) / TURNS / PUSHES * 1e6)
+    for name, rounds in seen.items():
+        bench.add(name, rounds, "µs", LIMITS_TARGET_US if name == "limits" else None)
+
+
+def _samples() -> list[Sample]:
+    """Return pushes of as many participants, with a browser's and a proxy's head."""
+    order = Order("http://127.0.0.1:3000", PUSHES)
+    pushes = Pushes(Target(order.url), 0, order.participants)
+    samples = []
+    for _ in range(PUSHES):
+        head, _, body = pushes.next().partition(b"\r\n\r\n")
+        lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:]]
+        samples.append(Sample([(name.lower(), text) for name, _, text in lines], body))
+    return samples
