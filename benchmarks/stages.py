@@ -12,7 +12,7 @@ from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.limits import Limits
 from otel_jcmc.load import Target
 from otel_jcmc.participants import to_write
-from otel_jcmc.push import parse_push
+from otel_jcmc.push import PushParser
 from otel_jcmc.receiver import read_head, user_agent
 
 # Few, because what a service looks at has just been read and is in the core's cache.
@@ -34,19 +34,19 @@ def measure(bench: Bench) -> None:
     """Go through the same pushes stage by stage, in turns."""
     samples = _samples()
     limits = Limits(Callers(PRIVATE), *[1e9] * 3)
-    reports = [parse_push(each.body) for each in samples]
+    parse = PushParser().parse
+    reports = [parse(each.body) for each in samples]
     writes = [to_write(each, 30_000) for each in reports]
     agents = [user_agent(each.headers) for each in samples]
 
     def take_limits() -> None:
         for sample, write in zip(samples, writes, strict=True):
             address = limits.caller(PROXY, read_head(sample.headers))
-            limits.take_address(address, 1.0)
-            limits.seconds_to_join(address, 1.0)
+            limits.admit(address, 1.0)
             limits.take_participant(write.member, 1.0)
 
     stages: dict[str, Callable[[], object]] = {
-        "parse and check": lambda: [parse_push(each.body) for each in samples],
+        "parse and check": lambda: [parse(each.body) for each in samples],
         "browser and system": lambda: [browser_and_system(each) for each in agents],
         "digest and msgpack": lambda: [to_write(each, 30_000) for each in reports],
         "limits": take_limits,

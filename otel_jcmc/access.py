@@ -155,8 +155,9 @@ class Callers:
         key = self._peer(peer)
         if key:
             return key
-        told = tuple([header for header in headers if header[0] in FORWARDED])
-        key = self._told(told) if told and peer else ""
+        told = [header for header in headers if header[0] in FORWARDED]
+        if told and peer:
+            key = self._told(*told)
         if not key:
             self.on_unknown()
         return key
@@ -168,7 +169,7 @@ class Callers:
             return ""
         return _key(address)
 
-    def _key_of_told(self, headers: tuple[Header, ...]) -> str:
+    def _key_of_told(self, *headers: Header) -> str:
         """Return the key of the caller that a trusted proxy's *headers* tell; empty if unclear."""
         if not self._trusted:
             return ""

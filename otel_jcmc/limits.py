@@ -20,8 +20,10 @@ log = logging.getLogger(__name__)
 
 # A bucket holds what flows into it in this time: 1 push a second allows 10 at once.
 BURST_SECONDS: Final = 10.0
-# 2 MiB, and of 10,000 that push at a time one in 700 shares both of its places with others.
-_SLOTS: Final = 1 << 18
+# Places of 8 bytes. Of 10,000 participants that push at a time one in 200 shares both of its places
+# with others, which matters only if those push too often as well.
+_PARTICIPANTS: Final = 1 << 18
+_ADDRESSES: Final = 1 << 16
 _SHIFT: Final = 24
 # After so long without a refusal for it a limit counts as kept again.
 _OVER_SECONDS: Final = 60.0
@@ -38,20 +40,20 @@ class Pace:
     0.3 µs a call.
     """
 
-    __slots__ = ("_every", "_full_at", "_slack")
+    __slots__ = ("_every", "_full_at", "_mask", "_slack")
 
-    def __init__(self, per_second: float, slots: int = _SLOTS) -> None:
+    def __init__(self, per_second: float, slots: int = _PARTICIPANTS) -> None:
         """Begin with full buckets; *slots* is a power of two."""
         self._every = 1 / per_second
         # One token at least: a rate of one in a minute lets one through.
         self._slack = max(0.0, BURST_SECONDS - self._every)
         self._full_at = array("d", bytes(8 * slots))
+        self._mask = slots - 1
 
     def take(self, key: str, now: float) -> float:
         """Take a token of *key*, and return 0; or the seconds until there is one."""
         full_at = self._full_at
-        mixed = hash(key)
-        mask = len(full_at) - 1
+        mixed, mask = hash(key), self._mask
         first, second = mixed & mask, (mixed >> _SHIFT) & mask
         at_first, at_second = full_at[first], full_at[second]
         at = at_first if at_first < at_second else at_second  # noqa: FURB136  # min() costs more
@@ -69,8 +71,7 @@ class Pace:
     def wait(self, key: str, now: float) -> float:
         """Return the seconds until there is a token of *key*, 0 if there is one; take none."""
         full_at = self._full_at
-        mixed = hash(key)
-        mask = len(full_at) - 1
+        mixed, mask = hash(key), self._mask
         first, second = full_at[mixed & mask], full_at[(mixed >> _SHIFT) & mask]
         seconds = (first if first < second else second) - now - self._slack  # noqa: FURB136
         return seconds if seconds > 0 else 0.0
@@ -114,6 +115,11 @@ class Refusals:
             log.info("limits: no longer so: %s", _SAID[reason])
 
 
+def _pace(per_second: float, slots: int) -> Pace | None:
+    """Return a pace, None where there is to be none."""
+    return Pace(per_second, slots) if per_second else None
+
+
 class TooFast(Exception):
     """A limit refuses a push; the same may be taken after *seconds*."""
 
@@ -142,10 +148,9 @@ class Limits:
         newcomers_per_second: float = 0,
     ) -> None:
         """Limit pushes of an address and for a participant, and newcomers of an address; 0: not."""
-        paces = (address_per_second, participant_per_second, newcomers_per_second)
-        self._of_address, self._of_participant, self._newcomers = (
-            Pace(each) if each else None for each in paces
-        )
+        self._of_address = _pace(address_per_second, _ADDRESSES)
+        self._of_participant = _pace(participant_per_second, _PARTICIPANTS)
+        self._newcomers = _pace(newcomers_per_second, _ADDRESSES)
         self._callers = callers if self._of_address or self._newcomers else None
         self.refusals = Refusals()
 
@@ -153,16 +158,19 @@ class Limits:
         """Return the address that a request of *peer* with *headers* counts against."""
         return self._callers.key(peer, headers) if self._callers else ""
 
-    def take_address(self, address: str, now: float) -> None:
+    def admit(self, address: str, now: float) -> bool:
         """
-        Count a push of *address*.
+        Count a push of *address*, and return whether it may be a new participant's.
 
         Raises:
             TooFast: there are too many.
         """
-        pace = self._of_address
-        if address and pace and (seconds := pace.take(address, now)):
+        if not address:
+            return True
+        pace, newcomers = self._of_address, self._newcomers
+        if pace and (seconds := pace.take(address, now)):
             raise TooFast(Reason.ADDRESS_RATE, seconds)
+        return not (newcomers and newcomers.wait(address, now))
 
     def take_participant(self, member: str, now: float) -> None:
         """

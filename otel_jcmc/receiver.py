@@ -131,13 +131,12 @@ class PushDoor:
         head = read_head(headers)
         address = limits.caller(peer, head)
         try:
-            limits.take_address(address, now)
+            may_join = limits.admit(address, now)
             report = self._parse(body)
             owner = self._authorise(headers, report) if self._authorise else ""
             report.attributes.update(browser_and_system(user_agent(head)))
             if self._privacy is not None:
                 self._privacy.apply(report)
-            may_join = not limits.seconds_to_join(address, now)
             write = to_write(report, self._expiration_ms, owner, may_join=may_join)
             limits.take_participant(write.member, now)
         except PushRefused as refused:

@@ -88,13 +88,13 @@ def refused(limit: Limits, call: str, key: str, times: int) -> list[Reason]:
 
 def test_each_limit_refuses_for_its_own_reason() -> None:
     limit = Limits(Callers(PRIVATE), 1, 2, 3)
-    assert refused(limit, "take_address", "a", 12) == [Reason.ADDRESS_RATE] * 2
+    assert refused(limit, "admit", "a", 12) == [Reason.ADDRESS_RATE] * 2
     assert refused(limit, "take_participant", "a", 22) == [Reason.PARTICIPANT_RATE] * 2
 
 
 def test_an_address_that_is_not_known_has_no_limit() -> None:
     limit = Limits(Callers(PRIVATE), 1, 2, 1)
-    assert refused(limit, "take_address", "", 100) == []
+    assert refused(limit, "admit", "", 100) == []
     for _ in range(100):
         limit.note_newcomer("")
     assert limit.seconds_to_join("", 1000.0) == 0
@@ -104,8 +104,11 @@ def test_newcomers_are_counted_when_they_have_come(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(limits, "monotonic", lambda: 1000.0)
     limit = Limits(Callers(PRIVATE), newcomers_per_second=1)
     for _ in range(10):
-        assert limit.seconds_to_join("a", 1000.0) == 0
+        assert limit.admit("a", 1000.0)
         limit.note_newcomer("a")
+    assert not limit.admit("a", 1000.0)
+    assert limit.admit("b", 1000.0)
+    assert limit.admit("", 1000.0)
     assert limit.seconds_to_join("a", 1000.0) == pytest.approx(1)
     assert limit.seconds_to_join("b", 1000.0) == 0
 
