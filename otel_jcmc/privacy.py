@@ -168,6 +168,7 @@ class Privacy:
         self._of_header = [
             row.id for row in ATTRIBUTES if row.field == "user_agent" and row.id in self.dropped
         ]
+        self._owner = self._hashing(0) if Treatment.HASH in policy.values() else None
         self.is_needed = bool(changes or self._of_header)
 
     def apply(self, report: "Report") -> None:
@@ -186,9 +187,13 @@ class Privacy:
                 for path in attributes.get(list_, ()):
                     _change_texts(path, self._paths)
 
-    def hashed(self, text: str) -> str:
-        """Return the hash of a *text* that is no attribute, of the same kind and key."""
-        return self._hashing(0)(text)
+    def stand_in(self, owner: str) -> str:
+        """
+        Return what stands for a token's user, whose id is an address as often as not.
+
+        Its hash if anything is hashed: only then is there a key, the same in all replicas.
+        """
+        return self._owner(owner) if self._owner and owner else owner
 
     def _hashing(self, id_: int) -> _Change:
         """Return what hashes the texts of one attribute, which no other's are compared with."""

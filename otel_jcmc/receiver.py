@@ -137,6 +137,7 @@ class PushDoor:
             report.attributes.update(browser_and_system(user_agent(head)))
             if self._privacy is not None:
                 self._privacy.apply(report)
+                owner = self._privacy.stand_in(owner)
             write = to_write(report, self._expiration_ms, owner, may_join=may_join)
             limits.take_participant(write.member, now)
         except PushRefused as refused:

@@ -367,9 +367,34 @@ def test_a_hash_depends_on_the_key_and_on_the_attribute() -> None:
     assert both.conference != both.participant_id
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])))
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_a_hash_is_sixteen_hex_digits(text: str) -> None:
-    assert re.fullmatch("[0-9a-f]{16}", Privacy(make_policy(), KEY).hashed(text))
+    privacy = Privacy(make_policy(["roomname=hash"]), KEY)
+    assert privacy.stand_in(text) == keyed(0, text)
+    assert re.fullmatch("[0-9a-f]{16}", keyed(0, text))
+
+
+def test_the_user_of_a_token_is_hashed_where_there_is_a_key() -> None:
+    """Elsewhere replicas would have a key each, and take one user for several."""
+    hashing = Privacy(make_policy(["roomname=hash"]), KEY)
+    assert hashing.stand_in("ada@example.org") == keyed(0, "ada@example.org")
+    assert hashing.stand_in("") == ""
+    truncating = Privacy(make_policy(["src_ip=truncate"]), KEY)
+    assert truncating.stand_in("ada@example.org") == "ada@example.org"
+
+
+@pytest.mark.parametrize("policy", ["roomname=hash,username=keep", "none"])
+def test_no_digest_of_a_user_can_be_confirmed_where_something_is_hashed(
+    short_path: Path, policy: str
+) -> None:
+    app = create_app(Settings(privacy=policy, privacy_key=KEY, embedded_dir=short_path))
+    door, writes = app.push_door, []
+    door._authorise = lambda _headers, _report: "ada@example.org"
+    door._store.submit = lambda write, _done: writes.append(write)
+    door.take([], json.dumps(push_body()).encode(), lambda _answer: None)
+    (write,) = writes
+    plain = blake2b(b"ada@example.org", digest_size=8).digest()
+    assert (write.owner == plain) is (policy == "none")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The settings: defaults, the original's env file as it is, and what wrong ones are answered."""
 
+import json
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from exposition import scraped
 from harness import Service, push_body
 from pydantic import ValidationError
 
+from otel_jcmc.app import create_app
 from otel_jcmc.catalogue import Naming
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.settings import Settings, advice, name_of, names_of
@@ -608,3 +610,23 @@ def test_every_setting_is_tried_on_a_child() -> None:
 def test_a_larger_body_is_taken_when_the_limit_is_off(short_path: Path) -> None:
     with Service(short_path, JCMC_LIMIT_BODY_BYTES="0", JCMC_LIMIT_PARTICIPANTS="0") as service:
         assert service.push({**push_body(), "unknown": "x" * 100_000}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("limits", "reasons"),
+    [
+        ({}, ["too_long", "too_many"]),
+        ({"limit_label_characters": 0}, ["too_many"]),
+        ({"limit_transports": 0}, ["too_long"]),
+        ({"limit_transports": 9, "limit_label_characters": 300}, []),
+        ({"limit_transports": 0, "limit_label_characters": 0}, []),
+    ],
+)
+def test_the_limits_of_a_push_s_content_are_those_of_the_settings(
+    limits: dict[str, Any], reasons: list[str]
+) -> None:
+    body = push_body()
+    body["metrics"]["connectionquality"]["labels"]["serverregion"] = "x" * 300
+    body["metrics"]["transport_rtt"] *= 9
+    report = create_app(Settings(**limits)).push_door._parse(json.dumps(body).encode())
+    assert [str(fault.reason) for fault in report.dropped] == reasons
