@@ -35,10 +35,7 @@
     const MIN_INTERVAL_MS = 1000; // a page's URL hash can set that to next to nothing
     const MAX_INTERVAL_MS = 100000; // the server keeps three intervals, at most 5 minutes
     const QUIET_INTERVALS = 2.5; // so long without stats: they have stopped
-    const BACKOFF_MS = 1000;
     const MAX_WAIT_MS = 300000;
-    // Refused or not there: that passes. 405 is nginx's when it has only files there.
-    const CLOSED = [401, 403, 404, 405];
     const MAX_TRANSPORTS = 8;
     const LEAST_PACKETS = 20; // one lost of the two that a silent stream sends is no 50 % loss
     const CLIENT_ID_KEY = "otel_jcmc.client_id";
@@ -397,8 +394,11 @@
      * @returns {Sender}
      */
     function createSender(environment) {
-        const { url, fetch, now, setTimeout, clearTimeout, random } = environment;
-        const getToken = () => attempt(() => environment.token?.());
+        const { url, tokenUrl, fetch, now, setTimeout, clearTimeout, random } = environment;
+        let pushToken = ""; // the server's own, where it gives one
+        let renewAt = 0;
+        let refusals = 0; // since a push was taken
+        const getToken = () => (tokenUrl ? pushToken : attempt(() => environment.token?.()));
         /** @type {?MakeBody} */
         let waiting = null;
         /** @type {?AbortController} */
@@ -406,6 +406,7 @@
         let timer = 0;
         let notBefore = 0;
         let failures = 0;
+        let status = 0;
 
         function pump() {
             clearTimeout(timer);
@@ -415,18 +416,29 @@
                 timer = setTimeout(pump, delay);
                 return;
             }
-            const make = waiting;
-            waiting = null;
+            const make = tokenUrl && now() >= renewAt ? null : waiting;
+            if (make) waiting = null;
             post(make, false);
         }
 
-        /** @param {MakeBody} make @param {boolean} isLast */
+        /** @param {Response} response */
+        async function renew(response) {
+            if (response.ok) {
+                const { token, expires_in } = await response.json();
+                pushToken = token;
+                // Before its end; tabs that began together do not ask together.
+                renewAt = now() + expires_in * (500 + random() * 400);
+            }
+            return response;
+        }
+
+        /** @param {?MakeBody} make null: asks for a token @param {boolean} isLast */
         function post(make, isLast) {
-            const token = getToken();
+            const token = make && getToken();
             // A header needs a preflight, for which a page that closes has no time.
             const isInBody = isLast && environment.isCrossOrigin;
-            const body = attempt(() => make(isInBody ? token : undefined));
-            if (!body) return;
+            const body = make && attempt(() => make(isInBody ? token : undefined));
+            if (make && !body) return;
             const request = new AbortController();
             inFlight = request;
             notBefore = Math.max(notBefore, now() + MIN_INTERVAL_MS);
@@ -447,18 +459,18 @@
                 settle(); // a fetch wrapped by the page need not heed the signal
             }, TIMEOUT_MS);
             try {
-                fetch(url, {
+                fetch(make ? url : tokenUrl, {
                     method: "POST",
-                    headers: {
-                        "Content-Type": "text/plain", // simple: no preflight
-                        ...(token && !isInBody && { Authorization: `Bearer ${token}` }),
-                    },
+                    // Without one it is a simple request, text/plain: no preflight.
+                    headers: token && !isInBody ? { Authorization: `Bearer ${token}` } : {},
                     body,
                     keepalive: isLast, // outlives the page; its budget is small
                     credentials: "omit",
                     referrerPolicy: "no-referrer", // the page's address can hold a token
                     signal: request.signal,
-                }).then(settle, () => settle());
+                })
+                    .then(make ? undefined : renew)
+                    .then(settle, () => settle());
             } catch {
                 settle();
             }
@@ -466,18 +478,22 @@
 
         /**
          * The wait before the same may go again; null: done with it.
-         * @param {Untrusted} response @param {string} [token] that it had
+         * @param {Untrusted} response @param {?string} [token] that it had
          */
         function judge(response, token) {
-            const status = read(response, "status");
+            status = read(response, "status");
             debug("answer", status);
-            if (status === 401 && getToken() !== token) return 0; // the page has a newer one
-            if (CLOSED.includes(status)) return MAX_WAIT_MS;
+            if (status === 401) renewAt = 0;
+            // The page has a newer one, or the server gives one; that once.
+            if (status === 401 && (tokenUrl ? !refusals++ : getToken() !== token)) return 0;
+            // Refused or not there: that passes. 405 is nginx's when it has only files there.
+            if (status > 400 && status < 406) return MAX_WAIT_MS;
             if (status < 500 && status !== 429) {
                 failures = 0;
+                if (token) refusals = 0;
                 return null; // taken, or bad: the next may be better
             }
-            const backoffMs = random() * Math.min(MAX_WAIT_MS, BACKOFF_MS * 2 ** failures++);
+            const backoffMs = random() * Math.min(MAX_WAIT_MS, MIN_INTERVAL_MS * 2 ** failures++);
             if (status !== 429 && status !== 503) return backoffMs;
             // Seconds or a date; neither where CORS hides it.
             const asked = ask(response.headers, "get", "Retry-After");
@@ -486,6 +502,10 @@
         }
 
         return {
+            /** Another conference may be allowed at once. */
+            begin() {
+                if (status === 403) notBefore = 0;
+            },
             offer(make) {
                 waiting = make;
                 pump();
@@ -520,7 +540,7 @@
 
         /**
          * @param {Session} of @param {number} knownAt
-         * @param {{metrics?: object}} sample @param {string} [token] @param {object} [end]
+         * @param {{metrics?: object}} sample @param {?string} [token] @param {object} [end]
          */
         function body(of, knownAt, sample, token, end) {
             of.labels = of.labels || of.identify();
@@ -579,6 +599,7 @@
             /** Begins a session, unless one goes on. `identify` gives null: not known yet. */
             begin(identify, { intervalMs, findMeetingId } = {}) {
                 if (session) return;
+                sender.begin();
                 const sampleMs = interval(intervalMs);
                 session = {
                     id: guid(),
@@ -733,6 +754,7 @@
     const browser = () => ({
         ...SETTINGS,
         url: pushUrl.href,
+        tokenUrl: SETTINGS.tokenUrl && new URL(SETTINGS.tokenUrl, pushUrl),
         fetch,
         now: () => performance.timeOrigin + performance.now(), // never runs back
         random: Math.random,

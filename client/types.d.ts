@@ -13,6 +13,8 @@ interface Settings {
     collectUsername?: boolean;
     collectAddresses?: boolean;
     sendJwt?: boolean;
+    /** Beside the push: the server gives tokens there, and wants one with each push. */
+    tokenUrl?: string;
     debug?: boolean;
 }
 
@@ -53,6 +55,8 @@ interface Reading {
 
 interface Environment {
     url: string;
+    /** Where tokens for pushes are given, text or a URL; none: nowhere. */
+    tokenUrl?: Untrusted;
     fetch: typeof fetch;
     now: () => number;
     random: () => number;
@@ -65,7 +69,7 @@ interface Environment {
 }
 
 /** Makes the body when it goes: age and count are that moment's. Empty: nothing to say. */
-type MakeBody = (token?: string) => string | null | undefined;
+type MakeBody = (token?: string | null) => string | null | undefined;
 
 interface Session {
     id: string;
@@ -90,6 +94,7 @@ interface Session {
 }
 
 interface Sender {
+    begin(): void;
     offer(make: MakeBody): void;
     last(make: MakeBody | null): void;
 }

@@ -89,7 +89,7 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
     from dotenv import dotenv_values
     from pydantic import ValidationError
 
-    from otel_jcmc.faults import ExporterCannotStart, StoreCannotStart
+    from otel_jcmc.faults import ExporterCannotStart, KeysUnusable, StoreCannotStart
     from otel_jcmc.settings import Settings, other_names, read_secret
 
     try:
@@ -117,7 +117,7 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
             where = next(given, first)
             what = fault["msg"].removeprefix("Value error, ")
             print(f"otel-jcmc: {where}: {what}", file=sys.stderr)
-    except (StoreCannotStart, ExporterCannotStart) as error:
+    except (StoreCannotStart, ExporterCannotStart, KeysUnusable) as error:
         print(f"otel-jcmc: {error}", file=sys.stderr)
     return 1
 

@@ -303,6 +303,10 @@ class Cors:
             [(b"access-control-allow-origin", b"*"), _EXPOSE] if self._origins is None else []
         )
 
+    def allows(self, origin: bytes) -> bool:
+        """Say whether pages of *origin* may push."""
+        return self._origins is None or origin in self._origins
+
     def answer(self, headers: Iterable[Header]) -> list[Header]:
         """Return what an answer to a request with *headers* carries."""
         if self._origins is None:

@@ -13,7 +13,7 @@ import secrets
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
@@ -32,18 +32,22 @@ from otel_jcmc.otlp import WatchedExporter, make_exporter
 from otel_jcmc.privacy import Privacy, Treatment
 from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.push import PushParser
-from otel_jcmc.receiver import PushDoor
+from otel_jcmc.receiver import Authorise, PushDoor
 from otel_jcmc.routes import (
     Receiver,
     client_routes,
     description_routes,
     health_routes,
+    push_token_routes,
     scrape_routes,
 )
 from otel_jcmc.scrape import Scraper
 from otel_jcmc.settings import Settings, name_of, names_of, to_text
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import Telemetry, make_resource
+
+if TYPE_CHECKING:
+    from otel_jcmc.push_token import PushTokens
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +65,7 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
 
     Raises:
         pydantic.ValidationError: *settings* are not given and the environment's are wrong.
+        KeysUnusable: there is no key to verify tokens by where the settings say that one is.
     """
     settings = settings or Settings()
     service = Service(settings, embedded)
@@ -82,6 +87,7 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
         settings.metrics_expiration_seconds * 1000,
         settings.limit_body_bytes,
         service.limits,
+        _who_may_push(settings, service, cors),
     )
     app.push_door.body_seconds = settings.limit_body_seconds
     app.connections = Connections(_bounds(settings), service.telemetry.connections_cut)
@@ -89,6 +95,9 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     # With 0 nobody knows it yet: until the command line does, no port answers what is not public.
     app.admin_port = settings.admin_port
     scrape_door, read_door = _doors(settings, service.telemetry.reads_refused)
+    if service.push_tokens:
+        count = service.telemetry.count_push_token
+        app.include_router(push_token_routes(service.push_tokens.issue, cors, count))
     app.include_router(health_routes(service.store))
     app.include_router(client_routes(_client_file(settings), cors))
     scraper = service.scraper if "prometheus" in settings.metrics_exporter else None
@@ -137,6 +146,40 @@ def _bounds(settings: Settings) -> Bounds:
     )
 
 
+def _who_may_push(settings: Settings, service: "Service", cors: Cors) -> Authorise | None:
+    """Return what asks each push for its token, None where nobody asks; only what it needs."""
+    if settings.push_auth == "token":
+        from otel_jcmc.push_secret import SharedSecret
+        from otel_jcmc.push_token import PushTokens
+
+        given = settings.push_token_secret
+        secret = SharedSecret(
+            service.redis_url,
+            f"{settings.key_prefix}:push-token-secret",
+            given.get_secret_value().encode() if given else b"",
+        )
+        service.push_tokens = PushTokens(secret, settings.push_token_seconds, cors.allows)
+        return service.push_tokens
+    if settings.push_auth == "jwt":
+        from otel_jcmc.jitsi_keys import Keys, jwks_keys, key_of_setting, secret_key
+        from otel_jcmc.jitsi_token import JitsiTokens
+
+        if settings.jwt_secret:
+            keys = Keys(secret_key, settings.jwt_secret.get_secret_value())
+        elif settings.jwt_public_key:
+            keys = key_of_setting(settings.jwt_public_key)
+        else:
+            keys = Keys(jwks_keys, path=settings.jwt_jwks_file)
+        return JitsiTokens(
+            keys,
+            settings.jwt_issuer,
+            settings.jwt_audience,
+            settings.jwt_subject,
+            settings.jwt_leeway_seconds,
+        )
+    return None
+
+
 def _client_file(settings: Settings) -> ClientFile:
     """Return the browser's file with what it may know of *settings*."""
     kept = {id_ for id_, word in settings.privacy_policy.items() if word is not Treatment.DROP}
@@ -148,7 +191,8 @@ def _client_file(settings: Settings) -> ClientFile:
         "collectAddresses": bool(kept & {LOCAL_ADDRESS.id, PEER_ADDRESS.id}),
         "intervalMs": settings.client_interval_seconds * 1000,
         "jitterMs": settings.client_jitter_seconds * 1000,
-        "sendJwt": settings.client_send_jwt,
+        "sendJwt": settings.client_send_jwt or settings.push_auth == "jwt",
+        "tokenUrl": "push-token" if settings.push_auth == "token" else "",
         "debug": settings.client_debug,
     }
     # What is off need not be said: every page of every user loads this.
@@ -186,16 +230,17 @@ class Service:
         self._settings = settings
         self._instance_id = str(uuid.uuid4())
         self._embedded: EmbeddedStore | None = None
+        self.push_tokens: PushTokens | None = None
         if settings.redis_url:
-            self._redis_url = settings.redis_url.get_secret_value()
+            self.redis_url = settings.redis_url.get_secret_value()
         else:
             self._embedded = embedded or EmbeddedStore(settings.embedded_dir)
-            self._redis_url = self._embedded.url
+            self.redis_url = self._embedded.url
         self.telemetry = Telemetry(
             make_resource(settings.service_name, settings.resource_attributes, self._instance_id)
         )
         self.store = Store(
-            self._redis_url,
+            self.redis_url,
             settings.key_prefix,
             settings.limit_participants,
             settings.limit_conference_participants,
@@ -218,6 +263,9 @@ class Service:
             stack.push_async_callback(self.store.close)
             with suppress(StoreUnavailable):
                 await self.store.ping()
+            if self.push_tokens:
+                stack.push_async_callback(self.push_tokens.close)
+                await self.push_tokens.start()
             checking = asyncio.create_task(self._check())
             stack.callback(checking.cancel)
             if "otlp" in self._settings.metrics_exporter:
@@ -250,7 +298,7 @@ class Service:
             None if is_told else settings.otlp_endpoint,
         )
         environ = settings.to_environ() | {
-            "REDIS_URL": self._redis_url,
+            "REDIS_URL": self.redis_url,
             "JCMC_INSTANCE_ID": self._instance_id,
             # It reads what is stored, and needs no key.
             "JCMC_PRIVACY": "none",

@@ -99,5 +99,9 @@ class StoreCannotStart(Exception):
     """No store can be had; the message is one line that says what to do."""
 
 
+class KeysUnusable(Exception):
+    """No key to verify tokens by can be had; the message is one line, with nothing of a key."""
+
+
 class ExporterCannotStart(Exception):
     """The SDK's OTLP exporter refuses its settings; the message is one line that says which."""

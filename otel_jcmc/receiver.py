@@ -37,6 +37,7 @@ _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 # The rest of the body is not waited for: no other request may follow it on this connection.
 CLOSE: Final = (b"connection", b"close")
+_BEARER: Final = (b"www-authenticate", b"Bearer")
 # Of what is the sender's to mend; any other reason is 400.
 _STATUS: Final = {
     Reason.BODY_TOO_LARGE: 413,
@@ -144,6 +145,8 @@ class PushDoor:
             reply(self.refuse(headers, refused))
         except TooFast as refused:
             reply(self._retry(headers, refused.reason, refused.seconds))
+        except StoreUnavailable as away:
+            reply(self._retry(headers, away.reason))
         else:
             sender = _Sender(headers, address, reply)
             self._store.submit(write, partial(self._settle, sender, report.dropped))
@@ -188,6 +191,8 @@ class PushDoor:
         self._telemetry.count_push(REFUSED, refused.reason)
         status = _STATUS.get(refused.reason, 400)
         more = [CLOSE] if refused.reason in _CUT else []
+        if status == 401:
+            more.append(_BEARER)
         return self._answer(headers, status, _JSON, _listing("errors", refused.faults), *more)
 
     def _retry(self, headers: Sequence[Header], reason: Reason, seconds: float = 0.0) -> Answer:

@@ -1,13 +1,13 @@
 """
-Everything that is served beside the push endpoint: scrape, client file, health, the API document.
+Everything that is served beside the push endpoint: scrape, client file, push token, health, API.
 
-FastAPI routes, wired by app.py. Only the client file answers with CORS. Who may read is said by a
-`Door`; what may be asked on which port, by `Receiver`. They read headers from the
+FastAPI routes, wired by app.py. Only the client file and the token answer with CORS. Who may read
+is said by a `Door`; what may be asked on which port, by `Receiver`. They read headers from the
 request and return responses: for a parameter or a result with a type FastAPI makes a model, and
 imports all of pydantic's version 1 to see that it is none of those (40 ms, 2 MiB).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -16,17 +16,20 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client.exposition import gzip_accepted
 
 from otel_jcmc import __version__, receiver
-from otel_jcmc.access import SECURITY_HEADERS, Cors, Door, Refusal
+from otel_jcmc.access import SECURITY_HEADERS, Cors, Door, Header, Refusal
 from otel_jcmc.client_file import ClientFile
-from otel_jcmc.faults import StoreUnavailable
+from otel_jcmc.faults import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.scrape import Scraper
 from otel_jcmc.store import Store
+from otel_jcmc.telemetry import ACCEPTED, FAILED, REFUSED
 
+# The second is beside the push, where a page that knows only that address looks.
+PUSH_TOKEN_PATHS: Final = ("/push-token", "/metrics/push-token")
 # Browsers ask again after five minutes and mostly hear 304: a new version is out within that.
 _CACHE: Final = "public, max-age=300"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
 # What browsers ask for. With a port for the rest these are all that the other one answers.
-PUBLIC_PATHS: Final = frozenset((receiver.PUSH_PATH, "/push-token", "/client-file"))
+PUBLIC_PATHS: Final = frozenset((receiver.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
 
 
 def health_routes(store: Store) -> APIRouter:
@@ -56,12 +59,9 @@ def client_routes(client: ClientFile, cors: Cors) -> APIRouter:
     """Return the routes of the browser's file, to be loaded by pages of other origins."""
     router = APIRouter()
 
-    def cors_headers(request: Request) -> dict[str, str]:
-        return {name.decode(): value.decode() for name, value in cors.answer(request.headers.raw)}
-
     @router.get("/client-file")
     async def client_file(request: Request) -> Response:
-        headers = cors_headers(request) | {"etag": client.etag, "cache-control": _CACHE}
+        headers = _cors_headers(cors, request) | {"etag": client.etag, "cache-control": _CACHE}
         headers["vary"] = ", ".join(["accept-encoding", *filter(None, [headers.get("vary")])])
         known = request.headers.get("if-none-match", "")
         tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
@@ -81,6 +81,54 @@ def client_routes(client: ClientFile, cors: Cors) -> APIRouter:
         return response
 
     return router
+
+
+def push_token_routes(
+    issue: Callable[[Sequence[Header]], dict[str, str | int]],
+    cors: Cors,
+    count: Callable[..., None],
+) -> APIRouter:
+    """Return the route by which pages get a token and renew it; each outcome is counted."""
+    router = APIRouter()
+
+    async def push_token(request: Request) -> Response:
+        headers = _cors_headers(cors, request) | {"cache-control": "no-store"}
+        try:
+            issued = issue(request.headers.raw)
+        except PushRefused as refused:
+            count(REFUSED, refused.reason)
+            return _faulty(refused.faults, 403, headers)
+        except StoreUnavailable as away:
+            count(FAILED, away.reason)
+            headers["retry-after"] = str(receiver.RETRY_AFTER_SECONDS)
+            return _faulty([Fault("", away.reason)], 503, headers)
+        count(ACCEPTED)
+        return JSONResponse(issued, headers=headers)
+
+    async def preflight(request: Request) -> Response:
+        response = Response(status_code=204)
+        response.raw_headers += cors.preflight(request.headers.raw, b"POST")
+        return response
+
+    described: dict[int | str, dict[str, Any]] = {
+        403: {"description": f"no origin, or none that is allowed: `{Reason.ORIGIN_NOT_ALLOWED}`"},
+        503: {"description": "not to be had now, to be asked for again after Retry-After"},
+    }
+    for path in PUSH_TOKEN_PATHS:
+        router.post(path, responses=described)(push_token)
+        router.options(path, include_in_schema=False)(preflight)
+    return router
+
+
+def _cors_headers(cors: Cors, request: Request) -> dict[str, str]:
+    """Return what CORS adds to the answer to *request*."""
+    return {name.decode(): value.decode() for name, value in cors.answer(request.headers.raw)}
+
+
+def _faulty(faults: Sequence[Fault], status: int, headers: dict[str, str]) -> Response:
+    """Return an answer that lists *faults*, as a push has it."""
+    listed = [fault._asdict() for fault in faults]
+    return JSONResponse({"errors": listed, "more": 0}, status, headers)
 
 
 def scrape_routes(scraper: Scraper | None, door: Door) -> APIRouter:

@@ -151,6 +151,66 @@ class Settings(BaseSettings):
         " system's temporary folder.",
     )
     # Who may push.
+    push_auth: Literal["none", "token", "jwt"] = Field(
+        "none",
+        validation_alias=_named("JCMC_PUSH_AUTH"),
+        description="Who may push: `none` asks nobody, `token` pages of the allowed origins,"
+        " `jwt` who has a Jitsi token for the conference (docs/security.md).",
+    )
+    push_token_secret: SecretStr | None = Field(
+        None,
+        validation_alias=_named("JCMC_PUSH_TOKEN_SECRET"),
+        description="What push tokens are signed with in the mode `token`, at least 32 bytes."
+        " Unset: one is made and kept in Redis, where all replicas find it.",
+    )
+    push_token_seconds: int = Field(
+        3600,
+        ge=60,
+        le=86_400,
+        validation_alias=_named("JCMC_PUSH_TOKEN_SECONDS"),
+        description="Seconds that a push token is good for; browsers renew it before.",
+    )
+    jwt_secret: SecretStr | None = Field(
+        None,
+        validation_alias=_named("JCMC_JWT_SECRET"),
+        description="Jitsi's secret, in the mode `jwt`: its tokens are signed by HS256. One of this"
+        " and the next two is wanted.",
+    )
+    jwt_public_key: str | None = Field(
+        None,
+        validation_alias=_named("JCMC_JWT_PUBLIC_KEY"),
+        description="Public key or certificate in PEM, or the path of a file with it, that is read"
+        " again when it changes: tokens are signed by RS256 if it is RSA, by ES256 if it is P-256.",
+    )
+    jwt_jwks_file: Path | None = Field(
+        None,
+        validation_alias=_named("JCMC_JWT_JWKS_FILE"),
+        description="File with a JSON Web Key Set for RS256 and ES256, read again when it changes.",
+    )
+    jwt_issuer: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=_named("JCMC_JWT_ISSUER"),
+        description="What a token's `iss` may be, with commas; `*` for anything. The mode `jwt`"
+        " wants this and the next two to be said.",
+    )
+    jwt_audience: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=_named("JCMC_JWT_AUDIENCE"),
+        description="What a token's `aud` may be, with commas; `*` for anything.",
+    )
+    jwt_subject: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=_named("JCMC_JWT_SUBJECT"),
+        description="What a token's `sub` may be, with commas: the domain, or tenants; `*` for"
+        " anything. A token whose own `sub` is `*` is always taken.",
+    )
+    jwt_leeway_seconds: int = Field(
+        10,
+        ge=0,
+        le=300,
+        validation_alias=_named("JCMC_JWT_LEEWAY_SECONDS"),
+        description="Seconds by which the issuer's clock and ours may differ.",
+    )
 
     # Who may read.
     scrape_token: SecretStr | None = Field(
@@ -436,6 +496,20 @@ class Settings(BaseSettings):
             raise ValueError("`*` stands alone")
         return origins
 
+    @field_validator("push_token_secret")
+    @classmethod
+    def _check_push_token_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret and len(secret.get_secret_value().encode()) < _LEAST_SECRET_BYTES:
+            raise ValueError(
+                f"at least {_LEAST_SECRET_BYTES} bytes are wanted: openssl rand -hex 32"
+            )
+        return secret
+
+    @field_validator("jwt_issuer", "jwt_audience", "jwt_subject", mode="before")
+    @classmethod
+    def _split_claims(cls, value: Any) -> Any:
+        return () if value == "none" else _split(value)
+
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split_networks(cls, value: Any) -> Any:
@@ -499,6 +573,29 @@ class Settings(BaseSettings):
         _check_url(redis_url, "REDIS_URL", _REDIS)
         _check_url(self.push_url, "PUSH_URL", _HTTP)
         _check_url(self.otlp_endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT", _HTTP)
+        return self
+
+    @model_validator(mode="after")
+    def _check_push_auth(self) -> Self:
+        if self.push_auth == "token":
+            if not self.cors_allowed_origins:
+                raise ValueError(
+                    "JCMC_PUSH_AUTH=token wants JCMC_CORS_ALLOWED_ORIGINS to name some"
+                )
+            if self.client_send_jwt:
+                raise ValueError(
+                    "JCMC_CLIENT_SEND_JWT can't be with JCMC_PUSH_AUTH=token: a push has one token"
+                )
+        if self.push_auth == "jwt":
+            keys = ("jwt_secret", "jwt_public_key", "jwt_jwks_file")
+            if sum(getattr(self, key) is not None for key in keys) != 1:
+                named = ", ".join(name_of(key) for key in keys)
+                raise ValueError(f"JCMC_PUSH_AUTH=jwt wants one of {named}")
+            for field in ("jwt_issuer", "jwt_audience", "jwt_subject"):
+                if not getattr(self, field):
+                    raise ValueError(
+                        f"JCMC_PUSH_AUTH=jwt wants {name_of(field)} to be said, `*` for anything"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -633,6 +730,8 @@ def to_text(value: Any) -> str:
     return str(value)
 
 
+# As long as what HS256 makes of it (RFC 7518, section 3.2).
+_LEAST_SECRET_BYTES = 32
 _REDIS = ("redis", "rediss", "unix")
 _HTTP = ("http", "https")
 
@@ -687,5 +786,16 @@ def advice(settings: Settings) -> list[str]:
     if not settings.allow_private_scrape_only and settings.scrape_token is None:
         lines.append(
             "ALLOW_PRIVATE_SCRAPE_ONLY is off: whoever reaches /metrics reads conference names"
+        )
+    if settings.push_auth == "token" and "*" in settings.cors_allowed_origins:
+        lines.append(
+            "JCMC_PUSH_AUTH=token stops nobody while JCMC_CORS_ALLOWED_ORIGINS is `*`:"
+            " name the origins of the pages"
+        )
+    jwt_secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
+    if settings.push_auth == "jwt" and 0 < len(jwt_secret.encode()) < _LEAST_SECRET_BYTES:
+        lines.append(
+            f"JCMC_JWT_SECRET is shorter than {_LEAST_SECRET_BYTES} bytes: who has one token can"
+            " try to find it"
         )
     return lines

@@ -65,6 +65,12 @@ OWN_METRICS: Final = (
         ("reason",),
         "Fields of pushes that were dropped while the rest was kept",
     ),
+    OwnMetric(
+        "otel_jcmc.push_tokens",
+        "counter",
+        ("outcome", "reason"),
+        "Requests for a push token by outcome: accepted, refused (the page), failed (us)",
+    ),
     OwnMetric("otel_jcmc.participants", "gauge", (), "Participants live in the last collection"),
     OwnMetric(
         "otel_jcmc.conferences",
@@ -173,6 +179,7 @@ class Telemetry:
 
     Attributes:
         pushes: (outcome, reason) -> pushes so far; the push door counts here.
+        push_tokens: (outcome, reason) -> requests for one so far.
         dropped: reason -> fields so far.
         participants, conferences: of the last collection; None when it had no store to read.
         store_up: whether the last exchange with Redis worked.
@@ -188,6 +195,7 @@ class Telemetry:
             (ACCEPTED, ""): 0,
             (FAILED, Reason.STORE_UNAVAILABLE): 0,
         }
+        self.push_tokens: dict[tuple[str, str], int] = {}
         self.dropped: dict[str, int] = {}
         self.suppressed: dict[str, int] = {
             Reason.PARTICIPANT_LIMIT: 0,
@@ -223,6 +231,7 @@ class Telemetry:
         build = {"version": __version__, "python_version": platform.python_version()}
         observed: dict[str, Callable[[], list[Observation]]] = {
             "otel_jcmc.pushes": lambda: _pairs(self.pushes, "outcome", "reason"),
+            "otel_jcmc.push_tokens": lambda: _pairs(self.push_tokens, "outcome", "reason"),
             "otel_jcmc.fields_dropped": lambda: _singles(self.dropped, "reason"),
             "otel_jcmc.participants_suppressed": lambda: _singles(self.suppressed, "reason"),
             "otel_jcmc.exports": lambda: _pairs(self.exports, "exporter", "outcome"),
@@ -255,6 +264,11 @@ class Telemetry:
         """Count one push."""
         key = (outcome, reason)
         self.pushes[key] = self.pushes.get(key, 0) + 1
+
+    def count_push_token(self, outcome: str, reason: str = "") -> None:
+        """Count one request for a push token."""
+        key = (outcome, reason)
+        self.push_tokens[key] = self.push_tokens.get(key, 0) + 1
 
     def record_batch(self, seconds: float) -> None:
         """Record how long the oldest push of a batch took."""

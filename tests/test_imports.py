@@ -41,6 +41,11 @@ ORDER = [
     "telemetry",
     "access",
     "limits",
+    "bearer",
+    "push_secret",
+    "push_token",
+    "jitsi_keys",
+    "jitsi_token",
     "client_file",
     "scrape",
     "exporter",
@@ -89,6 +94,8 @@ MAY_SEE = {
     "httptools": {"load"},
     "isal": {"scrape"},
     "rjsmin": {"client_file"},
+    "jwt": {"push_token", "jitsi_keys", "jitsi_token"},
+    "cryptography": {"jitsi_keys"},
 }
 
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
@@ -131,7 +138,7 @@ def test_few_modules_see(library: str) -> None:
 
 
 def test_the_service_is_made_without_what_only_some_deployments_need() -> None:
-    """Each of these is memory and time at every start: OTLP's exporters and what they bring."""
+    """Each is memory and time at every start: OTLP's exporters, and what verifies tokens."""
     made = (
         "import sys; from otel_jcmc import Settings, create_app; create_app(Settings());"
         " print(*sys.modules)"
@@ -141,7 +148,10 @@ def test_the_service_is_made_without_what_only_some_deployments_need() -> None:
     )
     loaded = set(ran.stdout.split())
     assert "opentelemetry.sdk.metrics" in loaded
-    unwanted = {"grpc", "requests", "google.protobuf", "opentelemetry.exporter.otlp", "pydantic.v1"}
+    unwanted = {
+        *("grpc", "requests", "google.protobuf", "opentelemetry.exporter.otlp", "pydantic.v1"),
+        *("jwt", "cryptography.hazmat"),
+    }
     assert loaded & unwanted == set()
 
 

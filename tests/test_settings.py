@@ -48,6 +48,16 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     ),
     "key_prefix": ("JCMC_KEY_PREFIX", "jcmc"),
     "embedded_dir": ("JCMC_EMBEDDED_DIR", None),
+    "push_auth": ("JCMC_PUSH_AUTH", "none"),
+    "push_token_secret": ("JCMC_PUSH_TOKEN_SECRET", None),
+    "push_token_seconds": ("JCMC_PUSH_TOKEN_SECONDS", 3600),
+    "jwt_secret": ("JCMC_JWT_SECRET", None),
+    "jwt_public_key": ("JCMC_JWT_PUBLIC_KEY", None),
+    "jwt_jwks_file": ("JCMC_JWT_JWKS_FILE", None),
+    "jwt_issuer": ("JCMC_JWT_ISSUER", ()),
+    "jwt_audience": ("JCMC_JWT_AUDIENCE", ()),
+    "jwt_subject": ("JCMC_JWT_SUBJECT", ()),
+    "jwt_leeway_seconds": ("JCMC_JWT_LEEWAY_SECONDS", 10),
     "privacy": ("JCMC_PRIVACY", ()),
     "privacy_key": ("JCMC_PRIVACY_KEY", None),
     "limit_body_bytes": ("JCMC_LIMIT_BODY_BYTES", 65_536),
@@ -325,6 +335,7 @@ def test_the_original_env_file_works_when_a_container_runtime_passes_its_comment
 # Wrong settings
 
 NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
+ONE_KEY = "JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY, JCMC_JWT_JWKS_FILE"
 NO_ORIGIN = "is no origin: https://meet.example.org is one"
 
 
@@ -430,6 +441,36 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
             "settings: PUSH_URL must start with one of http://, https://",
         ),
         (
+            "JCMC_PUSH_AUTH",
+            "password",
+            "JCMC_PUSH_AUTH: Input should be 'none', 'token' or 'jwt'",
+        ),
+        (
+            "JCMC_PUSH_TOKEN_SECRET",
+            "hunter2",
+            "JCMC_PUSH_TOKEN_SECRET: at least 32 bytes are wanted: openssl rand -hex 32",
+        ),
+        (
+            "JCMC_PUSH_TOKEN_SECONDS",
+            "59",
+            "JCMC_PUSH_TOKEN_SECONDS: Input should be greater than or equal to 60",
+        ),
+        (
+            "JCMC_PUSH_TOKEN_SECONDS",
+            "86401",
+            "JCMC_PUSH_TOKEN_SECONDS: Input should be less than or equal to 86400",
+        ),
+        (
+            "JCMC_JWT_LEEWAY_SECONDS",
+            "301",
+            "JCMC_JWT_LEEWAY_SECONDS: Input should be less than or equal to 300",
+        ),
+        (
+            "JCMC_PUSH_AUTH",
+            "jwt",
+            f"settings: JCMC_PUSH_AUTH=jwt wants one of {ONE_KEY}",
+        ),
+        (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "collector:4317",
             "settings: OTEL_EXPORTER_OTLP_ENDPOINT must start with one of http://, https://",
@@ -451,6 +492,95 @@ def test_a_wrong_setting_is_one_line_and_exit_1(
         __main__.main()
     assert ended.value.code == 1
     assert capsys.readouterr() == ("", f"otel-jcmc: {line}\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, ""),
+        ({"JCMC_JWT_PUBLIC_KEY": "/key"}, "wants one of JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY"),
+        ({"JCMC_JWT_ISSUER": ""}, "wants JCMC_JWT_ISSUER to be said, `*` for anything"),
+        ({"JCMC_JWT_AUDIENCE": ""}, "wants JCMC_JWT_AUDIENCE to be said, `*` for anything"),
+        ({"JCMC_JWT_SUBJECT": "none"}, "wants JCMC_JWT_SUBJECT to be said, `*` for anything"),
+        ({"JCMC_JWT_SECRET": ""}, "wants one of JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY"),
+    ],
+)
+def test_who_checks_jitsis_tokens_says_by_what(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], line: str
+) -> None:
+    """Nothing of a token is left unchecked because nobody thought of it."""
+    given = {
+        "JCMC_PUSH_AUTH": "jwt",
+        "JCMC_JWT_SECRET": "hunter2",
+        "JCMC_JWT_ISSUER": "my_app",
+        "JCMC_JWT_AUDIENCE": "a, b",
+        "JCMC_JWT_SUBJECT": "*",
+    } | changes
+    for name, text in given.items():
+        monkeypatch.setenv(name, text)
+    if not line:
+        settings = Settings()
+        assert settings.jwt_audience == ("a", "b")
+        assert Settings.model_validate(settings.model_dump()) == settings
+        return
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    assert line in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        (
+            "JCMC_CORS_ALLOWED_ORIGINS",
+            "none",
+            "JCMC_PUSH_AUTH=token wants JCMC_CORS_ALLOWED_ORIGINS to name some",
+        ),
+        (
+            "JCMC_CLIENT_SEND_JWT",
+            "true",
+            "JCMC_CLIENT_SEND_JWT can't be with JCMC_PUSH_AUTH=token: a push has one token",
+        ),
+    ],
+)
+def test_what_does_not_go_with_push_tokens_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, line: str
+) -> None:
+    monkeypatch.setenv("JCMC_PUSH_AUTH", "token")
+    Settings()
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ValidationError, match=line):
+        Settings()
+
+
+def test_secrets_of_who_may_push_are_not_printed() -> None:
+    ended = command("check", JCMC_PUSH_TOKEN_SECRET="hunter2" * 5, JCMC_JWT_SECRET="hunter2")
+    assert ended.returncode == 0
+    assert "JCMC_PUSH_TOKEN_SECRET=**********\n" in ended.stdout
+    assert "JCMC_JWT_SECRET=**********\n" in ended.stdout
+    assert "hunter2" not in ended.stdout + ended.stderr
+
+
+def test_a_push_token_for_any_origin_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JCMC_PUSH_AUTH", "token")
+    (line,) = advice(Settings())
+    assert line.startswith("JCMC_PUSH_AUTH=token stops nobody while JCMC_CORS_ALLOWED_ORIGINS")
+    monkeypatch.setenv("JCMC_CORS_ALLOWED_ORIGINS", "https://meet.example.org")
+    assert advice(Settings()) == []
+
+
+@pytest.mark.parametrize(("secret", "lines"), [("hunter2", 1), ("h" * 31, 1), ("h" * 32, 0)])
+def test_a_short_secret_of_jitsis_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, secret: str, lines: int
+) -> None:
+    for name in ("ISSUER", "AUDIENCE", "SUBJECT"):
+        monkeypatch.setenv(f"JCMC_JWT_{name}", "*")
+    monkeypatch.setenv("JCMC_PUSH_AUTH", "jwt")
+    monkeypatch.setenv("JCMC_JWT_SECRET", secret)
+    said = [line for line in advice(Settings()) if line.startswith("JCMC_JWT_SECRET is shorter")]
+    assert len(said) == lines
+    assert "hunter2" not in str(said)
 
 
 def test_several_wrong_settings_are_a_line_each() -> None:
@@ -550,6 +680,16 @@ CHANGED: dict[str, Any] = {
     "trusted_proxies": (),
     "key_prefix": "a:b.c-d_e",
     "embedded_dir": Path("/run/otel jcmc"),
+    "push_auth": "token",
+    "push_token_secret": "hunter2" * 5,
+    "push_token_seconds": 60,
+    "jwt_secret": "hunter2",
+    "jwt_public_key": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
+    "jwt_jwks_file": Path("/run/otel jcmc/jwks"),
+    "jwt_issuer": ("a", "b c"),
+    "jwt_audience": ("*",),
+    "jwt_subject": ("acme", "meet.example.org"),
+    "jwt_leeway_seconds": 0,
     "privacy": ("roomname=hash", "username=keep"),
     "privacy_key": "hunter2 and hunter3",
     "limit_body_bytes": 0,

@@ -24,8 +24,10 @@ function makeWorld() {
 
     function respond(call, answer) {
         if (answer === "reject") return call.reject(new TypeError("Failed to fetch"));
-        const { status, headers } = typeof answer === "number" ? { status: answer, headers: {} } : answer;
-        return call.resolve(new Response(status === 204 ? null : "OK", { status, headers }));
+        const { status, headers = {}, body = "OK" } = typeof answer === "number" ? { status: answer } : answer;
+        const response = new Response(status === 204 ? null : body, { status, headers });
+        response.json = async () => JSON.parse(body); // the real one takes real time
+        return call.resolve(response);
     }
 
     const world = {

@@ -81,6 +81,7 @@ class Origin:
     push_status: int = 200
     push_headers: dict[str, str] = field(default_factory=dict)
     preflight_status: int = 403
+    token: str = "t.o.k"
 
     def client_file(self, settings: dict[str, Any] | None = None) -> str:
         """Return the URL of the client file with *settings*, or as it is in the repository."""
@@ -125,6 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.record()
         origin = self.server.origin
+        if self.path.endswith("/push-token"):
+            issued = json.dumps({"token": origin.token, "expires_in": 3600})
+            self.answer(200, "application/json", issued)
+            return
         self.answer(origin.push_status, "text/plain", "OK", origin.push_headers)
 
     def do_OPTIONS(self) -> None:

@@ -12,7 +12,7 @@ def test_a_push_reaches_the_server_that_the_file_came_from(bare_tab: Tab) -> Non
     bare_tab.run("room.stats(97.5);")
     [request] = bare_tab.origin.wait_for(1, bare_tab.page)
     assert (request.method, request.path) == ("POST", "/metrics/push")
-    assert request.headers["content-type"] == "text/plain"
+    assert request.headers["content-type"] == "text/plain;charset=UTF-8"
     assert request.push()["metrics"]["connectionquality"] == {"value": 97.5}
 
 

@@ -7,7 +7,12 @@ let conference;
 
 window.APP = {
     conference: {},
-    store: { getState: () => ({ "features/base/conference": { conference } }) },
+    store: {
+        getState: () => ({
+            "features/base/conference": { conference },
+            "features/base/jwt": { jwt: window.JWT },
+        }),
+    },
 };
 
 const room = {
