@@ -143,8 +143,8 @@ def serve(settings: "Settings") -> int:
     import uvicorn
 
     from otel_jcmc.app import create_app
+    from otel_jcmc.log import set_up_logging
     from otel_jcmc.server import Server
-    from otel_jcmc.telemetry import set_up_logging
 
     set_up_logging(settings.log_level)
     app = create_app(settings, embedded)
@@ -261,7 +261,8 @@ def check(settings: "Settings") -> int:
 def export(settings: "Settings") -> int:
     """Push OTLP until stdin ends: the process that serve starts."""
     from otel_jcmc import exporter
-    from otel_jcmc.telemetry import make_resource, set_up_logging
+    from otel_jcmc.log import set_up_logging
+    from otel_jcmc.telemetry import make_resource
 
     set_up_logging(settings.log_level)
     if settings.redis_url is None:

@@ -1,15 +1,12 @@
 """
-The service's own metrics, on the stock SDK, and its log.
+The service's own metrics, on the stock SDK.
 
 What happens often is a plain integer that an observable counter reads, because `Counter.add` costs
 6 µs and a push may cost 40 in all; what happens once a batch or a collection is recorded as it
 comes. The names are fixed: alerts and dashboards build on them. Used by app.py and exporter.py.
 """
 
-import logging
-import os
 import platform
-import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, NamedTuple
@@ -132,22 +129,6 @@ OWN_METRICS: Final = (
         "Versions of the service and of Python; always 1",
     ),
 )
-
-
-def set_up_logging(level: str) -> None:
-    """Write the log to stderr, one line an event, in UTC. For our own process only."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    # uvicorn warns of every request that is no HTTP: anybody could fill the log.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    # gRPC's core writes to stderr by itself, also when a receiver merely goes away.
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    logging.getLogger("otel_jcmc").setLevel(level)
 
 
 def make_resource(service_name: str, attributes: str, instance_id: str) -> Resource:

@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "otel_jcmc"
 ORDER = [
     "catalogue",
     "faults",
+    "log",
     "checks",
     "push_session",
     "push_shape",
