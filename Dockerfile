@@ -35,7 +35,8 @@ RUN ["/app/bin/python", "-c", "import otel_jcmc.app, otel_jcmc.protocol"]
 ENV PATH=/app/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    JCMC_HOST=0.0.0.0
+    JCMC_HOST=0.0.0.0 \
+    JCMC_ADMIN_HOST=0.0.0.0
 
 # A number, so that Kubernetes' runAsNonRoot can see that it isn't root.
 USER 10001:10001
@@ -43,8 +44,9 @@ USER 10001:10001
 WORKDIR /app
 EXPOSE 3000
 
-# No proxy, whatever http_proxy says: the question is for this container. A status of 400 or more raises.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["python", "-c", "import os, urllib.request as r; port = os.environ.get('JCMC_PORT') or os.environ.get('PORT') or '3000'; r.build_opener(r.ProxyHandler({})).open(f'http://127.0.0.1:{port}/-/healthy', timeout=2)"]
+# Asks the port that knows, in TLS whatever the certificate's name is: the question is for this container,
+# so no proxy either, whatever http_proxy says. A status of 400 or more raises.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["python", "-c", "import os, ssl, urllib.request as r; get = os.environ.get; port = get('JCMC_ADMIN_PORT') or get('JCMC_PORT') or get('PORT') or '3000'; scheme = 'https' if get('JCMC_TLS_CERTIFICATE_FILE') else 'http'; tls = r.HTTPSHandler(context=ssl._create_unverified_context()); r.build_opener(r.ProxyHandler({}), tls).open(f'{scheme}://127.0.0.1:{port}/-/healthy', timeout=2)"]
 
 ENTRYPOINT ["otel-jcmc"]
 CMD ["serve"]

@@ -170,10 +170,11 @@ def serve(settings: "Settings") -> int:
     async def run() -> None:
         async with app.router.lifespan_context(app):
             gc.freeze()
-            _say_where(settings, *ports)
             for number in (signal.SIGTERM, signal.SIGINT):
                 # uvicorn takes these, and raises them again when it is done: our end comes after.
-                signal.signal(number, lambda *_: None)
+                # Until then they are for us: whoever reads that we are up may end us.
+                signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+            _say_where(settings, *ports)
             if certificate is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, certificate.reload)
             await server.serve(sockets=listeners)

@@ -632,7 +632,7 @@ class Settings(BaseSettings):
             if getattr(self, field) is not None
         }
         # The child has the secret itself; empty is not given.
-        environ |= {f"{name}_FILE": "" for name in _secret_names(type(self)) if name in environ}
+        environ |= {f"{name}_FILE": "" for name in secret_names(type(self)) if name in environ}
         # Under its general name: the metrics' own would be taken as it is, without /v1/metrics.
         if endpoint := environ.pop("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", None):
             environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
@@ -650,7 +650,7 @@ class _Environment(EnvSettingsSource):
         """Return what is given; a secret from a file as it is, blanks and `#` included."""
         found = super().__call__()
         given = {name.upper(): text for name, text in self.env_vars.items()}
-        for name in _secret_names(self.settings_cls):
+        for name in secret_names(self.settings_cls):
             path = _COMMENT.sub("", given.get(f"{name}_FILE") or "").strip()
             if path and given.get(name):
                 found[name] = _NoSecret(f"{name} and {name}_FILE are both given: one is wanted")
@@ -690,7 +690,7 @@ def is_secret(field: Any) -> bool:
     return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
 
 
-def _secret_names(settings: type[BaseSettings]) -> list[str]:
+def secret_names(settings: type[BaseSettings]) -> list[str]:
     """Return the environment's names of all secrets."""
     fields: Mapping[str, Any] = settings.model_fields
     return [

@@ -116,6 +116,7 @@ class Service:
 
     Attributes:
         url: where it is, without a slash at the end.
+        admin_url: the same of the port that is not for browsers; empty when there is none.
         log: what it has written to stderr so far, a file.
         command: what runs it; another installation's may be put here before the start.
     """
@@ -125,7 +126,7 @@ class Service:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.log = folder / "service.log"
-        self.url = ""
+        self.url = self.admin_url = ""
         self.command: list[str | Path] = [sys.executable, "-m", "otel_jcmc"]
         clean = {
             name: value
@@ -163,6 +164,9 @@ class Service:
         for line in self.process.stdout:
             if line.startswith("  browser"):
                 self.url = line.split()[1].rstrip("/")
+            elif line.startswith("  admin"):
+                self.admin_url = line.split()[1].rstrip("/")
+            elif line.startswith("  store"):
                 return self
         raise AssertionError(f"it did not start: {self.log.read_text()}")
 

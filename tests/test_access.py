@@ -1,14 +1,17 @@
 """Who counts as private, and what pages of which origins are told. In doubt: not private."""
 
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Iterator
+from email.message import Message
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness import Service, push_body, request
+from paths import PUBLIC, every_path
 
-from otel_jcmc.access import PRIVATE, Callers, Cors, is_private
+from otel_jcmc.access import PRIVATE, Callers, Cors, Door, is_private
 
 NONE: tuple[()] = ()
 
@@ -416,6 +419,256 @@ def test_a_caller_whose_address_is_not_known_is_told() -> None:
     assert told == ["unknown"]
 
 
+# Doors
+
+TOKEN = "c7Zk-31Nn0_wR9aB"
+OTHER = "c7Zk-31Nn0_wR9aC"
+OUTSIDE = "203.0.113.9"
+INSIDE = "10.1.2.3"
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def scrape_door(*, private_only: bool, token: str) -> Door:
+    return Door(
+        "scrape",
+        PRIVATE,
+        {},
+        token=token,
+        token_setting="JCMC_SCRAPE_TOKEN",
+        private_setting="ALLOW_PRIVATE_SCRAPE_ONLY",
+        private_only=private_only,
+    )
+
+
+def page_door(token: str) -> Door:
+    return Door("pages", PRIVATE, {}, token=token, token_setting="JCMC_READ_TOKEN")
+
+
+def status(door: Door, peer: str, headers: dict[str, str]) -> int:
+    """Return what a caller is answered, 200 when it may read."""
+    refusal = door.refuse(scope(peer, **headers))
+    return refusal.status if refusal else 200
+
+
+def statuses(door: Door) -> tuple[int, ...]:
+    """Return what is answered without, with a wrong, with the right token; inside and outside."""
+    told: list[dict[str, str]] = [{}, bearer(OTHER), bearer(TOKEN)]
+    return tuple(status(door, peer, each) for peer in (INSIDE, OUTSIDE) for each in told)
+
+
+@pytest.mark.parametrize(
+    ("private_only", "token", "expected"),
+    [
+        (True, "", (200, 200, 200, 403, 403, 403)),
+        (False, "", (200, 200, 200, 200, 200, 200)),
+        (False, TOKEN, (401, 401, 200, 401, 401, 200)),
+        (True, TOKEN, (401, 401, 200, 403, 403, 403)),
+    ],
+)
+def test_a_scrape_needs_all_that_is_asked_for(
+    private_only: bool,  # noqa: FBT001  # a parameter of the table
+    token: str,
+    expected: tuple[int, ...],
+) -> None:
+    door = scrape_door(private_only=private_only, token=token)
+    told: list[dict[str, str]] = [{}, bearer(OTHER), bearer(TOKEN)]
+    assert (
+        tuple(status(door, peer, each) for peer in (INSIDE, OUTSIDE) for each in told) == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [("", (200, 200, 200, 403, 403, 403)), (TOKEN, (200, 200, 200, 401, 401, 200))],
+)
+def test_a_page_needs_a_private_address_or_the_token(token: str, expected: tuple[int, ...]) -> None:
+    told: list[dict[str, str]] = [{}, bearer(OTHER), bearer(TOKEN)]
+    door = page_door(token)
+    assert (
+        tuple(status(door, peer, each) for peer in (INSIDE, OUTSIDE) for each in told) == expected
+    )
+
+
+def test_who_may_not_read_hears_what_is_missing_and_which_setting_it_is() -> None:
+    both = scrape_door(private_only=True, token=TOKEN)
+    refusals = [
+        both.refuse(scope(OUTSIDE)),
+        both.refuse(scope(INSIDE)),
+        both.refuse(scope(INSIDE, **bearer(OTHER))),
+        page_door("").refuse(scope(OUTSIDE)),
+        page_door(TOKEN).refuse(scope(OUTSIDE)),
+    ]
+    assert [(each.text, each.headers) for each in refusals if each] == [
+        (
+            (
+                "only private addresses may read this (unless ALLOW_PRIVATE_SCRAPE_ONLY=false;"
+                " JCMC_TRUSTED_PROXIES are whose forwarded headers count); a bearer token,"
+                " JCMC_SCRAPE_TOKEN, is needed too"
+            ),
+            {},
+        ),
+        (
+            "a bearer token is missing (its setting is JCMC_SCRAPE_TOKEN)",
+            {"www-authenticate": "Bearer"},
+        ),
+        (
+            "the bearer token is not the one of JCMC_SCRAPE_TOKEN",
+            {"www-authenticate": 'Bearer error="invalid_token"'},
+        ),
+        (
+            (
+                "only private addresses may read this (JCMC_TRUSTED_PROXIES are whose forwarded"
+                " headers count); set JCMC_READ_TOKEN to let others in by a bearer token"
+            ),
+            {},
+        ),
+        (
+            (
+                "a bearer token is missing (private addresses need none; its setting is"
+                " JCMC_READ_TOKEN)"
+            ),
+            {"www-authenticate": "Bearer"},
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"),
+        *(f"Bearer {TOKEN.lower()}", f"Bearer Bearer {TOKEN}", f"Bearer {TOKEN}, {TOKEN}", ""),
+        *(f"Bearer{TOKEN}", "Bearer \xff\xfe", f'Bearer "{TOKEN}"', f"Bearer {TOKEN}\x00"),
+    ],
+)
+def test_whatever_is_not_the_token_is_refused(text: str) -> None:
+    door = scrape_door(private_only=False, token=TOKEN)
+    assert status(door, INSIDE, {"authorization": text}) == 401
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_schemes_name_may_be_written_in_any_case(scheme: str) -> None:
+    door = scrape_door(private_only=False, token=TOKEN)
+    assert status(door, OUTSIDE, {"authorization": f"{scheme} {TOKEN}"}) == 200
+
+
+def test_of_two_tokens_none_counts() -> None:
+    door = scrape_door(private_only=False, token=TOKEN)
+    twice = scope(OUTSIDE)
+    twice["headers"] = [(b"authorization", f"Bearer {TOKEN}".encode())] * 2
+    refusal = door.refuse(twice)
+    assert refusal is not None
+    assert refusal.reason == "token_missing"
+
+
+def test_a_door_without_a_token_lets_nobody_in_by_an_empty_one() -> None:
+    assert status(page_door(""), OUTSIDE, {"authorization": "Bearer "}) == 403
+
+
+def test_who_is_sent_away_is_counted_by_door_and_reason() -> None:
+    refused: dict[tuple[str, str], int] = {}
+    door = Door("pages", PRIVATE, refused, token=TOKEN, token_setting="JCMC_READ_TOKEN")
+    for told in ({}, bearer(OTHER), bearer(OTHER), bearer(TOKEN)):
+        door.refuse(scope(OUTSIDE, **told))
+    assert refused == {
+        ("pages", "address"): 0,
+        ("pages", "token_missing"): 1,
+        ("pages", "token_wrong"): 2,
+    }
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return a service whose readers need a token, from outside or for a scrape."""
+    folder = tmp_path_factory.mktemp("s", numbered=True)
+    with Service(folder, JCMC_SCRAPE_TOKEN=TOKEN, JCMC_READ_TOKEN=OTHER) as running:
+        yield running
+
+
+def test_each_door_has_a_token_of_its_own(guarded: Service) -> None:
+    def answers(path: str, *, outside: bool) -> list[int]:
+        from_there = {"x-forwarded-for": OUTSIDE} if outside else {}
+        told: list[dict[str, str]] = [{}, bearer(TOKEN), bearer(OTHER)]
+        return [guarded.get(path, headers=from_there | each).status for each in told]
+
+    assert answers("/metrics", outside=False) == [401, 200, 401]
+    assert answers("/metrics", outside=True) == [403, 403, 403]
+    assert answers("/openapi.json", outside=False) == [200, 200, 200]
+    assert answers("/openapi.json", outside=True) == [401, 401, 200]
+    assert answers("/client-file", outside=True) == [200, 200, 200]
+    assert answers("/-/ready", outside=True) == [200, 200, 200]
+    page = guarded.get("/metrics", headers=bearer(TOKEN)).body
+    assert 'otel_jcmc_reads_refused_total{door="scrape",reason="address"} 3.0' in page
+    assert 'otel_jcmc_reads_refused_total{door="scrape",reason="token_wrong"} 1.0' in page
+    assert 'otel_jcmc_reads_refused_total{door="pages",reason="token_missing"} 1.0' in page
+    assert TOKEN not in guarded.log.read_text() + page
+
+
+def test_what_is_for_people_is_private_whatever_the_scrape_is(short_path: Path) -> None:
+    with Service(short_path, ALLOW_PRIVATE_SCRAPE_ONLY="false") as service:
+        outside = {"x-forwarded-for": OUTSIDE}
+        assert service.get("/metrics", headers=outside).status == 200
+        assert service.get("/openapi.json", headers=outside).status == 403
+        assert service.get("/openapi.json").status == 200
+
+
+# What a browser shows
+
+SECURITY = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+def security(headers: "Message[str, str]") -> dict[str, str | None]:
+    """Return what *headers* say to a browser."""
+    return {name: headers.get(name) for name in SECURITY}
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        *(("/", "GET", 200), ("/metrics", "GET", 200), ("/openapi.json", "GET", 200)),
+        *(("/nothing", "GET", 404), ("/metrics", "POST", 405), ("/metrics%00", "GET", 404)),
+    ],
+)
+def test_an_answer_that_a_browser_can_show_is_shown_as_nothing_else(
+    shared_service: Service, path: str, method: str, status: int
+) -> None:
+    answer = shared_service.get(path, method=method)
+    assert answer.status == status
+    assert security(answer.headers) == SECURITY
+
+
+def test_a_refusal_is_shown_as_nothing_else(shared_service: Service) -> None:
+    answer = shared_service.get("/metrics", headers={"x-forwarded-for": OUTSIDE})
+    assert (answer.status, security(answer.headers)) == (403, SECURITY)
+
+
+def test_the_client_file_is_for_pages_of_every_origin_and_nothing_but_a_script(
+    shared_service: Service,
+) -> None:
+    answer = shared_service.get("/client-file")
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    wanted = {**SECURITY, "cross-origin-resource-policy": "cross-origin"}
+    assert security(answer.headers) == wanted
+
+
+def test_what_is_no_http_is_answered_with_the_same_care(shared_service: Service) -> None:
+    host, _, port = shared_service.url.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=8) as wire:
+        wire.sendall(b"<script>alert(1)</script>\r\n\r\n")
+        answer = b"".join(iter(lambda: wire.recv(4096), b"")).decode()
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "script" not in answer
+    for name, text in SECURITY.items():
+        assert f"\r\n{name}: {text}\r\n" in answer
+
+
 # CORS
 
 
@@ -483,3 +736,22 @@ def test_a_public_page_may_push_into_a_private_network() -> None:
     headers = [*ASKED, (b"access-control-request-private-network", b"true")]
     answer = told(Cors(["*"]).preflight(headers, b"POST"))
     assert answer["access-control-allow-private-network"] == "true"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_only_what_browsers_need_answers_with_cors(shared_service: Service, method: str) -> None:
+    """Every route that there is, and some that there are not."""
+    headers = {
+        "origin": "https://meet.example.org",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization",
+    }
+    others = ["/nothing", "/metrics/push/", "/client-file/x", "//metrics", "/docs"]
+    for path in [*sorted(every_path() - PUBLIC), *others]:
+        answer = shared_service.get(path, method=method, headers=headers)
+        told = [name for name in answer.headers if name.lower().startswith("access-control-")]
+        assert told == [], path
+    if method == "OPTIONS":
+        for path in ("/metrics/push", "/client-file"):
+            answer = shared_service.get(path, method=method, headers=headers)
+            assert answer.headers["access-control-allow-origin"] == "*"

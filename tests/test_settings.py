@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 from exposition import scraped
-from harness import Service, push_body
-from pydantic import ValidationError
+from harness import Service, eventually, push_body
+from otlp_sink import OtlpSink
+from pydantic import SecretStr, ValidationError
 
 from otel_jcmc.app import create_app
 from otel_jcmc.catalogue import Naming
 from otel_jcmc.embedded import EmbeddedStore
-from otel_jcmc.settings import Settings, advice, name_of, names_of
+from otel_jcmc.generate import settings_page
+from otel_jcmc.settings import Settings, advice, name_of, names_of, secret_names
 
 # Every setting, written out: its name in the environment and its default.
 DEFAULTS: dict[str, tuple[str, Any]] = {
@@ -113,6 +115,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Run in an empty folder, without any of our variables."""
     monkeypatch.chdir(tmp_path)
     names = {name.upper() for field in Settings.model_fields for name in names_of(field)}
+    names |= {f"{name}_FILE" for name in names}
     for name in list(os.environ):
         if name.upper() in names or name.startswith("OTEL_"):
             monkeypatch.delenv(name)
@@ -610,6 +613,157 @@ def test_a_port_that_is_taken_is_one_line() -> None:
     assert ended.stderr == (
         f"otel-jcmc: can't listen on 127.0.0.1 port {port}: Address already in use; set JCMC_PORT\n"
     )
+
+
+# Secrets from files
+
+
+@pytest.mark.parametrize("text", ["redis://:s3cret@h:1/0", "redis://:s3cret@h:1/0\n"])
+def test_a_secret_may_be_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "redis").write_text(text)
+    monkeypatch.setenv("REDIS_URL_FILE", str(tmp_path / "redis"))
+    found = Settings().redis_url
+    assert found is not None
+    assert found.get_secret_value() == "redis://:s3cret@h:1/0"
+    assert "s3cret" not in repr(Settings())
+
+
+def test_a_line_end_of_windows_is_no_part_of_a_secret_and_a_blank_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_bytes(b"correct horse #battery \r\n")
+    monkeypatch.setenv("JCMC_PRIVACY_KEY_FILE", str(tmp_path / "key"))
+    found = Settings().privacy_key
+    assert found is not None
+    assert found.get_secret_value() == "correct horse #battery "
+
+
+def test_the_env_file_may_name_a_secrets_file_with_a_comment(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    (tmp_path / ".env").write_text(f"JCMC_SCRAPE_TOKEN_FILE={tmp_path}/token # for Prometheus\n")
+    found = Settings().scrape_token
+    assert found is not None
+    assert found.get_secret_value() == "0123456789abcdef"
+
+
+def test_the_environment_goes_before_the_env_file_either_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a child: it has the secret itself, beside the same `.env`."""
+    (tmp_path / "token").write_text("of-the-file-0123456789")
+    (tmp_path / ".env").write_text(f"JCMC_SCRAPE_TOKEN_FILE={tmp_path}/token\n")
+    monkeypatch.setenv("JCMC_SCRAPE_TOKEN", "of-the-environment-0123456789")
+    found = Settings().scrape_token
+    assert found is not None
+    assert found.get_secret_value() == "of-the-environment-0123456789"
+
+
+def test_a_child_gets_the_secret_and_not_the_name_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    monkeypatch.setenv("JCMC_SCRAPE_TOKEN_FILE", str(tmp_path / "token"))
+    environ = Settings().to_environ()
+    (tmp_path / "token").unlink()
+    for name, text in environ.items():
+        monkeypatch.setenv(name, text)
+    found = Settings().scrape_token
+    assert found is not None
+    assert found.get_secret_value() == "0123456789abcdef"
+
+
+def test_every_secret_may_be_in_a_file() -> None:
+    """What is a secret is a SecretStr: the others would be shown by `otel-jcmc check`."""
+    secrets = {
+        name_of(field)
+        for field, about in Settings.model_fields.items()
+        if "SecretStr" in str(about.annotation)
+    }
+    assert {"REDIS_URL", "JCMC_SCRAPE_TOKEN", "JCMC_READ_TOKEN"} <= secrets
+    assert set(secret_names(Settings)) == secrets
+    page = settings_page()
+    for name in secrets:
+        assert f"| `{name}` or `{name}_FILE` |" in page
+    assert page.count("_FILE` |") - page.count("_TLS_") == len(secrets)
+
+
+@pytest.mark.parametrize(
+    ("content", "environ", "line"),
+    [
+        (None, {}, "REDIS_URL_FILE: {path} can't be read: No such file or directory"),
+        (b"", {}, "REDIS_URL_FILE: {path} is empty"),
+        (b" \n", {}, "REDIS_URL_FILE: {path} is empty"),
+        (b"\xff", {}, "REDIS_URL_FILE: {path} is no UTF-8 text"),
+        (
+            b"redis://b:hunter2@h\n",
+            {"REDIS_URL": "redis://a:hunter2@h"},
+            "REDIS_URL and REDIS_URL_FILE are both given: one is wanted",
+        ),
+        (b"http://:hunter2@h", {}, "REDIS_URL must start with one of redis://, rediss://, unix://"),
+    ],
+)
+def test_a_secret_that_cannot_be_had_is_one_line(
+    tmp_path: Path, content: bytes | None, environ: dict[str, str], line: str
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    for command_name in ("serve", "check"):
+        ended = command(command_name, REDIS_URL_FILE=str(path), **environ)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr == f"otel-jcmc: settings: {line.format(path=path)}\n"
+
+
+@pytest.mark.parametrize("token", ["short", "with a blank inside", "ümlaut-0123456789", "x" * 15])
+def test_a_token_is_long_enough_not_to_be_guessed(token: str) -> None:
+    ended = command("check", JCMC_SCRAPE_TOKEN=token)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "otel-jcmc: JCMC_SCRAPE_TOKEN: at least 16 characters of ASCII without blanks are wanted\n"
+    )
+
+
+def test_the_headers_of_otlp_may_be_in_a_file(tmp_path: Path, short_path: Path) -> None:
+    """They hold a collector's token, and the exporters take them from the environment alone."""
+    (tmp_path / "headers").write_text("authorization=Bearer%20hunter2\n")
+    with OtlpSink() as sink:
+        service = Service(
+            short_path,
+            OTEL_METRICS_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
+            OTEL_METRIC_EXPORT_INTERVAL="200",
+            OTEL_EXPORTER_OTLP_HEADERS_FILE=str(tmp_path / "headers"),
+        )
+        with service:
+            service.push(push_body())
+            eventually(lambda: sink.requests)
+        assert sink.requests[0].headers["authorization"] == "Bearer hunter2"
+
+
+def test_two_ports_are_two() -> None:
+    ended = command("check", JCMC_PORT="4000", JCMC_ADMIN_PORT="4000")
+    assert ended.stderr == (
+        "otel-jcmc: settings: JCMC_ADMIN_PORT must be another one than JCMC_PORT\n"
+    )
+
+
+def test_a_second_port_that_is_taken_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = command("serve", JCMC_PORT="0", JCMC_ADMIN_PORT=str(port))
+    assert ended.stderr == (
+        f"otel-jcmc: can't listen on 127.0.0.1 port {port}: Address already in use;"
+        " set JCMC_ADMIN_PORT\n"
+    )
+
+
+def test_a_scrape_with_a_token_is_open_to_no_stranger() -> None:
+    token = SecretStr("0123456789abcdef")
+    assert advice(Settings(allow_private_scrape_only=False, scrape_token=token)) == []
 
 
 # otel-jcmc check
