@@ -32,7 +32,9 @@ PRIVATE: Final = tuple(
 )
 # One hop of Forwarded: what follows `for=`, quoted or not.
 _FORWARDED_FOR: Final = re.compile(r"(?:^|;)\s*for\s*=\s*(\"[^\"]*\"|[^;,\s\"]*)", re.IGNORECASE)
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+# To its end, or to that of the header: to look for an end once more from each quote in a text that
+# has none took 4 s for 32 kB.
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"?')
 _SEPARATORS: Final = re.compile(r"[,;=\\]")
 FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-real-ip", b"forwarded"))
 _PORT: Final = re.compile(r"(:(\d{1,5}|_[A-Za-z0-9._-]+))?")
