@@ -37,16 +37,17 @@ SCHEMA: Final = 3
 # A client that pushes every n seconds lives for 3 n, but for no longer than this by its own word.
 MAX_CLIENT_TTL_MS: Final = 300_000
 
-_LISTS: Final = frozenset(row.id for row in METRICS if row.is_list)
+# The only one: push_shape.py and this would not know a second.
+(_LIST,) = [row.id for row in METRICS if row.is_list]
 _IDENTITY: Final = {CONFERENCE.id, CLIENT.id, PARTICIPANT.id}
-_KIND_OF: Final[dict[int, Any]] = dict.fromkeys(
-    (row.id for row in ATTRIBUTES), str
-) | dict.fromkeys(_LISTS, list[dict[int, str]])
+_KIND_OF: Final[dict[int, Any]] = dict.fromkeys((row.id for row in ATTRIBUTES), str) | {
+    _LIST: list[dict[int, str]]
+}
 # One field for each id, so that a number of the wrong kind is found where it is cheapest.
 _Numbers: Final = msgspec.defstruct(
     "_Numbers",
     [
-        (f"id_{id_}", list[int | float] | None if id_ in _LISTS else int | float | None, None)
+        (f"id_{id_}", list[int | float] | None if id_ == _LIST else int | float | None, None)
         for id_ in range(1, LAST_METRIC_ID + 1)
     ],
     array_like=True,
@@ -104,6 +105,7 @@ class Stay:
         session: the client's own session id; empty: see `session_id`.
         started_ms: Redis's clock at the session's first push.
         stored: the attributes as they are stored, checked; they are needed once, and are small so.
+        paths: how many values a list metric has, each with attributes of its own.
         labels: what labels.py has made of it.
     """
 
@@ -111,6 +113,7 @@ class Stay:
     session: str
     started_ms: float
     stored: bytes
+    paths: int = 0
     labels: Any = field(default=None, compare=False)
 
     @property
@@ -183,6 +186,7 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
             and known.stored == stored.attributes
             and known.started_ms == stored.started_ms
             and known.session == stored.session
+            and known.paths == _count(numbers)
         ):
             return Participant(known, numbers)
         attributes = _read_attributes(stored.attributes)
@@ -190,10 +194,19 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
         if value[1:2] != bytes([SCHEMA]):
             return None
         raise ValueError(f"damaged value: {error}") from error
+    paths = _count(numbers)
+    if len(attributes.get(_LIST, ())) != paths:
+        raise ValueError("damaged value: not each value has its attributes")
     # There are few conferences and many in each.
     conference = intern(attributes[CONFERENCE.id])
-    stay = Stay(conference, stored.session, stored.started_ms, stored.attributes)
+    stay = Stay(conference, stored.session, stored.started_ms, stored.attributes, paths)
     return Participant(stay, numbers)
+
+
+def _count(numbers: tuple[Any, ...]) -> int:
+    """Return how many values the list metric has among *numbers*."""
+    values = numbers[_LIST - 1]
+    return len(values) if values else 0
 
 
 def _read_attributes(stored: bytes) -> dict[int, Any]:

@@ -243,6 +243,31 @@ WHOLE = stored_value({**WHO, 8: 1234}, b"session-one")
 
 
 @pytest.mark.parametrize(
+    ("attributes", "values"),
+    [
+        (WHO, [41]),
+        (WHO | {13: [{82: "udp"}]}, None),
+        (WHO | {13: [{82: "udp"}]}, []),
+        (WHO | {13: [{82: "udp"}]}, [41, 42]),
+        (WHO | {13: [{82: "udp"}, {}]}, [41]),
+    ],
+)
+def test_a_value_without_attributes_of_its_own_spoils_no_scrape(
+    attributes: dict[int, Any], values: list[int] | None
+) -> None:
+    """Each is well formed, and the two together would cost everybody's round-trip times."""
+    encode = msgspec.msgpack.encode
+    numbers = [*[None] * 12, values, *[None] * 17]
+    whole = stored_value({**WHO, 13: [[41, {82: "udp"}]]})
+    damaged = with_head(encode(encode(attributes)) + encode(numbers))
+    with pytest.raises(ValueError, match="damaged"):
+        from_value(damaged)
+    if values:
+        with pytest.raises(ValueError, match="damaged"):
+            from_value(damaged, read(whole).stay)
+
+
+@pytest.mark.parametrize(
     "stored",
     [
         b"\x97\x03",
