@@ -88,6 +88,7 @@ class PushProtocol(HttpToolsProtocol):
         # The answer that is not read, if it is an ASGI one; since when it, or any, is not.
         self._unread: Any = None
         self._unread_since = 0.0
+        self._answering: Any = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Ask for a place, and begin to look for idleness; the loop calls this."""
@@ -106,7 +107,17 @@ class PushProtocol(HttpToolsProtocol):
         for timer in (self._idle_timer, self._late_timer, self._answer_timer):
             if timer is not None:
                 timer.cancel()
+        cycle = self._answering
+        if cycle is not None and cycle is not self.cycle:
+            # uvicorn 0.54 tells the last request alone, and this one's answer would be an error.
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Begin to answer a request the ASGI way; uvicorn calls this too."""
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; the loop calls this."""

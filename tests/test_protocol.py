@@ -161,6 +161,21 @@ def test_who_hangs_up_before_the_answer_harms_nobody(shared_service: Service) ->
     assert shared_service.log.read_text() == log
 
 
+def test_who_hangs_up_with_requests_in_line_harms_nobody(shared_service: Service) -> None:
+    """The one that is being answered is not the last: uvicorn tells only that nobody listens."""
+    logged = shared_service.log.read_text()
+    host, _, port = shared_service.url.removeprefix("http://").rpartition(":")
+    behind = request(push("in-line"), target="/metrics/push?") + b"GET / HTTP/1.1\r\n\r\n"
+    for _ in range(20):
+        with socket.create_connection((host, int(port)), timeout=8) as connection:
+            connection.sendall(b"GET /-/ready HTTP/1.1\r\n\r\n" + behind)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65_536):
+                pass
+    assert shared_service.push(push_body("in-line-after")).body == "OK"
+    assert shared_service.log.read_text() == logged
+
+
 def test_each_push_of_a_connection_has_its_own_time_for_its_body(wire: socket.socket) -> None:
     """The first comes in two pieces, and the second begins with the last of them."""
     wire.settimeout(15)
