@@ -10,7 +10,7 @@ NODE := node_modules/.bin
 # Compiled once here: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each start would.
 SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 
-.PHONY: run test e2e check generate bench lock clean help
+.PHONY: run test e2e fuzz check generate bench lock clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
@@ -22,6 +22,11 @@ test: $(VENV)/.dev  ## set everything up, real parts included, and run every tes
 e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving and dying
 	@tests/real-parts.sh prometheus browser conference
 	$(BIN)/python -m pytest tests/conference
+
+# SEED=7 tries others; what breaks is kept, with the command that tries it again.
+fuzz: $(VENV)/.fuzz  ## 200,000 bad pushes, led by coverage, and bad requests, headers and values
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seed $(or $(SEED),1)
+	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -q tests/test_openapi.py
 
 check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files and configurations
 	$(BIN)/ruff format --check
@@ -65,6 +70,10 @@ $(VENV)/.run: $(UV) requirements/run.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(SYNC) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.dev requirements/fuzz.txt
+	$(SYNC) -r requirements/fuzz.txt
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev requirements/bench.txt

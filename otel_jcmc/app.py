@@ -78,6 +78,7 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     cors = Cors(settings.cors_allowed_origins)
     privacy = _privacy(settings)
     rules = make_rules(settings.limit_label_characters, settings.limit_transports, privacy.dropped)
+    app.rules = rules
     app.push_door = PushDoor(
         service.store,
         service.telemetry,

@@ -17,6 +17,7 @@ from prometheus_client.exposition import gzip_accepted
 
 from otel_jcmc import __version__, receiver
 from otel_jcmc.access import SECURITY_HEADERS, Cors, Door, Header, Refusal
+from otel_jcmc.checks import make_rules
 from otel_jcmc.client_file import ClientFile
 from otel_jcmc.faults import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.scrape import Scraper
@@ -194,11 +195,13 @@ class Receiver(FastAPI):
         connections: the places for connections, where the server is ours.
         admin_port: the local port that answers what is not for browsers, and nothing else; None
             when every port answers all.
+        rules: by which pushes are checked, for the OpenAPI document.
     """
 
     push_door: Any = None
     connections: Any = None
     admin_port: int | None = None
+    rules = make_rules()
 
     def is_admin(self, server: tuple[str, int | None] | None) -> bool:
         """Say whether *server*, our end of a connection, is the port for what no browser asks."""
@@ -223,9 +226,11 @@ class Receiver(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, the push endpoint's entry included."""
         if not self.openapi_schema:
-            schema = get_openapi(title=self.title, version=self.version, routes=self.routes)
-            schema["paths"][receiver.PUSH_PATH] = receiver.OPENAPI
-            self.openapi_schema = schema
+            # Hardly anybody asks: no start-up pays for what describes it.
+            from otel_jcmc.openapi import described
+
+            made = get_openapi(title=self.title, version=self.version, routes=self.routes)
+            self.openapi_schema = described(made, self.rules)
         return self.openapi_schema
 
 

@@ -2,7 +2,7 @@
 # Writes the lists of exact versions with their hashes. No registry's address: any mirror will do.
 #   runtime.txt  a service with its own Redis    run.txt  with the embedded store, and what builds
 #   dev.txt      with what tests and checks need  uv.txt   the installer
-#   bench.txt    beside dev.txt, what only `make bench` needs
+#   bench.txt    beside dev.txt, what only `make bench` needs; fuzz.txt, what only `make fuzz` does
 #   package-lock.json in the root: what checks the browser's file
 set -eu
 cd "$(dirname "$0")/.."
@@ -17,6 +17,7 @@ compile runtime.txt pyproject.toml
 compile run.txt pyproject.toml --extra embedded --group build
 compile dev.txt pyproject.toml --extra embedded --group build --group dev
 compile bench.txt --group bench --constraint requirements/dev.txt
+compile fuzz.txt --group fuzz --constraint requirements/dev.txt
 echo uv | compile uv.txt -
 
 # The versions are package.json's: the newest Biome is not always there for all platforms.

@@ -52,6 +52,7 @@ ORDER = [
     "exporter",
     "connections",
     "receiver",
+    "openapi",
     "routes",
     "settings",
     "app",

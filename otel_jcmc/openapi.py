@@ -1,0 +1,294 @@
+"""
+The OpenAPI document: the push endpoint, and what FastAPI can't know of the other routes.
+
+`described` completes the document that FastAPI makes of its routes. The schema of a push is made of
+the rows of catalogue.py and the limits of the deployment: a push that it takes is stored whole, and
+of one that it does not take the answer names what is wrong. Called by routes.py when somebody asks
+for /openapi.json.
+
+Source: OpenAPI 3.1, whose schemas are JSON Schema 2020-12 with ECMA-262's regular expressions.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from otel_jcmc.catalogue import (
+    CLIENT,
+    CONFERENCE,
+    MEETING,
+    METRICS,
+    PARTICIPANT,
+    SESSION,
+    Attribute,
+    Kind,
+    Metric,
+    Scope,
+)
+from otel_jcmc.checks import Rules
+from otel_jcmc.faults import Reason
+from otel_jcmc.push_session import END_REASONS, MAX_AGE_MS, MAX_INTERVAL_MS, MAX_SEQ
+from otel_jcmc.push_shape import ABSENT
+from otel_jcmc.receiver import MAX_LISTED, PUSH_PATH, RETRY_AFTER_SECONDS
+
+Schema = dict[str, Any]
+
+_HEX: Final = "[0-9a-fA-F]"
+# What the text of a kind must be, beyond its length. No lone surrogates either: UTF-8 has none.
+_PATTERNS: Final = {
+    Kind.TEXT: r"^[^\u0000]*$",
+    Kind.GUID: rf"^{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$",
+    Kind.SESSION: "^[A-Za-z0-9_-]{8,64}$",
+}
+_GUID_LENGTH: Final = 36
+_TEXT: Final = "text/plain"
+_JSON: Final = "application/json"
+
+
+# What is pushed
+
+
+def push_schema(rules: Rules) -> Schema:
+    """Return the schema of a push in which all is well by *rules*."""
+    metrics = {row.field: _metric(row, rules) for row in METRICS}
+    identity = [rules.rows[row.id] for row in (CLIENT, PARTICIPANT, CONFERENCE)]
+    return {
+        "title": "Push",
+        "description": "One participant's state; it replaces the one before whole.",
+        **_object(
+            {
+                "default_labels": _object(
+                    {_key(row): _text(row, 1) for row in identity},
+                    required=[_key(row) for row in identity],
+                ),
+                "session": _or_null(_session(rules)),
+                "metrics": _or_null(_object(metrics)),
+                "token": {"description": "A token where a header can't be sent: text."},
+            },
+            required=["default_labels"],
+        ),
+        # Something to keep: a session, or at least one metric.
+        "anyOf": [
+            {"required": ["session"], "properties": {"session": {"type": "object"}}},
+            {
+                "required": ["metrics"],
+                "properties": {"metrics": {"type": "object", "minProperties": 1}},
+            },
+        ],
+    }
+
+
+def _session(rules: Rules) -> Schema:
+    """Return the schema of `session`."""
+    end = {
+        "type": "object",
+        "properties": {"reason": {"type": "string", "enum": sorted(END_REASONS)}},
+        "required": ["reason"],
+    }
+    return _object(
+        {
+            "id": _text(rules.rows[SESSION.id]),
+            "meeting_id": _or_null(_text(rules.rows[MEETING.id])),
+            "seq": {"type": "integer", **_within(0, MAX_SEQ)},
+            "interval_ms": {"type": "number", **_within(0, MAX_INTERVAL_MS)},
+            "stats_age_ms": {"type": "number", **_within(0, MAX_AGE_MS)},
+            "end": _or_null(end),
+        }
+    )
+
+
+def _metric(row: Metric, rules: Rules) -> Schema:
+    """Return the schema of one entry of `metrics`, by its row."""
+    if row.is_list:
+        entry = _entry(row, rules.labels_of(Scope.PATH))
+        return {"type": "array", "items": entry} | _at_most("maxItems", rules.transports)
+    return _entry(row, rules.labels_of(Scope.QUALITY) if row.field == "connectionquality" else {})
+
+
+def _entry(row: Metric, labels: dict[str, Attribute]) -> Schema:
+    """Return the schema of a value and its *labels*."""
+    return _object(
+        {
+            "value": {
+                "description": f"{row.brief}; {row.unit}. null: not known now.",
+                "type": ["number", "null"],
+                **_within(row.minimum, row.maximum),
+            },
+            "labels": _or_null(_object({key: _label(each) for key, each in labels.items()})),
+        },
+        required=["value"],
+    )
+
+
+def _label(row: Attribute) -> Schema:
+    """Return the schema of a label, which may say in three ways that it has nothing to say."""
+    absent = sorted(ABSENT)
+    if row.kind is Kind.CHOICE:
+        return {"description": row.brief, "enum": [*row.choices, *absent, None]}
+    if row.kind is Kind.ADDRESS:
+        addresses = [{"type": "string", "format": each} for each in ("ipv4", "ipv6")]
+        return {"description": row.brief, "anyOf": [*addresses, {"enum": [*absent, None]}]}
+    return _or_null(_text(row))
+
+
+def _text(row: Attribute, shortest: int = 0) -> Schema:
+    """Return the schema of the text of an attribute."""
+    longest = _GUID_LENGTH if row.kind is Kind.GUID else row.max_length
+    return {
+        "description": row.brief,
+        "type": "string",
+        "pattern": _PATTERNS[row.kind],
+        **_at_most("maxLength", longest),
+        **({"minLength": shortest} if shortest else {}),
+    }
+
+
+def _at_most(key: str, most: int) -> Schema:
+    """Return a bound, nothing where any number may be."""
+    return {} if most == sys.maxsize else {key: most}
+
+
+def _key(row: Attribute) -> str:
+    """Return the attribute's key on the wire."""
+    return row.field.rpartition(".")[2]
+
+
+def _object(properties: dict[str, Any], required: Sequence[str] = ()) -> Schema:
+    """Return the schema of an object with these *properties* and no others."""
+    closed: Schema = {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    return closed | ({"required": [*required]} if required else {})
+
+
+def _or_null(schema: Schema) -> Schema:
+    """Return *schema*, null allowed."""
+    return schema | {"type": [schema["type"], "null"]}
+
+
+def _within(minimum: int, maximum: int) -> Schema:
+    """Return the bounds of a number."""
+    return {"minimum": minimum, "maximum": maximum}
+
+
+# What is answered
+
+
+def _answer(description: str, *kinds: str) -> Schema:
+    """Return an answer of text of these *kinds* of content; without any it has no body."""
+    content = {kind: {"schema": {"type": "string"}} for kind in kinds}
+    return {"description": description} | ({"content": content} if content else {})
+
+
+def _listing(key: str) -> Schema:
+    """Return the schema of the faults that an answer lists under *key*."""
+    fault = _object(
+        {
+            "field": {"type": "string", "description": "Path of the field; empty: all of it."},
+            "reason": {"type": "string", "enum": [str(reason) for reason in Reason]},
+        },
+        required=["field", "reason"],
+    )
+    faults = {"type": "array", "minItems": 1, "maxItems": MAX_LISTED, "items": fault}
+    more = {"type": "integer", "minimum": 0, "description": "How many more there are."}
+    return _object({key: faults, "more": more}, required=[key, "more"])
+
+
+def _refused(description: str) -> Schema:
+    """Return an answer that lists what is wrong."""
+    return {"description": description, "content": {_JSON: {"schema": _listing("errors")}}}
+
+
+def _later(description: str) -> Schema:
+    """Return an answer that lists what is wrong and says when to come back."""
+    seconds = {"type": "integer", "minimum": 1, "example": RETRY_AFTER_SECONDS}
+    header = {"description": "Seconds to wait.", "required": True, "schema": seconds}
+    return _refused(description) | {"headers": {"Retry-After": header}}
+
+
+def _header(name: str, description: str) -> Schema:
+    """Return a header that a request may have."""
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+def _push(rules: Rules) -> Schema:
+    """Return the operations of the push endpoint."""
+    stored = _answer("Stored whole.", _TEXT)
+    stored["content"][_TEXT]["schema"]["const"] = "OK"
+    stored["description"] += " With a list: stored without what it names."
+    stored["content"][_JSON] = {"schema": _listing("dropped")}
+    return {
+        "post": {
+            "summary": "Push one participant's state",
+            "description": "The body is JSON in UTF-8, with any Content-Type: beacons send text."
+            " One that does not fit the schema costs what is wrong, and is refused when that is"
+            " who it is, or all of it.",
+            "parameters": [
+                _header("User-Agent", "Tells the browser and the system."),
+                _header("Origin", "Of the page, as browsers send it."),
+            ],
+            "requestBody": {"required": True, "content": {_JSON: {"schema": push_schema(rules)}}},
+            "responses": {
+                "200": stored,
+                "400": _refused("Not JSON, not known whose it is, or nothing was kept."),
+                "401": _refused("A token is wanted, or this one is no longer good."),
+                "403": _refused("Not from this page, or not for this conference or participant."),
+                "413": _refused("The body is larger than JCMC_LIMIT_BODY_BYTES."),
+                "429": _later("Too many pushes; to be sent again after Retry-After."),
+                "503": _later("Not stored; to be sent again after Retry-After."),
+            },
+        },
+        "options": {
+            "summary": "Preflight of a push",
+            "responses": {"204": _answer("What a page of the Origin may send.")},
+        },
+    }
+
+
+# By path: what its GET answers, and the headers that it reads.
+_ROUTES: Final[dict[str, tuple[Schema, Iterable[Schema]]]] = {
+    "/": ({"200": _answer("It is up.", _TEXT)}, ()),
+    "/-/healthy": ({"200": _answer("It is up.", _TEXT)}, ()),
+    "/-/ready": (
+        {
+            "200": _answer("It takes pushes.", _TEXT),
+            "503": _answer("Redis does not answer.", _TEXT),
+        },
+        (),
+    ),
+    "/client-file": (
+        {
+            "200": _answer("The browser's file.", "text/javascript"),
+            "304": _answer("The one that the asker has is good."),
+        },
+        (
+            _header("If-None-Match", "The tag of the file that the asker has."),
+            _header("Accept-Encoding", "gzip, or nothing."),
+        ),
+    ),
+    "/metrics": (
+        {
+            "200": _answer("The exposition.", _TEXT, "application/openmetrics-text"),
+            "401": _answer("A token is wanted.", _TEXT),
+            "403": _answer("Only private addresses may scrape.", _TEXT),
+            "404": _answer("OTEL_METRICS_EXPORTER does not name prometheus.", _TEXT),
+        },
+        (
+            _header("Accept-Encoding", "gzip, or nothing."),
+            _header("X-Forwarded-For", "Who a proxy says that it asks for."),
+            _header("Forwarded", "The same by RFC 7239."),
+        ),
+    ),
+}
+
+
+def described(document: Schema, rules: Rules) -> Schema:
+    """Return FastAPI's *document* with what it can't know; pushes are checked by *rules*."""
+    paths = document["paths"]
+    for path, (answers, headers) in _ROUTES.items():
+        if path in paths:
+            paths[path]["get"] |= {"responses": answers, "parameters": [*headers]}
+    paths[PUSH_PATH] = _push(rules)
+    return document
