@@ -46,9 +46,9 @@ _EMPTY: Final = sorted(
 _CHECKS: Final[dict[Kind, Any]] = {Kind.TEXT: None, Kind.CHOICE: None, Kind.ADDRESS: is_no_address}
 
 
-def _object(name: str, fields: list[Any], *, is_closed: bool = True) -> Any:
-    """Return the type of a JSON object with these *fields*, and no others if it *is_closed*."""
-    return msgspec.defstruct(name, fields, forbid_unknown_fields=is_closed, frozen=True, gc=False)
+def _object(name: str, fields: list[Any]) -> Any:
+    """Return the type of a JSON object with these *fields*; nobody would check others."""
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, frozen=True, gc=False)
 
 
 def _number(minimum: int, maximum: int) -> Any:
@@ -99,7 +99,7 @@ def _metrics(rules: Rules) -> Any:
 
 def _push(rules: Rules) -> Any:
     """Return the type of a push."""
-    end = _object("End", [("reason", Literal[*END_REASONS])], is_closed=False)
+    end = _object("End", [("reason", Literal[*END_REASONS])])
     rows = [rules.rows[row.id] for row in (CLIENT, PARTICIPANT, CONFERENCE)]
     identity = _object("Identity", [(row.field.rpartition(".")[2], _text(row, 1)) for row in rows])
     session = _object(

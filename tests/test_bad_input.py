@@ -131,6 +131,10 @@ def with_value(text: str) -> bytes:
         (whole().encode().replace(b"standup", b"stand\xffup"), "not_json"),
         (whole().encode().replace(b"standup", b"stand\xed\xa0\x80up"), "not_json"),
         (whole().encode().replace(b"standup", b"stand\nup"), "not_json"),
+        (
+            whole(session={"end": {"reason": "left", "x": "?"}}).encode().replace(b"?", b"\xff"),
+            "not_json",
+        ),
         (b"client_id=1&metrics=2", "not_json"),
         (b"<xml/>", "not_json"),
         (bytes(range(256)) * 8, "not_json"),

@@ -21,7 +21,7 @@ SESSION = {
     "seq": 3,
     "interval_ms": 10_000,
     "stats_age_ms": 12.5,
-    "end": {"reason": "left", "more": 1},
+    "end": {"reason": "left"},
 }
 
 
@@ -106,6 +106,7 @@ def test_what_is_allowed_is_ordinary(path: tuple[Any, ...], value: Any) -> None:
         (("session", "interval_ms"), 3_600_001),
         (("session", "stats_age_ms"), None),
         (("session", "end"), {"reason": "bored"}),
+        (("session", "end"), {"reason": "left", "more": 1}),
         (("session", "extra"), 1),
         (("metrics", "extra"), {"value": 1}),
         (("metrics", "bandwidth_upload"), None),
