@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # it ships no hints
+import jwt
 import msgspec
 import pytest
 import redis
@@ -37,9 +38,23 @@ SESSION = "session-of-ada-5f5f"
 MEETING = "meeting-of-ada-5b5b"
 ADDRESSES = ("203.0.113.77", "2001:db8:77:88::99")
 CALLER = "198.51.100.23"
-TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJuYW1lIjoiQWRhIn0.c2lnbmF0dXJl"
+SECRET = "the-secret-of-jitsi-and-of-nobody-else"
+
+
+def token(user: str, **claims: Any) -> str:
+    """Return a token of Jitsi's for *user*."""
+    about = {"room": CONFERENCE, "exp": time.time() + 600, "context": {"user": {"id": user}}}
+    return jwt.encode({**about, **claims}, SECRET, "HS256")
+
+
+USER = "ada@example.org"
+TOKEN = token(USER)
+OTHERS = (token("bob@example.org"), token(USER, exp=1), token(USER, room="other"), TOKEN[:-2])
 KEY = "the-key-of-all-these-hashes"
-PERSONAL = (NAME, CONFERENCE, CLIENT, PARTICIPANT, SESSION, MEETING, *ADDRESSES, CALLER, TOKEN, KEY)
+PERSONAL = (
+    *(NAME, CONFERENCE, CLIENT, PARTICIPANT, SESSION, MEETING, *ADDRESSES, CALLER),
+    *(USER, TOKEN, *OTHERS, KEY, SECRET),
+)
 HIDDEN = (
     "conference=hash,client_id=hash,participant_id=hash,session.id=hash,session.meeting_id=drop,"
     "username=hash,src_ip=truncate,dst_ip=drop"
@@ -207,7 +222,7 @@ class Day:
         sent_to_redis: every command, those of the script too.
     """
 
-    def __init__(self, folder: Path, policy: str, protocol: str) -> None:
+    def __init__(self, folder: Path, policy: str, protocol: str, push_auth: str) -> None:
         """Live through it."""
         self.errors: list[str] = []
         monitored: list[bytes] = []
@@ -222,6 +237,9 @@ class Day:
             JCMC_LOG_LEVEL="DEBUG",
             JCMC_PRIVACY=policy,
             JCMC_PRIVACY_KEY=KEY,
+            JCMC_PUSH_AUTH=push_auth,
+            **{f"JCMC_JWT_{name}": "*" for name in ("ISSUER", "AUDIENCE", "SUBJECT")},
+            JCMC_JWT_SECRET=SECRET,
             OTEL_METRICS_EXPORTER="prometheus,otlp",
             OTEL_METRIC_EXPORT_INTERVAL="200",
             OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
@@ -243,9 +261,10 @@ class Day:
         self.sent_to_redis = b"".join(monitored)
         self.exported = b"".join(self._receiver.refused)
 
-    def _ask(self, body: bytes, *statuses: int) -> None:
+    def _ask(self, body: bytes, *statuses: int, token: str = TOKEN) -> None:
         """Push *body*, to be answered one of *statuses* if there are any."""
-        answer = self._service.push(body, headers=HEADERS)
+        authorization = {"authorization": f"Bearer {token}"}
+        answer = self._service.push(body, headers=HEADERS | authorization)
         assert not statuses or answer.status in statuses, answer
         if answer.body != "OK":
             self.errors.append(f"{answer.body} {answer.headers}")
@@ -261,6 +280,8 @@ class Day:
                 connection.shutdown(socket.SHUT_WR)
                 self.errors.append(connection.recv(65_536).decode("latin-1"))
         self._ask(self._whole, 200)
+        for other in OTHERS:
+            self._ask(self._whole, token=other)
 
     def _collect(self, client: Any) -> None:
         """Be scraped and export, what is damaged too."""
@@ -304,7 +325,7 @@ class Day:
         assert process is not None
         assert process.stdout is not None
         with ThreadPoolExecutor() as pool:
-            late = [pool.submit(self._service.push, self._whole) for _ in range(8)]
+            late = [pool.submit(self._service.push, self._whole, headers=HEADERS) for _ in range(8)]
             time.sleep(0.05)
             process.send_signal(signal.SIGTERM)
             for each in late:
@@ -332,7 +353,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> tuple[Day, Day]:
     folders = [tmp_path_factory.mktemp("s", numbered=True) for _ in range(2)]
     with ThreadPoolExecutor() as pool:
         return tuple(  # type: ignore[return-value]  # it has two
-            pool.map(Day, folders, (KEPT, HIDDEN), ("grpc", "http/protobuf"))
+            pool.map(Day, folders, (KEPT, HIDDEN), ("grpc", "http/protobuf"), ("none", "jwt"))
         )
 
 
@@ -369,6 +390,9 @@ def test_the_day_was_as_bad_as_it_should_be(days: tuple[Day, Day]) -> None:
         for reason in ("body_too_large", "store_unavailable", "store_full", "not_an_address"):
             assert any(reason in each for each in day.errors), reason
         assert b"EVALSHA" in day.sent_to_redis
+    _, hidden = days
+    for reason in ("token_expired", "token_invalid", "conference_not_allowed", "participant_taken"):
+        assert any(reason in each for each in hidden.errors), reason
     # What is kept is there to be found, by the same search.
     kept, _ = days
     stored = (NAME, CONFERENCE, CLIENT, PARTICIPANT, SESSION, MEETING, *ADDRESSES)

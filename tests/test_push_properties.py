@@ -9,6 +9,7 @@ own JSON and the tables below, written out by hand.
 import copy
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,12 +19,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from people import snapshot_of, value_of
 
-from otel_jcmc.catalogue import Naming
+from otel_jcmc.catalogue import ATTRIBUTES, Naming
 from otel_jcmc.checks import make_rules
 from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.faults import Fault, PushRefused, Reason
 from otel_jcmc.gauges import declare
 from otel_jcmc.participants import from_value, to_write
+from otel_jcmc.privacy import Privacy, make_policy, name_of
 from otel_jcmc.prometheus import render
 from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.push import PushParser, Report
@@ -33,6 +35,7 @@ from otel_jcmc.snapshot import bound
 ALL = make_rules(dropped=frozenset())
 COLLECTING = PushParser(ALL)
 DEFAULT = PushParser()
+HASHING = Privacy(make_policy([f"{name_of(row)}=hash" for row in ATTRIBUTES]), "of sixteen or more")
 # Of deployments that limit and drop in other ways.
 OTHERS = [
     ALL,
@@ -305,6 +308,18 @@ def test_nothing_is_exported_that_was_not_sent(body: bytes, naming: Naming) -> N
                 for value in sent_values(sent["metrics"], field)
                 if 0 <= value <= BOUNDS[field]
             )
+
+
+@many
+@given(good_push, st.sampled_from(Naming))
+def test_nothing_is_exported_as_it_was_sent_where_all_is_hashed(push: Any, naming: Naming) -> None:
+    report = COLLECTING.parse(json.dumps(push).encode())
+    HASHING.apply(report)
+    found = exported(report, naming)
+    assert len(found) >= len({each for each in BOUNDS if sent_values(push["metrics"], each)})
+    for sample in found:
+        for name, text in sample.labels.items():
+            assert text in DERIVED or re.fullmatch("[0-9a-f]{16}", text), name
 
 
 @many
