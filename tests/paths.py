@@ -1,7 +1,9 @@
-"""Every path that the application answers, for tests that must leave none out."""
+"""Every path that the application answers, for tests that must leave none out, asked as it is."""
 
+import http.client
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from otel_jcmc.app import create_app
 from otel_jcmc.settings import Settings
@@ -15,6 +17,20 @@ def every_path() -> set[str]:
     found = {"/metrics/push", *_paths(create_app(Settings()).routes)}
     assert {"/", "/metrics", "/openapi.json", "/-/ready", "/-/healthy", "/client-file"} <= found
     return found
+
+
+def ask(url: str, method: str, target: str) -> tuple[int, bytes]:
+    """Send *target* to the server at *url* as it is; return status and body of the answer."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=8)
+    try:
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Host", "x")
+        connection.putheader("Content-Length", "0")
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
 
 
 def _paths(routes: Iterable[Any]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """With JCMC_ADMIN_PORT each port answers its own paths, and neither those of the other."""
 
-import http.client
 import json
 import os
 import re
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness import Answer, Service, push_body, request
-from paths import PUBLIC, every_path
+from paths import PUBLIC, ask, every_path
 
 ROOT = Path(__file__).parents[1]
 # However a path may be written, it is one of those, or none.
@@ -38,20 +37,6 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         assert running.admin_url
         assert running.admin_url != running.url
         yield running
-
-
-def ask(url: str, method: str, target: str) -> tuple[int, bytes]:
-    """Send *target* as it is, and return status and body of the answer."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=8)
-    try:
-        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-        connection.putheader("Host", "x")
-        connection.putheader("Content-Length", "0")
-        connection.endheaders()
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
 
 
 def test_the_port_for_browsers_takes_pushes_and_has_the_client_file(split: Service) -> None:

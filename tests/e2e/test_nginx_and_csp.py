@@ -4,18 +4,22 @@ What the docs tell an operator to publish, by a real nginx and to pages with a p
 The blocks of README.md and docs/operations.md are run as they stand, but for their addresses.
 """
 
+import posixpath
 import re
+import socket
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from e2e.meeting import HERE, Seat, recorded, taken_seat
 from e2e.nginx import fenced, running_nginx
 from e2e.parts import ROOT, free_port
 from harness import Answer, Service, eventually, request
+from paths import ask, every_path
 from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.xdist_group("e2e")
@@ -31,6 +35,17 @@ UPSTREAM, LOCATIONS = fenced("README.md", "nginx")
 SAME_ORIGIN, OTHER_ORIGIN = (
     line.removeprefix("Content-Security-Policy: ")
     for line in fenced("docs/operations.md", "http")[0].splitlines()
+)
+# To the root of the service, from a published path.
+UPS = (
+    "/..",
+    "/../..",
+    "/../../..",
+    "/%2e%2e/%2e%2e",
+    "/..%2f..",
+    "/%2E./.%2e",
+    "//..//..",
+    "/..;/..",
 )
 PUBLISHED = ("/metrics-collector/push", "/metrics-collector/client-file")
 # In a meeting's page <base> may point at another server: port 9 is nobody's.
@@ -64,6 +79,8 @@ class Site:
         listed: a page of another origin, whose policy lists the collector.
         no_file, no_push: the same, but script-src or connect-src does not.
         behind: what is published leads to the scrape, for callers whom a header makes up.
+        tokens: what is published, with the path of tokens.
+        hurried: what is published, with shorter times and lower limits.
     """
 
     service: Service
@@ -72,12 +89,14 @@ class Site:
     no_file: str
     no_push: str
     behind: str
+    tokens: str
+    hurried: str
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("nginx")
-    ports = [free_port() for _ in range(5)]
+    ports = [free_port() for _ in range(7)]
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     meet = urls[0]
 
@@ -99,6 +118,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / "meeting").write_text(PAGE.format(tag=here(tag)))
     (folder / "meeting.js").write_bytes((HERE / "meeting.js").read_bytes())
     to_scrape = re.sub("(?<=//otel_jcmc)/[a-z/-]+", "/metrics", LOCATIONS)
+    with_tokens = re.sub(r"^#(location|    |\})", r"\1", LOCATIONS, flags=re.MULTILINE)
+    hurried = (
+        LOCATIONS.replace("_timeout 10s;", "_timeout 1s;")
+        .replace("zone=otel_jcmc_requests", "zone=few")
+        .replace("burst=2000", "burst=2")
+    )
     push_url = here(the_only("`PUSH_URL=(.*?)`"))
     with Service(folder / "service", PUSH_URL=push_url) as service:
         http = (
@@ -113,7 +138,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 set_real_ip_from 127.0.0.1;
                 real_ip_header X-Caller;
                 {to_scrape}
-            }}"""
+            }}
+            server {{ listen 127.0.0.1:{ports[5]}; {with_tokens} }}
+            limit_req_zone $binary_remote_addr zone=few:1m rate=1r/s;
+            server {{ listen 127.0.0.1:{ports[6]}; {hurried} }}"""
         )
         with running_nginx(folder, http, ports[0]):
             yield Site(service, *urls)
@@ -178,25 +206,68 @@ def test_a_page_that_may_not_push_hears_of_it_from_the_browser_alone(
     assert quality(site.service, "dora0004") == []
 
 
-def test_nothing_else_of_the_service_can_be_reached(site: Site) -> None:
-    described = site.service.get("/openapi.json")
-    routes = ["/openapi.json", *described.json()["paths"]]
-    assert "/metrics" in routes
-    paths = [
-        *routes,
-        *(f"/metrics-collector{route}" for route in routes),
-        *(f"{path}{more}" for path in PUBLISHED for more in ("/", "/metrics", "/../metrics")),
-        *("//metrics", "/metrics-collector/", "/metrics-collector/push%2f..%2f..%2fmetrics"),
+def reads_as(target: str) -> str:
+    """Return the path that nginx takes *target* for."""
+    return re.sub("/+", "/", posixpath.normpath(unquote(urlsplit(target).path)))
+
+
+def is_refused_by_nginx(answer: tuple[int, bytes], method: str) -> bool:
+    """Say whether an answer is a refusal of nginx's own, which it signs, but for HEAD."""
+    status, body = answer
+    return status >= 400 and (method == "HEAD" or b"<center>nginx" in body)
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
+)
+def test_nothing_else_of_the_service_can_be_reached(site: Site, method: str) -> None:
+    """Every route that it has, in every spelling that might slip through."""
+    routes = sorted(every_path())
+    targets = [
+        *(f"{place}{route}" for place in ("", "/metrics-collector") for route in routes),
+        *(f"/{route}" for route in routes),
+        *(f"{route}/" for route in routes),
+        *(f"{route}?x=/metrics-collector/push" for route in routes),
+        *(f"{path}{up}{route}" for path in PUBLISHED for up in UPS for route in routes),
+        *(f"{path}{more}" for path in PUBLISHED for more in ("/", "/metrics", ";/metrics", "%00")),
+        *("/metrics-collector/", "/metrics-collector/push%2f..%2f..%2fmetrics", "/%6Detrics"),
+        *("/metrics-collector/push-token", f"{site.meet}/metrics", "http://otel_jcmc/metrics"),
     ]
-    answers = {
-        (method, path): request(site.meet + path, method=method)
-        for method in ("GET", "POST", "OPTIONS")
-        for path in paths
-        if path not in PUBLISHED
+    reached = {
+        target: answer
+        for target in targets
+        if reads_as(target) not in PUBLISHED
+        and not is_refused_by_nginx(answer := ask(site.meet, method, target), method)
     }
-    # nginx signs the refusals that are its own.
-    assert [asked for asked, answer in answers.items() if "<center>nginx" not in answer.body] == []
-    assert [request(site.meet + path).status for path in PUBLISHED] == [405, 200]
+    assert reached == {}
+
+
+def test_the_published_paths_are_reached(site: Site) -> None:
+    assert [ask(site.meet, "GET", path)[0] for path in PUBLISHED] == [405, 200]
+    assert ask(site.meet, "POST", PUBLISHED[0])[0] == 400
+    assert ask(site.meet, "OPTIONS", PUBLISHED[0])[0] == 204
+
+
+def test_the_path_of_tokens_is_reached_once_its_comment_is_gone(site: Site) -> None:
+    assert b"<center>nginx" in ask(site.meet, "POST", "/metrics-collector/push-token")[1]
+    assert b"<center>nginx" not in ask(site.tokens, "POST", "/metrics-collector/push-token")[1]
+
+
+def test_a_slow_sender_is_cut_by_nginx(site: Site) -> None:
+    """With a second in the place of ten."""
+    host, _, port = site.hurried.removeprefix("http://").rpartition(":")
+    head = b"POST /metrics-collector/push HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+    for sent in (head, head + b"\r\n{"):
+        with socket.create_connection((host, int(port)), timeout=8) as wire:
+            wire.sendall(sent)
+            assert wire.recv(4096) == b""
+
+
+def test_one_address_that_asks_too_often_is_told_to_wait(site: Site) -> None:
+    """With one request a second and two at once, in the place of a thousand and two thousand."""
+    statuses = [ask(site.hurried, "POST", PUBLISHED[0])[0] for _ in range(6)]
+    assert statuses[:3] == [400] * 3
+    assert 429 in statuses[3:]
 
 
 @pytest.mark.parametrize("published", PUBLISHED)
