@@ -21,6 +21,10 @@ from typing import Any
 
 import pytest
 import yaml
+from harness import Service, eventually, push_body, request
+from otlp_sink import OtlpSink
+
+from otel_jcmc.embedded import EmbeddedStore
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "collector-config"
@@ -519,3 +523,25 @@ def health_check(environment: dict[str, str]) -> int:
     assert python == "python"
     command = [sys.executable, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+
+
+def test_the_service_writes_to_no_file(redis_server: EmbeddedStore, short_path: Path) -> None:
+    """So a root file system can be read-only: the kernel lets it and its exporter write none."""
+    with OtlpSink() as sink:
+        service = Service(
+            short_path,
+            REDIS_URL=redis_server.url,
+            JCMC_ADMIN_PORT="0",
+            OTEL_METRICS_EXPORTER="prometheus,otlp",
+            OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
+            OTEL_METRIC_EXPORT_INTERVAL="200",
+            PYTHONDONTWRITEBYTECODE="1",
+        )
+        # Not its log, which is a pipe in a container and a file here.
+        limited = 'ulimit -f 0 && exec "$@" 2>/dev/null'
+        service.command = ["/bin/sh", "-c", limited, "sh", sys.executable, "-m", "otel_jcmc"]
+        with service:
+            assert service.push(push_body(conference="read-only")).body == "OK"
+            page = request(f"{service.admin_url}/metrics").body
+            assert 'roomname="read-only"' in page
+            eventually(lambda: sink.points("jitsi_"))
