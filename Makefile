@@ -28,13 +28,14 @@ fuzz: $(VENV)/.fuzz  ## 200,000 bad pushes, led by coverage, and bad requests, h
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seed $(or $(SEED),1)
 	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -q tests/test_openapi.py
 
-check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files and configurations
+check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, configurations, known vulnerabilities
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(NODE)/tsc
 	$(NODE)/biome lint --error-on-warnings client tests
 	$(BIN)/python -m otel_jcmc.generate --check
+	@$(BIN)/python tests/audit.py
 	@tests/real-parts.sh prometheus
 	$(BIN)/python -m pytest -q tests/test_collector_config.py
 
