@@ -5,8 +5,9 @@ In go commands, out come their replies in order. redis-py opens the connection (
 SELECT); then it is ours, because redis-py's read of one reply costs as much as all else that is
 done for a push in the store. The client library's own defaults (10 retries, 5 s) would hold a push
 for a minute, so there are none here: everything has one deadline, and after a time-out the
-connection is dropped, because a reply that comes late would be taken for the next one's. Used by
-store.py and by what shares its keys.
+connection is dropped, because a reply that comes late would be taken for the next one's. It is also
+dropped when a server says that it is no master any more: Sentinel, or the name in the URL, may by
+then lead to the one that is. Used by store.py and by what shares its keys.
 """
 
 import asyncio
@@ -16,15 +17,23 @@ from typing import Any
 import hiredis
 import redis.asyncio as redis
 from redis._parsers import BaseParser
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NoConnection
-from redis.exceptions import RedisError
+from redis.exceptions import MasterDownError, ReadOnlyError, RedisError
 
-from otel_jcmc.faults import StoreUnavailable
+from otel_jcmc.faults import StoreCannotStart, StoreUnavailable
+from otel_jcmc.redis_url import is_sentinel, parse_sentinel
 
 CONNECT_SECONDS = 0.5
 TIMEOUT_SECONDS = 0.5
+# Of a push's half second there must be enough left for another Sentinel and for the master.
+SENTINEL_SECONDS = 0.2
+# What a server says that is the master no more, or not for the most of them.
+_DEMOTED = (ReadOnlyError, MasterDownError)
+_DEMOTED_WORDS = ("NOREPLICAS", "UNBLOCKED")
 
 Command = tuple[Any, ...]
 
@@ -38,17 +47,41 @@ class Link:
     """
 
     def __init__(self, url: str) -> None:
-        """Prepare a connection to *url* (redis://, rediss:// or unix://); nothing is opened yet."""
-        pool = redis.ConnectionPool.from_url(
-            url,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=None,  # the whole batch has one deadline, not each reply its own
-            socket_connect_timeout=CONNECT_SECONDS,
-            protocol=2,
-        )
-        self._connection: Any = pool.make_connection()  # type: ignore[no-untyped-call]
+        """
+        Prepare a connection to *url*; nothing is opened yet.
+
+        redis://, rediss://, unix://, or as redis_url.py has it.
+
+        Raises:
+            StoreCannotStart: *url* has options that redis-py does not know.
+        """
+        self._sentinel: Sentinel | None = None
+        try:
+            # Kept, because a connection that asks Sentinel has only a weak reference to it.
+            self._pool = self._sentinel_pool(url) if is_sentinel(url) else _pool(url)
+            self._connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        except (TypeError, ValueError, RedisError):
+            # Not their message, which may repeat what was given, a password too.
+            raise StoreCannotStart("REDIS_URL: an option after its ? is not known") from None
         self._wire: _Wire | None = None
         self._lock = asyncio.Lock()
+
+    def _sentinel_pool(self, url: str) -> redis.ConnectionPool:
+        """Return what makes connections to the master that the Sentinels of *url* name."""
+        said = parse_sentinel(url)
+        given: dict[str, Any] = {**parse_url(said.url)}
+        for of_one_server in ("host", "port"):
+            given.pop(of_one_server, None)
+        is_tls = given.pop("connection_class", None) is not None
+        theirs = {name: each for name, each in given.items() if name.startswith("ssl_")}
+        theirs |= _options(SENTINEL_SECONDS) | {"socket_timeout": SENTINEL_SECONDS} | said.sentinel
+        self._sentinel = Sentinel(  # type: ignore[no-untyped-call]
+            said.hosts, sentinel_kwargs={"ssl": is_tls, **theirs}
+        )
+        options = _options(CONNECT_SECONDS) | given
+        return SentinelConnectionPool(  # type: ignore[no-untyped-call]
+            said.master, self._sentinel, ssl=is_tls, **options
+        )
 
     async def run(
         self, commands: Sequence[Command], timeout_seconds: float = TIMEOUT_SECONDS
@@ -68,11 +101,14 @@ class Link:
             async with asyncio.timeout(timeout_seconds), self._lock:
                 fresh = self._wire is None
                 try:
-                    return await self._exchange(packed, len(commands))
+                    replies = await self._exchange(packed, len(commands))
                 except (RedisError, OSError):
                     if fresh:
                         raise
-                    return await self._exchange(packed, len(commands))
+                    replies = await self._exchange(packed, len(commands))
+                if any(_is_demoted(reply) for reply in replies):
+                    await self._drop()
+                return replies
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable from error
 
@@ -90,8 +126,19 @@ class Link:
 
     async def _connect(self) -> "_Wire":
         """Open the connection, and take it over from redis-py."""
-        await self._connection.connect()
-        self._wire = _Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
+        try:
+            await self._connection.connect()
+            self._wire = _Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
+            if self._sentinel is not None:
+                await _see_that_it_is_master(self._wire)
+        except BaseException as error:
+            if self._sentinel is not None:
+                # The next attempt begins with another one: this one may hang, or be behind.
+                self._sentinel.sentinels.append(self._sentinel.sentinels.pop(0))
+            if isinstance(error, MasterNotFoundError):
+                # Its own message is a line for each Sentinel.
+                raise NoConnection("no Sentinel names a master that is up") from error
+            raise
         return self._wire
 
     async def _drop(self) -> None:
@@ -104,6 +151,42 @@ class Link:
     async def close(self) -> None:
         """Close the connection; a later `run` opens it anew."""
         await self._drop()
+        if self._sentinel is not None:
+            await self._sentinel.aclose()
+
+
+def _options(connect_seconds: float) -> dict[str, Any]:
+    """Return how we want redis-py to behave."""
+    return {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": None,  # the whole batch has one deadline, not each reply its own
+        "socket_connect_timeout": connect_seconds,
+        "protocol": 2,
+    }
+
+
+def _pool(url: str) -> redis.ConnectionPool:
+    """Return what makes connections to *url*."""
+    return redis.ConnectionPool.from_url(url, **_options(CONNECT_SECONDS))
+
+
+def _is_demoted(reply: Any) -> bool:
+    """Say whether *reply* is that of a server which is not, or no more, the master."""
+    return isinstance(reply, Exception) and (
+        isinstance(reply, _DEMOTED) or str(reply).startswith(_DEMOTED_WORDS)
+    )
+
+
+async def _see_that_it_is_master(wire: "_Wire") -> None:
+    """
+    Ask the server itself, because a Sentinel that was cut off names the former master.
+
+    Raises:
+        NoConnection: it is none. Who may not ask (an ACL) believes Sentinel.
+    """
+    (role,) = await wire.exchange(hiredis.pack_command(("ROLE",)), 1)
+    if isinstance(role, list) and role[0] != b"master":
+        raise NoConnection("the server that Sentinel names is no master")
 
 
 class _Wire(asyncio.Protocol):
@@ -147,6 +230,10 @@ class _Wire(asyncio.Protocol):
             self._end(error)
         if len(replies) >= self._count:
             self._end(replies)
+
+    def eof_received(self) -> None:
+        """Wait no longer: over TLS the end of the connection may come much later."""
+        self._end(NoConnection("closed by Redis"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say so to who waits; the loop calls this."""

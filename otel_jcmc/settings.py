@@ -29,6 +29,7 @@ from pydantic_settings import (
 from otel_jcmc.access import PRIVATE, Network
 from otel_jcmc.catalogue import Naming
 from otel_jcmc.privacy import MIN_KEY_CHARACTERS, Policy, Treatment, make_policy, read_entries
+from otel_jcmc.redis_url import SCHEMES, is_sentinel, parse_sentinel
 
 _COMMENT = re.compile(r"\s+#.*$", re.DOTALL)
 _METRIC_PREFIX = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -61,7 +62,8 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None,
         validation_alias=_named("REDIS_URL"),
-        description="Where Redis or Valkey is: redis://, rediss:// (TLS) or unix://. Unset: an"
+        description="Where Redis or Valkey is: redis://, rediss:// (TLS), unix://, or"
+        " redis+sentinel://host1,host2/mymaster/0 (rediss+sentinel:// with TLS). Unset: an"
         " embedded store is started, for this one process, and forgets everyone when it stops.",
     )
     metrics_expiration_seconds: int = Field(
@@ -570,7 +572,13 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_urls(self) -> Self:
         redis_url = self.redis_url.get_secret_value() if self.redis_url else None
-        _check_url(redis_url, "REDIS_URL", _REDIS)
+        if redis_url and is_sentinel(redis_url):
+            try:
+                parse_sentinel(redis_url)
+            except ValueError as error:
+                raise ValueError(f"REDIS_URL is no URL: {error}") from None
+        else:
+            _check_url(redis_url, "REDIS_URL", _REDIS)
         _check_url(self.push_url, "PUSH_URL", _HTTP)
         _check_url(self.otlp_endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT", _HTTP)
         return self
@@ -732,7 +740,7 @@ def to_text(value: Any) -> str:
 
 # As long as what HS256 makes of it (RFC 7518, section 3.2).
 _LEAST_SECRET_BYTES = 32
-_REDIS = ("redis", "rediss", "unix")
+_REDIS = ("redis", "rediss", "unix", *SCHEMES)
 _HTTP = ("http", "https")
 
 

@@ -421,7 +421,10 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
         (
             "REDIS_URL",
             "http://:hunter2@127.0.0.1:6379",
-            "settings: REDIS_URL must start with one of redis://, rediss://, unix://",
+            (
+                "settings: REDIS_URL must start with one of redis://, rediss://, unix://,"
+                " redis+sentinel://, rediss+sentinel://"
+            ),
         ),
         (
             "REDIS_URL",
@@ -432,6 +435,19 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
             "REDIS_URL",
             "redis://:hunter2/#x@127.0.0.1:6379",
             "settings: REDIS_URL is no URL: its host or port can't be read",
+        ),
+        (
+            "REDIS_URL",
+            "redis+sentinel://:hunter2/3@a:26379/mymaster",
+            "settings: REDIS_URL is no URL: its host or port can't be read",
+        ),
+        (
+            "REDIS_URL",
+            "redis+sentinel://:hunter2@a:26379",
+            (
+                "settings: REDIS_URL is no URL: the master's name is missing:"
+                " redis+sentinel://host:26379/mymaster"
+            ),
         ),
         (
             "REDIS_URL",
