@@ -19,7 +19,6 @@ from contextlib import suppress
 from time import monotonic, time_ns
 from typing import Any, Final
 
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.resources import Resource
 
 from otel_jcmc import snapshot
@@ -27,14 +26,12 @@ from otel_jcmc.catalogue import Naming
 from otel_jcmc.faults import StoreUnavailable
 from otel_jcmc.gauges import declare
 from otel_jcmc.lease import RENEW_SECONDS, Lease
-from otel_jcmc.otlp import WatchedExporter, make_exporter, take_requests
+from otel_jcmc.otlp import FAILED, WatchedExporter, make_exporter, take_requests
 from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.store import Store
 
 log = logging.getLogger(__name__)
 
-OK: Final = "ok"
-FAILED: Final = "failed"
 STOP_SECONDS: Final = 3.0
 MAX_BACKOFF_SECONDS: Final = 30.0
 
@@ -101,7 +98,7 @@ async def _export(
     store: Store,
     people: snapshot.People,
     provider: GaugeProvider,
-    exporter: MetricExporter,
+    exporter: WatchedExporter,
     resource: Resource,
     deadline: float,
 ) -> tuple[Report, snapshot.People]:
@@ -112,9 +109,9 @@ async def _export(
     except StoreUnavailable:
         return {"outcome": FAILED, "seconds": monotonic() - started}, {}
     with snapshot.bound(live):
-        exported = await asyncio.to_thread(_push, provider, exporter, resource, deadline)
+        outcome = await asyncio.to_thread(_push, provider, exporter, resource, deadline)
     report = {
-        "outcome": OK if exported else FAILED,
+        "outcome": outcome,
         "seconds": monotonic() - started,
         "participants": len(live.stays),
         "conferences": live.conferences,
@@ -123,16 +120,13 @@ async def _export(
 
 
 def _push(
-    provider: GaugeProvider, exporter: MetricExporter, resource: Resource, deadline: float
-) -> bool:
+    provider: GaugeProvider, exporter: WatchedExporter, resource: Resource, deadline: float
+) -> str:
     """Collect and push, request by request, until one fails or the time is over."""
     # Here, because the parent needs none of it: 20 MB.
     from otel_jcmc.otlp_points import requests
 
-    for request in requests(provider.collect(), resource, time_ns()):
-        if monotonic() > deadline or exporter.export(request) is not MetricExportResult.SUCCESS:
-            return False
-    return True
+    return exporter.export_all(requests(provider.collect(), resource, time_ns()), deadline)
 
 
 def end_with_parent() -> None:

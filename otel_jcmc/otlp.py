@@ -11,6 +11,9 @@ Source: OpenTelemetry protocol exporter specification, protocol/exporter.md.
 import logging
 import re
 import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from time import monotonic
 from typing import Any, Final, cast
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
@@ -18,6 +21,10 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from otel_jcmc.faults import ExporterCannotStart
 
 log = logging.getLogger(__name__)
+
+OK: Final = "ok"
+PARTIAL: Final = "partial"
+FAILED: Final = "failed"
 # What a receiver answers may repeat what was sent, names of conferences and all. What gRPC says by
 # itself, of a connection that fails, is kept.
 _RECEIVERS_WORDS: Final = re.compile(
@@ -88,16 +95,73 @@ def count_points(request: Any) -> int:
     )
 
 
+def tell_answers(exporter: Any, told: Callable[[int], None]) -> None:
+    """
+    Have *told* hear how many points of a request were rejected that is answered as taken.
+
+    The SDK's *exporter* throws the answers away. In a version with another inside nothing is heard,
+    and a request that is taken in part counts as taken.
+    """
+
+    def tell(answer: Any) -> None:
+        # Without rejected points its words are advice; and they may quote what was sent.
+        told(answer.partial_success.rejected_data_points)
+
+    if hasattr(exporter, "_stub") and hasattr(exporter, "_channel"):  # gRPC
+        make_stub = exporter._stub
+
+        def make(channel: Any) -> Any:
+            stub = make_stub(channel)
+            export = stub.Export
+
+            def export_and_tell(*args: Any, **options: Any) -> Any:
+                answer = export(*args, **options)
+                tell(answer)
+                return answer
+
+            stub.Export = export_and_tell
+            return stub
+
+        # It makes another one when the receiver was away.
+        exporter._stub = make
+        exporter._client = make(exporter._channel)
+    elif transport := getattr(getattr(exporter, "_client", None), "_transport", None):  # HTTP
+        from google.protobuf.message import (  # type: ignore[import-untyped]  # it ships no hints
+            DecodeError,
+        )
+        from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+            ExportMetricsServiceResponse,
+        )
+
+        request = transport.request
+
+        def request_and_tell(*args: Any, **options: Any) -> Any:
+            result = request(*args, **options)
+            if result.status_code == 200:
+                # Some receivers answer with JSON, or with a text.
+                with suppress(DecodeError):
+                    tell(ExportMetricsServiceResponse.FromString(result.content()))
+            return result
+
+        transport.request = request_and_tell
+
+
 class WatchedExporter(MetricExporter):
-    """The SDK's exporter, which logs a receiver's absence once instead of at every try."""
+    """
+    The SDK's exporter, which logs what a receiver does not take once instead of at every try.
+
+    Concurrency: one export at a time.
+    """
 
     def __init__(self, exporter: MetricExporter, what: str) -> None:
         """Watch *exporter*; *what* it exports stands in the log."""
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
         self._exporter = exporter
         self._what = what
-        self._works: bool | None = None
+        self._outcome = ""
         self._thread, self._why = 0, ""
+        self._rejected = 0
+        tell_answers(exporter, self._note_rejected)
         for name in _SDK_LOGGERS:
             logging.getLogger(name).addFilter(self._is_not_of_ours)
 
@@ -108,23 +172,63 @@ class WatchedExporter(MetricExporter):
         self._why = self._why or _RECEIVERS_WORDS.sub("", record.getMessage())
         return False
 
+    def _note_rejected(self, points: int) -> None:
+        """Add up what is not taken."""
+        self._rejected += points
+
     def export(
         self, metrics_data: Any, timeout_millis: float = 10_000, **kwargs: Any
     ) -> MetricExportResult:
         """Export what the SDK's exporter takes, and say so when it begins or ceases to work."""
-        self._thread, self._why = threading.get_ident(), ""
+        self._begin()
+        result = self._send(metrics_data, timeout_millis, **kwargs)
+        self._note(result is MetricExportResult.SUCCESS)
+        return result
+
+    def export_all(self, requests: Iterable[Any], deadline: float) -> str:
+        """
+        Export all *requests* of one collection until one fails or it is *deadline*.
+
+        Returns OK, PARTIAL when all were taken but not all points of them, or FAILED.
+        """
+        self._begin()
+        is_taken = None
+        for request in requests:
+            if monotonic() > deadline:
+                self._why = "it is too slow for OTEL_METRIC_EXPORT_TIMEOUT"
+                is_taken = False
+            else:
+                is_taken = self._send(request) is MetricExportResult.SUCCESS
+            if not is_taken:
+                break
+        # Nobody was live, and the receiver not asked.
+        return OK if is_taken is None else self._note(is_taken)
+
+    def _begin(self) -> None:
+        """Forget what was said of the export before."""
+        self._why, self._rejected = "", 0
+
+    def _send(self, *args: Any, **kwargs: Any) -> MetricExportResult:
+        """Have the SDK's exporter export, and keep what it says from the log."""
+        self._thread = threading.get_ident()
         try:
-            result = self._exporter.export(metrics_data, timeout_millis, **kwargs)
+            return self._exporter.export(*args, **kwargs)
         finally:
             self._thread = 0
-        works = result is MetricExportResult.SUCCESS
-        if works != self._works:
-            if works:
+
+    def _note(self, is_taken: bool) -> str:  # noqa: FBT001  # read by name at each call
+        """Return the outcome; say so if it is another than before."""
+        outcome = (PARTIAL if self._rejected else OK) if is_taken else FAILED
+        if outcome != self._outcome:
+            if outcome == OK:
                 log.info("otlp: the receiver takes %s", self._what)
-            else:
+            elif outcome == FAILED:
                 log.warning("otlp: the receiver does not take %s: %s", self._what, self._why)
-        self._works = works
-        return result
+            else:
+                told = "otlp: the receiver rejects %d points of %s; its own log says why"
+                log.warning(told, self._rejected, self._what)
+        self._outcome = outcome
+        return outcome
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Delegate."""

@@ -114,7 +114,8 @@ OWN_METRICS: Final = (
         "otel_jcmc.exports",
         "counter",
         ("exporter", "outcome"),
-        "Collections by exporter, prometheus or otlp, and outcome, ok or failed",
+        "Collections by exporter, prometheus or otlp, and outcome: ok, failed, or partial when an"
+        " OTLP receiver rejected some points",
     ),
     OwnMetric(
         "otel_jcmc.callback_errors",

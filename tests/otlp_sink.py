@@ -5,7 +5,8 @@ An OTLP receiver in the test's own process: gRPC and HTTP/protobuf on free ports
         ... push to sink.grpc_endpoint or sink.http_endpoint ...
         assert ("otel_jcmc.store_up", {}, 1) in sink.points()
 
-It keeps every request that it took. `refuse` makes it answer UNAVAILABLE or 503 from then on,
+It keeps every request that it took. `refuse` makes it answer UNAVAILABLE or 503 from then on, or
+what `refuse_with` says; `partial` makes it reject points of what it takes, `delay` makes it slow;
 `stop` and `start` make it go away and come back on the same ports. Its gRPC side takes messages
 of 4 MiB at most, as gRPC servers do by default.
 """
@@ -26,6 +27,7 @@ from typing import Any, NamedTuple, Self
 
 import grpc  # type: ignore[import-untyped]  # it ships no hints
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsPartialSuccess,
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
@@ -33,7 +35,6 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 _SERVICE = "opentelemetry.proto.collector.metrics.v1.MetricsService"
-_DONE: bytes = ExportMetricsServiceResponse().SerializeToString()
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.decompress,
     "deflate": zlib.decompress,
@@ -109,6 +110,9 @@ class OtlpSink:
         requests: what it took, in order.
         tries: requests that came, the refused ones included.
         refuse: refuse everything from now on.
+        refuse_with: HTTP status, gRPC code and words of a refusal.
+        partial: points to reject of each request that is taken, and why; None: say nothing.
+        delay: seconds that each answer takes.
     """
 
     def __init__(self, tls: tuple[str, str] | None = None) -> None:
@@ -121,6 +125,9 @@ class OtlpSink:
         self.requests: list[Request] = []
         self.tries = 0
         self.refuse = False
+        self.refuse_with = (503, grpc.StatusCode.UNAVAILABLE, "told to refuse")
+        self.partial: tuple[int, str] | None = None
+        self.delay = 0.0
 
     @property
     def grpc_endpoint(self) -> str:
@@ -201,11 +208,23 @@ class OtlpSink:
     def take(self, transport: str, raw: bytes, headers: Mapping[str, str]) -> bool:
         """Keep one request; False when it is to be refused."""
         self.tries += 1
+        if self.delay:
+            time.sleep(self.delay)
         if self.refuse:
             return False
         message = ExportMetricsServiceRequest.FromString(raw)
         self.requests.append(Request(transport, message, len(raw), headers))
         return True
+
+    def answer(self) -> bytes:
+        """Return the answer to a request that is taken."""
+        answer = ExportMetricsServiceResponse()
+        if self.partial is not None:
+            points, words = self.partial
+            said = ExportMetricsPartialSuccess(rejected_data_points=points, error_message=words)
+            answer.partial_success.CopyFrom(said)
+        done: bytes = answer.SerializeToString()
+        return done
 
 
 class _HttpServer(ThreadingHTTPServer):
@@ -228,11 +247,11 @@ def _handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             status = 404
             if self.path == "/v1/metrics":
-                status = 200 if sink.take("http", raw, headers) else 503
+                status = 200 if sink.take("http", raw, headers) else sink.refuse_with[0]
             self.send_response(status)
             self.send_header("content-type", "application/x-protobuf")
             self.end_headers()
-            self.wfile.write(_DONE)
+            self.wfile.write(sink.answer())
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -246,8 +265,8 @@ def _grpc_server(sink: OtlpSink) -> grpc.Server:
     def export(raw: bytes, context: grpc.ServicerContext) -> bytes:
         headers = {pair.key: str(pair.value) for pair in context.invocation_metadata()}
         if not sink.take("grpc", raw, headers):
-            context.abort(grpc.StatusCode.UNAVAILABLE, "told to refuse")
-        return _DONE
+            context.abort(*sink.refuse_with[1:])
+        return sink.answer()
 
     server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
     methods = {"Export": grpc.unary_unary_rpc_method_handler(export)}
