@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 KEEP_ALIVE_SECONDS: Final = 75
 # What the SDK's exporters read themselves, and only from the environment.
 OTLP_SECRETS: Final = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS")
-GRACE_SECONDS: Final = 5
 # While a scrape is rendered in a thread, a push waits for the interpreter's lock this long, not
 # the default 5 ms each time it needs it.
 SWITCH_SECONDS: Final = 0.0005
@@ -143,6 +142,7 @@ def serve(settings: "Settings") -> int:
     import uvicorn
 
     from otel_jcmc.app import create_app
+    from otel_jcmc.ending import GRACE_SECONDS
     from otel_jcmc.log import set_up_logging
     from otel_jcmc.server import Server
 

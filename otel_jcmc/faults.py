@@ -63,6 +63,7 @@ class Reason(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable", "Redis did not confirm the push in time"
     STORE_FULL = "store_full", "Redis is out of memory"
     STORE_BUSY = "store_busy", "too many pushes are waiting for Redis"
+    STOPPING = "stopping", "the service stopped before the push had come whole"
 
 
 class Fault(NamedTuple):

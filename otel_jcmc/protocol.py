@@ -284,7 +284,7 @@ class PushProtocol(HttpToolsProtocol):
         defaults = self.server_state.default_headers
         known, at, text, says_close = PushProtocol._known
         if answer is not known or at is not defaults:
-            text, says_close = _text(answer, defaults), CLOSE in answer.headers
+            text, says_close = text_of(answer, defaults), CLOSE in answer.headers
             PushProtocol._known = (answer, defaults, text, says_close)
         if push.keep_alive and not says_close:
             transport.write(text)
@@ -309,7 +309,7 @@ class PushProtocol(HttpToolsProtocol):
         body = msg.encode("ascii")
         kind = (b"content-type", b"text/plain; charset=utf-8")
         answer = Answer(400, [kind, CLOSE, *SECURITY_HEADERS], body)
-        self.transport.write(_text(answer, self.server_state.default_headers))
+        self.transport.write(text_of(answer, self.server_state.default_headers))
         self.transport.close()
 
     # An answer that is not read.
@@ -383,7 +383,7 @@ class PushProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def _text(answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
+def text_of(answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
     """Return *answer* as it is sent, with uvicorn's *defaults*."""
     length = (b"content-length", str(len(answer.body)).encode())
     lines = [b"%b: %b\r\n" % each for each in (*defaults, length, *answer.headers)]

@@ -195,6 +195,11 @@ class PushDoor:
             more.append(_BEARER)
         return self._answer(headers, status, _JSON, _listing("errors", refused.faults), *more)
 
+    def stop(self, headers: Sequence[Header]) -> Answer:
+        """Return the answer to a push that has not come whole when the service stops."""
+        answer = self._retry(headers, Reason.STOPPING)
+        return answer._replace(headers=[*answer.headers, CLOSE])
+
     def _retry(self, headers: Sequence[Header], reason: Reason, seconds: float = 0.0) -> Answer:
         """Count a push that is not stored and may be sent again, and return the answer to it."""
         is_limit = reason in LIMITS

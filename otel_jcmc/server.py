@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import uvicorn
 
+from otel_jcmc.ending import EndingProtocol
 from otel_jcmc.listening import Certificate
-from otel_jcmc.protocol import PushProtocol
 
 # What a peer may take to say goodbye in TLS, which many never do.
 GOODBYE_SECONDS: Final = 5.0
@@ -40,6 +40,6 @@ class Server(uvicorn.Server):
         ]
         self.started = True
 
-    def _make_protocol(self) -> PushProtocol:
+    def _make_protocol(self) -> EndingProtocol:
         """Return the protocol of one more connection."""
-        return PushProtocol(self.config, self.server_state, {})
+        return EndingProtocol(self.config, self.server_state, {})
