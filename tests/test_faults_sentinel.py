@@ -43,7 +43,7 @@ class Ensemble(NamedTuple):
 
 @pytest.fixture
 def ensemble(short_path: Path) -> Iterator[Ensemble]:
-    """Return a master with a replica, and two Sentinels of which one is enough."""
+    """Return a master with a replica, and three Sentinels, of which two can do without one."""
     secret = (
         "--requirepass",
         "secret",
@@ -62,7 +62,7 @@ def ensemble(short_path: Path) -> Iterator[Ensemble]:
         sentinel down-after-milliseconds {MASTER} 500
         sentinel failover-timeout {MASTER} 3000
     """
-    sentinels = [RedisServer(short_path / f"s{n}", sentinel=config) for n in range(2)]
+    sentinels = [RedisServer(short_path / f"s{n}", sentinel=config) for n in range(3)]
     running = [master, replica, *sentinels]
     try:
         for each in running:

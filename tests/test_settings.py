@@ -716,7 +716,14 @@ def test_every_secret_may_be_in_a_file() -> None:
             {"REDIS_URL": "redis://a:hunter2@h"},
             "REDIS_URL and REDIS_URL_FILE are both given: one is wanted",
         ),
-        (b"http://:hunter2@h", {}, "REDIS_URL must start with one of redis://, rediss://, unix://"),
+        (
+            b"http://:hunter2@h",
+            {},
+            (
+                "REDIS_URL must start with one of redis://, rediss://, unix://,"
+                " redis+sentinel://, rediss+sentinel://"
+            ),
+        ),
     ],
 )
 def test_a_secret_that_cannot_be_had_is_one_line(
