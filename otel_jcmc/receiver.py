@@ -77,14 +77,6 @@ Reply = Callable[[Answer], None]
 Authorise = Callable[[Sequence[Header], Report], str]
 
 
-class _Sender(NamedTuple):
-    """Whom to answer: headers of the request, key of the address, and where the answer goes."""
-
-    headers: Sequence[Header]
-    address: str
-    reply: Reply
-
-
 class PushDoor:
     """
     The push endpoint: `take` for who has read a whole request, else an ASGI callable.
@@ -148,12 +140,18 @@ class PushDoor:
         except StoreUnavailable as away:
             reply(self._retry(headers, away.reason))
         else:
-            sender = _Sender(headers, address, reply)
-            self._store.submit(write, partial(self._settle, sender, report.dropped))
+            settle = partial(self._settle, headers, address, report.dropped, reply)
+            self._store.submit(write, settle)
 
-    def _settle(self, sender: _Sender, dropped: list[Fault], stored: Stored | Exception) -> None:
+    def _settle(
+        self,
+        headers: Sequence[Header],
+        address: str,
+        dropped: list[Fault],
+        reply: Reply,
+        stored: Stored | Exception,
+    ) -> None:
         """Answer a push that Redis has handled, or has not."""
-        headers, address, reply = sender
         if stored is Stored.JOINED:
             stored = Stored.STORED
             self._limits.note_newcomer(address)
@@ -162,14 +160,15 @@ class PushDoor:
             # The same object each time, so that who sends it may keep its bytes.
             reply(self._ok if self._cors.headers else self._answer(headers, 200, _TEXT, b"OK"))
         elif isinstance(stored, Stored):
-            reply(self._accept(sender, stored, dropped))
+            reply(self._accept(headers, address, dropped, stored))
         else:
             told = stored.reason if isinstance(stored, StoreUnavailable) else None
             reply(self._retry(headers, told or Reason.STORE_UNAVAILABLE))
 
-    def _accept(self, sender: _Sender, stored: Stored, dropped: list[Fault]) -> Answer:
+    def _accept(
+        self, headers: Sequence[Header], address: str, dropped: list[Fault], stored: Stored
+    ) -> Answer:
         """Return the answer to a push that Redis has handled, with something to say."""
-        headers, address, _ = sender
         if reason := _NEWCOMERS_REFUSED.get(stored):
             self._telemetry.suppressed[reason] += 1
             seconds = self._limits.seconds_to_join(address, monotonic())
