@@ -3,7 +3,7 @@ The SDK's OTLP exporters, as we use them.
 
 `make_exporter` returns the SDK's own exporter, which reads endpoint, headers, TLS, time-out and
 compression from the standard `OTEL_EXPORTER_OTLP_*` variables. Called by exporter.py in its own
-process, and by app.py for our own metrics.
+process, and by service.py for our own metrics.
 
 Source: OpenTelemetry protocol exporter specification, protocol/exporter.md.
 """

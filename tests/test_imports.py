@@ -56,6 +56,7 @@ ORDER = [
     "openapi",
     "routes",
     "settings",
+    "service",
     "app",
     "listening",
     "protocol",
@@ -71,7 +72,7 @@ ORDER = [
 ]
 
 MAY_SEE = {
-    "otel_jcmc.settings": {"app", "generate", "__init__", "__main__"},
+    "otel_jcmc.settings": {"app", "service", "generate", "__init__", "__main__"},
     "redis": {"link", "store"},
     "hiredis": {"link"},
     "opentelemetry": {
@@ -82,7 +83,7 @@ MAY_SEE = {
         "otlp_points",
         "telemetry",
         "exporter",
-        "app",
+        "service",
     },
     "prometheus_client": {"telemetry", "scrape", "routes"},
     "fastapi": {"routes"},

@@ -200,7 +200,7 @@ def test_a_callback_that_raises_is_logged_once_per_change(
 
 def test_a_broken_gauge_is_seen_by_who_scrapes() -> None:
     """The application shares the provider's count with its own metrics."""
-    from otel_jcmc.app import Service
+    from otel_jcmc.service import Service
     from otel_jcmc.settings import Settings
 
     parts = Service(Settings())

@@ -1,0 +1,176 @@
+"""
+The parts behind the routes, and their life: the store, the scrape, the OTLP process, the checks.
+
+Made by app.py. Nothing is opened or started before `running` is entered, which is the application's
+lifespan.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+from otel_jcmc import enrich
+from otel_jcmc.access import Callers
+from otel_jcmc.embedded import EmbeddedStore
+from otel_jcmc.exporter import ExporterProcess
+from otel_jcmc.faults import StoreCannotStart, StoreUnavailable
+from otel_jcmc.gauges import declare
+from otel_jcmc.limits import Limits
+from otel_jcmc.otlp import WatchedExporter, make_exporter
+from otel_jcmc.provider import GaugeProvider
+from otel_jcmc.scrape import Scraper
+from otel_jcmc.settings import Settings, names_of
+from otel_jcmc.store import Store
+from otel_jcmc.telemetry import Telemetry, make_resource
+
+if TYPE_CHECKING:
+    from otel_jcmc.push_token import PushTokens
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS: Final = 5.0
+LAST_EXPORT_MS: Final = 2_000
+
+
+class Service:
+    """The parts behind the routes, and their life."""
+
+    def __init__(self, settings: Settings, embedded: EmbeddedStore | None = None) -> None:
+        """Make the parts; nothing is opened or started yet."""
+        self._settings = settings
+        self._instance_id = str(uuid.uuid4())
+        self._embedded: EmbeddedStore | None = None
+        self.push_tokens: PushTokens | None = None
+        if settings.redis_url:
+            self.redis_url = settings.redis_url.get_secret_value()
+        else:
+            self._embedded = embedded or EmbeddedStore(settings.embedded_dir)
+            self.redis_url = self._embedded.url
+        self.telemetry = Telemetry(
+            make_resource(settings.service_name, settings.resource_attributes, self._instance_id)
+        )
+        self.store = Store(
+            self.redis_url,
+            settings.key_prefix,
+            settings.limit_participants,
+            settings.limit_conference_participants,
+            self.telemetry.record_batch,
+        )
+        self.limits = _limits(settings)
+        provider = GaugeProvider()
+        provider.errors = self.telemetry.callback_errors
+        declare(provider.get_meter("otel_jcmc"), settings.naming, settings.metrics_prefix)
+        self.scraper = Scraper(self.store, provider, self.telemetry)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start what runs beside the requests, and stop it in the other order."""
+        async with AsyncExitStack() as stack:
+            if self._embedded:
+                _refuse_workers()
+                self._embedded.start()
+                stack.callback(self._embedded.stop)
+            stack.push_async_callback(self.store.close)
+            with suppress(StoreUnavailable):
+                await self.store.ping()
+            if self.push_tokens:
+                stack.push_async_callback(self.push_tokens.close)
+                await self.push_tokens.start()
+            checking = asyncio.create_task(self._check())
+            stack.callback(checking.cancel)
+            if "otlp" in self._settings.metrics_exporter:
+                await self._start_otlp(stack)
+            await asyncio.to_thread(enrich.warm)
+            yield
+
+    async def _check(self) -> None:
+        """Ask the store for a sign of life now and then; an embedded one that died starts again."""
+        while True:
+            if self._embedded and not self._embedded.is_running:
+                log.error("store: the embedded server died; starting it again, empty")
+                with suppress(StoreCannotStart):
+                    self._embedded.restart()
+            with suppress(StoreUnavailable):
+                await self.store.count()
+            self.telemetry.store_up = bool(self.store.up)
+            self.limits.refusals.look()
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _start_otlp(self, stack: AsyncExitStack) -> None:
+        """Start the exporter's process, and the export of our own metrics in this one."""
+        settings = self._settings
+        # The environment's endpoint is the SDK's to read; one of a host's own settings is ours.
+        is_told = any(name in os.environ for name in names_of("otlp_endpoint"))
+        own = await asyncio.to_thread(
+            make_exporter,
+            settings.otlp_protocol,
+            settings.otlp_timeout_ms / 1000,
+            None if is_told else settings.otlp_endpoint,
+        )
+        environ = settings.to_environ() | {
+            "REDIS_URL": self.redis_url,
+            "JCMC_INSTANCE_ID": self._instance_id,
+            # It reads what is stored, and needs no key.
+            "JCMC_PRIVACY": "none",
+            "JCMC_PRIVACY_KEY": "",
+        }
+        exporter = ExporterProcess(os.environ | environ, self._note_export)
+        exporter.start()
+        stack.push_async_callback(exporter.stop)
+        self.telemetry.add_reader(
+            PeriodicExportingMetricReader(
+                WatchedExporter(own, "our own metrics"),
+                settings.export_interval_ms,
+                settings.export_timeout_ms,
+            )
+        )
+        stack.push_async_callback(asyncio.to_thread, self.telemetry.shut_down, LAST_EXPORT_MS)
+
+    def _note_export(self, report: dict[str, Any]) -> None:
+        """Count what the exporter's process tells of one export."""
+        if "outcome" in report:
+            self.telemetry.record_export("otlp", report["outcome"], report["seconds"])
+        # None with Redis away, or when another replica pushes: absent beats stale.
+        self.telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
+
+
+def _limits(settings: Settings) -> Limits:
+    """Return the limits that this process keeps by itself."""
+    said = False
+
+    def say_unknown() -> None:
+        nonlocal said
+        if not said:
+            log.warning(
+                "limits: those by address do not count private callers without a forwarded header:"
+                " they may be a proxy; set JCMC_TRUSTED_PROXIES, and let it send X-Forwarded-For"
+            )
+        said = True
+
+    return Limits(
+        Callers(settings.trusted_proxies, say_unknown),
+        settings.limit_address_pushes,
+        settings.limit_participant_pushes,
+        settings.limit_address_newcomers,
+    )
+
+
+def _refuse_workers() -> None:
+    """
+    Refuse to start one embedded store for each of several workers, who would each show a part.
+
+    Raises:
+        StoreCannotStart: this process is a worker of another one.
+    """
+    if multiprocessing.parent_process() is not None:
+        raise StoreCannotStart(
+            "the embedded store is for one process and this is one of several workers:"
+            " set REDIS_URL, and all of them share one Redis"
+        )
