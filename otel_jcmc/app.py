@@ -16,7 +16,7 @@ from otel_jcmc.connections import Bounds, Connections
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.privacy import Privacy, Treatment
 from otel_jcmc.push import PushParser
-from otel_jcmc.receiver import Authorise, PushDoor
+from otel_jcmc.receiver import PUSH_PATH, Authorise, PushDoor
 from otel_jcmc.routes import (
     Receiver,
     client_routes,
@@ -53,6 +53,8 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     privacy = _privacy(settings)
     rules = make_rules(settings.limit_label_characters, settings.limit_transports, privacy.dropped)
     app.rules = rules
+    wants_token = {PUSH_PATH: settings.push_auth != "none", "/metrics": settings.scrape_token}
+    app.guarded = [path for path, is_wanted in wants_token.items() if is_wanted]
     app.push_door = PushDoor(
         service.store,
         service.telemetry,

@@ -247,28 +247,41 @@ def _push(rules: Rules) -> Schema:
     }
 
 
-# By path: what its GET answers, and the headers that it reads.
-_ROUTES: Final[dict[str, tuple[Schema, Iterable[Schema]]]] = {
-    "/": ({"200": _answer("It is up.", _TEXT)}, ()),
-    "/-/healthy": ({"200": _answer("It is up.", _TEXT)}, ()),
-    "/-/ready": (
+def _token() -> Schema:
+    """Return the schema of a push token."""
+    token = {"type": "string", "description": "For the header of a push, or its body's `token`."}
+    life = {"type": "integer", "minimum": 1, "description": "Seconds for which it is good."}
+    return _object({"token": token, "expires_in": life}, required=["token", "expires_in"])
+
+
+_PUSH_TOKEN: Final = (
+    {
+        "200": {"description": "A token.", "content": {_JSON: {"schema": _token()}}},
+        "403": _refused("No origin is said, or none that is allowed."),
+        "503": _later("Not to be had now; to be asked for again after Retry-After."),
+    },
+    (_header("Origin", "Of the page that asks, as browsers say it."),),
+)
+_GZIP: Final = _header("Accept-Encoding", "gzip, or nothing.")
+# By method and path: the answers, and the headers that count.
+_ROUTES: Final[dict[tuple[str, str], tuple[Schema, Iterable[Schema]]]] = {
+    ("get", "/"): ({"200": _answer("It is up.", _TEXT)}, ()),
+    ("get", "/-/healthy"): ({"200": _answer("It is up.", _TEXT)}, ()),
+    ("get", "/-/ready"): (
         {
             "200": _answer("It takes pushes.", _TEXT),
             "503": _answer("Redis does not answer.", _TEXT),
         },
         (),
     ),
-    "/client-file": (
+    ("get", "/client-file"): (
         {
             "200": _answer("The browser's file.", "text/javascript"),
             "304": _answer("The one that the asker has is good."),
         },
-        (
-            _header("If-None-Match", "The tag of the file that the asker has."),
-            _header("Accept-Encoding", "gzip, or nothing."),
-        ),
+        (_header("If-None-Match", "The tag of the file that the asker has."), _GZIP),
     ),
-    "/metrics": (
+    ("get", "/metrics"): (
         {
             "200": _answer("The exposition.", _TEXT, "application/openmetrics-text"),
             "401": _answer("A token is wanted.", _TEXT),
@@ -276,19 +289,33 @@ _ROUTES: Final[dict[str, tuple[Schema, Iterable[Schema]]]] = {
             "404": _answer("OTEL_METRICS_EXPORTER does not name prometheus.", _TEXT),
         },
         (
-            _header("Accept-Encoding", "gzip, or nothing."),
+            _GZIP,
             _header("X-Forwarded-For", "Who a proxy says that it asks for."),
             _header("Forwarded", "The same by RFC 7239."),
         ),
     ),
+    ("post", "/push-token"): _PUSH_TOKEN,
+    ("post", "/metrics/push-token"): _PUSH_TOKEN,
 }
 
 
-def described(document: Schema, rules: Rules) -> Schema:
-    """Return FastAPI's *document* with what it can't know; pushes are checked by *rules*."""
+def described(document: Schema, rules: Rules, guarded: Iterable[str]) -> Schema:
+    """
+    Return FastAPI's *document* with what it can't know.
+
+    Pushes are checked by *rules*; *guarded* are the paths that want a bearer token.
+    """
     paths = document["paths"]
-    for path, (answers, headers) in _ROUTES.items():
+    for (method, path), (answers, headers) in _ROUTES.items():
         if path in paths:
-            paths[path]["get"] |= {"responses": answers, "parameters": [*headers]}
+            paths[path][method] |= {"responses": answers, "parameters": [*headers]}
     paths[PUSH_PATH] = _push(rules)
+    if guarded:
+        document["components"] = {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}
+        }
+    for path in guarded:
+        # A push may have it in its body, where a header can't be sent.
+        is_push = path == PUSH_PATH
+        paths[path]["post" if is_push else "get"]["security"] = [{"token": []}, *[{}] * is_push]
     return document

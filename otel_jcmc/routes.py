@@ -19,7 +19,7 @@ from otel_jcmc import __version__, receiver
 from otel_jcmc.access import SECURITY_HEADERS, Cors, Door, Header, Refusal
 from otel_jcmc.checks import make_rules
 from otel_jcmc.client_file import ClientFile
-from otel_jcmc.faults import Fault, PushRefused, Reason, StoreUnavailable
+from otel_jcmc.faults import Fault, PushRefused, StoreUnavailable
 from otel_jcmc.scrape import Scraper
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import ACCEPTED, FAILED, REFUSED
@@ -111,12 +111,8 @@ def push_token_routes(
         response.raw_headers += cors.preflight(request.headers.raw, b"POST")
         return response
 
-    described: dict[int | str, dict[str, Any]] = {
-        403: {"description": f"no origin, or none that is allowed: `{Reason.ORIGIN_NOT_ALLOWED}`"},
-        503: {"description": "not to be had now, to be asked for again after Retry-After"},
-    }
     for path in PUSH_TOKEN_PATHS:
-        router.post(path, responses=described)(push_token)
+        router.post(path)(push_token)
         router.options(path, include_in_schema=False)(preflight)
     return router
 
@@ -196,12 +192,14 @@ class Receiver(FastAPI):
         admin_port: the local port that answers what is not for browsers, and nothing else; None
             when every port answers all.
         rules: by which pushes are checked, for the OpenAPI document.
+        guarded: paths that want a bearer token, for it too.
     """
 
     push_door: Any = None
     connections: Any = None
     admin_port: int | None = None
     rules = make_rules()
+    guarded: Sequence[str] = ()
 
     def is_admin(self, server: tuple[str, int | None] | None) -> bool:
         """Say whether *server*, our end of a connection, is the port for what no browser asks."""
@@ -230,7 +228,7 @@ class Receiver(FastAPI):
             from otel_jcmc.openapi import described
 
             made = get_openapi(title=self.title, version=self.version, routes=self.routes)
-            self.openapi_schema = described(made, self.rules)
+            self.openapi_schema = described(made, self.rules, self.guarded)
         return self.openapi_schema
 
 

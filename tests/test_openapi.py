@@ -25,6 +25,7 @@ from otel_jcmc.app import create_app
 from otel_jcmc.catalogue import METRICS
 from otel_jcmc.checks import make_rules
 from otel_jcmc.openapi import push_schema
+from otel_jcmc.routes import Receiver
 from otel_jcmc.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("openapi")
@@ -32,6 +33,14 @@ pytestmark = pytest.mark.xdist_group("openapi")
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 GOLDEN = Path(__file__).parent / "golden"
 MAX_ANSWER_BYTES = 4096
+ORIGIN = "https://meet.example.org"
+SCRAPE_TOKEN = "a-token-for-who-scrapes-it"
+GUARDS = {
+    "JCMC_PUSH_AUTH": "token",
+    "JCMC_CORS_ALLOWED_ORIGINS": ORIGIN,
+    "JCMC_SCRAPE_TOKEN": SCRAPE_TOKEN,
+    "ALLOW_PRIVATE_SCRAPE_ONLY": "false",
+}
 # Not the push's fault: they came in an order that is another's.
 OVERTAKEN = {"superseded", "session_ended"}
 
@@ -42,6 +51,14 @@ def asked() -> Iterator[Service]:
         before = service.log.read_text()
         yield service
         assert service.push(push_body()).status == 200
+        assert service.log.read_text() == before
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Service]:
+    with running(**GUARDS) as service:
+        before = service.log.read_text()
+        yield service
         assert service.log.read_text() == before
 
 
@@ -167,20 +184,30 @@ def test_who_must_come_back_hears_when(document: Any) -> None:
 # The service, asked by the document
 
 
-def described() -> Any:
-    """Return the application's document for Schemathesis; the service's is the same."""
+def described(application: Receiver) -> Any:
+    """Return the document of an *application* for Schemathesis; its service's is the same."""
     load_all_checks()
     generation = {"max-examples": EXAMPLES, "database": "none", "deterministic": EXAMPLES < 100}
-    config = schemathesis.Config.from_dict({"generation": generation})
-    return schemathesis.openapi.from_dict(APPLICATION.openapi(), config=config)
+    auth = {"openapi": {"token": {"bearer": SCRAPE_TOKEN}}} if application.guarded else {}
+    config = schemathesis.Config.from_dict({"generation": generation, "auth": auth})
+    return schemathesis.openapi.from_dict(application.openapi(), config=config)
 
 
-APPLICATION = create_app(Settings(_env_file=None))
-schema = described()
+def application(**environ: str) -> Receiver:
+    """Return the service as it is with *environ*."""
+    named: dict[str, Any] = dict(environ)
+    return create_app(Settings(_env_file=None, **named))
 
 
-def test_the_document_is_the_services(document: Any) -> None:
-    assert document == json.loads(json.dumps(APPLICATION.openapi()))
+OPEN = application()
+GUARDED = application(**GUARDS)
+schema = described(OPEN)
+guarded_schema = described(GUARDED).include(path=["/metrics", "/push-token", "/metrics/push"])
+
+
+def test_the_document_is_the_services(document: Any, guarded: Service) -> None:
+    assert document == json.loads(json.dumps(OPEN.openapi()))
+    assert guarded.get("/openapi.json").json() == json.loads(json.dumps(GUARDED.openapi()))
 
 
 @schema.parametrize()  # type: ignore[untyped-decorator]
@@ -195,6 +222,24 @@ def test_the_service_does_what_its_document_says(asked: Service, case: Any) -> N
         additional_checks=[short, *([whole_or_told] if is_push else [])],
         excluded_checks=[negative_data_rejection] if is_push else [],
     )
+
+
+@guarded_schema.parametrize()  # type: ignore[untyped-decorator]
+def test_a_guarded_service_does_what_its_document_says(guarded: Service, case: Any) -> None:
+    """With a token for scraping, and without one for pushes, which are all turned away."""
+    is_push = case.operation.label == "POST /metrics/push"
+    case.call_and_validate(
+        guarded.url,
+        additional_checks=[short],
+        excluded_checks=[negative_data_rejection] if is_push else [],
+    )
+
+
+def test_what_a_guarded_service_wants_is_in_its_document(guarded: Service) -> None:
+    paths = guarded.get("/openapi.json").json()["paths"]
+    assert paths["/metrics"]["get"]["security"] == [{"token": []}]
+    assert paths["/metrics/push"]["post"]["security"] == [{"token": []}, {}]
+    assert paths["/push-token"]["post"]["responses"].keys() == {"200", "403", "503"}
 
 
 def short(_context: Any, response: Any, _case: Any) -> None:

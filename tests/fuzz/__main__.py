@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fuzz.engine import Target
 
 # Of 200,000 pushes, so many of the others.
-SHARES = {"push": 1.0, "stored": 0.25, "agent": 0.25, "forwarded": 0.25, "accept": 0.25}
-WIRE = {"http": 0.1, "road": 0.025}
+SHARES = {"push": 1.0, "stored": 0.25, "agent": 0.1, "forwarded": 0.1, "accept": 0.1}
+WIRE = {"http": 0.05, "road": 0.025}
 
 
 def main() -> int:

@@ -35,7 +35,10 @@ logging.getLogger("otel_jcmc").setLevel(logging.CRITICAL)
 
 # Who asks
 
-PEERS = ("127.0.0.1", "10.1.2.3", "203.0.113.9", "::1", "2001:db8::1", "")
+# Of CPU for a request's headers of MAX_HEADER_BYTES.
+MAX_HEADER_SECONDS = 0.1
+MAX_HEADER_BYTES = 16 * 1024
+PEERS = ("127.0.0.1", "203.0.113.9", "fd00::1")
 _ADDRESS = re.compile(r"[0-9a-fA-F:.]{2,45}")
 
 

@@ -29,13 +29,14 @@ class Target(NamedTuple):
     What is tried.
 
     `check` raises if an input breaks it, and returns the seconds that it took, at most
-    `max_seconds`.
+    `max_seconds`; no input is made that is longer than `max_bytes`.
     """
 
     check: Callable[[bytes], float]
     seeds: Callable[[], list[bytes]]
     mutate: Callable[[bytes, Random, Sequence[bytes]], bytes]
     max_seconds: float = MAX_SECONDS
+    max_bytes: int = 64 * 1024
 
 
 class Tally:
@@ -93,7 +94,8 @@ def run(name: str, target: Target, inputs: int, seed: int, *, is_silent: bool = 
     for data in seeds:
         tally.take(target, data)
     while tally.done < inputs:
-        tally.take(target, target.mutate(chance.choice(seeds), chance, seeds))
+        made = target.mutate(chance.choice(seeds), chance, seeds)
+        tally.take(target, made[: target.max_bytes])
     return tally
 
 
@@ -110,7 +112,7 @@ def guided(name: str, target: Target, inputs: int, seed: int) -> None:
         except AssertionError as error:
             print(error, flush=True)
             os._exit(1)
-        if tally.done == inputs:
+        if tally.done == inputs + len(seeds):
             tally.say("  in the end")
 
     def mutated(data: bytes, max_size: int, number: int) -> bytes:
@@ -119,13 +121,19 @@ def guided(name: str, target: Target, inputs: int, seed: int) -> None:
             return bytes(atheris.Mutate(data, max_size))
         return target.mutate(data, chance, seeds)[:max_size]
 
+    for each in seeds:
+        one(each)  # also those that are too long to go on from
     with tempfile.TemporaryDirectory() as folder:
         for number, each in enumerate(seeds):
             Path(folder, f"{number:05}").write_bytes(each)
-        # libFuzzer reads the seeds first, each of which is an input.
         options = [
-            *(f"-runs={inputs}", f"-seed={seed or 1}", "-max_len=65536", "-len_control=0"),
-            *("-timeout=30", "-rss_limit_mb=4096", f"-artifact_prefix={BROKEN}/{name}-"),
+            *(f"-runs={inputs}", f"-seed={seed or 1}", f"-max_len={target.max_bytes}"),
+            *(
+                "-len_control=0",
+                "-timeout=30",
+                "-rss_limit_mb=4096",
+                f"-artifact_prefix={BROKEN}/{name}-",
+            ),
         ]
         BROKEN.mkdir(parents=True, exist_ok=True)
         atheris.Setup([sys.argv[0], *options, folder], one, custom_mutator=mutated)

@@ -1,6 +1,6 @@
 """What is tried in this process, by name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from fuzz import corpus, edges, mutations, push
@@ -18,14 +18,16 @@ def _seeds(target: str, known: Sequence[bytes]) -> list[bytes]:
     return [*known, *corpus.found(target)]
 
 
+def _header(name: str, check: Callable[[bytes], float], known: Sequence[bytes]) -> Target:
+    """Return the target of a header."""
+    limits = (edges.MAX_HEADER_SECONDS, edges.MAX_HEADER_BYTES)
+    return Target(check, lambda: _seeds(name, known), edges.mutate, *limits)
+
+
 TARGETS = {
     "push": Target(push.check, corpus.pushes, _mutate_push),
     "stored": Target(edges.check_stored, lambda: _seeds("stored", edges.stored()), edges.mutate),
-    "agent": Target(
-        edges.check_user_agent, lambda: _seeds("agent", edges.USER_AGENTS), edges.mutate
-    ),
-    "forwarded": Target(
-        edges.check_forwarded, lambda: _seeds("forwarded", edges.FORWARDED), edges.mutate
-    ),
-    "accept": Target(edges.check_accept, lambda: _seeds("accept", edges.ACCEPTS), edges.mutate),
+    "agent": _header("agent", edges.check_user_agent, edges.USER_AGENTS),
+    "forwarded": _header("forwarded", edges.check_forwarded, edges.FORWARDED),
+    "accept": _header("accept", edges.check_accept, edges.ACCEPTS),
 }
