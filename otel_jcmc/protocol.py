@@ -16,6 +16,7 @@ protocol and bounds.
 from asyncio import BaseTransport, TimerHandle
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -229,8 +230,8 @@ class PushProtocol(HttpToolsProtocol):
 
     def _expect_within(self, seconds: float, late: Callable[[], None]) -> None:
         """Call *late* in *seconds*, unless that is waited for already; 0 waits for ever."""
-        if self._late_timer is None and seconds:
-            self._late_timer = self.loop.call_later(seconds, late)
+        if self._late_timer is None:
+            self._late_timer = self.loop.call_later(seconds or inf, late)
 
     def _in_time(self) -> None:
         """Wait no longer: what was expected has come."""

@@ -9,7 +9,7 @@ from otel_jcmc.app import create_app
 from otel_jcmc.settings import Settings
 
 # What browsers ask for: everything else is for nobody outside.
-PUBLIC = {"/metrics/push", "/push-token", "/client-file"}
+PUBLIC = {"/metrics/push", "/metrics/push-token", "/push-token", "/client-file"}
 
 
 def every_path() -> set[str]:

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -78,6 +79,20 @@ def test_a_push_to_the_other_port_is_not_stored(split: Service) -> None:
     answer = request(f"{split.admin_url}/metrics/push", push_body("elsewhere", "elsewhere"))
     assert answer.status == 404
     assert "elsewhere" not in request(f"{split.admin_url}/metrics").body
+
+
+def test_tokens_to_push_with_are_had_on_the_port_for_browsers(short_path: Path) -> None:
+    pages = {"origin": "https://meet.example.org"}
+    with Service(
+        short_path,
+        JCMC_ADMIN_PORT="0",
+        JCMC_PUSH_AUTH="token",
+        JCMC_CORS_ALLOWED_ORIGINS=pages["origin"],
+    ) as service:
+        for path in ("/push-token", "/metrics/push-token"):
+            asked: dict[str, Any] = {"method": "POST", "headers": pages}
+            assert "token" in request(service.url + path, **asked).json()
+            assert request(service.admin_url + path, **asked).status == 404
 
 
 def test_what_is_not_there_is_answered_as_anything_else_that_is_not_there(split: Service) -> None:

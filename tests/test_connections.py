@@ -323,6 +323,17 @@ def test_a_busy_crowd_goes_on_and_newcomers_are_refused_until_there_is_room(
     assert cut(small, "refused") >= 1
 
 
+def test_with_all_limits_off_a_push_in_pieces_is_stored(short_path: Path) -> None:
+    parts = ("CONNECTIONS", "HEAD_BYTES", "HEAD_SECONDS", "BODY_SECONDS", "ANSWER_SECONDS")
+    off = dict.fromkeys([f"JCMC_LIMIT_{part}" for part in parts], "0")
+    with Service(short_path, **off) as service, connect(service) as wire:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        whole = push("pieces", f"X-Long: {'x' * 70_000}")
+        for start in range(0, len(whole), 7_001):
+            wire.sendall(whole[start : start + 7_001])
+        assert wire.recv(4096).endswith(b"OK")
+
+
 # Descriptors
 
 

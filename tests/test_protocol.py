@@ -451,6 +451,16 @@ def test_with_the_limits_off_head_and_body_have_any_time(
     assert wire.written.endswith(b"OK")
 
 
+def test_with_the_limits_off_who_expects_a_word_gets_it_once(
+    unlimited: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    _, wire, protocol, _ = unlimited
+    whole = request(b"{}", "Expect: 100-continue")
+    for sent in (whole[:-2], b"{", b"}"):
+        protocol.data_received(sent)
+    assert wire.written == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
 def test_with_the_limits_off_a_silent_connection_is_idle(
     unlimited: tuple[Clock, Wire, PushProtocol, Door],
 ) -> None:
