@@ -476,6 +476,13 @@ def test_of_several_keys_the_one_that_is_named_counts(tmp_path: Path) -> None:
     assert reason(tokens, token(rsa_key(), "RS256", kid="c")) is Reason.TOKEN_INVALID
 
 
+def test_a_set_may_hold_keys_of_both_kinds_and_tokens_no_name(tmp_path: Path) -> None:
+    both = jwks(jwk(rsa_key(), "RS256"), jwk(ec_key(), "ES256"))
+    tokens = made(by(tmp_path / "a", jwks_keys, both))
+    assert owner(tokens, token(rsa_key(), "RS256"))
+    assert owner(tokens, token(ec_key(), "ES256"))
+
+
 def test_a_key_that_is_alone_needs_no_name() -> None:
     """Jitsi's own head names one, which Prosody finds its file by."""
     keys = key_of_setting(public_pem(rsa_key()))
@@ -705,6 +712,24 @@ def test_anybody_else_is_refused_and_counted_by_reason(
     assert answer.headers["www-authenticate"] == ("Bearer" if status == 401 else None)
     assert answer.headers["retry-after"] is None
     assert jitsi.own(series) == before + 1
+
+
+def test_a_participant_belongs_to_the_user_who_pushed_first(jitsi: Service, room: str) -> None:
+    """Of the same conference, which the token alone would let push for everybody in it."""
+
+    def as_user(user: str | None, participant: str = "one", **claim: Any) -> Answer:
+        context = {"user": {"id": user}} if user else None
+        text = token(room=room, context=context, **claim)
+        return push(jitsi, text, participant=participant, conference=room)
+
+    assert as_user("ada").body == "OK"
+    assert as_user("ada", exp=LATER).body == "OK"
+    taken = (403, [{"field": "token", "reason": "participant_taken"}])
+    assert refused(as_user("eve")) == taken
+    assert refused(as_user(None)) == taken
+    assert as_user("eve", participant="two").body == "OK"
+    seen = [each.value for each in scraped(jitsi) if each.labels.get("roomname") == room]
+    assert len(seen) == 26
 
 
 def test_without_a_token_nobody_pushes(jitsi: Service) -> None:

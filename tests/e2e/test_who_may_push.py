@@ -5,13 +5,15 @@ No page is told that it may not: the client says nothing, only the browser itsel
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import jwt
 import pytest
-from e2e.meeting import Seat, recorded, running_site, taken_seat
+from e2e.meeting import HERE, Seat, recorded, running_site, taken_seat
+from e2e.nginx import fenced, running_nginx
 from e2e.parts import free_port
 from harness import Service, eventually, push_body
 from playwright.sync_api import Browser
@@ -115,6 +117,48 @@ def test_another_site_can_do_nothing_with_a_token_that_it_has_got(
 def body_with(token: str) -> str:
     """Return the body of a push with *token* in it, which needs no preflight."""
     return json.dumps(push_body("eve00003", token=token))
+
+
+def test_behind_nginx_as_the_docs_have_it_the_pages_own_origin_may_push(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Page and collector are one origin there, which the browser says all the same."""
+    folder = tmp_path_factory.mktemp("nginx-push-auth")
+    upstream, locations = fenced("README.md", "nginx")
+    before, only, commented = locations.partition("# Only with JCMC_PUSH_AUTH=token:\n")
+    assert only
+    locations = before + re.sub("^#", "", commented, flags=re.MULTILINE)
+    assert "\nlocation = /metrics-collector/push-token {" in locations
+    (folder / "meeting").write_text(
+        '<!doctype html><title>meeting</title><script src="/meeting.js"></script>'
+        '<script src="/metrics-collector/client-file" async></script>'
+    )
+    (folder / "meeting.js").write_bytes((HERE / "meeting.js").read_bytes())
+    (folder / "elsewhere").write_text("<!doctype html><title>elsewhere</title>")
+    port = free_port()
+    meet = f"http://127.0.0.1:{port}"
+    with Service(
+        folder / "service",
+        PUSH_URL=f"{meet}/metrics-collector/push",
+        JCMC_CLIENT_JITTER="0",
+        JCMC_PUSH_AUTH="token",
+        JCMC_CORS_ALLOWED_ORIGINS=meet,
+    ) as service:
+        http = f"""
+            {upstream.replace("127.0.0.1:3000", service.url.removeprefix("http://"))}
+            server {{
+                listen 127.0.0.1:{port};
+                root {folder};
+                location / {{ try_files $uri =404; }}
+                {locations}
+            }}"""
+        with running_nginx(folder, http, port), taken_seat(browser, meet) as ada:
+            ada.join("ada00005", "standup")
+            ada.replay(recorded("head-jvb-vp8-360", 25))
+            eventually(lambda: seen(service, "ada00005"))
+            ada.go_elsewhere()
+            eventually(lambda: not seen(service, "ada00005"), 10)
+        assert service.own('otel_jcmc_push_tokens_total{outcome="accepted",reason=""}') == 1
 
 
 @pytest.fixture
