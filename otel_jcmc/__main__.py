@@ -239,7 +239,7 @@ def check(settings: "Settings") -> int:
     """Print the settings in force, secrets hidden, and what is likely to disappoint."""
     from otel_jcmc.listening import CannotServe, load_certificate
     from otel_jcmc.privacy import describe
-    from otel_jcmc.settings import advice, name_of
+    from otel_jcmc.settings import advice, name_of, to_text
 
     for field in type(settings).model_fields:
         value = getattr(settings, field)
@@ -256,6 +256,11 @@ def check(settings: "Settings") -> int:
     except CannotServe as error:
         print(f"otel-jcmc: {error}", file=sys.stderr)
         return 1
+    if settings.push_auth == "jwt":
+        from otel_jcmc.jitsi_keys import keys_of
+
+        secret = to_text(settings.jwt_secret or "")
+        keys_of(secret, settings.jwt_public_key or "", settings.jwt_jwks_file)
     return 0
 
 

@@ -129,26 +129,18 @@ def _who_may_push(settings: Settings, service: Service, cors: Cors) -> Authorise
         from otel_jcmc.push_secret import SharedSecret
         from otel_jcmc.push_token import PushTokens
 
-        given = settings.push_token_secret
-        secret = SharedSecret(
-            service.redis_url,
-            f"{settings.key_prefix}:push-token-secret",
-            given.get_secret_value().encode() if given else b"",
-        )
-        service.push_tokens = PushTokens(secret, settings.push_token_seconds, cors.allows)
+        given = to_text(settings.push_token_secret or "")
+        key = f"{settings.key_prefix}:push-token-secret"
+        shared = SharedSecret(service.redis_url, key, given.encode())
+        service.push_tokens = PushTokens(shared, settings.push_token_seconds, cors.allows)
         return service.push_tokens
     if settings.push_auth == "jwt":
-        from otel_jcmc.jitsi_keys import Keys, jwks_keys, key_of_setting, secret_key
+        from otel_jcmc.jitsi_keys import keys_of
         from otel_jcmc.jitsi_token import JitsiTokens
 
-        if settings.jwt_secret:
-            keys = Keys(secret_key, settings.jwt_secret.get_secret_value())
-        elif settings.jwt_public_key:
-            keys = key_of_setting(settings.jwt_public_key)
-        else:
-            keys = Keys(jwks_keys, path=settings.jwt_jwks_file)
+        secret = to_text(settings.jwt_secret or "")
         return JitsiTokens(
-            keys,
+            keys_of(secret, settings.jwt_public_key or "", settings.jwt_jwks_file),
             settings.jwt_issuer,
             settings.jwt_audience,
             settings.jwt_subject,

@@ -171,11 +171,20 @@ def _public_key(verifier: Any, name: str | None = None) -> Key:
     raise KeysUnusable("a key of RSA or on the curve P-256 is wanted")
 
 
-def key_of_setting(text: str) -> Keys:
-    """Return the key that JCMC_JWT_PUBLIC_KEY has: PEM, or the path of a file with it."""
-    if text.startswith(_PEM):
-        return Keys(pem_key, text)
-    return Keys(pem_key, path=Path(text))
+def keys_of(secret: str = "", public_key: str = "", jwks_file: Path | None = None) -> Keys:
+    """
+    Return the keys that the settings name, one of the three: *public_key* is PEM or a path.
+
+    Raises:
+        KeysUnusable: there is none to be had.
+    """
+    if secret:
+        return Keys(secret_key, secret)
+    if public_key.startswith(_PEM):
+        return Keys(pem_key, public_key)
+    if public_key:
+        return Keys(pem_key, path=Path(public_key))
+    return Keys(jwks_keys, path=jwks_file)
 
 
 def _signature(path: Path | None) -> Any:

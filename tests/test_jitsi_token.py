@@ -38,7 +38,7 @@ from hypothesis import strategies as st
 from otel_jcmc import bearer, jitsi_keys
 from otel_jcmc.app import create_app
 from otel_jcmc.faults import KeysUnusable, PushRefused, Reason
-from otel_jcmc.jitsi_keys import Keys, jwks_keys, key_of_setting, secret_key
+from otel_jcmc.jitsi_keys import Keys, jwks_keys, keys_of, secret_key
 from otel_jcmc.jitsi_token import JitsiTokens, is_for
 from otel_jcmc.push import PushParser, Report
 from otel_jcmc.settings import Settings
@@ -382,11 +382,11 @@ def all_keys(folder: Path) -> dict[str, Keys]:
     (folder / "rsa.pem").write_text(public_pem(rsa_key()))
     return {
         "secret": Keys(secret_key, SECRET),
-        "rsa": key_of_setting(public_pem(rsa_key())),
-        "rsa in a line": key_of_setting(public_pem(rsa_key()).strip().replace("\n", "\\n")),
-        "rsa in a file": key_of_setting(str(folder / "rsa.pem")),
-        "rsa certificate": key_of_setting(certificate(rsa_key())),
-        "ec": key_of_setting(public_pem(ec_key())),
+        "rsa": keys_of(public_key=public_pem(rsa_key())),
+        "rsa in a line": keys_of(public_key=public_pem(rsa_key()).strip().replace("\n", "\\n")),
+        "rsa in a file": keys_of(public_key=str(folder / "rsa.pem")),
+        "rsa certificate": keys_of(public_key=certificate(rsa_key())),
+        "ec": keys_of(public_key=public_pem(ec_key())),
         "jwks of rsa": by(folder / "a", jwks_keys, jwks(jwk(rsa_key(), "RS256", kid="a"))),
         "jwks of ec": by(folder / "b", jwks_keys, jwks(jwk(ec_key(), "ES256", kid="b"))),
     }
@@ -485,7 +485,7 @@ def test_a_set_may_hold_keys_of_both_kinds_and_tokens_no_name(tmp_path: Path) ->
 
 def test_a_key_that_is_alone_needs_no_name() -> None:
     """Jitsi's own head names one, which Prosody finds its file by."""
-    keys = key_of_setting(public_pem(rsa_key()))
+    keys = keys_of(public_key=public_pem(rsa_key()))
     assert owner(made(keys), token(rsa_key(), "RS256", kid="jitsi/custom_key_name"))
 
 
@@ -551,17 +551,18 @@ def test_what_is_no_key_is_told_in_one_line_that_holds_none(
 )
 def test_a_file_without_a_key_is_told_with_its_path(path: str, line: str) -> None:
     with pytest.raises(KeysUnusable) as error:
-        key_of_setting(path)
+        keys_of(public_key=path)
     assert str(error.value) == line
 
 
+@pytest.mark.parametrize("command", ["serve", "check"])
 def test_a_service_without_a_key_does_not_start_and_says_why_in_one_line(
-    short_path: Path,
+    short_path: Path, command: str
 ) -> None:
     """Nor does the store stay behind that it began to start."""
     service = Service(short_path, JCMC_JWT_JWKS_FILE="/nowhere/jwks", **MODE)
     ended = subprocess.run(
-        [sys.executable, "-m", "otel_jcmc", "serve"],
+        [sys.executable, "-m", "otel_jcmc", command],
         cwd=short_path,
         env=service.environ,
         capture_output=True,
@@ -569,7 +570,8 @@ def test_a_service_without_a_key_does_not_start_and_says_why_in_one_line(
         timeout=30,
         check=False,
     )
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.returncode == 1
+    assert (ended.stdout == "") is (command == "serve")
     assert ended.stderr == "otel-jcmc: /nowhere/jwks: No such file or directory\n"
     left = [each for each in psutil.process_iter(["cmdline"]) if str(short_path) in str(each.info)]
     assert left == []

@@ -591,8 +591,12 @@ def test_strangers_bytes_are_refused_whatever_they_are(token: bytes) -> None:
 def test_an_application_that_mounts_us_has_the_route_too(guarded: Service) -> None:
     """By its OpenAPI document, which a host merges."""
     described = guarded.get("/openapi.json").json()["paths"]
-    assert set(described["/push-token"]["post"]["responses"]) == {"200", "403", "503"}
-    assert {"401", "403"} <= set(described["/metrics/push"]["post"]["responses"])
+    for path in ("/push-token", "/metrics/push-token"):
+        answers = described[path]["post"]["responses"]
+        assert set(answers) == {"200", "403", "503"}
+        assert answers["503"]["headers"]["Retry-After"]["required"]
+        schema = answers["200"]["content"]["application/json"]["schema"]
+        assert set(schema["required"]) == set(ask(guarded).json())
 
 
 def test_a_token_request_with_a_body_is_answered_all_the_same(guarded: Service) -> None:
