@@ -24,6 +24,8 @@ _FORMED: Final = 256
 _NOT_COLLECTED: Final = frozenset(row.id for row in ATTRIBUTES if row.collect)
 
 _NUMBERS = (int, float)
+# Quotes and backslashes would be longer in JSON.
+_UNTELLABLE: Final = re.compile(r"[^ !#-\[\]-~]")
 is_guid: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 is_session_id: Final = re.compile(r"[A-Za-z0-9_-]{8,64}").fullmatch
 
@@ -97,7 +99,7 @@ def text_fault(value: Any, row: Attribute) -> Reason | None:
 
 def echo(key: str) -> str:
     """Return a sender's own *key* as an answer may repeat it: short, printable ASCII."""
-    return "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in key[:MAX_KEY_ECHO])
+    return _UNTELLABLE.sub("?", key[:MAX_KEY_ECHO])
 
 
 def _is_bad_text(value: str) -> bool:
