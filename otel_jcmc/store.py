@@ -299,7 +299,9 @@ class Store:
         except StoreUnavailable as error:
             self._note(up=False, why=error.__cause__)
             raise
-        self._note(up=True)
+        # What takes longer than a push may take is no sign that pushes are stored again.
+        if self.up is not False or monotonic() < deadline - seconds + TIMEOUT_SECONDS:
+            self._note(up=True)
         return replies
 
     def _note(self, *, up: bool, why: BaseException | None = None) -> None:

@@ -58,10 +58,10 @@ class Browser:
             return Told(int(head.split()[1]), b"\r\nconnection: close" in head, body)
         return None
 
-    async def push(self, name: str, conference: str = "standup") -> Told | None:
+    async def push(self, name: str, conference: str = "standup", **changes: Any) -> Told | None:
         """Push participant *name* and return the answer."""
         with suppress(ConnectionError):
-            await self.send(push_request(name, conference=conference))
+            await self.send(push_request(name, conference=conference, **changes))
         return await self.told()
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Puts the real parts of the tests in place: Prometheus, Redis, nginx, Chromium, what rotel needs.
-#   tests/real-parts.sh [prometheus] [redis] [nginx] [browser] [rotel]     these are the default
+# Puts the real parts of the tests in place: Prometheus, Redis, nginx, Chromium, what rotel needs,
+# and a clock that can be set for one process.
+#   tests/real-parts.sh [prometheus] [redis] [nginx] [browser] [rotel] [clock]   the default
 #                       [conference] [node]     for `make e2e`; for that and for `make check`
 #                       [wrk]                   for `make bench`
 # What is unpacked into .cache needs no root: no service is started and nothing outside is touched.
@@ -65,6 +66,10 @@ LD_LIBRARY_PATH=$(echo "$here"/usr/lib/*-linux-gnu) exec "$here/usr/bin/wrk" "$@
 SH
     chmod +x "$cache/wrk/wrk"
 }
+clock() {
+    [ -n "$(find "$cache/clock" -name 'libfaketimeMT.so.1' 2>/dev/null)" ] \
+        || unpack "$cache/clock" libfaketime
+}
 nginx() {
     type -P nginx >/dev/null || [ -x /usr/sbin/nginx ] && return
     [ -x "$cache/nginx/usr/sbin/nginx" ] || unpack "$cache/nginx" nginx
@@ -116,5 +121,5 @@ package() { # folder package@version sha256
     )
     mv "$cache/$1.new" "$cache/$1"
 }
-[ $# -gt 0 ] || set -- prometheus redis nginx browser rotel
+[ $# -gt 0 ] || set -- prometheus redis nginx browser rotel clock
 for part in "$@"; do "$part"; done

@@ -50,9 +50,15 @@ class RedisServer:
     """
 
     def __init__(
-        self, folder: Path, *options: str, sentinel: str = "", environ: dict[str, str] | None = None
+        self,
+        folder: Path,
+        *options: str,
+        sentinel: str = "",
+        environ: dict[str, str] | None = None,
+        binary: Path | None = None,
     ) -> None:
         """Prepare; *options* as on its command line, *sentinel* the text of a Sentinel's file."""
+        self._binary = binary or redis_binary()
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
@@ -64,7 +70,7 @@ class RedisServer:
 
     def start(self) -> Self:
         """Start it and wait until it listens."""
-        command = [str(redis_binary())]
+        command = [str(self._binary)]
         if self._sentinel:
             # It writes into its file what it learns.
             config = self.folder / "sentinel.conf"
@@ -167,6 +173,7 @@ class Wire:
         cut_after: cut each new connection after so many bytes of answers; None: don't.
         cut_request_after: the same for what goes in.
         cuts: connections that were cut.
+        passed: bytes of requests and of answers that the last connection has passed on.
     """
 
     def __init__(self, port: int) -> None:
@@ -179,6 +186,7 @@ class Wire:
         self.cut_after: int | None = None
         self.cut_request_after: int | None = None
         self.cuts = 0
+        self.passed = [0, 0]
         self._sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -194,11 +202,11 @@ class Wire:
                 for each in (near, far):
                     each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._sockets += [near, far]
-                ways: list[tuple[socket.socket, socket.socket, Callable[[], float], int | None]] = [
-                    (near, far, lambda: 0.0, self.cut_request_after),
-                    (far, near, lambda: self.delay, self.cut_after),
-                ]
-                for way in ways:
+                self.passed = passed = [0, 0]
+                for way in (
+                    (near, far, lambda: 0.0, self.cut_request_after, passed, 0),
+                    (far, near, lambda: self.delay, self.cut_after, passed, 1),
+                ):
                     threading.Thread(target=self._pump, args=way, daemon=True).start()
 
     def _pump(
@@ -206,21 +214,31 @@ class Wire:
         one: socket.socket,
         other: socket.socket,
         delay: Callable[[], float],
-        left: int | None,
+        most: int | None,
+        passed: list[int],
+        way: int,
     ) -> None:
         with suppress(OSError):
             while received := one.recv(65_536):
                 if seconds := delay():
                     time.sleep(seconds)
-                if left is not None and len(received) >= left:
-                    other.sendall(received[:left])
+                left = len(received) if most is None else most - passed[way]
+                other.sendall(received[:left])
+                passed[way] += len(received)
+                if len(received) > left:
                     self.cuts += 1
                     break
-                other.sendall(received)
-                left = None if left is None else left - len(received)
         for each in (one, other):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+    def hang_up(self) -> None:
+        """End every connection."""
+        while self._sockets:
+            each = self._sockets.pop()
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
 
     def __enter__(self) -> Self:
         return self
@@ -229,7 +247,4 @@ class Wire:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for each in self._sockets:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        self.hang_up()
