@@ -216,8 +216,8 @@ def test_the_first_push_to_an_emptied_redis_works(
         assert service.push(push_body(f"p{number}")).body == "OK"
         assert service.own("otel_jcmc_participants") == 1
         assert service.own("otel_jcmc_store_up") == 1
-    # Nobody noticed the two restarts without a push in between.
-    assert len(log.lines("WARNING")) <= 1
+    # The two restarts without a push in between only the look every 5 s may have met.
+    assert len(log.lines("WARNING")) <= 2
 
 
 def test_a_full_redis_refuses_pushes_and_is_read_on(
