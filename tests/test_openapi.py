@@ -202,7 +202,7 @@ def application(**environ: str) -> Receiver:
 OPEN = application()
 GUARDED = application(**GUARDS)
 schema = described(OPEN)
-guarded_schema = described(GUARDED).include(path=["/metrics", "/push-token", "/metrics/push"])
+guarded_schema = described(GUARDED).include(path=["/metrics", "/push-token"])
 
 
 def test_the_document_is_the_services(document: Any, guarded: Service) -> None:
@@ -226,13 +226,8 @@ def test_the_service_does_what_its_document_says(asked: Service, case: Any) -> N
 
 @guarded_schema.parametrize()  # type: ignore[untyped-decorator]
 def test_a_guarded_service_does_what_its_document_says(guarded: Service, case: Any) -> None:
-    """With a token for scraping, and without one for pushes, which are all turned away."""
-    is_push = case.operation.label == "POST /metrics/push"
-    case.call_and_validate(
-        guarded.url,
-        additional_checks=[short],
-        excluded_checks=[negative_data_rejection] if is_push else [],
-    )
+    """With a token for scraping; and without one it is not to be had (`ignored_auth`)."""
+    case.call_and_validate(guarded.url, additional_checks=[short])
 
 
 def test_what_a_guarded_service_wants_is_in_its_document(guarded: Service) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from random import Random
 
-from fuzz import corpus, edges, mutations, push
+from fuzz import corpus, edges, mutations, push, tokens
 from fuzz.engine import Target
 
 
@@ -29,5 +29,6 @@ TARGETS = {
     "stored": Target(edges.check_stored, lambda: _seeds("stored", edges.stored()), edges.mutate),
     "agent": _header("agent", edges.check_user_agent, edges.USER_AGENTS),
     "forwarded": _header("forwarded", edges.check_forwarded, edges.FORWARDED),
+    "token": Target(tokens.check, lambda: _seeds("token", tokens.seeds()), tokens.mutate),
     "accept": _header("accept", edges.check_accept, edges.ACCEPTS),
 }
