@@ -8,11 +8,12 @@ command line see Settings. Nothing is opened or started before the application's
 import secrets
 
 from otel_jcmc import __version__
-from otel_jcmc.access import Cors, Door
 from otel_jcmc.catalogue import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME
 from otel_jcmc.checks import make_rules
 from otel_jcmc.client_file import ClientFile, make_client_file
 from otel_jcmc.connections import Bounds, Connections
+from otel_jcmc.cors import Cors
+from otel_jcmc.doors import Door
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.privacy import Privacy, Treatment
 from otel_jcmc.push import PushParser

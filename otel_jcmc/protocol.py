@@ -21,8 +21,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from otel_jcmc.access import SECURITY_HEADERS
 from otel_jcmc.connections import ADMIN_PLACES, Connections, Cut
+from otel_jcmc.cors import SECURITY_HEADERS
 from otel_jcmc.faults import Fault, PushRefused, Reason
 from otel_jcmc.receiver import CLOSE, PUSH_PATH, Answer, PushDoor
 

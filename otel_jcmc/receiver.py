@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.access import FORWARDED, Cors, Header
+from otel_jcmc.access import FORWARDED, Header
+from otel_jcmc.cors import Cors
 from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.faults import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.limits import LIMITS, Limits, TooFast

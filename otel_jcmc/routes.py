@@ -16,9 +16,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client.exposition import gzip_accepted
 
 from otel_jcmc import __version__, receiver
-from otel_jcmc.access import SECURITY_HEADERS, Cors, Door, Header, Refusal
+from otel_jcmc.access import Header
 from otel_jcmc.checks import make_rules
 from otel_jcmc.client_file import ClientFile
+from otel_jcmc.cors import SECURITY_HEADERS, Cors
+from otel_jcmc.doors import Door, Refusal
 from otel_jcmc.faults import Fault, PushRefused, StoreUnavailable
 from otel_jcmc.scrape import Scraper
 from otel_jcmc.store import Store

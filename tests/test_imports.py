@@ -42,6 +42,8 @@ ORDER = [
     "otlp_points",
     "telemetry",
     "access",
+    "doors",
+    "cors",
     "limits",
     "bearer",
     "push_secret",

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_jcmc import bearer, push_token
-from otel_jcmc.access import Cors
+from otel_jcmc.cors import Cors
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.faults import PushRefused, Reason, StoreUnavailable
 from otel_jcmc.link import Link
