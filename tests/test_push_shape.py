@@ -260,3 +260,12 @@ def test_an_identity_that_is_too_long_for_the_limit_refuses_the_push() -> None:
         ("default_labels.participant_id", "too_long"),
         ("default_labels.roomname", "too_long"),
     ]
+
+
+def test_what_stands_for_nothing_is_never_too_long() -> None:
+    """`undefined` has nine letters and is no text; where fewer are let through, fields tell."""
+    body = json.loads(with_texts(1))
+    body["metrics"]["transport_rtt"][0]["labels"]["networkType"] = "undefined"
+    report = PushParser(make_rules(1)).parse(json.dumps(body).encode())
+    assert report.dropped == []
+    assert 83 not in report.attributes[13][0]
