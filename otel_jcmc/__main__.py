@@ -89,7 +89,8 @@ def _with_settings(command: "Callable[[Settings], int]") -> int:
     from pydantic import ValidationError
 
     from otel_jcmc.faults import ExporterCannotStart, KeysUnusable, StoreCannotStart
-    from otel_jcmc.settings import Settings, other_names, read_secret
+    from otel_jcmc.setting_sources import read_secret
+    from otel_jcmc.settings import Settings, other_names
 
     try:
         of_file = dotenv_values(".env")
@@ -207,7 +208,7 @@ def _begin(settings: "Settings") -> "EmbeddedStore | None":
 
 def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -> None:
     """Say on the terminal where to point a browser, a page and a Prometheus."""
-    from otel_jcmc.settings import advice
+    from otel_jcmc.advice import advice
 
     scheme = "https" if settings.tls_certificate_file else "http"
     base = _url(scheme, settings.host, port)
@@ -237,9 +238,10 @@ def _url(scheme: str, host: str, port: int) -> str:
 
 def check(settings: "Settings") -> int:
     """Print the settings in force, secrets hidden, and what is likely to disappoint."""
+    from otel_jcmc.advice import advice
     from otel_jcmc.listening import CannotServe, load_certificate
     from otel_jcmc.privacy import describe
-    from otel_jcmc.settings import advice, name_of, to_text
+    from otel_jcmc.settings import name_of, to_text
 
     for field in type(settings).model_fields:
         value = getattr(settings, field)

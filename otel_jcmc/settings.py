@@ -5,22 +5,20 @@ Read from the environment, else from a `.env` file in the working folder. Names 
 service are kept as they are, standard `OTEL_*` names mean what the OpenTelemetry specification
 says, everything else starts with `JCMC_`. A trailing comment (`5 # In seconds`) is stripped, also
 where a container runtime passes it along. A secret NAME may be given as NAME_FILE, the file that
-holds it. docs/settings.md and .env.example are generated from this file. Only app, generate and the
-command line see `Settings`.
+holds it. docs/settings.md and .env.example are generated from this file. Only app, service, advice,
+generate and the command line see `Settings`.
 """
 
 import re
-from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
-    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -30,8 +28,8 @@ from otel_jcmc.access import PRIVATE, Network
 from otel_jcmc.catalogue import Naming
 from otel_jcmc.privacy import MIN_KEY_CHARACTERS, Policy, Treatment, make_policy, read_entries
 from otel_jcmc.redis_url import SCHEMES, is_sentinel, parse_sentinel
+from otel_jcmc.setting_sources import EnvFile, Environment, secret_names, strip_comments
 
-_COMMENT = re.compile(r"\s+#.*$", re.DOTALL)
 _METRIC_PREFIX = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 # RFC 6750 has fewer; what matters is that a header and an env file can hold it as it is.
 _TOKEN = re.compile(r"[\x21-\x7e]{16,}")
@@ -464,21 +462,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where settings come from, the first one winning."""
         assert isinstance(dotenv_settings, DotEnvSettingsSource)
-        env_file = _EnvFile(settings_cls, dotenv_settings.env_file)
-        return init_settings, _Environment(settings_cls), env_file
+        env_file = EnvFile(settings_cls, dotenv_settings.env_file)
+        return init_settings, Environment(settings_cls), env_file
 
     @model_validator(mode="before")
     @classmethod
     def _strip_comments(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Strip trailing comments and blanks, which env files have and containers pass along."""
-        for value in values.values():
-            if isinstance(value, _NoSecret):
-                raise value
-        return {
-            key: _COMMENT.sub("", value).strip() if isinstance(value, str) else value
-            for key, value in values.items()
-            if not (isinstance(value, str) and not _COMMENT.sub("", f" {value}").strip())
-        }
+        return strip_comments(values)
 
     @field_validator("cors_allowed_origins", mode="before")
     @classmethod
@@ -501,9 +491,9 @@ class Settings(BaseSettings):
     @field_validator("push_token_secret")
     @classmethod
     def _check_push_token_secret(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret and len(secret.get_secret_value().encode()) < _LEAST_SECRET_BYTES:
+        if secret and len(secret.get_secret_value().encode()) < LEAST_SECRET_BYTES:
             raise ValueError(
-                f"at least {_LEAST_SECRET_BYTES} bytes are wanted: openssl rand -hex 32"
+                f"at least {LEAST_SECRET_BYTES} bytes are wanted: openssl rand -hex 32"
             )
         return secret
 
@@ -647,68 +637,6 @@ class Settings(BaseSettings):
         return environ
 
 
-class _NoSecret(ValueError):
-    """In the place of a secret whose file can't be had; the message says why."""
-
-
-class _Environment(EnvSettingsSource):
-    """The environment, and the files that it names for secrets."""
-
-    def __call__(self) -> dict[str, Any]:
-        """Return what is given; a secret from a file as it is, blanks and `#` included."""
-        found = super().__call__()
-        given = {name.upper(): text for name, text in self.env_vars.items()}
-        for name in secret_names(self.settings_cls):
-            path = _COMMENT.sub("", given.get(f"{name}_FILE") or "").strip()
-            if path and given.get(name):
-                found[name] = _NoSecret(f"{name} and {name}_FILE are both given: one is wanted")
-            elif path:
-                try:
-                    found[name] = SecretStr(read_secret(f"{name}_FILE", path))
-                except ValueError as error:
-                    found[name] = _NoSecret(str(error))
-        return found
-
-
-class _EnvFile(_Environment, DotEnvSettingsSource):
-    """The same in a `.env` file; what the environment gives either way goes before it."""
-
-
-def read_secret(name: str, path: str) -> str:
-    """
-    Return the text of the file at *path*, which *name* gives, without a line end at its end.
-
-    Raises:
-        ValueError: it can't be read, or there is nothing in it; the message is for the operator.
-    """
-    try:
-        text = Path(path).read_text("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"{name}: {path} is no UTF-8 text") from None
-    except OSError as error:
-        raise ValueError(f"{name}: {path} can't be read: {error.strerror}") from None
-    secret = text.removesuffix("\n").removesuffix("\r")
-    if not secret.strip():
-        raise ValueError(f"{name}: {path} is empty")
-    return secret
-
-
-def is_secret(field: Any) -> bool:
-    """Say whether a *field* of a pydantic model holds a secret, which may come from a file."""
-    return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
-
-
-def secret_names(settings: type[BaseSettings]) -> list[str]:
-    """Return the environment's names of all secrets."""
-    fields: Mapping[str, Any] = settings.model_fields
-    return [
-        str(name)
-        for field in fields.values()
-        if is_secret(field)
-        for name in field.validation_alias.choices
-    ]
-
-
 def name_of(field: str) -> str:
     """Return the environment's name of a *field*."""
     return names_of(field)[0]
@@ -739,7 +667,7 @@ def to_text(value: Any) -> str:
 
 
 # As long as what HS256 makes of it (RFC 7518, section 3.2).
-_LEAST_SECRET_BYTES = 32
+LEAST_SECRET_BYTES = 32
 _REDIS = ("redis", "rediss", "unix", *SCHEMES)
 _HTTP = ("http", "https")
 
@@ -772,38 +700,3 @@ def _split(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def advice(settings: Settings) -> list[str]:
-    """Return what is allowed and still likely to disappoint, one line each."""
-    lines = []
-    if "otlp" in settings.metrics_exporter:
-        ttl, interval = settings.metrics_expiration_seconds, settings.export_interval_ms / 1000
-        wanted = max(ttl, 2.5 * interval)
-        lines.append(
-            f"a Collector's prometheus exporter should have metric_expiration: {wanted:g}s"
-            " (its default of 5m shows who has left for that long)"
-        )
-        if interval > ttl:
-            lines.append(
-                f"OTEL_METRIC_EXPORT_INTERVAL ({interval:g} s) is longer than METRICS_EXPIRATION"
-                f" ({ttl} s): who comes and goes in between is never pushed"
-            )
-    if settings.hashes and not settings.privacy_key:
-        lines.append("JCMC_PRIVACY_KEY is not set: all hashes are others after a restart")
-    if not settings.allow_private_scrape_only and settings.scrape_token is None:
-        lines.append(
-            "ALLOW_PRIVATE_SCRAPE_ONLY is off: whoever reaches /metrics reads conference names"
-        )
-    if settings.push_auth == "token" and "*" in settings.cors_allowed_origins:
-        lines.append(
-            "JCMC_PUSH_AUTH=token stops nobody while JCMC_CORS_ALLOWED_ORIGINS is `*`:"
-            " name the origins of the pages"
-        )
-    jwt_secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
-    if settings.push_auth == "jwt" and 0 < len(jwt_secret.encode()) < _LEAST_SECRET_BYTES:
-        lines.append(
-            f"JCMC_JWT_SECRET is shorter than {_LEAST_SECRET_BYTES} bytes: who has one token can"
-            " try to find it"
-        )
-    return lines

@@ -57,7 +57,9 @@ ORDER = [
     "receiver",
     "openapi",
     "routes",
+    "setting_sources",
     "settings",
+    "advice",
     "service",
     "app",
     "listening",
@@ -74,7 +76,7 @@ ORDER = [
 ]
 
 MAY_SEE = {
-    "otel_jcmc.settings": {"app", "service", "generate", "__init__", "__main__"},
+    "otel_jcmc.settings": {"advice", "app", "service", "generate", "__init__", "__main__"},
     "redis": {"link", "store"},
     "hiredis": {"link"},
     "opentelemetry": {
@@ -90,8 +92,8 @@ MAY_SEE = {
     "prometheus_client": {"telemetry", "scrape", "routes"},
     "fastapi": {"routes"},
     "starlette": set(),
-    "pydantic": {"settings", "__main__"},
-    "pydantic_settings": {"settings"},
+    "pydantic": {"setting_sources", "settings", "__main__"},
+    "pydantic_settings": {"setting_sources", "settings"},
     "msgspec": {
         *("push_session", "push_shape", "push", "participants"),
         *("prometheus", "receiver", "simulated_page"),

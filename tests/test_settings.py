@@ -15,11 +15,13 @@ from harness import Service, eventually, push_body
 from otlp_sink import OtlpSink
 from pydantic import SecretStr, ValidationError
 
+from otel_jcmc.advice import advice
 from otel_jcmc.app import create_app
 from otel_jcmc.catalogue import Naming
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.generate import settings_page
-from otel_jcmc.settings import Settings, advice, name_of, names_of, secret_names
+from otel_jcmc.setting_sources import secret_names
+from otel_jcmc.settings import Settings, name_of, names_of
 
 # Every setting, written out: its name in the environment and its default.
 DEFAULTS: dict[str, tuple[str, Any]] = {
