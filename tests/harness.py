@@ -117,6 +117,7 @@ class Service:
     Attributes:
         url: where it is, without a slash at the end.
         admin_url: the same of the port that is not for browsers; empty when there is none.
+        banner: what it has said on stdout, down to where its store is.
         log: what it has written to stderr so far, a file.
         command: what runs it; another installation's may be put here before the start.
     """
@@ -127,6 +128,7 @@ class Service:
         self.folder = folder
         self.log = folder / "service.log"
         self.url = self.admin_url = ""
+        self.banner: list[str] = []
         self.command: list[str | Path] = [sys.executable, "-m", "otel_jcmc"]
         clean = {
             name: value
@@ -161,7 +163,9 @@ class Service:
                 text=True,
             )
         assert self.process.stdout is not None
+        self.banner = []
         for line in self.process.stdout:
+            self.banner.append(line.rstrip("\n"))
             if line.startswith("  browser"):
                 self.url = line.split()[1].rstrip("/")
             elif line.startswith("  admin"):

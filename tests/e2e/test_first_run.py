@@ -17,11 +17,7 @@ def test_what_serve_prints_can_be_used_as_it_is(short_path: Path) -> None:
     service = Service(short_path, JCMC_HOST="")
     service.command = [Path(sys.executable).parent / "otel-jcmc"]
     with service:
-        assert service.process is not None
-        assert service.process.stdout is not None
-        banner = [f"  browser     {service.url}/"]
-        while not banner[-1].startswith("  store"):
-            banner.append(service.process.stdout.readline().rstrip("\n"))
+        banner = service.banner[1:]
         port = urlsplit(service.url).port
         assert banner == [
             f"  browser     http://127.0.0.1:{port}/",
