@@ -35,6 +35,9 @@ _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"?')
 _SEPARATORS: Final = re.compile(r"[,;=\\]")
 FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-real-ip", b"forwarded"))
 _PORT: Final = re.compile(r"(:(\d{1,5}|_[A-Za-z0-9._-]+))?")
+# What is longer is no address, or not a usual list of them, and no cache is filled with it.
+_MAX_HOP: Final = 100
+_MAX_REMEMBERED: Final = 500
 # In the place of an address, where forwarded headers disagree.
 _UNCLEAR: Final = "?"
 
@@ -89,9 +92,14 @@ def _caller(hops: list[str], trusted: Sequence[Network]) -> Address | None:
     return address
 
 
-@lru_cache(maxsize=1024)
 def _address(text: str) -> Address | None:
     """Return the address in *text*, which may have a port and brackets; None if there is none."""
+    return _parsed(text) if len(text) <= _MAX_HOP else None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Address | None:
+    """Return the address in *text*, from the cache if it was seen."""
     text, port = text.strip(), ""
     if text.startswith("["):
         text, closed, port = text[1:].partition("]")
@@ -145,7 +153,8 @@ class Callers:
             return key
         told = [header for header in headers if header[0] in FORWARDED]
         if told and peer:
-            key = self._told(*told)
+            is_usual = sum([len(value) for _, value in told]) <= _MAX_REMEMBERED
+            key = self._told(*told) if is_usual else self._key_of_told(*told)
         if not key:
             self.on_unknown()
         return key

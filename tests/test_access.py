@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from harness import Service, push_body, request
 
+from otel_jcmc import access
 from otel_jcmc.access import PRIVATE, Callers, is_private
 
 NONE: tuple[()] = ()
@@ -405,6 +406,21 @@ def test_with_proxies_that_are_named_any_other_peer_is_a_caller() -> None:
     assert key("10.0.0.9", {"x-forwarded-for": "198.51.100.7"}, trusted) == "10.0.0.9"
     assert key("10.0.0.5", {"x-forwarded-for": "198.51.100.7"}, trusted) == "198.51.100.7"
     assert key("10.0.0.5", {}, trusted) == ""
+
+
+def test_long_forwarded_headers_are_read_and_not_remembered() -> None:
+    """A cache of sixteen thousand would be a gigabyte of them."""
+    callers = Callers(PRIVATE)
+    for number in range(3):
+        text = f"{'x' * 60_000}{number}, 203.0.113.9".encode()
+        assert callers.key("10.0.0.1", [(b"x-forwarded-for", text)]) == "203.0.113.9"
+        assert callers.key("10.0.0.1", [(b"x-forwarded-for", text[:50_000])]) == ""
+    assert callers._told.cache_info().currsize == 0
+    assert callers.key("10.0.0.1", [(b"x-forwarded-for", b"203.0.113.9")]) == "203.0.113.9"
+    assert callers._told.cache_info().currsize == 1
+    before = access._parsed.cache_info().misses
+    assert not is_private(scope("127.0.0.1", x_forwarded_for="1" * 101), PRIVATE)
+    assert access._parsed.cache_info().misses <= before + 1  # the peer
 
 
 def test_a_caller_whose_address_is_not_known_is_told() -> None:

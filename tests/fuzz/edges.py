@@ -19,7 +19,7 @@ from harness import CHROME
 from people import observed_by, snapshot_of, value_of
 from prometheus_client.exposition import gzip_accepted
 
-from otel_jcmc.access import PRIVATE, is_private
+from otel_jcmc.access import PRIVATE, Callers, is_private
 from otel_jcmc.catalogue import BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION, Naming
 from otel_jcmc.enrich import MAX_USER_AGENT_LENGTH, browser_and_system
 from otel_jcmc.gauges import declare
@@ -39,6 +39,7 @@ logging.getLogger("otel_jcmc").setLevel(logging.CRITICAL)
 MAX_HEADER_SECONDS = 0.1
 MAX_HEADER_BYTES = 16 * 1024
 PEERS = ("127.0.0.1", "203.0.113.9", "fd00::1")
+CALLERS = Callers(PRIVATE)
 _ADDRESS = re.compile(r"[0-9a-fA-F:.]{2,45}")
 
 
@@ -56,7 +57,11 @@ def check_forwarded(lines: bytes) -> float:
         for trusted in ((), PRIVATE)
         if is_private({"client": (peer, 1), "headers": headers}, trusted)
     ]
-    seconds = (thread_time() - started) / (2 * len(PEERS))
+    keys = [CALLERS.key(peer, headers) for peer in PEERS]
+    seconds = (thread_time() - started) / (3 * len(PEERS))
+    assert keys[1] == PEERS[1], "a caller that is no proxy chose whom it counts against"
+    for key in (keys[0], keys[2]):
+        assert key in ("", "?") or is_told, "nobody said whom it counts against"
     for peer, trusted in private:
         assert _is_private(peer), "the peer is nobody's proxy"
         assert trusted or not is_told, "an untrusted peer's word counted"

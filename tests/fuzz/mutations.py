@@ -72,7 +72,8 @@ def mutate(body: bytes, chance: Random, others: Sequence[bytes] = ()) -> bytes:
             body = _in_structure(body, chance, others)
         else:
             body = chance.choice((_numbers, _spliced, _doubled, _flipped, _cut))(body, chance)
-    return body[:MAX_BYTES]
+        body = body[:MAX_BYTES]
+    return body
 
 
 # In the structure
@@ -176,9 +177,9 @@ def _nudge(holder: Any, key: Any, chance: Random) -> None:
 def _grow(holder: Any, key: Any, chance: Random) -> None:
     value = holder[key]
     if isinstance(value, str):
-        holder[key] = (value or "x") * chance.choice((2, 50, 5000))
+        holder[key] = ((value or "x") * chance.choice((2, 50, 5000)))[:MAX_BYTES]
     elif isinstance(value, list):
-        holder[key] = value * chance.choice((2, 9, 300))
+        holder[key] = (value * chance.choice((2, 9, 300)))[:5000]
     elif isinstance(value, dict):
         count = chance.choice((1, 25, 900))
         value |= {f"{chance.choice(KEYS)}{number}": number for number in range(count)}
