@@ -10,6 +10,7 @@ says how to see it again.
 
 import argparse
 import importlib.util
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ def main() -> int:
     parser.add_argument("--replay", type=Path, help="try one input again, the file of a finding")
     parser.add_argument("--guided", choices=SHARES, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    # Who is left out is logged once per change, which here is always.
+    logging.getLogger("otel_jcmc").setLevel(logging.CRITICAL)
     if args.guided:
         guide(args.guided, args.inputs, args.seed)
     if args.replay:

@@ -4,7 +4,6 @@ What must be true at the edges beside the push: headers, and what Redis may hold
 Each function takes the bytes of one input, asserts, and returns how long the tried code took.
 """
 
-import logging
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -28,10 +27,6 @@ from otel_jcmc.prometheus import render
 from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.scrape import _wants_openmetrics
 from otel_jcmc.snapshot import bound
-
-# Who is left out is logged once per change, which here is always.
-logging.getLogger("otel_jcmc").setLevel(logging.CRITICAL)
-
 
 # Who asks
 
