@@ -130,9 +130,10 @@ def serve(settings: "Settings") -> int:
     from otel_jcmc.listening import CannotServe, allow_connections, listen, load_certificate
 
     try:
-        listeners = [listen(settings.host, settings.port, "JCMC_PORT")]
+        unread = settings.limit_answer_seconds
+        listeners = [listen(settings.host, settings.port, "JCMC_PORT", unread)]
         if settings.admin_port is not None:
-            admin = listen(settings.admin_host, settings.admin_port, "JCMC_ADMIN_PORT")
+            admin = listen(settings.admin_host, settings.admin_port, "JCMC_ADMIN_PORT", unread)
             listeners.append(admin)
         certificate = load_certificate(settings.tls_certificate_file, settings.tls_key_file)
     except CannotServe as error:

@@ -24,9 +24,12 @@ class CannotServe(Exception):
     """What the settings ask for can't be opened; the message is a line for the operator."""
 
 
-def listen(host: str, port: int, setting: str) -> socket.socket:
+def listen(host: str, port: int, setting: str, answer_seconds: int) -> socket.socket:
     """
     Return a socket that listens on *host* and *port*, which comes from *setting*.
+
+    The kernel takes megabytes of an answer that nobody reads, and keeps them after a connection is
+    closed: after *answer_seconds* without any progress it gives them up. 0 leaves it to the kernel.
 
     Raises:
         CannotServe: the address is taken, or not this machine's.
@@ -34,6 +37,9 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if answer_seconds and hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Linux alone; what is accepted has it from the listener.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, answer_seconds * 1000)
     if family is socket.AF_INET6:
         # `::` means every address, IPv4's too.
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

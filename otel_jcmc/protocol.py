@@ -105,6 +105,9 @@ class PushProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was being read; the loop calls this."""
+        if isinstance(exc, TimeoutError):
+            # The kernel had an answer that was not read.
+            self._places.cut[Cut.ANSWER_TOO_SLOW] += 1
         for timer in (self._idle_timer, self._late_timer, self._answer_timer):
             if timer is not None:
                 timer.cancel()
