@@ -79,8 +79,8 @@ def number_fault(value: Any, minimum: float, maximum: float) -> Reason | None:
 
 
 def whole_number_fault(value: Any, maximum: int) -> Reason | None:
-    """Return what is wrong with a *value* that must be a whole number from 0 to *maximum*."""
-    if type(value) is not int:
+    """Return what is wrong with a *value* that must be whole, 3.0 too, from 0 to *maximum*."""
+    if type(value) is not int and not (type(value) is float and value.is_integer()):
         return Reason.NOT_A_NUMBER
     return None if 0 <= value <= maximum else Reason.OUT_OF_RANGE
 

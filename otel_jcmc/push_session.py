@@ -82,7 +82,7 @@ def _take_meeting(value: Any, rules: Rules, attributes: dict[int, Any]) -> Reaso
 def _take_seq(session: Session, value: Any) -> Reason | None:
     reason = whole_number_fault(value, MAX_SEQ)
     if not reason:
-        session.seq = value
+        session.seq = int(value)
     return reason
 
 

@@ -121,7 +121,7 @@ def test_of_the_golden_pushes_only_the_partly_bad_one_does_not_fit(path: Path) -
         {"metrics": {"transport_rtt": [{"value": 1, "labels": {"src_ip": "10.0.0"}}]}},
         {"metrics": {"transport_rtt": [{"value": 1}] * 9}},
         {"session": {"id": "short"}},
-        {"session": {"seq": 1.0}},
+        {"session": {"seq": 1.5}},
         {"session": {"end": {"reason": "bored"}}},
         {"unknown": 1},
     ],

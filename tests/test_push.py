@@ -652,6 +652,7 @@ def test_metrics_that_are_no_object_are_named(
         {"id": "a_B-3456"},
         {"id": "x" * 64},
         {"seq": 0},
+        {"seq": 3.0},
         {"meeting_id": "6f0e", "seq": 4294967295, "interval_ms": 3_600_000, "stats_age_ms": 0.5},
         {"meeting_id": None},
         {"end": None},
