@@ -10,7 +10,7 @@ NODE := node_modules/.bin
 # Compiled once here: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each start would.
 SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 
-.PHONY: run test e2e fuzz check generate bench lock clean help
+.PHONY: run test e2e soak fuzz check generate bench lock clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
@@ -27,6 +27,10 @@ e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving
 fuzz: $(VENV)/.fuzz  ## 200,000 bad pushes, led by coverage, and bad requests, headers and values
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seed $(or $(SEED),1)
 	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -q tests/test_openapi.py
+
+soak: $(VENV)/.dev  ## try the large faults for some minutes: fail-overs, crowds, stops under load
+	@tests/real-parts.sh redis
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/soak
 
 check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, configurations, known vulnerabilities
 	$(BIN)/ruff format --check
