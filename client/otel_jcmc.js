@@ -37,7 +37,6 @@
     const QUIET_INTERVALS = 2.5; // so long without stats: they have stopped
     const MAX_WAIT_MS = 300000;
     const MAX_TRANSPORTS = 8;
-    const LEAST_PACKETS = 20; // one lost of the two that a silent stream sends is no 50 % loss
     const CLIENT_ID_KEY = "otel_jcmc.client_id";
     const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -245,7 +244,8 @@
             // A shared screen stands still because nothing on it moves.
             .filter(([one]) => how !== "min growth" || one[0].contentType !== "screenshare")
             .map((group) => {
-                const least = how === "max share" ? LEAST_PACKETS : 0;
+                // One lost of the two that a silent stream sends is no 50 % loss.
+                const least = how === "max share" ? 20 : 0;
                 const whole = per ? Math.max(least, total(by, group)) : 1;
                 return Math.max(0, total(of, group, isLevel)) / whole;
             })

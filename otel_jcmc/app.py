@@ -75,7 +75,9 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     scrape_door, read_door = _doors(settings, service.telemetry.reads_refused)
     if service.push_tokens:
         count = service.telemetry.count_push_token
-        app.include_router(push_token_routes(service.push_tokens.issue, cors, count))
+        app.include_router(
+            push_token_routes(service.push_tokens.issue, cors, service.limits, count)
+        )
     app.include_router(health_routes(service.store))
     app.include_router(client_routes(_client_file(settings), cors))
     scraper = service.scraper if "prometheus" in settings.metrics_exporter else None

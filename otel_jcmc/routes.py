@@ -8,6 +8,8 @@ imports all of pydantic's version 1 to see that it is none of those (40 ms, 2 Mi
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from math import ceil
+from time import monotonic
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -22,6 +24,7 @@ from otel_jcmc.client_file import ClientFile
 from otel_jcmc.cors import SECURITY_HEADERS, Cors
 from otel_jcmc.doors import Door, Refusal
 from otel_jcmc.faults import Fault, PushRefused, StoreUnavailable
+from otel_jcmc.limits import Limits, TooFast
 from otel_jcmc.scrape import Scraper
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import ACCEPTED, FAILED, REFUSED
@@ -89,15 +92,28 @@ def client_routes(client: ClientFile, cors: Cors) -> APIRouter:
 def push_token_routes(
     issue: Callable[[Sequence[Header]], dict[str, str | int]],
     cors: Cors,
+    limits: Limits,
     count: Callable[..., None],
 ) -> APIRouter:
-    """Return the route by which pages get a token and renew it; each outcome is counted."""
+    """
+    Return the route by which pages get a token and renew it; each outcome is counted.
+
+    In the limit of an address a request for a token is as much as a push.
+    """
     router = APIRouter()
 
     async def push_token(request: Request) -> Response:
         headers = _cors_headers(cors, request) | {"cache-control": "no-store"}
+        peer = request.client.host if request.client else ""
+        address = limits.caller(peer, receiver.read_head(request.headers.raw))
         try:
+            limits.admit(address, monotonic())
             issued = issue(request.headers.raw)
+        except TooFast as fast:
+            count(REFUSED, fast.reason)
+            limits.refusals.note(fast.reason)
+            headers["retry-after"] = str(ceil(fast.seconds))
+            return _faulty([Fault("", fast.reason)], 429, headers)
         except PushRefused as refused:
             count(REFUSED, refused.reason)
             return _faulty(refused.faults, 403, headers)

@@ -103,6 +103,7 @@ MAY_SEE = {
     "httptools": {"load"},
     "isal": {"scrape"},
     "rjsmin": {"client_file"},
+    "zopfli": {"client_file"},
     "jwt": {"push_token", "jitsi_keys", "jitsi_token"},
     "cryptography": {"jitsi_keys"},
 }

@@ -740,7 +740,7 @@ def test_without_a_token_nobody_pushes(jitsi: Service) -> None:
 
 def test_the_client_sends_the_pages_token_without_more_being_said(jitsi: Service) -> None:
     script = jitsi.get("/client-file").body
-    assert '"sendJwt": true' in script
+    assert '"sendJwt":true' in script
     assert "tokenUrl" not in script.partition("const SETTINGS = ")[2][:200]
 
 

@@ -234,7 +234,7 @@ def test_what_a_guarded_service_wants_is_in_its_document(guarded: Service) -> No
     paths = guarded.get("/openapi.json").json()["paths"]
     assert paths["/metrics"]["get"]["security"] == [{"token": []}]
     assert paths["/metrics/push"]["post"]["security"] == [{"token": []}, {}]
-    assert paths["/push-token"]["post"]["responses"].keys() == {"200", "403", "503"}
+    assert paths["/push-token"]["post"]["responses"].keys() == {"200", "403", "429", "503"}
 
 
 def short(_context: Any, response: Any, _case: Any) -> None:

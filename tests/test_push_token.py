@@ -153,6 +153,29 @@ def test_a_token_is_given_to_a_post_alone(guarded: Service) -> None:
     assert guarded.get("/push-token", headers={"origin": MEET}).status == 405
 
 
+def test_an_address_that_asks_too_often_waits_and_others_get_theirs(short_path: Path) -> None:
+    settings = {
+        "JCMC_PUSH_AUTH": "token",
+        "JCMC_CORS_ALLOWED_ORIGINS": MEET,
+        "JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND": "0.5",
+    }
+
+    def asked(service: Service, address: str) -> Answer:
+        headers = {"origin": MEET, "x-forwarded-for": address}
+        return service.get("/push-token", method="POST", headers=headers)
+
+    with Service(short_path, **settings) as service:
+        answers = [asked(service, "198.51.100.7") for _ in range(10)]
+        assert [answer.status for answer in answers[:5]] == [200] * 5
+        assert answers[-1].status == 429
+        assert answers[-1].json()["errors"] == [{"field": "", "reason": "address_rate"}]
+        assert int(answers[-1].headers["retry-after"]) in (1, 2)
+        assert answers[-1].headers["access-control-allow-origin"] == MEET
+        assert asked(service, "198.51.100.8").status == 200
+        counted = 'otel_jcmc_push_tokens_total{outcome="refused",reason="address_rate"}'
+        assert service.own(counted) == [answer.status for answer in answers].count(429)
+
+
 @pytest.mark.parametrize("path", ["/push-token", "/metrics/push-token"])
 def test_where_nobody_asks_for_tokens_there_are_none(shared_service: Service, path: str) -> None:
     assert ask(shared_service, path=path).status == 404
@@ -324,7 +347,7 @@ def test_the_client_file_stays_the_same_for_all(guarded: Service) -> None:
     files = [guarded.get("/client-file", headers={"origin": each}) for each in (MEET, OTHER)]
     assert files[0].body == files[1].body
     assert files[0].headers["cache-control"] == "public, max-age=300"
-    assert '"tokenUrl": "push-token"' in files[0].body
+    assert '"tokenUrl":"push-token"' in files[0].body
     assert "eyJ" not in files[0].body
 
 
@@ -593,7 +616,7 @@ def test_an_application_that_mounts_us_has_the_route_too(guarded: Service) -> No
     described = guarded.get("/openapi.json").json()["paths"]
     for path in ("/push-token", "/metrics/push-token"):
         answers = described[path]["post"]["responses"]
-        assert set(answers) == {"200", "403", "503"}
+        assert set(answers) == {"200", "403", "429", "503"}
         assert answers["503"]["headers"]["Retry-After"]["required"]
         schema = answers["200"]["content"]["application/json"]["schema"]
         assert set(schema["required"]) == set(ask(guarded).json())
