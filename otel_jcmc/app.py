@@ -81,7 +81,7 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     app.include_router(health_routes(service.store))
     app.include_router(client_routes(_client_file(settings), cors))
     scraper = service.scraper if "prometheus" in settings.metrics_exporter else None
-    app.include_router(scrape_routes(scraper, scrape_door))
+    app.include_router(scrape_routes(scraper, scrape_door, settings.limit_scrapes))
     app.include_router(description_routes(app.openapi, read_door))
     return app
 

@@ -28,6 +28,7 @@ class Door:
     Who may read what is behind it: private addresses, who has the token, or both at once.
 
     Attributes:
+        name: what it stands before.
         refused: (name of the door, reason) -> callers sent away so far; may be shared by doors.
     """
 
@@ -49,7 +50,7 @@ class Door:
         all that is asked for. Without one a private address is enough and so is the *token*. An
         empty token is none: nobody can have it.
         """
-        self._name = name
+        self.name = name
         self._trusted = trusted
         self._token = token.encode()
         self._token_setting = token_setting
@@ -70,7 +71,7 @@ class Door:
             refusal = self._refuse_token(scope) if self._token else None
         if refusal is not None:
             # Counted and not logged: anybody can knock.
-            self.refused[self._name, refusal.reason] += 1
+            self.refused[self.name, refusal.reason] += 1
         return refusal
 
     def _refuse_address(self) -> Refusal:

@@ -288,6 +288,7 @@ _ROUTES: Final[dict[tuple[str, str], tuple[Schema, Iterable[Schema]]]] = {
             "401": _answer("A token is wanted.", _TEXT),
             "403": _answer("Only private addresses may scrape.", _TEXT),
             "404": _answer("OTEL_METRICS_EXPORTER does not name prometheus.", _TEXT),
+            "503": _answer("Too many scrapes at a time; to be asked again.", _TEXT),
         },
         (
             _GZIP,

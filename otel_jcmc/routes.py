@@ -32,6 +32,7 @@ from otel_jcmc.telemetry import ACCEPTED, FAILED, REFUSED
 # The second is beside the push, where a page that knows only that address looks.
 PUSH_TOKEN_PATHS: Final = ("/push-token", "/metrics/push-token")
 # Browsers ask again after five minutes and mostly hear 304: a new version is out within that.
+_SCRAPE_AGAIN: Final = "5"
 _CACHE: Final = "public, max-age=300"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
 # What browsers ask for. With a port for the rest these are all that the other one answers.
@@ -146,9 +147,20 @@ def _faulty(faults: Sequence[Fault], status: int, headers: dict[str, str]) -> Re
     return JSONResponse({"errors": listed, "more": 0}, status, headers)
 
 
-def scrape_routes(scraper: Scraper | None, door: Door) -> APIRouter:
-    """Return the route of the scrape, behind *door*; without a *scraper* it says how to get one."""
+def scrape_routes(scraper: Scraper | None, door: Door, most: int) -> APIRouter:
+    """
+    Return the route of the scrape, behind *door*; without a *scraper* it says how to get one.
+
+    At most so many are answered at a time, 0: any number; each holds its answer until it is read.
+    """
     router = APIRouter()
+    busy = (door.name, "busy")
+    door.refused.setdefault(busy, 0)
+    answering = 0
+
+    def end() -> None:
+        nonlocal answering
+        answering -= 1
 
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:
@@ -156,9 +168,21 @@ def scrape_routes(scraper: Scraper | None, door: Door) -> APIRouter:
             return _refused(refusal)
         if scraper is None:
             return PlainTextResponse("OTEL_METRICS_EXPORTER does not name prometheus\n", 404)
+        nonlocal answering
+        if 0 < most <= answering:
+            door.refused[busy] += 1
+            text = f"{answering} scrapes are being answered (JCMC_LIMIT_SCRAPES)\n"
+            return PlainTextResponse(text, 503, {"retry-after": _SCRAPE_AGAIN})
         asked = request.headers
-        exposition = await scraper.scrape(asked.get("accept", ""), asked.get("accept-encoding", ""))
-        return _Pieces(exposition.pieces, exposition.headers)
+        answering += 1
+        try:
+            exposition = await scraper.scrape(
+                asked.get("accept", ""), asked.get("accept-encoding", "")
+            )
+        except BaseException:
+            end()
+            raise
+        return _Pieces(exposition.pieces, exposition.headers, end)
 
     return router
 
@@ -184,20 +208,26 @@ def _refused(refusal: Refusal) -> Response:
 class _Pieces(Response):
     """An answer whose body is sent piece by piece, as fast as the other side reads."""
 
-    def __init__(self, pieces: list[bytes], headers: dict[str, str]) -> None:
-        """Send *pieces*; *headers* have their length."""
+    def __init__(
+        self, pieces: list[bytes], headers: dict[str, str], end: Callable[[], None]
+    ) -> None:
+        """Send *pieces*, whose length *headers* have; *end* is called when that is over."""
         super().__init__(headers=headers)
         self._pieces = pieces
+        self._end = end
 
     async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
         """Send the answer; what is sent is forgotten, so a slow reader holds only the rest."""
         start = {"status": self.status_code, "headers": self.raw_headers}
-        await send({"type": "http.response.start", **start})
         self._pieces.reverse()
-        while self._pieces:
-            piece = self._pieces.pop()
-            more = bool(self._pieces)
-            await send({"type": "http.response.body", "body": piece, "more_body": more})
+        try:
+            await send({"type": "http.response.start", **start})
+            while self._pieces:
+                piece = self._pieces.pop()
+                more = bool(self._pieces)
+                await send({"type": "http.response.body", "body": piece, "more_body": more})
+        finally:
+            self._end()
 
 
 class Receiver(FastAPI):

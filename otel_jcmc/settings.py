@@ -363,6 +363,13 @@ class Settings(BaseSettings):
         description="Seconds that reading an answer may take, from when the network first holds it"
         " up; 0 for any.",
     )
+    limit_scrapes: int = Field(
+        10,
+        ge=0,
+        validation_alias=_named("JCMC_LIMIT_SCRAPES"),
+        description="Most scrapes answered at a time, each of which holds its answer until it is"
+        " read; further ones are told to come again; 0 for any number.",
+    )
 
     # The log, and the browser's file.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(

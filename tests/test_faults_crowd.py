@@ -1,8 +1,10 @@
 """Many who read or send slowly, scrapes that are cut or come together, and a crowd of strangers."""
 
 import asyncio
+import os
 import random
 import re
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ import psutil
 import pytest
 from crowd import Browser, at_once, names_in, push_request, shown
 from harness import Service, push_body
+
+from otel_jcmc.embedded import EmbeddedStore
 
 pytestmark = pytest.mark.xdist_group("faults-crowd")
 
@@ -77,6 +81,30 @@ def test_a_scrape_that_is_cut_half_way_harms_nobody(service: Service) -> None:
     assert service.log.read_text() == log
     assert memory_of(service) - before < 60_000_000
     assert service.push(push_body("after-the-cut")).body == "OK"
+
+
+def test_of_scrapes_at_once_those_beyond_the_limit_are_told_to_come_again(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    assert redis_server.pid is not None
+    busy = 'otel_jcmc_reads_refused_total{door="scrape",reason="busy"}'
+    with (
+        Service(short_path / "a", REDIS_URL=redis_server.url, JCMC_LIMIT_SCRAPES="1") as service,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        assert service.own(busy) == 0
+        # So that the first one takes its two seconds.
+        os.kill(redis_server.pid, signal.SIGSTOP)
+        try:
+            answers = sorted(pool.map(service.get, ["/metrics"] * 3), key=lambda each: each.status)
+        finally:
+            os.kill(redis_server.pid, signal.SIGCONT)
+        assert [answer.status for answer in answers] == [200, 503, 503]
+        assert "JCMC_LIMIT_SCRAPES" in answers[1].body
+        assert answers[1].headers["retry-after"] == "5"
+        assert service.own(busy) == 2
+        # Those that were answered gave their places back.
+        assert {service.get("/metrics").status for _ in range(5)} == {200}
 
 
 def test_two_scrapes_at_once_are_whole_and_equal(service: Service) -> None:

@@ -83,6 +83,7 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "limit_head_seconds": ("JCMC_LIMIT_HEAD_SECONDS", 10),
     "limit_body_seconds": ("JCMC_LIMIT_BODY_SECONDS", 10),
     "limit_answer_seconds": ("JCMC_LIMIT_ANSWER_SECONDS", 60),
+    "limit_scrapes": ("JCMC_LIMIT_SCRAPES", 10),
     "log_level": ("JCMC_LOG_LEVEL", "INFO"),
     "client_debug": ("JCMC_CLIENT_DEBUG", False),
     "client_interval_seconds": ("JCMC_CLIENT_INTERVAL", 0),
@@ -295,8 +296,7 @@ def served_values(service: Service) -> None:
     assert {name[:5] for name in found} == {"meet_"}
     assert found["meet_connectionquality"]["username"] == "Ada"
     assert (
-        '"pushUrl": "https://collector.example.org/metrics/push"'
-        in service.get("/client-file").body
+        '"pushUrl":"https://collector.example.org/metrics/push"' in service.get("/client-file").body
     )
     assert service.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"}).status == 403
     said = command(
@@ -889,6 +889,7 @@ CHANGED: dict[str, Any] = {
     "limit_head_seconds": 0,
     "limit_body_seconds": 0,
     "limit_answer_seconds": 0,
+    "limit_scrapes": 0,
     "log_level": "DEBUG",
     "client_debug": True,
     "client_interval_seconds": 30,
