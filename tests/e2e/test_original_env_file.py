@@ -104,7 +104,7 @@ def push_url(service: Service) -> str:
     """Return where the served client pushes to."""
     client = service.get("/client-file")
     assert client.headers["content-type"] == "text/javascript; charset=utf-8"
-    (found,) = re.findall(r'"pushUrl": "([^"]*)"', client.body)
+    (found,) = re.findall(r'"pushUrl":"([^"]*)"', client.body)
     return str(found)
 
 

@@ -89,7 +89,7 @@ def test_an_installed_service_serves_the_wheels_own_client_file(
         client = service.get("/client-file")
         assert client.status == 200
         assert client.body.endswith('console.debug("from the wheel");')
-        assert '"jitterMs": 5000' in client.body
+        assert '"jitterMs":5000' in client.body
         # The script beside the code, and the store's server, are there too.
         assert service.push(push_body()).body == "OK"
         assert len(service.series("jitsi_jcmc_")) == 13
