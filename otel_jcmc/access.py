@@ -153,7 +153,8 @@ class Callers:
             return key
         told = [header for header in headers if header[0] in FORWARDED]
         if told and peer:
-            is_usual = sum([len(value) for _, value in told]) <= _MAX_REMEMBERED
+            length = len(told[0][1]) if len(told) == 1 else sum([len(each[1]) for each in told])
+            is_usual = length <= _MAX_REMEMBERED
             key = self._told(*told) if is_usual else self._key_of_told(*told)
         if not key:
             self.on_unknown()
