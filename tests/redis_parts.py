@@ -166,9 +166,10 @@ class Certificates:
 
 class Wire:
     """
-    A TCP proxy to *port* of loopback, on a free port; a context manager.
+    A TCP proxy to a port of loopback or a socket's path, on a free port; a context manager.
 
     Attributes:
+        hangs: take connections and bytes, and pass nothing on.
         delay: seconds that each piece of an answer is late.
         cut_after: cut each new connection after so many bytes of answers; None: don't.
         cut_request_after: the same for what goes in.
@@ -176,12 +177,13 @@ class Wire:
         passed: bytes of requests and of answers that the last connection has passed on.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, far: int | Path) -> None:
         """Listen."""
-        self._far = port
+        self._far = far
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}"
+        self.hangs = False
         self.delay = 0.0
         self.cut_after: int | None = None
         self.cut_request_after: int | None = None
@@ -195,12 +197,11 @@ class Wire:
             while True:
                 near, _ = self._listener.accept()
                 try:
-                    far = socket.create_connection(("127.0.0.1", self._far))
+                    far = self._connect()
                 except OSError:
                     near.close()
                     continue
-                for each in (near, far):
-                    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._sockets += [near, far]
                 self.passed = passed = [0, 0]
                 for way in (
@@ -208,6 +209,16 @@ class Wire:
                     (far, near, lambda: self.delay, self.cut_after, passed, 1),
                 ):
                     threading.Thread(target=self._pump, args=way, daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        """Return a connection to the other side."""
+        if isinstance(self._far, Path):
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(str(self._far))
+            return far
+        far = socket.create_connection(("127.0.0.1", self._far))
+        far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return far
 
     def _pump(
         self,
@@ -220,6 +231,8 @@ class Wire:
     ) -> None:
         with suppress(OSError):
             while received := one.recv(65_536):
+                if self.hangs:
+                    continue
                 if seconds := delay():
                     time.sleep(seconds)
                 left = len(received) if most is None else most - passed[way]

@@ -3,17 +3,16 @@
 import asyncio
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import pytest
 import redis
 from harness import Answer, Service, eventually, push_body
+from redis_parts import Wire
 
 from otel_jcmc import snapshot, store
 from otel_jcmc.embedded import EmbeddedStore
@@ -333,65 +332,11 @@ async def test_a_missing_password_is_no_answer(redis_server: EmbeddedStore) -> N
     await ours.close()
 
 
-class Proxy:
-    """
-    A TCP proxy in front of a server's socket, on a free port; a context manager.
-
-    Attributes:
-        hangs: take connections and bytes, and pass nothing on.
-    """
-
-    def __init__(self, server: EmbeddedStore) -> None:
-        self._path = server.url.removeprefix("unix://")
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: list[socket.socket] = []
-        self.hangs = False
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                far = socket.socket(socket.AF_UNIX)
-                far.connect(self._path)
-                self._sockets += [near, far]
-                for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
-
-    def _pump(self, one: socket.socket, other: socket.socket) -> None:
-        with suppress(OSError):
-            while received := one.recv(65_536):
-                if self.hangs:
-                    continue
-                other.sendall(received)
-            other.shutdown(socket.SHUT_RDWR)
-
-    def cut(self) -> None:
-        """End every connection."""
-        while self._sockets:
-            each = self._sockets.pop()
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.cut()
-
-
 def test_a_redis_that_takes_connections_and_never_answers_costs_503_in_time(
     redis_server: EmbeddedStore, short_path: Path
 ) -> None:
-    with Proxy(redis_server) as proxy:
+    path = Path(redis_server.url.removeprefix("unix://"))
+    with Wire(path) as proxy:
         proxy.hangs = True
         with Service(short_path / "a", REDIS_URL=proxy.url) as service:
             assert service.get("/-/ready").status == 503
@@ -410,7 +355,7 @@ def test_a_redis_that_takes_connections_and_never_answers_costs_503_in_time(
                 assert service.push(push_body("after")).body == "OK"
             assert_refused_in_time(pushers.pushed)
 
-            proxy.cut()
+            proxy.hang_up()
             assert service.push(push_body("after")).body == "OK"
             assert service.own("otel_jcmc_participants") == 6
 
