@@ -137,7 +137,8 @@ def test_a_connection_that_is_cut_in_the_middle_mixes_up_nothing(
 
     with Service(short_path / "a", REDIS_URL=wire.url, METRICS_EXPIRATION="60") as service:
         asked, answered = asyncio.run(greeting(wire))
-        for number in range(60):
+        # So far that twelve pushes in one batch, as on a quiet machine, get through in the end.
+        for number in range(80):
             if way == "answers":
                 wire.cut_after = answered - 5 + number
             else:
@@ -150,8 +151,7 @@ def test_a_connection_that_is_cut_in_the_middle_mixes_up_nothing(
         assert service.push(body_of(10_000)).body == "OK"
         found = values_of(service)
     assert wire.cuts > 50
-    # How many share a batch, and are cut and refused together, is a matter of time.
-    assert len(acknowledged) > 20
-    assert len(refused) > 20
+    assert len(acknowledged) > 100
+    assert len(refused) > 100
     assert {f"p{number}" for number in acknowledged} <= found.keys()
     assert all(name == f"p{value:.0f}" for name, value in found.items())
