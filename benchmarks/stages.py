@@ -9,11 +9,11 @@ from benchmarks.order import Order
 from benchmarks.pushes import Pushes
 from otel_jcmc.access import PRIVATE, Callers, Header
 from otel_jcmc.enrich import browser_and_system
+from otel_jcmc.intake import read_head, user_agent
 from otel_jcmc.limits import Limits
 from otel_jcmc.load import Target
 from otel_jcmc.participants import to_write
 from otel_jcmc.push import PushParser
-from otel_jcmc.receiver import read_head, user_agent
 
 # Few, because what a service looks at has just been read and is in the core's cache.
 PUSHES = 100

@@ -242,9 +242,9 @@ def check(settings: "Settings") -> int:
     from otel_jcmc.advice import advice
     from otel_jcmc.listening import CannotServe, load_certificate
     from otel_jcmc.privacy import describe
-    from otel_jcmc.settings import name_of, to_text
+    from otel_jcmc.settings import in_order, name_of, to_text
 
-    for field in type(settings).model_fields:
+    for field in in_order():
         value = getattr(settings, field)
         if isinstance(value, tuple | frozenset):
             value = ",".join(sorted(str(part) for part in value)) or "none"

@@ -4,7 +4,8 @@ What settings allow and is still likely to disappoint: `otel-jcmc check` and the
 Called by the command line.
 """
 
-from otel_jcmc.settings import LEAST_SECRET_BYTES, Settings
+from otel_jcmc.settings import Settings
+from otel_jcmc.settings_sessions import LEAST_SECRET_BYTES
 
 
 def advice(settings: Settings) -> list[str]:

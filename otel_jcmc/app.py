@@ -15,9 +15,10 @@ from otel_jcmc.connections import Bounds, Connections
 from otel_jcmc.cors import Cors
 from otel_jcmc.doors import Door
 from otel_jcmc.embedded import EmbeddedStore
+from otel_jcmc.intake import Authorise, Intake
 from otel_jcmc.privacy import Privacy, Treatment
 from otel_jcmc.push import PushParser
-from otel_jcmc.receiver import PUSH_PATH, Authorise, PushDoor
+from otel_jcmc.receiver import PUSH_PATH, PushDoor
 from otel_jcmc.routes import (
     Receiver,
     client_routes,
@@ -56,16 +57,15 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     app.rules = rules
     wants_token = {PUSH_PATH: settings.push_auth != "none", "/metrics": settings.scrape_token}
     app.guarded = [path for path, is_wanted in wants_token.items() if is_wanted]
-    app.push_door = PushDoor(
+    intake = Intake(
         service.store,
-        service.telemetry,
-        cors,
-        PushParser(rules),
-        privacy if privacy.is_needed else None,
-        settings.metrics_expiration_seconds * 1000,
-        settings.limit_body_bytes,
         service.limits,
+        settings.metrics_expiration_seconds * 1000,
+        privacy if privacy.is_needed else None,
         _who_may_push(settings, service, cors),
+    )
+    app.push_door = PushDoor(
+        intake, service.telemetry, cors, PushParser(rules), settings.limit_body_bytes
     )
     app.push_door.body_seconds = settings.limit_body_seconds
     app.connections = Connections(_bounds(settings), service.telemetry.connections_cut)

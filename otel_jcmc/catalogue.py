@@ -145,6 +145,7 @@ class Metric:
         lower_is_worse: of two values for one series the lower is kept, else the higher.
         is_list: several values, one for each transport.
         panel: the dashboard panel it belongs to.
+        decimals: places after the point that history keeps.
     """
 
     id: int
@@ -163,6 +164,7 @@ class Metric:
     lower_is_worse: bool = False
     is_list: bool = False
     reading: Reading | None = None
+    decimals: int = 0
 
 
 # Before what the client asks the room for.
@@ -223,6 +225,7 @@ def _percent(
         per=100,
         otel_attributes=fixed,
         reading=reading,
+        decimals=2,
     )
 
 
@@ -237,6 +240,7 @@ def _read(
     reading: Reading,
     *fixed: tuple[str, str],
     lower_is_worse: bool = False,
+    decimals: int = 0,
 ) -> Metric:
     """Return a row that only the browser's report has; its unit is that of *otel*, or ms of s."""
     per = 1000 if unit == "ms" else 1
@@ -254,6 +258,7 @@ def _read(
         otel_attributes=fixed,
         lower_is_worse=lower_is_worse,
         reading=reading,
+        decimals=decimals,
     )
 
 
@@ -291,6 +296,7 @@ METRICS: tuple[Metric, ...] = (
         "Jitsi's own score of the connection, 0 to 100: sent bitrate against a target",
         "Connection quality",
         lower_is_worse=True,
+        decimals=1,
     ),
     _kbits(
         2,
@@ -411,6 +417,7 @@ METRICS: tuple[Metric, ...] = (
         "Jitter",
         Reading(How.MAX_LEVEL, ("remote-inbound-rtp.jitter",), times=1000),
         UP,
+        decimals=1,
     ),
     _read(
         15,
@@ -422,6 +429,7 @@ METRICS: tuple[Metric, ...] = (
         "Jitter",
         Reading(How.MAX_LEVEL, ("inbound-rtp.jitter",), times=1000),
         DOWN,
+        decimals=1,
     ),
     _read(
         16,
@@ -460,6 +468,7 @@ METRICS: tuple[Metric, ...] = (
         Reading(How.MAX_LEVEL, ("outbound-rtp.framesPerSecond",)),
         UP,
         lower_is_worse=True,
+        decimals=1,
     ),
     _read(
         19,
@@ -472,6 +481,7 @@ METRICS: tuple[Metric, ...] = (
         Reading(How.MIN_GROWTH, ("inbound-rtp.framesDecoded",), ("inbound-rtp.timestamp",), 1000),
         DOWN,
         lower_is_worse=True,
+        decimals=1,
     ),
     _read(
         20,
@@ -551,6 +561,7 @@ METRICS: tuple[Metric, ...] = (
         Reading(
             How.GROWTH, ("outbound-rtp.totalEncodeTime",), ("outbound-rtp.framesEncoded",), 1000
         ),
+        decimals=1,
     ),
     _limitation(27, "none", "Share of the interval in which nothing held the sent video down"),
     _limitation(28, "cpu", "Share of the interval in which the CPU held the sent video down"),

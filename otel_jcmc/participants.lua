@@ -3,10 +3,11 @@
 -- KEYS[1] the index of the live: member -> expiry in µs, another one after each push;  KEYS[2] the sessions that ended: "member:session" -> until ms
 -- KEYS[3] conference -> how many of its members the index has;  a conference is the first 12 characters of its members
 -- KEYS[4...] one participant key a push; its last 32 characters are its member in the index
--- ARGV[1] most live in this partition, ARGV[2] most in a conference, ARGV[3] most ends to remember; -1: any number
--- ARGV[4] ms for which an end is remembered, ARGV[5] ms after its expiry at which a member is pruned
--- ARGV[6...] five a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
--- new), payload ("" to leave), digest of whose it is ("" when nobody has to say so)
+-- ARGV[1...4] what is kept of sessions, as stays.lua has it, which stands before this
+-- ARGV[5] most live in this partition, ARGV[6] most in a conference, ARGV[7] most ends to remember; -1: any number
+-- ARGV[8] ms for which an end is remembered, ARGV[9] ms after its expiry at which a member is pruned
+-- ARGV[10...] five a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
+-- new) or to leave the reason, payload ("" to leave), digest of whose it is ("" when nobody has to say so)
 --
 -- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), whose it is
 -- (bin 8), and of the payload attributes and numbers.
@@ -14,17 +15,10 @@
 -- 7 another's, 8 stored and new; and, if there is a bound, a semicolon and how many are live in this partition.
 local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8 = 0x97, 3, 0xcb, 0xce, 0xd9, 0xc4
 local PRUNED_AT_ONCE = 500
-local time = redis.call('TIME')
-local now_us = time[1] * 1000000 + time[2]
-local now = math.floor(now_us / 1000)
 local live, ended, conferences = KEYS[1], KEYS[2], KEYS[3]
-local most, most_in_conference, most_ends = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local remember, behind = tonumber(ARGV[4]), tonumber(ARGV[5])
+local most, most_in_conference, most_ends = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local remember, behind = tonumber(ARGV[8]), tonumber(ARGV[9])
 local answers, ends, longest = {}, false, 0
-
-local function conference_of(member)
-  return string.sub(member, 1, 12)
-end
 
 local function remember_end(member, session)
   redis.call('ZADD', ended, now + remember, member .. ':' .. session)
@@ -56,7 +50,7 @@ local function refusal(member, ttl)
   end
 end
 
-local function write(key, session, seq, ttl, payload, owner)
+local function write(key, session, seq, ttl_or_reason, payload, owner)
   local member = string.sub(key, -32)
   if session ~= '' then
     local until_ms = redis.call('ZSCORE', ended, member .. ':' .. session)
@@ -83,15 +77,21 @@ local function write(key, session, seq, ttl, payload, owner)
       unlist(member)
     end
     if session ~= '' then remember_end(member, session) end
+    if mode > 0 then leave(member, session, ttl_or_reason) end
     return 1
   end
 
+  local ttl = tonumber(ttl_or_reason)
   if same and seq >= 0 and seq < stored_seq then return 2 end
   local refused = not stored and refusal(member, ttl)
   if refused then return refused end
   if not same then
     -- A rejoin under another session: what is still on its way of the former one comes too late.
     if session ~= '' and stored_session and stored_session ~= '' then remember_end(member, stored_session) end
+    if mode > 0 then
+      if stored_session then leave(member, stored_session, 'replaced') end
+      begin(member, session, math.abs(ttl))
+    end
     started, stored_seq = now, 0
   end
   if seq < 0 then seq = stored_seq end
@@ -105,9 +105,9 @@ local function write(key, session, seq, ttl, payload, owner)
 end
 
 for i = 4, #KEYS do
-  local a = 5 * (i - 4) + 6
+  local a = 5 * (i - 4) + 10
   answers[i - 3] =
-    write(KEYS[i], ARGV[a], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), ARGV[a + 3], ARGV[a + 4])
+    write(KEYS[i], ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
 end
 
 -- By score and well behind: pruning what MGET did not find would lose who pushes in between.

@@ -85,6 +85,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
         ttl_ms: below 0: it may not be a new participant's.
         payload: msgpack of attributes and numbers, as the stored value ends; empty to leave.
         owner: digest of who pushes; empty: nobody has to say so.
+        end: why the participant leaves; empty: it stays.
     """
 
     member: str
@@ -93,6 +94,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     ttl_ms: int
     payload: bytes
     owner: bytes = b""
+    end: str = ""
 
 
 @dataclass(slots=True)
@@ -160,6 +162,7 @@ def to_write(
         ttl_ms if may_join else -ttl_ms,
         b"" if session.end else _encode(_encode(report.attributes)) + _encode(report.numbers),
         blake2b(owner.encode(), digest_size=8).digest() if owner else b"",
+        session.end,
     )
 
 

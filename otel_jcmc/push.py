@@ -50,6 +50,8 @@ class Report(msgspec.Struct, gc=False):
             it is not known now. As long as there are ids.
         dropped: what was bad, in the order it was met.
         token: the body's, not checked; empty where it has none.
+        sent: the numbers that this push has itself, where the others are kept from earlier ones;
+            None: all are its own.
     """
 
     conference: str
@@ -60,6 +62,7 @@ class Report(msgspec.Struct, gc=False):
     numbers: list[Any]
     dropped: list[Fault] = []  # msgspec makes a new one each time
     token: str = ""
+    sent: list[Any] | None = None
 
 
 class PushParser:

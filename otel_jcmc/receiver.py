@@ -16,21 +16,17 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.access import FORWARDED, Header
+from otel_jcmc.access import Header
 from otel_jcmc.cors import Cors
-from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.faults import Fault, PushRefused, Reason, StoreUnavailable
-from otel_jcmc.limits import LIMITS, Limits, TooFast
-from otel_jcmc.participants import to_write
-from otel_jcmc.privacy import Privacy
-from otel_jcmc.push import PushParser, Report
-from otel_jcmc.store import Store, Stored
+from otel_jcmc.intake import Intake
+from otel_jcmc.limits import LIMITS, TooFast
+from otel_jcmc.push import PushParser
+from otel_jcmc.store import Stored
 from otel_jcmc.telemetry import ACCEPTED, FAILED, REFUSED, Telemetry
 
 PUSH_PATH: Final = "/metrics/push"
 RETRY_AFTER_SECONDS: Final = 5
-# What is read of a push's head, tokens apart.
-_READ: Final = FORWARDED | {b"user-agent"}
 # At most 2.3 kB, since checks.echo cuts what a sender named: an answer stays below 4 kB.
 MAX_LISTED: Final = 20
 
@@ -73,9 +69,6 @@ class Answer(NamedTuple):
 
 
 Reply = Callable[[Answer], None]
-# Who a push comes from, by what its head and its body say: empty when nobody has to say so.
-# Raises PushRefused when it may not be pushed.
-Authorise = Callable[[Sequence[Header], Report], str]
 
 
 class PushDoor:
@@ -93,25 +86,18 @@ class PushDoor:
 
     def __init__(
         self,
-        store: Store,
+        intake: Intake,
         telemetry: Telemetry,
         cors: Cors,
         parser: PushParser,
-        privacy: Privacy | None,
-        expiration_ms: int,
         max_body_bytes: int,
-        limits: Limits,
-        authorise: Authorise | None = None,
     ) -> None:
-        """Take pushes for *store*; without *privacy* what was parsed is stored as it is."""
-        self._limits = limits
-        self._authorise = authorise
-        self._store = store
+        """Take pushes for *intake*."""
+        self._intake = intake
+        self._limits = intake.limits
         self._telemetry = telemetry
         self._cors = cors
         self._parse = parser.parse
-        self._privacy = privacy
-        self._expiration_ms = expiration_ms
         self.max_body_bytes = max_body_bytes or 2**63
         self._ok = Answer(200, [_TEXT, *cors.headers], b"OK")
 
@@ -121,28 +107,17 @@ class PushDoor:
 
         *peer* is the address at the other end of the connection; empty: it has none.
         """
-        now, limits = monotonic(), self._limits
-        head = read_head(headers)
-        address = limits.caller(peer, head)
         try:
-            may_join = limits.admit(address, now)
+            sender = self._intake.admit(headers, peer)
             report = self._parse(body)
-            owner = self._authorise(headers, report) if self._authorise else ""
-            report.attributes.update(browser_and_system(user_agent(head)))
-            if self._privacy is not None:
-                self._privacy.apply(report)
-                owner = self._privacy.stand_in(owner)
-            write = to_write(report, self._expiration_ms, owner, may_join=may_join)
-            limits.take_participant(write.member, now)
+            settle = partial(self._settle, headers, sender.address, report.dropped, reply)
+            self._intake.submit(sender, report, settle)
         except PushRefused as refused:
             reply(self.refuse(headers, refused))
         except TooFast as refused:
             reply(self._retry(headers, refused.reason, refused.seconds))
         except StoreUnavailable as away:
             reply(self._retry(headers, away.reason))
-        else:
-            settle = partial(self._settle, headers, address, report.dropped, reply)
-            self._store.submit(write, settle)
 
     def _settle(
         self,
@@ -153,9 +128,6 @@ class PushDoor:
         stored: Stored | Exception,
     ) -> None:
         """Answer a push that Redis has handled, or has not."""
-        if stored is Stored.JOINED:
-            stored = Stored.STORED
-            self._limits.note_newcomer(address)
         if stored is Stored.STORED and not dropped:
             self._telemetry.count_push(ACCEPTED)
             # The same object each time, so that who sends it may keep its bytes.
@@ -291,19 +263,6 @@ class PushDoor:
 
 class _Gone(Exception):
     """The sender hung up: there is nobody to answer."""
-
-
-def read_head(headers: Sequence[Header]) -> list[Header]:
-    """Return the few of *headers* that limits and browsers are told by; a browser sends a dozen."""
-    return [each for each in headers if each[0] in _READ]
-
-
-def user_agent(headers: Sequence[Header]) -> str:
-    """Return the User-Agent header, empty when there is none."""
-    for name, value in headers:
-        if name == b"user-agent":
-            return value.decode("latin-1")
-    return ""
 
 
 def _listing(key: str, faults: Sequence[Fault]) -> bytes:

@@ -24,6 +24,7 @@ from otel_jcmc.client_file import ClientFile
 from otel_jcmc.cors import SECURITY_HEADERS, Cors
 from otel_jcmc.doors import Door, Refusal
 from otel_jcmc.faults import Fault, PushRefused, StoreUnavailable
+from otel_jcmc.intake import read_head
 from otel_jcmc.limits import Limits, TooFast
 from otel_jcmc.scrape import Scraper
 from otel_jcmc.store import Store
@@ -106,7 +107,7 @@ def push_token_routes(
     async def push_token(request: Request) -> Response:
         headers = _cors_headers(cors, request) | {"cache-control": "no-store"}
         peer = request.client.host if request.client else ""
-        address = limits.caller(peer, receiver.read_head(request.headers.raw))
+        address = limits.caller(peer, read_head(request.headers.raw))
         try:
             limits.admit(address, monotonic())
             issued = issue(request.headers.raw)

@@ -26,6 +26,7 @@ from otel_jcmc.limits import Limits
 from otel_jcmc.otlp import WatchedExporter, make_exporter
 from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.scrape import Scraper
+from otel_jcmc.scripts import Keeping
 from otel_jcmc.settings import Settings, names_of
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import Telemetry, make_resource
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 5.0
 LAST_EXPORT_MS: Final = 2_000
+# For which a session is known without history: that long its span may wait to be made.
+HOURS_WITHOUT_HISTORY: Final = 24
 
 
 class Service:
@@ -62,6 +65,7 @@ class Service:
             settings.limit_participants,
             settings.limit_conference_participants,
             self.telemetry.record_batch,
+            _keeping(settings),
         )
         self.limits = _limits(settings)
         provider = GaugeProvider()
@@ -139,6 +143,16 @@ class Service:
             self.telemetry.record_export("otlp", report["outcome"], report["seconds"])
         # None with Redis away, or when another replica pushes: absent beats stale.
         self.telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
+
+
+def _keeping(settings: Settings) -> Keeping:
+    """Return what is kept of sessions."""
+    return Keeping(
+        settings.keeps_sessions,
+        settings.traces_exporter == "otlp",
+        settings.session_grace_seconds * 1000,
+        (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3_600_000,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

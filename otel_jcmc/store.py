@@ -8,19 +8,18 @@ participant is kept in this process.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from enum import Enum
-from importlib.resources import files
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from redis.exceptions import NoScriptError, OutOfMemoryError
+from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.faults import Reason, StoreUnavailable
 from otel_jcmc.link import TIMEOUT_SECONDS, Command, Link
 from otel_jcmc.participants import PARTITION_OF, PARTITIONS, Write
+from otel_jcmc.scripts import NOTHING_KEPT, Keeping, run_scripts, script
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +36,7 @@ PRUNE_BEHIND_MS: Final = 60_000
 # At the edge of its memory Redis refuses some writes and takes others: one change, not many.
 REFUSAL_OVER_SECONDS: Final = 10.0
 
-_SCRIPT: Final = files("otel_jcmc").joinpath("participants.lua").read_bytes()
-_SHA: Final = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+_SCRIPT: Final = script("participants")
 
 
 class Stored(Enum):
@@ -94,6 +92,7 @@ class Store:
         participant_limit: int = 0,
         conference_limit: int = 0,
         on_batch: Callable[[float], None] = lambda _seconds: None,
+        keeping: Keeping = NOTHING_KEPT,
     ) -> None:
         """
         Prepare; nothing is opened yet.
@@ -103,6 +102,7 @@ class Store:
                 partitions have is known from their last answers, so a batch may go beyond it.
             conference_limit: most participants in a conference, 0 for any number.
             on_batch: called after each batch with the seconds its oldest push has waited.
+            keeping: what is kept of sessions.
         """
         self._prefix = key_prefix
         self._participant_limit = participant_limit
@@ -111,6 +111,9 @@ class Store:
         self._ends_limit = participant_limit // 2 or -1
         self._live = [0] * PARTITIONS
         self._on_batch = on_batch
+        self._keeping = keeping.to_args()
+        # Who comes back goes on with the same session for as long as his expiry is known.
+        self._grace_ms = keeping.grace_ms if keeping.sessions else 0
         self._writes, self._reads = Link(url), Link(url)
         self._queue: list[_Waiting] = []
         self._queued_bytes = 0
@@ -194,13 +197,20 @@ class Store:
         keys: list[str] = [f"{base}live", f"{base}ended", f"{base}conferences"]
         start = f"{base}participant:"
         args: list[Any] = [
+            *self._keeping,
             *(self._room(partition), self._conference_limit, self._ends_limit),
-            *(REMEMBER_ENDED_MS, PRUNE_BEHIND_MS),
+            *(REMEMBER_ENDED_MS, max(PRUNE_BEHIND_MS, self._grace_ms)),
         ]
         for write, _, _ in part:
             keys.append(start + write.member)
-            args += (write.session, write.seq, write.ttl_ms, write.payload, write.owner)
-        return ("EVALSHA", _SHA, len(keys), *keys, *args)
+            args += (
+                write.session,
+                write.seq,
+                write.end or write.ttl_ms,
+                write.payload,
+                write.owner,
+            )
+        return ("EVALSHA", _SCRIPT.sha, len(keys), *keys, *args)
 
     def _room(self, partition: int) -> int:
         """Return how many may be live in *partition*, -1 for any number."""
@@ -288,14 +298,7 @@ class Store:
         """Run *commands* and take note of whether Redis is there."""
         try:
             deadline = monotonic() + seconds
-            replies = await link.run(commands, seconds)
-            # Redis was restarted or flushed its scripts: these calls bring it along.
-            at = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-            if at:
-                whole = [("EVAL", _SCRIPT, *commands[index][2:]) for index in at]
-                again = await link.run(whole, deadline - monotonic())
-                for index, reply in zip(at, again, strict=True):
-                    replies[index] = reply
+            replies = await run_scripts(link, commands, [_SCRIPT], seconds)
         except StoreUnavailable as error:
             self._note(up=False, why=error.__cause__)
             raise

@@ -592,7 +592,7 @@ def test_the_application_is_made_with_each_kind_of_key(tmp_path: Path) -> None:
         {"jwt_jwks_file": tmp_path / "jwks"},
     ):
         door = create_app(Settings(**accepted, **key)).push_door
-        assert isinstance(door._authorise, JitsiTokens)
+        assert isinstance(door._intake._authorise, JitsiTokens)
 
 
 # Keys that change

@@ -71,7 +71,12 @@ def test_the_wheel_carries_what_the_package_reads_at_run_time(wheel: Path) -> No
         entry_points.read_file(io.TextIOWrapper(files.open(about), "utf-8"))
         client = files.read("otel_jcmc/client/otel_jcmc.js")
     assert client == (ROOT / "client" / "otel_jcmc.js").read_bytes()
-    assert {"otel_jcmc/participants.lua", "otel_jcmc/py.typed", "otel_jcmc/__main__.py"} <= names
+    assert {
+        "otel_jcmc/participants.lua",
+        "otel_jcmc/stays.lua",
+        "otel_jcmc/py.typed",
+        "otel_jcmc/__main__.py",
+    } <= names
     assert dict(entry_points["console_scripts"]) == {"otel-jcmc": "otel_jcmc.__main__:main"}
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"otel_jcmc"}
 

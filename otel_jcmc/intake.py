@@ -1,0 +1,126 @@
+"""
+What becomes of a checked push, whichever door it came in by: one road.
+
+Who may push, the limits, the browser's names, privacy, and then Redis. The doors (receiver.py,
+jmmc_door.py) read requests and write answers; what is between is here. `on_stored` hears of each
+push that Redis has taken, which is how sessions are recorded. Wired by app.py.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import monotonic
+from typing import Final, NamedTuple
+
+from otel_jcmc.access import FORWARDED, Header
+from otel_jcmc.enrich import browser_and_system
+from otel_jcmc.limits import Limits
+from otel_jcmc.participants import Write, to_write
+from otel_jcmc.privacy import Privacy
+from otel_jcmc.push import Report
+from otel_jcmc.store import Done, Store, Stored
+
+# What is read of a push's head, tokens apart.
+_READ: Final = FORWARDED | {b"user-agent"}
+
+# Who a push comes from, by what its head and its body say: empty when nobody has to say so.
+# Raises PushRefused when it may not be pushed.
+Authorise = Callable[[Sequence[Header], Report], str]
+OnStored = Callable[[Write, Report], None]
+
+
+class Sender(NamedTuple):
+    """
+    Who sends a request.
+
+    Attributes:
+        headers: all of its head.
+        head: what is read of it, tokens apart.
+        address: of the caller, empty if nobody can say.
+        may_join: whether this address may bring somebody new.
+        at: when it came, by the monotonic clock.
+    """
+
+    headers: Sequence[Header]
+    head: list[Header]
+    address: str
+    may_join: bool
+    at: float
+
+
+class Intake:
+    """
+    The road of a checked push to Redis.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        expiration_ms: int,
+        privacy: Privacy | None = None,
+        authorise: Authorise | None = None,
+        on_stored: OnStored | None = None,
+    ) -> None:
+        """Take pushes for *store*; without *privacy* what was parsed is stored as it is."""
+        self.limits = limits
+        self._store = store
+        self._expiration_ms = expiration_ms
+        self._privacy = privacy
+        self._authorise = authorise
+        self._on_stored = on_stored
+
+    def admit(self, headers: Sequence[Header], peer: str) -> Sender:
+        """
+        Return who sends a request with *headers* from *peer*, the other end of the connection.
+
+        Raises:
+            TooFast: this address has sent too much of late.
+        """
+        now, limits = monotonic(), self.limits
+        head = read_head(headers)
+        address = limits.caller(peer, head)
+        return Sender(headers, head, address, limits.admit(address, now), now)
+
+    def submit(self, sender: Sender, report: Report, done: Done) -> None:
+        """
+        Store *report*; *done* hears what Redis did, STORED for JOINED, or why it is not known.
+
+        Raises:
+            PushRefused: *sender* may not push this.
+            TooFast: the participant has pushed too much of late.
+            StoreUnavailable: it can't be known now whether he may.
+        """
+        owner = self._authorise(sender.headers, report) if self._authorise else ""
+        report.attributes.update(browser_and_system(user_agent(sender.head)))
+        if self._privacy is not None:
+            self._privacy.apply(report)
+            owner = self._privacy.stand_in(owner)
+        write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
+        self.limits.take_participant(write.member, sender.at)
+        self._store.submit(write, partial(self._settle, sender.address, write, report, done))
+
+    def _settle(
+        self, address: str, write: Write, report: Report, done: Done, stored: Stored | Exception
+    ) -> None:
+        """Take note of what Redis did with a push, and pass it on."""
+        if stored is Stored.JOINED:
+            stored = Stored.STORED
+            self.limits.note_newcomer(address)
+        if self._on_stored is not None and stored is Stored.STORED:
+            self._on_stored(write, report)
+        done(stored)
+
+
+def read_head(headers: Sequence[Header]) -> list[Header]:
+    """Return the few of *headers* that limits and browsers are told by; a browser sends a dozen."""
+    return [each for each in headers if each[0] in _READ]
+
+
+def user_agent(headers: Sequence[Header]) -> str:
+    """Return the User-Agent header, empty when there is none."""
+    for name, value in headers:
+        if name == b"user-agent":
+            return value.decode("latin-1")
+    return ""

@@ -1,0 +1,204 @@
+"""
+What a session's log has of one interval: an entry in Redis, and back.
+
+The log is what is known of a session after the fact: one entry per interval and process, in the
+order of writing. History shows it, a span is folded of it. recorder.py makes entries, `read` turns
+one back into a `Sample`; two processes that take one participant's pushes each write their own, and
+`in_order` puts them together.
+
+An entry is a msgpack array, the tail of which is left out where there is nothing:
+
+    [at, numbers, worst, best, tally, events, attributes]
+
+at: tenths of a second since 2024, the interval's last push, by Redis's clock. numbers: of that
+push, the metric with id n at n - 1, as whole numbers of the row's last decimal. worst, best: of the
+vitals over the interval, nothing where the last push has it. tally: of each vital its mean, for how
+long it was known and for how long bad, in tenths. events: what happened, with tenths before `at`.
+attributes: msgpack by catalogue id, if they are not those of the entry before.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from otel_jcmc.catalogue import LAST_METRIC_ID, METRICS
+from otel_jcmc.vitals import vitals
+
+# 2024-01-01 UTC: tenths of a second since then are 5 bytes of msgpack until 2037.
+EPOCH_MS: Final = 1_704_067_200_000
+TENTH_MS: Final = 100
+
+# Of each metric by id, from 1 on: how many whole numbers make 1.
+SCALES: Final = [1.0] * LAST_METRIC_ID
+for _row in METRICS:
+    SCALES[_row.id - 1] = 10.0**_row.decimals
+# Of the vitals, in their order; loss and round trip as their rows.
+VITAL_SCALES: Final = (10.0, 100.0, 1.0)
+
+
+class Tally(NamedTuple):
+    """One vital over an interval; *known_ms* of it was told, *bad_ms* of that beyond the bound."""
+
+    mean: float
+    known_ms: int
+    bad_ms: int
+
+
+class Event(NamedTuple):
+    """
+    Something that happened in a session.
+
+    Attributes:
+        what: `quality.bad`, `quality.good`, `stats.stopped`, `stats.resumed`.
+        value: the number that told, if there is one.
+    """
+
+    at_ms: int
+    what: str
+    value: float | None = None
+
+
+class Sample(msgspec.Struct):
+    """
+    One interval of a session.
+
+    Attributes:
+        at_ms: its last push, Unix time in ms.
+        numbers: of that push by catalogue id from 1 on, a list for a list metric; None: not known.
+        worst, best: of quality, loss and round trip over the interval, in the units of vitals.py.
+        tally: of each vital; empty where nobody asked for spans.
+        attributes: by catalogue id, from this interval on; None: as before.
+    """
+
+    at_ms: int
+    numbers: list[Any]
+    worst: list[float | None] = [None, None, None]
+    best: list[float | None] = [None, None, None]
+    tally: list[Tally | None] = []
+    events: list[Event] = []
+    attributes: dict[int, Any] | None = None
+
+
+class _Entry(msgspec.Struct, array_like=True, gc=False):
+    """An entry as it is stored."""
+
+    at: int
+    numbers: list[Any]
+    worst: list[int | None] | None = None
+    best: list[int | None] | None = None
+    tally: list[tuple[int, int, int] | None] | None = None
+    events: list[tuple[int, str, float | None]] | None = None
+    attributes: bytes | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Entry).decode
+_decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
+
+
+def write(sample: Sample) -> bytes:
+    """Return the entry of *sample*."""
+    numbers = [_whole(value, scale) for value, scale in zip(sample.numbers, SCALES, strict=True)]
+    while numbers and numbers[-1] is None:
+        numbers.pop()
+    lasts = _scaled(vitals(sample.numbers))
+    events = [((sample.at_ms - at) // TENTH_MS, what, value) for at, what, value in sample.events]
+    tally = [
+        each and _tenths(each, scale)
+        for each, scale in zip(sample.tally, VITAL_SCALES, strict=False)
+    ]
+    parts: list[Any] = [
+        (sample.at_ms - EPOCH_MS) // TENTH_MS,
+        numbers,
+        _other(sample.worst, lasts),
+        _other(sample.best, lasts),
+        tally or None,
+        events or None,
+        None if sample.attributes is None else _encode(sample.attributes),
+    ]
+    while parts[-1] is None:
+        parts.pop()
+    return _encode(parts)
+
+
+def read(entry: bytes) -> Sample:
+    """
+    Return what *entry* tells; what is of a metric that this version does not know is left out.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        found = _decode(entry)
+        attributes = None if found.attributes is None else _decode_attributes(found.attributes)
+        numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
+        raise ValueError(f"damaged entry: {error}") from error
+    numbers += [None] * (LAST_METRIC_ID - len(numbers))
+    at_ms = EPOCH_MS + found.at * TENTH_MS
+    lasts = vitals(numbers)
+    return Sample(
+        at_ms,
+        numbers,
+        [_told(each, scale) for each, scale in zip(found.worst, VITAL_SCALES, strict=False)]
+        if found.worst
+        else [*lasts],
+        [_told(each, scale) for each, scale in zip(found.best, VITAL_SCALES, strict=False)]
+        if found.best
+        else [*lasts],
+        [
+            each and Tally(each[0] / scale, each[1] * TENTH_MS, each[2] * TENTH_MS)
+            for each, scale in zip(found.tally or (), VITAL_SCALES, strict=False)
+        ],
+        [Event(at_ms - ago * TENTH_MS, what, value) for ago, what, value in found.events or ()],
+        attributes,
+    )
+
+
+def in_order(entries: Iterable[bytes]) -> list[Sample]:
+    """
+    Return the samples of a session by their time; damaged entries are left out.
+
+    Two processes that take pushes of one session write an entry each for the same time: both stay.
+    """
+    found = []
+    for entry in entries:
+        with suppress(ValueError):
+            found.append(read(entry))
+    return sorted(found, key=lambda sample: sample.at_ms)
+
+
+def _whole(value: Any, scale: float) -> Any:
+    """Return *value*, or each of a list of them, as a whole number of the last decimal."""
+    if value is None:
+        return None
+    if type(value) is list:
+        return [_whole(each, scale) for each in value]
+    return round(value * scale)
+
+
+def _told(value: Any, scale: float) -> Any:
+    """Return the number that `_whole` was given, as far as its decimals go."""
+    if value is None:
+        return None
+    if type(value) is list:
+        return [_told(each, scale) for each in value]
+    return value if scale == 1.0 else value / scale
+
+
+def _other(found: Sequence[float | None], lasts: list[int | None]) -> list[int | None] | None:
+    """Return vitals as whole numbers, None if they are those of the interval's last push."""
+    whole = _scaled(found)
+    return None if whole == lasts else whole
+
+
+def _scaled(found: Sequence[float | None]) -> list[int | None]:
+    """Return vitals as whole numbers."""
+    return [_whole(value, scale) for value, scale in zip(found, VITAL_SCALES, strict=True)]
+
+
+def _tenths(tally: Tally, scale: float) -> tuple[int, int, int]:
+    """Return *tally* as it is stored."""
+    return round(tally.mean * scale), tally.known_ms // TENTH_MS, tally.bad_ms // TENTH_MS

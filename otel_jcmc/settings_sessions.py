@@ -1,0 +1,194 @@
+"""
+The settings of sessions: the JMMC door, history, and conferences as traces.
+
+A part of `Settings` (settings.py), which adds where they are read from.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+# As long as what HS256 makes of it (RFC 7518, section 3.2).
+LEAST_SECRET_BYTES = 32
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+
+
+def named(*names: str) -> AliasChoices:
+    """Return the environment's names of a field, the first one winning."""
+    return AliasChoices(*names)
+
+
+def check_secret(secret: SecretStr | None) -> SecretStr | None:
+    """Refuse a *secret* that is too short to sign with."""
+    if secret and len(secret.get_secret_value().encode()) < LEAST_SECRET_BYTES:
+        raise ValueError(f"at least {LEAST_SECRET_BYTES} bytes are wanted: openssl rand -hex 32")
+    return secret
+
+
+def split(value: Any) -> Any:
+    """Return the parts between commas of a text, blanks off; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+class SessionSettings(BaseSettings):
+    """What is in force for sessions."""
+
+    # The JMMC door.
+    jmmc_path: str = Field(
+        "/jmmc",
+        validation_alias=named("JCMC_JMMC_PATH"),
+        description="Where pages of the Jitsi Meet Metrics Collector push to, and get its client"
+        " from; `none` for nowhere.",
+    )
+    jmmc_conf_pattern: str | None = Field(
+        None,
+        validation_alias=named("JCMC_JMMC_CONF_PATTERN"),
+        description="Regular expression that a conference's name must match there. Unset: any.",
+    )
+    jmmc_authorized_regions: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=named("JCMC_JMMC_AUTHORIZED_REGIONS"),
+        description="Server regions that are kept there, with commas; `none` or unset: any.",
+    )
+    jmmc_push_url: str | None = Field(
+        None,
+        validation_alias=named("JCMC_JMMC_PUSH_URL"),
+        description="What the client served there posts to. Unset: `push` beside the place that"
+        " it was loaded from.",
+    )
+    cookie_secret: SecretStr | None = Field(
+        None,
+        validation_alias=named("JCMC_COOKIE_SECRET"),
+        description="What the session cookie of JMMC pages is signed with, at least 32 bytes."
+        " Unset: one is made and kept in Redis, where all replicas find it.",
+    )
+
+    # History.
+    history_hours: int = Field(
+        24,
+        ge=0,
+        le=24 * 31,
+        validation_alias=named("JCMC_HISTORY_HOURS"),
+        description="Hours for which a session's history is kept; 0: none is.",
+    )
+    history_interval_seconds: int = Field(
+        30,
+        ge=5,
+        le=3600,
+        validation_alias=named("JCMC_HISTORY_INTERVAL"),
+        description="Seconds of which history has one sample: the last push, and the worst and best"
+        " of quality, loss and round trip.",
+    )
+    history_samples: int = Field(
+        6000,
+        ge=1,
+        le=100_000,
+        validation_alias=named("JCMC_HISTORY_SAMPLES"),
+        description="Most samples of one session; the oldest go.",
+    )
+    history_sessions: int = Field(
+        200_000,
+        ge=0,
+        validation_alias=named("JCMC_HISTORY_SESSIONS"),
+        description="Most sessions in history; the oldest go. 0 for any number.",
+    )
+    history_max_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1024 * 1024,
+        validation_alias=named("JCMC_HISTORY_MAX_BYTES"),
+        description="Most bytes of Redis that history may take; the oldest sessions go.",
+    )
+
+    # A conference as a trace.
+    traces_exporter: Literal["none", "otlp"] = Field(
+        "none",
+        validation_alias=named("OTEL_TRACES_EXPORTER"),
+        description="`otlp`: each session that ends is sent as a span, and a conference is a trace"
+        " (docs/traces.md).",
+    )
+    session_grace_seconds: int = Field(
+        60,
+        ge=1,
+        le=3600,
+        validation_alias=named("JCMC_SESSION_GRACE"),
+        description="Seconds after an expiry in which who comes back goes on with the same session;"
+        " a room that is empty for as long is another conference afterwards.",
+    )
+    traces_waiting: int = Field(
+        100_000,
+        ge=100,
+        validation_alias=named("JCMC_TRACES_WAITING"),
+        description="Most spans that wait in Redis for a receiver that is away; the oldest go.",
+    )
+    bad_quality: float = Field(
+        30,
+        ge=0,
+        le=100,
+        validation_alias=named("JCMC_BAD_QUALITY"),
+        description="A connection quality below this is bad.",
+    )
+    bad_packet_loss: float = Field(
+        5,
+        ge=0,
+        le=100,
+        validation_alias=named("JCMC_BAD_PACKET_LOSS"),
+        description="A packet loss above this, in percent, is bad.",
+    )
+    bad_round_trip_ms: float = Field(
+        400,
+        ge=0,
+        validation_alias=named("JCMC_BAD_ROUND_TRIP"),
+        description="A round trip above this, in ms, is bad.",
+    )
+    otlp_traces_protocol: Literal["grpc", "http/protobuf"] | None = Field(
+        None,
+        validation_alias=named("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"),
+        description="OTLP transport of spans: `grpc` or `http/protobuf`. Unset: that of metrics.",
+    )
+    otlp_traces_endpoint: str | None = Field(
+        None,
+        validation_alias=named("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        description="Where spans go, as it is. Unset: OTEL_EXPORTER_OTLP_ENDPOINT, as for metrics.",
+    )
+    otlp_traces_timeout_ms: int | None = Field(
+        None,
+        ge=1,
+        validation_alias=named("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"),
+        description="Milliseconds that one request with spans may take, its retries included."
+        " Unset: that of metrics.",
+    )
+
+    @field_validator("jmmc_path")
+    @classmethod
+    def _check_jmmc_path(cls, path: str) -> str:
+        if path != "none" and not _PATH.fullmatch(path):
+            raise ValueError(f"{path!r} is no path: /jmmc is one, and `none` for nowhere")
+        return "" if path == "none" else path
+
+    @field_validator("jmmc_conf_pattern")
+    @classmethod
+    def _check_jmmc_conf_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return pattern
+
+    @field_validator("jmmc_authorized_regions", mode="before")
+    @classmethod
+    def _split_regions(cls, value: Any) -> Any:
+        return () if value == "none" else split(value)
+
+    @field_validator("cookie_secret")
+    @classmethod
+    def _check_cookie_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        return check_secret(secret)
+
+    @property
+    def keeps_sessions(self) -> bool:
+        """Whether anything is kept of sessions, for history or for spans."""
+        return self.history_hours > 0 or self.traces_exporter == "otlp"
