@@ -9,7 +9,9 @@ push that Redis has taken, which is how sessions are recorded. Wired by app.py.
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from otel_jcmc.access import FORWARDED, Header
 from otel_jcmc.enrich import browser_and_system
@@ -17,7 +19,7 @@ from otel_jcmc.limits import Limits
 from otel_jcmc.participants import Write, to_write
 from otel_jcmc.privacy import Privacy
 from otel_jcmc.push import Report
-from otel_jcmc.store import Done, Store, Stored
+from otel_jcmc.store import Store, Stored
 
 # What is read of a push's head, tokens apart.
 _READ: Final = FORWARDED | {b"user-agent"}
@@ -26,9 +28,12 @@ _READ: Final = FORWARDED | {b"user-agent"}
 # Raises PushRefused when it may not be pushed.
 Authorise = Callable[[Sequence[Header], Report], str]
 OnStored = Callable[[Write, Report], None]
+# How a door hears what Redis did, STORED for JOINED, or why it is not known. What it has itself
+# given with the push is handed back: one call for each push is what this saves.
+Settle = Callable[["Sender", Report, Any, Stored | Exception], None]
 
 
-class Sender(NamedTuple):
+class Sender(msgspec.Struct, gc=False):
     """
     Who sends a request.
 
@@ -83,9 +88,9 @@ class Intake:
         address = limits.caller(peer, head)
         return Sender(headers, head, address, limits.admit(address, now), now)
 
-    def submit(self, sender: Sender, report: Report, done: Done) -> None:
+    def submit(self, sender: Sender, report: Report, settle: Settle, reply: Any) -> None:
         """
-        Store *report*; *done* hears what Redis did, STORED for JOINED, or why it is not known.
+        Store *report*; *settle* hears what came of it, *reply* is given back to it.
 
         Raises:
             PushRefused: *sender* may not push this.
@@ -99,18 +104,24 @@ class Intake:
             owner = self._privacy.stand_in(owner)
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
         self.limits.take_participant(write.member, sender.at)
-        self._store.submit(write, partial(self._settle, sender.address, write, report, done))
+        self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
 
     def _settle(
-        self, address: str, write: Write, report: Report, done: Done, stored: Stored | Exception
+        self,
+        sender: Sender,
+        write: Write,
+        report: Report,
+        settle: Settle,
+        reply: Any,
+        stored: Stored | Exception,
     ) -> None:
         """Take note of what Redis did with a push, and pass it on."""
         if stored is Stored.JOINED:
             stored = Stored.STORED
-            self.limits.note_newcomer(address)
+            self.limits.note_newcomer(sender.address)
         if self._on_stored is not None and stored is Stored.STORED:
             self._on_stored(write, report)
-        done(stored)
+        settle(sender, report, reply, stored)
 
 
 def read_head(headers: Sequence[Header]) -> list[Header]:

@@ -9,7 +9,6 @@ Source: the answers are those of docs/push.md.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from math import ceil
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -19,9 +18,9 @@ import msgspec
 from otel_jcmc.access import Header
 from otel_jcmc.cors import Cors
 from otel_jcmc.faults import Fault, PushRefused, Reason, StoreUnavailable
-from otel_jcmc.intake import Intake
+from otel_jcmc.intake import Intake, Sender
 from otel_jcmc.limits import LIMITS, TooFast
-from otel_jcmc.push import PushParser
+from otel_jcmc.push import PushParser, Report
 from otel_jcmc.store import Stored
 from otel_jcmc.telemetry import ACCEPTED, FAILED, REFUSED, Telemetry
 
@@ -110,8 +109,7 @@ class PushDoor:
         try:
             sender = self._intake.admit(headers, peer)
             report = self._parse(body)
-            settle = partial(self._settle, headers, sender.address, report.dropped, reply)
-            self._intake.submit(sender, report, settle)
+            self._intake.submit(sender, report, self._settle, reply)
         except PushRefused as refused:
             reply(self.refuse(headers, refused))
         except TooFast as refused:
@@ -120,20 +118,16 @@ class PushDoor:
             reply(self._retry(headers, away.reason))
 
     def _settle(
-        self,
-        headers: Sequence[Header],
-        address: str,
-        dropped: list[Fault],
-        reply: Reply,
-        stored: Stored | Exception,
+        self, sender: Sender, report: Report, reply: Reply, stored: Stored | Exception
     ) -> None:
         """Answer a push that Redis has handled, or has not."""
+        headers, dropped = sender.headers, report.dropped
         if stored is Stored.STORED and not dropped:
             self._telemetry.count_push(ACCEPTED)
             # The same object each time, so that who sends it may keep its bytes.
             reply(self._ok if self._cors.headers else self._answer(headers, 200, _TEXT, b"OK"))
         elif isinstance(stored, Stored):
-            reply(self._accept(headers, address, dropped, stored))
+            reply(self._accept(headers, sender.address, dropped, stored))
         else:
             told = stored.reason if isinstance(stored, StoreUnavailable) else None
             reply(self._retry(headers, told or Reason.STORE_UNAVAILABLE))

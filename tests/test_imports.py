@@ -101,7 +101,7 @@ MAY_SEE = {
     "pydantic_settings": {"setting_sources", "settings_sessions", "settings"},
     "msgspec": {
         *("push_session", "push_shape", "push", "participants", "samples"),
-        *("prometheus", "receiver", "simulated_page"),
+        *("prometheus", "intake", "receiver", "simulated_page"),
     },
     "ua_parser": {"enrich"},
     "uvicorn": {"__main__", "protocol", "server"},
