@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Settings", "__version__", "create_app"]
+__all__ = ["Settings", "__version__", "create_app", "lifespan"]
 
 if TYPE_CHECKING:
     from otel_jcmc.app import create_app
+    from otel_jcmc.life import lifespan
     from otel_jcmc.settings import Settings
 
 
@@ -16,6 +17,10 @@ def __getattr__(name: str) -> Any:
         from otel_jcmc.app import create_app
 
         return create_app
+    if name == "lifespan":
+        from otel_jcmc.life import lifespan
+
+        return lifespan
     if name == "Settings":
         from otel_jcmc.settings import Settings
 

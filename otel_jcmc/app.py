@@ -6,6 +6,7 @@ command line see Settings. Nothing is opened or started before the application's
 """
 
 import secrets
+from typing import Any, Final
 
 from otel_jcmc import __version__
 from otel_jcmc.catalogue import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME
@@ -16,6 +17,7 @@ from otel_jcmc.cors import Cors
 from otel_jcmc.doors import Door
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.intake import Authorise, Intake
+from otel_jcmc.life import Life
 from otel_jcmc.privacy import Privacy, Treatment
 from otel_jcmc.push import PushParser
 from otel_jcmc.receiver import PUSH_PATH, PushDoor
@@ -30,10 +32,20 @@ from otel_jcmc.routes import (
 from otel_jcmc.service import Service
 from otel_jcmc.settings import Settings, name_of, to_text
 
+# FastAPI's own, which writes to the providers that a host has made global.
+NO_TELEMETRY: Final[Any] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
+
 
 def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None = None) -> Receiver:
     """
-    Return the service as an ASGI application; it starts with its lifespan.
+    Return the service as an ASGI application; it starts with its lifespan, or at a first request.
+
+    For a server, or to be mounted: then the host's lifespan may have it by `otel_jcmc.lifespan`.
 
     Args:
         embedded: the store to start when *settings* have no URL of one; the command line has
@@ -45,12 +57,15 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     """
     settings = settings or Settings()
     service = Service(settings, embedded)
+    life = Life(service.running)
     app = Receiver(
         title="otel_jcmc",
         version=__version__,
         openapi_url=None,  # ours has a door before it
-        lifespan=lambda _app: service.running(),
+        lifespan=lambda _app: life.running(),
+        telemetry=NO_TELEMETRY,
     )
+    app.life = life
     cors = Cors(settings.cors_allowed_origins)
     privacy = _privacy(settings)
     rules = make_rules(settings.limit_label_characters, settings.limit_transports, privacy.dropped)
@@ -70,8 +85,6 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     app.push_door.body_seconds = settings.limit_body_seconds
     app.connections = Connections(_bounds(settings), service.telemetry.connections_cut)
     service.telemetry.count_connections = app.connections.count
-    # With 0 nobody knows it yet: until the command line does, no port answers what is not public.
-    app.admin_port = settings.admin_port
     scrape_door, read_door = _doors(settings, service.telemetry.reads_refused)
     if service.push_tokens:
         count = service.telemetry.count_push_token

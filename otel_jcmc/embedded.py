@@ -65,8 +65,8 @@ class EmbeddedStore:
     """
     One server of our own, in a folder that one process may use at a time.
 
-    Concurrency: begin, start, restart and stop belong to one thread, and on Linux the server ends
-    with it. All but begin are blocking, for some 50 ms.
+    Concurrency: begin, restart and stop belong to one thread, and on Linux the server ends with
+    it; start may be another's if it was begun before. All but begin are blocking, for some 50 ms.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -93,13 +93,15 @@ class EmbeddedStore:
 
     def begin(self) -> None:
         """
-        Take the folder, clear what a killed run left in it, and launch the server.
+        Take the folder, clear what a killed run left in it, and launch the server, but once.
 
         Who has something else to do while it comes up calls this before `start`.
 
         Raises:
             StoreCannotStart: no binary, or the folder is in use.
         """
+        if self._lock is not None:
+            return
         if len(os.fsencode(self._folder / "socket")) > _MAX_SOCKET_PATH:
             raise StoreCannotStart(
                 f"the path {self._folder} is too long for a socket: set JCMC_EMBEDDED_DIR"
@@ -116,13 +118,12 @@ class EmbeddedStore:
 
     def start(self) -> None:
         """
-        Begin, unless that is done, and wait until the server answers.
+        Begin, and wait until the server answers.
 
         Raises:
             StoreCannotStart: as `begin`, or the server does not answer.
         """
-        if self._lock is None:
-            self.begin()
+        self.begin()
         try:
             self._wait()
         except StoreCannotStart:

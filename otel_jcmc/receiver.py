@@ -166,6 +166,10 @@ class PushDoor:
         answer = self._retry(headers, Reason.STOPPING)
         return answer._replace(headers=[*answer.headers, CLOSE])
 
+    async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
+        """Answer a push that comes while the service does not start."""
+        await _send(send, self._retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds))
+
     def _retry(self, headers: Sequence[Header], reason: Reason, seconds: float = 0.0) -> Answer:
         """Count a push that is not stored and may be sent again, and return the answer to it."""
         is_limit = reason in LIMITS

@@ -25,6 +25,7 @@ from otel_jcmc.cors import SECURITY_HEADERS, Cors
 from otel_jcmc.doors import Door, Refusal
 from otel_jcmc.faults import Fault, PushRefused, StoreUnavailable
 from otel_jcmc.intake import read_head
+from otel_jcmc.life import Life
 from otel_jcmc.limits import Limits, TooFast
 from otel_jcmc.scrape import Scraper
 from otel_jcmc.store import Store
@@ -236,6 +237,7 @@ class Receiver(FastAPI):
     FastAPI with the push endpoint in front of it, and two ports told apart.
 
     Attributes:
+        life: when it starts and ends.
         push_door: takes the pushes.
         connections: the places for connections, where the server is ours.
         admin_port: the local port that answers what is not for browsers, and nothing else; None
@@ -244,6 +246,7 @@ class Receiver(FastAPI):
         guarded: paths that want a bearer token, for it too.
     """
 
+    life: Life
     push_door: Any = None
     connections: Any = None
     admin_port: int | None = None
@@ -257,6 +260,7 @@ class Receiver(FastAPI):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Hand a push to the push door, everything else to FastAPI."""
         if scope["type"] == "http":
+            scope = _at_home(scope)
             path: str = scope["path"].removeprefix(scope.get("root_path", ""))
             if self.admin_port is not None:
                 is_public = path in PUBLIC_PATHS
@@ -264,11 +268,25 @@ class Receiver(FastAPI):
                     nothing = JSONResponse({"detail": "Not Found"}, 404)
                     await nothing(scope, receive, _hardened(send))
                     return
+            if not self.life.is_up and (seconds := await self.life.start()):
+                await self._be_away(path, scope, receive, send, seconds)
+                return
             if path == receiver.PUSH_PATH:
                 await self.push_door(scope, receive, send)
                 return
             send = _hardened(send)
         await super().__call__(scope, receive, send)
+
+    async def _be_away(
+        self, path: str, scope: Any, receive: Any, send: Any, seconds: float
+    ) -> None:
+        """Answer a request while the service does not start; it may come again after *seconds*."""
+        if path == receiver.PUSH_PATH and scope["method"] == "POST":
+            await self.push_door.be_away(scope, send, seconds)
+            return
+        again = {"retry-after": str(ceil(seconds))}
+        answer = PlainTextResponse("otel_jcmc does not start: its log says why\n", 503, again)
+        await answer(scope, receive, _hardened(send))
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, the push endpoint's entry included."""
@@ -279,6 +297,20 @@ class Receiver(FastAPI):
             made = get_openapi(title=self.title, version=self.version, routes=self.routes)
             self.openapi_schema = described(made, self.rules, self.guarded)
         return self.openapi_schema
+
+
+def _at_home(scope: Any) -> Any:
+    """
+    Return *scope* with a path that begins with what we are mounted at, as ASGI wants it.
+
+    An application that was told of a prefix which its proxy cuts off, FastAPI(root_path=...), hands
+    on a path without it, and no route of what it has mounted would match.
+    """
+    root, path = scope.get("root_path", ""), scope["path"]
+    mount = root.removeprefix(scope.get("app_root_path", ""))
+    if not root or path.startswith(f"{root}/") or not path.startswith(f"{mount}/"):
+        return scope
+    return {**scope, "path": root + path.removeprefix(mount)}
 
 
 def _hardened(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

@@ -79,8 +79,10 @@ class Service:
         async with AsyncExitStack() as stack:
             if self._embedded:
                 _refuse_workers()
-                self._embedded.start()
                 stack.callback(self._embedded.stop)
+                # By this thread, because it ends with the one that launches it.
+                self._embedded.begin()
+                await asyncio.to_thread(self._embedded.start)
             stack.push_async_callback(self.store.close)
             with suppress(StoreUnavailable):
                 await self.store.ping()

@@ -60,6 +60,7 @@ ORDER = [
     "intake",
     "receiver",
     "openapi",
+    "life",
     "routes",
     "setting_sources",
     "settings_sessions",

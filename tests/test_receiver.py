@@ -437,11 +437,11 @@ def test_pushes_at_once_each_get_their_own_answer(shared_service: Service, room:
     assert len(exposed(shared_service, room)) == 30 * 13
 
 
-# Senders that take their time, on the application without a server
+# Senders that take their time, on the door without a server
 
 
-def ask(app: Any, *messages: dict[str, Any], headers: Any = ()) -> list[dict[str, Any]]:
-    """Push *messages* at *app*, then nothing more, and return what it sends."""
+def ask(door: Any, *messages: dict[str, Any], headers: Any = ()) -> list[dict[str, Any]]:
+    """Push *messages* at *door*, then nothing more, and return what it sends."""
     sent: list[dict[str, Any]] = []
 
     async def converse() -> None:
@@ -463,7 +463,7 @@ def ask(app: Any, *messages: dict[str, Any], headers: Any = ()) -> list[dict[str
             "headers": list(headers),
             "client": ("127.0.0.1", 50_000),
         }
-        await app(scope, receive, send)
+        await door(scope, receive, send)
 
     asyncio.run(converse())
     return sent
@@ -475,9 +475,9 @@ def part(body: bytes, *, more: bool) -> dict[str, Any]:
 
 
 def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
-    app = create_app(Settings())
-    app.push_door.body_seconds = 0.05
-    start, body = ask(app, part(b"{", more=True))
+    door = create_app(Settings()).push_door
+    door.body_seconds = 0.05
+    start, body = ask(door, part(b"{", more=True))
     assert start["status"] == 400
     assert (b"connection", b"close") in start["headers"]
     assert json.loads(body["body"])["errors"] == [{"field": "", "reason": "body_incomplete"}]
@@ -488,19 +488,24 @@ def test_a_body_has_ten_seconds_to_arrive() -> None:
 
 
 def test_who_has_hung_up_is_not_answered() -> None:
-    assert ask(create_app(Settings()), part(b"{", more=True), {"type": "http.disconnect"}) == []
+    assert (
+        ask(create_app(Settings()).push_door, part(b"{", more=True), {"type": "http.disconnect"})
+        == []
+    )
 
 
 @pytest.mark.parametrize("length", [b"-1", b"two", b"1e9", b"9" * 40])
 def test_a_length_that_a_server_let_through_is_refused(length: bytes) -> None:
-    start, body = ask(create_app(Settings()), headers=[(b"content-length", length)])
+    start, body = ask(create_app(Settings()).push_door, headers=[(b"content-length", length)])
     assert start["status"] == 413
     assert json.loads(body["body"])["errors"] == [{"field": "", "reason": "body_too_large"}]
 
 
 def test_a_body_in_pieces_is_one_body() -> None:
     start, body = ask(
-        create_app(Settings()), part(b'{"default', more=True), part(b'_labels": []}', more=False)
+        create_app(Settings()).push_door,
+        part(b'{"default', more=True),
+        part(b'_labels": []}', more=False),
     )
     assert start["status"] == 400
     assert json.loads(body["body"])["errors"] == [

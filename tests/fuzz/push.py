@@ -181,7 +181,7 @@ def answer(body: bytes, *, collects: bool) -> Told:
 
     _kept.write = None
     started = thread_time()
-    _loop.run_until_complete(_applications[collects](scope, receive, send))
+    _loop.run_until_complete(_applications[collects].push_door(scope, receive, send))
     seconds = thread_time() - started
     start, end = messages
     return Told(start["status"], start["headers"], end["body"], _kept.write, seconds)
