@@ -78,6 +78,7 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
         settings.metrics_expiration_seconds * 1000,
         privacy if privacy.is_needed else None,
         _who_may_push(settings, service, cors),
+        None if service.recorder is None else service.recorder.note,
     )
     app.push_door = PushDoor(
         intake, service.telemetry, cors, PushParser(rules), settings.limit_body_bytes

@@ -25,11 +25,14 @@ from otel_jcmc.gauges import declare
 from otel_jcmc.limits import Limits
 from otel_jcmc.otlp import WatchedExporter, make_exporter
 from otel_jcmc.provider import GaugeProvider
+from otel_jcmc.recorder import Recorder
 from otel_jcmc.scrape import Scraper
 from otel_jcmc.scripts import Keeping
+from otel_jcmc.session_logs import SessionLogs
 from otel_jcmc.settings import Settings, names_of
 from otel_jcmc.store import Store
 from otel_jcmc.telemetry import Telemetry, make_resource
+from otel_jcmc.vitals import Thresholds
 
 if TYPE_CHECKING:
     from otel_jcmc.push_token import PushTokens
@@ -67,6 +70,7 @@ class Service:
             self.telemetry.record_batch,
             _keeping(settings),
         )
+        self.recorder = _recorder(settings, self.redis_url)
         self.limits = _limits(settings)
         provider = GaugeProvider()
         provider.errors = self.telemetry.callback_errors
@@ -89,6 +93,9 @@ class Service:
             if self.push_tokens:
                 stack.push_async_callback(self.push_tokens.close)
                 await self.push_tokens.start()
+            if self.recorder is not None:
+                stack.push_async_callback(self.recorder.stop)
+                self.recorder.start()
             checking = asyncio.create_task(self._check())
             stack.callback(checking.cancel)
             if "otlp" in self._settings.metrics_exporter:
@@ -155,6 +162,19 @@ def _keeping(settings: Settings) -> Keeping:
         settings.session_grace_seconds * 1000,
         (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3_600_000,
     )
+
+
+def _recorder(settings: Settings, redis_url: str) -> Recorder | None:
+    """Return what records sessions, None where nothing is kept of them."""
+    if not settings.keeps_sessions:
+        return None
+    logs = SessionLogs(redis_url, settings.key_prefix, _keeping(settings), settings.history_samples)
+    thresholds = None
+    if settings.traces_exporter == "otlp":
+        thresholds = Thresholds(
+            settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
+        )
+    return Recorder(logs, settings.history_interval_seconds, thresholds)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -11,8 +11,12 @@
 -- Keys, all below "jcmc:{03}:" of the partition:
 --   stay:<member>:<session>  the sid of the present leg, or of the last one
 --   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
---                            instance (ms, start of the conference's instance), seen (ms, last push that record.lua has)
+--                            instance (ms, start of the conference's instance), seen (ms, last push that record.lua
+--                            has), bytes (of samples and about)
+--   samples:<sid>            list: its log, written by record.lua
+--   about:<sid>              its latest attributes, as an entry of the log has them
 --   sessions                 sid -> its last push that is known (ms): every session, so that all can be bounded
+--   bytes                    of all samples and abouts
 --   open                     sid -> when to look at it (ms): the sessions that are no spans yet
 --   rooms                    conference -> its present instance (ms)
 --   room:<conference>:<instance>       hash: sessions (how many there were), last (ms, when the last one ended)
@@ -89,29 +93,62 @@ local function attend(sid)
   return instance
 end
 
+-- Takes the log of a leg away, and returns how many bytes it had: as many as one has on the average if that is unknown.
+local function drop_samples(sid)
+  local key = base .. 'session:' .. sid
+  local bytes = redis.call('HGET', key, 'bytes')
+  if not bytes and redis.call('EXISTS', key) == 0 then
+    local all, count = redis.call('GET', base .. 'bytes') or 0, redis.call('ZCARD', base .. 'sessions')
+    bytes = math.floor(all / math.max(count, 1))
+  end
+  bytes = tonumber(bytes or 0)
+  -- First what Redis does when it is out of memory too: what follows is then done as well.
+  redis.call('UNLINK', base .. 'samples:' .. sid, base .. 'about:' .. sid)
+  redis.call('HDEL', key, 'bytes')
+  redis.call('DECRBY', base .. 'bytes', bytes)
+  return bytes
+end
+
+-- Takes all away that there is of a leg.
+local function forget(sid)
+  local key = base .. 'session:' .. sid
+  local session = redis.call('HGET', key, 'session')
+  drop_samples(sid)
+  redis.call('UNLINK', key)
+  if session then
+    local pointer = base .. 'stay:' .. member_of(sid) .. ':' .. session
+    if redis.call('GET', pointer) == sid then redis.call('UNLINK', pointer) end
+  end
+  redis.call('ZREM', base .. 'open', sid)
+  redis.call('ZREM', base .. 'sessions', sid)
+end
+
 -- Ends the present leg of a session for this reason, at once.
 local function leave(member, session, reason)
   local sid = redis.call('GET', base .. 'stay:' .. member .. ':' .. session)
   if sid then finish(sid, now, reason) end
 end
 
--- A push of a session that is not the one stored: its leg goes on if it came back in time, else another begins.
-local function begin(member, session, ttl)
+-- A push of a session that is not the one stored: its leg goes on if it came back in time, else another begins, at `at`
+-- or now. Returns the sid of one that begins.
+local function begin(member, session, ttl, at)
   local pointer = base .. 'stay:' .. member .. ':' .. session
   local previous, leg = redis.call('GET', pointer), 1
   if previous then
     local key = base .. 'session:' .. previous
-    local ended, before = unpack(redis.call('HMGET', key, 'ended', 'leg'))
+    local ended, before, started, lived, seen = unpack(redis.call('HMGET', key, 'ended', 'leg', 'started', 'ttl', 'seen'))
     if before and not ended then
-      local expiry = expiry_of(member)
-      if expiry and now - expiry <= grace then return end
+      -- Where the index has lost it, as with a Redis that was emptied, what record.lua knows has to do.
+      local expiry = expiry_of(member) or math.max(started, seen or 0) + lived
+      if now - expiry <= grace then return end
       expire(previous, expiry)
     end
     leg = tonumber(before or 0) + 1
   end
-  local sid = member .. string.format('%011x', now) .. string.sub(redis.sha1hex(session), 1, 5)
+  at = at or now
+  local sid = member .. string.format('%011x', at) .. string.sub(redis.sha1hex(session), 1, 5)
   local key = base .. 'session:' .. sid
-  redis.call('HSET', key, 'session', session, 'started', now, 'ttl', ttl, 'leg', leg)
+  redis.call('HSET', key, 'session', session, 'started', at, 'ttl', ttl, 'leg', leg)
   if leg > 1 then redis.call('HSET', key, 'previous', previous) end
   if mode == 2 then
     redis.call('HSET', key, 'instance', attend(sid))
@@ -119,5 +156,7 @@ local function begin(member, session, ttl)
   end
   redis.call('PEXPIRE', key, keep)
   redis.call('SET', pointer, sid, 'PX', keep)
-  redis.call('ZADD', base .. 'sessions', now, sid)
+  redis.call('ZADD', base .. 'sessions', at, sid)
+  redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
+  return sid
 end

@@ -35,6 +35,9 @@ ORDER = [
     "lease",
     "embedded",
     "store",
+    "gathering",
+    "session_logs",
+    "recorder",
     "snapshot",
     "observations",
     "labels",
@@ -83,7 +86,7 @@ ORDER = [
 
 MAY_SEE = {
     "otel_jcmc.settings": {"advice", "app", "service", "generate", "__init__", "__main__"},
-    "redis": {"link", "scripts", "store"},
+    "redis": {"link", "scripts", "session_logs", "store"},
     "hiredis": {"link"},
     "opentelemetry": {
         "observations",
@@ -102,6 +105,7 @@ MAY_SEE = {
     "pydantic_settings": {"setting_sources", "settings_sessions", "settings"},
     "msgspec": {
         *("push_session", "push_shape", "push", "participants", "samples"),
+        "gathering",
         *("prometheus", "intake", "receiver", "simulated_page"),
     },
     "ua_parser": {"enrich"},

@@ -1,0 +1,180 @@
+"""
+Sessions as they were: what pushes say is gathered, and written to each session's log in Redis.
+
+`note` hears of every push that Redis has stored (intake.py). Once an interval, when a session
+leaves, and when the service stops, what was gathered of it becomes an entry (gathering.py), which
+waits for its turn (session_logs.py). Nothing that happens here may fail or slow a push. A process
+that is killed loses what it had gathered: the interval that was being filled.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Final
+
+from otel_jcmc.gathering import Gathered, make_entry, new_weighed, weigh
+from otel_jcmc.participants import Write
+from otel_jcmc.push import Report
+from otel_jcmc.session_logs import SessionLogs
+from otel_jcmc.vitals import Thresholds, vitals
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 1.0
+# So many entries are made at once, then pushes get their turn.
+MADE_AT_ONCE: Final = 64
+# What a push stands for that is the first of its session and does not say how often they come.
+FIRST_MS: Final = 10_000
+# After its time to live a session is not forgotten at once: who was away for a moment is the same.
+IDLE_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 3.0
+
+
+class Recorder:
+    """
+    What has been gathered of each session since its last entry.
+
+    Attributes:
+        logs: where entries go.
+        failed: pushes that could not be taken note of.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        logs: SessionLogs,
+        interval_seconds: float,
+        thresholds: Thresholds | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Prepare; without *thresholds* nothing is gathered that only spans want to know."""
+        self.logs = logs
+        self.failed = 0
+        self._interval = interval_seconds
+        self._thresholds = thresholds
+        self._clock = clock
+        # One session of each member: a member whose session is another one has left the former.
+        self._gathered: dict[str, Gathered] = {}
+        # Second of our clock -> the sessions to be looked at then.
+        self._due: dict[int, list[Gathered]] = {}
+        self._looked_at = int(clock())
+        self._ticking: asyncio.Task[None] | None = None
+
+    @property
+    def known(self) -> int:
+        """How many sessions something is known of."""
+        return len(self._gathered)
+
+    def note(self, write: Write, report: Report) -> None:
+        """Take note of a push that Redis has stored; whatever comes of it, nothing is raised."""
+        try:
+            of = self._gathered.get(write.member)
+            if of is None or of.session != write.session or write.end:
+                of = self._change(of, write)
+                if of is None:
+                    return
+            at = self._clock()
+            found = quality, loss, trip = vitals(report.numbers)
+            if of.weighed is not None and self._thresholds is not None:
+                since_ms = (at - of.at) * 1000 if of.at else report.session.interval_ms or FIRST_MS
+                weigh(of.weighed, found, at, min(since_ms, of.ttl_ms), self._thresholds)
+            of.at = at
+            if report.sent is not None:
+                self.logs.add(make_entry(of, write.payload, self.logs.offset, report.sent))
+                return
+            of.payload = write.payload
+            if quality is not None:
+                of.low_quality = min(of.low_quality, quality)
+                of.high_quality = max(of.high_quality, quality)
+            if loss is not None:
+                of.low_loss = min(of.low_loss, loss)
+                of.high_loss = max(of.high_loss, loss)
+            if trip is not None:
+                of.low_trip = min(of.low_trip, trip)
+                of.high_trip = max(of.high_trip, trip)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the push is stored
+            self._fail(error)
+
+    def _change(self, of: Gathered | None, write: Write) -> Gathered | None:
+        """End what is *of* another session, or of one that leaves; return the one of *write*."""
+        if write.end and (of is None or of.session != write.session):
+            return None
+        if of is not None:
+            self._write(of)
+            of.is_over = True
+            del self._gathered[write.member]
+        if write.end:
+            return None
+        new = Gathered(write.member, write.session, abs(write.ttl_ms))
+        if self._thresholds is not None:
+            new.weighed = new_weighed()
+        self._gathered[write.member] = new
+        self._due.setdefault(int(self._clock() + self._interval), []).append(new)
+        return new
+
+    def _write(self, of: Gathered) -> None:
+        """Make an entry of what was gathered, if there is something."""
+        if of.payload:
+            self.logs.add(make_entry(of, of.payload, self.logs.offset))
+
+    def _fail(self, error: Exception) -> None:
+        """Count a push that is missing in its session's log; say so once."""
+        if not self.failed:
+            log.warning("history: a push could not be taken note of", exc_info=error)
+        self.failed += 1
+
+    async def look(self) -> None:
+        """Make entries of the sessions whose interval is over; pushes get their turn meanwhile."""
+        now = self._clock()
+        while self._looked_at <= now:
+            due = self._due.pop(self._looked_at, [])
+            self._looked_at += 1
+            for start in range(0, len(due), MADE_AT_ONCE):
+                for of in due[start : start + MADE_AT_ONCE]:
+                    self._look_at(of, now)
+                await asyncio.sleep(0)
+
+    def _look_at(self, of: Gathered, now: float) -> None:
+        """Make an entry of one session, or forget it if it has been silent for long."""
+        if of.is_over:
+            return
+        if not of.payload and now - of.at > of.ttl_ms / 1000 + IDLE_SECONDS:
+            del self._gathered[of.member]
+            return
+        try:
+            self._write(of)
+        except Exception as error:  # noqa: BLE001  # the others are to be written all the same
+            of.payload = b""
+            self._fail(error)
+        self._due.setdefault(int(now + self._interval), []).append(of)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        """Write what is due, again and again."""
+        while True:
+            try:
+                await self.logs.know_time()
+                await self.look()
+                await self.logs.send()
+            except Exception:
+                log.exception("history: it is tried again")
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def stop(self) -> None:
+        """Write all that was gathered, within a few seconds, and end."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._ticking
+        for of in self._gathered.values():
+            self._write(of)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.logs.send()
+        await self.logs.close()

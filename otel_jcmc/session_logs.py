@@ -1,0 +1,197 @@
+"""
+The sessions' logs in Redis: entries wait here, and go out in batches.
+
+Entries come from recorder.py; record.lua adds them, a batch of a partition at a time, on a
+connection of their own. With Redis away they wait, and beyond a bound the oldest are dropped and
+counted. A batch whose reply was lost is sent again under its number, by which Redis knows it.
+"""
+
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable
+from time import monotonic, time
+from typing import Any, Final, NamedTuple
+
+from redis.exceptions import OutOfMemoryError
+
+from otel_jcmc.faults import StoreUnavailable
+from otel_jcmc.gathering import Entry
+from otel_jcmc.link import Command, Link
+from otel_jcmc.participants import PARTITION_OF, PARTITIONS
+from otel_jcmc.scripts import Keeping, run_scripts, script
+
+log = logging.getLogger(__name__)
+
+# In one exchange: Redis takes 6 µs an entry, and does nothing else meanwhile.
+BATCH_ENTRIES: Final = 256
+WAITING_ENTRIES: Final = 100_000
+WAITING_BYTES: Final = 32 * 1024 * 1024
+# What Redis refuses for another reason than its memory is tried so often.
+ATTEMPTS: Final = 10
+
+_SCRIPT: Final = script("record")
+_TELL_AGAIN: Final = ord("2")
+WRITTEN, DROPPED, OUT_OF_MEMORY = "written", "dropped", "out_of_memory"
+
+
+class Held(NamedTuple):
+    """How many sessions a partition has, and the bytes of their logs."""
+
+    sessions: int = 0
+    bytes: int = 0
+
+
+class _Batch:
+    """Entries of one partition that go out together, under a number."""
+
+    __slots__ = ("attempts", "entries", "number", "partition")
+
+    def __init__(self, number: int, partition: int) -> None:
+        self.number, self.partition = number, partition
+        self.entries: list[Entry] = []
+        self.attempts = 0
+
+
+class SessionLogs:
+    """
+    The logs of one Redis under one key prefix.
+
+    Attributes:
+        offset: seconds by which Redis's clock is ahead of ours.
+        held: of each partition, as Redis last said.
+        counts: outcome -> entries so far.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key_prefix: str,
+        keeping: Keeping,
+        most_samples: int,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Prepare; nothing is opened yet."""
+        self.offset = time() - clock()
+        self.held = [Held() for _ in range(PARTITIONS)]
+        self.counts = dict.fromkeys((WRITTEN, DROPPED, OUT_OF_MEMORY), 0)
+        self.is_full = False
+        self._link = Link(url)
+        self._prefix = key_prefix
+        self._keeping = keeping.to_args()
+        self._most_samples = most_samples
+        self._clock = clock
+        self._is_time_known = False
+        self._process = secrets.token_hex(4)
+        self._numbers = [0] * PARTITIONS
+        self._waiting: deque[Entry] = deque()
+        self._waiting_bytes = 0
+        self._sending: list[_Batch] = []
+        self._refusal = ""
+
+    @property
+    def waiting(self) -> int:
+        """How many entries wait."""
+        return len(self._waiting) + sum(len(batch.entries) for batch in self._sending)
+
+    def add(self, entry: Entry) -> None:
+        """Let *entry* wait for its turn; beyond the bound the oldest goes."""
+        self._waiting.append(entry)
+        self._waiting_bytes += entry.size
+        while len(self._waiting) > WAITING_ENTRIES or self._waiting_bytes > WAITING_BYTES:
+            self._waiting_bytes -= self._waiting.popleft().size
+            self.counts[DROPPED] += 1
+
+    async def know_time(self) -> None:
+        """Ask Redis for its clock, unless it is known."""
+        if self._is_time_known:
+            return
+        asked = self._clock()
+        try:
+            ((seconds, micros),) = await self._link.run([("TIME",)])
+        except (StoreUnavailable, TypeError, ValueError):
+            return
+        self._note_time(asked, int(seconds) * 1000 + int(micros) // 1000)
+
+    def _note_time(self, asked: float, redis_ms: int) -> None:
+        """Learn from an answer to what was *asked* how far Redis's clock is ahead."""
+        now = self._clock()
+        # In a slow answer nobody knows where the time went.
+        if not self._is_time_known or now - asked < 0.1:
+            self.offset = redis_ms / 1000 - (asked + now) / 2
+        self._is_time_known = True
+
+    async def send(self) -> None:
+        """Write what waits, as far as Redis takes it."""
+        while self._sending or self._waiting:
+            self._sending = self._sending or self._next()
+            asked = self._clock()
+            try:
+                replies = await run_scripts(
+                    self._link, [self._command(batch) for batch in self._sending], [_SCRIPT]
+                )
+            except StoreUnavailable:
+                return
+            again = [
+                batch
+                for batch, reply in zip(self._sending, replies, strict=True)
+                if not self._hear(batch, reply, asked)
+            ]
+            self._sending = again
+            if again:
+                return
+
+    def _next(self) -> list[_Batch]:
+        """Take the oldest entries, a batch for each partition."""
+        batches: dict[int, _Batch] = {}
+        for _ in range(min(BATCH_ENTRIES, len(self._waiting))):
+            entry = self._waiting.popleft()
+            self._waiting_bytes -= entry.size
+            partition = PARTITION_OF[entry.name[0]]
+            batch = batches.get(partition)
+            if batch is None:
+                self._numbers[partition] += 1
+                batch = batches[partition] = _Batch(self._numbers[partition], partition)
+            batch.entries.append(entry)
+        return [*batches.values()]
+
+    def _command(self, batch: _Batch) -> Command:
+        """Return the script call for *batch*."""
+        args: list[Any] = [*self._keeping, batch.number, self._most_samples]
+        for entry in batch.entries:
+            args += (entry.name, entry.at_ms, entry.ttl_ms, entry.packed, entry.attributes)
+        key = f"{self._prefix}:{{{batch.partition:02d}}}:recorded:{self._process}"
+        return ("EVALSHA", _SCRIPT.sha, 1, key, *args)
+
+    def _hear(self, batch: _Batch, reply: Any, asked: float) -> bool:
+        """Learn from the *reply* to *batch*, and say whether that was it."""
+        if isinstance(reply, bytes):
+            answers, sessions, held, redis_ms = reply.split(b";")
+            self.held[batch.partition] = Held(int(sessions), int(held))
+            self._note_time(asked, int(redis_ms))
+            self.counts[WRITTEN] += len(batch.entries)
+            self.is_full = False
+            for entry, answer in zip(batch.entries, answers, strict=True):
+                if answer == _TELL_AGAIN:
+                    entry.of.told = None
+            return True
+        if isinstance(reply, OutOfMemoryError):
+            self.is_full = True
+            if not batch.attempts:
+                self.counts[OUT_OF_MEMORY] += len(batch.entries)
+        refusal = str(reply).partition(" script:")[0]
+        if refusal != self._refusal:
+            log.warning("history: Redis refuses a batch: %s", refusal)
+        self._refusal = refusal
+        batch.attempts += 1
+        if batch.attempts < ATTEMPTS:
+            return False
+        self.counts[DROPPED] += len(batch.entries)
+        return True
+
+    async def close(self) -> None:
+        """Close the connection; what still waits is lost."""
+        self.counts[DROPPED] += self.waiting
+        await self._link.close()
