@@ -30,6 +30,7 @@ from otel_jcmc.routes import (
     scrape_routes,
 )
 from otel_jcmc.service import Service
+from otel_jcmc.session_routes import session_routes
 from otel_jcmc.settings import Settings, name_of, to_text
 
 # FastAPI's own, which writes to the providers that a host has made global.
@@ -96,6 +97,8 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     app.include_router(client_routes(_client_file(settings), cors))
     scraper = service.scraper if "prometheus" in settings.metrics_exporter else None
     app.include_router(scrape_routes(scraper, scrape_door, settings.limit_scrapes))
+    interval_ms = settings.history_interval_seconds * 1000
+    app.include_router(session_routes(service.history, read_door, privacy, interval_ms))
     app.include_router(description_routes(app.openapi, read_door))
     return app
 

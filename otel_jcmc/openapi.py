@@ -264,6 +264,112 @@ _PUSH_TOKEN: Final = (
     (_header("Origin", "Of the page that asks, as browsers say it."),),
 )
 _GZIP: Final = _header("Accept-Encoding", "gzip, or nothing.")
+# Where who may read is told by an address or a token.
+_FORWARDED: Final = (
+    _header("X-Forwarded-For", "Who a proxy says that it asks for."),
+    _header("Forwarded", "The same by RFC 7239."),
+)
+_READER: Final[dict[str, Schema]] = {
+    "401": _answer("A token is wanted.", _TEXT),
+    "403": _answer("Only private addresses may read this.", _TEXT),
+    "503": _answer("Redis does not answer; to be asked again.", _TEXT),
+}
+
+
+def _asked(name: str, description: str, example: str, schema: Schema) -> Schema:
+    """Return a part of the query."""
+    told = {"name": name, "in": "query", "description": description, "example": example}
+    return told | {"required": False, "schema": {"type": "string"} | schema}
+
+
+_SID: Final = "3fd3c1ab52e0f5ae04ad5ee3a1b0c7f2019363a4d2f0c81b"
+_IS_SID: Final[Schema] = {"pattern": "^[0-9a-f]{48}$"}
+_IS_NAME: Final[Schema] = {"pattern": r"^[^\u0000]+$"}
+_IS_TIME: Final[Schema] = {
+    "anyOf": [
+        {"pattern": "^-[0-9]{1,9}[smhd]$"},
+        {"pattern": r"^[0-9]{1,10}(\.[0-9]{1,3})?$"},
+        {"format": "date-time"},
+    ]
+}
+_FIELD: Final = "|".join(row.field for row in METRICS)
+_IS_FIELDS: Final[Schema] = {"pattern": f"^({_FIELD})(,({_FIELD}))*$"}
+_TIME: Final = "RFC 3339, Unix seconds, or so long ago: -2h (s, m, h, d)."
+_CLIENT: Final = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+_WHO: Final = (
+    _asked("conference", "Name of the conference, or its hash.", "standup", _IS_NAME),
+    _asked("client_id", "The client's id, or its hash.", _CLIENT, _IS_NAME),
+)
+_SESSIONS: Final = (
+    {
+        "200": {
+            "description": "Sessions, newest first, and what to go on after if there are more.",
+            "content": {
+                _JSON: {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "sessions": {"type": "array", "items": {"type": "object"}},
+                            "next": {"type": ["string", "null"]},
+                        },
+                        "required": ["sessions", "next"],
+                    }
+                }
+            },
+        },
+        "400": _answer("What is asked for can't be; what can.", _TEXT),
+        "404": _answer("No history is kept.", _TEXT),
+        **_READER,
+    },
+    (
+        *_WHO,
+        _asked("from", f"It was there then or later: {_TIME}", "-2h", _IS_TIME),
+        _asked("to", f"It had begun by then: {_TIME}", "2026-03-01T09:30:00Z", _IS_TIME),
+        _asked("limit", "At most so many.", "50", {"type": "integer", **_within(1, 500)}),
+        _asked("after", "The `next` of the page before.", _SID, _IS_SID),
+        *_FORWARDED,
+    ),
+)
+_SESSION: Final = (
+    {
+        "200": {
+            "description": "One session: who, when, and its samples in the order of their times.",
+            "content": {
+                _JSON: {
+                    "schema": {
+                        "type": "object",
+                        "properties": {"samples": {"type": "array", "items": {"type": "object"}}},
+                        "required": ["id", "metrics", "samples"],
+                    }
+                },
+                "text/csv": {"schema": {"type": "string"}},
+            },
+        },
+        "400": _answer("What is asked for can't be; what can.", _TEXT),
+        "404": _answer("There is no such session, or no history is kept.", _TEXT),
+        **_READER,
+    },
+    (
+        {
+            "name": "sid",
+            "in": "path",
+            "required": True,
+            "description": "The `id` of the list.",
+            "example": _SID,
+            "schema": {"type": "string", **_IS_SID},
+        },
+        _asked("metrics", "Fields, with commas.", "connectionquality", _IS_FIELDS),
+        _asked("format", "As JSON or CSV.", "json", {"enum": ["json", "csv"]}),
+        _asked(
+            "fill",
+            "Whether what a push left out has the value before.",
+            "true",
+            {"enum": ["true", "false"]},
+        ),
+        _header("Accept", "text/csv is format=csv."),
+        *_FORWARDED,
+    ),
+)
 # By method and path: the answers, and the headers that count.
 _ROUTES: Final[dict[tuple[str, str], tuple[Schema, Iterable[Schema]]]] = {
     ("get", "/"): ({"200": _answer("It is up.", _TEXT)}, ()),
@@ -290,12 +396,10 @@ _ROUTES: Final[dict[tuple[str, str], tuple[Schema, Iterable[Schema]]]] = {
             "404": _answer("OTEL_METRICS_EXPORTER does not name prometheus.", _TEXT),
             "503": _answer("Too many scrapes at a time; to be asked again.", _TEXT),
         },
-        (
-            _GZIP,
-            _header("X-Forwarded-For", "Who a proxy says that it asks for."),
-            _header("Forwarded", "The same by RFC 7239."),
-        ),
+        (_GZIP, *_FORWARDED),
     ),
+    ("get", "/sessions"): _SESSIONS,
+    ("get", "/sessions/{sid}"): _SESSION,
     ("post", "/push-token"): _PUSH_TOKEN,
     ("post", "/metrics/push-token"): _PUSH_TOKEN,
 }

@@ -121,16 +121,14 @@ class Stay:
     @property
     def attributes(self) -> dict[int, Any]:
         """Catalogue id -> text; for a list metric [{id: text}, ...]. Made anew each time."""
-        return _read_attributes(self.stored)
+        return read_attributes(self.stored)
 
     @property
     def session_id(self) -> str:
         """The session's id: the client's own, else a UUID of version 5 of who and since when."""
         if self.session:
             return self.session
-        attributes = self.attributes
-        who = [attributes[row.id] for row in (CONFERENCE, CLIENT, PARTICIPANT)]
-        return str(uuid.uuid5(_SESSIONS, "\0".join([*who, repr(self.started_ms)])))
+        return session_name(self.attributes, self.started_ms)
 
 
 class Participant(msgspec.Struct, gc=False):
@@ -156,7 +154,7 @@ def to_write(
         ttl_ms = max(ttl_ms, min(3 * session.interval_ms, MAX_CLIENT_TTL_MS))
     who = f"{report.conference}\0{report.client_id}\0{report.participant_id}"
     return Write(
-        _conference_digest(report.conference) + blake2b(who.encode(), digest_size=10).hexdigest(),
+        conference_digest(report.conference) + blake2b(who.encode(), digest_size=10).hexdigest(),
         session.id,
         session.seq,
         ttl_ms if may_join else -ttl_ms,
@@ -167,9 +165,15 @@ def to_write(
 
 
 @lru_cache(maxsize=4096)
-def _conference_digest(conference: str) -> str:
+def conference_digest(conference: str) -> str:
     """Return the first 12 digits of the digests of everyone in *conference*."""
     return blake2b(conference.encode(), digest_size=6).hexdigest()
+
+
+def session_name(attributes: dict[int, Any], started_ms: float) -> str:
+    """Return what the server calls a session: a UUID of version 5 of who and since when."""
+    who = [attributes[row.id] for row in (CONFERENCE, CLIENT, PARTICIPANT)]
+    return str(uuid.uuid5(_SESSIONS, "\0".join([*who, repr(started_ms)])))
 
 
 def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
@@ -192,7 +196,7 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
             and known.paths == _count(numbers)
         ):
             return Participant(known, numbers)
-        attributes = _read_attributes(stored.attributes)
+        attributes = read_attributes(stored.attributes)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         if value[1:2] != bytes([SCHEMA]):
             return None
@@ -212,7 +216,7 @@ def _count(numbers: tuple[Any, ...]) -> int:
     return len(values) if values else 0
 
 
-def _read_attributes(stored: bytes) -> dict[int, Any]:
+def read_attributes(stored: bytes) -> dict[int, Any]:
     """
     Return the attributes in *stored* that this version knows.
 

@@ -187,6 +187,15 @@ class Privacy:
                 for path in attributes.get(list_, ()):
                     _change_texts(path, self._paths)
 
+    def stored(self, row: Attribute, text: str) -> list[str]:
+        """
+        Return what may be stored where *text* is asked for: as it is, and its hash if it is hashed.
+
+        Who asks may have it from the page, or from what is stored.
+        """
+        changes = [change for id_, change in self._others if id_ == row.id]
+        return [text, *(change(text) for change in changes)]
+
     def stand_in(self, owner: str) -> str:
         """
         Return what stands for a token's user, whose id is an address as often as not.

@@ -22,6 +22,7 @@ from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.exporter import ExporterProcess
 from otel_jcmc.faults import StoreCannotStart, StoreUnavailable
 from otel_jcmc.gauges import declare
+from otel_jcmc.history import History
 from otel_jcmc.limits import Limits
 from otel_jcmc.otlp import WatchedExporter, make_exporter
 from otel_jcmc.provider import GaugeProvider
@@ -71,6 +72,7 @@ class Service:
             _keeping(settings),
         )
         self.recorder = _recorder(settings, self.redis_url)
+        self.history = _history(settings, self.redis_url)
         self.limits = _limits(settings)
         provider = GaugeProvider()
         provider.errors = self.telemetry.callback_errors
@@ -88,6 +90,8 @@ class Service:
                 self._embedded.begin()
                 await asyncio.to_thread(self._embedded.start)
             stack.push_async_callback(self.store.close)
+            if self.history:
+                stack.push_async_callback(self.history.close)
             with suppress(StoreUnavailable):
                 await self.store.ping()
             if self.push_tokens:
@@ -175,6 +179,13 @@ def _recorder(settings: Settings, redis_url: str) -> Recorder | None:
             settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
         )
     return Recorder(logs, settings.history_interval_seconds, thresholds)
+
+
+def _history(settings: Settings, redis_url: str) -> History | None:
+    """Return what reads the sessions that are kept, None where none are."""
+    if not settings.keeps_sessions:
+        return None
+    return History(redis_url, settings.key_prefix, settings.history_interval_seconds * 1000)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -1,0 +1,350 @@
+"""
+What was: the sessions that Redis has, listed newest first, and the log of one.
+
+In goes an `Asked`, out come `Session`s and the entries of their logs. Keys are those of stays.lua
+and record.lua; nothing is written here. The index is read a few thousand at a time and in the order
+of the last push, in which a session only ever moves on: one that pushes meanwhile is seen twice and
+never missed. What must be looked at to tell whose session it is, is too. Called by
+session_routes.py.
+"""
+
+import heapq
+import re
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple, TypeVar
+
+from otel_jcmc.catalogue import CLIENT, CONFERENCE
+from otel_jcmc.faults import StoreUnavailable
+from otel_jcmc.link import Command, Link
+from otel_jcmc.participants import (
+    PARTITION_OF,
+    PARTITIONS,
+    Stay,
+    conference_digest,
+    from_value,
+    read_attributes,
+    session_name,
+)
+
+READ_SECONDS: Final = 2.0
+# So many of the index, of what describes them and of one log at a time: some ms of Redis each.
+INDEX_CHUNK: Final = 4000
+ABOUT_CHUNK: Final = 1000
+SESSION_CHUNK: Final = 100
+ENTRY_CHUNK: Final = 5000
+# The index is behind by an interval of the recorder, and by what a push may live for.
+BEHIND_MS: Final = 300_000
+
+# A session's name: whose it is, since when, and which of the client's it is.
+_MEMBER: Final = 32
+_STARTED: Final = 11
+is_sid: Final = re.compile(r"[0-9a-f]{48}").fullmatch
+
+_T = TypeVar("_T")
+
+
+class Asked(NamedTuple):
+    """
+    What sessions are asked for.
+
+    Attributes:
+        conferences, clients: names as they are stored, one of which it has to be; empty: any.
+        from_ms, to_ms: it was there in between, Unix time in ms.
+        after: the sid after which to go on; empty: from the newest on.
+    """
+
+    conferences: Collection[str] = ()
+    clients: Collection[str] = ()
+    from_ms: int | None = None
+    to_ms: int | None = None
+    after: str = ""
+    limit: int = 50
+
+
+class Session(NamedTuple):
+    """
+    One leg of a session.
+
+    Attributes:
+        attributes: the latest by catalogue id; empty when nobody knows them any more.
+        session: the client's own id; empty: the server names it.
+        last_ms: its last push that is known.
+        ended_ms, reason: None while it goes on. Of one that nobody has marked as ended, and whose
+            participant is gone, they are its last push and `expired`.
+        leg, previous: how often it has begun, and the sid before; empty on the first.
+        samples: how many entries its log has.
+    """
+
+    sid: str
+    attributes: dict[int, Any]
+    session: str
+    started_ms: int
+    last_ms: int
+    ended_ms: int | None
+    reason: str | None
+    leg: int
+    previous: str
+    samples: int
+    ttl_ms: int
+
+    @property
+    def session_id(self) -> str | None:
+        """The client's own id, else the server's name of it; None when nobody knows whose."""
+        if self.session or not self.attributes:
+            return self.session or None
+        return session_name(self.attributes, float(self.started_ms))
+
+
+class NoSuchSession(Exception):
+    """There is none of this id, or no more."""
+
+
+class History:
+    """
+    The sessions in one Redis under one key prefix.
+
+    Concurrency: to be used from one event loop, by any number of tasks.
+    """
+
+    def __init__(self, url: str, key_prefix: str, interval_ms: int) -> None:
+        """Prepare to read what a recorder writes each *interval_ms*; nothing is opened yet."""
+        self._link = Link(url)
+        self._prefix = key_prefix
+        self._behind_ms = interval_ms + BEHIND_MS
+
+    async def now_ms(self) -> int:
+        """
+        Return Redis's clock in ms.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        ((seconds, us),) = await self._run([("TIME",)])
+        return int(seconds) * 1000 + int(us) // 1000
+
+    async def sessions(self, asked: Asked) -> tuple[list[Session], str | None]:
+        """
+        Return the newest sessions that are *asked* for, and after which to go on if there are more.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        found: list[Session] = []
+        if asked.to_ms is not None and asked.to_ms < (asked.from_ms or 0):
+            return found, None
+        async for session in self._find(asked):
+            if len(found) == asked.limit:
+                return found, found[-1].sid
+            found.append(session)
+        return found, None
+
+    async def session(self, sid: str) -> tuple[Session, list[bytes]]:
+        """
+        Return the session of this *sid*, and the entries of its log in the order of writing.
+
+        Raises:
+            NoSuchSession: there is none.
+            StoreUnavailable: Redis did not answer in time.
+        """
+        found = await self._describe([sid]) if is_sid(sid) else []
+        if not found:
+            raise NoSuchSession
+        return found[0], await self._log(sid)
+
+    async def _find(self, asked: Asked) -> AsyncIterator[Session]:
+        """Return all sessions that are *asked* for, newest first."""
+        # Few are wanted: read few, unless it has to be read whose each is.
+        size = ABOUT_CHUNK if asked.clients else min(SESSION_CHUNK, asked.limit + 1)
+        for listed in _batched(await self._index(asked), size):
+            sids = await self._of_clients(listed, asked.clients) if asked.clients else listed
+            for some in _batched(sids, SESSION_CHUNK):
+                for session in await self._describe(some):
+                    if _is_asked(session, asked):
+                        yield session
+
+    async def _index(self, asked: Asked) -> Iterable[str]:
+        """Return the sids that may be asked for, newest first: each partition's index as it is."""
+        digests = tuple(conference_digest(name).encode() for name in asked.conferences)
+        partitions = {PARTITION_OF[chr(digest[0])] for digest in digests} or range(PARTITIONS)
+        first = "-inf" if asked.from_ms is None else str(asked.from_ms - self._behind_ms)
+        latest = b"g" if asked.to_ms is None else b"%011x" % max(0, asked.to_ms + 1)
+        before = min(latest, _rotated(asked.after.encode())) if asked.after else latest
+        found: list[list[bytes]] = []
+        for partition in partitions:
+            async for sids in self._read_index(partition, first):
+                mine = [sid for sid in sids if sid.startswith(digests)] if digests else sids
+                # Sorted piece by piece, so that a push never waits for all of them.
+                turned = sorted(filter(before.__gt__, map(_rotated, mine)), reverse=True)
+                found.append(turned)
+        return _told_once(heapq.merge(*found, reverse=True))
+
+    async def _read_index(self, partition: int, first: str) -> AsyncIterator[list[bytes]]:
+        """Return the index of *partition* from the last push *first* on, some at a time."""
+        key = f"{self._base(partition)}sessions"
+        skip = 0
+        while True:
+            (listed,) = await self._run(
+                [("ZRANGEBYSCORE", key, first, "+inf", "WITHSCORES", "LIMIT", skip, INDEX_CHUNK)]
+            )
+            yield listed[::2]
+            if len(listed) < 2 * INDEX_CHUNK:
+                return
+            # From the last one's push on again: others may have the same.
+            last = listed[-1].decode()
+            skip = skip + INDEX_CHUNK if last == first else 0
+            first = last
+
+    async def _of_clients(self, sids: Sequence[str], clients: Collection[str]) -> list[str]:
+        """Return those of *sids* that may be one of *clients*'."""
+        needles = [client.encode() for client in clients]
+        by_partition: dict[int, list[str]] = {}
+        for sid in sids:
+            by_partition.setdefault(PARTITION_OF[sid[0]], []).append(sid)
+        commands: list[Command] = [
+            ("MGET", *[f"{self._base(partition)}about:{sid}" for sid in some])
+            for partition, some in by_partition.items()
+        ]
+        abouts: dict[str, bytes | None] = {}
+        for some, values in zip(by_partition.values(), await self._run(commands), strict=True):
+            abouts.update(zip(some, values, strict=True))
+        # Of a session that has just begun only the participant's own key tells.
+        return [
+            sid
+            for sid in sids
+            if (about := abouts[sid]) is None or any(needle in about for needle in needles)
+        ]
+
+    async def _describe(self, sids: Sequence[str]) -> list[Session]:
+        """Return what is known of *sids*, without those that are gone."""
+        commands: list[Command] = []
+        for sid in sids:
+            base, member = self._base(PARTITION_OF[sid[0]]), sid[:_MEMBER]
+            commands += [
+                ("HGETALL", f"{base}session:{sid}"),
+                ("GET", f"{base}about:{sid}"),
+                ("GET", f"{base}participant:{member}"),
+                ("ZSCORE", f"{base}live", member),
+                ("LLEN", f"{base}samples:{sid}"),
+            ]
+        replies = await self._run(commands)
+        found = zip(sids, _batched(replies, 5), strict=True)
+        return [_session(sid, *told) for sid, told in found if told[0]]
+
+    async def _log(self, sid: str) -> list[bytes]:
+        """Return the entries of the log of *sid*."""
+        key = f"{self._base(PARTITION_OF[sid[0]])}samples:{sid}"
+        found: list[bytes] = []
+        oldest = None
+        while True:
+            start = len(found)
+            some, first = await self._run(
+                [("LRANGE", key, start, start + ENTRY_CHUNK - 1), ("LINDEX", key, 0)]
+            )
+            if start and first != oldest:
+                # It is as long as it may be, and the oldest went meanwhile: places have moved.
+                found = []
+                continue
+            found += some
+            oldest = first
+            if len(some) < ENTRY_CHUNK:
+                return found
+
+    def _base(self, partition: int) -> str:
+        """Return what the keys of *partition* start with."""
+        return f"{self._prefix}:{{{partition:02d}}}:"
+
+    async def _run(self, commands: list[Command]) -> list[Any]:
+        """Return the replies to *commands*; an error among them counts as no answer."""
+        replies = await self._link.run(commands, READ_SECONDS)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise StoreUnavailable from reply
+        return replies
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._link.close()
+
+
+def _batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
+    """Return *each* in pieces of *size*, the last one shorter."""
+    rest = iter(each)
+    while piece := tuple(islice(rest, size)):
+        yield piece
+
+
+def _rotated(sid: bytes) -> bytes:
+    """Return *sid* with its start before whose it is: in this order they have begun."""
+    return sid[_MEMBER:] + sid[:_MEMBER]
+
+
+def _told_once(rotated: Iterable[bytes]) -> Iterable[str]:
+    """Return each of the sorted sids once, and as it is written."""
+    before = b""
+    for each in rotated:
+        if each != before:
+            yield (each[-_MEMBER:] + each[:-_MEMBER]).decode()
+        before = each
+
+
+def _session(
+    sid: str,
+    fields: list[bytes],
+    about: bytes | None,
+    value: bytes | None,
+    expiry: bytes | None,
+    samples: int,
+) -> Session:
+    """Return the session *sid* as its keys and its participant's tell it."""
+    told = {name.decode(): text.decode() for name, text in _batched(fields, 2)}
+    session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
+    started_ms = int(sid[_MEMBER : _MEMBER + _STARTED], 16)
+    participant = _participant(value)
+    # A later session of the same one may be there by now.
+    is_there = participant is not None and participant.session == session and "ended" not in told
+    last_ms = max(started_ms, int(told.get("seen", 0)))
+    if is_there and expiry is not None:
+        last_ms = max(last_ms, int(float(expiry)) // 1000 - ttl_ms)
+    ended_ms = None if is_there else int(told.get("ended", last_ms))
+    attributes = read_attributes(about) if about else {}
+    if not attributes and participant is not None:
+        attributes = participant.attributes
+    return Session(
+        sid,
+        attributes,
+        session,
+        started_ms,
+        last_ms,
+        ended_ms,
+        None if is_there else told.get("reason", "expired"),
+        int(told.get("leg", 1)),
+        told.get("previous", ""),
+        samples,
+        ttl_ms,
+    )
+
+
+def _participant(value: bytes | None) -> Stay | None:
+    """Return the stay of a stored participant, None when there is none or it can't be read."""
+    try:
+        found = from_value(value) if value else None
+    except ValueError:
+        return None
+    return found.stay if found else None
+
+
+def _is_asked(session: Session, asked: Asked) -> bool:
+    """Say whether *session* is one of those that are *asked* for."""
+    about = session.attributes
+    return (
+        # Without attributes the digest has to do.
+        (not asked.conferences or about.get(CONFERENCE.id) in (None, *asked.conferences))
+        and (not asked.clients or about.get(CLIENT.id) in asked.clients)
+        and (asked.to_ms is None or session.started_ms <= asked.to_ms)
+        and (
+            asked.from_ms is None
+            or session.ended_ms is None
+            or max(session.ended_ms, session.last_ms) >= asked.from_ms
+        )
+    )

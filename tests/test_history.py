@@ -1,0 +1,173 @@
+"""Sessions read back from Redis, on real servers: Valkey, and Redis 7.0 where it can be had."""
+
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from past import NOON, Past, numbers
+
+from otel_jcmc import embedded
+from otel_jcmc.embedded import EmbeddedStore
+from otel_jcmc.history import Asked, History, NoSuchSession
+from otel_jcmc.samples import Sample
+
+REDIS_7 = Path(__file__).parent.parent / ".cache" / "redis" / "redis-server"
+pytestmark = pytest.mark.anyio
+MINUTE = 60_000
+
+
+@pytest.fixture(scope="module", params=["valkey", "redis"])
+def kind(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedStore]:
+    """Return a server of each kind, for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "redis":
+            found = REDIS_7 if REDIS_7.exists() else shutil.which("redis-server")
+            if found is None:
+                pytest.fail("redis-server is missing: run tests/real-parts.sh", pytrace=False)
+            patch.setattr(embedded, "find_server", lambda: Path(found))
+        running = EmbeddedStore(tmp_path_factory.mktemp("s") / "r")
+        running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def past(kind: EmbeddedStore) -> Iterator[Past]:
+    """Return an empty server, to be written to."""
+    with redis.Redis.from_url(kind.url) as client:
+        client.flushall()
+        yield Past(client)
+
+
+@asynccontextmanager
+async def reading(kind: EmbeddedStore) -> AsyncIterator[History]:
+    """Return what reads *kind*."""
+    history = History(kind.url, "jcmc", 30_000)
+    try:
+        yield history
+    finally:
+        await history.close()
+
+
+async def listed(kind: EmbeddedStore, **asked: Any) -> list[str]:
+    """Return the sids of one page."""
+    async with reading(kind) as history:
+        found, _ = await history.sessions(Asked(**asked))
+        return [each.sid for each in found]
+
+
+# The list
+
+
+async def test_sessions_are_listed_newest_first(kind: EmbeddedStore, past: Past) -> None:
+    sids = [past.session(NOON + n * MINUTE, f"room-{n}") for n in (2, 0, 3, 1)]
+    assert await listed(kind) == [sids[n] for n in (2, 0, 3, 1)]
+
+
+async def test_a_conference_is_found_by_its_name_alone(kind: EmbeddedStore, past: Past) -> None:
+    mine = past.session(NOON, "standup")
+    for n in range(40):
+        past.session(NOON + n, f"room-{n}")
+    assert await listed(kind, conferences=["standup"]) == [mine]
+    assert await listed(kind, conferences=["Standup"]) == []
+
+
+async def test_a_client_is_found_in_every_conference(kind: EmbeddedStore, past: Past) -> None:
+    for n in range(30):
+        past.session(NOON + n, f"room-{n}", client_id=f"client-{n % 10}")
+    found = await listed(kind, clients=["client-3"])
+    assert [int(sid[32:43], 16) - NOON for sid in found] == [23, 13, 3]
+
+
+async def test_a_session_counts_that_overlaps(kind: EmbeddedStore, past: Past) -> None:
+    """Not those that ended before or began after."""
+    hour = 60 * MINUTE
+    spans = {"before": (0, 1), "into": (0, 3), "within": (3, 4), "over": (0, 9), "out": (4, 9)}
+    spans |= {"after": (6, 7)}
+    for name, (start, end) in spans.items():
+        begin, done = NOON + start * hour, NOON + end * hour
+        past.session(begin, name, last_ms=done, ended_ms=done, reason="left")
+    async with reading(kind) as history:
+        found, _ = await history.sessions(Asked(from_ms=NOON + 2 * hour, to_ms=NOON + 5 * hour))
+    names = {each.attributes[64] for each in found}
+    assert names == {"into", "within", "over", "out"}
+
+
+async def test_pages_have_each_session_once_while_others_are_written(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    """2,000 sessions, some of which push meanwhile, and new ones begin at each page."""
+    began = [NOON + (n * 7919 % 2000) * 100 for n in range(2000)]
+    sids = {past.session(at, f"room-{n % 50}", participant=str(n)) for n, at in enumerate(began)}
+    found: list[str] = []
+    after, pages = "", 0
+    async with reading(kind) as history:
+        while True:
+            page, following = await history.sessions(Asked(after=after, limit=171))
+            found += [each.sid for each in page]
+            past.session(NOON + 10**7 + pages, "new", participant=str(pages))
+            for sid in list(sids)[pages::12]:
+                past.client.zadd(f"{past.base(sid)}sessions", {sid: NOON + 10**8})
+            pages += 1
+            if following is None:
+                break
+            after = following
+    assert len(found) == 2000
+    assert set(found) == sids
+    assert pages == 12
+    starts = [sid[32:43] for sid in found]
+    assert starts == sorted(starts, reverse=True)
+
+
+async def test_of_the_last_page_nothing_comes_after(kind: EmbeddedStore, past: Past) -> None:
+    for n in range(6):
+        past.session(NOON + n, participant=str(n))
+    async with reading(kind) as history:
+        page, after = await history.sessions(Asked(limit=3))
+        assert len(page) == 3
+        assert after
+        page, after = await history.sessions(Asked(limit=3, after=after))
+    assert (len(page), after) == (3, None)
+
+
+async def test_what_the_index_has_and_nothing_else_is_left_out(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    gone, there = past.session(NOON, "gone"), past.session(NOON, "there")
+    past.client.delete(f"{past.base(gone)}session:{gone}")
+    assert await listed(kind) == [there]
+
+
+# One session
+
+
+async def test_who_was_not_marked_as_ended_and_is_gone_has_expired(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    sid = past.session(NOON, last_ms=NOON + MINUTE)
+    async with reading(kind) as history:
+        session, _ = await history.session(sid)
+    assert (session.ended_ms, session.reason) == (NOON + MINUTE, "expired")
+
+
+async def test_a_log_is_read_whole(kind: EmbeddedStore, past: Past) -> None:
+    log = tuple(Sample(NOON + n * 1000, numbers(f1=n % 100)) for n in range(11_000))
+    sid = past.session(NOON, log=log)
+    async with reading(kind) as history:
+        session, entries = await history.session(sid)
+    assert session.samples == len(entries) == 11_000
+
+
+@pytest.mark.parametrize("sid", ["", "0", "f" * 48, "F" * 48, "../" * 16, "*" * 48])
+async def test_what_is_no_session_is_none(kind: EmbeddedStore, past: Past, sid: str) -> None:
+    past.session(int(time.time() * 1000))
+    async with reading(kind) as history:
+        with pytest.raises(NoSuchSession):
+            await history.session(sid)
