@@ -64,6 +64,22 @@ def is_private(scope: Any, trusted: Sequence[Network]) -> bool:
     )
 
 
+def caller_address(peer: str, headers: Iterable[Header], trusted: Sequence[Network]) -> str:
+    """
+    Return the address of the caller behind *peer*, empty if it can't be told.
+
+    It is the connection's, or what one of *trusted* says of it; a header from anyone else counts
+    for nothing, and so do several that disagree.
+    """
+    address = _address(peer)
+    if address is None:
+        return ""
+    if _is_in(address, trusted):
+        callers = {_caller(hops, trusted) for hops in _forwarded(headers)} or {address}
+        address = callers.pop() if len(callers) == 1 else None
+    return str(address) if address else ""
+
+
 def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
     """Return, for each kind of forwarded header that is there, its hops, the nearest last."""
     chains: dict[bytes, list[str]] = {}

@@ -9,17 +9,22 @@ import secrets
 from typing import Any, Final
 
 from otel_jcmc import __version__
+from otel_jcmc.bodies import Bodies
 from otel_jcmc.catalogue import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME
-from otel_jcmc.checks import make_rules
+from otel_jcmc.checks import Rules, make_rules
 from otel_jcmc.client_file import ClientFile, make_client_file
 from otel_jcmc.connections import Bounds, Connections
 from otel_jcmc.cors import Cors
 from otel_jcmc.doors import Door
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.intake import Authorise, Intake
+from otel_jcmc.jmmc import JmmcParser
+from otel_jcmc.jmmc_door import JmmcDoor
+from otel_jcmc.jmmc_states import States
 from otel_jcmc.life import Life
 from otel_jcmc.privacy import Privacy, Treatment
 from otel_jcmc.push import PushParser
+from otel_jcmc.push_secret import SharedSecret
 from otel_jcmc.receiver import PUSH_PATH, PushDoor
 from otel_jcmc.routes import (
     Receiver,
@@ -81,10 +86,12 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
         _who_may_push(settings, service, cors),
         None if service.recorder is None else service.recorder.note,
     )
-    app.push_door = PushDoor(
-        intake, service.telemetry, cors, PushParser(rules), settings.limit_body_bytes
-    )
-    app.push_door.body_seconds = settings.limit_body_seconds
+    bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
+    app.push_door = PushDoor(intake, service.telemetry, cors, PushParser(rules), bodies)
+    if settings.jmmc_path:
+        app.jmmc_push_path = f"{settings.jmmc_path}/push"
+        app.jmmc_door = _jmmc_door(settings, service, intake, rules, bodies)
+        app.public_paths |= {app.jmmc_push_path, f"{settings.jmmc_path}/getClient"}
     app.connections = Connections(_bounds(settings), service.telemetry.connections_cut)
     service.telemetry.count_connections = app.connections.count
     scrape_door, read_door = _doors(settings, service.telemetry.reads_refused)
@@ -146,7 +153,6 @@ def _bounds(settings: Settings) -> Bounds:
 def _who_may_push(settings: Settings, service: Service, cors: Cors) -> Authorise | None:
     """Return what asks each push for its token, None where nobody asks; only what it needs."""
     if settings.push_auth == "token":
-        from otel_jcmc.push_secret import SharedSecret
         from otel_jcmc.push_token import PushTokens
 
         given = to_text(settings.push_token_secret or "")
@@ -167,6 +173,27 @@ def _who_may_push(settings: Settings, service: Service, cors: Cors) -> Authorise
             settings.jwt_leeway_seconds,
         )
     return None
+
+
+def _jmmc_door(
+    settings: Settings, service: Service, intake: Intake, rules: Rules, bodies: Bodies
+) -> JmmcDoor:
+    """Return the door that pages of the Jitsi Meet Metrics Collector push to."""
+    given = to_text(settings.cookie_secret or "")
+    key = f"{settings.key_prefix}:cookie-secret"
+    door = JmmcDoor(
+        intake,
+        service.telemetry,
+        Cors(settings.cors_allowed_origins, credentials=True),
+        JmmcParser(rules, settings.jmmc_conf_pattern, settings.jmmc_authorized_regions),
+        rules,
+        bodies,
+        SharedSecret(service.redis_url, key, given.encode()),
+        States(service.redis_url, settings.key_prefix, 2 * settings.limit_participants),
+        settings.trusted_proxies,
+    )
+    service.closing.append(door.close)
+    return door
 
 
 def _client_file(settings: Settings) -> ClientFile:

@@ -779,6 +779,38 @@ REMOTE_CANDIDATE_TYPE = Attribute(
     choices=_CANDIDATE_TYPES,
 )
 
+# Of the one transport that the Jitsi Meet Metrics Collector's pages tell of.
+LOCAL_PORT = Attribute(
+    87,
+    "m.t.lp",
+    Scope.STORED,
+    "",
+    "network.local.port",
+    "The participant's own port; only with JCMC_COLLECT_ADDRESSES",
+    max_length=5,
+    collect="collect_addresses",
+)
+PEER_PORT = Attribute(
+    88,
+    "m.t.p",
+    Scope.STORED,
+    "",
+    "network.peer.port",
+    "Port of the bridge or the peer; only with JCMC_COLLECT_ADDRESSES",
+    max_length=5,
+    collect="collect_addresses",
+)
+CLIENT_ADDRESS = Attribute(
+    89,
+    "m.t.rip",
+    Scope.STORED,
+    "",
+    "client.address",
+    "The address that the participant's pushes come from; only with JCMC_COLLECT_ADDRESSES",
+    Kind.ADDRESS,
+    collect="collect_addresses",
+)
+
 ATTRIBUTES: tuple[Attribute, ...] = (
     CONFERENCE,
     CLIENT,
@@ -800,4 +832,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     CANDIDATE_TYPE,
     PEER_TO_PEER,
     REMOTE_CANDIDATE_TYPE,
+    LOCAL_PORT,
+    PEER_PORT,
+    CLIENT_ADDRESS,
 )

@@ -22,6 +22,8 @@ SECURITY_HEADERS: Final[tuple[Header, ...]] = (
 )
 # Without it a page of another origin can't read when to come back.
 _EXPOSE: Final = (b"access-control-expose-headers", b"retry-after")
+# Browsers take it only beside an origin's name, never beside `*`.
+_CREDENTIALS: Final = ((b"access-control-allow-credentials", b"true"),)
 
 
 class Cors:
@@ -32,9 +34,10 @@ class Cors:
         headers: for answers where the origin does not matter, empty when origins are listed.
     """
 
-    def __init__(self, origins: Sequence[str]) -> None:
-        """Allow *origins*, or all with `*`."""
+    def __init__(self, origins: Sequence[str], *, credentials: bool = False) -> None:
+        """Allow *origins*, or all with `*`; those that are listed with *credentials* if so."""
         self._origins = None if "*" in origins else frozenset(each.encode() for each in origins)
+        self._credentials = _CREDENTIALS if credentials else ()
         self.headers: list[Header] = (
             [(b"access-control-allow-origin", b"*"), _EXPOSE] if self._origins is None else []
         )
@@ -50,13 +53,8 @@ class Cors:
         vary = (b"vary", b"origin")
         for name, value in headers:
             if name == b"origin" and value in self._origins:
-                # With credentials, because clients of the second wire format send a cookie.
-                return [
-                    (b"access-control-allow-origin", value),
-                    (b"access-control-allow-credentials", b"true"),
-                    _EXPOSE,
-                    vary,
-                ]
+                named = (b"access-control-allow-origin", value)
+                return [named, *self._credentials, _EXPOSE, vary]
         return [vary]
 
     def preflight(self, headers: Iterable[Header], method: bytes) -> list[Header]:

@@ -50,6 +50,26 @@ class Reason(StrEnum):
     )
     CONFERENCE_NOT_ALLOWED = "conference_not_allowed", "the token is for another conference"
     PARTICIPANT_TAKEN = "participant_taken", "another user pushes for this participant"
+    CONFERENCE_PATTERN = (
+        "conference_pattern",
+        "the conference's name does not match JCMC_JMMC_CONF_PATTERN",
+    )
+    REGION_NOT_AUTHORIZED = (
+        "region_not_authorized",
+        "the server's region is none of JCMC_JMMC_AUTHORIZED_REGIONS",
+    )
+    COOKIE_MISSING = (
+        "cookie_missing",
+        "no cookie names the session; a push with `br` opens one",
+    )
+    COOKIE_INVALID = (
+        "cookie_invalid",
+        "the cookie is none of ours, or another client's, conference's or participant's",
+    )
+    SESSION_UNKNOWN = (
+        "session_unknown",
+        "nothing is known any more of the cookie's session; a push with `br` opens a new one",
+    )
     ADDRESS_RATE = "address_rate", "too many pushes from this address"
     PARTICIPANT_RATE = "participant_rate", "too many pushes for this participant"
     NEWCOMER_RATE = "newcomer_rate", "too many new participants from this address"

@@ -28,6 +28,7 @@ from otel_jcmc.catalogue import (
     INFO_NAME,
     METRICS,
     ROOM,
+    SESSION,
     Attribute,
     Kind,
     Naming,
@@ -299,7 +300,6 @@ _CARRIERS: Final = {
         Scope.IDENTITY: "all",
         Scope.QUALITY: INFO_NAME,
         Scope.PATH: "jitsi.client.transport.round_trip_time",
-        Scope.STORED: "all",
     },
 }
 
@@ -307,14 +307,22 @@ _CARRIERS: Final = {
 def _attribute_table(naming: Naming) -> str:
     """Return the table of the labels that *naming* has."""
     rows = [
-        (f"`{name}`", f"`{carrier}`" if carrier != "all" else carrier, _allowed(row), row.brief)
+        (f"`{name}`", carrier, _allowed(row), row.brief)
         for row in ATTRIBUTES
         if (name := row.label if naming is Naming.JCMC else row.otel_name)
-        and (carrier := _CARRIERS[naming].get(row.scope))
+        and (carrier := _carrier(naming, row))
     ]
     return _table(
         ("label" if naming is Naming.JCMC else "attribute", "on", "text", "meaning"), rows
     )
+
+
+def _carrier(naming: Naming, row: Attribute) -> str:
+    """Return which series of *naming* have the attribute *row*; empty: it is not for series."""
+    if row.scope is Scope.STORED and naming is Naming.OTEL:
+        return "all" if row is SESSION else "none: history alone"
+    carrier = _CARRIERS[naming].get(row.scope, "")
+    return f"`{carrier}`" if carrier not in ("", "all") else carrier
 
 
 def _allowed(row: Attribute) -> str:

@@ -97,11 +97,30 @@ class Intake:
             TooFast: the participant has pushed too much of late.
             StoreUnavailable: it can't be known now whether he may.
         """
+        self.store(sender, report, self.screen(sender, report), settle, reply)
+
+    def screen(self, sender: Sender, report: Report) -> str:
+        """
+        Make of *report* what may be stored, and return whose it is; `submit` does it and `store`.
+
+        Raises:
+            PushRefused: *sender* may not push this.
+            StoreUnavailable: it can't be known now whether he may.
+        """
         owner = self._authorise(sender.headers, report) if self._authorise else ""
         report.attributes.update(browser_and_system(user_agent(sender.head)))
-        if self._privacy is not None:
-            self._privacy.apply(report)
-            owner = self._privacy.stand_in(owner)
+        if self._privacy is None:
+            return owner
+        self._privacy.apply(report)
+        return self._privacy.stand_in(owner)
+
+    def store(self, sender: Sender, report: Report, owner: str, settle: Settle, reply: Any) -> None:
+        """
+        Store *report* of *owner*, which has been screened; *settle* and *reply* as in `submit`.
+
+        Raises:
+            TooFast: the participant has pushed too much of late.
+        """
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
         self.limits.take_participant(write.member, sender.at)
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
@@ -119,7 +138,11 @@ class Intake:
         if stored is Stored.JOINED:
             stored = Stored.STORED
             self.limits.note_newcomer(sender.address)
-        if self._on_stored is not None and stored is Stored.STORED:
+        # What was merged is no less true for being overtaken by what it was merged into.
+        is_taken = stored is Stored.STORED or (
+            stored is Stored.SUPERSEDED and report.sent is not None
+        )
+        if self._on_stored is not None and is_taken:
             self._on_stored(write, report)
         settle(sender, report, reply, stored)
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from otel_jcmc.answers import MAX_LISTED, RETRY_AFTER_SECONDS
 from otel_jcmc.catalogue import (
     CLIENT,
     CONFERENCE,
@@ -29,7 +30,7 @@ from otel_jcmc.checks import Rules
 from otel_jcmc.faults import Reason
 from otel_jcmc.push_session import END_REASONS, MAX_AGE_MS, MAX_INTERVAL_MS, MAX_SEQ
 from otel_jcmc.push_shape import ABSENT
-from otel_jcmc.receiver import MAX_LISTED, PUSH_PATH, RETRY_AFTER_SECONDS
+from otel_jcmc.receiver import PUSH_PATH
 
 Schema = dict[str, Any]
 

@@ -47,7 +47,7 @@ _KIND_OF: Final[dict[int, Any]] = dict.fromkeys((row.id for row in ATTRIBUTES), 
 _Numbers: Final = msgspec.defstruct(
     "_Numbers",
     [
-        (f"id_{id_}", list[int | float] | None if id_ == _LIST else int | float | None, None)
+        (f"id_{id_}", list[int | float | None] | None if id_ == _LIST else int | float | None, None)
         for id_ in range(1, LAST_METRIC_ID + 1)
     ],
     array_like=True,
@@ -137,7 +137,7 @@ class Participant(msgspec.Struct, gc=False):
 
     Attributes:
         numbers: the value of the metric with id n at n - 1, a list of them for a list metric, None
-            where it is not known now; as long as there are ids.
+            where it is not known now, also in a list; as long as there are ids.
     """
 
     stay: Stay

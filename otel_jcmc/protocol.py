@@ -21,10 +21,11 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from otel_jcmc.answers import CLOSE, Answer
 from otel_jcmc.connections import ADMIN_PLACES, Connections, Cut
 from otel_jcmc.cors import SECURITY_HEADERS
 from otel_jcmc.faults import Fault, PushRefused, Reason
-from otel_jcmc.receiver import CLOSE, PUSH_PATH, Answer, PushDoor
+from otel_jcmc.receiver import PUSH_PATH, PushDoor
 
 _URL: Final = PUSH_PATH.encode()
 # A browser sends some 16. In memory a short line is seventeen times what it is on the wire.

@@ -47,7 +47,7 @@ class Report(msgspec.Struct, gc=False):
         attributes: catalogue id -> text; for a list metric one {id: text} for each of its values.
             Mutable: enrich.py adds to it.
         numbers: the value of the metric with id n at n - 1, a list for a list metric; None where
-            it is not known now. As long as there are ids.
+            it is not known now, also in a list. As long as there are ids.
         dropped: what was bad, in the order it was met.
         token: the body's, not checked; empty where it has none.
         sent: the numbers that this push has itself, where the others are kept from earlier ones;
@@ -92,7 +92,7 @@ class PushParser:
         Raises:
             PushRefused: as `parse`.
         """
-        push = _decode(body)
+        push = decode(body)
         if type(push) is not dict:
             raise PushRefused([Fault("", Reason.NOT_AN_OBJECT)])
         dropped = [
@@ -229,8 +229,13 @@ def _report(
     )
 
 
-def _decode(body: bytes) -> Any:
-    """Return the JSON in *body*; the slow way only for what msgspec takes for malformed."""
+def decode(body: bytes) -> Any:
+    """
+    Return the JSON in *body*; the slow way only for what msgspec takes for malformed.
+
+    Raises:
+        PushRefused: it is none.
+    """
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

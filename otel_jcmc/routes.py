@@ -19,6 +19,7 @@ from prometheus_client.exposition import gzip_accepted
 
 from otel_jcmc import __version__, receiver
 from otel_jcmc.access import Header
+from otel_jcmc.answers import RETRY_AFTER_SECONDS
 from otel_jcmc.checks import make_rules
 from otel_jcmc.client_file import ClientFile
 from otel_jcmc.cors import SECURITY_HEADERS, Cors
@@ -37,7 +38,8 @@ PUSH_TOKEN_PATHS: Final = ("/push-token", "/metrics/push-token")
 _SCRAPE_AGAIN: Final = "5"
 _CACHE: Final = "public, max-age=300"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
-# What browsers ask for. With a port for the rest these are all that the other one answers.
+# What browsers ask for. With a port for the rest these, and those of JMMC pages, are all that the
+# other one answers.
 PUBLIC_PATHS: Final = frozenset((receiver.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
 
 
@@ -122,7 +124,7 @@ def push_token_routes(
             return _faulty(refused.faults, 403, headers)
         except StoreUnavailable as away:
             count(FAILED, away.reason)
-            headers["retry-after"] = str(receiver.RETRY_AFTER_SECONDS)
+            headers["retry-after"] = str(RETRY_AFTER_SECONDS)
             return _faulty([Fault("", away.reason)], 503, headers)
         count(ACCEPTED)
         return JSONResponse(issued, headers=headers)
@@ -239,6 +241,9 @@ class Receiver(FastAPI):
     Attributes:
         life: when it starts and ends.
         push_door: takes the pushes.
+        jmmc_push_path: where JMMC pages push to; empty: nowhere.
+        jmmc_door: takes their pushes.
+        public_paths: what browsers ask for.
         connections: the places for connections, where the server is ours.
         admin_port: the local port that answers what is not for browsers, and nothing else; None
             when every port answers all.
@@ -248,6 +253,9 @@ class Receiver(FastAPI):
 
     life: Life
     push_door: Any = None
+    jmmc_push_path: str = ""
+    jmmc_door: Any = None
+    public_paths = PUBLIC_PATHS
     connections: Any = None
     admin_port: int | None = None
     rules = make_rules()
@@ -263,7 +271,7 @@ class Receiver(FastAPI):
             scope = _at_home(scope)
             path: str = scope["path"].removeprefix(scope.get("root_path", ""))
             if self.admin_port is not None:
-                is_public = path in PUBLIC_PATHS
+                is_public = path in self.public_paths
                 if is_public == self.is_admin(scope.get("server")):
                     nothing = JSONResponse({"detail": "Not Found"}, 404)
                     await nothing(scope, receive, _hardened(send))
@@ -271,18 +279,25 @@ class Receiver(FastAPI):
             if not self.life.is_up and (seconds := await self.life.start()):
                 await self._be_away(path, scope, receive, send, seconds)
                 return
-            if path == receiver.PUSH_PATH:
-                await self.push_door(scope, receive, send)
+            if door := self._door_of(path):
+                await door(scope, receive, send)
                 return
             send = _hardened(send)
         await super().__call__(scope, receive, send)
+
+    def _door_of(self, path: str) -> Any:
+        """Return what takes the pushes to *path*, None if it is for something else."""
+        if path == receiver.PUSH_PATH:
+            return self.push_door
+        return self.jmmc_door if path and path == self.jmmc_push_path else None
 
     async def _be_away(
         self, path: str, scope: Any, receive: Any, send: Any, seconds: float
     ) -> None:
         """Answer a request while the service does not start; it may come again after *seconds*."""
-        if path == receiver.PUSH_PATH and scope["method"] == "POST":
-            await self.push_door.be_away(scope, send, seconds)
+        door = self._door_of(path)
+        if door and scope["method"] == "POST":
+            await door.be_away(scope, send, seconds)
             return
         again = {"retry-after": str(ceil(seconds))}
         answer = PlainTextResponse("otel_jcmc does not start: its log says why\n", 503, again)

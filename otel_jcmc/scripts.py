@@ -28,10 +28,11 @@ class Script(NamedTuple):
 
 
 @cache
-def script(name: str) -> Script:
-    """Return the script of `<name>.lua`, with what stays.lua has before it."""
+def script(name: str, *, touches_stays: bool = True) -> Script:
+    """Return the script of `<name>.lua`, with what stays.lua has before it if it needs that."""
     folder = files("otel_jcmc")
-    text = b"\n".join(folder.joinpath(f"{each}.lua").read_bytes() for each in ("stays", name))
+    names = ("stays", name) if touches_stays else (name,)
+    text = b"\n".join(folder.joinpath(f"{each}.lua").read_bytes() for each in names)
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
 
 

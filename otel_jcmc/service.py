@@ -10,7 +10,7 @@ import logging
 import multiprocessing
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,6 +55,8 @@ class Service:
         self._instance_id = str(uuid.uuid4())
         self._embedded: EmbeddedStore | None = None
         self.push_tokens: PushTokens | None = None
+        # What lets go of Redis at the end, of parts that begin when they are needed.
+        self.closing: list[Callable[[], Awaitable[None]]] = []
         if settings.redis_url:
             self.redis_url = settings.redis_url.get_secret_value()
         else:
@@ -94,6 +96,8 @@ class Service:
                 stack.push_async_callback(self.history.close)
             with suppress(StoreUnavailable):
                 await self.store.ping()
+            for close in self.closing:
+                stack.push_async_callback(close)
             if self.push_tokens:
                 stack.push_async_callback(self.push_tokens.close)
                 await self.push_tokens.start()

@@ -167,6 +167,8 @@ class SessionSettings(BaseSettings):
     def _check_jmmc_path(cls, path: str) -> str:
         if path != "none" and not _PATH.fullmatch(path):
             raise ValueError(f"{path!r} is no path: /jmmc is one, and `none` for nowhere")
+        if path == "/metrics":
+            raise ValueError("/metrics/push is where other pages push to")
         return "" if path == "none" else path
 
     @field_validator("jmmc_conf_pattern")

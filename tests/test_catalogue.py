@@ -61,6 +61,9 @@ ATTRIBUTE_IDS = {
     84: "localCandidateType",
     85: "p2p",
     86: "remoteCandidateType",
+    87: "m.t.lp",
+    88: "m.t.p",
+    89: "m.t.rip",
 }
 
 every_metric = pytest.mark.parametrize("row", METRICS, ids=lambda row: row.field)

@@ -87,13 +87,25 @@ def test_all_origins_are_answered_without_credentials() -> None:
     }
 
 
-def test_a_listed_origin_is_answered_by_its_name_and_with_credentials() -> None:
+def test_a_listed_origin_is_answered_by_its_name() -> None:
     assert told(Cors(["https://meet.example.org"]).answer(ASKED)) == {
+        "access-control-allow-origin": "https://meet.example.org",
+        "access-control-expose-headers": "retry-after",
+        "vary": "origin",
+    }
+
+
+def test_a_listed_origin_may_send_a_cookie_where_there_are_such() -> None:
+    assert told(Cors(["https://meet.example.org"], credentials=True).answer(ASKED)) == {
         "access-control-allow-origin": "https://meet.example.org",
         "access-control-allow-credentials": "true",
         "access-control-expose-headers": "retry-after",
         "vary": "origin",
     }
+
+
+def test_no_page_may_send_a_cookie_where_all_origins_are_allowed() -> None:
+    assert "access-control-allow-credentials" not in told(Cors(["*"], credentials=True).answer([]))
 
 
 @pytest.mark.parametrize(

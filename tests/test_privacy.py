@@ -42,7 +42,10 @@ NAMES = [
     *("serverregion", "username", "browser_name", "browser_version", "os_name", "os_version"),
     *("audio_codec", "video_codec", "src_ip", "dst_ip", "protocol", "networkType"),
     *("localCandidateType", "p2p", "remoteCandidateType"),
+    *("network.local.port", "network.peer.port", "client.address"),
 ]
+# What a JMMC page's push and its head tell, and no other's.
+OF_JMMC = {87: "50000", 88: "10000", 89: "203.0.113.9"}
 NEEDED = ["roomname", "client_id", "participant_id", "session.id"]
 
 
@@ -65,6 +68,8 @@ def applied(*entries: str, key: str = KEY, **changes: Any) -> Report:
     body = {**whole_push(), **changes}
     report = parser.parse(json.dumps(body).encode())
     report.attributes.update(browser_and_system(CHROME))
+    told = {id_: text for id_, text in OF_JMMC.items() if id_ not in privacy.dropped}
+    report.attributes.update(told)
     if privacy.is_needed:
         privacy.apply(report)
     return report
@@ -151,7 +156,7 @@ def test_these_words_can_be_had(row: Any) -> None:
     wanted = ["keep", "drop", "hash", "truncate"]
     if name_of(row) in NEEDED:
         wanted.remove("drop")
-    if name_of(row) not in ("src_ip", "dst_ip"):
+    if name_of(row) not in ("src_ip", "dst_ip", "client.address"):
         wanted.remove("truncate")
     assert choices_for(row) == wanted
 
@@ -223,6 +228,8 @@ def test_a_wrong_policy_is_one_line_at_start(
 
 # Defaults, and the settings that are short for entries
 
+JMMC = ["network.local.port", "network.peer.port", "client.address"]
+
 
 def dropped_of(**settings: Any) -> list[str]:
     """Return the names of what is dropped with *settings*."""
@@ -233,14 +240,17 @@ def dropped_of(**settings: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("settings", "dropped"),
     [
-        ({}, ["username", "src_ip", "dst_ip"]),
-        ({"collect_username": True}, ["src_ip", "dst_ip"]),
+        ({}, ["username", "src_ip", "dst_ip", *JMMC]),
+        ({"collect_username": True}, ["src_ip", "dst_ip", *JMMC]),
         ({"collect_addresses": True}, ["username"]),
-        ({"privacy": "username=keep"}, ["src_ip", "dst_ip"]),
-        ({"privacy": "src_ip=truncate"}, ["username", "dst_ip"]),
-        ({"collect_username": True, "privacy": "username=drop"}, ["username", "src_ip", "dst_ip"]),
+        ({"privacy": "username=keep"}, ["src_ip", "dst_ip", *JMMC]),
+        ({"privacy": "src_ip=truncate"}, ["username", "dst_ip", *JMMC]),
+        (
+            {"collect_username": True, "privacy": "username=drop"},
+            ["username", "src_ip", "dst_ip", *JMMC],
+        ),
         ({"collect_addresses": True, "privacy": "src_ip=drop"}, ["username", "src_ip"]),
-        ({"privacy": "none"}, ["username", "src_ip", "dst_ip"]),
+        ({"privacy": "none"}, ["username", "src_ip", "dst_ip", *JMMC]),
     ],
 )
 def test_an_entry_wins_over_the_setting_that_is_short_for_it(
@@ -264,7 +274,7 @@ def test_a_policy_is_described_by_treatment() -> None:
             " browser_name, browser_version, os_name, audio_codec, video_codec, protocol,"
             " networkType, localCandidateType, p2p, remoteCandidateType"
         ),
-        "drop username, os_version",
+        "drop username, os_version, network.local.port, network.peer.port, client.address",
         "hash roomname",
         "truncate src_ip, dst_ip",
     ]
@@ -293,6 +303,9 @@ SENT = {
     "localCandidateType": "host",
     "p2p": "false",
     "remoteCandidateType": "relay",
+    "network.local.port": "50000",
+    "network.peer.port": "10000",
+    "client.address": "203.0.113.9",
 }
 KEEPING = [f"{name}=keep" for name in NAMES]
 
@@ -323,7 +336,10 @@ def test_what_is_dropped_is_gone_and_nothing_else_changes(name: str) -> None:
     assert report.dropped == []
 
 
-@pytest.mark.parametrize(("name", "network"), [("src_ip", "10.0.0.0"), ("dst_ip", "198.51.100.0")])
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [("src_ip", "10.0.0.0"), ("dst_ip", "198.51.100.0"), ("client.address", "203.0.113.0")],
+)
 def test_an_address_can_be_truncated(name: str, network: str) -> None:
     assert texts(applied(*with_one(name, "truncate"))) == {**SENT, name: network}
 
@@ -574,7 +590,10 @@ def test_check_shows_what_becomes_of_what(
     lines = said.out.splitlines()
     assert "JCMC_PRIVACY=client_id=hash,conference=hash" in lines
     assert [line for line in lines if line.startswith("# privacy: ")][1:] == [
-        "# privacy: drop username, src_ip, dst_ip",
+        (
+            "# privacy: drop username, src_ip, dst_ip, network.local.port, network.peer.port,"
+            " client.address"
+        ),
         "# privacy: hash roomname, client_id",
     ]
     assert "note: JCMC_PRIVACY_KEY is not set: all hashes are others after a restart\n" in said.err

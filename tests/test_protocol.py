@@ -13,10 +13,10 @@ import uvicorn
 from harness import Service, push_body
 from uvicorn.server import ServerState
 
+from otel_jcmc.answers import CLOSE, Answer
 from otel_jcmc.connections import Bounds, Connections
 from otel_jcmc.faults import PushRefused
 from otel_jcmc.protocol import PushProtocol
-from otel_jcmc.receiver import CLOSE, Answer
 
 
 @pytest.fixture

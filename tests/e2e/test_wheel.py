@@ -74,6 +74,7 @@ def test_the_wheel_carries_what_the_package_reads_at_run_time(wheel: Path) -> No
     assert {
         "otel_jcmc/participants.lua",
         "otel_jcmc/stays.lua",
+        "otel_jcmc/jmmc.lua",
         "otel_jcmc/py.typed",
         "otel_jcmc/__main__.py",
     } <= names

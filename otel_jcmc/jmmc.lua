@@ -1,0 +1,35 @@
+-- What is known of one session of a JMMC page: each push merged into what the ones before it left, by Redis's own order.
+--
+-- KEYS[1] hash of the session: catalogue id -> number or text, and "seq", how many pushes it has had
+-- KEYS[2] index of its partition: id of the session -> its last push in ms;  KEYS[1] ends in ":" and that id
+-- ARGV[1] ms for which a session is kept after a push, ARGV[2] most sessions in this partition, -1: any number
+-- ARGV[3] "1" to open the session
+-- ARGV[4...] two a change: id, value ("" to forget it)
+--
+-- Returns the session as a flat list, nothing if it is not there and not to be opened.
+local keep, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+if ARGV[3] ~= '1' and redis.call('EXISTS', KEYS[1]) == 0 then return false end
+for i = 4, #ARGV, 2 do
+  if ARGV[i + 1] == '' then
+    redis.call('HDEL', KEYS[1], ARGV[i])
+  else
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  end
+end
+redis.call('HINCRBY', KEYS[1], 'seq', 1)
+redis.call('PEXPIRE', KEYS[1], keep)
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[2], now, string.match(KEYS[1], '[^:]+$'))
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - keep)
+redis.call('PEXPIRE', KEYS[2], keep)
+-- Who opens sessions can open many: bound what they fill.
+local beyond = redis.call('ZCARD', KEYS[2]) - most
+if most >= 0 and beyond > 0 then
+  local gone = redis.call('ZPOPMIN', KEYS[2], beyond)
+  for i = 1, #gone, 2 do
+    redis.call('DEL', KEYS[2] .. ':' .. gone[i])
+  end
+end
+return redis.call('HGETALL', KEYS[1])
