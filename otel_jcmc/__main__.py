@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Longer than the 10 s between a browser's pushes: a new connection costs several times the push.
 KEEP_ALIVE_SECONDS: Final = 75
 # What the SDK's exporters read themselves, and only from the environment.
-OTLP_SECRETS: Final = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS")
+OTLP_SECRETS: Final = tuple(f"OTEL_EXPORTER_OTLP_{of}HEADERS" for of in ("", "METRICS_", "TRACES_"))
 # While a scrape is rendered in a thread, a push waits for the interpreter's lock this long, not
 # the default 5 ms each time it needs it.
 SWITCH_SECONDS: Final = 0.0005
@@ -225,6 +225,11 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
     if "otlp" in settings.metrics_exporter:
         where = settings.otlp_endpoint or "this machine's Collector"
         lines.append(f"  OTLP        {settings.otlp_protocol} to {where}")
+    if settings.traces_exporter == "otlp":
+        where = (
+            settings.otlp_traces_endpoint or settings.otlp_endpoint or "this machine's Collector"
+        )
+        lines.append(f"  traces      {settings.spans_protocol} to {where}")
     lines.append(f"  store       {store}")
     lines += [f"  note        {line}" for line in advice(settings)]
     print("\n".join(lines), flush=True)
@@ -268,7 +273,7 @@ def check(settings: "Settings") -> int:
 
 
 def export(settings: "Settings") -> int:
-    """Push OTLP until stdin ends: the process that serve starts."""
+    """Push metrics, spans or both by OTLP until stdin ends: the process that serve starts."""
     from otel_jcmc import exporter
     from otel_jcmc.log import set_up_logging
     from otel_jcmc.telemetry import make_resource
@@ -278,21 +283,48 @@ def export(settings: "Settings") -> int:
         print("otel-jcmc: export needs REDIS_URL; `otel-jcmc serve` starts it", file=sys.stderr)
         return 1
     exporter.end_with_parent()
-    running = exporter.run(
-        settings.redis_url.get_secret_value(),
-        settings.key_prefix,
-        os.environ.get("JCMC_INSTANCE_ID", str(os.getpid())),
-        settings.naming,
-        settings.metrics_prefix,
-        settings.otlp_protocol,
-        settings.otlp_timeout_ms / 1000,
-        make_resource(settings.service_name, settings.resource_attributes, ""),
-        settings.export_interval_ms / 1000,
-        settings.export_timeout_ms / 1000,
-    )
+    redis_url = settings.redis_url.get_secret_value()
+    holder = os.environ.get("JCMC_INSTANCE_ID", str(os.getpid()))
+    resource = make_resource(settings.service_name, settings.resource_attributes, "")
+    running = []
+    sends_spans = settings.traces_exporter == "otlp"
+    if "otlp" in settings.metrics_exporter or not sends_spans:
+        metrics = exporter.run(
+            redis_url,
+            settings.key_prefix,
+            holder,
+            settings.naming,
+            settings.metrics_prefix,
+            settings.otlp_protocol,
+            settings.otlp_timeout_ms / 1000,
+            resource,
+            settings.export_interval_ms / 1000,
+            settings.export_timeout_ms / 1000,
+        )
+        running.append(metrics)
+    if sends_spans:
+        from otel_jcmc.otlp_traces import SpanSender
+        from otel_jcmc.service import keeping_of
+        from otel_jcmc.traces import Traces
+
+        timeout_ms = settings.otlp_traces_timeout_ms or settings.otlp_timeout_ms
+        sender = SpanSender(settings.spans_protocol, timeout_ms / 1000, resource)
+        traces = Traces(
+            redis_url,
+            settings.key_prefix,
+            holder,
+            keeping_of(settings),
+            settings.traces_waiting,
+            sender,
+            exporter.tell,
+        )
+        running.append(traces.run())
+
+    async def all_of_it() -> None:
+        await asyncio.gather(*running)
 
     async def until_ended() -> None:
-        task = asyncio.create_task(running)
+        task = asyncio.create_task(all_of_it())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         await asyncio.wait([task])
         if task.cancelled():

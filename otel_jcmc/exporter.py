@@ -69,7 +69,7 @@ async def run(
                 report, people = await _export(
                     store, people, provider, exporter, resource, deadline
                 )
-                _tell(report)
+                tell(report)
     finally:
         renewing.cancel()
         await lease.release()
@@ -84,12 +84,12 @@ async def _keep(lease: Lease) -> None:
         if is_ours != was_ours:
             log.info("otlp: this replica %s", "pushes" if is_ours else "leaves it to another")
             if not is_ours:
-                _tell({})
+                tell({})
         was_ours = is_ours
         await asyncio.sleep(RENEW_SECONDS)
 
 
-def _tell(report: Report) -> None:
+def tell(report: Report) -> None:
     """Tell the parent."""
     print(json.dumps(report), flush=True)
 

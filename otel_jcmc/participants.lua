@@ -90,7 +90,7 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
     if session ~= '' and stored_session and stored_session ~= '' then remember_end(member, stored_session) end
     if mode > 0 then
       if stored_session then leave(member, stored_session, 'replaced') end
-      begin(member, session, math.abs(ttl))
+      begin(member, session, math.abs(ttl), nil, stored_session)
     end
     started, stored_seq = now, 0
   end

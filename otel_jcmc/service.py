@@ -71,7 +71,7 @@ class Service:
             settings.limit_participants,
             settings.limit_conference_participants,
             self.telemetry.record_batch,
-            _keeping(settings),
+            keeping_of(settings),
         )
         self.recorder = _recorder(settings, self.redis_url)
         self.history = _history(settings, self.redis_url)
@@ -107,7 +107,9 @@ class Service:
             checking = asyncio.create_task(self._check())
             stack.callback(checking.cancel)
             if "otlp" in self._settings.metrics_exporter:
-                await self._start_otlp(stack)
+                await self._start_own_export(stack)
+            if "otlp" in (*self._settings.metrics_exporter, self._settings.traces_exporter):
+                self._start_exporter(stack)
             await asyncio.to_thread(enrich.warm)
             yield
 
@@ -124,27 +126,15 @@ class Service:
             self.limits.refusals.look()
             await asyncio.sleep(CHECK_SECONDS)
 
-    async def _start_otlp(self, stack: AsyncExitStack) -> None:
-        """Start the exporter's process, and the export of our own metrics in this one."""
+    async def _start_own_export(self, stack: AsyncExitStack) -> None:
+        """Start the export of our own metrics, in this process."""
         settings = self._settings
-        # The environment's endpoint is the SDK's to read; one of a host's own settings is ours.
-        is_told = any(name in os.environ for name in names_of("otlp_endpoint"))
         own = await asyncio.to_thread(
             make_exporter,
             settings.otlp_protocol,
             settings.otlp_timeout_ms / 1000,
-            None if is_told else settings.otlp_endpoint,
+            None if self._endpoint_is_told else settings.otlp_endpoint,
         )
-        environ = settings.to_environ() | {
-            "REDIS_URL": self.redis_url,
-            "JCMC_INSTANCE_ID": self._instance_id,
-            # It reads what is stored, and needs no key.
-            "JCMC_PRIVACY": "none",
-            "JCMC_PRIVACY_KEY": "",
-        }
-        exporter = ExporterProcess(os.environ | environ, self._note_export)
-        exporter.start()
-        stack.push_async_callback(exporter.stop)
         self.telemetry.add_reader(
             PeriodicExportingMetricReader(
                 WatchedExporter(own, "our own metrics"),
@@ -154,15 +144,41 @@ class Service:
         )
         stack.push_async_callback(asyncio.to_thread, self.telemetry.shut_down, LAST_EXPORT_MS)
 
+    def _start_exporter(self, stack: AsyncExitStack) -> None:
+        """Start the exporter's process, of participants and of spans."""
+        settings = self._settings
+        environ = settings.to_environ() | {
+            "REDIS_URL": self.redis_url,
+            "JCMC_INSTANCE_ID": self._instance_id,
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": settings.spans_protocol,
+            # It reads what is stored, and needs no key.
+            "JCMC_PRIVACY": "none",
+            "JCMC_PRIVACY_KEY": "",
+        }
+        if self._endpoint_is_told:
+            # As the environment has it, which may name one for metrics and none for spans.
+            environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
+        exporter = ExporterProcess(os.environ | environ, self._note_export)
+        exporter.start()
+        stack.push_async_callback(exporter.stop)
+
+    @property
+    def _endpoint_is_told(self) -> bool:
+        """Whether the environment has an endpoint: then it is the SDK's to read, else ours."""
+        return any(name in os.environ for name in names_of("otlp_endpoint"))
+
     def _note_export(self, report: dict[str, Any]) -> None:
-        """Count what the exporter's process tells of one export."""
+        """Count what the exporter's process tells of one export, or of spans."""
+        if (traces := report.get("traces")) is not None:
+            self.telemetry.record_spans(traces.get("spans", {}), traces["waiting"])
+            return
         if "outcome" in report:
             self.telemetry.record_export("otlp", report["outcome"], report["seconds"])
         # None with Redis away, or when another replica pushes: absent beats stale.
         self.telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
 
 
-def _keeping(settings: Settings) -> Keeping:
+def keeping_of(settings: Settings) -> Keeping:
     """Return what is kept of sessions."""
     return Keeping(
         settings.keeps_sessions,
@@ -176,7 +192,9 @@ def _recorder(settings: Settings, redis_url: str) -> Recorder | None:
     """Return what records sessions, None where nothing is kept of them."""
     if not settings.keeps_sessions:
         return None
-    logs = SessionLogs(redis_url, settings.key_prefix, _keeping(settings), settings.history_samples)
+    logs = SessionLogs(
+        redis_url, settings.key_prefix, keeping_of(settings), settings.history_samples
+    )
     thresholds = None
     if settings.traces_exporter == "otlp":
         thresholds = Thresholds(

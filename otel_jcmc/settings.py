@@ -9,6 +9,7 @@ holds it. docs/settings.md and .env.example are generated from this file. Only a
 generate and the command line see `Settings`.
 """
 
+import os
 import re
 from ipaddress import ip_network
 from pathlib import Path
@@ -622,6 +623,20 @@ class Settings(SessionSettings):
     def hashes(self) -> bool:
         """Whether some attribute is hashed."""
         return Treatment.HASH in self.privacy_policy.values()
+
+    @property
+    def spans_protocol(self) -> str:
+        """
+        OTLP transport of spans: what is said of them, else what is said of everything.
+
+        What the environment says of metrics alone does not count.
+        """
+        if (
+            self.otlp_traces_protocol is None
+            and "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL" in os.environ
+        ):
+            return os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
+        return self.otlp_traces_protocol or self.otlp_protocol
 
     def to_environ(self) -> dict[str, str]:
         """Return the environment that gives these settings, secrets included, to a child."""

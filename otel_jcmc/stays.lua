@@ -1,5 +1,5 @@
 -- One participant's stay in one conference: when it begins, goes on and ends. Stands before each script that touches it:
--- participants.lua, record.lua, sweep.lua.
+-- participants.lua, record.lua, sweep.lua, outbox.lua.
 --
 -- KEYS[1] any key of the partition
 -- ARGV[1] 0: nothing is kept of sessions, 1: they are, 2: they also become spans
@@ -11,24 +11,34 @@
 -- Keys, all below "jcmc:{03}:" of the partition:
 --   stay:<member>:<session>  the sid of the present leg, or of the last one
 --   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
---                            instance (ms, start of the conference's instance), seen (ms, last push that record.lua
---                            has), bytes (of samples and about)
+--                            instance (ms, start of the conference's instance), former (the previous leg's instance),
+--                            seen (ms, last push that record.lua has), bytes (of samples and about)
 --   samples:<sid>            list: its log, written by record.lua
 --   about:<sid>              its latest attributes, as an entry of the log has them
 --   sessions                 sid -> its last push that is known (ms): every session, so that all can be bounded
 --   bytes                    of all samples and abouts
+-- and for spans:
 --   open                     sid -> when to look at it (ms): the sessions that are no spans yet
 --   rooms                    conference -> its present instance (ms)
---   room:<conference>:<instance>       hash: sessions (how many there were), last (ms, when the last one ended)
+--   room:<conference>:<instance>       hash: sessions (how many there were), here (how many there are), most (at once),
+--                            there (ms, when somebody was last known to be there), and of outbox.lua what those were like
+--                            that are spans: last (ms, when the last one ended), ...
 --   attendees:<conference>:<instance>  the sids of those that are no spans yet
---   emptied                  "conference:instance" -> when the last of them ended (ms)
+--   emptied                  "conference:instance" -> there, of those without attendees: they are no spans yet
+--   outbox                   the spans that wait for their receiver, oldest first
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
 local base = string.match(KEYS[1], '^.-}:')
 local mode, grace, keep, settle = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+-- So long after an expiry nothing can change any more.
+local wait = math.max(grace, settle)
 local ROOM_MS = 24 * 3600 * 1000
+-- All of a small conference; of a large one enough to find somebody who is there.
+local ASKED = 200
 local live_key = base .. 'live'
+local open_key = base .. 'open'
+local emptied_key = base .. 'emptied'
 
 local function conference_of(member)
   return string.sub(member, 1, 12)
@@ -38,58 +48,75 @@ local function member_of(sid)
   return string.sub(sid, 1, 32)
 end
 
+-- A leg's instance of its conference, as the keys of both are named.
+local function room_of(sid, instance)
+  return conference_of(sid) .. ':' .. instance
+end
+
 -- When a member's participant expired or will, in ms; nil: it is long gone, or has left.
 local function expiry_of(member)
   local expiry = redis.call('ZSCORE', live_key, member)
   return expiry and math.floor(expiry / 1000)
 end
 
+-- Takes note that somebody of the instance was there at this time.
+local function note_there(room, at)
+  local there = redis.call('HGET', base .. 'room:' .. room, 'there')
+  if not there or tonumber(there) < at then redis.call('HSET', base .. 'room:' .. room, 'there', at) end
+end
+
 -- Marks the leg as ended; the first word counts.
-local function finish(sid, at, reason)
+local function finish(sid, at, reason, there)
   local key = base .. 'session:' .. sid
   if redis.call('EXISTS', key) == 0 or redis.call('HSETNX', key, 'ended', at) == 0 then return end
   redis.call('HSET', key, 'reason', reason)
-  if mode == 2 then redis.call('ZADD', base .. 'open', 'XX', now + settle, sid) end
+  if mode < 2 then return end
+  redis.call('ZADD', open_key, 'XX', now + settle, sid)
+  local instance = redis.call('HGET', key, 'instance')
+  if instance then
+    redis.call('HINCRBY', base .. 'room:' .. room_of(sid, instance), 'here', -1)
+    note_there(room_of(sid, instance), there)
+  end
 end
 
 -- Ends the leg as one whose participant expired: at its last push, as far as that is known.
 local function expire(sid, expiry)
   local started, ttl, seen = unpack(redis.call('HMGET', base .. 'session:' .. sid, 'started', 'ttl', 'seen'))
   local at = math.max(tonumber(started or 0), tonumber(seen or 0), expiry and expiry - tonumber(ttl or 0) or 0)
-  finish(sid, at, 'expired')
+  -- For its conference it was there until nobody could expect it any more.
+  finish(sid, at, 'expired', expiry or at)
 end
 
 -- Whether somebody of the instance is there, or was a moment ago.
-local function goes_on(conference, instance)
-  local of = conference .. ':' .. instance
-  local last = redis.call('HGET', base .. 'room:' .. of, 'last')
-  if last and now - last <= grace then return true end
-  for _, sid in ipairs(redis.call('SMEMBERS', base .. 'attendees:' .. of)) do
-    local ended = redis.call('HGET', base .. 'session:' .. sid, 'ended')
-    if ended then
-      if now - ended <= grace then return true end
-    else
-      local expiry = expiry_of(member_of(sid))
-      if expiry and now - expiry <= grace then return true end
-    end
+local function goes_on(room)
+  local there = redis.call('HGET', base .. 'room:' .. room, 'there')
+  if there and now - there <= grace then return true end
+  for _, sid in ipairs(redis.call('SRANDMEMBER', base .. 'attendees:' .. room, ASKED)) do
+    local expiry = expiry_of(member_of(sid))
+    if expiry and now - expiry <= grace then return true end
   end
   return false
 end
 
 -- Takes the leg into its conference's instance, a new one if the former is over or a day old; returns it.
-local function attend(sid)
+local function attend(sid, at)
   local conference = conference_of(sid)
   local instance = redis.call('HGET', base .. 'rooms', conference)
-  if not instance or now - instance >= ROOM_MS or not goes_on(conference, instance) then
-    instance = string.format('%d', now)
+  if not instance or now - instance >= ROOM_MS or not goes_on(conference .. ':' .. instance) then
+    instance = string.format('%d', at)
     redis.call('HSET', base .. 'rooms', conference, instance)
+    redis.call('PEXPIRE', base .. 'rooms', keep + ROOM_MS)
   end
-  local of = conference .. ':' .. instance
-  redis.call('HINCRBY', base .. 'room:' .. of, 'sessions', 1)
-  redis.call('PEXPIRE', base .. 'room:' .. of, keep)
-  redis.call('SADD', base .. 'attendees:' .. of, sid)
-  redis.call('PEXPIRE', base .. 'attendees:' .. of, keep)
-  redis.call('ZREM', base .. 'emptied', of)
+  local room = conference .. ':' .. instance
+  local room_key, attendees = base .. 'room:' .. room, base .. 'attendees:' .. room
+  redis.call('HINCRBY', room_key, 'sessions', 1)
+  local here = redis.call('HINCRBY', room_key, 'here', 1)
+  local most = redis.call('HGET', room_key, 'most')
+  redis.call('HSET', room_key, 'there', now, 'most', math.max(here, tonumber(most or 0)))
+  redis.call('PEXPIRE', room_key, keep)
+  redis.call('SADD', attendees, sid)
+  redis.call('PEXPIRE', attendees, keep)
+  redis.call('ZREM', emptied_key, room)
   return instance
 end
 
@@ -109,54 +136,70 @@ local function drop_samples(sid)
   return bytes
 end
 
+-- Takes the leg out of its conference's instance, which is empty if it was the last.
+local function depart(sid, room)
+  local attendees = base .. 'attendees:' .. room
+  redis.call('SREM', attendees, sid)
+  if redis.call('EXISTS', attendees) == 0 then
+    redis.call('ZADD', emptied_key, redis.call('HGET', base .. 'room:' .. room, 'there') or now, room)
+    redis.call('PEXPIRE', emptied_key, keep + ROOM_MS)
+  end
+end
+
 -- Takes all away that there is of a leg.
 local function forget(sid)
   local key = base .. 'session:' .. sid
-  local session = redis.call('HGET', key, 'session')
+  local session, instance = unpack(redis.call('HMGET', key, 'session', 'instance'))
   drop_samples(sid)
   redis.call('UNLINK', key)
   if session then
     local pointer = base .. 'stay:' .. member_of(sid) .. ':' .. session
     if redis.call('GET', pointer) == sid then redis.call('UNLINK', pointer) end
   end
-  redis.call('ZREM', base .. 'open', sid)
+  if redis.call('ZREM', open_key, sid) == 1 and instance then depart(sid, room_of(sid, instance)) end
   redis.call('ZREM', base .. 'sessions', sid)
 end
 
 -- Ends the present leg of a session for this reason, at once.
 local function leave(member, session, reason)
   local sid = redis.call('GET', base .. 'stay:' .. member .. ':' .. session)
-  if sid then finish(sid, now, reason) end
+  if sid then finish(sid, now, reason, now) end
 end
 
 -- A push of a session that is not the one stored: its leg goes on if it came back in time, else another begins, at `at`
 -- or now. Returns the sid of one that begins.
-local function begin(member, session, ttl, at)
+-- Another session was stored: then the member's expiry is that one's, and who was replaced does not go on.
+local function begin(member, session, ttl, at, another)
   local pointer = base .. 'stay:' .. member .. ':' .. session
-  local previous, leg = redis.call('GET', pointer), 1
+  local previous, started, leg, former = redis.call('GET', pointer), at or now, 1, nil
   if previous then
-    local key = base .. 'session:' .. previous
-    local ended, before, started, lived, seen = unpack(redis.call('HMGET', key, 'ended', 'leg', 'started', 'ttl', 'seen'))
-    if before and not ended then
-      -- Where the index has lost it, as with a Redis that was emptied, what record.lua knows has to do.
-      local expiry = expiry_of(member) or math.max(started, seen or 0) + lived
-      if now - expiry <= grace then return end
-      expire(previous, expiry)
+    local of_previous = redis.call('HMGET', base .. 'session:' .. previous,
+      'ended', 'leg', 'started', 'ttl', 'seen', 'instance')
+    local ended, before, began, lived, seen, instance = unpack(of_previous)
+    if before then
+      if not ended then
+        -- Where the index has lost it, as with a Redis that was emptied, what record.lua knows has to do.
+        local expiry = not another and expiry_of(member) or math.max(began, seen or 0) + lived
+        if not another and now - expiry <= grace then return end
+        expire(previous, expiry)
+      end
+      -- Its own millisecond, or both legs would have one sid.
+      leg, started, former = before + 1, math.max(started, began + 1), instance
     end
-    leg = tonumber(before or 0) + 1
   end
-  at = at or now
-  local sid = member .. string.format('%011x', at) .. string.sub(redis.sha1hex(session), 1, 5)
+  local sid = member .. string.format('%011x', started) .. string.sub(redis.sha1hex(session), 1, 5)
   local key = base .. 'session:' .. sid
-  redis.call('HSET', key, 'session', session, 'started', at, 'ttl', ttl, 'leg', leg)
+  redis.call('HSET', key, 'session', session, 'started', started, 'ttl', ttl, 'leg', leg)
   if leg > 1 then redis.call('HSET', key, 'previous', previous) end
   if mode == 2 then
-    redis.call('HSET', key, 'instance', attend(sid))
-    redis.call('ZADD', base .. 'open', now + ttl, sid)
+    redis.call('HSET', key, 'instance', attend(sid, started))
+    if former then redis.call('HSET', key, 'former', former) end
+    redis.call('ZADD', open_key, now + ttl + wait, sid)
+    redis.call('PEXPIRE', open_key, keep + ROOM_MS)
   end
   redis.call('PEXPIRE', key, keep)
   redis.call('SET', pointer, sid, 'PX', keep)
-  redis.call('ZADD', base .. 'sessions', at, sid)
+  redis.call('ZADD', base .. 'sessions', started, sid)
   redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
   return sid
 end

@@ -118,6 +118,19 @@ OWN_METRICS: Final = (
         " OTLP receiver rejected some points",
     ),
     OwnMetric(
+        "otel_jcmc.spans",
+        "counter",
+        ("outcome",),
+        "Spans of sessions and conferences by outcome: sent, rejected (the receiver), dropped (us:"
+        " more waited than may, or nothing was known of the session any more)",
+    ),
+    OwnMetric(
+        "otel_jcmc.spans_waiting",
+        "gauge",
+        (),
+        "Spans that wait for the receiver, at the replica that sends",
+    ),
+    OwnMetric(
         "otel_jcmc.callback_errors",
         "counter",
         ("gauge",),
@@ -185,6 +198,8 @@ class Telemetry:
             Reason.NEWCOMER_RATE: 0,
         }
         self.exports: dict[tuple[str, str], int] = {}
+        self.spans: dict[str, int] = {}
+        self.spans_waiting: int | None = None
         self.callback_errors: dict[str, int] = {}
         self.count_connections: Callable[[], int | None] = lambda: None
         self.connections_cut: dict[str, int] = {}
@@ -217,6 +232,8 @@ class Telemetry:
             "otel_jcmc.fields_dropped": lambda: _singles(self.dropped, "reason"),
             "otel_jcmc.participants_suppressed": lambda: _singles(self.suppressed, "reason"),
             "otel_jcmc.exports": lambda: _pairs(self.exports, "exporter", "outcome"),
+            "otel_jcmc.spans": lambda: _singles(self.spans, "outcome"),
+            "otel_jcmc.spans_waiting": lambda: _known(self.spans_waiting),
             "otel_jcmc.callback_errors": lambda: _singles(self.callback_errors, "gauge"),
             "otel_jcmc.participants": lambda: _known(self.participants),
             "otel_jcmc.conferences": lambda: _known(self.conferences),
@@ -265,6 +282,12 @@ class Telemetry:
     def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
         """Remember how many were live; None when there was no store to ask."""
         self.participants, self.conferences = participants, conferences
+
+    def record_spans(self, spans: dict[str, int], waiting: int | None) -> None:
+        """Count *spans* by outcome, and remember how many wait; None: another replica knows."""
+        for outcome, count in spans.items():
+            self.spans[outcome] = self.spans.get(outcome, 0) + count
+        self.spans_waiting = waiting
 
     def exposition(self, *, openmetrics: bool) -> bytes:
         """Return our own metrics as text, in OpenMetrics with its end mark."""

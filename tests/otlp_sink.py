@@ -1,6 +1,8 @@
 """
 An OTLP receiver in the test's own process: gRPC and HTTP/protobuf on free ports of loopback.
 
+Metrics and spans, each by a service of its own.
+
     with OtlpSink() as sink:
         ... push to sink.grpc_endpoint or sink.http_endpoint ...
         assert ("otel_jcmc.store_up", {}, 1) in sink.points()
@@ -31,10 +33,17 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _SERVICE = "opentelemetry.proto.collector.metrics.v1.MetricsService"
+_TRACES = "opentelemetry.proto.collector.trace.v1.TraceService"
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.decompress,
     "deflate": zlib.decompress,
@@ -102,12 +111,76 @@ class Request:
         return _attributes(found.resource.attributes)
 
 
+class SinkSpan(NamedTuple):
+    """One span as it came: ids in hex, times in ms, events and links with their attributes."""
+
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str
+    start_ms: int
+    end_ms: int
+    attributes: dict[str, Any]
+    events: list[tuple[int, str, dict[str, Any]]]
+    links: list[tuple[str, str, dict[str, Any]]]
+    message: Span
+
+    @classmethod
+    def of(cls, span: Span) -> "SinkSpan":
+        """Return *span* for tests to look at."""
+        return cls(
+            span.name,
+            span.trace_id.hex(),
+            span.span_id.hex(),
+            span.parent_span_id.hex(),
+            span.start_time_unix_nano // 1_000_000,
+            span.end_time_unix_nano // 1_000_000,
+            _attributes(span.attributes),
+            [
+                (each.time_unix_nano // 1_000_000, each.name, _attributes(each.attributes))
+                for each in span.events
+            ],
+            [
+                (each.trace_id.hex(), each.span_id.hex(), _attributes(each.attributes))
+                for each in span.links
+            ],
+            span,
+        )
+
+
+@dataclass(frozen=True)
+class TraceRequest:
+    """One request with spans that was taken; as `Request`."""
+
+    transport: str
+    message: ExportTraceServiceRequest
+    size: int
+    headers: Mapping[str, str]
+
+    def spans(self) -> list[SinkSpan]:
+        """Return its spans in order."""
+        return [
+            SinkSpan.of(span)
+            for resource in self.message.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def resource(self) -> dict[str, Any]:
+        """Return the attributes of its resource; it has one."""
+        (found,) = self.message.resource_spans
+        return _attributes(found.resource.attributes)
+
+
 class OtlpSink:
     """
     The receiver; a context manager.
 
     Attributes:
-        requests: what it took, in order.
+        requests: what it took of metrics, in order.
+        trace_requests: what it took of spans, in order.
+        span_tries: requests with spans that came, the refused ones included.
+        refuse_spans_with: when it says so of the spans' bytes, refuse as `refuse_with`.
         tries: requests that came, the refused ones included.
         refuse: refuse everything from now on.
         refuse_with: HTTP status, gRPC code and words of a refusal.
@@ -123,6 +196,9 @@ class OtlpSink:
         self._http: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
         self.requests: list[Request] = []
+        self.trace_requests: list[TraceRequest] = []
+        self.span_tries = 0
+        self.refuse_spans_with: Callable[[bytes], bool] = lambda _raw: False
         self.tries = 0
         self.refuse = False
         self.refuse_with = (503, grpc.StatusCode.UNAVAILABLE, "told to refuse")
@@ -167,6 +243,15 @@ class OtlpSink:
     def requests_of(self, prefix: str) -> list[Request]:
         """Return the requests with a metric whose name starts with *prefix*, in order."""
         return [request for request in list(self.requests) if request.has(prefix)]
+
+    def spans(self, name: str = "") -> list[SinkSpan]:
+        """Return every span of that name, or every one, as they came."""
+        return [
+            span
+            for request in list(self.trace_requests)
+            for span in request.spans()
+            if name in ("", span.name)
+        ]
 
     def start(self) -> Self:
         """Listen, on the same ports as before."""
@@ -216,6 +301,27 @@ class OtlpSink:
         self.requests.append(Request(transport, message, len(raw), headers))
         return True
 
+    def take_spans(self, transport: str, raw: bytes, headers: Mapping[str, str]) -> bool:
+        """Keep one request with spans; False when it is to be refused."""
+        self.span_tries += 1
+        if self.delay:
+            time.sleep(self.delay)
+        if self.refuse or self.refuse_spans_with(raw):
+            return False
+        message = ExportTraceServiceRequest.FromString(raw)
+        self.trace_requests.append(TraceRequest(transport, message, len(raw), headers))
+        return True
+
+    def answer_spans(self) -> bytes:
+        """Return the answer to a request with spans that is taken."""
+        answer = ExportTraceServiceResponse()
+        if self.partial is not None:
+            spans, words = self.partial
+            said = ExportTracePartialSuccess(rejected_spans=spans, error_message=words)
+            answer.partial_success.CopyFrom(said)
+        done: bytes = answer.SerializeToString()
+        return done
+
     def answer(self) -> bytes:
         """Return the answer to a request that is taken."""
         answer = ExportMetricsServiceResponse()
@@ -245,13 +351,17 @@ def _handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:
             if unpack := _UNPACK.get(self.headers.get("content-encoding", "")):
                 raw = unpack(raw)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status = 404
+            status, answer = 404, b""
             if self.path == "/v1/metrics":
                 status = 200 if sink.take("http", raw, headers) else sink.refuse_with[0]
+                answer = sink.answer()
+            elif self.path == "/v1/traces":
+                status = 200 if sink.take_spans("http", raw, headers) else sink.refuse_with[0]
+                answer = sink.answer_spans()
             self.send_response(status)
             self.send_header("content-type", "application/x-protobuf")
             self.end_headers()
-            self.wfile.write(sink.answer())
+            self.wfile.write(answer)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -268,9 +378,16 @@ def _grpc_server(sink: OtlpSink) -> grpc.Server:
             context.abort(*sink.refuse_with[1:])
         return sink.answer()
 
+    def export_spans(raw: bytes, context: grpc.ServicerContext) -> bytes:
+        headers = {pair.key: str(pair.value) for pair in context.invocation_metadata()}
+        if not sink.take_spans("grpc", raw, headers):
+            context.abort(*sink.refuse_with[1:])
+        return sink.answer_spans()
+
     server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
-    methods = {"Export": grpc.unary_unary_rpc_method_handler(export)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, methods),))
+    for service, handle in ((_SERVICE, export), (_TRACES, export_spans)):
+        methods = {"Export": grpc.unary_unary_rpc_method_handler(handle)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
     return server
 
 

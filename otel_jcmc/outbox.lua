@@ -1,0 +1,56 @@
+-- Moves what is over into the outbox, as the span that was made of it: once, whoever asks how often.
+--
+-- ARGV[1...4] and the keys as stays.lua has them, which stands before this
+-- ARGV[5] ms for which a span waits when nobody tends it, ARGV[6] the span
+-- ARGV[7] of a session its sid; ARGV[8] its instance, ARGV[9...] pairs for its conference's hash: fields that begin with
+-- "+" are added up, with "<" and ">" the least and the most stays, all others are put
+-- ARGV[7] of a conference "conference:instance", ARGV[8] `there` of emptied; there are no more
+-- Returns 1 if it was moved, 0 if it had been, or goes on.
+local waits, span, name, instance = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local outbox = base .. 'outbox'
+
+local function put()
+  redis.call('RPUSH', outbox, span)
+  redis.call('PEXPIRE', outbox, waits)
+end
+
+local function note(key, field, value)
+  local how, rest = string.sub(field, 1, 1), string.sub(field, 2)
+  if how == '+' then
+    redis.call('HINCRBY', key, rest, value)
+  elseif how == '<' or how == '>' then
+    local old = tonumber(redis.call('HGET', key, rest) or nil)
+    local new = tonumber(value)
+    if not old or how == '<' and new < old or how == '>' and new > old then redis.call('HSET', key, rest, value) end
+  else
+    redis.call('HSET', key, field, value)
+  end
+end
+
+local function move_session()
+  local room = room_of(name, instance)
+  local room_key = base .. 'room:' .. room
+  if redis.call('ZREM', open_key, name) == 0 then return 0 end
+  -- Erased while the span was made: then there is none.
+  local is_known = redis.call('EXISTS', base .. 'session:' .. name)
+  if is_known == 1 then
+    put()
+    for i = 9, #ARGV, 2 do note(room_key, ARGV[i], ARGV[i + 1]) end
+    redis.call('PEXPIRE', room_key, keep)
+  end
+  depart(name, room)
+  return is_known
+end
+
+local function move_room()
+  -- Somebody came meanwhile, and perhaps went.
+  if redis.call('ZSCORE', emptied_key, name) ~= instance then return 0 end
+  redis.call('ZREM', emptied_key, name)
+  put()
+  redis.call('DEL', base .. 'room:' .. name)
+  local conference, present = conference_of(name), string.sub(name, 14)
+  if redis.call('HGET', base .. 'rooms', conference) == present then redis.call('HDEL', base .. 'rooms', conference) end
+  return 1
+end
+
+return string.find(name, ':', 1, true) and move_room() or move_session()
