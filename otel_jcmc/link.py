@@ -149,8 +149,9 @@ class Link:
         await self._connection.disconnect(nowait=True)
 
     async def close(self) -> None:
-        """Close the connection; a later `run` opens it anew."""
+        """Close the connection; a later `run` opens it anew, in another event loop if need be."""
         await self._drop()
+        self._lock = asyncio.Lock()
         if self._sentinel is not None:
             await self._sentinel.aclose()
 

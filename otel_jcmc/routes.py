@@ -199,7 +199,10 @@ def description_routes(describe: Callable[[], dict[str, Any]], door: Door) -> AP
     async def description(request: Request) -> Response:
         if refusal := door.refuse(request.scope):
             return _refused(refusal)
-        return JSONResponse(describe())
+        document = describe()
+        if mount := request.scope.get("root_path"):
+            document = {**document, "servers": [{"url": mount}]}
+        return JSONResponse(document)
 
     return router
 

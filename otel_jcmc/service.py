@@ -240,6 +240,6 @@ def _refuse_workers() -> None:
     """
     if multiprocessing.parent_process() is not None:
         raise StoreCannotStart(
-            "the embedded store is for one process and this is one of several workers:"
-            " set REDIS_URL, and all of them share one Redis"
+            "the embedded store is for one process and this is one of several workers,"
+            " or of a server that reloads: set REDIS_URL, and all of them share one Redis"
         )

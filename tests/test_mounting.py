@@ -6,16 +6,25 @@ The first half asks the application itself, the second a real server in a proces
 
 import asyncio
 import gc
+import gzip
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 from fastapi import FastAPI
-from harness import push_body
+from harness import Answer, eventually, push_body
+from hosting import Host
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -283,6 +292,19 @@ def test_it_ends_with_the_event_loop_and_begins_again_in_another() -> None:
         assert (running.starts, running.ends) == (times, times)
 
 
+def test_requests_in_an_event_loop_each_are_answered(metrics: Any) -> None:
+    """As a host's tests ask, by a client that is no context manager."""
+    app = hosts(metrics)["FastAPI"]
+
+    async def crowd() -> list[int]:
+        asked = [("/metrics", None), ("/metrics/push", PUSH), ("/-/ready", None)] * 3
+        told = [ask(app, f"/jitsi-metrics{path}", body) for path, body in asked]
+        return [each.status for each in await asyncio.gather(*told)]
+
+    for _ in range(3):
+        assert asyncio.run(crowd()) == [200] * 9
+
+
 def test_a_loop_that_was_just_closed_takes_it_along() -> None:
     running = Running()
     of = Life(running)
@@ -434,3 +456,209 @@ def test_one_lifespan_is_for_any_number_of_guests() -> None:
         assert [(each.starts, each.ends) for each in runnings] == [(1, 1)] * 2
 
     asyncio.run(check())
+
+
+# A real host
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Return a running host that composes no lifespan and has two of us."""
+    folder = tmp_path_factory.mktemp("s", numbered=True)
+    with Host(folder, OTHER_STORE=str(folder / "o"), JCMC_ADMIN_PORT="3001") as running:
+        yield running
+
+
+def opened(url: str, headers: dict[str, str]) -> Any:
+    """Ask for *url*; the answer's body is what came over the wire."""
+    return urlopen(Request(url, headers=headers), timeout=10)
+
+
+def live_in(answer: Answer) -> set[str]:
+    """Return who is in a scrape."""
+    assert answer.status == 200, answer
+    return set(re.findall(r'(?:participant_id|jitsi_participant_id)="([^"]+)"', answer.body))
+
+
+def test_nothing_that_belongs_to_the_whole_process_is_changed(host: Host) -> None:
+    """Neither when we are imported and made nor when we are up."""
+    assert host.get("/orders").status == 200
+    first = host.get("/globals").json()
+    assert first["made"] == first["before"]
+    assert host.push(push_body("ada")).body == "OK"
+    for path in ("/metrics", "/openapi.json", "/client-file", "/-/ready"):
+        assert host.get(f"/jitsi-metrics{path}").status == 200
+    assert host.get("/globals").json()["now"] == first["now"]
+
+
+def test_the_hosts_metrics_are_the_hosts_and_ours_are_ours(host: Host) -> None:
+    host.get("/orders")
+    host.push(push_body("bob"))
+    theirs, ours = host.get("/metrics").body, host.get("/jitsi-metrics/metrics").body
+    assert "shop_orders_total" in theirs
+    assert "jcmc" not in theirs
+    assert "otel_jcmc_pushes_total" in ours
+    assert "shop_orders" not in ours
+    assert "python_gc" not in ours
+
+
+def test_nothing_of_ours_is_written_to_the_hosts_providers(host: Host) -> None:
+    """FastAPI writes spans and metrics of its routes, when it finds global providers."""
+    host.push(push_body("cid"))
+    host.get("/jitsi-metrics/metrics")
+    assert host.get("/telemetry").json() == {"spans": ["fastapi"], "meters": ["fastapi"]}
+
+
+def test_it_writes_nothing_to_the_providers_of_a_host_that_is_not_fastapi(short_path: Path) -> None:
+    """The FastAPI inside of it would, where there are global ones."""
+    script = """
+import asyncio, sys
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+reader, spans = InMemoryMetricReader(), InMemorySpanExporter()
+metrics.set_meter_provider(MeterProvider([reader]))
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(spans))
+
+import otel_jcmc
+from test_mounting import PUSH, ask, hosts
+
+async def live():
+    guest = otel_jcmc.create_app(otel_jcmc.Settings())
+    app = hosts(guest)["Starlette"]
+    async with otel_jcmc.lifespan(guest):
+        assert (await ask(app, "/jitsi-metrics/metrics/push", PUSH)).body == "OK"
+        for path in ("/metrics", "/client-file", "/-/ready", "/nothing"):
+            await ask(app, f"/jitsi-metrics{path}")
+
+asyncio.run(live())
+assert spans.get_finished_spans() == (), spans.get_finished_spans()
+assert reader.get_metrics_data() is None, reader.get_metrics_data()
+"""
+    tests = str(Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ
+        | {"JCMC_EMBEDDED_DIR": str(short_path / "r")}
+        | {"PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_hosts_middleware_works_around_it(host: Host) -> None:
+    page = {"origin": "https://shop.example.org", "accept-encoding": "gzip"}
+    with opened(f"{host.url}/jitsi-metrics/metrics", page) as answer:
+        assert answer.headers["x-host"] == "was here"
+        assert answer.headers["content-encoding"] == "gzip"
+        assert b"otel_jcmc_pushes_total" in gzip.decompress(answer.read())
+    with opened(f"{host.url}/jitsi-metrics/openapi.json", page) as answer:
+        assert "paths" in json.loads(gzip.decompress(answer.read()))
+    with opened(f"{host.url}/jitsi-metrics/client-file", page) as answer:
+        assert answer.headers.get_all("access-control-allow-origin") == ["https://shop.example.org"]
+        assert b"otelJcmc" in gzip.decompress(answer.read())
+    pushed = host.push(push_body("dora"), headers=page)
+    assert pushed.headers.get_all("access-control-allow-origin") == ["https://shop.example.org"]
+
+
+def test_two_in_one_host_share_nothing(host: Host) -> None:
+    page = {"origin": "https://two.example.org"}
+    token = host.get("/other/push-token", method="POST", headers=page).json()["token"]
+    bearer = page | {"authorization": f"Bearer {token}"}
+    before = pushes(host, "/other")
+    assert host.push(push_body("emil")).body == "OK"
+    assert host.push(push_body("fay"), "/other").status == 401
+    assert host.push(push_body("fay"), "/other", headers=bearer).body == "OK"
+    one, two = host.get("/jitsi-metrics/metrics"), host.get("/other/metrics")
+    assert "emil" in live_in(one) - live_in(two)
+    assert live_in(two) == {"fay"}
+    assert "jitsi_jcmc_connectionquality{" in one.body
+    assert "jitsi_client_" in two.body
+    assert pushes(host, "/other") == before + 1
+    assert host.get("/jitsi-metrics/push-token", method="POST").status == 404
+
+
+def pushes(host: Host, mount: str) -> float:
+    """Return how many pushes who is mounted at *mount* has taken."""
+    found = re.search(
+        r'^otel_jcmc_pushes_total\{outcome="accepted"[^}]*\} (\S+)$',
+        host.get(f"{mount}/metrics").body,
+        re.MULTILINE,
+    )
+    return float(found[1]) if found else 0.0
+
+
+def test_its_document_says_where_it_is_mounted(host: Host) -> None:
+    told = host.get("/jitsi-metrics/openapi.json").json()
+    assert told["servers"] == [{"url": "/jitsi-metrics"}]
+    assert host.push(push_body()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("how", "lifespan"), [(signal.SIGKILL, ""), (signal.SIGINT, ""), (signal.SIGTERM, "1")]
+)
+def test_nothing_is_left_running_when_the_host_ends(
+    short_path: Path, how: signal.Signals, lifespan: str
+) -> None:
+    """Neither our store nor the exporter's process, however it ends."""
+    with Host(
+        short_path,
+        LIFESPAN=lifespan,
+        OTEL_METRICS_EXPORTER="prometheus,otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+    ) as host:
+        assert host.push(push_body()).body == "OK"
+        children = eventually(lambda: started(host), 10)
+        host.stop(how)
+        eventually(lambda: not any(is_running(child) for child in children), 10)
+        assert (short_path / "r").exists() is (how == signal.SIGKILL)
+
+
+def started(host: Host) -> list[psutil.Process]:
+    """Return the store's and the exporter's process, once both are there."""
+    children = psutil.Process(host.pid).children(recursive=True)
+    names = {"valkey-server", "export"}
+    found = [child for child in children if names & {child.name(), *child.cmdline()[-1:]}]
+    return found if len(found) == 2 else []
+
+
+def is_running(process: psutil.Process) -> bool:
+    """Say whether *process* is there, and not only waiting for its parent to notice its end."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_several_workers_with_an_embedded_store_are_told_what_to_set(short_path: Path) -> None:
+    """Each in one line, and the host answers as ever."""
+    with Host(short_path, "--workers", "2", LIFESPAN="1") as host:
+        for _ in range(8):
+            assert host.push(push_body()).status == 503
+            assert host.get("/orders").body == '"taken"'
+        lines = [line for line in host.said().splitlines() if "otel_jcmc" in line]
+    assert lines
+    wanted = (
+        "host says otel_jcmc does not start: the embedded store is for one process and this is one"
+        " of several workers, or of a server that reloads: set REDIS_URL, and all of them share"
+        " one Redis"
+    )
+    assert set(lines) == {wanted}
+    assert len(lines) <= 2
+
+
+def test_several_workers_share_one_redis(short_path: Path, redis_server: EmbeddedStore) -> None:
+    with Host(short_path, "--workers", "2", REDIS_URL=redis_server.url) as host:
+        wanted = {f"p{number}" for number in range(8)}
+        for participant in wanted:
+            assert host.push(push_body(participant)).body == "OK"
+        for _ in range(8):
+            assert live_in(host.get("/jitsi-metrics/metrics")) == wanted
+        assert "Traceback" not in host.said()
