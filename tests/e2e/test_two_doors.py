@@ -189,7 +189,8 @@ def test_a_call_by_both_wires_has_the_same_series_a_history_each_and_one_trace(
             assert kept[name] == pytest.approx(value, abs=0.5), (participant, name)
 
     # One trace: the conference, and a span for each of them.
-    spans = eventually(lambda: named(sink) if len(sink.spans()) >= 3 else None, 30)
+    eventually(lambda: len(sink.spans()) >= 3, 30)
+    spans = named(sink)
     assert spans.keys() == {"ada00001", "bob00002", None}
     assert len({span.trace_id for span in spans.values()}) == 1
     conference = spans[None].span_id
