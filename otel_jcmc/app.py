@@ -105,7 +105,9 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     scraper = service.scraper if "prometheus" in settings.metrics_exporter else None
     app.include_router(scrape_routes(scraper, scrape_door, settings.limit_scrapes))
     interval_ms = settings.history_interval_seconds * 1000
-    app.include_router(session_routes(service.history, read_door, privacy, interval_ms))
+    # Spans need sessions too: they can be erased then, and are nobody's to read.
+    history = service.history if settings.history_hours else None
+    app.include_router(session_routes(history, service.erasure, read_door, privacy, interval_ms))
     app.include_router(description_routes(app.openapi, read_door))
     return app
 

@@ -26,6 +26,7 @@ from otel_jcmc.participants import (
     read_attributes,
     session_name,
 )
+from otel_jcmc.scripts import Script, run_scripts
 
 READ_SECONDS: Final = 2.0
 # So many of the index, of what describes them and of one log at a time: some ms of Redis each.
@@ -37,7 +38,7 @@ ENTRY_CHUNK: Final = 5000
 BEHIND_MS: Final = 300_000
 
 # A session's name: whose it is, since when, and which of the client's it is.
-_MEMBER: Final = 32
+MEMBER: Final = 32
 _STARTED: Final = 11
 is_sid: Final = re.compile(r"[0-9a-f]{48}").fullmatch
 
@@ -120,7 +121,7 @@ class History:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        ((seconds, us),) = await self._run([("TIME",)])
+        ((seconds, us),) = await self.run([("TIME",)])
         return int(seconds) * 1000 + int(us) // 1000
 
     async def sessions(self, asked: Asked) -> tuple[list[Session], str | None]:
@@ -156,15 +157,20 @@ class History:
         """Return all sessions that are *asked* for, newest first."""
         # Few are wanted: read few, unless it has to be read whose each is.
         size = ABOUT_CHUNK if asked.clients else min(SESSION_CHUNK, asked.limit + 1)
-        for listed in _batched(await self._index(asked), size):
+        for listed in batched(await self.index(asked), size):
             sids = await self._of_clients(listed, asked.clients) if asked.clients else listed
-            for some in _batched(sids, SESSION_CHUNK):
+            for some in batched(sids, SESSION_CHUNK):
                 for session in await self._describe(some):
                     if _is_asked(session, asked):
                         yield session
 
-    async def _index(self, asked: Asked) -> Iterable[str]:
-        """Return the sids that may be asked for, newest first: each partition's index as it is."""
+    async def index(self, asked: Asked) -> Iterable[str]:
+        """
+        Return the sids that may be *asked* for, newest first, by what they say themselves.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
         digests = tuple(conference_digest(name).encode() for name in asked.conferences)
         partitions = {PARTITION_OF[chr(digest[0])] for digest in digests} or range(PARTITIONS)
         first = "-inf" if asked.from_ms is None else str(asked.from_ms - self._behind_ms)
@@ -172,19 +178,23 @@ class History:
         before = min(latest, _rotated(asked.after.encode())) if asked.after else latest
         found: list[list[bytes]] = []
         for partition in partitions:
-            async for sids in self._read_index(partition, first):
+            async for sids in self.read_index(f"{self.base(partition)}sessions", first):
                 mine = [sid for sid in sids if sid.startswith(digests)] if digests else sids
                 # Sorted piece by piece, so that a push never waits for all of them.
                 turned = sorted(filter(before.__gt__, map(_rotated, mine)), reverse=True)
                 found.append(turned)
         return _told_once(heapq.merge(*found, reverse=True))
 
-    async def _read_index(self, partition: int, first: str) -> AsyncIterator[list[bytes]]:
-        """Return the index of *partition* from the last push *first* on, some at a time."""
-        key = f"{self._base(partition)}sessions"
+    async def read_index(self, key: str, first: str) -> AsyncIterator[list[bytes]]:
+        """
+        Return the members of the index *key* from the score *first* on, some at a time.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
         skip = 0
         while True:
-            (listed,) = await self._run(
+            (listed,) = await self.run(
                 [("ZRANGEBYSCORE", key, first, "+inf", "WITHSCORES", "LIMIT", skip, INDEX_CHUNK)]
             )
             yield listed[::2]
@@ -202,11 +212,11 @@ class History:
         for sid in sids:
             by_partition.setdefault(PARTITION_OF[sid[0]], []).append(sid)
         commands: list[Command] = [
-            ("MGET", *[f"{self._base(partition)}about:{sid}" for sid in some])
+            ("MGET", *[f"{self.base(partition)}about:{sid}" for sid in some])
             for partition, some in by_partition.items()
         ]
         abouts: dict[str, bytes | None] = {}
-        for some, values in zip(by_partition.values(), await self._run(commands), strict=True):
+        for some, values in zip(by_partition.values(), await self.run(commands), strict=True):
             abouts.update(zip(some, values, strict=True))
         # Of a session that has just begun only the participant's own key tells.
         return [
@@ -219,7 +229,7 @@ class History:
         """Return what is known of *sids*, without those that are gone."""
         commands: list[Command] = []
         for sid in sids:
-            base, member = self._base(PARTITION_OF[sid[0]]), sid[:_MEMBER]
+            base, member = self.base(PARTITION_OF[sid[0]]), sid[:MEMBER]
             commands += [
                 ("HGETALL", f"{base}session:{sid}"),
                 ("GET", f"{base}about:{sid}"),
@@ -227,18 +237,18 @@ class History:
                 ("ZSCORE", f"{base}live", member),
                 ("LLEN", f"{base}samples:{sid}"),
             ]
-        replies = await self._run(commands)
-        found = zip(sids, _batched(replies, 5), strict=True)
+        replies = await self.run(commands)
+        found = zip(sids, batched(replies, 5), strict=True)
         return [_session(sid, *told) for sid, told in found if told[0]]
 
     async def _log(self, sid: str) -> list[bytes]:
         """Return the entries of the log of *sid*."""
-        key = f"{self._base(PARTITION_OF[sid[0]])}samples:{sid}"
+        key = f"{self.base(PARTITION_OF[sid[0]])}samples:{sid}"
         found: list[bytes] = []
         oldest = None
         while True:
             start = len(found)
-            some, first = await self._run(
+            some, first = await self.run(
                 [("LRANGE", key, start, start + ENTRY_CHUNK - 1), ("LINDEX", key, 0)]
             )
             if start and first != oldest:
@@ -250,13 +260,18 @@ class History:
             if len(some) < ENTRY_CHUNK:
                 return found
 
-    def _base(self, partition: int) -> str:
+    def base(self, partition: int) -> str:
         """Return what the keys of *partition* start with."""
         return f"{self._prefix}:{{{partition:02d}}}:"
 
-    async def _run(self, commands: list[Command]) -> list[Any]:
-        """Return the replies to *commands*; an error among them counts as no answer."""
-        replies = await self._link.run(commands, READ_SECONDS)
+    async def run(self, commands: Sequence[Command], scripts: Sequence[Script] = ()) -> list[Any]:
+        """
+        Return the replies to *commands*, which may call *scripts*.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time, or refuses one of them.
+        """
+        replies = await run_scripts(self._link, commands, scripts, READ_SECONDS)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise StoreUnavailable from reply
@@ -267,7 +282,7 @@ class History:
         await self._link.close()
 
 
-def _batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
+def batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
     """Return *each* in pieces of *size*, the last one shorter."""
     rest = iter(each)
     while piece := tuple(islice(rest, size)):
@@ -276,7 +291,7 @@ def _batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
 
 def _rotated(sid: bytes) -> bytes:
     """Return *sid* with its start before whose it is: in this order they have begun."""
-    return sid[_MEMBER:] + sid[:_MEMBER]
+    return sid[MEMBER:] + sid[:MEMBER]
 
 
 def _told_once(rotated: Iterable[bytes]) -> Iterable[str]:
@@ -284,7 +299,7 @@ def _told_once(rotated: Iterable[bytes]) -> Iterable[str]:
     before = b""
     for each in rotated:
         if each != before:
-            yield (each[-_MEMBER:] + each[:-_MEMBER]).decode()
+            yield (each[-MEMBER:] + each[:-MEMBER]).decode()
         before = each
 
 
@@ -297,10 +312,10 @@ def _session(
     samples: int,
 ) -> Session:
     """Return the session *sid* as its keys and its participant's tell it."""
-    told = {name.decode(): text.decode() for name, text in _batched(fields, 2)}
+    told = {name.decode(): text.decode() for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
-    started_ms = int(sid[_MEMBER : _MEMBER + _STARTED], 16)
-    participant = _participant(value)
+    started_ms = int(sid[MEMBER : MEMBER + _STARTED], 16)
+    participant = participant_of(value)
     # A later session of the same one may be there by now.
     is_there = participant is not None and participant.session == session and "ended" not in told
     last_ms = max(started_ms, int(told.get("seen", 0)))
@@ -325,7 +340,7 @@ def _session(
     )
 
 
-def _participant(value: bytes | None) -> Stay | None:
+def participant_of(value: bytes | None) -> Stay | None:
     """Return the stay of a stored participant, None when there is none or it can't be read."""
     try:
         found = from_value(value) if value else None

@@ -331,6 +331,24 @@ _SESSIONS: Final = (
         *_FORWARDED,
     ),
 )
+_DELETED: Final = _object({"deleted": {"type": "integer", "minimum": 0}}, required=["deleted"])
+_ERASURE: Final = (
+    {
+        "200": {
+            "description": "How many sessions were erased.",
+            "content": {_JSON: {"schema": _DELETED}},
+        },
+        "400": _answer("No client is named, or something that can't be.", _TEXT),
+        "404": _answer("Nothing is kept of sessions.", _TEXT),
+        **_READER,
+    },
+    (
+        _WHO[0],
+        {**_WHO[1], "required": True},
+        _header("Origin", "No page may erase: there must be none."),
+        *_FORWARDED,
+    ),
+)
 _SESSION: Final = (
     {
         "200": {
@@ -400,6 +418,7 @@ _ROUTES: Final[dict[tuple[str, str], tuple[Schema, Iterable[Schema]]]] = {
         (_GZIP, *_FORWARDED),
     ),
     ("get", "/sessions"): _SESSIONS,
+    ("delete", "/sessions"): _ERASURE,
     ("get", "/sessions/{sid}"): _SESSION,
     ("post", "/push-token"): _PUSH_TOKEN,
     ("post", "/metrics/push-token"): _PUSH_TOKEN,

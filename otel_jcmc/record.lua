@@ -46,6 +46,9 @@ local function shorten(key, length)
 end
 
 local function add(name, at, ttl, entry, attributes)
+  -- What was gathered of somebody before he was erased (erase.lua).
+  local erased = redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
+  if erased and at < tonumber(erased) then return 1 end
   local sid, known = find(name, at, ttl)
   local seen, bytes, answer = tonumber(known[2] or 0), tonumber(known[3] or 0), 1
   local samples, about = base .. 'samples:' .. sid, base .. 'about:' .. sid

@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from otel_jcmc import enrich
 from otel_jcmc.access import Callers
 from otel_jcmc.embedded import EmbeddedStore
+from otel_jcmc.erasure import Erasure
 from otel_jcmc.exporter import ExporterProcess
 from otel_jcmc.faults import StoreCannotStart, StoreUnavailable
 from otel_jcmc.gauges import declare
@@ -74,7 +75,7 @@ class Service:
             keeping_of(settings),
         )
         self.recorder = _recorder(settings, self.redis_url)
-        self.history = _history(settings, self.redis_url)
+        self.history, self.erasure = _history(settings, self.redis_url)
         self.limits = _limits(settings)
         provider = GaugeProvider()
         provider.errors = self.telemetry.callback_errors
@@ -203,11 +204,13 @@ def _recorder(settings: Settings, redis_url: str) -> Recorder | None:
     return Recorder(logs, settings.history_interval_seconds, thresholds)
 
 
-def _history(settings: Settings, redis_url: str) -> History | None:
-    """Return what reads the sessions that are kept, None where none are."""
+def _history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:
+    """Return what reads sessions and what erases them, None where none are kept."""
     if not settings.keeps_sessions:
-        return None
-    return History(redis_url, settings.key_prefix, settings.history_interval_seconds * 1000)
+        return None, None
+    interval_ms = settings.history_interval_seconds * 1000
+    history = History(redis_url, settings.key_prefix, interval_ms)
+    return history, Erasure(history, _keeping(settings), interval_ms)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -77,6 +77,19 @@ def read_who(query: Mapping[str, str], privacy: Privacy) -> tuple[list[str], lis
     return found[0], found[1]
 
 
+def read_erased(query: Mapping[str, str], privacy: Privacy) -> tuple[list[str], list[str]]:
+    """
+    Return the conferences, any if there are none, and the clients that are to be erased.
+
+    Raises:
+        BadQuery: *query* has something that can't be, or names no client.
+    """
+    _refuse_others(query, ("client_id", "conference"))
+    if "client_id" not in query:
+        raise BadQuery("client_id is missing: whose sessions are to be erased")
+    return read_who(query, privacy)
+
+
 def read_view(query: Mapping[str, str], accept: str) -> View:
     """
     Return how one session is asked for.

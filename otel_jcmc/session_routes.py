@@ -6,16 +6,17 @@ return responses, as routes.py says why. Wired by app.py.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from otel_jcmc.doors import Door
+from otel_jcmc.erasure import Erasure
 from otel_jcmc.faults import StoreUnavailable
 from otel_jcmc.history import History, NoSuchSession
 from otel_jcmc.privacy import Privacy
-from otel_jcmc.session_query import BadQuery, read_asked, read_view
+from otel_jcmc.session_query import BadQuery, read_asked, read_erased, read_view
 from otel_jcmc.session_text import CSV, JSON, list_text, session_text
 
 # Who was in which conference is nothing for a cache on the way.
@@ -25,11 +26,21 @@ _AWAY: Final = "Redis does not answer"
 _NONE: Final = "there is no such session, or no more"
 _RETRY: Final = {"retry-after": "5"}
 
+_T = TypeVar("_T")
+
 
 def session_routes(
-    history: History | None, door: Door, privacy: Privacy, interval_ms: int
+    history: History | None,
+    erasure: Erasure | None,
+    door: Door,
+    privacy: Privacy,
+    interval_ms: int,
 ) -> APIRouter:
-    """Return the routes of sessions, behind *door*; without *history* they say how to get one."""
+    """
+    Return the routes of sessions, behind *door*; without *history* they say how to get one.
+
+    Without *erasure* nothing is kept of sessions, not for spans either.
+    """
     router = APIRouter()
 
     @router.get("/sessions")
@@ -51,22 +62,33 @@ def session_routes(
 
         return await _answer(request, door, history, read)
 
+    @router.delete("/sessions")
+    async def erase(request: Request) -> Response:
+        async def erased(of: Erasure) -> Response:
+            # No page has a button for it: it is another site's, by a name that leads here.
+            if "origin" in request.headers:
+                return _line("no page may erase: a request without Origin is wanted", 403)
+            who = read_erased(request.query_params, privacy)
+            return JSONResponse({"deleted": await of.erase(*who)}, 200, _HEADERS)
+
+        return await _answer(request, door, erasure, erased)
+
     return router
 
 
 async def _answer(
     request: Request,
     door: Door,
-    history: History | None,
-    read: Callable[[History], Awaitable[Response]],
+    of: _T | None,
+    read: Callable[[_T], Awaitable[Response]],
 ) -> Response:
-    """Return what *read* makes, or why it can't be had."""
+    """Return what *read* makes *of* something, or why it can't be had."""
     if refusal := door.refuse(request.scope):
         return _line(refusal.text, refusal.status, refusal.headers)
-    if history is None:
+    if of is None:
         return _line(_OFF, 404)
     try:
-        return await read(history)
+        return await read(of)
     except BadQuery as bad:
         return _line(str(bad), 400)
     except NoSuchSession:

@@ -17,6 +17,7 @@
 --   about:<sid>              its latest attributes, as an entry of the log has them
 --   sessions                 sid -> its last push that is known (ms): every session, so that all can be bounded
 --   bytes                    of all samples and abouts
+--   erased                   member -> until when entries may have what was before its erasure (ms); for an hour
 -- and for spans:
 --   open                     sid -> when to look at it (ms): the sessions that are no spans yet
 --   rooms                    conference -> its present instance (ms)

@@ -11,7 +11,7 @@ import pytest
 import redis
 from past import NOON, Past, numbers
 
-from otel_jcmc import embedded
+from otel_jcmc import embedded, history
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.history import Asked, History, NoSuchSession
 from otel_jcmc.samples import Sample
@@ -49,17 +49,17 @@ def past(kind: EmbeddedStore) -> Iterator[Past]:
 @asynccontextmanager
 async def reading(kind: EmbeddedStore) -> AsyncIterator[History]:
     """Return what reads *kind*."""
-    history = History(kind.url, "jcmc", 30_000)
+    reader = History(kind.url, "jcmc", 30_000)
     try:
-        yield history
+        yield reader
     finally:
-        await history.close()
+        await reader.close()
 
 
 async def listed(kind: EmbeddedStore, **asked: Any) -> list[str]:
     """Return the sids of one page."""
-    async with reading(kind) as history:
-        found, _ = await history.sessions(Asked(**asked))
+    async with reading(kind) as reader:
+        found, _ = await reader.sessions(Asked(**asked))
         return [each.sid for each in found]
 
 
@@ -94,8 +94,8 @@ async def test_a_session_counts_that_overlaps(kind: EmbeddedStore, past: Past) -
     for name, (start, end) in spans.items():
         begin, done = NOON + start * hour, NOON + end * hour
         past.session(begin, name, last_ms=done, ended_ms=done, reason="left")
-    async with reading(kind) as history:
-        found, _ = await history.sessions(Asked(from_ms=NOON + 2 * hour, to_ms=NOON + 5 * hour))
+    async with reading(kind) as reader:
+        found, _ = await reader.sessions(Asked(from_ms=NOON + 2 * hour, to_ms=NOON + 5 * hour))
     names = {each.attributes[64] for each in found}
     assert names == {"into", "within", "over", "out"}
 
@@ -108,15 +108,15 @@ async def test_pages_have_each_session_once_while_others_are_written(
     sids = {past.session(at, f"room-{n % 50}", participant=str(n)) for n, at in enumerate(began)}
     found: list[str] = []
     after, pages = "", 0
-    async with reading(kind) as history:
+    async with reading(kind) as reader:
         while True:
-            page, following = await history.sessions(Asked(after=after, limit=171))
+            page, following = await reader.sessions(Asked(after=after, limit=171))
             found += [each.sid for each in page]
             past.session(NOON + 10**7 + pages, "new", participant=str(pages))
             for sid in list(sids)[pages::12]:
                 past.client.zadd(f"{past.base(sid)}sessions", {sid: NOON + 10**8})
             pages += 1
-            if following is None:
+            if following is None or pages > 20:
                 break
             after = following
     assert len(found) == 2000
@@ -126,14 +126,25 @@ async def test_pages_have_each_session_once_while_others_are_written(
     assert starts == sorted(starts, reverse=True)
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 7, 8, 100])
+async def test_an_index_is_read_whole_in_pieces_of_any_size(
+    kind: EmbeddedStore, past: Past, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """With many whose last push was in the same millisecond."""
+    monkeypatch.setattr(history, "INDEX_CHUNK", chunk)
+    for n in range(40):
+        past.session(NOON + n, participant=str(n), last_ms=NOON + MINUTE + n // 8)
+    assert len(await listed(kind, conferences=["standup"])) == 40
+
+
 async def test_of_the_last_page_nothing_comes_after(kind: EmbeddedStore, past: Past) -> None:
     for n in range(6):
         past.session(NOON + n, participant=str(n))
-    async with reading(kind) as history:
-        page, after = await history.sessions(Asked(limit=3))
+    async with reading(kind) as reader:
+        page, after = await reader.sessions(Asked(limit=3))
         assert len(page) == 3
         assert after
-        page, after = await history.sessions(Asked(limit=3, after=after))
+        page, after = await reader.sessions(Asked(limit=3, after=after))
     assert (len(page), after) == (3, None)
 
 
@@ -152,22 +163,22 @@ async def test_who_was_not_marked_as_ended_and_is_gone_has_expired(
     kind: EmbeddedStore, past: Past
 ) -> None:
     sid = past.session(NOON, last_ms=NOON + MINUTE)
-    async with reading(kind) as history:
-        session, _ = await history.session(sid)
+    async with reading(kind) as reader:
+        session, _ = await reader.session(sid)
     assert (session.ended_ms, session.reason) == (NOON + MINUTE, "expired")
 
 
 async def test_a_log_is_read_whole(kind: EmbeddedStore, past: Past) -> None:
     log = tuple(Sample(NOON + n * 1000, numbers(f1=n % 100)) for n in range(11_000))
     sid = past.session(NOON, log=log)
-    async with reading(kind) as history:
-        session, entries = await history.session(sid)
+    async with reading(kind) as reader:
+        session, entries = await reader.session(sid)
     assert session.samples == len(entries) == 11_000
 
 
 @pytest.mark.parametrize("sid", ["", "0", "f" * 48, "F" * 48, "../" * 16, "*" * 48])
 async def test_what_is_no_session_is_none(kind: EmbeddedStore, past: Past, sid: str) -> None:
     past.session(int(time.time() * 1000))
-    async with reading(kind) as history:
+    async with reading(kind) as reader:
         with pytest.raises(NoSuchSession):
-            await history.session(sid)
+            await reader.session(sid)

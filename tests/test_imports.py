@@ -77,6 +77,7 @@ ORDER = [
     "life",
     "routes",
     "history",
+    "erasure",
     "session_query",
     "session_text",
     "session_routes",

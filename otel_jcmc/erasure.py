@@ -1,0 +1,105 @@
+"""
+Takes away all that there is of a client: its sessions and its last push, in Redis and on the way.
+
+Whose a session is, is said by its attributes, so all of them are looked at; erase.lua then takes
+away everything of one participant at once. What processes have gathered of it and not written yet
+is refused by record.lua. Called by session_routes.py.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Any, Final
+
+from otel_jcmc.catalogue import CLIENT
+from otel_jcmc.history import MEMBER, Asked, History, batched, participant_of
+from otel_jcmc.link import Command
+from otel_jcmc.participants import PARTITION_OF, PARTITIONS
+from otel_jcmc.scripts import Keeping, script
+
+_SCRIPT: Final = script("erase")
+_AT_ONCE: Final = 100
+_READ_AT_ONCE: Final = 1000
+# A recorder looks at its sessions each second.
+_TICK_MS: Final = 2000
+_MANY: Final = 2**63
+# Ids of the server's own, as JMMC pages' sessions have them.
+_is_hex: Final = re.compile(r"[0-9a-f]{16,64}").fullmatch
+
+
+class Erasure:
+    """What erases in the Redis of a history."""
+
+    def __init__(self, history: History, keeping: Keeping, interval_ms: int) -> None:
+        """Prepare, where entries are of *interval_ms*."""
+        self._history = history
+        self._keeping = keeping.to_args()
+        self._behind_ms = interval_ms + _TICK_MS
+
+    async def erase(self, conferences: Collection[str], clients: Collection[str]) -> int:
+        """
+        Erase the sessions of *clients*, in *conferences* if there are any; return how many.
+
+        Who pushes meanwhile, or later, begins a new session.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time; some may be gone, and it may be
+                called again.
+        """
+        asked = Asked(conferences, clients, limit=_MANY)
+        found, _ = await self._history.sessions(asked)
+        members: dict[str, list[str]] = {each.sid[:MEMBER]: [] for each in found}
+        members |= {member: [] for member in await self._live(asked)}
+        # With those that nobody can tell any more whose they are.
+        for sid in await self._history.index(Asked(conferences)):
+            if sid[:MEMBER] in members:
+                members[sid[:MEMBER]].append(sid)
+        count = 0
+        for member, sids in members.items():
+            for some in [*batched(sids, _AT_ONCE)] or [()]:
+                gone = await self._erase(member, some)
+                count += len(gone)
+                await self._erase_jmmc({session for _, session, *_ in gone})
+        return count
+
+    async def _live(self, asked: Asked) -> list[str]:
+        """Return the members who are there, of whom history may have nothing."""
+        found = []
+        needles = [client.encode() for client in asked.clients]
+        for partition in range(PARTITIONS):
+            base = self._history.base(partition)
+            async for listed in self._history.read_index(f"{base}live", "-inf"):
+                for some in batched(listed, _READ_AT_ONCE):
+                    keys = [f"{base}participant:{each.decode()}" for each in some]
+                    (values,) = await self._run([("MGET", *keys)])
+                    for member, value in zip(some, values, strict=True):
+                        if value is None or not any(needle in value for needle in needles):
+                            continue
+                        stay = participant_of(value)
+                        if (
+                            stay is not None
+                            and stay.attributes[CLIENT.id] in asked.clients
+                            and (not asked.conferences or stay.conference in asked.conferences)
+                        ):
+                            found.append(member.decode())
+        return found
+
+    async def _erase(self, member: str, sids: tuple[str, ...]) -> list[tuple[str, str, str, str]]:
+        """Erase one participant and so many of its sessions; return what those were."""
+        key = f"{self._history.base(PARTITION_OF[member[0]])}live"
+        args = (*self._keeping, member, self._behind_ms, *sids)
+        (gone,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, key, *args)])
+        told = [part.decode() for part in gone]
+        return [*zip(told[::4], told[1::4], told[2::4], told[3::4], strict=True)]
+
+    async def _erase_jmmc(self, sessions: Collection[str]) -> None:
+        """Erase what is known of *sessions* of JMMC pages, if there are such among them."""
+        commands: list[Command] = []
+        for session in filter(_is_hex, sessions):
+            index = f"{self._history.base(int(session[:2], 16) % PARTITIONS)}jmmc"
+            commands += [("UNLINK", f"{index}:{session}"), ("ZREM", index, session)]
+        if commands:
+            await self._run(commands)
+
+    async def _run(self, commands: list[Command]) -> list[Any]:
+        """Return the replies to *commands*."""
+        return await self._history.run(commands, [_SCRIPT])
