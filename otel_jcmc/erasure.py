@@ -8,7 +8,7 @@ is refused by record.lua. Called by session_routes.py.
 
 import re
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue import CLIENT
 from otel_jcmc.history import MEMBER, Asked, History, batched, participant_of
@@ -19,11 +19,21 @@ from otel_jcmc.scripts import Keeping, script
 _SCRIPT: Final = script("erase")
 _AT_ONCE: Final = 100
 _READ_AT_ONCE: Final = 1000
+_SPANS_AT_ONCE: Final = 500
 # A recorder looks at its sessions each second.
 _TICK_MS: Final = 2000
 _MANY: Final = 2**63
 # Ids of the server's own, as JMMC pages' sessions have them.
 _is_hex: Final = re.compile(r"[0-9a-f]{16,64}").fullmatch
+
+
+class _Gone(NamedTuple):
+    """A session that was erased; *instance* is empty where sessions are no spans."""
+
+    sid: str
+    session: str
+    instance: str
+    leg: str
 
 
 class Erasure:
@@ -58,7 +68,8 @@ class Erasure:
             for some in [*batched(sids, _AT_ONCE)] or [()]:
                 gone = await self._erase(member, some)
                 count += len(gone)
-                await self._erase_jmmc({session for _, session, *_ in gone})
+                await self._erase_jmmc({each.session for each in gone})
+                await self._erase_spans(member, gone)
         return count
 
     async def _live(self, asked: Asked) -> list[str]:
@@ -83,13 +94,13 @@ class Erasure:
                             found.append(member.decode())
         return found
 
-    async def _erase(self, member: str, sids: tuple[str, ...]) -> list[tuple[str, str, str, str]]:
+    async def _erase(self, member: str, sids: tuple[str, ...]) -> list[_Gone]:
         """Erase one participant and so many of its sessions; return what those were."""
         key = f"{self._history.base(PARTITION_OF[member[0]])}live"
         args = (*self._keeping, member, self._behind_ms, *sids)
         (gone,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, key, *args)])
         told = [part.decode() for part in gone]
-        return [*zip(told[::4], told[1::4], told[2::4], told[3::4], strict=True)]
+        return [_Gone(*each) for each in batched(told, 4)]
 
     async def _erase_jmmc(self, sessions: Collection[str]) -> None:
         """Erase what is known of *sessions* of JMMC pages, if there are such among them."""
@@ -99,6 +110,26 @@ class Erasure:
             commands += [("UNLINK", f"{index}:{session}"), ("ZREM", index, session)]
         if commands:
             await self._run(commands)
+
+    async def _erase_spans(self, member: str, gone: list[_Gone]) -> None:
+        """Erase the spans of sessions that are *gone*, as far as they still wait to be sent."""
+        gone = [each for each in gone if each.instance]
+        if not gone:
+            return
+        # It brings OTLP along, which this process has no other need of.
+        from otel_jcmc.spans import session_span_id
+
+        ids = [session_span_id(sid, int(of), session, int(leg)) for sid, session, of, leg in gone]
+        key = f"{self._history.base(PARTITION_OF[member[0]])}outbox"
+        start = 0
+        while True:
+            (spans,) = await self._run([("LRANGE", key, start, start + _SPANS_AT_ONCE - 1)])
+            theirs = [span for span in spans if any(id_ in span for id_ in ids)]
+            await self._run([("LREM", key, 1, span) for span in theirs])
+            if len(spans) < _SPANS_AT_ONCE:
+                return
+            # Some are sent meanwhile: rather look at some twice than leave one out.
+            start = max(0, start + _SPANS_AT_ONCE // 2 - len(theirs))
 
     async def _run(self, commands: list[Command]) -> list[Any]:
         """Return the replies to *commands*."""

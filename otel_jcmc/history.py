@@ -271,6 +271,8 @@ class History:
         Raises:
             StoreUnavailable: Redis did not answer in time, or refuses one of them.
         """
+        if not commands:
+            return []
         replies = await run_scripts(self._link, commands, scripts, READ_SECONDS)
         for reply in replies:
             if isinstance(reply, Exception):

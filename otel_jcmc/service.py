@@ -210,7 +210,7 @@ def _history(settings: Settings, redis_url: str) -> tuple[History | None, Erasur
         return None, None
     interval_ms = settings.history_interval_seconds * 1000
     history = History(redis_url, settings.key_prefix, interval_ms)
-    return history, Erasure(history, _keeping(settings), interval_ms)
+    return history, Erasure(history, keeping_of(settings), interval_ms)
 
 
 def _limits(settings: Settings) -> Limits:

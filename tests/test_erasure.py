@@ -8,16 +8,19 @@ from typing import Any
 
 import pytest
 import redis
-from harness import CLIENT_ID, Answer, Service, eventually, push_body
+from harness import CLIENT_ID, Answer, Service, eventually, push_body, request
 from past import NOON, Past, member_of, numbers
 from redis_parts import redis_binary
-from test_recorder import HISTORY, Process, push
+from test_recorder import HISTORY, SPANS, Process, push
 
 from otel_jcmc import embedded
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.erasure import Erasure
 from otel_jcmc.history import Asked, History
+from otel_jcmc.link import Link
 from otel_jcmc.samples import Sample
+from otel_jcmc.scripts import Keeping
+from otel_jcmc.sweep import Sweep
 
 pytestmark = pytest.mark.anyio
 OTHER = "aaaaaaaa-5717-4562-b3fc-2c963f66afa6"
@@ -46,11 +49,13 @@ def past(kind: EmbeddedStore) -> Iterator[Past]:
 
 
 @asynccontextmanager
-async def erasing(kind: EmbeddedStore, interval_ms: int = 30_000) -> AsyncIterator[Erasure]:
+async def erasing(
+    kind: EmbeddedStore, interval_ms: int = 30_000, keeping: Keeping = HISTORY
+) -> AsyncIterator[Erasure]:
     """Return what erases in *kind*, where entries are of *interval_ms*."""
     history = History(kind.url, "jcmc", interval_ms)
     try:
-        yield Erasure(history, HISTORY, interval_ms)
+        yield Erasure(history, keeping, interval_ms)
     finally:
         await history.close()
 
@@ -200,6 +205,37 @@ async def test_who_still_pushes_begins_anew_with_nothing_of_before(
     await running.store.close()
 
 
+async def test_what_waits_to_be_sent_as_a_span_is_erased_too(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    """And the conference goes on with the others, and ends."""
+    running = Process(kind.url, SPANS)
+    for name in ("ada", "bob", "eve"):
+        for end in ("", "left") if name != "eve" else ("",):
+            report = push(name, "session-of-" + name, f1=97, end=end)
+            if name == "bob":
+                report.client_id = report.attributes[65] = OTHER
+            await running.push(report)
+    await running.recorder.stop()
+    (open_key,) = past.client.keys("*:open")
+    for sid in await listed(kind) + await listed(kind, OTHER):
+        past.client.zadd(open_key, {sid: 0}, xx=True)
+    link = Link(kind.url)
+    assert (await Sweep(link, "jcmc", SPANS).run())[0] == 2
+    async with erasing(kind, keeping=SPANS) as erasure:
+        assert await erasure.erase((), [CLIENT_ID]) == 2
+    (outbox,) = past.client.keys("*:outbox")
+    (span,) = past.client.lrange(outbox, 0, -1)
+    assert b"bob" in span
+    assert past.client.keys("*:attendees:*") == []
+    assert len(past.client.keys("*:emptied")) == 1
+    left = everything(past.client)
+    assert "session-of-ada" not in left
+    assert "session-of-eve" not in left
+    await link.close()
+    await running.store.close()
+
+
 async def test_it_works_when_redis_is_full(kind: EmbeddedStore, past: Past) -> None:
     sids = [past.session(NOON + n, f"room-{n}") for n in range(40)]
     past.client.config_set("maxmemory", "1")
@@ -238,6 +274,30 @@ def test_pushes_are_erased_over_http(service_on: Service, redis_server: Embedded
     found = service_on.get("/sessions").json()["sessions"]
     assert [each["participant_id"] for each in found] == ["bob"]
     assert delete(service_on, f"?client_id={CLIENT_ID}").json() == {"deleted": 0}
+
+
+def test_what_is_known_of_a_jmmc_page_is_erased(
+    service_on: Service, redis_server: EmbeddedStore
+) -> None:
+    def told(**m: Any) -> dict[str, Any]:
+        return {"uid": CLIENT_ID, "conf": "standup", "m": m}
+
+    url = f"{service_on.url}/jmmc/push"
+    answer = request(url, told(br="?", os="?", pid="ada"))
+    assert answer.status == 200
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    assert request(url, told(cq=88), headers={"cookie": cookie}).status == 200
+    with redis.Redis.from_url(redis_server.url) as client:
+        assert eventually(lambda: client.keys("*:samples:*"))
+        assert client.keys("*:jmmc*")
+        (session,) = service_on.get("/sessions").json()["sessions"]
+        told_of = service_on.get(f"/sessions/{session['id']}?fill=true").json()
+        assert told_of["samples"][-1]["metrics"]["connectionquality"] == 88
+        assert delete(service_on, f"?client_id={CLIENT_ID}").json() == {"deleted": 1}
+        assert client.keys("*:jmmc*") == []
+        left = everything(client)
+    for trace in (CLIENT_ID, session["id"], session["session_id"]):
+        assert trace not in left
 
 
 def test_it_wants_a_client(shared_service: Service) -> None:
