@@ -92,6 +92,8 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
         app.jmmc_push_path = f"{settings.jmmc_path}/push"
         app.jmmc_door = _jmmc_door(settings, service, intake, rules, bodies)
         app.public_paths |= {app.jmmc_push_path, f"{settings.jmmc_path}/getClient"}
+        if settings.push_auth != "none":
+            app.guarded.append(app.jmmc_push_path)
     app.connections = Connections(_bounds(settings), service.telemetry.connections_cut)
     service.telemetry.count_connections = app.connections.count
     scrape_door, read_door = _doors(settings, service.telemetry.reads_refused)

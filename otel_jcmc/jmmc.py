@@ -11,6 +11,7 @@ Source: the table in docs/jmmc.md.
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from socket import inet_ntoa
 from time import time
 from typing import Any, Final
@@ -19,6 +20,7 @@ import msgspec
 
 from otel_jcmc.catalogue import (
     AUDIO_CODEC,
+    BROWSER_NAME,
     CLIENT,
     CLIENT_ADDRESS,
     CONFERENCE,
@@ -38,11 +40,11 @@ from otel_jcmc.faults import Fault, PushRefused, Reason
 from otel_jcmc.push import decode
 from otel_jcmc.push_shape import ABSENT
 
-_METRIC_OF: Final = {row.field: row for row in METRICS}
+METRIC_OF: Final = {row.field: row for row in METRICS}
 MAX_IPV4: Final = 2**32 - 1
 MAX_PORT: Final = 65_535
 
-_NUMBER_OF: Final = {
+NUMBER_OF: Final = {
     "cq": "connectionquality",
     "res.w": "resolution_width_upload",
     "res.h": "resolution_height_upload",
@@ -56,18 +58,18 @@ _NUMBER_OF: Final = {
     "d.pl": "packetloss_download",
 }
 # Alone; everywhere else null is no number.
-_MAY_BE_NULL: Final = "d.bw"
-_TEXT_OF: Final = {
+MAY_BE_NULL: Final = "d.bw"
+TEXT_OF: Final = {
     "cdc.a": AUDIO_CODEC,
     "cdc.v": VIDEO_CODEC,
     "t.sr": REGION,
     "t.tp": PROTOCOL,
 }
-_ADDRESS_OF: Final = {"t.ip": PEER_ADDRESS, "t.lip": LOCAL_ADDRESS, "t.rip": CLIENT_ADDRESS}
-_PORT_OF: Final = {"t.p": PEER_PORT, "t.lp": LOCAL_PORT}
-_OPENING: Final = ("br", "os", "pid")
-# What tells what a text has to be to be kept, where no row does: its value is a placeholder.
-_PLACEHOLDER: Final = 256
+ADDRESS_OF: Final = {"t.ip": PEER_ADDRESS, "t.lip": LOCAL_ADDRESS, "t.rip": CLIENT_ADDRESS}
+PORT_OF: Final = {"t.p": PEER_PORT, "t.lp": LOCAL_PORT}
+OPENING: Final = ("br", "os", "pid")
+# Of browser and system, which the server fills in.
+PLACEHOLDER: Final = replace(BROWSER_NAME, max_length=256)
 
 
 class Push(msgspec.Struct, gc=False):
@@ -99,7 +101,13 @@ _Take = Callable[[Any], _Taken]
 
 
 class JmmcParser:
-    """Makes Pushes of bodies, by the rules of one deployment."""
+    """
+    Makes Pushes of bodies.
+
+    Attributes:
+        rules: what texts may be, and which are kept.
+        regions: those of servers that are kept; empty: all.
+    """
 
     def __init__(
         self,
@@ -108,9 +116,9 @@ class JmmcParser:
         regions: Sequence[str] = (),
     ) -> None:
         """Prepare for *rules*; conferences must match the pattern, *regions* are kept, () all."""
-        self._rules = rules or make_rules()
+        self.rules = rules or make_rules()
         self._conference = re.compile(conference_pattern) if conference_pattern else None
-        self._regions = frozenset(regions)
+        self.regions = frozenset(regions)
         # By key, or by the keys of an object below.
         self._fields: dict[str, _Take | dict[str, _Take]] = {}
         for path, take in self._takes().items():
@@ -122,10 +130,10 @@ class JmmcParser:
 
     def _takes(self) -> dict[str, _Take]:
         """Return what takes each field of `m`."""
-        takes = {path: self._number(path, field) for path, field in _NUMBER_OF.items()}
-        takes |= {path: self._text(row) for path, row in _TEXT_OF.items()}
-        takes |= {path: self._address(row) for path, row in _ADDRESS_OF.items()}
-        takes |= {path: self._port(row) for path, row in _PORT_OF.items()}
+        takes = {path: self._number(path, field) for path, field in NUMBER_OF.items()}
+        takes |= {path: self._text(row) for path, row in TEXT_OF.items()}
+        takes |= {path: self._address(row) for path, row in ADDRESS_OF.items()}
+        takes |= {path: self._port(row) for path, row in PORT_OF.items()}
         return takes
 
     def parse(self, body: bytes) -> Push:
@@ -198,7 +206,7 @@ class JmmcParser:
         """Return what is wrong with a *value* that says who it is."""
         if value is None or value == "":
             return Reason.MISSING
-        return text_fault(value, self._rules.rows[row.id])
+        return text_fault(value, self.rules.rows[row.id])
 
     def _pid_fault(self, value: Any) -> Reason | None:
         return self._who_fault(value, PARTICIPANT)
@@ -208,7 +216,7 @@ class JmmcParser:
         fields = self._fields.get(key)
         if key == "ts":
             return  # ours counts
-        if key in _OPENING:
+        if key in OPENING:
             self._take_who(push, key, value)
         elif fields is None:
             push.dropped.append(Fault(f"m.{echo(key)}", Reason.UNKNOWN_FIELD))
@@ -252,8 +260,8 @@ class JmmcParser:
     # Each of these returns what takes the values of one field.
 
     def _number(self, path: str, field: str) -> _Take:
-        row = _METRIC_OF[field]
-        may_be_null = path == _MAY_BE_NULL
+        row = METRIC_OF[field]
+        may_be_null = path == MAY_BE_NULL
 
         def take(value: Any) -> _Taken:
             if value is not None or not may_be_null:
@@ -265,8 +273,8 @@ class JmmcParser:
         return take
 
     def _text(self, row: Attribute) -> _Take:
-        row = self._rules.rows[row.id]
-        regions = self._regions if row.id == REGION.id else frozenset()
+        row = self.rules.rows[row.id]
+        regions = self.regions if row.id == REGION.id else frozenset()
 
         def take(value: Any) -> _Taken:
             if type(value) is str and value in ABSENT:
@@ -297,13 +305,9 @@ class JmmcParser:
 
     def _kept(self, row: Attribute, text: str) -> dict[int, str]:
         """Return *text* by the id of *row*, nothing if such are not kept here."""
-        return {} if row.id in self._rules.dropped else {row.id: text}
+        return {} if row.id in self.rules.dropped else {row.id: text}
 
 
 def _placeholder_fault(value: Any) -> Reason | None:
     """Return what is wrong with a *value* that stands for what the server knows better."""
-    if value is None:
-        return Reason.MISSING
-    if type(value) is not str:
-        return Reason.NOT_TEXT
-    return Reason.TOO_LONG if len(value) > _PLACEHOLDER else None
+    return Reason.MISSING if value is None else text_fault(value, PLACEHOLDER)

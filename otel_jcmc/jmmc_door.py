@@ -60,6 +60,9 @@ class JmmcDoor:
     """
     The push endpoint of JMMC pages; an ASGI callable.
 
+    Attributes:
+        parser: checks what they push.
+
     Concurrency: any number of pushes of one event loop.
     """
 
@@ -79,7 +82,7 @@ class JmmcDoor:
         self._intake = intake
         self._answers = Answers(telemetry, intake.limits, cors)
         self._cors = cors
-        self._parse = parser.parse
+        self.parser = parser
         self._keeps_address = CLIENT_ADDRESS.id not in rules.dropped
         self._bodies = bodies
         self._secret = secret
@@ -130,7 +133,7 @@ class JmmcDoor:
             StoreUnavailable: Redis is not known to have it.
         """
         sender = self._intake.admit(headers, peer)
-        push = self._parse(body)
+        push = self.parser.parse(body)
         await self._start()
         named, more = self._name(headers, push), []
         if push.is_opening:
@@ -194,7 +197,6 @@ class JmmcDoor:
         if state is None:
             raise PushRefused([Fault("cookie", Reason.SESSION_UNKNOWN)])
         report.session.seq = state.seq
-        report.sent = report.numbers
         report.numbers = [None] * LAST_METRIC_ID
         _add(state.known, report)
 
@@ -245,6 +247,8 @@ def _report(push: Push, named: Named) -> Report:
         token=push.token,
     )
     _add(push.numbers | push.texts, report)
+    # History has each push as it came.
+    report.sent = report.numbers
     return report
 
 

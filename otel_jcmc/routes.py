@@ -313,7 +313,8 @@ class Receiver(FastAPI):
             from otel_jcmc.openapi import described
 
             made = get_openapi(title=self.title, version=self.version, routes=self.routes)
-            self.openapi_schema = described(made, self.rules, self.guarded)
+            jmmc = {self.jmmc_push_path: self.jmmc_door.parser} if self.jmmc_push_path else {}
+            self.openapi_schema = described(made, self.rules, self.guarded, jmmc)
         return self.openapi_schema
 
 

@@ -73,6 +73,8 @@ ORDER = [
     "bodies",
     "receiver",
     "jmmc_door",
+    "openapi_parts",
+    "openapi_jmmc",
     "openapi",
     "life",
     "routes",

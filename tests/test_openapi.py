@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import schemathesis
 from fuzz import corpus
-from fuzz.schema import fits
+from fuzz.schema import fits, fits_jmmc
 from fuzz.wire import running
 from harness import Service, push_body
 from jsonschema_rs import Draft202012Validator, meta
 from schemathesis.checks import load_all_checks
-from schemathesis.specs.openapi.checks import negative_data_rejection
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from otel_jcmc.app import create_app
 from otel_jcmc.catalogue import METRICS
@@ -216,12 +216,14 @@ def test_the_service_does_what_its_document_says(asked: Service, case: Any) -> N
     All checks that Schemathesis has but one: of bad fields we take the rest, so a push that does
     not fit is refused or told what it cost, which `whole_or_told` looks after.
     """
-    is_push = case.operation.label == "POST /metrics/push"
-    case.call_and_validate(
-        asked.url,
-        additional_checks=[short, *([whole_or_told] if is_push else [])],
-        excluded_checks=[negative_data_rejection] if is_push else [],
-    )
+    label = case.operation.label
+    is_push, is_jmmc = label == "POST /metrics/push", label == "POST /jmmc/push"
+    own = [whole_or_told] if is_push else [jmmc_whole_or_told] if is_jmmc else []
+    excluded = [negative_data_rejection] if is_push or is_jmmc else []
+    if is_jmmc:
+        # Only the service knows which cookie is good: `jmmc_whole_or_told` looks after the rest.
+        excluded.append(positive_data_acceptance)
+    case.call_and_validate(asked.url, additional_checks=[short, *own], excluded_checks=excluded)
 
 
 @guarded_schema.parametrize()  # type: ignore[untyped-decorator]
@@ -263,3 +265,23 @@ def whole_or_told(_context: Any, response: Any, case: Any) -> None:
     elif response.text != "OK":
         assert response.status_code == 200, body
         assert {each["reason"] for each in response.json()["dropped"]} <= OVERTAKEN, body
+
+
+def jmmc_whole_or_told(_context: Any, response: Any, case: Any) -> None:
+    """The same of a JMMC page's push; one that opens no session has no good cookie here."""
+    if case.method != "POST":
+        return
+    body = response.request.body or b""
+    try:
+        sent = json.loads(body)
+    except ValueError:
+        assert response.status_code == 400, body
+        return
+    told = response.json()
+    if not fits_jmmc(sent):
+        assert "errors" in told or "dropped" in told, body
+    elif "br" in sent["m"]:
+        assert (response.status_code, "dropped" in told) == (200, False), body
+    else:
+        reasons = {each["reason"] for each in told["errors"]}
+        assert reasons <= {"cookie_missing", "cookie_invalid"}, body

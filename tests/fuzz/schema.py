@@ -11,7 +11,9 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator
 
 from otel_jcmc.checks import make_rules
+from otel_jcmc.jmmc import JmmcParser
 from otel_jcmc.openapi import push_schema
+from otel_jcmc.openapi_jmmc import jmmc_push_schema
 
 
 def fits(push: Any) -> bool:
@@ -20,6 +22,19 @@ def fits(push: Any) -> bool:
         return _validator().is_valid(push)
     except (UnicodeEncodeError, ValueError):
         return False  # a lone surrogate, or nested too deep
+
+
+def fits_jmmc(push: Any) -> bool:
+    """Say the same of a push of a JMMC page."""
+    try:
+        return _jmmc_validator().is_valid(push)
+    except (UnicodeEncodeError, ValueError):
+        return False
+
+
+@cache
+def _jmmc_validator() -> Draft202012Validator:
+    return Draft202012Validator(jmmc_push_schema(JmmcParser()))
 
 
 @cache
