@@ -257,21 +257,21 @@ _SESSIONS: Final = (
         *_FORWARDED,
     ),
 )
-_DELETED: Final = _object({"deleted": {"type": "integer", "minimum": 0}}, required=["deleted"])
+_DELETED: Final = object_of({"deleted": {"type": "integer", "minimum": 0}}, required=["deleted"])
 _ERASURE: Final = (
     {
         "200": {
             "description": "How many sessions were erased.",
-            "content": {_JSON: {"schema": _DELETED}},
+            "content": {JSON: {"schema": _DELETED}},
         },
-        "400": _answer("No client is named, or something that can't be.", _TEXT),
-        "404": _answer("Nothing is kept of sessions.", _TEXT),
+        "400": answer("No client is named, or something that can't be.", TEXT),
+        "404": answer("Nothing is kept of sessions.", TEXT),
         **_READER,
     },
     (
         _WHO[0],
         {**_WHO[1], "required": True},
-        _header("Origin", "No page may erase: there must be none."),
+        header("Origin", "No page may erase: there must be none."),
         *_FORWARDED,
     ),
 )
