@@ -1,6 +1,7 @@
 """A page of the Jitsi Meet Metrics Collector, for tests: its pushes and their cookie."""
 
 import uuid
+from ipaddress import IPv4Address
 from typing import Any
 
 from harness import CHROME, Answer, Service, request
@@ -48,3 +49,50 @@ class JmmcPage:
             for name, value in found.items()
             if f'roomname="{self.conference}"' in name and f'client_id="{self.uid}"' in name
         }
+
+
+# Field of `m` -> metric of the other wire format.
+NUMBERS = {
+    "cq": "connectionquality",
+    "res.w": "resolution_width_upload",
+    "res.h": "resolution_height_upload",
+    "u.bw": "bandwidth_upload",
+    "u.ab": "bitrate_audio_upload",
+    "u.vb": "bitrate_video_upload",
+    "u.pl": "packetloss_upload",
+    "d.bw": "bandwidth_download",
+    "d.ab": "bitrate_audio_download",
+    "d.vb": "bitrate_video_download",
+    "d.pl": "packetloss_download",
+}
+# Field of `m` -> label of the connection quality there.
+LABELS = {"cdc.a": "audioCodec", "cdc.v": "videoCodec", "t.sr": "serverregion"}
+
+
+def as_jmmc(metrics: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return `m` of what in *metrics*, of a push of the other wire format, is not *known* yet.
+
+    *known* has what was said before, and is brought up to date. What can't be said is left out:
+    a number that is not known now, but for `d.bw`.
+    """
+    labels = metrics.get("connectionquality", {}).get("labels") or {}
+    told = {path: metrics[name]["value"] for path, name in NUMBERS.items() if name in metrics}
+    told |= {path: labels[name] for path, name in LABELS.items() if labels.get(name)}
+    for path in metrics.get("transport_rtt", [])[:1]:
+        of_path = path.get("labels") or {}
+        told |= {"t.tp": of_path["protocol"]} if of_path.get("protocol") else {}
+        for field, name in (("t.lip", "src_ip"), ("t.ip", "dst_ip")):
+            if of_path.get(name, "").count(".") == 3:
+                told[field] = int(IPv4Address(of_path[name]))
+    m: dict[str, Any] = {}
+    for path, value in told.items():
+        if (value is None and path != "d.bw") or (path in known and known[path] == value):
+            continue
+        known[path] = value
+        key, _, below = path.partition(".")
+        if below:
+            m.setdefault(key, {})[below] = value
+        else:
+            m[key] = value
+    return m

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.xdist_group("fuzz")
 
 INPUTS = {
     "push": 1000,
+    "jmmc": 1000,
     "stored": 2000,
     "agent": 500,
     "forwarded": 200,
@@ -39,7 +40,7 @@ def victim() -> Iterator[Service]:
 
 def test_there_is_something_to_replay_for_every_target() -> None:
     for target in (*TARGETS, "http"):
-        assert corpus.found(target) or target in ("agent", "token")
+        assert corpus.found(target) or target in ("agent", "token", "jmmc")
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -2,10 +2,10 @@
 `python -m fuzz`: bad input by the hundred thousand; `make fuzz` runs it.
 
 One target after the other: `push` is the push check and all that is made of a push, in this
-process and led by coverage; `forwarded`, `agent`, `accept` are headers, `token` what a push says to
-be allowed, `stored` what Redis may hold; `http` sends broken requests to a running service, `road`
-broken pushes, and compares a scrape with what was sent. Exits with 1 at the first that breaks, and
-says how to see it again.
+process and led by coverage; `jmmc` is the same of the second wire format; `forwarded`, `agent` and
+`accept` are headers, `token` what a push says to be allowed, `stored` what Redis may hold; `http`
+sends broken requests to a running service, `road` broken pushes, and compares a scrape with what
+was sent. Exits with 1 at the first that breaks, and says how to see it again.
 """
 
 import argparse
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from fuzz.engine import Target
 
 # Of 200,000 pushes, so many of the others.
-SHARES = {"push": 1.0, "stored": 0.25, "agent": 0.1, "forwarded": 0.1, "accept": 0.1, "token": 0.1}
+SHARES = {
+    "push": 1.0,
+    "jmmc": 0.25,
+    "stored": 0.25,
+    "agent": 0.1,
+    "forwarded": 0.1,
+    "accept": 0.1,
+    "token": 0.1,
+}
 WIRE = {"http": 0.05, "road": 0.025}
 
 

@@ -42,6 +42,8 @@ KEYS: Sequence[str] = (
     *("connectionquality", "transport_rtt", "bitrate_upload", "jitter_upload", "freezes"),
     *("serverregion", "username", "audioCodec", "videoCodec", "src_ip", "dst_ip", "protocol"),
     *("networkType", "localCandidateType", "remoteCandidateType", "p2p", "", "__proto__", "\ud800"),
+    *("uid", "conf", "m", "br", "os", "pid", "cq", "res", "cdc", "u", "d", "t", "ts", "h", "w"),
+    *("a", "v", "bw", "ab", "vb", "pl", "ip", "p", "tp", "lip", "lp", "rip", "sr"),
     *("Value", "value ", "transport_rtt[0]", "metrics.x", "é" * 50, 'k"\\\n', "k" * 100),
 )
 # What JSON writes for a number, or does not.
