@@ -1,5 +1,5 @@
 """
-The command line: `otel-jcmc serve | check | catalogue | simulate`.
+The command line: `otel-jcmc serve | check | catalogue | sessions | simulate`.
 
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from otel_jcmc import __version__
@@ -44,14 +45,43 @@ def main() -> None:
     simulate.add_argument("--interval", type=float, default=10, metavar="SECONDS")
     simulate.add_argument("--url", default="http://127.0.0.1:3000/metrics/push")
     simulate.add_argument("--seed", type=int, help="the same people each time")
+    _add_sessions(commands.add_parser("sessions", help="show who was in which call, and how"))
     commands.add_parser("export")  # what serve starts when OTLP is on; not in the help
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(_bound(sys.argv[1:]))
     try:
         sys.exit(_run(arguments))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+
+
+def _add_sessions(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `sessions`."""
+    parser.add_argument("id", nargs="?", help="show this one, with a plot")
+    parser.add_argument("--conference", metavar="NAME")
+    parser.add_argument("--client-id", metavar="ID")
+    when = "2026-03-01T09:30:00Z, Unix seconds or -2h"
+    parser.add_argument("--from", metavar="TIME", dest="from_", help=when)
+    parser.add_argument("--to", metavar="TIME")
+    parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many: 50")
+    parser.add_argument("--metric", default="connectionquality", help="what the plot shows")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--csv", action="store_true", help="of one session")
+    parser.add_argument("--delete", action="store_true", help="erase all there is of --client-id")
+    parser.add_argument("--yes", action="store_true", help="without being asked")
+    parser.add_argument("--url", help="of a service that is not the one of the settings here")
+
+
+def _bound(arguments: list[str]) -> list[str]:
+    """Return *arguments* with `-2h` at the flag before it, or it would be taken for one."""
+    bound: list[str] = []
+    for each in arguments:
+        if bound[-1:] in (["--from"], ["--to"]):
+            bound[-1] += f"={each}"
+        else:
+            bound.append(each)
+    return bound
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -68,6 +98,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
             print(catalogue_text())
             return 0
+        case "sessions":
+            return _with_settings(partial(sessions, arguments))
         case _:
             from otel_jcmc.simulate import simulate
 
@@ -270,6 +302,18 @@ def check(settings: "Settings") -> int:
         secret = to_text(settings.jwt_secret or "")
         keys_of(secret, settings.jwt_public_key or "", settings.jwt_jwks_file)
     return 0
+
+
+def sessions(arguments: argparse.Namespace, settings: "Settings") -> int:
+    """Show the sessions of the service that runs with these settings, or of another one."""
+    from otel_jcmc.sessions_command import run
+    from otel_jcmc.settings import to_text
+
+    scheme = "https" if settings.tls_certificate_file else "http"
+    url = _url(scheme, settings.host, settings.port)
+    if settings.admin_port is not None:
+        url = _url(scheme, settings.admin_host, settings.admin_port)
+    return run(arguments, url, to_text(settings.read_token or ""))
 
 
 def export(settings: "Settings") -> int:

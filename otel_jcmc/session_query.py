@@ -128,7 +128,7 @@ def _time(query: Mapping[str, str], name: str, now_ms: int) -> int | None:
     if ago := _AGO(text):
         return max(0, now_ms - int(ago[1]) * _SECONDS[ago[2]] * 1000)
     if _UNIX(text):
-        return int(float(text) * 1000)
+        return round(float(text) * 1000)
     try:
         # A plus that nobody escaped is a blank.
         moment = datetime.fromisoformat(text.replace(" ", "+"))

@@ -65,7 +65,7 @@ def about(session: Session) -> dict[str, Any]:
         "ended": None if session.ended_ms is None else _time(session.ended_ms),
         "end_reason": session.reason,
         "duration_seconds": max(0, until_ms - session.started_ms) / 1000,
-        "samples": session.samples,
+        "samples_count": session.samples,
         "browser": _joined(known, BROWSER_NAME.id, BROWSER_VERSION.id),
         "system": _joined(known, OS_NAME.id, OS_VERSION.id),
         "region": known.get(REGION.id),

@@ -96,6 +96,8 @@ ORDER = [
     "load",
     "simulated_page",
     "simulate",
+    "plot",
+    "sessions_command",
     "browser_support",
     "generate",
     "__init__",

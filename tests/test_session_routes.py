@@ -95,7 +95,7 @@ def test_a_page_tells_who_and_when(service: Service, sid: str) -> None:
                 "ended": "2026-03-01T12:06:40.000Z",
                 "end_reason": "left",
                 "duration_seconds": 400.0,
-                "samples": 3,
+                "samples_count": 3,
                 "browser": None,
                 "system": None,
                 "region": None,

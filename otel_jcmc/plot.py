@@ -1,0 +1,138 @@
+"""
+A metric over time, drawn with characters.
+
+In go points with the range that they had, out come lines for a terminal. Where there was nothing
+there is nothing: a gap has no axis either. Used by sessions_command.py.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import ceil, floor, log10
+from typing import Final, NamedTuple
+
+HEIGHT: Final = 12
+_TICKS: Final = 3
+
+
+class Signs(NamedTuple):
+    """What is drawn with."""
+
+    value: str
+    range: str
+    axis: str
+    side: str
+    corner: str
+
+
+BLOCKS: Final = Signs("█", "░", "─", "┤", "└")
+ASCII: Final = Signs("*", ":", "-", "|", "+")
+
+
+class Point(NamedTuple):
+    """
+    What there was from one time to another, in seconds.
+
+    Attributes:
+        value: of the end; None: not known.
+        low, high: the least and the most in between.
+    """
+
+    start: float
+    end: float
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class _Column(NamedTuple):
+    """The rows of one column, counted from below: of the value, and of the range around it."""
+
+    value: int
+    low: int
+    high: int
+
+
+def plot(
+    points: Sequence[Point], width: int, *, top: float | None = None, signs: Signs = BLOCKS
+) -> list[str]:
+    """
+    Return *points* as lines of at most *width* characters.
+
+    From 0 up to *top*, or what is needed. A column has the mean of the values in its time.
+    """
+    known = [each for each in points if each.value is not None]
+    if not known:
+        return []
+    most = max(part for each in known for part in (each.value, each.high) if part is not None)
+    top = top or _round_up(most)
+    labels = [f"{top:g}", f"{top / 2:g}", "0"]
+    margin = max(map(len, labels))
+    count = max(_TICKS, width - margin - 2)
+    start, end = points[0].start, max(points[-1].end, points[0].start + 1)
+    columns = _columns(known, start, (end - start) / count, count, HEIGHT / top)
+    at = {HEIGHT - 1: labels[0], HEIGHT // 2: labels[1], 0: labels[2]}
+    lines = []
+    for row in range(HEIGHT - 1, -1, -1):
+        cells = "".join(_cell(each, row, signs) for each in columns)
+        lines.append(f"{at.get(row, ''):>{margin}} {signs.side}{cells}".rstrip())
+    # The axis is there where something was.
+    ground = "".join(signs.axis if each else " " for each in columns).rstrip()
+    lines.append(f"{' ' * margin} {signs.corner}{ground}")
+    lines.append(f"{' ' * (margin + 2)}{_times(start, end, count)}")
+    return lines
+
+
+def _columns(
+    known: Sequence[Point], start: float, seconds: float, count: int, rows: float
+) -> list[_Column | None]:
+    """Return what is in each of *count* columns of so many *seconds*; None: nothing."""
+    gathered: list[list[Point]] = [[] for _ in range(count)]
+    for point in known:
+        first = floor((point.start - start) / seconds)
+        last = max(first, ceil((point.end - start) / seconds) - 1)
+        for index in range(max(0, first), min(last, count - 1) + 1):
+            gathered[index].append(point)
+    return [_column(each, rows) if each else None for each in gathered]
+
+
+def _column(points: Sequence[Point], rows: float) -> _Column:
+    """Return one column of *points*, at so many *rows* for 1."""
+    values = [each.value for each in points if each.value is not None]
+    ends = [part for each in points for part in (each.low, each.high) if part is not None]
+
+    def row(value: float) -> int:
+        return max(0, min(HEIGHT - 1, floor(value * rows)))
+
+    return _Column(
+        row(sum(values) / len(values)), row(min([*ends, *values])), row(max([*ends, *values]))
+    )
+
+
+def _cell(column: _Column | None, row: int, signs: Signs) -> str:
+    """Return what stands in *row* of a column."""
+    if column is None:
+        return " "
+    if row == column.value:
+        return signs.value
+    return signs.range if column.low <= row <= column.high else " "
+
+
+def _round_up(value: float) -> float:
+    """Return the next 1, 2 or 5 with zeros, at least 1."""
+    if value <= 1:
+        return 1
+    ten = 10.0 ** floor(log10(value))
+    return next(each * ten for each in (1, 2, 5, 10) if each * ten >= value)
+
+
+def _times(start: float, end: float, count: int) -> str:
+    """Return the times under the axis: at its start and end, and in between if there is room."""
+    form = "%H:%M:%S" if end - start < 600 else "%H:%M"
+    first, middle, last = (
+        datetime.fromtimestamp(start + (end - start) * part / 2, UTC).strftime(form)
+        for part in range(_TICKS)
+    )
+    space = count - len(first) - len(last)
+    if space > len(middle) + 2:
+        return f"{first}{middle:^{space}}{last}"
+    return f"{first}{' ' * max(1, space)}{last}"
