@@ -112,9 +112,40 @@ interface BeginOptions {
     findMeetingId?: () => string | undefined;
 }
 
+// Of client/jmmc.js
+
+/** By dotted paths of the wire: `u.bw`. */
+type JmmcState = Record<string, Untrusted>;
+
+interface JmmcStay {
+    who: { uid: string; conf: string; pid: string };
+    samples: JmmcState[];
+    /** What is known here, and what the server is known to have; null: no session is open. */
+    state: JmmcState;
+    known: JmmcState | null;
+    /** There is something to push. */
+    isDue: boolean;
+    /** The first sample has been pushed. */
+    isSeen?: boolean;
+}
+
+type JmmcEnvironment = Pick<
+    Environment,
+    "url" | "fetch" | "now" | "random" | "setTimeout" | "clearTimeout"
+> & { token: () => string | undefined };
+
+interface JmmcPusher {
+    /** Begins a stay, unless one goes on. */
+    begin(who: JmmcStay["who"]): JmmcStay;
+    /** A sample of an event just now; of a stay that has ended it is not wanted any more. */
+    push(of: JmmcStay, sample: JmmcState): void;
+    end(): void;
+}
+
 interface Window {
     APP?: Untrusted;
     JitsiMeetJS?: Untrusted;
     config?: Untrusted;
     otelJcmc?: object;
+    otelJmmc?: object;
 }

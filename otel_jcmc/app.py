@@ -6,13 +6,14 @@ command line see Settings. Nothing is opened or started before the application's
 """
 
 import secrets
+from functools import cache, partial
 from typing import Any, Final
 
 from otel_jcmc import __version__
 from otel_jcmc.bodies import Bodies
-from otel_jcmc.catalogue import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME
+from otel_jcmc.catalogue import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME, Attribute
 from otel_jcmc.checks import Rules, make_rules
-from otel_jcmc.client_file import ClientFile, make_client_file
+from otel_jcmc.client_file import JMMC_FILE_NAME, ClientFile, make_client_file
 from otel_jcmc.connections import Bounds, Connections
 from otel_jcmc.cors import Cors
 from otel_jcmc.doors import Door
@@ -91,7 +92,10 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     if settings.jmmc_path:
         app.jmmc_push_path = f"{settings.jmmc_path}/push"
         app.jmmc_door = _jmmc_door(settings, service, intake, rules, bodies)
-        app.public_paths |= {app.jmmc_push_path, f"{settings.jmmc_path}/getClient"}
+        get_client = f"{settings.jmmc_path}/getClient"
+        app.public_paths |= {app.jmmc_push_path, get_client}
+        # Made when the first page asks, which in most places none does.
+        app.include_router(client_routes(get_client, cache(partial(_jmmc_file, settings)), cors))
         if settings.push_auth != "none":
             app.guarded.append(app.jmmc_push_path)
     app.connections = Connections(_bounds(settings), service.telemetry.connections_cut)
@@ -103,7 +107,8 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
             push_token_routes(service.push_tokens.issue, cors, service.limits, count)
         )
     app.include_router(health_routes(service.store))
-    app.include_router(client_routes(_client_file(settings), cors))
+    client = _client_file(settings)
+    app.include_router(client_routes("/client-file", lambda: client, cors))
     scraper = service.scraper if "prometheus" in settings.metrics_exporter else None
     app.include_router(scrape_routes(scraper, scrape_door, settings.limit_scrapes))
     interval_ms = settings.history_interval_seconds * 1000
@@ -202,20 +207,38 @@ def _jmmc_door(
 
 def _client_file(settings: Settings) -> ClientFile:
     """Return the browser's file with what it may know of *settings*."""
-    kept = {id_ for id_, word in settings.privacy_policy.items() if word is not Treatment.DROP}
-    told = {
-        "version": __version__,
+    told = _told(settings) | {
         "pushUrl": settings.push_url,
         # What would be dropped need not be sent.
-        "collectUsername": USERNAME.id in kept,
-        "collectAddresses": bool(kept & {LOCAL_ADDRESS.id, PEER_ADDRESS.id}),
+        "collectUsername": _is_kept(settings, USERNAME),
         "intervalMs": settings.client_interval_seconds * 1000,
         "jitterMs": settings.client_jitter_seconds * 1000,
-        "sendJwt": settings.client_send_jwt or settings.push_auth == "jwt",
         "tokenUrl": "push-token" if settings.push_auth == "token" else "",
+    }
+    return make_client_file(_said(told), keep_comments=settings.client_debug)
+
+
+def _jmmc_file(settings: Settings) -> ClientFile:
+    """Return the file for pages of the Jitsi Meet Metrics Collector, as `_client_file`."""
+    told = _told(settings) | {"pushUrl": settings.jmmc_push_url}
+    return make_client_file(_said(told), JMMC_FILE_NAME, keep_comments=settings.client_debug)
+
+
+def _told(settings: Settings) -> dict[str, Any]:
+    """Return what each of the browser's files may know."""
+    return {
+        "version": __version__,
+        "collectAddresses": _is_kept(settings, LOCAL_ADDRESS) or _is_kept(settings, PEER_ADDRESS),
+        "sendJwt": settings.client_send_jwt or settings.push_auth == "jwt",
         "debug": settings.client_debug,
     }
-    # What is off need not be said: every page of every user loads this.
-    return make_client_file(
-        {name: value for name, value in told.items() if value}, keep_comments=settings.client_debug
-    )
+
+
+def _is_kept(settings: Settings, attribute: Attribute) -> bool:
+    """Say whether anything of *attribute* is kept."""
+    return settings.privacy_policy.get(attribute.id) not in (None, Treatment.DROP)
+
+
+def _said(told: dict[str, Any]) -> dict[str, Any]:
+    """Return *told* without what is off: every page of every user loads it."""
+    return {name: value for name, value in told.items() if value}

@@ -1,7 +1,7 @@
 """
-The browser's file with this deployment's settings in it.
+The browser's files with this deployment's settings in them.
 
-The file in client/ has one line `const SETTINGS = {};`; what the server knows takes the place of
+A file in client/ has one line `const SETTINGS = {};`; what the server knows takes the place of
 the braces, as JSON that may stand in a script. Comments and blanks are taken out, nothing else:
 what one reads is what runs. It changes with the version and the settings only, so it is made and
 compressed once and has an ETag. Called by app.py.
@@ -17,6 +17,7 @@ from rjsmin import jsmin
 from zopfli.gzip import compress
 
 FILE_NAME: Final = "otel_jcmc.js"
+JMMC_FILE_NAME: Final = "jmmc.js"
 _PLACE: Final = "const SETTINGS = {};"
 # What would end a script element or a line of it, where somebody puts the file inline.
 _UNSAFE: Final = {
@@ -36,22 +37,24 @@ class ClientFile(NamedTuple):
     etag: str
 
 
-def source() -> str:
-    """Return the client file as it stands in the wheel, or in the source tree."""
-    inside = files("otel_jcmc").joinpath("client", FILE_NAME)
+def source(name: str = FILE_NAME) -> str:
+    """Return a client file as it stands in the wheel, or in the source tree."""
+    inside = files("otel_jcmc").joinpath("client", name)
     if inside.is_file():
         return inside.read_text("utf-8")
-    return Path(__file__).parent.parent.joinpath("client", FILE_NAME).read_text("utf-8")
+    return Path(__file__).parent.parent.joinpath("client", name).read_text("utf-8")
 
 
-def make_client_file(settings: dict[str, Any], *, keep_comments: bool = False) -> ClientFile:
-    """Return the client file with *settings* in it, for a reader if *keep_comments*."""
+def make_client_file(
+    settings: dict[str, Any], name: str = FILE_NAME, *, keep_comments: bool = False
+) -> ClientFile:
+    """Return a client file with *settings* in it, for a reader if *keep_comments*."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     for character, escape in _UNSAFE.items():
         text = text.replace(character, escape)
-    script = source()
+    script = source(name)
     if script.count(_PLACE) != 1:
-        raise ValueError(f"client/{FILE_NAME} has no line `{_PLACE}`")
+        raise ValueError(f"client/{name} has no line `{_PLACE}`")
     before, _, after = script.partition(_PLACE)
     if not keep_comments:
         before, after = jsmin(before), jsmin(after)

@@ -315,6 +315,13 @@ _SESSION: Final = (
         *_FORWARDED,
     ),
 )
+_CLIENT_FILE: Final = (
+    {
+        "200": answer("The browser's file.", "text/javascript"),
+        "304": answer("The one that the asker has is good."),
+    },
+    (header("If-None-Match", "The tag of the file that the asker has."), _GZIP),
+)
 # By method and path: the answers, and the headers that count.
 _ROUTES: Final[dict[tuple[str, str], tuple[Schema, Iterable[Schema]]]] = {
     ("get", "/"): ({"200": answer("It is up.", TEXT)}, ()),
@@ -326,13 +333,7 @@ _ROUTES: Final[dict[tuple[str, str], tuple[Schema, Iterable[Schema]]]] = {
         },
         (),
     ),
-    ("get", "/client-file"): (
-        {
-            "200": answer("The browser's file.", "text/javascript"),
-            "304": answer("The one that the asker has is good."),
-        },
-        (header("If-None-Match", "The tag of the file that the asker has."), _GZIP),
-    ),
+    ("get", "/client-file"): _CLIENT_FILE,
     ("get", "/metrics"): (
         {
             "200": answer("The exposition.", TEXT, "application/openmetrics-text"),
@@ -361,7 +362,8 @@ def described(
     checks the pushes of JMMC pages, by the path where they come.
     """
     paths = document["paths"]
-    for (method, path), (answers, headers) in _ROUTES.items():
+    clients = {("get", path): _CLIENT_FILE for path in paths if path.endswith("/getClient")}
+    for (method, path), (answers, headers) in {**_ROUTES, **clients}.items():
         if path in paths:
             paths[path][method] |= {"responses": answers, "parameters": [*headers]}
     paths[PUSH_PATH] = _push(rules)

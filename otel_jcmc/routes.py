@@ -66,12 +66,13 @@ def health_routes(store: Store) -> APIRouter:
     return router
 
 
-def client_routes(client: ClientFile, cors: Cors) -> APIRouter:
-    """Return the routes of the browser's file, to be loaded by pages of other origins."""
+def client_routes(path: str, make: Callable[[], ClientFile], cors: Cors) -> APIRouter:
+    """Return the routes of a browser's file at *path*, to be loaded by pages of other origins."""
     router = APIRouter()
 
-    @router.get("/client-file")
+    @router.get(path)
     async def client_file(request: Request) -> Response:
+        client = make()
         headers = _cors_headers(cors, request) | {"etag": client.etag, "cache-control": _CACHE}
         headers["vary"] = ", ".join(["accept-encoding", *filter(None, [headers.get("vary")])])
         known = request.headers.get("if-none-match", "")
@@ -85,7 +86,7 @@ def client_routes(client: ClientFile, cors: Cors) -> APIRouter:
         headers["content-encoding"] = "gzip"
         return Response(client.gzipped, headers=headers, media_type=_JAVASCRIPT)
 
-    @router.options("/client-file", include_in_schema=False)
+    @router.options(path, include_in_schema=False)
     async def preflight(request: Request) -> Response:
         response = Response(status_code=204)
         response.raw_headers += cors.preflight(request.headers.raw, b"GET")

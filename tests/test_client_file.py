@@ -12,7 +12,7 @@ import pytest
 from harness import Service
 
 from otel_jcmc import __version__, client_file
-from otel_jcmc.client_file import make_client_file, source
+from otel_jcmc.client_file import JMMC_FILE_NAME, make_client_file, source
 
 pytestmark = pytest.mark.xdist_group("client-file")
 
@@ -119,7 +119,7 @@ def test_a_url_reaches_a_script_element_without_signs_of_html(tuned: Service) ->
 def test_a_file_without_a_place_for_settings_is_not_served(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_file, "source", lambda: "const settings = {};")
+    monkeypatch.setattr(client_file, "source", lambda _name: "const settings = {};")
     with pytest.raises(ValueError, match=r"has no line `const SETTINGS = \{\};`"):
         make_client_file({})
 
@@ -201,3 +201,57 @@ def test_a_preflight_for_the_file_is_answered(shared_service: Service) -> None:
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["access-control-allow-methods"] == "GET"
     assert answer.headers["access-control-allow-headers"] == "if-none-match"
+
+
+# The one for pages of the Jitsi Meet Metrics Collector
+
+
+def test_pages_of_the_other_collector_get_a_client_of_their_own(shared_service: Service) -> None:
+    answer = shared_service.get("/jmmc/getClient", headers={"origin": "https://meet.example.org"})
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert "otelJmmc" in answer.body
+    assert settings_in(answer.body) == {"version": __version__}
+    etag = answer.headers["etag"]
+    assert etag != shared_service.get("/client-file").headers["etag"]
+    known = shared_service.get("/jmmc/getClient", headers={"if-none-match": etag})
+    assert (known.status, known.body) == (304, "")
+
+
+def test_nothing_but_comments_and_blanks_is_taken_out_of_it(shared_service: Service) -> None:
+    served = shared_service.get("/jmmc/getClient").body
+    text = re.sub(r"^\s*(//|/?\*).*| // .*", "", source(JMMC_FILE_NAME), flags=re.MULTILINE)
+    text = re.sub(r"/\*\* .*? \*/", "", text)
+    assert "".join(re.sub(r"const SETTINGS = \{.*?\};", "", served).split()) == "".join(
+        text.replace("const SETTINGS = {};", "").split()
+    )
+
+
+def test_it_is_small(shared_service: Service) -> None:
+    asked = urllib.request.Request(
+        f"{shared_service.url}/jmmc/getClient", headers={"accept-encoding": "gzip"}
+    )
+    with urllib.request.urlopen(asked) as packed:
+        assert packed.headers["content-encoding"] == "gzip"
+        assert len(packed.read()) <= 3400
+
+
+def test_it_knows_what_is_set_for_it(short_path: Path) -> None:
+    url = "https://calls.example.org/jmmc/push"
+    with Service(
+        short_path,
+        JCMC_JMMC_PATH="/a/b",
+        JCMC_JMMC_PUSH_URL=url,
+        JCMC_COLLECT_ADDRESSES="true",
+        PUSH_URL="https://not.example.org/this",
+        JCMC_CLIENT_SEND_JWT="true",
+    ) as service:
+        assert settings_in(service.get("/a/b/getClient").body) == {
+            "version": __version__,
+            "pushUrl": url,
+            "collectAddresses": True,
+            "sendJwt": True,
+        }
+        assert service.get("/jmmc/getClient").status == 404

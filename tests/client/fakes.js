@@ -179,3 +179,10 @@ function makeConnection(lists, isP2P = false) {
     const getStats = async () => makeReport(revive(queue.length > 1 ? queue.shift() : queue[0]));
     return { isP2P, peerconnection: { getStats } };
 }
+
+/** What client/jmmc.js sent, as plain data. */
+const sentJmmc = (world) =>
+    world.calls.map(({ at, url, options, aborted }) => {
+        const { uid, ...body } = JSON.parse(options.body);
+        return { at, url, uid, body, aborted: aborted === true, options: { ...options, body: undefined, signal: undefined } };
+    });

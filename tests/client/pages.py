@@ -21,10 +21,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from otel_jcmc.client_file import make_client_file
+from otel_jcmc.client_file import FILE_NAME, JMMC_FILE_NAME, make_client_file
 
 HERE = Path(__file__).parent
 CLIENT_FILE = HERE.parents[1] / "client" / "otel_jcmc.js"
+CLIENTS = {"/client-file": FILE_NAME, "/jmmc/getClient": JMMC_FILE_NAME}
 PAGE = '<!doctype html><title>call</title><script src="/fakes.js"></script>'
 CHROMIUM_FLAGS = [
     "--disable-gpu",
@@ -83,10 +84,12 @@ class Origin:
     preflight_status: int = 403
     token: str = "t.o.k"
 
-    def client_file(self, settings: dict[str, Any] | None = None) -> str:
-        """Return the URL of the client file with *settings*, or as it is in the repository."""
+    def client_file(
+        self, settings: dict[str, Any] | None = None, path: str = "/client-file"
+    ) -> str:
+        """Return the URL of a client file with *settings*, or as it is in the repository."""
         query = f"?settings={quote(json.dumps(settings))}" if settings is not None else ""
-        return f"{self.url}/client-file{query}"
+        return f"{self.url}{path}{query}"
 
     def wait_for(self, count: int, page: Page, seconds: float = 10) -> list[Request]:
         """Return all requests but GETs, as soon as there are *count*; *page* goes on meanwhile."""
@@ -97,9 +100,9 @@ class Origin:
         return self.requests
 
 
-def _client_text(settings: str | None) -> str:
-    """Return the file as the service serves it, without its comments."""
-    return make_client_file(json.loads(settings or "{}")).body.decode()
+def _client_text(settings: str | None, name: str) -> str:
+    """Return a file as the service serves it, without its comments."""
+    return make_client_file(json.loads(settings or "{}"), name).body.decode()
 
 
 class _Server(ThreadingHTTPServer):
@@ -117,9 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(200, "text/html", PAGE)
         elif parts.path == "/fakes.js":
             self.answer(200, "text/javascript", (HERE / "fakes.js").read_text(encoding="utf-8"))
-        elif parts.path == "/client-file":
+        elif name := CLIENTS.get(parts.path):
             settings = parse_qs(parts.query).get("settings", [None])[0]
-            self.answer(200, "text/javascript", _client_text(settings))
+            self.answer(200, "text/javascript", _client_text(settings, name))
         else:
             self.answer(404, "text/plain", "")
 
@@ -184,9 +187,11 @@ class Tab:
         """Load the page anew."""
         self.page.goto(f"{self.origin.url}/page")
 
-    def load_client(self, settings: dict[str, Any] | None = None) -> None:
-        """Load the client file into the page."""
-        self.page.add_script_tag(url=self.origin.client_file(settings))
+    def load_client(
+        self, settings: dict[str, Any] | None = None, path: str = "/client-file"
+    ) -> None:
+        """Load a client file into the page."""
+        self.page.add_script_tag(url=self.origin.client_file(settings, path))
 
     def take_complaints(self) -> list[str]:
         """Return what the page complained of since the last time, late rejections included."""

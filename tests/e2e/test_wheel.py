@@ -20,6 +20,8 @@ from harness import Service, push_body
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
+CLIENTS = ("jmmc.js", "otel_jcmc.js")
+
 
 def run(*command: str | Path) -> str:
     """Run *command*, without a network for pip, and return what it says."""
@@ -69,8 +71,8 @@ def test_the_wheel_carries_what_the_package_reads_at_run_time(wheel: Path) -> No
         (about,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
         entry_points = configparser.ConfigParser()
         entry_points.read_file(io.TextIOWrapper(files.open(about), "utf-8"))
-        client = files.read("otel_jcmc/client/otel_jcmc.js")
-    assert client == (ROOT / "client" / "otel_jcmc.js").read_bytes()
+        clients = {name: files.read(f"otel_jcmc/client/{name}") for name in CLIENTS}
+    assert clients == {name: (ROOT / "client" / name).read_bytes() for name in CLIENTS}
     assert {
         "otel_jcmc/participants.lua",
         "otel_jcmc/stays.lua",
