@@ -258,9 +258,7 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
         where = settings.otlp_endpoint or "this machine's Collector"
         lines.append(f"  OTLP        {settings.otlp_protocol} to {where}")
     if settings.traces_exporter == "otlp":
-        where = (
-            settings.otlp_traces_endpoint or settings.otlp_endpoint or "this machine's Collector"
-        )
+        where = settings.spans_endpoint or "this machine's Collector"
         lines.append(f"  traces      {settings.spans_protocol} to {where}")
     lines.append(f"  store       {store}")
     lines += [f"  note        {line}" for line in advice(settings)]
@@ -287,6 +285,9 @@ def check(settings: "Settings") -> int:
             value = ",".join(sorted(str(part) for part in value)) or "none"
         is_set = field in settings.model_fields_set
         print(f"{name_of(field)}={'' if value is None else value}{'' if is_set else '  (default)'}")
+    if settings.traces_exporter == "otlp":
+        where = settings.spans_endpoint or "this machine's Collector"
+        print(f"# traces: {settings.spans_protocol} to {where}")
     for line in describe(settings.privacy_policy):
         print(f"# privacy: {line}")
     for line in advice(settings):
@@ -351,8 +352,8 @@ def export(settings: "Settings") -> int:
         from otel_jcmc.service import keeping_of
         from otel_jcmc.traces import Traces
 
-        timeout_ms = settings.otlp_traces_timeout_ms or settings.otlp_timeout_ms
-        sender = SpanSender(settings.spans_protocol, timeout_ms / 1000, resource)
+        seconds = settings.spans_timeout_ms / 1000
+        sender = SpanSender(settings.spans_protocol, seconds, resource)
         traces = Traces(
             redis_url,
             settings.key_prefix,

@@ -15,6 +15,7 @@ from otel_jcmc.history import MEMBER, Asked, History, batched, participant_of
 from otel_jcmc.link import Command
 from otel_jcmc.participants import PARTITION_OF, PARTITIONS
 from otel_jcmc.scripts import Keeping, script
+from otel_jcmc.span_ids import session_span_id
 
 _SCRIPT: Final = script("erase")
 _AT_ONCE: Final = 100
@@ -116,9 +117,6 @@ class Erasure:
         gone = [each for each in gone if each.instance]
         if not gone:
             return
-        # It brings OTLP along, which this process has no other need of.
-        from otel_jcmc.spans import session_span_id
-
         ids = [session_span_id(sid, int(of), session, int(leg)) for sid, session, of, leg in gone]
         key = f"{self._history.base(PARTITION_OF[member[0]])}outbox"
         start = 0

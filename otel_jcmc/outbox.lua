@@ -31,6 +31,7 @@ local function move_session()
   local room = room_of(name, instance)
   local room_key = base .. 'room:' .. room
   if redis.call('ZREM', open_key, name) == 0 then return 0 end
+  redis.call('UNLINK', base .. 'who:' .. name)
   -- Erased while the span was made: then there is none.
   local is_known = redis.call('EXISTS', base .. 'session:' .. name)
   if is_known == 1 then

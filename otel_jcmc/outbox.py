@@ -5,7 +5,8 @@ sweep.py puts them there, one list for each partition; traces.py reads the oldes
 removes them by their value: whoever sends, and how often, nothing goes that is not sent.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.faults import StoreUnavailable
@@ -13,7 +14,11 @@ from otel_jcmc.link import Command, Link
 from otel_jcmc.participants import PARTITIONS
 from otel_jcmc.sweep import WAITS_MS
 
+log = logging.getLogger(__name__)
+
 OUTBOX_SECONDS: Final = 2.0
+# Below this share of what may wait there is room again.
+ROOM_SHARE: Final = 0.9
 
 
 class Waiting(NamedTuple):
@@ -29,6 +34,7 @@ class Outbox:
 
     Attributes:
         dropped: spans that had to go for newer ones, so far.
+        is_full: whether some had to of late.
     """
 
     def __init__(self, link: Link, key_prefix: str, most: int) -> None:
@@ -36,7 +42,9 @@ class Outbox:
         self._link = link
         self._keys = [f"{key_prefix}:{{{partition:02d}}}:outbox" for partition in range(PARTITIONS)]
         self._most = most
+        self._turn = 0
         self.dropped = 0
+        self.is_full = False
 
     async def bound(self) -> int:
         """
@@ -56,26 +64,43 @@ class Outbox:
             await self._run([("LTRIM", self._keys[longest], gone, -1)])
             counts[longest] -= gone
             self.dropped += gone
+            self._note_full(is_full=True)
+        if sum(counts) < ROOM_SHARE * self._most:
+            self._note_full(is_full=False)
         return sum(counts)
 
-    async def read(self, most: int, most_bytes: int, skip: int = 0) -> list[Waiting]:
+    def _note_full(self, *, is_full: bool) -> None:
+        """Say so when spans begin to be dropped, and when there is room again."""
+        if is_full and not self.is_full:
+            log.warning("traces: JCMC_TRACES_WAITING spans wait: the oldest are dropped")
+        elif self.is_full and not is_full:
+            log.info("traces: there is room for spans again")
+        self.is_full = is_full
+
+    async def read(
+        self, most: int, most_bytes: int, without: Collection[Waiting] = ()
+    ) -> list[Waiting]:
         """
-        Return the oldest that wait, *skip* of each list left out: at least one if there is any.
+        Return the oldest that wait, but for *without*: at least one if there is any.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        lists: list[list[bytes]] = await self._run(
-            [("LRANGE", key, skip, skip + most - 1) for key in self._keys]
-        )
         found: list[Waiting] = []
         size = 0
-        for partition, spans in enumerate(lists):
-            for span in spans:
-                if found and (len(found) >= most or size + len(span) > most_bytes):
+        # Each list is the first in its turn: none has to wait for the end of another.
+        self._turn += 1
+        for index in range(PARTITIONS):
+            partition = (self._turn + index) % PARTITIONS
+            last = most - len(found) + len(without) - 1
+            (spans,) = await self._run([("LRANGE", self._keys[partition], 0, last)])
+            for waiting in (Waiting(partition, span) for span in spans):
+                if waiting in without:
+                    continue
+                size += len(waiting.span)
+                if found and (len(found) >= most or size > most_bytes):
                     return found
-                found.append(Waiting(partition, span))
-                size += len(span)
+                found.append(waiting)
         return found
 
     async def remove(self, spans: Sequence[Waiting]) -> None:

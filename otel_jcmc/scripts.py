@@ -16,8 +16,8 @@ from redis.exceptions import NoScriptError
 
 from otel_jcmc.link import TIMEOUT_SECONDS, Command, Link
 
-# What of a session is still on its way when it has left: to be waited for before it is a span.
-SETTLE_MS: Final = 5_000
+# For what recorders have written of a session to be in Redis.
+SETTLE_MS: Final = 3_000
 
 
 class Script(NamedTuple):
@@ -45,17 +45,20 @@ class Keeping(NamedTuple):
         spans: whether they become spans.
         grace_ms: for this long after an expiry who comes back goes on with the same session.
         keep_ms: for this long a session is kept in Redis.
+        settle_ms: for this long after a session's last push there may be some of it that recorders
+            have not written yet: a span waits for it.
     """
 
     sessions: bool = False
     spans: bool = False
     grace_ms: int = 60_000
     keep_ms: int = 86_400_000
+    settle_ms: int = SETTLE_MS
 
     def to_args(self) -> tuple[int, int, int, int]:
         """Return the first arguments of each script."""
         mode = (2 if self.spans else 1) if self.sessions else 0
-        return mode, self.grace_ms, self.keep_ms, SETTLE_MS
+        return mode, self.grace_ms, self.keep_ms, self.settle_ms
 
 
 NOTHING_KEPT: Final = Keeping()

@@ -29,7 +29,7 @@ from otel_jcmc.otlp import WatchedExporter, make_exporter
 from otel_jcmc.provider import GaugeProvider
 from otel_jcmc.recorder import Recorder
 from otel_jcmc.scrape import Scraper
-from otel_jcmc.scripts import Keeping
+from otel_jcmc.scripts import SETTLE_MS, Keeping
 from otel_jcmc.session_logs import SessionLogs
 from otel_jcmc.settings import Settings, names_of
 from otel_jcmc.store import Store
@@ -152,6 +152,7 @@ class Service:
             "REDIS_URL": self.redis_url,
             "JCMC_INSTANCE_ID": self._instance_id,
             "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": settings.spans_protocol,
+            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": str(settings.spans_timeout_ms),
             # It reads what is stored, and needs no key.
             "JCMC_PRIVACY": "none",
             "JCMC_PRIVACY_KEY": "",
@@ -181,12 +182,14 @@ class Service:
 
 def keeping_of(settings: Settings) -> Keeping:
     """Return what is kept of sessions."""
-    return Keeping(
-        settings.keeps_sessions,
-        settings.traces_exporter == "otlp",
-        settings.session_grace_seconds * 1000,
-        (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3_600_000,
-    )
+    sends_spans = settings.traces_exporter == "otlp"
+    grace_ms = settings.session_grace_seconds * 1000
+    keep_ms = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3_600_000
+    # A leave is written at once by who heard it; other processes may have a part of the interval.
+    settle_ms = settings.history_interval_seconds * 1000 + SETTLE_MS
+    if sends_spans:
+        keep_ms = max(keep_ms, 2 * (grace_ms + settle_ms))
+    return Keeping(settings.keeps_sessions, sends_spans, grace_ms, keep_ms, settle_ms)
 
 
 def _recorder(settings: Settings, redis_url: str) -> Recorder | None:

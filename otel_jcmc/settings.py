@@ -631,12 +631,32 @@ class Settings(SessionSettings):
 
         What the environment says of metrics alone does not count.
         """
-        if (
-            self.otlp_traces_protocol is None
-            and "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL" in os.environ
-        ):
+        if self.otlp_traces_protocol:
+            return self.otlp_traces_protocol
+        if "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL" in os.environ:
             return os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
-        return self.otlp_traces_protocol or self.otlp_protocol
+        return self.otlp_protocol
+
+    @property
+    def spans_endpoint(self) -> str:
+        """Where spans go, as far as anybody said so; see `spans_protocol`."""
+        if self.otlp_traces_endpoint:
+            return self.otlp_traces_endpoint
+        general = self.otlp_endpoint
+        if "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in os.environ:
+            general = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        if not general or self.spans_protocol == "grpc":
+            return general or ""
+        return f"{general.rstrip('/')}/v1/traces"
+
+    @property
+    def spans_timeout_ms(self) -> int:
+        """How long a request with spans may take; see `spans_protocol`."""
+        if self.otlp_traces_timeout_ms:
+            return self.otlp_traces_timeout_ms
+        if "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT" in os.environ:
+            return int(os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT") or 10_000)
+        return self.otlp_timeout_ms
 
     def to_environ(self) -> dict[str, str]:
         """Return the environment that gives these settings, secrets included, to a child."""

@@ -77,7 +77,7 @@ class SessionSettings(BaseSettings):
     )
     history_interval_seconds: int = Field(
         30,
-        ge=5,
+        ge=1,
         le=3600,
         validation_alias=named("JCMC_HISTORY_INTERVAL"),
         description="Seconds of which history has one sample: the last push, and the worst and best"
@@ -108,7 +108,7 @@ class SessionSettings(BaseSettings):
         "none",
         validation_alias=named("OTEL_TRACES_EXPORTER"),
         description="`otlp`: each session that ends is sent as a span, and a conference is a trace"
-        " (docs/traces.md).",
+        " (docs/traces.md). `none`: they are not.",
     )
     session_grace_seconds: int = Field(
         60,
@@ -129,25 +129,31 @@ class SessionSettings(BaseSettings):
         ge=0,
         le=100,
         validation_alias=named("JCMC_BAD_QUALITY"),
-        description="A connection quality below this is bad.",
+        description="A connection quality below this is bad. Jitsi's page calls it good from 30 on"
+        " (jitsi-meet, INDICATOR_DISPLAY_THRESHOLD).",
     )
     bad_packet_loss: float = Field(
-        5,
+        8,
         ge=0,
         le=100,
         validation_alias=named("JCMC_BAD_PACKET_LOSS"),
-        description="A packet loss above this, in percent, is bad.",
+        description="A packet loss above this, in percent, is bad. Beyond 8 % lib-jitsi-meet makes"
+        " a quality below 30 of it (ConnectionQuality.js); Microsoft's Call Quality Dashboard calls"
+        " an audio stream poor from 10 % on.",
     )
     bad_round_trip_ms: float = Field(
-        400,
+        500,
         ge=0,
         validation_alias=named("JCMC_BAD_ROUND_TRIP"),
-        description="A round trip above this, in ms, is bad.",
+        description="A round trip above this, in ms, is bad. Beyond 500 ms Microsoft's Call Quality"
+        " Dashboard calls an audio stream poor; the way to the other one then takes about the"
+        " 400 ms that should not be exceeded (ITU-T G.114).",
     )
     otlp_traces_protocol: Literal["grpc", "http/protobuf"] | None = Field(
         None,
         validation_alias=named("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"),
-        description="OTLP transport of spans: `grpc` or `http/protobuf`. Unset: that of metrics.",
+        description="OTLP transport of spans: `grpc` or `http/protobuf`. Unset:"
+        " OTEL_EXPORTER_OTLP_PROTOCOL, as for metrics.",
     )
     otlp_traces_endpoint: str | None = Field(
         None,
@@ -158,8 +164,8 @@ class SessionSettings(BaseSettings):
         None,
         ge=1,
         validation_alias=named("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"),
-        description="Milliseconds that one request with spans may take, its retries included."
-        " Unset: that of metrics.",
+        description="Milliseconds that one request with spans may take. Unset:"
+        " OTEL_EXPORTER_OTLP_TIMEOUT, as for metrics.",
     )
 
     @field_validator("jmmc_path")

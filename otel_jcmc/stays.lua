@@ -5,7 +5,7 @@
 -- ARGV[1] 0: nothing is kept of sessions, 1: they are, 2: they also become spans
 -- ARGV[2] grace: ms after an expiry in which who comes back goes on with the same stay
 -- ARGV[3] keep: ms for which a session is kept in Redis
--- ARGV[4] settle: ms after a leave for what of the session is still on its way from other processes
+-- ARGV[4] settle: ms after a session's last push in which some of its log may still come
 --
 -- A sid names one leg of a session: member (32 hex), start in ms (11 hex), 5 hex of the client's session id.
 -- Keys, all below "jcmc:{03}:" of the partition:
@@ -19,6 +19,7 @@
 --   bytes                    of all samples and abouts
 --   erased                   member -> until when entries may have what was before its erasure (ms); for an hour
 -- and for spans:
+--   who:<sid>                its attributes at first, until about has them
 --   open                     sid -> when to look at it (ms): the sessions that are no spans yet
 --   rooms                    conference -> its present instance (ms)
 --   room:<conference>:<instance>       hash: sessions (how many there were), here (how many there are), most (at once),
@@ -152,7 +153,7 @@ local function forget(sid)
   local key = base .. 'session:' .. sid
   local session, instance = unpack(redis.call('HMGET', key, 'session', 'instance'))
   drop_samples(sid)
-  redis.call('UNLINK', key)
+  redis.call('UNLINK', key, base .. 'who:' .. sid)
   if session then
     local pointer = base .. 'stay:' .. member_of(sid) .. ':' .. session
     if redis.call('GET', pointer) == sid then redis.call('UNLINK', pointer) end

@@ -18,6 +18,7 @@ end
 local function put_off(sid, member, session, room)
   redis.call('ZADD', open_key, (expiry_of(member) or now) + wait, sid)
   note_there(room, now)
+  if redis.call('EXISTS', base .. 'about:' .. sid) == 1 then redis.call('UNLINK', base .. 'who:' .. sid) end
   for _, key in ipairs({'session:' .. sid, 'stay:' .. member .. ':' .. session, 'room:' .. room, 'attendees:' .. room}) do
     redis.call('PEXPIRE', base .. key, keep)
   end

@@ -50,7 +50,7 @@ class Sweep:
         self._link = link
         self._prefix = key_prefix
         self._keeping = keeping.to_args()
-        self._trouble = ""
+        self._is_said = False
         self.lost = 0
 
     async def run(self) -> tuple[int, bool]:
@@ -78,19 +78,43 @@ class Sweep:
 
     async def move_session(self, partition: int, sid: str, of_redis: Mapping[str, str]) -> int:
         """Move a claimed session into the outbox; 0 if somebody else has."""
-        leg = Leg.of(sid, of_redis)
+        try:
+            leg = Leg.of(sid, of_redis)
+        except (KeyError, ValueError) as error:
+            return await self._let_go(partition, "open", sid, error)
         samples = await self._samples(partition, sid)
-        (about,) = await self._run([("GET", f"{self._base(partition)}about:{sid}")])
-        folded = fold_session(leg, samples, _attributes(about))
+        base = self._base(partition)
+        about, who = await self._run([("GET", f"{base}about:{sid}"), ("GET", f"{base}who:{sid}")])
+        try:
+            folded = fold_session(leg, samples, _attributes(about or who))
+        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+            self._say(error)
+            folded = fold_session(leg, (), {})
         kept = [part for pair in folded.kept.items() for part in pair]
         move = (WAITS_MS, folded.span, sid, leg.instance, *kept)
         return int(await self._call(_OUTBOX, partition, *move))
 
     async def move_room(self, partition: int, room: str, of_redis: Mapping[str, str]) -> int:
         """Move a conference that is over into the outbox; 0 if it is not, or somebody else has."""
-        span = fold_conference(room, of_redis)
+        try:
+            span = fold_conference(room, of_redis)
+        except ValueError as error:
+            return await self._let_go(partition, "emptied", room, error)
         move = (WAITS_MS, span, room, of_redis["emptied"])
         return int(await self._call(_OUTBOX, partition, *move))
+
+    async def _let_go(self, partition: int, key: str, name: str, error: Exception) -> int:
+        """Forget what nobody can make a span of; return that none was."""
+        self._say(error)
+        self.lost += 1
+        await self._run([("ZREM", self._base(partition) + key, name)])
+        return 0
+
+    def _say(self, error: Exception) -> None:
+        """Say that something in Redis is not as it is written; once."""
+        if not self._is_said:
+            log.warning("traces: something in Redis can't be read", exc_info=error)
+        self._is_said = True
 
     async def _samples(self, partition: int, sid: str) -> list[Sample]:
         """Return the log of a session."""

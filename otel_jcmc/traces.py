@@ -64,12 +64,13 @@ class Delivery:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        batch = await self._outbox.read(self._most, MAX_BYTES, len(self._suspects))
-        batch = [each for each in batch if each not in self._suspects]
+        batch = await self._outbox.read(self._most, MAX_BYTES, self._suspects)
         if not batch:
-            # Those that were refused are tried again if there is nothing else to try.
+            if not self._suspects:
+                return SWEEP_EVERY_SECONDS
+            # Those that were refused are tried again, since there is nothing else to try.
             self._suspects.clear()
-            return SWEEP_EVERY_SECONDS
+            return self._next_backoff()
         sent = await asyncio.to_thread(self._send, [each.span for each in batch])
         if sent.answer is Answer.TAKEN:
             return await self._note_taken(batch, sent)
@@ -104,6 +105,7 @@ class Delivery:
         self._suspects += batch
         if len(self._suspects) < MOST_SUSPECTS:
             return 0.0
+        # It is the receiver, not what it was sent.
         self._suspects.clear()
         self._most = 1
         return self._put_off(sent)
@@ -117,7 +119,11 @@ class Delivery:
     def _put_off(self, sent: Sent) -> float:
         """Return how long to leave the receiver alone: longer each time, and never all at once."""
         self._say(f"does not take spans: {sent.why}")
-        seconds = max(sent.after_seconds, self._backoff * random.uniform(0.5, 1.0))  # noqa: S311
+        return max(sent.after_seconds, self._next_backoff())
+
+    def _next_backoff(self) -> float:
+        """Return a pause that is longer each time, until something is taken."""
+        seconds = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         self._backoff = min(2 * self._backoff, MAX_BACKOFF_SECONDS)
         return seconds
 
@@ -157,7 +163,7 @@ class Traces:
         self._tell = tell
         self._told: Report = {}
         self._dropped = 0
-        self._was_full = False
+        self._trouble = ""
 
     async def run(self) -> None:
         """Sweep and send; never returns."""
@@ -188,9 +194,12 @@ class Traces:
         while True:
             more = False
             if self._lease.is_ours:
-                with suppress(StoreUnavailable):
+                try:
                     _, more = await self._sweep.run()
                     self._note_waiting(await self._outbox.bound())
+                    self._note_redis("")
+                except StoreUnavailable as error:
+                    self._note_redis(str(error.__cause__ or "") or "time-out")
             await asyncio.sleep(0 if more else SWEEP_EVERY_SECONDS)
 
     async def _sending(self) -> None:
@@ -210,16 +219,20 @@ class Traces:
                     await self._outbox.tend()
             await asyncio.sleep(TEND_EVERY_SECONDS)
 
+    def _note_redis(self, trouble: str) -> None:
+        """Say so when Redis ceases to do what it is asked, and when it does it again."""
+        # What follows is a line of the script.
+        trouble = trouble.partition(" script:")[0]
+        if trouble and not self._trouble:
+            log.warning("traces: Redis does not answer, or refuses: %s", trouble)
+        elif self._trouble and not trouble:
+            log.info("traces: Redis answers")
+        self._trouble = trouble
+
     def _note_waiting(self, waiting: int) -> None:
         """Tell the parent how many wait and what became of the others."""
         dropped = self._outbox.dropped + self._sweep.lost
         counts = {**self._delivery.counts, "dropped": dropped - self._dropped}
-        if (is_full := counts["dropped"] > 0) != self._was_full:
-            self._was_full = is_full
-            if is_full:
-                log.warning(
-                    "traces: spans are dropped, the oldest: more wait than JCMC_TRACES_WAITING"
-                )
         self._dropped = dropped
         self._delivery.counts = {"sent": 0, "rejected": 0}
         self._report({"spans": counts, "waiting": waiting})

@@ -28,6 +28,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import grpc  # type: ignore[import-untyped]  # it ships no hints
+from google.protobuf.duration_pb2 import Duration  # type: ignore[import-untyped]  # no hints
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # no hints
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # no hints
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsPartialSuccess,
     ExportMetricsServiceRequest,
@@ -181,6 +184,7 @@ class OtlpSink:
         trace_requests: what it took of spans, in order.
         span_tries: requests with spans that came, the refused ones included.
         refuse_spans_with: when it says so of the spans' bytes, refuse as `refuse_with`.
+        refuse_for: seconds to be left alone that a refusal of spans asks for; None: it does not.
         tries: requests that came, the refused ones included.
         refuse: refuse everything from now on.
         refuse_with: HTTP status, gRPC code and words of a refusal.
@@ -199,6 +203,7 @@ class OtlpSink:
         self.trace_requests: list[TraceRequest] = []
         self.span_tries = 0
         self.refuse_spans_with: Callable[[bytes], bool] = lambda _raw: False
+        self.refuse_for: int | None = None
         self.tries = 0
         self.refuse = False
         self.refuse_with = (503, grpc.StatusCode.UNAVAILABLE, "told to refuse")
@@ -359,6 +364,8 @@ def _handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:
                 status = 200 if sink.take_spans("http", raw, headers) else sink.refuse_with[0]
                 answer = sink.answer_spans()
             self.send_response(status)
+            if status != 200 and sink.refuse_for is not None:
+                self.send_header("retry-after", str(sink.refuse_for))
             self.send_header("content-type", "application/x-protobuf")
             self.end_headers()
             self.wfile.write(answer)
@@ -381,6 +388,12 @@ def _grpc_server(sink: OtlpSink) -> grpc.Server:
     def export_spans(raw: bytes, context: grpc.ServicerContext) -> bytes:
         headers = {pair.key: str(pair.value) for pair in context.invocation_metadata()}
         if not sink.take_spans("grpc", raw, headers):
+            if sink.refuse_for is not None:
+                told = Status()
+                told.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=sink.refuse_for)))
+                context.set_trailing_metadata(
+                    (("grpc-status-details-bin", told.SerializeToString()),)
+                )
             context.abort(*sink.refuse_with[1:])
         return sink.answer_spans()
 

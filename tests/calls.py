@@ -1,0 +1,56 @@
+"""
+Calls whose sessions become spans, for tests: what a service needs for it, who pushes, who leaves.
+
+Times are short: who is silent for a second has expired, and a second later nobody comes back.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+import psutil
+from harness import Service, push_body
+from otlp_sink import OtlpSink, SinkSpan
+
+
+def environ(sink: OtlpSink, **more: str) -> dict[str, str]:
+    """Return what makes a service send spans to *sink* by HTTP."""
+    return {
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": sink.http_endpoint,
+        "JCMC_SESSION_GRACE": "1",
+        "METRICS_EXPIRATION": "1",
+        "JCMC_HISTORY_INTERVAL": "1",
+        **more,
+    }
+
+
+def body(participant: str, quality: float = 97.5, **changes: Any) -> dict[str, Any]:
+    """Return a push of *participant* that lives for a second."""
+    changes.setdefault("session", {"id": f"session-of-{participant}", "meeting_id": "meeting-9"})
+    made = push_body(participant, **changes)
+    made["metrics"]["connectionquality"]["value"] = quality
+    return made
+
+
+def leave(participant: str, reason: str = "left", **changes: Any) -> dict[str, Any]:
+    """Return the last push of *participant*."""
+    told = {"id": f"session-of-{participant}", "end": {"reason": reason}}
+    return push_body(participant, session=told, **changes) | {"metrics": {}}
+
+
+def by_participant(sink: OtlpSink) -> dict[str, SinkSpan]:
+    """Return the sessions' spans."""
+    spans = sink.spans("jitsi.session")
+    found = {str(span.attributes["jitsi.participant.id"]): span for span in spans}
+    assert len(found) == len(spans)
+    return found
+
+
+def exporter_of(service: Service) -> psutil.Process | None:
+    """Return the exporter's process of *service*, if it is there."""
+    with suppress(psutil.Error):
+        for each in psutil.Process(service.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if "export" in each.cmdline():
+                    return each
+    return None
