@@ -58,20 +58,26 @@ class Erasure:
         """
         asked = Asked(conferences, clients, limit=_MANY)
         found, _ = await self._history.sessions(asked)
-        members: dict[str, list[str]] = {each.sid[:MEMBER]: [] for each in found}
-        members |= {member: [] for member in await self._live(asked)}
-        # With those that nobody can tell any more whose they are.
-        for sid in await self._history.index(Asked(conferences)):
-            if sid[:MEMBER] in members:
-                members[sid[:MEMBER]].append(sid)
+        members = {each.sid[:MEMBER] for each in found} | {*await self._live(asked)}
         count = 0
-        for member, sids in members.items():
+        for member, sids in (await self._sids(members)).items():
             for some in [*batched(sids, _AT_ONCE)] or [()]:
                 gone = await self._erase(member, some)
                 count += len(gone)
                 await self._erase_jmmc({each.session for each in gone})
                 await self._erase_spans(member, gone)
         return count
+
+    async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
+        """Return all sessions of *members*, those too of which nobody could tell whose they are."""
+        found: dict[str, set[str]] = {member: set() for member in members}
+        for partition in {PARTITION_OF[member[0]] for member in members}:
+            key = f"{self._history.base(partition)}sessions"
+            async for listed in self._history.read_index(key, "-inf"):
+                for sid in map(bytes.decode, listed):
+                    if sid[:MEMBER] in found:
+                        found[sid[:MEMBER]].add(sid)
+        return found
 
     async def _live(self, asked: Asked) -> list[str]:
         """Return the members who are there, of whom history may have nothing."""

@@ -32,10 +32,12 @@ READ_SECONDS: Final = 2.0
 # So many of the index, of what describes them and of one log at a time: some ms of Redis each.
 INDEX_CHUNK: Final = 4000
 ABOUT_CHUNK: Final = 1000
-SESSION_CHUNK: Final = 100
+SESSION_CHUNK: Final = 50
 ENTRY_CHUNK: Final = 5000
 # The index is behind by an interval of the recorder, and by what a push may live for.
 BEHIND_MS: Final = 300_000
+# A session's first entry may be of a push that long before it began: clocks are estimated.
+LATE_MS: Final = 1000
 
 # A session's name: whose it is, since when, and which of the client's it is.
 MEMBER: Final = 32
@@ -131,14 +133,14 @@ class History:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        found: list[Session] = []
         if asked.to_ms is not None and asked.to_ms < (asked.from_ms or 0):
-            return found, None
-        async for session in self._find(asked):
-            if len(found) == asked.limit:
-                return found, found[-1].sid
-            found.append(session)
-        return found, None
+            return [], None
+        floor_ms = await self._floor(asked)
+        found, after = await self._page(asked, floor_ms)
+        if after is None and floor_ms is not None:
+            # Some of those by whom it was found are gone, or were not asked for.
+            return await self._page(asked, None)
+        return found, after
 
     async def session(self, sid: str) -> tuple[Session, list[bytes]]:
         """
@@ -153,27 +155,53 @@ class History:
             raise NoSuchSession
         return found[0], await self._log(sid)
 
-    async def _find(self, asked: Asked) -> AsyncIterator[Session]:
+    async def _floor(self, asked: Asked) -> int | None:
+        """
+        Return a time that nobody who is on the page *asked* for had pushed before; None: unknown.
+
+        As many as fill a page had their last push before it; they and whoever is newer began, and
+        so pushed, after the first of them began.
+        """
+        if asked.clients or asked.conferences or asked.from_ms is not None:
+            return None
+        most = asked.limit + 1
+        before = _started_ms(asked.after) if asked.after else "+inf"
+        listed = await self.run(
+            [
+                ("ZREVRANGEBYSCORE", f"{self.base(each)}sessions", before, "-inf", "LIMIT", 0, most)
+                for each in range(PARTITIONS)
+            ]
+        )
+        began = sorted(_started_ms(sid.decode()) for sids in listed for sid in sids)
+        return began[-most] - LATE_MS if len(began) >= most else None
+
+    async def _page(self, asked: Asked, floor_ms: int | None) -> tuple[list[Session], str | None]:
+        """Return a page of sessions that pushed at *floor_ms* or later."""
+        found: list[Session] = []
+        async for session in self._find(asked, floor_ms):
+            if len(found) == asked.limit:
+                return found, found[-1].sid
+            found.append(session)
+        return found, None
+
+    async def _find(self, asked: Asked, floor_ms: int | None) -> AsyncIterator[Session]:
         """Return all sessions that are *asked* for, newest first."""
         # Few are wanted: read few, unless it has to be read whose each is.
         size = ABOUT_CHUNK if asked.clients else min(SESSION_CHUNK, asked.limit + 1)
-        for listed in batched(await self.index(asked), size):
+        for listed in batched(await self._index(asked, floor_ms), size):
             sids = await self._of_clients(listed, asked.clients) if asked.clients else listed
             for some in batched(sids, SESSION_CHUNK):
                 for session in await self._describe(some):
                     if _is_asked(session, asked):
                         yield session
 
-    async def index(self, asked: Asked) -> Iterable[str]:
-        """
-        Return the sids that may be *asked* for, newest first, by what they say themselves.
-
-        Raises:
-            StoreUnavailable: Redis did not answer in time.
-        """
+    async def _index(self, asked: Asked, floor_ms: int | None) -> Iterable[str]:
+        """Return the sids that may be *asked* for, newest first, by what they say themselves."""
         digests = tuple(conference_digest(name).encode() for name in asked.conferences)
         partitions = {PARTITION_OF[chr(digest[0])] for digest in digests} or range(PARTITIONS)
-        first = "-inf" if asked.from_ms is None else str(asked.from_ms - self._behind_ms)
+        if asked.from_ms is not None:
+            floor_ms = asked.from_ms - self._behind_ms
+        first = "-inf" if floor_ms is None else str(floor_ms)
         latest = b"g" if asked.to_ms is None else b"%011x" % max(0, asked.to_ms + 1)
         before = min(latest, _rotated(asked.after.encode())) if asked.after else latest
         found: list[list[bytes]] = []
@@ -296,6 +324,11 @@ def _rotated(sid: bytes) -> bytes:
     return sid[MEMBER:] + sid[:MEMBER]
 
 
+def _started_ms(sid: str) -> int:
+    """Return when the session *sid* began."""
+    return int(sid[MEMBER : MEMBER + _STARTED], 16)
+
+
 def _told_once(rotated: Iterable[bytes]) -> Iterable[str]:
     """Return each of the sorted sids once, and as it is written."""
     before = b""
@@ -316,7 +349,7 @@ def _session(
     """Return the session *sid* as its keys and its participant's tell it."""
     told = {name.decode(): text.decode() for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
-    started_ms = int(sid[MEMBER : MEMBER + _STARTED], 16)
+    started_ms = _started_ms(sid)
     participant = participant_of(value)
     # A later session of the same one may be there by now.
     is_there = participant is not None and participant.session == session and "ended" not in told

@@ -156,6 +156,30 @@ async def test_what_the_index_has_and_nothing_else_is_left_out(
     assert await listed(kind) == [there]
 
 
+async def test_a_page_is_full_when_most_of_the_newest_are_gone(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    sids = [past.session(NOON + n * MINUTE, participant=str(n)) for n in range(60)]
+    for sid in sids[5:]:
+        past.client.delete(f"{past.base(sid)}session:{sid}")
+    assert await listed(kind, limit=3) == sids[4:1:-1]
+
+
+async def test_who_began_long_ago_and_is_still_there_comes_by_when_it_began(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    """However late its last push is, and however many there are that end before."""
+    old = [past.session(NOON + n, f"old-{n}", last_ms=NOON + 10**7) for n in range(3)]
+    new = [past.session(NOON + 1000 + n, f"new-{n}") for n in range(30)]
+    found = []
+    async with reading(kind) as reader:
+        after: str | None = ""
+        while after is not None:
+            page, after = await reader.sessions(Asked(after=after, limit=4))
+            found += [each.sid for each in page]
+    assert found == [*reversed(new), *reversed(old)]
+
+
 # One session
 
 
