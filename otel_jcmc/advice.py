@@ -34,6 +34,18 @@ def advice(settings: Settings) -> list[str]:
             "JCMC_PUSH_AUTH=token stops nobody while JCMC_CORS_ALLOWED_ORIGINS is `*`:"
             " name the origins of the pages"
         )
+    # Asked for where one of its own settings is: it is there for everybody.
+    wants_jmmc = settings.jmmc_path and (
+        settings.jmmc_conf_pattern
+        or settings.jmmc_authorized_regions
+        or settings.jmmc_push_url
+        or settings.cookie_secret
+    )
+    if wants_jmmc and "*" in settings.cors_allowed_origins:
+        lines.append(
+            "JMMC pages of another origin send a cookie, which no browser does while"
+            " JCMC_CORS_ALLOWED_ORIGINS is `*`: name the origins of the pages"
+        )
     jwt_secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
     if settings.push_auth == "jwt" and 0 < len(jwt_secret.encode()) < LEAST_SECRET_BYTES:
         lines.append(

@@ -135,3 +135,46 @@ def test_the_operators_secret_is_not_in_redis(tmp_path: Path, short_path: Path) 
         page.open()
         assert page.push({"cq": 97}).status == 200
         assert server.client().exists("jcmc:cookie-secret") == 0
+
+
+def test_what_privacy_takes_away_is_nowhere_in_redis(tmp_path: Path, short_path: Path) -> None:
+    """Each change is screened before it is merged, and merged once: a hash is not hashed again."""
+    policy = {
+        **dict.fromkeys(("roomname", "client_id", "participant_id", "session.id"), "hash"),
+        "serverregion": "hash",
+        "src_ip": "truncate",
+        "dst_ip": "hash",
+        "client.address": "truncate",
+        "network.peer.port": "drop",
+        "network.local.port": "hash",
+    }
+    with (
+        RedisServer(tmp_path) as server,
+        Service(
+            short_path,
+            REDIS_URL=server.url,
+            JCMC_COLLECT_ADDRESSES="true",
+            JCMC_PRIVACY=",".join(f"{name}={word}" for name, word in policy.items()),
+            JCMC_PRIVACY_KEY="a key of sixteen characters",
+        ) as service,
+    ):
+        page = JmmcPage(service, "standup", "pid-of-ada", **{"x-forwarded-for": "203.0.113.9"})
+        page.open()
+        t = {"sr": "eu-west", "ip": 3325256708, "lip": 167772167, "p": 10007, "lp": 50007}
+        seen = []
+        for m in ({"cq": 97, "t": t}, {"cq": 98}, {"cq": 99, "t": {"sr": "eu-west"}}):
+            assert page.push(m).status == 200
+            (name,) = service.series("jitsi_jcmc_connectionquality")
+            seen.append(name)
+        # One series, whose labels stay: each text is hashed once, and the same each time.
+        assert seen[0] == seen[1] == seen[2]
+        assert len(seen[0].partition('serverregion="')[2].partition('"')[0]) == 16
+        client = server.client()
+        dump = str([(key, client.dump(key)) for key in client.keys("*")]).encode()
+        states = [client.hgetall(key) for key in client.keys("*jmmc:*")]
+        known = str(states).encode()
+        assert b"10.0.0.0" in known
+        assert b"203.0.113.0" in known
+        secrets = [page.uid, "standup", "pid-of-ada", page.cookie[14:38], "eu-west", "10.0.0.7"]
+        for text in [*secrets, "198.51.100.4", "203.0.113.9", "10007", "50007"]:
+            assert text.encode() not in dump + known, text

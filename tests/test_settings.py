@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -987,3 +988,40 @@ def test_the_limits_of_a_push_s_content_are_those_of_the_settings(
     body["metrics"]["transport_rtt"] *= 9
     report = create_app(Settings(**limits)).push_door._parse(json.dumps(body).encode())
     assert [str(fault.reason) for fault in report.dropped] == reasons
+
+
+# Pages of the Jitsi Meet Metrics Collector
+
+
+@pytest.mark.parametrize(
+    "name", ["JCMC_JMMC_CONF_PATTERN", "JCMC_JMMC_AUTHORIZED_REGIONS", "JCMC_JMMC_PUSH_URL"]
+)
+def test_who_wants_them_of_another_origin_is_told_to_name_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "https://x")
+    (line,) = advice(Settings())
+    assert line.startswith("JMMC pages of another origin send a cookie")
+    monkeypatch.setenv("JCMC_CORS_ALLOWED_ORIGINS", "https://meet.example.org")
+    assert advice(Settings()) == []
+    monkeypatch.delenv("JCMC_CORS_ALLOWED_ORIGINS")
+    monkeypatch.setenv("JCMC_JMMC_PATH", "none")
+    assert advice(Settings()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("jmmc", "'jmmc' is no path: /jmmc is one, and `none` for nowhere"),
+        ("/", "'/' is no path: /jmmc is one, and `none` for nowhere"),
+        ("/a/", "'/a/' is no path: /jmmc is one, and `none` for nowhere"),
+        ("/a b", "'/a b' is no path: /jmmc is one, and `none` for nowhere"),
+        ("/metrics", "/metrics/push is where other pages push to"),
+    ],
+)
+def test_where_they_push_to_is_a_path_of_its_own(
+    path: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JCMC_JMMC_PATH", path)
+    with pytest.raises(ValueError, match=re.escape(line)):
+        Settings()
