@@ -23,7 +23,7 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 from fastapi import FastAPI
-from harness import Answer, eventually, push_body
+from harness import Answer, eventually, push_body, request
 from hosting import Host
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -49,10 +49,14 @@ async def ask(
     app: Callable[..., Awaitable[None]], path: str, body: bytes | None = None, root: str = ""
 ) -> Told:
     """Send one request to *app*, a POST if it has a *body*."""
+    waiting: list[dict[str, Any]] = [{"type": "http.request", "body": body or b""}]
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body or b""}
+        if waiting:
+            return waiting.pop()
+        await asyncio.Event().wait()
+        raise AssertionError
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
@@ -72,7 +76,9 @@ async def ask(
         send,
     )
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Told(sent[0]["status"], headers, b"".join(each["body"] for each in sent[1:]).decode())
+    return Told(
+        sent[0]["status"], headers, b"".join(each.get("body", b"") for each in sent[1:]).decode()
+    )
 
 
 @pytest.fixture
@@ -428,6 +434,33 @@ def test_with_the_hosts_lifespan_it_is_up_before_the_first_request(
     asyncio.run(check())
 
 
+@pytest.mark.parametrize("host", ["FastAPI", "none"])
+def test_what_was_not_written_yet_is_written_when_it_ends(
+    redis_server: EmbeddedStore, host: str
+) -> None:
+    """By the host's lifespan, or with the event loop: the interval that history was filling."""
+    settings = otel_jcmc.Settings(redis_url=redis_server.url)
+
+    async def push() -> None:
+        metrics = otel_jcmc.create_app(settings)
+        app = of_host(host, metrics) if host != "none" else hosts(metrics)["FastAPI"]
+        async with app.router.lifespan_context(app):
+            assert (await ask(app, "/jitsi-metrics/metrics/push", PUSH)).body == "OK"
+            assert await samples(app) == []
+
+    async def samples(app: Any) -> list[Any]:
+        listed = json.loads((await ask(app, "/jitsi-metrics/sessions")).body)["sessions"]
+        (session,) = listed
+        told = await ask(app, f"/jitsi-metrics/sessions/{session['id']}")
+        return list(json.loads(told.body)["samples"])
+
+    async def look() -> list[Any]:
+        return await samples(hosts(otel_jcmc.create_app(settings))["FastAPI"])
+
+    asyncio.run(push())
+    assert len(asyncio.run(look())) == 1
+
+
 def test_a_host_comes_up_when_its_guest_does_not(
     short_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -593,6 +626,22 @@ def pushes(host: Host, mount: str) -> float:
         re.MULTILINE,
     )
     return float(found[1]) if found else 0.0
+
+
+def test_pages_of_the_other_collector_find_all_of_it_below_the_mount(host: Host) -> None:
+    """The cookie is for the folder that they push to, and one road leads on from both doors."""
+    url = f"{host.url}/jitsi-metrics/jmmc/push"
+    who = {"uid": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "conf": "standup"}
+    opened = request(url, who | {"m": {"br": "?", "os": "?", "pid": "gil"}})
+    cookie = opened.headers["set-cookie"]
+    assert "path=" not in cookie.lower()
+    told = {"cookie": cookie.partition(";")[0]}
+    assert request(url, who | {"m": {"cq": 61}}, headers=told).json()["m"]["cq"] == 61
+    assert request(url, who | {"m": {"cq": 62}}).status == 400
+    assert "gil" in live_in(host.get("/jitsi-metrics/metrics"))
+    assert "otelJmmc" in host.get("/jitsi-metrics/jmmc/getClient").body
+    described = host.get("/jitsi-metrics/openapi.json").json()["paths"]
+    assert {"/jmmc/push", "/jmmc/getClient"} <= set(described)
 
 
 def test_its_document_says_where_it_is_mounted(host: Host) -> None:
