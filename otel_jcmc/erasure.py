@@ -11,9 +11,10 @@ from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue import CLIENT
-from otel_jcmc.history import MEMBER, Asked, History, batched, participant_of
+from otel_jcmc.history import Asked, History
 from otel_jcmc.link import Command
 from otel_jcmc.participants import PARTITION_OF, PARTITIONS
+from otel_jcmc.past_session import MEMBER, batched, participant_of
 from otel_jcmc.scripts import Keeping, script
 from otel_jcmc.span_ids import session_span_id
 

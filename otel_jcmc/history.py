@@ -9,22 +9,22 @@ session_routes.py.
 """
 
 import heapq
-import re
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue import CLIENT, CONFERENCE
 from otel_jcmc.faults import StoreUnavailable
 from otel_jcmc.link import Command, Link
-from otel_jcmc.participants import (
-    PARTITION_OF,
-    PARTITIONS,
-    Stay,
-    conference_digest,
-    from_value,
-    read_attributes,
-    session_name,
+from otel_jcmc.participants import PARTITION_OF, PARTITIONS, conference_digest
+from otel_jcmc.past_session import (
+    KEYS,
+    MEMBER,
+    Session,
+    batched,
+    began_ms,
+    is_sid,
+    keys_of,
+    session_of,
 )
 from otel_jcmc.scripts import Script, run_scripts
 
@@ -38,13 +38,6 @@ ENTRY_CHUNK: Final = 5000
 BEHIND_MS: Final = 300_000
 # A session's first entry may be of a push that long before it began: clocks are estimated.
 LATE_MS: Final = 1000
-
-# A session's name: whose it is, since when, and which of the client's it is.
-MEMBER: Final = 32
-_STARTED: Final = 11
-is_sid: Final = re.compile(r"[0-9a-f]{48}").fullmatch
-
-_T = TypeVar("_T")
 
 
 class Asked(NamedTuple):
@@ -63,40 +56,6 @@ class Asked(NamedTuple):
     to_ms: int | None = None
     after: str = ""
     limit: int = 50
-
-
-class Session(NamedTuple):
-    """
-    One leg of a session.
-
-    Attributes:
-        attributes: the latest by catalogue id; empty when nobody knows them any more.
-        session: the client's own id; empty: the server names it.
-        last_ms: its last push that is known.
-        ended_ms, reason: None while it goes on. Of one that nobody has marked as ended, and whose
-            participant is gone, they are its last push and `expired`.
-        leg, previous: how often it has begun, and the sid before; empty on the first.
-        samples: how many entries its log has.
-    """
-
-    sid: str
-    attributes: dict[int, Any]
-    session: str
-    started_ms: int
-    last_ms: int
-    ended_ms: int | None
-    reason: str | None
-    leg: int
-    previous: str
-    samples: int
-    ttl_ms: int
-
-    @property
-    def session_id(self) -> str | None:
-        """The client's own id, else the server's name of it; None when nobody knows whose."""
-        if self.session or not self.attributes:
-            return self.session or None
-        return session_name(self.attributes, float(self.started_ms))
 
 
 class NoSuchSession(Exception):
@@ -165,14 +124,14 @@ class History:
         if asked.clients or asked.conferences or asked.from_ms is not None:
             return None
         most = asked.limit + 1
-        before = _started_ms(asked.after) if asked.after else "+inf"
+        before = began_ms(asked.after) if asked.after else "+inf"
         listed = await self.run(
             [
                 ("ZREVRANGEBYSCORE", f"{self.base(each)}sessions", before, "-inf", "LIMIT", 0, most)
                 for each in range(PARTITIONS)
             ]
         )
-        began = sorted(_started_ms(sid.decode()) for sids in listed for sid in sids)
+        began = sorted(began_ms(sid.decode()) for sids in listed for sid in sids)
         return began[-most] - LATE_MS if len(began) >= most else None
 
     async def _page(self, asked: Asked, floor_ms: int | None) -> tuple[list[Session], str | None]:
@@ -255,19 +214,10 @@ class History:
 
     async def _describe(self, sids: Sequence[str]) -> list[Session]:
         """Return what is known of *sids*, without those that are gone."""
-        commands: list[Command] = []
-        for sid in sids:
-            base, member = self.base(PARTITION_OF[sid[0]]), sid[:MEMBER]
-            commands += [
-                ("HGETALL", f"{base}session:{sid}"),
-                ("GET", f"{base}about:{sid}"),
-                ("GET", f"{base}participant:{member}"),
-                ("ZSCORE", f"{base}live", member),
-                ("LLEN", f"{base}samples:{sid}"),
-            ]
-        replies = await self.run(commands)
-        found = zip(sids, batched(replies, 5), strict=True)
-        return [_session(sid, *told) for sid, told in found if told[0]]
+        wanted = [keys_of(sid, self.base(PARTITION_OF[sid[0]])) for sid in sids]
+        replies = await self.run([command for commands in wanted for command in commands])
+        found = zip(sids, batched(replies, KEYS), strict=True)
+        return [session_of(sid, *told) for sid, told in found if told[0]]
 
     async def _log(self, sid: str) -> list[bytes]:
         """Return the entries of the log of *sid*."""
@@ -312,21 +262,9 @@ class History:
         await self._link.close()
 
 
-def batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
-    """Return *each* in pieces of *size*, the last one shorter."""
-    rest = iter(each)
-    while piece := tuple(islice(rest, size)):
-        yield piece
-
-
 def _rotated(sid: bytes) -> bytes:
     """Return *sid* with its start before whose it is: in this order they have begun."""
     return sid[MEMBER:] + sid[:MEMBER]
-
-
-def _started_ms(sid: str) -> int:
-    """Return when the session *sid* began."""
-    return int(sid[MEMBER : MEMBER + _STARTED], 16)
 
 
 def _told_once(rotated: Iterable[bytes]) -> Iterable[str]:
@@ -336,52 +274,6 @@ def _told_once(rotated: Iterable[bytes]) -> Iterable[str]:
         if each != before:
             yield (each[-MEMBER:] + each[:-MEMBER]).decode()
         before = each
-
-
-def _session(
-    sid: str,
-    fields: list[bytes],
-    about: bytes | None,
-    value: bytes | None,
-    expiry: bytes | None,
-    samples: int,
-) -> Session:
-    """Return the session *sid* as its keys and its participant's tell it."""
-    told = {name.decode(): text.decode() for name, text in batched(fields, 2)}
-    session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
-    started_ms = _started_ms(sid)
-    participant = participant_of(value)
-    # A later session of the same one may be there by now.
-    is_there = participant is not None and participant.session == session and "ended" not in told
-    last_ms = max(started_ms, int(told.get("seen", 0)))
-    if is_there and expiry is not None:
-        last_ms = max(last_ms, int(float(expiry)) // 1000 - ttl_ms)
-    ended_ms = None if is_there else int(told.get("ended", last_ms))
-    attributes = read_attributes(about) if about else {}
-    if not attributes and participant is not None:
-        attributes = participant.attributes
-    return Session(
-        sid,
-        attributes,
-        session,
-        started_ms,
-        last_ms,
-        ended_ms,
-        None if is_there else told.get("reason", "expired"),
-        int(told.get("leg", 1)),
-        told.get("previous", ""),
-        samples,
-        ttl_ms,
-    )
-
-
-def participant_of(value: bytes | None) -> Stay | None:
-    """Return the stay of a stored participant, None when there is none or it can't be read."""
-    try:
-        found = from_value(value) if value else None
-    except ValueError:
-        return None
-    return found.stay if found else None
 
 
 def _is_asked(session: Session, asked: Asked) -> bool:

@@ -232,3 +232,11 @@ def read_attributes(stored: bytes) -> dict[int, Any]:
     if not attributes.keys() >= _IDENTITY:
         raise msgspec.ValidationError("who it is is missing")
     return attributes
+
+
+def known_attributes(stored: bytes | None) -> dict[int, Any]:
+    """Return the attributes in *stored*, none if there are none or they are damaged."""
+    try:
+        return read_attributes(stored) if stored else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}

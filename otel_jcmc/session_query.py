@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from otel_jcmc.catalogue import CLIENT, CONFERENCE, METRICS
-from otel_jcmc.history import Asked, is_sid
+from otel_jcmc.history import Asked
+from otel_jcmc.past_session import is_sid
 from otel_jcmc.privacy import Privacy
 
 LIMIT: Final = 50

@@ -28,7 +28,7 @@ from otel_jcmc.catalogue import (
     PARTICIPANT,
     REGION,
 )
-from otel_jcmc.history import Session
+from otel_jcmc.past_session import Session
 from otel_jcmc.privacy import name_of
 from otel_jcmc.samples import Sample
 from otel_jcmc.session_query import View
@@ -117,7 +117,7 @@ class _Log:
             with suppress(ValueError):
                 sample = samples.read(entry)
                 timed.append((sample.at_ms, entry))
-                known.update(i for i, each in enumerate(sample.numbers, 1) if each is not None)
+                known.update(i for i, each in enumerate(sample.numbers, 1) if _is_known(each))
                 last = vitals(sample.numbers)
                 for each, *told in zip(sums, sample.worst, last, sample.best, strict=True):
                     each.add(*told)
@@ -149,7 +149,7 @@ class _Log:
         """Return one sample; *kept* is what was known before, and is brought up to date."""
         told = {id_: sample.numbers[id_ - 1] for id_ in self._ids}
         if self._fill:
-            kept.update((id_, each) for id_, each in told.items() if each is not None)
+            kept.update((id_, each) for id_, each in told.items() if _is_known(each))
             told = {id_: kept.get(id_) for id_ in self._ids}
         row: dict[str, Any] = {
             "time": _time(sample.at_ms),
@@ -213,7 +213,7 @@ def _csv(log: _Log) -> Iterator[bytes]:
             writer.writerow(
                 [
                     row["time"],
-                    *(max(each) if type(each) is list else each for each in numbers),
+                    *map(_worst, numbers),
                     *(row[which][name] for name in VITALS for which in ("worst", "best")),
                     row.get("gap_seconds"),
                     *(
@@ -226,6 +226,18 @@ def _csv(log: _Log) -> Iterator[bytes]:
         page.seek(0)
         page.truncate()
     yield page.getvalue().encode()
+
+
+def _is_known(value: Any) -> bool:
+    """Say whether anything is known of a metric; of a list something may be."""
+    return _worst(value) is not None
+
+
+def _worst(value: Any) -> Any:
+    """Return *value*, of a list the highest that is known: it is a round trip."""
+    if type(value) is list:
+        return max((each for each in value if each is not None), default=None)
+    return value
 
 
 def _named(attributes: dict[int, Any]) -> dict[str, Any]:

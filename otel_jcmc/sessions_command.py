@@ -234,6 +234,8 @@ def _points(samples: list[dict[str, Any]], metric: str, interval_seconds: float)
     before: float | None = None
     for sample in samples:
         value = sample["metrics"][metric]
+        if isinstance(value, list):
+            value = max((each for each in value if each is not None), default=None)
         ends = [sample[each][which] for each in ("worst", "best")] if which else [None, None]
         known = [each for each in ends if each is not None]
         end = datetime.fromisoformat(sample["time"]).timestamp()
@@ -243,7 +245,7 @@ def _points(samples: list[dict[str, Any]], metric: str, interval_seconds: float)
             Point(
                 start,
                 end,
-                max(value, default=None) if isinstance(value, list) else value,
+                value,
                 min(known, default=None),
                 max(known, default=None),
             )

@@ -192,6 +192,20 @@ async def test_who_was_not_marked_as_ended_and_is_gone_has_expired(
     assert (session.ended_ms, session.reason) == (NOON + MINUTE, "expired")
 
 
+@pytest.mark.parametrize("about", [b"", b"\xff", b"\x80", b"\x81\x40\x01"])
+async def test_a_session_of_whom_nothing_can_be_read_is_listed_without(
+    kind: EmbeddedStore, past: Past, about: bytes
+) -> None:
+    there, damaged = past.session(NOON + 1, "retro"), past.session(NOON)
+    past.client.set(f"{past.base(damaged)}about:{damaged}", about)
+    past.client.set(f"{past.base(damaged)}participant:{damaged[:32]}", b"\x97\x03")
+    assert await listed(kind) == [there, damaged]
+    assert await listed(kind, conferences=["standup"]) == [damaged]
+    async with reading(kind) as reader:
+        session, _ = await reader.session(damaged)
+    assert (session.attributes, session.session_id) == ({}, None)
+
+
 async def test_a_log_is_read_whole(kind: EmbeddedStore, past: Past) -> None:
     log = tuple(Sample(NOON + n * 1000, numbers(f1=n % 100)) for n in range(11_000))
     sid = past.session(NOON, log=log)

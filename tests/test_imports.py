@@ -80,6 +80,7 @@ ORDER = [
     "openapi",
     "life",
     "routes",
+    "past_session",
     "history",
     "erasure",
     "session_query",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from harness import CLIENT_ID, Answer, Service, push_body, request
+from harness import CLIENT_ID, Answer, Service, eventually, push_body, request
 from past import NOON, Past, numbers
 
 from otel_jcmc.embedded import EmbeddedStore
@@ -398,3 +398,78 @@ def test_who_has_just_pushed_is_listed(service: Service, room: str) -> None:
     assert service.push(push_body("bob", room, session=end)).body == "OK"
     (told,) = service.get(f"/sessions?conference={room}").json()["sessions"]
     assert told["end_reason"] == "left"
+
+
+def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
+    """Of three pushes in one interval the last, with the worst and the best of all."""
+    for quality, loss, trip in ((97.5, 1, 41), (20, 12, 400), (88.5, 0, 35)):
+        body = push_body("bob", room, session={"id": "session-of-bob"})
+        body["metrics"]["connectionquality"]["value"] = quality
+        body["metrics"]["packetloss_total"]["value"] = loss
+        body["metrics"]["transport_rtt"][0]["value"] = trip
+        assert service.push(body).body == "OK"
+    end = {"id": "session-of-bob", "end": {"reason": "left"}}
+    assert service.push(push_body("bob", room, session=end)).body == "OK"
+    query = f"/sessions?conference={room}"
+    (told,) = eventually(
+        lambda: [e for e in service.get(query).json()["sessions"] if e["samples_count"]]
+    )
+    assert told["transports"] == [{"protocol": "udp", "networkType": "wifi"}]
+    answer = the(service, told["id"]).json()
+    assert answer.items() >= told.items()
+    (sample,) = answer["samples"]
+    assert sample["metrics"] == {
+        "connectionquality": 88.5,
+        "bandwidth_upload": 2900,
+        "bandwidth_download": 5100,
+        "bitrate_audio_upload": 24,
+        "bitrate_audio_download": 31,
+        "bitrate_video_upload": 1210,
+        "bitrate_video_download": 2404,
+        "bitrate_upload": 1234,
+        "bitrate_download": 2435,
+        "packetloss_upload": 0,
+        "packetloss_download": 1,
+        "packetloss_total": 0,
+        "transport_rtt": [35],
+    }
+    assert sample["worst"] == {"quality": 20, "loss": 12, "round_trip": 400}
+    assert sample["best"] == {"quality": 97.5, "loss": 0, "round_trip": 35}
+    assert sample["attributes"]["browser_name"] == "Chrome"
+
+
+def test_of_a_jmmc_page_each_push_has_what_it_sent(service: Service, room: str) -> None:
+    def push(headers: dict[str, str], **m: Any) -> Answer:
+        told = {"uid": CLIENT_ID, "conf": room, "m": m}
+        return request(f"{service.url}/jmmc/push", told, headers=headers)
+
+    opened = push({}, br="?", os="?", pid="eve")
+    headers = {"cookie": opened.headers["set-cookie"].partition(";")[0]}
+    sent: list[dict[str, Any]] = [{"cq": 88}, {"u": {"bw": 900, "pl": 2}}, {"cq": 70}]
+    for m in sent:
+        assert push(headers, **m).status == 200
+    (session,) = service.get(f"/sessions?conference={room}").json()["sessions"]
+    path = f"{session['id']}?metrics=connectionquality,bandwidth_upload,packetloss_upload"
+
+    def told(query: str = "") -> list[list[Any]]:
+        samples = the(service, path, query).json()["samples"]
+        return [[*each["metrics"].values()] for each in samples[-3:]]
+
+    assert eventually(
+        lambda: found if len(found := told()) == 3 and found[2][0] == 70 else None
+    ) == [
+        [88, None, None],
+        [None, 900, 2],
+        [70, None, None],
+    ]
+    assert told("&fill=true") == [[88, None, None], [88, 900, 2], [70, 900, 2]]
+
+
+def test_with_spans_and_no_history_sessions_are_nobodys_to_read_and_can_be_erased(
+    short_path: Path,
+) -> None:
+    with Service(short_path, JCMC_HISTORY_HOURS="0", OTEL_TRACES_EXPORTER="otlp") as spans:
+        assert spans.push(push_body()).body == "OK"
+        assert spans.get("/sessions").status == 404
+        answer = spans.get(f"/sessions?client_id={CLIENT_ID}", method="DELETE")
+        assert answer.json() == {"deleted": 1}
