@@ -198,7 +198,7 @@ def _show(arguments: Namespace, service: _Service) -> None:
         f"{arguments.metric}{_explained(arguments.metric)}",
     ]
     width = shutil.get_terminal_size().columns
-    points = _points(told["samples"], arguments.metric, told["interval_seconds"])
+    points = _points(told, arguments.metric)
     drawn = plot(points, width, top=_TOPS.get(arguments.metric), signs=_signs())
     print("\n".join([*filter(None, lines[:4]), *lines[4:], *(drawn or ["was never known"])]))
 
@@ -227,20 +227,19 @@ def _find(sid: str, service: _Service) -> str:
     return found[0] if found else sid
 
 
-def _points(samples: list[dict[str, Any]], metric: str, interval_seconds: float) -> list[Point]:
-    """Return what is drawn of *samples*: each from the one before on, unless there was a gap."""
+def _points(told: dict[str, Any], metric: str) -> list[Point]:
+    """Return what is drawn of a session: each sample from the one before, unless after a gap."""
     found: list[Point] = []
     which = _RANGES.get(metric)
-    before: float | None = None
-    for sample in samples:
+    before = _seconds(told["started"])
+    for sample in told["samples"]:
         value = sample["metrics"][metric]
         if isinstance(value, list):
             value = max((each for each in value if each is not None), default=None)
         ends = [sample[each][which] for each in ("worst", "best")] if which else [None, None]
         known = [each for each in ends if each is not None]
-        end = datetime.fromisoformat(sample["time"]).timestamp()
-        is_after_gap = before is None or "gap_seconds" in sample
-        start = end - interval_seconds if is_after_gap or before is None else before
+        end = _seconds(sample["time"])
+        start = end - told["interval_seconds"] if "gap_seconds" in sample else min(before, end)
         found.append(
             Point(
                 start,
@@ -252,6 +251,11 @@ def _points(samples: list[dict[str, Any]], metric: str, interval_seconds: float)
         )
         before = end
     return found
+
+
+def _seconds(time: str) -> float:
+    """Return a time of the service as Unix time."""
+    return datetime.fromisoformat(time).timestamp()
 
 
 def _delete(arguments: Namespace, service: _Service) -> None:
