@@ -644,6 +644,18 @@ def test_pages_of_the_other_collector_find_all_of_it_below_the_mount(host: Host)
     assert {"/jmmc/push", "/jmmc/getClient"} <= set(described)
 
 
+@pytest.mark.parametrize(
+    ("told", "status"), [("203.0.113.9", 403), ("10.0.0.1, 203.0.113.9", 403), ("10.0.0.5", 200)]
+)
+def test_a_server_that_reads_forwarded_headers_itself_opens_no_door(
+    host: Host, told: str, status: int
+) -> None:
+    """uvicorn puts the caller's address in the place of the proxy's."""
+    headers = {"x-forwarded-for": told}
+    for path in ("/metrics", "/sessions", "/openapi.json"):
+        assert host.get(f"/jitsi-metrics{path}", headers=headers).status == status
+
+
 def test_its_document_says_where_it_is_mounted(host: Host) -> None:
     told = host.get("/jitsi-metrics/openapi.json").json()
     assert told["servers"] == [{"url": "/jitsi-metrics"}]
