@@ -9,6 +9,7 @@ from time import monotonic
 from benchmarks import (
     churn,
     client,
+    history,
     idle,
     memory,
     profiles,
@@ -37,6 +38,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "churn": churn.measure,
     "sustained": sustained.measure,
     "scaling": scaling.measure,
+    "history": history.measure,
     "idle": idle.measure,
     "startup": startup.measure,
     "profile": profiles.measure,

@@ -5,13 +5,14 @@
 -- ARGV[5] the number of this batch, ARGV[6] most entries of a session
 -- ARGV[7...] five an entry: "member:session", its last push (ms of our clock), ttl (ms), the entry, attributes ("": as before)
 --
--- Returns one digit an entry, 1: written, 2: written, and its attributes are not known; and after semicolons how many
--- sessions there are in this partition, how many bytes their logs have, and the time (ms).
+-- Returns one digit an entry, 1: written, 2: written, and its attributes are not known, 3: not written; and after a
+-- semicolon the time (ms).
 local REPEATED_MS, LATE_MS, ENTRY_BYTES, POPPED_AT_ONCE = 600000, 200, 3, 200
 local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- Expiries are set once in a while, not with each entry.
 local while_ms = math.max(1000, math.floor(keep / 24))
 local answers, grown = {}, 0
+local some_erased = redis.call('EXISTS', base .. 'erased') == 1
 
 -- The leg that was there at that time, and what is known of it. A new one if there is none: nobody pushed since it was
 -- evicted, or since history was switched on.
@@ -47,7 +48,7 @@ end
 
 local function add(name, at, ttl, entry, attributes)
   -- What was gathered of somebody before he was erased (erase.lua).
-  local erased = redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
+  local erased = some_erased and redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
   if erased and at < tonumber(erased) then return 1 end
   local sid, known = find(name, at, ttl)
   local seen, bytes, answer = tonumber(known[2] or 0), tonumber(known[3] or 0), 1
@@ -79,11 +80,16 @@ end
 local last = tonumber(redis.call('GET', KEYS[1]) or -1)
 redis.call('SET', KEYS[1], batch, 'PX', REPEATED_MS)
 for i = 7, #ARGV, 5 do
+  local answer = 1
   -- A batch whose reply was lost comes again.
-  answers[#answers + 1] = last >= batch and 1
-    or add(ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
+  if last < batch then
+    local done, said = pcall(add, ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
+    -- A damaged key costs its own session's entry. What Redis refuses it has refused above.
+    answer = done and said or 3
+  end
+  answers[#answers + 1] = answer
 end
-local bytes = redis.call('INCRBY', base .. 'bytes', grown)
+redis.call('INCRBY', base .. 'bytes', grown)
 redis.call('PEXPIRE', base .. 'bytes', 2 * keep)
 redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
-return string.format('%s;%d;%d;%d', table.concat(answers), redis.call('ZCARD', base .. 'sessions'), bytes, now)
+return string.format('%s;%d', table.concat(answers), now)

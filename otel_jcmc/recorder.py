@@ -14,10 +14,12 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final
 
+from otel_jcmc.faults import StoreUnavailable
 from otel_jcmc.gathering import Gathered, make_entry, new_weighed, weigh
+from otel_jcmc.history_room import Room
 from otel_jcmc.participants import Write
 from otel_jcmc.push import Report
-from otel_jcmc.session_logs import SessionLogs
+from otel_jcmc.session_logs import FAILED, SessionLogs
 from otel_jcmc.vitals import Thresholds, vitals
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class Recorder:
 
     Attributes:
         logs: where entries go.
-        failed: pushes that could not be taken note of.
+        room: what they may take of Redis.
 
     Concurrency: to be used from one event loop.
     """
@@ -46,13 +48,13 @@ class Recorder:
     def __init__(
         self,
         logs: SessionLogs,
+        room: Room,
         interval_seconds: float,
         thresholds: Thresholds | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """Prepare; without *thresholds* nothing is gathered that only spans want to know."""
-        self.logs = logs
-        self.failed = 0
+        self.logs, self.room = logs, room
         self._interval = interval_seconds
         self._thresholds = thresholds
         self._clock = clock
@@ -67,6 +69,31 @@ class Recorder:
     def known(self) -> int:
         """How many sessions something is known of."""
         return len(self._gathered)
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """Outcome -> samples so far."""
+        return self.logs.counts
+
+    @property
+    def evicted(self) -> dict[str, int]:
+        """Reason -> sessions that had to go, so far."""
+        return self.room.evicted
+
+    @property
+    def sessions(self) -> int | None:
+        """How many there are in Redis, None if that is not known now."""
+        return self.room.sessions
+
+    @property
+    def bytes(self) -> int | None:
+        """What they take of Redis, about; None if that is not known now."""
+        return self.room.bytes
+
+    @property
+    def waiting(self) -> int:
+        """Samples that wait for Redis."""
+        return self.logs.waiting
 
     def note(self, write: Write, report: Report) -> None:
         """Take note of a push that Redis has stored; whatever comes of it, nothing is raised."""
@@ -122,9 +149,9 @@ class Recorder:
 
     def _fail(self, error: Exception) -> None:
         """Count a push that is missing in its session's log; say so once."""
-        if not self.failed:
+        if not self.logs.counts[FAILED]:
             log.warning("history: a push could not be taken note of", exc_info=error)
-        self.failed += 1
+        self.logs.counts[FAILED] += 1
 
     async def look(self) -> None:
         """Make entries of the sessions whose interval is over; pushes get their turn meanwhile."""
@@ -161,7 +188,10 @@ class Recorder:
             try:
                 await self.logs.know_time()
                 await self.look()
+                await self.room.look()
                 await self.logs.send()
+            except StoreUnavailable:
+                pass
             except Exception:
                 log.exception("history: it is tried again")
             await asyncio.sleep(TICK_SECONDS)

@@ -31,13 +31,17 @@ EPOCH_MS: Final = 1_704_067_200_000
 TENTH_MS: Final = 100
 
 # Of each metric by id, from 1 on: how many whole numbers make 1.
-SCALES: Final = [1.0] * LAST_METRIC_ID
+SCALES: Final = [1] * LAST_METRIC_ID
 for _row in METRICS:
-    SCALES[_row.id - 1] = 10.0**_row.decimals
+    SCALES[_row.id - 1] = 10**_row.decimals
 # Of the vitals, in their order; loss and round trip as their rows.
-VITAL_SCALES: Final = (10.0, 100.0, 1.0)
+VITAL_SCALES: Final = (10, 100, 1)
 # The original's page knows so many, and no more.
 _ORIGINAL: Final = 13
+_WITH_DECIMALS: Final = [(row.id - 1, 10**row.decimals) for row in METRICS if row.decimals]
+_ORIGINAL_WITH_DECIMALS: Final = [each for each in _WITH_DECIMALS if each[0] < _ORIGINAL]
+# The list metric, which has no decimals.
+(_PATHS,) = [row.id - 1 for row in METRICS if row.is_list and not row.decimals]
 _NOTHING: Final = [None] * (LAST_METRIC_ID - _ORIGINAL)
 # A tally as an entry has it: mean, known and bad in tenths.
 Stored = tuple[int, int, int]
@@ -126,25 +130,22 @@ def encode(
     attributes: bytes | None = None,
 ) -> bytes:
     """
-    Return an entry; recorder.py makes three of a hundred pushes so, and each costs 2 µs.
+    Return an entry; recorder.py makes one of every three pushes by this.
 
     Args:
-        numbers: as a Sample has them, or fewer; they are cut.
+        numbers: as a Sample has them; they are cut.
         worst, best: None: those of *numbers*.
         tally, events, attributes: as an entry has them.
     """
     lasts = vitals(numbers)
     if numbers[_ORIGINAL:] == _NOTHING:
         del numbers[_ORIGINAL:]
-    whole = [
-        value if value is None or (scale == 1.0 and type(value) is int) else _whole(value, scale)
-        for value, scale in zip(numbers, SCALES, strict=False)
-    ]
-    while whole and whole[-1] is None:
-        whole.pop()
+    _make_whole(numbers)
+    while numbers and numbers[-1] is None:
+        numbers.pop()
     parts: list[Any] = [
         (at_ms - EPOCH_MS) // TENTH_MS,
-        whole,
+        numbers,
         _other(worst, lasts),
         _other(best, lasts),
         tally or None,
@@ -203,22 +204,26 @@ def in_order(entries: Iterable[bytes]) -> list[Sample]:
     return sorted(found, key=lambda sample: sample.at_ms)
 
 
-def _whole(value: Any, scale: float) -> Any:
-    """Return *value*, or each of a list of them, as a whole number of the last decimal."""
-    if value is None:
-        return None
-    if type(value) is list:
-        return [_whole(each, scale) for each in value]
-    return round(value * scale)
+def _make_whole(numbers: list[Any]) -> None:
+    """Make whole numbers of the last decimal of *numbers*; most are, and have none."""
+    for at, scale in _WITH_DECIMALS if len(numbers) > _ORIGINAL else _ORIGINAL_WITH_DECIMALS:
+        value = numbers[at]
+        if value is not None:
+            numbers[at] = round(value * scale)
+    paths = numbers[_PATHS]
+    if paths is not None:
+        numbers[_PATHS] = [round(each) for each in paths]
+    if float in {*map(type, numbers)}:
+        numbers[:] = [round(value) if type(value) is float else value for value in numbers]
 
 
-def _told(value: Any, scale: float) -> Any:
-    """Return the number that `_whole` was given, as far as its decimals go."""
+def _told(value: Any, scale: int) -> Any:
+    """Return the number that was made whole, or each of a list of them, as far as decimals go."""
     if value is None:
         return None
     if type(value) is list:
         return [_told(each, scale) for each in value]
-    return value if scale == 1.0 else value / scale
+    return value if scale == 1 else value / scale
 
 
 def _other(
@@ -227,9 +232,14 @@ def _other(
     """Return vitals as whole numbers, None if they are those of the interval's last push."""
     if found is None or (found[0] == lasts[0] and found[1] == lasts[1] and found[2] == lasts[2]):
         return None
-    return [_whole(value, scale) for value, scale in zip(found, VITAL_SCALES, strict=True)]
+    quality, loss, trip = found
+    return [
+        None if quality is None else round(quality * 10),
+        None if loss is None else round(loss * 100),
+        None if trip is None else round(trip),
+    ]
 
 
-def _tenths(tally: Tally, scale: float) -> Stored:
+def _tenths(tally: Tally, scale: int) -> Stored:
     """Return *tally* as it is stored."""
     return round(tally.mean * scale), tally.known_ms // TENTH_MS, tally.bad_ms // TENTH_MS

@@ -24,6 +24,7 @@ from otel_jcmc.exporter import ExporterProcess
 from otel_jcmc.faults import StoreCannotStart, StoreUnavailable
 from otel_jcmc.gauges import declare
 from otel_jcmc.history import History
+from otel_jcmc.history_room import Bounds, Room
 from otel_jcmc.limits import Limits
 from otel_jcmc.otlp import WatchedExporter, make_exporter
 from otel_jcmc.provider import GaugeProvider
@@ -75,6 +76,8 @@ class Service:
             keeping_of(settings),
         )
         self.recorder = _recorder(settings, self.redis_url)
+        if self.recorder is not None:
+            self.telemetry.history = self.recorder
         self.history, self.erasure = _history(settings, self.redis_url)
         self.limits = _limits(settings)
         provider = GaugeProvider()
@@ -199,12 +202,14 @@ def _recorder(settings: Settings, redis_url: str) -> Recorder | None:
     logs = SessionLogs(
         redis_url, settings.key_prefix, keeping_of(settings), settings.history_samples
     )
+    bounds = Bounds(settings.history_sessions, settings.history_max_bytes)
+    room = Room(logs.link, settings.key_prefix, keeping_of(settings), bounds)
     thresholds = None
     if settings.traces_exporter == "otlp":
         thresholds = Thresholds(
             settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
         )
-    return Recorder(logs, settings.history_interval_seconds, thresholds)
+    return Recorder(logs, room, settings.history_interval_seconds, thresholds)
 
 
 def _history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:

@@ -11,7 +11,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 from time import monotonic, time
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from redis.exceptions import OutOfMemoryError
 
@@ -27,19 +27,14 @@ log = logging.getLogger(__name__)
 BATCH_ENTRIES: Final = 256
 WAITING_ENTRIES: Final = 100_000
 WAITING_BYTES: Final = 32 * 1024 * 1024
+SLOW_SECONDS: Final = 0.1
 # What Redis refuses for another reason than its memory is tried so often.
 ATTEMPTS: Final = 10
 
 _SCRIPT: Final = script("record")
-_TELL_AGAIN: Final = ord("2")
-WRITTEN, DROPPED, OUT_OF_MEMORY = "written", "dropped", "out_of_memory"
-
-
-class Held(NamedTuple):
-    """How many sessions a partition has, and the bytes of their logs."""
-
-    sessions: int = 0
-    bytes: int = 0
+_TELL_AGAIN, _NOT_WRITTEN = ord("2"), ord("3")
+# What became of an entry.
+WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY = "written", "dropped", "failed", "out_of_memory"
 
 
 class _Batch:
@@ -58,8 +53,8 @@ class SessionLogs:
     The logs of one Redis under one key prefix.
 
     Attributes:
+        link: the connection, for what else is written of history.
         offset: seconds by which Redis's clock is ahead of ours.
-        held: of each partition, as Redis last said.
         counts: outcome -> entries so far.
 
     Concurrency: to be used from one event loop.
@@ -72,13 +67,13 @@ class SessionLogs:
         keeping: Keeping,
         most_samples: int,
         clock: Callable[[], float] = monotonic,
+        offset: float | None = None,
     ) -> None:
-        """Prepare; nothing is opened yet."""
-        self.offset = time() - clock()
-        self.held = [Held() for _ in range(PARTITIONS)]
-        self.counts = dict.fromkeys((WRITTEN, DROPPED, OUT_OF_MEMORY), 0)
-        self.is_full = False
-        self._link = Link(url)
+        """Prepare; nothing is opened yet. An *offset* of *clock* that is given is not learnt."""
+        self._is_offset_given = offset is not None
+        self.offset = time() - clock() if offset is None else offset
+        self.counts = dict.fromkeys((WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY), 0)
+        self.link = Link(url)
         self._prefix = key_prefix
         self._keeping = keeping.to_args()
         self._most_samples = most_samples
@@ -106,11 +101,11 @@ class SessionLogs:
 
     async def know_time(self) -> None:
         """Ask Redis for its clock, unless it is known."""
-        if self._is_time_known:
+        if self._is_time_known or self._is_offset_given:
             return
         asked = self._clock()
         try:
-            ((seconds, micros),) = await self._link.run([("TIME",)])
+            ((seconds, micros),) = await self.link.run([("TIME",)])
         except (StoreUnavailable, TypeError, ValueError):
             return
         self._note_time(asked, int(seconds) * 1000 + int(micros) // 1000)
@@ -119,7 +114,7 @@ class SessionLogs:
         """Learn from an answer to what was *asked* how far Redis's clock is ahead."""
         now = self._clock()
         # In a slow answer nobody knows where the time went.
-        if not self._is_time_known or now - asked < 0.1:
+        if not self._is_offset_given and (not self._is_time_known or now - asked < SLOW_SECONDS):
             self.offset = redis_ms / 1000 - (asked + now) / 2
         self._is_time_known = True
 
@@ -130,7 +125,7 @@ class SessionLogs:
             asked = self._clock()
             try:
                 replies = await run_scripts(
-                    self._link, [self._command(batch) for batch in self._sending], [_SCRIPT]
+                    self.link, [self._command(batch) for batch in self._sending], [_SCRIPT]
                 )
             except StoreUnavailable:
                 return
@@ -168,19 +163,17 @@ class SessionLogs:
     def _hear(self, batch: _Batch, reply: Any, asked: float) -> bool:
         """Learn from the *reply* to *batch*, and say whether that was it."""
         if isinstance(reply, bytes):
-            answers, sessions, held, redis_ms = reply.split(b";")
-            self.held[batch.partition] = Held(int(sessions), int(held))
+            answers, _, redis_ms = reply.partition(b";")
             self._note_time(asked, int(redis_ms))
-            self.counts[WRITTEN] += len(batch.entries)
-            self.is_full = False
+            lost = answers.count(_NOT_WRITTEN)
+            self.counts[WRITTEN] += len(batch.entries) - lost
+            self.counts[DROPPED] += lost
             for entry, answer in zip(batch.entries, answers, strict=True):
                 if answer == _TELL_AGAIN:
                     entry.of.told = None
             return True
-        if isinstance(reply, OutOfMemoryError):
-            self.is_full = True
-            if not batch.attempts:
-                self.counts[OUT_OF_MEMORY] += len(batch.entries)
+        if isinstance(reply, OutOfMemoryError) and not batch.attempts:
+            self.counts[OUT_OF_MEMORY] += len(batch.entries)
         refusal = str(reply).partition(" script:")[0]
         if refusal != self._refusal:
             log.warning("history: Redis refuses a batch: %s", refusal)
@@ -194,4 +187,4 @@ class SessionLogs:
     async def close(self) -> None:
         """Close the connection; what still waits is lost."""
         self.counts[DROPPED] += self.waiting
-        await self._link.close()
+        await self.link.close()

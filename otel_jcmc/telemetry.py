@@ -9,7 +9,7 @@ comes. The names are fixed: alerts and dashboards build on them. Used by service
 import platform
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -131,6 +131,22 @@ OWN_METRICS: Final = (
         "Spans that wait for the receiver, at the replica that sends",
     ),
     OwnMetric(
+        "otel_jcmc.history_samples",
+        "counter",
+        ("outcome",),
+        "Samples of sessions by outcome: written, dropped (Redis away for long, or it refuses),"
+        " failed (us); out_of_memory: refused by Redis at first, and tried again",
+    ),
+    OwnMetric(
+        "otel_jcmc.history_sessions_evicted",
+        "counter",
+        ("reason",),
+        "Sessions that left history before their time: number (or bytes), out_of_memory (of Redis)",
+    ),
+    OwnMetric("otel_jcmc.history_sessions", "gauge", (), "Sessions in Redis, whoever wrote them"),
+    OwnMetric("otel_jcmc.history_bytes", "gauge", (), "Bytes of Redis that they take, about"),
+    OwnMetric("otel_jcmc.history_waiting", "gauge", (), "Samples that wait for Redis"),
+    OwnMetric(
         "otel_jcmc.callback_errors",
         "counter",
         ("gauge",),
@@ -168,6 +184,30 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
     return Resource({**sdk, **ours, **found})
 
 
+class HistoryFigures(Protocol):
+    """What history says of itself (recorder.py)."""
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """Outcome -> samples so far."""
+
+    @property
+    def evicted(self) -> dict[str, int]:
+        """Reason -> sessions so far."""
+
+    @property
+    def sessions(self) -> int | None:
+        """How many there are in Redis, None if that is not known now."""
+
+    @property
+    def bytes(self) -> int | None:
+        """What they take of it."""
+
+    @property
+    def waiting(self) -> int:
+        """Samples that wait for it."""
+
+
 class Telemetry:
     """
     Our own counters, gauges and histograms.
@@ -180,6 +220,7 @@ class Telemetry:
         store_up: whether the last exchange with Redis worked.
         callback_errors: gauge -> errors so far, shared with the gauges' provider.
         count_connections: how many are open; None when nobody knows.
+        history: what says how it is; None where nothing is recorded.
         connections_cut, reads_refused: shared with those who count.
     """
 
@@ -202,6 +243,7 @@ class Telemetry:
         self.spans_waiting: int | None = None
         self.callback_errors: dict[str, int] = {}
         self.count_connections: Callable[[], int | None] = lambda: None
+        self.history: HistoryFigures | None = None
         self.connections_cut: dict[str, int] = {}
         self.reads_refused: dict[tuple[str, str], int] = {}
         self.participants: int | None = None
@@ -232,6 +274,7 @@ class Telemetry:
             "otel_jcmc.fields_dropped": lambda: _singles(self.dropped, "reason"),
             "otel_jcmc.participants_suppressed": lambda: _singles(self.suppressed, "reason"),
             "otel_jcmc.exports": lambda: _pairs(self.exports, "exporter", "outcome"),
+            **self._of_history(),
             "otel_jcmc.spans": lambda: _singles(self.spans, "outcome"),
             "otel_jcmc.spans_waiting": lambda: _known(self.spans_waiting),
             "otel_jcmc.callback_errors": lambda: _singles(self.callback_errors, "gauge"),
@@ -253,6 +296,22 @@ class Telemetry:
                 meter.create_observable_counter if is_counter else meter.create_observable_gauge
             )
             create(row.name, [partial(_observe, observed[row.name])], row.unit, row.brief)
+
+    def _of_history(self) -> dict[str, Callable[[], list[Observation]]]:
+        """Return what is observed of history, nothing where there is none."""
+
+        def of(
+            observe: Callable[[HistoryFigures], list[Observation]],
+        ) -> Callable[[], list[Observation]]:
+            return lambda: [] if self.history is None else observe(self.history)
+
+        return {
+            "otel_jcmc.history_samples": of(lambda its: _singles(its.samples, "outcome")),
+            "otel_jcmc.history_sessions_evicted": of(lambda its: _singles(its.evicted, "reason")),
+            "otel_jcmc.history_sessions": of(lambda its: _known(its.sessions)),
+            "otel_jcmc.history_bytes": of(lambda its: _known(its.bytes)),
+            "otel_jcmc.history_waiting": of(lambda its: _known(its.waiting)),
+        }
 
     def count_dropped(self, reasons: Iterable[str]) -> None:
         """Count fields that were dropped."""

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from harness import Service
+from redis_parts import redis_binary
 
+from otel_jcmc import embedded
 from otel_jcmc.embedded import EmbeddedStore
 
 
@@ -23,6 +26,36 @@ def redis_server(short_path: Path) -> Iterator[EmbeddedStore]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module", params=["valkey", "redis"])
+def kind_of_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedStore]:
+    """Return a server of each kind, for all tests of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "redis":
+            patch.setattr(embedded, "find_server", redis_binary)
+        running = EmbeddedStore(tmp_path_factory.mktemp("s") / "r")
+        running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def each_server(kind_of_server: EmbeddedStore) -> EmbeddedStore:
+    """Return a server of each kind that holds nothing, no script either."""
+    with redis.Redis.from_url(kind_of_server.url) as other:
+        other.flushall()
+        other.script_flush()
+    return kind_of_server
+
+
+@pytest.fixture
+def each_client(each_server: EmbeddedStore) -> Iterator[redis.Redis]:
+    """Return another client of `each_server`."""
+    with redis.Redis.from_url(each_server.url) as other:
+        yield other
 
 
 @pytest.fixture

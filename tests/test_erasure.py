@@ -10,8 +10,8 @@ import pytest
 import redis
 from harness import CLIENT_ID, Answer, Service, eventually, push_body, request
 from past import NOON, Past, member_of, numbers
+from recording import HISTORY, SPANS, Process, push
 from redis_parts import redis_binary
-from test_recorder import HISTORY, SPANS, Process, push
 
 from otel_jcmc import embedded
 from otel_jcmc.embedded import EmbeddedStore

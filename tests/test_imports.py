@@ -39,6 +39,7 @@ ORDER = [
     "store",
     "gathering",
     "session_logs",
+    "history_room",
     "recorder",
     "snapshot",
     "observations",

@@ -1,173 +1,583 @@
-"""What is recorded of sessions, on real servers: Valkey, and Redis 7.0."""
+"""What is recorded of sessions: an entry for each interval, in Redis, on Valkey and Redis 7.0."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import asyncio
+import itertools
+import logging
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from harness import CLIENT_ID
-from people import apart
-from redis_parts import redis_binary
+from harness import Service, eventually, push_body, request
+from recording import HISTORY, SPANS, Process, process, push, read_log, sids
+from redis_parts import RedisServer, Wire
 
-from otel_jcmc import embedded, samples
+from otel_jcmc import gathering, recorder, session_logs
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.participants import to_write
-from otel_jcmc.push import Report
-from otel_jcmc.push_session import Session
-from otel_jcmc.recorder import Recorder
-from otel_jcmc.samples import Sample
-from otel_jcmc.scripts import Keeping
-from otel_jcmc.session_logs import SessionLogs
-from otel_jcmc.store import Store, Stored
-from otel_jcmc.vitals import Thresholds
+from otel_jcmc.samples import Event, Tally
 
-CONFERENCE, CLIENT, PARTICIPANT = 64, 65, 66
-HISTORY = Keeping(sessions=True)
-SPANS = Keeping(sessions=True, spans=True)
-BOUNDS = Thresholds(30, 5, 400)
+REGION = 69
 
 
-@pytest.fixture(scope="module", params=["valkey", "redis"])
-def kind(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedStore]:
-    """Return a server of each kind, for all tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "redis":
-            patch.setattr(embedded, "find_server", redis_binary)
-        running = EmbeddedStore(tmp_path_factory.mktemp("s") / "r")
-        running.start()
-    yield running
-    running.stop()
+def base_of(client: redis.Redis, name: str) -> list[bytes]:
+    return list(client.scan_iter(f"jcmc:*:{name}*"))
 
 
-@pytest.fixture
-def server(kind: EmbeddedStore) -> EmbeddedStore:
-    """Return a server that holds nothing, no script either."""
-    with redis.Redis.from_url(kind.url) as other:
-        other.flushall()
-        other.script_flush()
-    return kind
-
-
-@pytest.fixture
-def client(server: EmbeddedStore) -> Iterator[redis.Redis]:
-    """Return another client of `server`."""
-    with redis.Redis.from_url(server.url) as other:
-        yield other
-
-
-class Clock:
-    """A clock that goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Process:
-    """What of one process of the service stores and records pushes, at a clock of its own."""
-
-    def __init__(
-        self, url: str, keeping: Keeping = HISTORY, interval: float = 30, most: int = 6000
-    ) -> None:
-        self.clock = Clock()
-        self.store = Store(url, keeping=keeping)
-        self.logs = SessionLogs(url, "jcmc", keeping, most, self.clock)
-        bounds = BOUNDS if keeping.spans else None
-        self.recorder = Recorder(self.logs, interval, bounds, self.clock)
-
-    async def push(self, report: Report) -> Stored:
-        write = to_write(report, 30_000)
-        stored = await self.store.put(write)
-        if stored is Stored.STORED:
-            self.recorder.note(write, report)
-        return stored
-
-    async def wait(self, seconds: float) -> None:
-        """Let time pass, and the recorder do what is due."""
-        self.clock.now += seconds
-        await self.recorder.look()
-        await self.logs.send()
-
-
-@asynccontextmanager
-async def process(server: EmbeddedStore, *args: Any, **options: Any) -> AsyncIterator[Process]:
-    running = Process(server.url, *args, **options)
-    try:
-        yield running
-    finally:
-        await running.recorder.stop()
-        await running.store.close()
-
-
-def push(
-    participant: str = "ada",
-    session: str = "",
-    end: str = "",
-    sent: list[Any] | None = None,
-    conference: str = "standup",
-    **fields: Any,
-) -> Report:
-    """Return one push; *fields* are `f1=97` for the row with id 1."""
-    who = {CONFERENCE: conference, CLIENT: CLIENT_ID, PARTICIPANT: participant}
-    values = {int(name[1:]): value for name, value in fields.items()}
-    attributes, numbers = apart(who | values)
-    return Report(
-        conference,
-        CLIENT_ID,
-        participant,
-        Session(session, end=end),
-        attributes,
-        numbers,
-        sent=sent,
-    )
-
-
-def read_log(client: redis.Redis, sid: str) -> list[Sample]:
-    entries: Any = client.lrange(f"jcmc:{partition(sid)}:samples:{sid}", 0, -1)
-    return samples.in_order(entries)
-
-
-def partition(sid: str) -> str:
-    return f"{{{int(sid[0], 16) % 4:02d}}}"
-
-
-def sids(client: redis.Redis) -> list[str]:
-    """Return all sessions there are."""
-    found: list[str] = []
-    for number in range(4):
-        listed: Any = client.zrange(f"jcmc:{{{number:02d}}}:sessions", 0, -1)
-        found += [each.decode() for each in listed]
-    return found
+# What an entry has.
 
 
 @pytest.mark.anyio
 async def test_after_the_interval_a_session_has_an_entry_of_its_last_push(
-    server: EmbeddedStore, client: redis.Redis
+    each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    async with process(server) as here:
+    async with process(each_server) as here:
         for quality in (97.5, 60, 80.25):
             await here.push(push(session="session-1", f1=quality, f2=2900, f69="eu-west"))
             await here.wait(10)
-        (sid,) = sids(client)
-        (only,) = read_log(client, sid)
+        (sid,) = sids(each_client)
+        (only,) = read_log(each_client, sid)
     assert only.numbers[:3] == [80.2, 2900, None]
     assert (only.worst, only.best) == ([60, None, None], [97.5, None, None])
     assert only.attributes is not None
-    assert only.attributes[69] == "eu-west"
+    assert only.attributes[REGION] == "eu-west"
+
+
+@pytest.mark.anyio
+async def test_the_worst_of_loss_and_round_trip_is_the_highest(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for loss, trip in ((2, 41), (7.25, 900), (0, 38)):
+            await here.push(push(f12=loss, f13=[[trip, {}]]))
+        await here.wait(30)
+        (only,) = read_log(each_client, *sids(each_client))
+    assert (only.worst, only.best) == ([None, 7.25, 900], [None, 0, 38])
+
+
+@pytest.mark.anyio
+async def test_an_entry_has_the_time_of_its_last_push_by_redis_clock(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        started = here.clock.now
+        await here.push(push(f1=97))
+        await here.wait(12.5)
+        await here.push(push(f1=98))
+        await here.wait(20)
+        (only,) = read_log(each_client, *sids(each_client))
+        told = (started + 12.5 + here.logs.offset) * 1000
+    assert abs(only.at_ms - told) <= 100
+
+
+@pytest.mark.anyio
+async def test_redis_clock_is_learnt_from_its_answers(redis_server: EmbeddedStore) -> None:
+    async with process(redis_server) as here:
+        ours = session_logs.SessionLogs(redis_server.url, "jcmc", HISTORY, 10, here.clock)
+        await ours.know_time()
+        with redis.Redis.from_url(redis_server.url) as client:
+            seconds, micros = client.time()
+        await ours.close()
+    assert abs(here.clock.now + ours.offset - seconds - micros / 1e6) < 5
+
+
+@pytest.mark.anyio
+async def test_attributes_are_written_when_they_change(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for region in ("eu-west", "eu-west", "us-east"):
+            await here.push(push(f1=97, f69=region))
+            await here.wait(30)
+        (sid,) = sids(each_client)
+        found = read_log(each_client, sid)
+    assert [each.attributes and each.attributes[REGION] for each in found] == [
+        "eu-west",
+        None,
+        "us-east",
+    ]
+    (about,) = base_of(each_client, "about")
+    assert b"us-east" in (each_client.get(about) or b"")
+
+
+@pytest.mark.anyio
+async def test_an_interval_without_a_push_has_no_entry(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for seconds in (30, 30, 90, 30):
+            await here.push(push(f1=97))
+            await here.wait(seconds)
+        found = read_log(each_client, *sids(each_client))
+    gaps = [round((b.at_ms - a.at_ms) / 1000) for a, b in itertools.pairwise(found)]
+    assert gaps == [30, 30, 90]
+
+
+@pytest.mark.anyio
+async def test_each_push_of_a_page_that_sends_what_has_changed_is_an_entry_of_just_that(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        merged: dict[str, Any] = {"f69": "eu-west"}
+        sent: list[dict[str, Any]] = [{}, {"f1": 97.5, "f2": 2900}, {"f2": 1500}]
+        for changed in sent:
+            merged |= changed
+            own = push(**changed).numbers
+            await here.push(push(session="session-1", sent=own, **merged))
+            await here.wait(1)
+        found = read_log(each_client, *sids(each_client))
+    assert [each.numbers[:2] for each in found] == [[None, None], [97.5, 2900], [None, 1500]]
+    assert [each.attributes is not None for each in found] == [True, False, False]
+
+
+# When it is written.
 
 
 @pytest.mark.anyio
 async def test_a_leave_writes_at_once_what_its_session_had(
-    server: EmbeddedStore, client: redis.Redis
+    each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    async with process(server) as here:
+    async with process(each_server) as here:
         await here.push(push(session="session-1", f1=50))
         await here.push(push(session="session-1", end="left"))
         await here.wait(1)
+        assert [each.numbers[0] for each in read_log(each_client, *sids(each_client))] == [50]
+        assert here.recorder.known == 0
+
+
+@pytest.mark.anyio
+async def test_a_late_leave_of_an_earlier_session_does_not_end_the_present_one(
+    each_server: EmbeddedStore,
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(session="session-2", f1=50))
+        await here.push(push(session="session-1", end="left"))
+        assert here.recorder.known == 1
+
+
+@pytest.mark.anyio
+async def test_who_comes_under_another_session_has_both_logs(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(session="session-1", f1=50))
+        await here.push(push(session="session-2", f1=60))
+        await here.wait(31)
+        found = [read_log(each_client, sid) for sid in sids(each_client)]
+    assert sorted(entry.numbers[0] for entries in found for entry in entries) == [50, 60]
+    assert [len(entries) for entries in found] == [1, 1]
+
+
+@pytest.mark.anyio
+async def test_the_end_of_the_service_writes_everything(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for number in range(1000):
+            await here.push(push(f"p{number}", f1=50))
+    assert sum(len(read_log(each_client, sid)) for sid in sids(each_client)) == 1000
+
+
+@pytest.mark.anyio
+async def test_who_is_silent_for_long_is_forgotten(each_server: EmbeddedStore) -> None:
+    async with process(each_server) as here:
+        await here.push(push(f1=50))
+        for _ in range(3):
+            await here.wait(30)
+            assert here.recorder.known == 1
+        await here.wait(30)
+        assert here.recorder.known == 0
+
+
+@pytest.mark.anyio
+async def test_others_get_their_turn_while_thousands_of_entries_are_made(
+    each_server: EmbeddedStore,
+) -> None:
+    async with process(each_server) as here:
+        for number in range(3200):
+            report = push(f"p{number}", f1=50)
+            here.recorder.note(to_write(report, 30_000), report)
+        turns = 0
+
+        async def take_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        here.clock.now += 31
+        other = asyncio.create_task(take_turns())
+        await here.recorder.look()
+        other.cancel()
+    assert turns >= 3200 / recorder.MADE_AT_ONCE
+
+
+# What only spans want to know.
+
+
+@pytest.mark.anyio
+async def test_a_mean_weighs_each_push_by_the_time_since_the_one_before(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        await here.push(push(f1=20, f12=6))
+        here.clock.now += 5
+        await here.push(push(f1=80, f12=0))
+        here.clock.now += 15
+        await here.push(push(f1=80))
+        await here.wait(20)
+        (only,) = read_log(each_client, *sids(each_client))
+    # The first stands for ten seconds, the others for five and fifteen.
+    assert only.tally == [Tally(60, 30_000, 10_000), Tally(4, 15_000, 10_000), None]
+
+
+@pytest.mark.anyio
+async def test_a_push_stands_for_no_longer_than_it_lives(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        await here.push(push(f1=20))
+        await here.wait(31)
+        here.clock.now += 29
+        await here.push(push(f1=20))
+        await here.wait(31)
+        second = read_log(each_client, *sids(each_client))[1]
+    assert second.tally[0] == Tally(20, 30_000, 30_000)
+
+
+@pytest.mark.anyio
+async def test_what_happens_is_an_event(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        for quality in (None, 97, 12.5, 14, 88, None, None, 90):
+            await here.push(push(f1=quality))
+            here.clock.now += 2
+        await here.wait(20)
+        (only,) = read_log(each_client, *sids(each_client))
+    began = min(event.at_ms for event in only.events)
+    told = [Event(event.at_ms - began, event.what, event.value) for event in only.events]
+    assert told == [
+        Event(0, "quality.bad", 12.5),
+        Event(4000, "quality.good", 88.0),
+        Event(6000, "stats.stopped"),
+        Event(10_000, "stats.resumed"),
+    ]
+
+
+@pytest.mark.anyio
+async def test_events_are_bounded_in_number(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        for number in range(100):
+            await here.push(push(f1=number % 2 * 90))
+        await here.wait(31)
+        (only,) = read_log(each_client, *sids(each_client))
+    assert len(only.events) == gathering.MOST_EVENTS
+
+
+@pytest.mark.anyio
+async def test_without_spans_nothing_of_that_is_written(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for quality in (97, 12.5):
+            await here.push(push(f1=quality))
+        await here.wait(31)
+        (only,) = read_log(each_client, *sids(each_client))
+    assert (only.tally, only.events) == ([], [])
+
+
+# The session it belongs to.
+
+
+@pytest.mark.anyio
+async def test_two_processes_write_to_one_log(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here, process(each_server) as there:
+        for number in range(6):
+            at = (here, there)[number % 2]
+            await at.push(push(session="session-1", f1=90 + number))
+            here.clock.now += 5
+            there.clock.now += 5
+        await here.wait(10)
+        await there.wait(10)
+        found = read_log(each_client, *sids(each_client))
+    assert [each.numbers[0] for each in found] == [94, 95]
+    assert [each.worst[0] for each in found] == [90, 91]
+
+
+@pytest.mark.anyio
+async def test_what_comes_late_is_of_the_leg_that_it_was_gathered_in(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """Sessions that the server names: the same participant leaves and comes again at once."""
+    async with process(each_server) as here, process(each_server) as there:
+        await there.push(push(f1=11))
+        await asyncio.sleep(0.3)
+        here.clock.now += 0.3
+        await here.push(push(end="left"))
+        await here.push(push(f1=22))
+        await here.wait(31)
+        await there.wait(31)
+        first, second = sids(each_client)
+        assert [each.numbers[0] for each in read_log(each_client, first)] == [11]
+        assert [each.numbers[0] for each in read_log(each_client, second)] == [22]
+
+
+@pytest.mark.anyio
+async def test_what_redis_has_lost_is_known_again_with_the_next_entry(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(session="session-1", f1=97, f69="eu-west"))
+        await here.wait(31)
+        each_client.flushall()
+        for _ in range(2):
+            await here.push(push(session="session-1", f1=98, f69="eu-west"))
+            await here.wait(31)
+        found = read_log(each_client, *sids(each_client))
+    # Its attributes did not change, so they were not in the first of them.
+    assert [each.attributes is not None for each in found] == [False, True]
+    assert len(base_of(each_client, "about")) == 1
+
+
+@pytest.mark.anyio
+async def test_a_session_that_went_while_it_was_live_begins_again(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(session="session-1", f1=97))
+        await here.wait(31)
+        for key in (*base_of(each_client, "s"), *base_of(each_client, "about")):
+            each_client.delete(key)
+        await here.push(push(session="session-1", f1=98))
+        await here.wait(31)
+        (sid,) = sids(each_client)
+        (only,) = read_log(each_client, sid)
+        (hash_key,) = base_of(each_client, "session:")
+        # In Redis it begins with what is known of it.
+        assert int(each_client.hget(hash_key, "started") or 0) <= only.at_ms + 100
+
+
+# Bounds of one session.
+
+
+@pytest.mark.anyio
+async def test_a_session_has_so_many_samples_and_the_oldest_go(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, most=3) as here:
+        for quality in range(50, 60):
+            await here.push(push(f1=quality))
+            await here.wait(31)
+        found = read_log(each_client, *sids(each_client))
+        assert [each.numbers[0] for each in found] == [57, 58, 59]
+
+
+@pytest.mark.anyio
+async def test_samples_of_a_long_session_go_when_they_are_too_old(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    hour = HISTORY._replace(keep_ms=3_600_000)
+    async with process(each_server, hour, ago=7200) as here:
+        for _ in range(24):
+            report = push(f1=97)
+            here.recorder.note(to_write(report, 30_000), report)
+            await here.wait(300)
+        found = read_log(each_client, *sids(each_client))
+    ages = [(found[-1].at_ms - each.at_ms) / 1000 for each in found]
+    assert 3000 <= max(ages) <= 3900
+    assert len(found) < 15
+
+
+@pytest.mark.anyio
+async def test_every_key_of_history_expires(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(session="session-1", f1=97))
+        await here.wait(31)
+        await here.room.look()
+    for key in each_client.scan_iter():
+        assert each_client.pttl(key) != -1, key
+
+
+# Trouble.
+
+
+@pytest.mark.anyio
+async def test_a_push_does_not_feel_that_it_can_not_be_noted(
+    redis_server: EmbeddedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with process(redis_server) as here:
+        report = push(f1=97)
+        report.numbers[0] = "not a number"
+        for _ in range(2):
+            here.recorder.note(to_write(report, 30_000), report)
+        assert here.recorder.samples["failed"] == 2
+        here.recorder.note(to_write(push("bob", f1=97), 30_000), push("bob", f1=97))
+        await here.wait(31)
+        assert here.recorder.samples["written"] >= 1
+    assert [each.levelno for each in caplog.records if "history" in each.msg] == [logging.WARNING]
+
+
+@pytest.mark.anyio
+async def test_with_redis_away_entries_wait(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        here = Process(server.url)
+        await here.push(push(f1=97))
+        server.stop()
+        for _ in range(3):
+            report = push(f1=98)
+            here.recorder.note(to_write(report, 30_000), report)
+            await here.wait(31)
+        assert here.recorder.waiting == 3
+        assert here.recorder.samples["written"] == 0
+        server.start()
+        await here.wait(1)
+        with server.client() as client:
+            assert [each.numbers[0] for each in read_log(client, *sids(client))] == [98] * 3
+        await here.recorder.stop()
+        await here.store.close()
+    assert here.recorder.samples == {"written": 3, "dropped": 0, "failed": 0, "out_of_memory": 0}
+
+
+@pytest.mark.anyio
+async def test_the_oldest_are_dropped_when_too_many_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_logs, "WAITING_ENTRIES", 5)
+    server = RedisServer(tmp_path)
+    here = Process(server.url)
+    for quality in range(50, 60):
+        report = push(f1=quality)
+        here.recorder.note(to_write(report, 30_000), report)
+        await here.recorder.look()
+        here.clock.now += 31
+        await here.recorder.look()
+    assert (here.recorder.waiting, here.recorder.samples["dropped"]) == (5, 5)
+    with server, server.client() as client:
+        await here.logs.send()
+        assert [each.numbers[0] for each in read_log(client, *sids(client))] == [*range(55, 60)]
+        await here.recorder.stop()
+        await here.store.close()
+
+
+@pytest.mark.anyio
+async def test_bytes_that_wait_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_logs, "WAITING_BYTES", 10_000)
+    here = Process("redis://127.0.0.1:1")
+    for number in range(100):
+        report = push(f"p{number}", f1=50, f69="x" * 200)
+        here.recorder.note(to_write(report, 30_000), report)
+    here.clock.now += 31
+    await here.recorder.look()
+    assert 5 <= here.recorder.waiting <= 20
+    assert here.recorder.waiting + here.recorder.samples["dropped"] == 100
+
+
+@pytest.mark.anyio
+async def test_a_batch_whose_answer_was_lost_is_not_written_twice(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server, Wire(server.port) as wire:
+        here = Process(server.url)
+        there = Process(wire.url)
+        report = push(f1=97)
+        await here.push(report)
+        there.recorder.note(to_write(report, 30_000), report)
+        await there.wait(31)
+        there.recorder.note(to_write(report, 30_000), report)
+        # Redis has it, and says so to nobody.
+        wire.delay = 2.0
+        await there.wait(31)
+        assert there.recorder.samples["written"] == 1
+        wire.delay = 0.0
+        wire.hang_up()
+        await there.logs.send()
+        assert there.recorder.samples["written"] == 2
+        with server.client() as client:
+            (sid,) = sids(client)
+            assert len(read_log(client, sid)) == 2
+        for each in (here, there):
+            await each.recorder.stop()
+            await each.store.close()
+
+
+@pytest.mark.anyio
+async def test_a_damaged_key_costs_only_its_own_session(redis_server: EmbeddedStore) -> None:
+    async with process(redis_server) as here:
+        await here.push(push(f1=97))
+        with redis.Redis.from_url(redis_server.url) as client:
+            (sid,) = sids(client)
+            partition = f"{int(sid[0], 16) % 4:02d}"
+            client.set(f"jcmc:{{{partition}}}:samples:{sid}", "no list")
+        for participant in ("bob", "eve"):
+            await here.push(push(participant, f1=97))
+        await here.wait(31)
+    assert (here.recorder.samples["written"], here.recorder.samples["dropped"]) == (2, 1)
+
+
+@pytest.mark.anyio
+async def test_what_redis_does_not_take_is_tried_again_and_dropped_in_the_end(
+    tmp_path: Path,
+) -> None:
+    with RedisServer(tmp_path) as server:
+        here = Process(server.url)
+        await here.push(push(f1=97))
+        with server.client() as client:
+            # As a replica that waits for its master.
+            client.replicaof("127.0.0.1", 1)
+            here.clock.now += 31
+            await here.recorder.look()
+            for attempt in range(session_logs.ATTEMPTS):
+                assert here.recorder.waiting == 1, attempt
+                await here.logs.send()
+        assert (here.recorder.waiting, here.recorder.samples["dropped"]) == (0, 1)
+        await here.recorder.stop()
+        await here.store.close()
+
+
+# The service.
+
+
+def test_a_killed_service_loses_no_more_than_the_interval(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    with (
+        Service(short_path / "a", REDIS_URL=redis_server.url, JCMC_HISTORY_INTERVAL="5") as service,
+        redis.Redis.from_url(redis_server.url) as client,
+    ):
+        for quality in (50, 51):
+            body = push_body()
+            body["metrics"]["connectionquality"]["value"] = quality
+            assert request(f"{service.url}/metrics/push", body).status == 200
         (sid,) = sids(client)
-        assert [each.numbers[0] for each in read_log(client, sid)] == [50]
+        eventually(lambda: read_log(client, sid))
+        body["metrics"]["connectionquality"]["value"] = 52
+        assert request(f"{service.url}/metrics/push", body).status == 200
+        service.stop(signal.SIGKILL)
+        assert [each.numbers[0] for each in read_log(client, sid)] == [51]
+    with Service(short_path / "b", REDIS_URL=redis_server.url) as service:
+        body["metrics"]["connectionquality"]["value"] = 53
+        assert request(f"{service.url}/metrics/push", body).status == 200
+    with redis.Redis.from_url(redis_server.url) as client:
+        assert sids(client) == [sid]
+        # That of the other was not killed: it ended.
+        assert [each.numbers[0] for each in read_log(client, sid)] == [51, 53]
+
+
+def test_without_history_and_spans_nothing_is_kept(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    with (
+        Service(short_path / "a", REDIS_URL=redis_server.url, JCMC_HISTORY_HOURS="0") as service,
+        redis.Redis.from_url(redis_server.url) as client,
+    ):
+        assert request(f"{service.url}/metrics/push", push_body()).status == 200
+        metrics = request(f"{service.url}/metrics").body
+        names = {key.decode().split(":")[2] for key in client.scan_iter()}
+    assert names == {"participant", "live", "conferences"}
+    assert "otel_jcmc_history" not in metrics
