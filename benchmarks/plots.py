@@ -84,6 +84,57 @@ def draw_churn(points: Points, path: Path) -> None:
         _save(figure, path)
 
 
+# What happened, as a sign: its shape and its colour.
+_SIGNS = {
+    "quality.bad": ("v", ORANGE),
+    "quality.good": ("^", BLUE),
+    "stats.stopped": ("s", GREY),
+    "stats.resumed": ("o", GREY),
+    "network.changed": ("D", INK),
+    "region.changed": ("P", INK),
+}
+
+
+def draw_trace(spans: Points, path: Path) -> None:
+    """Draw the *spans* of one trace below each other, with what happened in each."""
+    spans = sorted(spans, key=lambda span: (not span["is_root"], span["start"]))
+    zero = spans[0]["start"]
+    row_of = {span["span_id"]: row for row, span in enumerate(spans)}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 0.52 * len(spans) + 1.2), layout="constrained")
+        axes = figure.subplots()
+        for row, span in enumerate(spans):
+            start, long = span["start"] - zero, span["end"] - span["start"]
+            color = GREY if span["is_root"] else ORANGE if span["reason"] == "failed" else BLUE
+            axes.barh(row, long, 0.5, start, color=color, alpha=0.35 if span["is_root"] else 0.75)
+            share = span["bad_share"]
+            said = f"{span['reason']}, bad for {share:.0%}" if share else span["reason"]
+            axes.annotate(said, (start + long, row), (6, 0), **_BESIDE, color=color)
+            for link in span["links"]:
+                before = spans[row_of[link]]
+                axes.annotate(
+                    "",
+                    (start, row),
+                    (before["end"] - zero, row_of[link]),
+                    arrowprops={"arrowstyle": "->", "color": GREY, "linestyle": "--"},
+                )
+            for at, name in span["events"]:
+                shape, ink = _SIGNS[name.removeprefix("jitsi.session.")]
+                axes.plot(at - zero, row, shape, color=ink, markersize=6, markeredgecolor="white")
+        seen = {name for span in spans for _, name in span["events"]}
+        for name, (shape, ink) in _SIGNS.items():
+            if f"jitsi.session.{name}" in seen:
+                axes.plot([], [], shape, color=ink, label=name)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=6, frameon=False)
+        labels = [f"{span['name']}  {span['label']}" for span in spans]
+        axes.set_yticks(range(len(spans)), labels)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.22 * (spans[0]["end"] - zero))
+        axes.set_title("Seconds since the conference began")
+        axes.grid(visible=False, axis="y")
+        _save(figure, path)
+
+
 _BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
 
 

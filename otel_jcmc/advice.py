@@ -7,6 +7,8 @@ Called by the command line.
 from otel_jcmc.settings import Settings
 from otel_jcmc.settings_sessions import LEAST_SECRET_BYTES
 
+LONG_INTERVAL_SECONDS = 120
+
 
 def advice(settings: Settings) -> list[str]:
     """Return what is allowed and still likely to disappoint, one line each."""
@@ -23,6 +25,7 @@ def advice(settings: Settings) -> list[str]:
                 f"OTEL_METRIC_EXPORT_INTERVAL ({interval:g} s) is longer than METRICS_EXPIRATION"
                 f" ({ttl} s): who comes and goes in between is never pushed"
             )
+    lines += _of_traces(settings) if settings.traces_exporter == "otlp" else []
     if settings.hashes and not settings.privacy_key:
         lines.append("JCMC_PRIVACY_KEY is not set: all hashes are others after a restart")
     if not settings.allow_private_scrape_only and settings.scrape_token is None:
@@ -51,5 +54,24 @@ def advice(settings: Settings) -> list[str]:
         lines.append(
             f"JCMC_JWT_SECRET is shorter than {LEAST_SECRET_BYTES} bytes: who has one token can"
             " try to find it"
+        )
+    return lines
+
+
+def _of_traces(settings: Settings) -> list[str]:
+    """Return what is likely to disappoint of spans."""
+    lines = []
+    if settings.redis_url is None:
+        lines.append(
+            "spans that wait for their receiver are gone when this stops: REDIS_URL keeps them"
+        )
+    if settings.history_interval_seconds > LONG_INTERVAL_SECONDS:
+        lines.append(
+            f"JCMC_HISTORY_INTERVAL ({settings.history_interval_seconds} s): a session's span comes"
+            " so long after its end, or later"
+        )
+    if settings.bad_quality == 0 or settings.bad_packet_loss == 100:
+        lines.append(
+            "JCMC_BAD_QUALITY=0 and JCMC_BAD_PACKET_LOSS=100 are never reached: nothing is bad"
         )
     return lines

@@ -38,6 +38,7 @@ local function move_session()
     put()
     for i = 9, #ARGV, 2 do note(room_key, ARGV[i], ARGV[i + 1]) end
     redis.call('PEXPIRE', room_key, keep)
+    redis.call('PEXPIRE', base .. 'attendees:' .. room, keep)
   end
   depart(name, room)
   return is_known

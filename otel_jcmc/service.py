@@ -150,6 +150,12 @@ class Service:
 
     def _start_exporter(self, stack: AsyncExitStack) -> None:
         """Start the exporter's process, of participants and of spans."""
+        exporter = ExporterProcess(os.environ | self.exporter_environ(), self._note_export)
+        exporter.start()
+        stack.push_async_callback(exporter.stop)
+
+    def exporter_environ(self) -> dict[str, str]:
+        """Return what the exporter's process gets beside our own environment."""
         settings = self._settings
         environ = settings.to_environ() | {
             "REDIS_URL": self.redis_url,
@@ -163,9 +169,7 @@ class Service:
         if self._endpoint_is_told:
             # As the environment has it, which may name one for metrics and none for spans.
             environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
-        exporter = ExporterProcess(os.environ | environ, self._note_export)
-        exporter.start()
-        stack.push_async_callback(exporter.stop)
+        return environ
 
     @property
     def _endpoint_is_told(self) -> bool:

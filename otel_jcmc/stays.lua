@@ -108,16 +108,20 @@ local function attend(sid, at)
     instance = string.format('%d', at)
     redis.call('HSET', base .. 'rooms', conference, instance)
     redis.call('PEXPIRE', base .. 'rooms', keep + ROOM_MS)
+    redis.call('PEXPIRE', open_key, keep + ROOM_MS)
   end
   local room = conference .. ':' .. instance
   local room_key, attendees = base .. 'room:' .. room, base .. 'attendees:' .. room
-  redis.call('HINCRBY', room_key, 'sessions', 1)
+  local sessions = redis.call('HINCRBY', room_key, 'sessions', 1)
   local here = redis.call('HINCRBY', room_key, 'here', 1)
   local most = redis.call('HGET', room_key, 'most')
   redis.call('HSET', room_key, 'there', now, 'most', math.max(here, tonumber(most or 0)))
-  redis.call('PEXPIRE', room_key, keep)
   redis.call('SADD', attendees, sid)
-  redis.call('PEXPIRE', attendees, keep)
+  -- Later on who is there is looked at and who is over moved: sweep.lua and outbox.lua see to it then.
+  if sessions == 1 then
+    redis.call('PEXPIRE', room_key, keep)
+    redis.call('PEXPIRE', attendees, keep)
+  end
   redis.call('ZREM', emptied_key, room)
   return instance
 end
@@ -191,14 +195,17 @@ local function begin(member, session, ttl, at, another)
   end
   local sid = member .. string.format('%011x', started) .. string.sub(redis.sha1hex(session), 1, 5)
   local key = base .. 'session:' .. sid
-  redis.call('HSET', key, 'session', session, 'started', started, 'ttl', ttl, 'leg', leg)
-  if leg > 1 then redis.call('HSET', key, 'previous', previous) end
-  if mode == 2 then
-    redis.call('HSET', key, 'instance', attend(sid, started))
-    if former then redis.call('HSET', key, 'former', former) end
-    redis.call('ZADD', open_key, now + ttl + wait, sid)
-    redis.call('PEXPIRE', open_key, keep + ROOM_MS)
+  local fields = {'session', session, 'started', started, 'ttl', ttl, 'leg', leg}
+  local function put(field, value)
+    fields[#fields + 1], fields[#fields + 2] = field, value
   end
+  if leg > 1 then put('previous', previous) end
+  if former then put('former', former) end
+  if mode == 2 then
+    redis.call('ZADD', open_key, now + ttl + wait, sid)
+    put('instance', attend(sid, started))
+  end
+  redis.call('HSET', key, unpack(fields))
   redis.call('PEXPIRE', key, keep)
   redis.call('SET', pointer, sid, 'PX', keep)
   redis.call('ZADD', base .. 'sessions', started, sid)

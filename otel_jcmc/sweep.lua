@@ -22,7 +22,7 @@ local function put_off(sid, member, session, room)
   for _, key in ipairs({'session:' .. sid, 'stay:' .. member .. ':' .. session, 'room:' .. room, 'attendees:' .. room}) do
     redis.call('PEXPIRE', base .. key, keep)
   end
-  redis.call('PEXPIRE', base .. 'rooms', keep + ROOM_MS)
+  for _, key in ipairs({'rooms', 'open'}) do redis.call('PEXPIRE', base .. key, keep + ROOM_MS) end
 end
 
 local function look(sid, known_expiry)

@@ -170,9 +170,12 @@ class TraceRequest:
         ]
 
     def resource(self) -> dict[str, Any]:
-        """Return the attributes of its resource; it has one."""
-        (found,) = self.message.resource_spans
-        return _attributes(found.resource.attributes)
+        """Return the attributes of its resource; a receiver in between may tell it twice."""
+        first, *others = (
+            _attributes(each.resource.attributes) for each in self.message.resource_spans
+        )
+        assert all(other == first for other in others)
+        return first
 
 
 class OtlpSink:

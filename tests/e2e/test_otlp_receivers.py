@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import calls
 import pytest
 from e2e.parts import running_rotel, until
 from harness import CLIENT_ID, Service, eventually, push_body
@@ -201,6 +202,35 @@ def test_a_receiver_of_other_make_understands_them(
             short_path / "service", protocol, naming, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint
         ):
             assert until(expected, lambda: participants(sink)) == expected
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_receiver_of_other_make_understands_a_conference_as_a_trace(
+    protocol: str, short_path: Path
+) -> None:
+    with OtlpSink() as sink, running_rotel(short_path, sink.http_endpoint) as rotel:
+        settings = calls.environ(
+            sink,
+            OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+            OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=protocol,
+            OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=rotel.grpc_endpoint
+            if protocol == "grpc"
+            else f"{rotel.http_endpoint}/v1/traces",
+        )
+        with Service(short_path / "service", **settings) as service:
+            for quality in (90, 10, 80):
+                service.push(calls.body("ada", quality))
+            service.push(calls.leave("ada", "failed"))
+            (root,) = eventually(lambda: sink.spans("jitsi.conference"), 30)
+            (span,) = sink.spans("jitsi.session")
+    assert (span.trace_id, span.parent_id) == (root.trace_id, root.span_id)
+    assert span.attributes["jitsi.session.quality.worst"] == 10
+    assert [name for _, name, _ in span.events] == [
+        "jitsi.session.quality.bad",
+        "jitsi.session.quality.good",
+    ]
+    assert span.message.status.code == 2
+    assert sink.trace_requests[0].resource()["service.name"] == "otel_jcmc"
 
 
 def test_units_and_resource_come_along(by_http: OtlpSink) -> None:
