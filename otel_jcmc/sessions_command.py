@@ -277,13 +277,14 @@ def _delete(arguments: Namespace, service: _Service) -> None:
 
 
 def _summary(summary: dict[str, dict[str, float | None]]) -> str:
-    """Return worst and mean of each vital that is known, as a line."""
-    units = {"quality": "quality", "loss": "loss %", "round_trip": "round trip ms"}
-    return "; ".join(
-        f"{units[name]}: worst {told['worst']:g}, mean {told['mean']:g}"
+    """Return worst and mean of each vital that is known, as a line of 80 characters at most."""
+    units = {"quality": "quality {}", "loss": "loss {} %", "round_trip": "round trip {} ms"}
+    known = [
+        units[name].format(f"{told['worst']:.3g} ({told['mean']:.3g})")
         for name, told in summary.items()
         if told["worst"] is not None and told["mean"] is not None
-    )
+    ]
+    return f"worst (mean): {', '.join(known)}" if known else ""
 
 
 def _explained(metric: str) -> str:

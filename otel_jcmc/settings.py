@@ -220,14 +220,14 @@ class Settings(SessionSettings):
         None,
         validation_alias=named("JCMC_READ_TOKEN"),
         description="Bearer token that lets callers without a private address read what is neither"
-        " the scrape nor for browsers: /openapi.json. At least 16 characters.",
+        " the scrape nor for browsers: /sessions, /openapi.json. At least 16 characters.",
     )
     admin_port: int | None = Field(
         None,
         ge=0,
         le=65535,
         validation_alias=named("JCMC_ADMIN_PORT"),
-        description="Port for all that is not for browsers (scrape, health, /openapi.json). Then"
+        description="Port for all that is not for browsers (scrape, health, /sessions). Then"
         " JCMC_PORT answers the push, its token and the client file alone. 0 takes a free one and"
         " prints it. Unset: one port for everything.",
     )

@@ -13,7 +13,11 @@ from harness import CLIENT_ID, Answer, Service, eventually, push_body, request
 from past import NOON, Past, numbers
 
 from otel_jcmc.embedded import EmbeddedStore
+from otel_jcmc.past_session import Session
+from otel_jcmc.push_session import END_REASONS
 from otel_jcmc.samples import Event, Sample
+from otel_jcmc.session_text import about
+from otel_jcmc.settings import Settings
 
 MINUTE = 60_000
 TOKEN = "a-token-for-people-who-read"
@@ -473,3 +477,27 @@ def test_with_spans_and_no_history_sessions_are_nobodys_to_read_and_can_be_erase
         assert spans.get("/sessions").status == 404
         answer = spans.get(f"/sessions?client_id={CLIENT_ID}", method="DELETE")
         assert answer.json() == {"deleted": 1}
+
+
+# What is said of it
+
+
+def test_the_page_on_history_names_what_there_is() -> None:
+    """Settings with their defaults, fields of an answer, words for an end."""
+    page = (Path(__file__).parents[1] / "docs" / "history.md").read_text()
+    for name, default in (
+        *(("HOURS", "24"), ("INTERVAL", "30 s"), ("SAMPLES", "6,000 of a session")),
+        *(("SESSIONS", "200,000"), ("MAX_BYTES", "256 MiB")),
+    ):
+        assert f"| `JCMC_HISTORY_{name}` | {default} |" in page
+    fields = Settings.model_fields
+    assert fields["history_hours"].default == 24
+    assert fields["history_interval_seconds"].default == 30
+    assert fields["history_samples"].default == 6000
+    assert fields["history_sessions"].default == 200_000
+    assert fields["history_max_bytes"].default == 256 * 2**20
+    for word in (*END_REASONS, "replaced", "expired"):
+        assert f"`{word}`" in page
+    example = page.partition("limit=1'\n")[2].partition("\n```")[0].replace("\n", "")
+    told = about(Session("0" * 48, {}, "", 0, 0, None, None, 1, "", 0, 0))
+    assert json.loads(example)["sessions"][0].keys() == told.keys()

@@ -147,12 +147,11 @@ def test_one_session_is_drawn_in_80_columns(service: Service, sid: str) -> None:
     ran = sessions(service, sid)
     assert ran.stderr == ""
     lines = ran.stdout.splitlines()
-    trip = "round trip ms: worst 180, mean 112.7"
     assert lines[:6] == [
         "standup, ada, eu-west",
         "Chrome 126.0.0.0 on Windows 10",
         "2026-03-01 12:00:00 UTC, 1:00 h, left; 100 samples",
-        f"quality: worst 10, mean 75.3; loss %: worst 5, mean 1; {trip}",
+        "worst (mean): quality 10 (75.3), loss 5 (1) %, round trip 180 (113) ms",
         "",
         "connectionquality  █ last  ░ worst to best",
     ]
