@@ -15,7 +15,8 @@ from people import apart
 from otel_jcmc.catalogue import LAST_METRIC_ID
 from otel_jcmc.samples import Sample, write
 
-NOON = 1_772_366_400_000  # 2026-03-01T12:00:00Z
+# 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.
+NOON = 2_087_985_600_000
 
 
 def numbers(**fields: Any) -> list[Any]:
