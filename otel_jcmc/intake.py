@@ -16,7 +16,7 @@ import msgspec
 from otel_jcmc.access import FORWARDED, Header
 from otel_jcmc.enrich import browser_and_system
 from otel_jcmc.limits import Limits
-from otel_jcmc.participants import Write, to_write
+from otel_jcmc.participants import Write, member_of, to_write
 from otel_jcmc.privacy import Privacy
 from otel_jcmc.push import Report
 from otel_jcmc.store import Store, Stored
@@ -97,11 +97,16 @@ class Intake:
             TooFast: the participant has pushed too much of late.
             StoreUnavailable: it can't be known now whether he may.
         """
-        self.store(sender, report, self.screen(sender, report), settle, reply)
+        owner = self.screen(sender, report)
+        write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
+        self.limits.take_participant(write.member, sender.at)
+        self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
+
+    # The three steps of it, for who has something to do in between.
 
     def screen(self, sender: Sender, report: Report) -> str:
         """
-        Make of *report* what may be stored, and return whose it is; `submit` does it and `store`.
+        Make of *report* what may be stored, and return whose it is.
 
         Raises:
             PushRefused: *sender* may not push this.
@@ -114,15 +119,18 @@ class Intake:
         self._privacy.apply(report)
         return self._privacy.stand_in(owner)
 
-    def store(self, sender: Sender, report: Report, owner: str, settle: Settle, reply: Any) -> None:
+    def pace(self, sender: Sender, report: Report) -> None:
         """
-        Store *report* of *owner*, which has been screened; *settle* and *reply* as in `submit`.
+        Count a push for the participant of *report*, which has been screened.
 
         Raises:
             TooFast: the participant has pushed too much of late.
         """
+        self.limits.take_participant(member_of(report), sender.at)
+
+    def store(self, sender: Sender, report: Report, owner: str, settle: Settle, reply: Any) -> None:
+        """Store *report* of *owner*, which has been screened; *settle*, *reply* as in `submit`."""
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
-        self.limits.take_participant(write.member, sender.at)
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
 
     def _settle(

@@ -152,9 +152,8 @@ def to_write(
     ttl_ms = expiration_ms
     if session.interval_ms:
         ttl_ms = max(ttl_ms, min(3 * session.interval_ms, MAX_CLIENT_TTL_MS))
-    who = f"{report.conference}\0{report.client_id}\0{report.participant_id}"
     return Write(
-        conference_digest(report.conference) + blake2b(who.encode(), digest_size=10).hexdigest(),
+        member_of(report),
         session.id,
         session.seq,
         ttl_ms if may_join else -ttl_ms,
@@ -162,6 +161,12 @@ def to_write(
         blake2b(owner.encode(), digest_size=8).digest() if owner else b"",
         session.end,
     )
+
+
+def member_of(report: Report) -> str:
+    """Return the digest of the participant of *report*."""
+    who = f"{report.conference}\0{report.client_id}\0{report.participant_id}"
+    return conference_digest(report.conference) + blake2b(who.encode(), digest_size=10).hexdigest()
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ import pytest
 from harness import Service, push_body, request
 
 from otel_jcmc import access
-from otel_jcmc.access import PRIVATE, Callers, is_private
+from otel_jcmc.access import PRIVATE, Callers, caller_address, is_private
 
 NONE: tuple[()] = ()
 
@@ -382,6 +382,32 @@ def test_an_address_counts_where_it_is_really_the_callers(
     peer: str, headers: dict[str, str], expected: str
 ) -> None:
     assert key(peer, headers) == expected
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "address"),
+    [
+        ("198.51.100.7", {}, "198.51.100.7"),
+        ("10.0.0.9", {}, "10.0.0.9"),
+        ("2001:db8:1:2::9", {}, "2001:db8:1:2::9"),
+        ("::ffff:198.51.100.7", {}, "198.51.100.7"),
+        ("198.51.100.7", {"x-forwarded-for": "203.0.113.9"}, "198.51.100.7"),
+        (PROXY, {"x-forwarded-for": "203.0.113.9, 198.51.100.7"}, "198.51.100.7"),
+        (PROXY, {"x-forwarded-for": "2001:db8:1:2:3:4:5:6"}, "2001:db8:1:2:3:4:5:6"),
+        (PROXY, {"x-forwarded-for": "10.1.2.3"}, "10.1.2.3"),
+        (PROXY, {"x-real-ip": "198.51.100.7", "x-forwarded-for": "198.51.100.7"}, "198.51.100.7"),
+        (PROXY, {"x-real-ip": "198.51.100.7", "x-forwarded-for": "203.0.113.9"}, ""),
+        (PROXY, {"x-forwarded-for": "unknown"}, ""),
+        ("", {"x-forwarded-for": "198.51.100.7"}, ""),
+        ("", {}, ""),
+        ("x", {}, ""),
+    ],
+)
+def test_a_callers_address_is_told_whole_or_not_at_all(
+    peer: str, headers: dict[str, str], address: str
+) -> None:
+    raw = [(name.encode(), text.encode()) for name, text in headers.items()]
+    assert caller_address(peer, raw, PRIVATE) == address
 
 
 def test_headers_that_disagree_count_as_one_caller() -> None:

@@ -400,6 +400,24 @@ def test_transports_with_the_same_labels_become_the_slowest(values: tuple[int, .
 
 
 @pytest.mark.parametrize("naming", Naming)
+def test_a_transport_without_a_round_trip_has_no_series(naming: Naming) -> None:
+    """And none that it shares with one that has."""
+    one = participant(transport_rtt=[[None, {PROTOCOL.id: "udp"}]])
+    several = participant(
+        transport_rtt=[[None, {PROTOCOL.id: "udp"}], [41, {PROTOCOL.id: "udp"}], [None, {}]],
+        participant_id="other",
+    )
+    name = {
+        Naming.JCMC: "jitsi_jcmc_transport_rtt",
+        Naming.OTEL: "jitsi.client.transport.round_trip_time",
+    }[naming]
+    assert observed(naming, one).get(name, []) == []
+    ((labels, value),) = observed(naming, one, several)[name]
+    assert value == (41 if naming is Naming.JCMC else 0.041)
+    assert "udp" in labels.values()
+
+
+@pytest.mark.parametrize("naming", Naming)
 def test_transports_that_differ_in_a_candidate_are_two(naming: Naming) -> None:
     someone = participant(
         transport_rtt=[[41, {CANDIDATE_TYPE.id: "host"}], [80, {CANDIDATE_TYPE.id: "relay"}]]

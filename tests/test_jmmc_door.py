@@ -3,12 +3,15 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from harness import Service, eventually, push_body, request
 from jmmc_page import JmmcPage
+
+from otel_jcmc.embedded import EmbeddedStore
 
 ORIGIN = "https://meet.example.org"
 ADDRESSES = {
@@ -99,7 +102,7 @@ def test_all_labels_are_those_of_the_other_wire_format(page: JmmcPage) -> None:
 
 
 def test_pages_push_every_half_minute_and_live_for_three_of_those(
-    service_on: Service, redis_server: Any, room: str
+    service_on: Service, redis_server: EmbeddedStore, room: str
 ) -> None:
     page = JmmcPage(service_on, room)
     page.open()
@@ -222,19 +225,26 @@ def test_a_conference_and_a_region_that_are_not_wanted(collecting: Service, room
     assert page.series() == {"connectionquality": 97}
 
 
-def test_no_answer_is_longer_than_4_kb(collecting: Service, room: str) -> None:
-    page = JmmcPage(collecting, room, "p" * 128)
-    page.conference = "c" * 250 + room[:6]
-    long = "\x01" * 64
-    answers = [
-        page.open({"cdc": {"a": long, "v": long}, **{f"{'x' * 40}{n}": 1 for n in range(50)}}),
-        page.push({"cdc": {"a": long, "v": long}, **{f"{'x' * 40}{n}": 1 for n in range(50)}}),
-        page.push({f"{'x' * 40}{n}": 1 for n in range(50)}),
-    ]
-    assert [answer.status for answer in answers] == [200, 200, 400]
+def test_no_answer_is_longer_than_4_kb(page: JmmcPage) -> None:
+    """Whatever was sent: then only when it came is told, and what was dropped."""
+    page.conference += "\x01" * 200
+    page.participant = "\N{GRINNING FACE}" * 128
+    long, unknown = "\x01" * 64, {f"{'x' * 40}{n}": 1 for n in range(50)}
+    codecs = {"cdc": {"a": long, "v": long}, "t": {"sr": "\x02" * 256}}
+    answers = [page.open(codecs), page.push(codecs), page.open({**codecs, **unknown})]
+    answers.append(page.push({**codecs, **unknown}))
+    assert [answer.status for answer in answers] == [200] * 4
     assert max(len(answer.body) + len(str(answer.headers)) for answer in answers) <= 4096
-    assert [len(each.json()["dropped"]) for each in answers[:2]] == [20, 20]
-    assert answers[0].json()["m"]["ts"]
+    assert [answer.json().keys() for answer in answers] == [
+        *[{"uid", "m"}] * 2,
+        *[{"uid", "m", "dropped", "more"}] * 2,
+    ]
+    assert all(answer.json()["m"].keys() == {"ts"} for answer in answers)
+    assert [(len(each.json()["dropped"]), each.json()["more"]) for each in answers[2:]] == [
+        (20, 30),
+        (20, 30),
+    ]
+    assert page.push(unknown).json()["more"] == 31
 
 
 # The cookie
@@ -396,18 +406,27 @@ def test_anything_else_is_405(shared_service: Service, method: str) -> None:
     assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
 
 
-def test_who_pushes_too_often_waits(short_path: Any) -> None:
-    with Service(short_path, JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND="0.1") as service:
+def test_who_pushes_too_often_waits_and_changes_nothing(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    with Service(
+        short_path / "a",
+        REDIS_URL=redis_server.url,
+        JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND="0.2",
+    ) as service:
         page = JmmcPage(service, "standup")
         page.open()
-        answers = [page.push({"cq": 97}) for _ in range(3)]
-        refused = answers[-1]
+        assert page.push({"cq": 97}).status == 200
+        refused = page.push({"cq": 98})
         assert (refused.status, refused.json()["errors"][0]["reason"]) == (429, "participant_rate")
-        assert 0 < int(refused.headers["retry-after"]) <= 10
+        assert 0 < int(refused.headers["retry-after"]) <= 5
+        with redis.Redis.from_url(redis_server.url) as client:
+            (state,) = client.keys("jcmc:{*}:jmmc:*")
+            assert client.hgetall(state) == {b"seq": b"2", b"1": b"97"}
 
 
 def test_a_newcomer_beyond_the_limit_waits_and_leaves_nothing(
-    redis_server: Any, short_path: Any
+    redis_server: EmbeddedStore, short_path: Path
 ) -> None:
     with Service(
         short_path / "a", REDIS_URL=redis_server.url, JCMC_LIMIT_CONFERENCE_PARTICIPANTS="1"
@@ -421,7 +440,7 @@ def test_a_newcomer_beyond_the_limit_waits_and_leaves_nothing(
             assert len(client.keys("jcmc:{*}:jmmc:*")) == 1
 
 
-def test_who_may_push_is_asked_here_as_well(short_path: Any) -> None:
+def test_who_may_push_is_asked_here_as_well(short_path: Path) -> None:
     with Service(short_path, JCMC_PUSH_AUTH="token", JCMC_CORS_ALLOWED_ORIGINS=ORIGIN) as service:
         page = JmmcPage(service, "standup", origin=ORIGIN)
         refused = page.open()
@@ -449,13 +468,13 @@ def test_both_wire_formats_side_by_side(shared_service: Service, room: str) -> N
     assert quality == {"1a2b3c4d": 40, "other": 97.5}
 
 
-def test_switched_off_there_is_nothing(short_path: Any) -> None:
+def test_switched_off_there_is_nothing(short_path: Path) -> None:
     with Service(short_path, JCMC_JMMC_PATH="none") as service:
         assert JmmcPage(service, "standup").open().status == 404
         assert service.push(push_body()).body == "OK"
 
 
-def test_it_may_be_somewhere_else(short_path: Any) -> None:
+def test_it_may_be_somewhere_else(short_path: Path) -> None:
     with Service(
         short_path, JCMC_JMMC_PATH="/jitsi-meet-metrics-collector", JCMC_ADMIN_PORT="0"
     ) as service:

@@ -37,6 +37,13 @@ def page(replicas: tuple[Service, Service], room: str) -> JmmcPage:
     return JmmcPage(replicas[0], room)
 
 
+def samples(page: JmmcPage) -> list[dict[str, float | None]]:
+    """Return the metrics of each sample that history has of *page*."""
+    (session,) = page.service.get(f"/sessions?client_id={page.uid}").json()["sessions"]
+    found = page.service.get(f"/sessions/{session['id']}").json()["samples"]
+    return [sample["metrics"] for sample in found]
+
+
 def test_each_goes_on_with_what_the_other_knows(
     page: JmmcPage, replicas: tuple[Service, Service]
 ) -> None:
@@ -61,6 +68,10 @@ def test_pushes_that_overtake_each_other_lose_nothing(
     assert [answer.status for answer in answers] == [200] * 11
     assert [answer.json() for answer in answers if "dropped" in answer.json()] == []
     assert len(page.series()) == 11
+    # And history has each of them, also those that were overtaken.
+    eventually(lambda: len(samples(page)) == 12)
+    told = [sample.values() for sample in samples(page)]
+    assert sum(value is not None for values in told for value in values) == 11
 
 
 def test_who_was_away_for_longer_than_it_lives_is_whole_with_one_field(

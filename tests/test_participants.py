@@ -194,6 +194,12 @@ def test_ids_of_a_later_version_are_carried_and_harm_nobody() -> None:
     assert told_by(read(stored_value(later))) == {**WHO, 8: 7}
 
 
+def test_a_transport_may_be_known_without_its_round_trip() -> None:
+    found = read(stored_value({**WHO, 13: [[None, {82: "udp"}], [41, {}]]}))
+    assert found.numbers[12] == [None, 41]
+    assert (found.stay.paths, found.stay.attributes[13]) == (2, [{82: "udp"}, {}])
+
+
 def test_numbers_that_an_earlier_version_had_no_place_for_are_not_known() -> None:
     encode = msgspec.msgpack.encode
     found = read(with_head(encode(encode(WHO)) + encode([97.5, 12])))
