@@ -212,7 +212,7 @@ def _make_whole(numbers: list[Any]) -> None:
             numbers[at] = round(value * scale)
     paths = numbers[_PATHS]
     if paths is not None:
-        numbers[_PATHS] = [round(each) for each in paths]
+        numbers[_PATHS] = [None if each is None else round(each) for each in paths]
     if float in {*map(type, numbers)}:
         numbers[:] = [round(value) if type(value) is float else value for value in numbers]
 
