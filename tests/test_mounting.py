@@ -363,30 +363,44 @@ def test_a_push_that_comes_while_it_cannot_start_is_told_when_to_come_again(
     assert "set JCMC_EMBEDDED_DIR or REDIS_URL" in line
 
 
-@pytest.mark.parametrize("kind", ["websocket", "lifespan"])
-def test_only_a_request_starts_it(metrics: Any, kind: str) -> None:
+def test_a_websocket_is_closed_and_starts_nothing(metrics: Any) -> None:
     async def check() -> list[str]:
-        said = [{"type": "websocket.connect"}, {"type": "lifespan.shutdown"}]
         sent: list[str] = []
 
         async def receive() -> dict[str, Any]:
-            return said[kind == "lifespan"]
+            return {"type": "websocket.connect"}
 
         async def send(message: dict[str, Any]) -> None:
             sent.append(message["type"])
 
-        scope = {
-            "type": kind,
-            "path": "/jitsi-metrics/metrics/push",
-            "root_path": "",
-            "headers": [],
-        }
-        if kind == "websocket":
-            await hosts(metrics)["FastAPI"](scope, receive, send)
-            assert not metrics.life.is_up
+        path = "/jitsi-metrics/metrics/push"
+        scope = {"type": "websocket", "path": path, "root_path": "", "headers": []}
+        await hosts(metrics)["FastAPI"](scope, receive, send)
+        assert not metrics.life.is_up
         return sent
 
-    assert asyncio.run(check()) == (["websocket.close"] if kind == "websocket" else [])
+    assert asyncio.run(check()) == ["websocket.close"]
+
+
+def test_a_host_that_hands_its_lifespan_on_starts_and_ends_it(metrics: Any) -> None:
+    """As a server does that runs it without a host."""
+
+    async def check() -> list[str]:
+        said = ["lifespan.startup", "lifespan.shutdown"]
+        sent: list[str] = []
+
+        async def receive() -> dict[str, Any]:
+            assert metrics.life.is_up is (len(said) == 1)
+            return {"type": said.pop(0)}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message["type"])
+
+        await metrics({"type": "lifespan", "state": {}}, receive, send)
+        assert not metrics.life.is_up
+        return sent
+
+    assert asyncio.run(check()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 # The host's lifespan
