@@ -24,8 +24,9 @@ from otel_jcmc.catalogue import (
 from otel_jcmc.samples import Event, Sample
 from otel_jcmc.vitals import LOWER_IS_WORSE, VITALS, vitals
 
-# A session of which one of the vitals was bad for a larger share of its time had a bad time.
+# A session of which loss or round trip was bad for a larger share of its time had a bad time.
 BAD_SHARE: Final = 0.1
+_PICTURE: Final = "quality"
 
 # Of each vital: its word in attributes, and what makes it a base unit.
 WORDS: Final = (("quality", 1.0), ("packet_loss", 0.01), ("round_trip_time", 0.001))
@@ -80,7 +81,8 @@ def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, s
         if not weights or extreme is None:
             continue
         share = min(1.0, bad_ms / weights)
-        was_bad = was_bad or share > BAD_SHARE
+        # Quality has no say, as in the alerts: it is of the sent picture more than of the network.
+        was_bad = was_bad or (word != _PICTURE and share > BAD_SHARE)
         told[f"jitsi.session.{word}.average"] = rounded(total / weights * times)
         told[f"jitsi.session.{word}.worst"] = rounded(extreme * times)
         told[f"jitsi.session.{word}.bad_share"] = rounded(share)

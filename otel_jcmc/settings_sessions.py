@@ -133,21 +133,21 @@ class SessionSettings(BaseSettings):
         " (jitsi-meet, INDICATOR_DISPLAY_THRESHOLD).",
     )
     bad_packet_loss: float = Field(
-        8,
+        5,
         ge=0,
         le=100,
         validation_alias=named("JCMC_BAD_PACKET_LOSS"),
-        description="A packet loss above this, in percent, is bad. Beyond 8 % lib-jitsi-meet makes"
-        " a quality below 30 of it (ConnectionQuality.js); Microsoft's Call Quality Dashboard calls"
-        " an audio stream poor from 10 % on.",
+        description="A packet loss above this, in percent, is bad, as in the alerts of"
+        " collector-config: between the 2 % up to which a browser's congestion control still sends"
+        " more and the 10 % from which on it sends less (draft-ietf-rmcat-gcc-02).",
     )
     bad_round_trip_ms: float = Field(
-        500,
+        400,
         ge=0,
         validation_alias=named("JCMC_BAD_ROUND_TRIP"),
-        description="A round trip above this, in ms, is bad. Beyond 500 ms Microsoft's Call Quality"
-        " Dashboard calls an audio stream poor; the way to the other one then takes about the"
-        " 400 ms that should not be exceeded (ITU-T G.114).",
+        description="A round trip above this, in ms, is bad, as in the alerts of collector-config:"
+        " 200 ms one way to the bridge, and for two such participants the 400 ms that should not"
+        " be exceeded (ITU-T G.114).",
     )
     otlp_traces_protocol: Literal["grpc", "http/protobuf"] | None = Field(
         None,

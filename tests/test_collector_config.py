@@ -103,6 +103,7 @@ OWN_NAMES = {
     "otel_jcmc_collection_duration_seconds_sum",
     "otel_jcmc_collection_duration_seconds_count",
     "otel_jcmc_exports_total",
+    "otel_jcmc_spans_total",
     "otel_jcmc_push_tokens_total",
     "otel_jcmc_build_info",
 }

@@ -318,7 +318,7 @@ def kept(*samples: Sample, leg: Leg = LEG) -> dict[str, str]:
 
 
 def test_a_conference_keeps_the_worst_and_how_many_had_a_bad_time() -> None:
-    bad = [Tally(20, 60_000, 7_000), None, None]
+    bad = [Tally(20, 60_000, 0), Tally(3, 60_000, 7_000), None]
     assert kept(sample(60, 10, 3.5, 400, tally=bad)) == {
         "name": "standup",
         "meeting": "meeting-9",
@@ -328,8 +328,16 @@ def test_a_conference_keeps_the_worst_and_how_many_had_a_bad_time() -> None:
         "+bad": "1",
         ">last": str(LEG.ended),
     }
-    short = [Tally(90, 60_000, 6_000), None, None]
-    assert kept(sample(60, 90, tally=short))["+bad"] == "0"
+    short = [Tally(90, 60_000, 0), Tally(1, 60_000, 6_000), None]
+    assert kept(sample(60, 90, 1, tally=short))["+bad"] == "0"
+    slow = [None, None, Tally(900, 60_000, 7_000)]
+    assert kept(sample(60, 90, 1, 900, tally=slow))["+bad"] == "1"
+
+
+def test_a_poor_picture_alone_is_no_bad_time() -> None:
+    """As in the alerts: it is low on a perfect link with an easy picture."""
+    dark = [Tally(5, 60_000, 60_000), None, None]
+    assert kept(sample(60, 5, tally=dark))["+bad"] == "0"
 
 
 def test_a_conference_says_how_long_how_many_and_how_bad() -> None:
