@@ -2,8 +2,9 @@
 --
 -- ARGV[1...4] and the keys as stays.lua has them, which stands before this
 -- ARGV[5] ms for which a span waits when nobody tends it, ARGV[6] the span
--- ARGV[7] of a session its sid; ARGV[8] its instance, ARGV[9...] pairs for its conference's hash: fields that begin with
--- "+" are added up, with "<" and ">" the least and the most stays, all others are put
+-- ARGV[7] of a session its sid; ARGV[8] its instance, ARGV[9] 0 if its log is of no more use, ARGV[10...] pairs for its
+-- conference's hash: fields that begin with "+" are added up, with "<" and ">" the least and the most stays, all others
+-- are put
 -- ARGV[7] of a conference "conference:instance", ARGV[8] `there` of emptied; there are no more
 -- Returns 1 if it was moved, 0 if it had been, or goes on.
 local waits, span, name, instance = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
@@ -36,10 +37,11 @@ local function move_session()
   local is_known = redis.call('EXISTS', base .. 'session:' .. name)
   if is_known == 1 then
     put()
-    for i = 9, #ARGV, 2 do note(room_key, ARGV[i], ARGV[i + 1]) end
+    for i = 10, #ARGV, 2 do note(room_key, ARGV[i], ARGV[i + 1]) end
     redis.call('PEXPIRE', room_key, keep)
     redis.call('PEXPIRE', base .. 'attendees:' .. room, keep)
   end
+  if ARGV[9] == '0' then drop_samples(name) end
   depart(name, room)
   return is_known
 end

@@ -47,6 +47,7 @@ class Keeping(NamedTuple):
         keep_ms: for this long a session is kept in Redis.
         settle_ms: for this long after a session's last push there may be some of it that recorders
             have not written yet: a span waits for it.
+        history: whether a session's log is kept when it is a span.
     """
 
     sessions: bool = False
@@ -54,6 +55,7 @@ class Keeping(NamedTuple):
     grace_ms: int = 60_000
     keep_ms: int = 86_400_000
     settle_ms: int = SETTLE_MS
+    history: bool = True
 
     def to_args(self) -> tuple[int, int, int, int]:
         """Return the first arguments of each script."""

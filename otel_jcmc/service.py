@@ -196,7 +196,8 @@ def keeping_of(settings: Settings) -> Keeping:
     settle_ms = settings.history_interval_seconds * 1000 + SETTLE_MS
     if sends_spans:
         keep_ms = max(keep_ms, 2 * (grace_ms + settle_ms))
-    return Keeping(settings.keeps_sessions, sends_spans, grace_ms, keep_ms, settle_ms)
+    has_history = settings.history_hours > 0
+    return Keeping(settings.keeps_sessions, sends_spans, grace_ms, keep_ms, settle_ms, has_history)
 
 
 def _recorder(settings: Settings, redis_url: str) -> Recorder | None:

@@ -136,7 +136,13 @@ local function drop_samples(sid)
   end
   bytes = tonumber(bytes or 0)
   -- First what Redis does when it is out of memory too: what follows is then done as well.
-  redis.call('UNLINK', base .. 'samples:' .. sid, base .. 'about:' .. sid)
+  redis.call('UNLINK', base .. 'samples:' .. sid)
+  -- Who it was is wanted for the span.
+  if mode == 2 and redis.call('EXISTS', base .. 'about:' .. sid) == 1 and redis.call('ZSCORE', open_key, sid) then
+    redis.call('RENAME', base .. 'about:' .. sid, base .. 'who:' .. sid)
+  else
+    redis.call('UNLINK', base .. 'about:' .. sid)
+  end
   redis.call('HDEL', key, 'bytes')
   redis.call('DECRBY', base .. 'bytes', bytes)
   return bytes

@@ -50,6 +50,7 @@ class Sweep:
         self._link = link
         self._prefix = key_prefix
         self._keeping = keeping.to_args()
+        self._keeps_logs = keeping.history
         self._is_said = False
         self.lost = 0
 
@@ -91,7 +92,7 @@ class Sweep:
             self._say(error)
             folded = fold_session(leg, (), {})
         kept = [part for pair in folded.kept.items() for part in pair]
-        move = (WAITS_MS, folded.span, sid, leg.instance, *kept)
+        move = (WAITS_MS, folded.span, sid, leg.instance, int(self._keeps_logs), *kept)
         return int(await self._call(_OUTBOX, partition, *move))
 
     async def move_room(self, partition: int, room: str, of_redis: Mapping[str, str]) -> int:

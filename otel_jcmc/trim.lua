@@ -12,6 +12,7 @@ local not_after, at_once = tonumber(ARGV[8]), tonumber(ARGV[9])
 if not_after < 0 then not_after = math.huge end
 local sessions = base .. 'sessions'
 local old, over = 0, 0
+local AWAITED_MS = 600000
 
 -- Asked before anything is written: from then on a script may go on whatever it takes.
 local probe = redis.pcall('SET', base .. 'probe', '', 'PX', 1)
@@ -23,19 +24,33 @@ local function is_beyond()
   return most_bytes >= 0 and (redis.call('GET', base .. 'bytes') or 0) + count * each > most_bytes
 end
 
-for _ = 1, at_once do
-  local sid, seen = unpack(redis.call('ZRANGE', sessions, 0, 0, 'WITHSCORES'))
-  if not sid then break end
-  seen = tonumber(seen)
-  if seen < now - keep then
-    old = old + 1
-  elseif seen <= not_after and is_beyond() then
-    over = over + 1
-  else
-    break
-  end
-  forget(sid)
+-- Who is still to become a span goes last, without the log first; but not for ever if nobody makes spans.
+local function is_awaited(sid)
+  local at = mode == 2 and redis.call('ZSCORE', open_key, sid)
+  return at and now - at < AWAITED_MS
 end
+
+-- Takes the oldest away, or who is awaited only if it must be; returns how many it has passed over.
+local function take_away(must)
+  local passed = 0
+  for _ = 1, at_once do
+    local sid, seen = unpack(redis.call('ZRANGE', sessions, passed, passed, 'WITHSCORES'))
+    if not sid then break end
+    seen = tonumber(seen)
+    local is_old = seen < now - keep
+    if not is_old and not (seen <= not_after and is_beyond()) then break end
+    if not must and is_awaited(sid) then
+      drop_samples(sid)
+      passed = passed + 1
+    else
+      if is_old then old = old + 1 else over = over + 1 end
+      forget(sid)
+    end
+  end
+  return passed
+end
+
+if take_away(false) > 0 and old + over == 0 then take_away(true) end
 
 local oldest = redis.call('ZRANGE', sessions, 0, 0, 'WITHSCORES')
 return string.format(

@@ -10,13 +10,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from redis_parts import RedisServer
 
 from otel_jcmc.embedded import find_server
 from otel_jcmc.link import Link
 from otel_jcmc.participants import Write
-from otel_jcmc.scripts import Keeping
+from otel_jcmc.scripts import Keeping, script
 from otel_jcmc.store import Store, Stored
 from otel_jcmc.sweep import Sweep
 
@@ -46,6 +47,11 @@ class Life:
         self.store = Store(server.url, keeping=keeping)
         self.sweep = Sweep(Link(server.url), "jcmc", keeping)
         self._seq = itertools.count()
+
+    async def close(self) -> None:
+        await self.store.close()
+        await self.sweep._link.close()
+        self.redis.close()
 
     async def push(self, member: str, session: str = "session-1") -> Stored:
         write = Write(member, session, next(self._seq) if session else -1, TTL_MS, PAYLOAD)
@@ -122,9 +128,7 @@ class Life:
 async def life(server: RedisServer) -> AsyncIterator[Life]:
     made = Life(server)
     yield made
-    await made.store.close()
-    await made.sweep._link.close()
-    made.redis.close()
+    await made.close()
 
 
 pytestmark = pytest.mark.anyio
@@ -522,6 +526,63 @@ async def test_a_session_of_which_nothing_is_known_is_let_go_and_counted(life: L
     assert life.attendees(instance) == set()
 
 
+def log_of(life: Life, sid: str) -> None:
+    """Give a session a log, as record.lua writes it."""
+    life.redis.rpush(f"{BASE}samples:{sid}", b"x" * 100)
+    life.redis.set(f"{BASE}about:{sid}", msgspec.msgpack.encode({64: "standup"}))
+    life.redis.hset(f"{BASE}session:{sid}", "bytes", 110)
+    life.redis.incrby(f"{BASE}bytes", 110)
+
+
+async def trim(life: Life, most_sessions: int) -> None:
+    """Take sessions away that are too many, as history_room.py does."""
+    args = (*KEEPING.to_args(), most_sessions, -1, 1100, -1, 100)
+    life.redis.eval(script("trim").text.decode(), 1, f"{BASE}sessions", *args)
+
+
+async def test_history_that_is_full_takes_no_session_that_is_still_to_be_a_span(
+    life: Life,
+) -> None:
+    for member in (ADA, BOB):
+        await life.push(member)
+        log_of(life, life.sid(member))
+    await life.leave(ADA)
+    ada = life.sid(ADA)
+    life.redis.zadd(f"{BASE}sessions", {"f" * 48: 0})
+    await trim(life, 2)
+    log_of(life, ada)
+    life.redis.zadd(f"{BASE}sessions", {ada: 1, "f" * 48: 2})
+    await trim(life, 2)
+    # Another one went; its log has gone, and whose it was has not.
+    assert life.redis.exists(f"{BASE}samples:{ada}", f"{BASE}about:{ada}") == 0
+    assert len(life.open()) == 2
+    life.look_now(ada)
+    assert (await life.sweep.run())[0] == 1
+    assert b"standup" in life.waiting()[0]
+    # With nobody else to go, it does: the bound holds.
+    await trim(life, 0)
+    assert life.leg(ada) == {}
+    await trim(life, 0)
+    assert life.open() == []
+
+
+@pytest.mark.parametrize("hours", [0, 24])
+async def test_a_log_is_taken_away_with_the_span_where_there_is_no_history(
+    server: RedisServer, hours: int
+) -> None:
+    life = Life(server, KEEPING._replace(history=hours > 0))
+    await life.push(ADA)
+    log_of(life, life.sid(ADA))
+    await life.leave(ADA)
+    life.look_now()
+    assert (await life.sweep.run())[0] == 1
+    left = life.redis.exists(f"{BASE}samples:{life.sid(ADA)}", f"{BASE}about:{life.sid(ADA)}")
+    assert left == (2 if hours else 0)
+    # The next leg is linked to this one all the same.
+    assert life.leg(life.sid(ADA))["leg"] == "1"
+    await life.close()
+
+
 async def test_many_are_taken_by_the_hundred(life: Life) -> None:
     members = [f"{'a' * 12}{number:020x}" for number in range(450)]
     for member in members:
@@ -552,7 +613,7 @@ async def test_without_spans_nothing_is_kept_for_them(server: RedisServer) -> No
     keys: Any = life.redis.keys("*")
     kinds = {key.decode().removeprefix(BASE).partition(":")[0] for key in keys}
     assert kinds == {"session", "sessions", "stay", "ended"}
-    await life.store.close()
+    await life.close()
 
 
 async def test_everything_expires_by_itself(life: Life) -> None:

@@ -113,6 +113,8 @@ def test_what_is_kept_outlasts_what_a_span_waits_for() -> None:
 def test_spans_are_made_without_history_too() -> None:
     keeping = keeping_of(Settings(traces_exporter="otlp", history_hours=0))
     assert (keeping.sessions, keeping.spans, keeping.keep_ms) == (True, True, 86_400_000)
+    assert not keeping.history
+    assert keeping_of(Settings(traces_exporter="otlp")).history
 
 
 @pytest.mark.parametrize(
