@@ -1,8 +1,9 @@
-"""What history costs: the CPU of a push with and without it."""
+"""What history costs: the CPU of a push with and without it, and a day of a thousand."""
 
 from dataclasses import replace
 
 from benchmarks.bench import Bench
+from benchmarks.day import simulate
 from benchmarks.machine import Usage
 from benchmarks.order import Order, Result
 from benchmarks.push import CONNECTIONS, LIMITS, PARTICIPANTS
@@ -11,12 +12,15 @@ from benchmarks.running import SERVICE, STORE, running
 # At full speed each of 40,000 pushes every two seconds: as many pushes for each sample as with the
 # browsers' ten seconds and the default's thirty.
 INTERVAL = {"JCMC_HISTORY_INTERVAL": "5"}
-TARGET_PERCENT = 10
+TARGET_PERCENT, TARGET_US, TARGET_BYTES, TARGET_MB = 10, 3.3, 100, 288
+SEATS = 1000
+HOUR_SECONDS, TEN_MINUTES_SECONDS = 3600, 600
 
 
 def measure(bench: Bench) -> None:
     """Push to two services in turns, one of which records, and simulate a day."""
     _measure_push(bench)
+    _measure_day(bench)
 
 
 def _measure_push(bench: Bench) -> None:
@@ -47,6 +51,22 @@ def _measure_push(bench: Bench) -> None:
         "%",
         TARGET_PERCENT,
     )
+
+
+def _measure_day(bench: Bench) -> None:
+    """Simulate the day, and how it is when nobody stays for long."""
+    hours = bench.choose(24, 2)
+    what = f"{SEATS:,} seats for {hours} hours"
+    day = simulate(SEATS, hours, HOUR_SECONDS, bench.say)
+    bench.add(f"{what}: recording, CPU a push", [1e6 * day.cpu / day.pushes], "µs", TARGET_US)
+    bench.add(f"{what}: store CPU a sample", [1e6 * day.redis_cpu / day.samples], "µs")
+    bench.add_rate(f"{what}: sessions", [day.sessions], "")
+    bench.add_rate(f"{what}: samples", [day.samples], "")
+    bench.add(f"{what}: Redis", [day.used_bytes / 1e6], "MB", None if bench.quick else TARGET_MB)
+    each = day.used_bytes / day.samples
+    bench.add("a sample, sessions of an hour", [each], "bytes", TARGET_BYTES)
+    short = simulate(SEATS, bench.choose(2, 1), TEN_MINUTES_SECONDS, bench.say)
+    bench.add("a sample, sessions of ten minutes", [short.used_bytes / short.samples], "bytes")
 
 
 def _each(role: str, rounds: list[tuple[Result, Usage]]) -> list[float]:

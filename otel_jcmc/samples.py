@@ -111,7 +111,7 @@ def write(sample: Sample) -> bytes:
     """Return the entry of *sample*."""
     return encode(
         sample.at_ms,
-        sample.numbers.copy(),
+        sample.numbers + [None] * (LAST_METRIC_ID - len(sample.numbers)),
         sample.worst,
         sample.best,
         [each and _tenths(each, of) for each, of in zip(sample.tally, VITAL_SCALES, strict=False)],
@@ -165,30 +165,29 @@ def read(entry: bytes) -> Sample:
         ValueError: it is damaged.
     """
     try:
-        found = _decode(entry)
-        attributes = None if found.attributes is None else _decode_attributes(found.attributes)
-        numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
+        return _read(_decode(entry))
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
         raise ValueError(f"damaged entry: {error}") from error
+
+
+def _read(found: _Entry) -> Sample:
+    """Return what an entry tells; what raises is damaged."""
+    numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
     numbers += [None] * (LAST_METRIC_ID - len(numbers))
     at_ms = EPOCH_MS + found.at * TENTH_MS
-    lasts = vitals(numbers)
-    return Sample(
-        at_ms,
-        numbers,
-        [_told(each, scale) for each, scale in zip(found.worst, VITAL_SCALES, strict=False)]
-        if found.worst
-        else [*lasts],
-        [_told(each, scale) for each, scale in zip(found.best, VITAL_SCALES, strict=False)]
-        if found.best
-        else [*lasts],
-        [
-            each and Tally(each[0] / scale, each[1] * TENTH_MS, each[2] * TENTH_MS)
-            for each, scale in zip(found.tally or (), VITAL_SCALES, strict=False)
-        ],
-        [Event(at_ms - ago * TENTH_MS, what, value) for ago, what, value in found.events or ()],
-        attributes,
+    worst, best = (
+        [_told(each, scale) for each, scale in zip(of, VITAL_SCALES, strict=False)]
+        if of
+        else [*vitals(numbers)]
+        for of in (found.worst, found.best)
     )
+    tally = [
+        each and Tally(each[0] / scale, each[1] * TENTH_MS, each[2] * TENTH_MS)
+        for each, scale in zip(found.tally or (), VITAL_SCALES, strict=False)
+    ]
+    events = [Event(at_ms - ago * TENTH_MS, what, value) for ago, what, value in found.events or ()]
+    attributes = None if found.attributes is None else _decode_attributes(found.attributes)
+    return Sample(at_ms, numbers, worst, best, tally, events, attributes)
 
 
 def in_order(entries: Iterable[bytes]) -> list[Sample]:
