@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from time import process_time
 from typing import Final
@@ -18,8 +19,8 @@ from typing import Final
 import redis
 import uvloop
 
-from benchmarks.order import Order
 from benchmarks.pushes import Pushes
+from otel_jcmc.catalogue import BROWSER_NAME, BROWSER_VERSION, CONFERENCE, PARTICIPANT
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.history_room import Bounds, Room
 from otel_jcmc.load import Target
@@ -66,7 +67,7 @@ class _Seat:
 
     def __init__(self, number: int, conference: str, until: int, place: int) -> None:
         self.session = f"9f1c2d3e-5a6b-4c7d-8e9f-0a1b{number:08x}"
-        report = _report(number, conference, Session(self.session))
+        report = _report(number, conference, self.session)
         self.member = to_write(report, EXPIRATION_MS).member
         self.report, self.until, self.place = report, until, place
 
@@ -149,24 +150,32 @@ async def _simulate(
 
 def _pool() -> list[tuple[Report, bytes]]:
     """Return pushes, each as it was parsed and as it is stored."""
-    parse = PushParser().parse
-    pushes = Pushes(Target(Order("http://127.0.0.1:3000").url), 0, 61)
-    reports = [parse(pushes.next().partition(b"\r\n\r\n")[2]) for _ in range(POOL)]
     # Whose they are, and what describes them, is the same for all: it is not written again.
-    described = _report(0, "room-0000", Session()).attributes
-    for report in reports:
+    described = _report(0, "room-0000", "").attributes
+    made = []
+    for report in _parsed(POOL):
         report.attributes = described
-    return [(report, to_write(report, EXPIRATION_MS).payload) for report in reports]
+        made.append((report, to_write(report, EXPIRATION_MS).payload))
+    return made
 
 
-def _report(number: int, conference: str, session: Session) -> Report:
+def _report(number: int, conference: str, session: str) -> Report:
     """Return a push of the participant with that *number*."""
-    pushes = Pushes(Target("http://127.0.0.1:3000"), 0, 1)
-    report = PushParser().parse(pushes.next().partition(b"\r\n\r\n")[2])
-    report.attributes |= {64: conference, 66: f"{number:08x}", 71: "Chrome", 72: "126.0"}
-    report.conference, report.participant_id = conference, f"{number:08x}"
-    report.session = session
-    return report
+    (template,) = _parsed(1)
+    who = f"{number:08x}"
+    attributes = template.attributes | {CONFERENCE.id: conference, PARTICIPANT.id: who}
+    attributes |= {BROWSER_NAME.id: "Chrome", BROWSER_VERSION.id: "126.0"}
+    return Report(
+        *(conference, template.client_id, who, Session(session), attributes, template.numbers)
+    )
+
+
+@cache
+def _parsed(count: int) -> list[Report]:
+    """Return so many pushes of the original's page."""
+    parse = PushParser().parse
+    pushes = Pushes(Target("http://127.0.0.1:3000"), 0, 61)
+    return [parse(pushes.next().partition(b"\r\n\r\n")[2]) for _ in range(count)]
 
 
 def _used(client: redis.Redis) -> int:

@@ -55,7 +55,7 @@ def _measure_push(bench: Bench) -> None:
 
 def _measure_day(bench: Bench) -> None:
     """Simulate the day, and how it is when nobody stays for long."""
-    hours = bench.choose(24, 2)
+    hours = bench.choose(24, 1)
     what = f"{SEATS:,} seats for {hours} hours"
     day = simulate(SEATS, hours, HOUR_SECONDS, bench.say)
     bench.add(f"{what}: recording, CPU a push", [1e6 * day.cpu / day.pushes], "µs", TARGET_US)

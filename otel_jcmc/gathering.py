@@ -16,6 +16,8 @@ from otel_jcmc.vitals import Thresholds
 
 # Of an interval; a quality that jumps to and fro at each push is told no better by more of them.
 MOST_EVENTS: Final = 20
+# Of memory, besides what it holds.
+ENTRY_BYTES: Final = 250
 
 
 class _Payload(msgspec.Struct, array_like=True, gc=False):
@@ -83,6 +85,7 @@ class Entry(msgspec.Struct, gc=False):
     Attributes:
         name: "member:session".
         attributes: msgpack by catalogue id; empty: those of the entry before.
+        size: how many bytes of memory it takes, about.
     """
 
     name: str
@@ -91,11 +94,7 @@ class Entry(msgspec.Struct, gc=False):
     packed: bytes
     attributes: bytes
     of: Gathered
-
-    @property
-    def size(self) -> int:
-        """How many bytes of memory it takes, about."""
-        return 250 + len(self.packed) + len(self.attributes)
+    size: int
 
 
 Vitals = tuple[float | None, float | None, float | None]
@@ -174,7 +173,8 @@ def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | No
     tally, events = _take_weighed(of.weighed, of.at) if of.weighed else (None, None)
     of.payload = b""
     packed = encode(at_ms, numbers, worst, best, tally, events, attributes or None)
-    return Entry(f"{of.member}:{of.session}", at_ms, of.ttl_ms, packed, attributes, of)
+    size = ENTRY_BYTES + len(packed) + len(attributes)
+    return Entry(f"{of.member}:{of.session}", at_ms, of.ttl_ms, packed, attributes, of, size)
 
 
 def _take_weighed(weighed: Weighed, at: float) -> tuple[list[Any], list[Any]]:

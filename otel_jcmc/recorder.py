@@ -113,13 +113,14 @@ class Recorder:
                 self.logs.add(make_entry(of, write.payload, self.logs.offset, report.sent))
                 return
             of.payload = write.payload
-            if quality is not None:
+            # Most are neither the worst nor the best yet: one comparison each.
+            if quality is not None and not of.low_quality <= quality <= of.high_quality:
                 of.low_quality = min(of.low_quality, quality)
                 of.high_quality = max(of.high_quality, quality)
-            if loss is not None:
+            if loss is not None and not of.low_loss <= loss <= of.high_loss:
                 of.low_loss = min(of.low_loss, loss)
                 of.high_loss = max(of.high_loss, loss)
-            if trip is not None:
+            if trip is not None and not of.low_trip <= trip <= of.high_trip:
                 of.low_trip = min(of.low_trip, trip)
                 of.high_trip = max(of.high_trip, trip)
         except Exception as error:  # noqa: BLE001  # whatever it is, the push is stored
