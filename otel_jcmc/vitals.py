@@ -42,6 +42,8 @@ def vitals(numbers: Sequence[Any]) -> tuple[float | None, float | None, float | 
     if loss is None:
         up, down = numbers[_LOSS_UP], numbers[_LOSS_DOWN]
         loss = up if down is None else down if up is None else max(up, down)
-    # A transport may be known, and not its round trip.
-    trips = [each for each in numbers[_PATHS] or () if each is not None]
+    trips = numbers[_PATHS]
+    if trips and None in trips:
+        # A transport may be known, and not its round trip.
+        trips = [each for each in trips if each is not None]
     return numbers[_QUALITY], loss, max(trips) if trips else numbers[_PAIR]
