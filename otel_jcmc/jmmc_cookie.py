@@ -3,7 +3,8 @@ The cookie that names the session of a JMMC page.
 
 `issue` makes one when a session is opened, `read` says of a later push which session it is of. It
 holds the session's id and the participant's, and a signature over both, the client and the
-conference: so it is good for those alone, and nothing of who it is has to be kept here. Used by
+conference: so it is good for those alone, and nothing of who it is has to be kept here. The tabs of
+a browser share it, so it has a part for each of the sessions that were opened last. Used by
 jmmc_door.py.
 
 Source: RFC 6265 (cookies) with SameSite of its draft successor; RFC 2104 (HMAC), here with SHA-256.
@@ -12,6 +13,7 @@ Source: RFC 6265 (cookies) with SameSite of its draft successor; RFC 2104 (HMAC)
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from otel_jcmc.access import Header
@@ -22,10 +24,12 @@ NAME: Final = b"jmmc_objectId"
 # No Path: a browser then takes the folder that it pushed to, which only it knows behind a proxy.
 # Partitioned, for browsers that keep the cookies of other sites apart, or not at all without it.
 _ATTRIBUTES: Final = b"HttpOnly; Secure; SameSite=None; Partitioned"
-# A page that was loaded by several addresses may have several; more is play.
+# Between the parts, the newest first.
+_BETWEEN: Final = b"~"
+# So many tabs, and addresses that a page was loaded by, are looked at; more is play.
 _MOST: Final = 8
 # A participant's id has at most 128 characters of at most 4 bytes, and base64 is a third longer.
-_LONGEST: Final = 1024
+_LONGEST: Final = 900
 
 
 class Named(NamedTuple):
@@ -42,32 +46,48 @@ class Cookies:
         """Sign with *secret*, which somebody else starts."""
         self._secret = secret
 
-    def issue(self, named: Named, client_id: str, conference: str) -> Header:
+    def issue(
+        self, named: Named, client_id: str, conference: str, headers: Iterable[Header] = ()
+    ) -> Header:
         """
         Return the header that gives a page of *client_id* in *conference* its cookie.
+
+        What *headers* have of other sessions stays in it, as far as there is room.
 
         Raises:
             StoreUnavailable: the secret is not known yet.
         """
         parts = (named.session_id.encode(), _encode(named.participant_id.encode()))
-        signature = self._sign(named, client_id, conference)
-        value = b".".join((*parts, _encode(signature)))
-        return b"set-cookie", b"%b=%b; %b" % (NAME, value, _ATTRIBUTES)
+        told = b".".join((*parts, _encode(self._sign(named, client_id, conference))))
+        for part in _parts(headers):
+            known, signature = _read(part)
+            # Of nobody, or of the session that this one takes the place of.
+            is_over = known.participant_id == named.participant_id and hmac.compare_digest(
+                signature, self._sign(known, client_id, conference)
+            )
+            has_room = told.count(_BETWEEN) < _MOST - 1 and len(told) + len(part) < _LONGEST
+            if signature and not is_over and has_room:
+                told += _BETWEEN + part
+        return b"set-cookie", b"%b=%b; %b" % (NAME, told, _ATTRIBUTES)
 
-    def read(self, headers: Iterable[Header], client_id: str, conference: str) -> Named:
+    def read(
+        self, headers: Iterable[Header], client_id: str, conference: str, participant_id: str = ""
+    ) -> Named:
         """
-        Return what the cookie in *headers* names.
+        Return what the cookie in *headers* names of *participant_id*, of anybody if it is empty.
 
         Raises:
             PushRefused: there is none, or none that was issued to *client_id* in *conference*.
             StoreUnavailable: the secret is not known yet.
         """
-        values = list(_values(headers))
-        for value in values[:_MOST]:
-            named, signature = _read(value)
-            if hmac.compare_digest(signature, self._sign(named, client_id, conference)):
+        parts = list(_parts(headers))
+        for part in parts:
+            named, signature = _read(part)
+            if hmac.compare_digest(
+                signature, self._sign(named, client_id, conference)
+            ) and participant_id in ("", named.participant_id):
                 return named
-        reason = Reason.COOKIE_INVALID if values else Reason.COOKIE_MISSING
+        reason = Reason.COOKIE_INVALID if parts else Reason.COOKIE_MISSING
         raise PushRefused([Fault("cookie", reason)])
 
     def _sign(self, named: Named, client_id: str, conference: str) -> bytes:
@@ -79,19 +99,22 @@ class Cookies:
         return hmac.digest(self._secret.value, signed.encode(errors="surrogatepass"), "sha256")
 
 
-def _values(headers: Iterable[Header]) -> Iterator[bytes]:
-    """Return the values of our cookie in *headers*."""
-    for name, value in headers:
-        if name == b"cookie":
-            for pair in value.split(b";"):
-                key, _, told = pair.strip(b" \t").partition(b"=")
-                if key == NAME:
-                    yield told
+def _parts(headers: Iterable[Header]) -> Iterator[bytes]:
+    """Return the parts of our cookies in *headers*, not more than a few."""
+    values = (
+        told
+        for name, header in headers
+        if name == b"cookie"
+        for pair in header.split(b";")
+        for key, _, told in (pair.strip(b" \t").partition(b"="),)
+        if key == NAME
+    )
+    return islice(chain.from_iterable(value.split(_BETWEEN) for value in values), _MOST)
 
 
-def _read(value: bytes) -> tuple[Named, bytes]:
-    """Return what a cookie says, and its signature, empty if it is nothing that we issue."""
-    parts: Sequence[bytes] = value.split(b".") if len(value) <= _LONGEST else ()
+def _read(part: bytes) -> tuple[Named, bytes]:
+    """Return what a part says, and its signature, empty if it is nothing that we issue."""
+    parts: Sequence[bytes] = part.split(b".") if len(part) <= _LONGEST else ()
     try:
         session_id, participant_id, signature = parts
         named = Named(session_id.decode("ascii"), _decode(participant_id).decode())

@@ -139,7 +139,7 @@ class JmmcDoor:
         named, more = self._name(headers, push), []
         if push.is_opening:
             # Before anything is stored: without a secret nobody could go on with it.
-            more = [self._cookies.issue(named, push.client_id, push.conference)]
+            more = [self._cookies.issue(named, push.client_id, push.conference, headers)]
         address = caller_address(peer, sender.head, self._trusted) if self._keeps_address else ""
         if address:
             # What the page says of it counts only where nobody else knows.
@@ -180,10 +180,7 @@ class JmmcDoor:
         """
         if push.is_opening:
             return Named(secrets.token_hex(_ID_BYTES), push.participant_id)
-        named = self._cookies.read(headers, push.client_id, push.conference)
-        if push.participant_id not in ("", named.participant_id):
-            raise PushRefused([Fault("cookie", Reason.COOKIE_INVALID)])
-        return named
+        return self._cookies.read(headers, push.client_id, push.conference, push.participant_id)
 
     async def _merge(self, report: Report, changes: Changes) -> None:
         """

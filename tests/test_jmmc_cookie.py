@@ -94,6 +94,51 @@ def test_none_is_missing(header: bytes) -> None:
 def test_of_many_only_a_few_are_looked_at() -> None:
     header = b"jmmc_objectId=x.y.z; " * 8 + issued()
     assert refusal(header) == "cookie_invalid"
+    assert refusal(b"jmmc_objectId=" + b"x.y.z~" * 8 + issued()[14:]) == "cookie_invalid"
+
+
+# The tabs of a browser
+
+
+def tab(number: int, conference: str, participant: str, cookie: bytes) -> bytes:
+    """Return the cookie after one more tab has opened a session."""
+    named = Named(f"{number:024x}", participant)
+    headers = [(b"cookie", cookie)] if cookie else []
+    _, value = cookies().issue(named, CLIENT_ID, conference, headers)
+    return value.partition(b";")[0]
+
+
+def test_each_tab_goes_on_with_its_own_session() -> None:
+    cookie = tab(3, "room-b", "ada", tab(2, "room-a", "bob", tab(1, "room-a", "ada", b"")))
+    for conference, participant, number in (
+        *(("room-a", "ada", 1), ("room-a", "bob", 2), ("room-b", "ada", 3)),
+        # Who does not say which is the one that was opened last.
+        *(("room-a", "", 2), ("room-b", "", 3)),
+    ):
+        named = cookies().read([(b"cookie", cookie)], CLIENT_ID, conference, participant)
+        assert int(named.session_id, 16) == number
+    with pytest.raises(PushRefused):
+        cookies().read([(b"cookie", cookie)], CLIENT_ID, "room-b", "bob")
+
+
+def test_who_opens_anew_has_one_session_in_it() -> None:
+    cookie = tab(2, "room-a", "ada", tab(1, "room-a", "ada", b""))
+    assert cookie.count(b"~") == 0
+    assert tab(3, "room-a", "ada", tab(2, "room-b", "ada", cookie)).count(b"~") == 1
+
+
+def test_it_does_not_grow_without_end() -> None:
+    cookie = b""
+    for number in range(100):
+        cookie = tab(number, "standup", f"tab-{number}", cookie)
+    assert len(cookie) < 1000
+    assert cookie.count(b"~") == 7
+    long = tab(100, "standup", "\N{GRINNING FACE}" * 128, cookie)
+    assert len(long) < 1000
+
+
+def test_what_we_have_not_issued_does_not_stay_in_it() -> None:
+    assert tab(1, "standup", "ada", b"jmmc_objectId=x~y.z~a.b=.c~" + b"x" * 50).count(b"~") == 0
 
 
 def test_without_a_secret_there_is_none_yet() -> None:
