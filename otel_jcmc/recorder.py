@@ -64,6 +64,7 @@ class Recorder:
         self._due: dict[int, list[Gathered]] = {}
         self._looked_at = int(clock())
         self._ticking: asyncio.Task[None] | None = None
+        self._trouble = ""
 
     @property
     def known(self) -> int:
@@ -186,16 +187,20 @@ class Recorder:
     async def _tick(self) -> None:
         """Write what is due, again and again."""
         while True:
-            try:
-                await self.logs.know_time()
-                await self.look()
-                await self.room.look()
-                await self.logs.send()
-            except StoreUnavailable:
-                pass
-            except Exception:
-                log.exception("history: it is tried again")
+            for step in (self.logs.know_time, self.look, self.logs.send, self.room.look):
+                try:
+                    await step()
+                except StoreUnavailable:
+                    continue
+                except Exception as error:  # noqa: BLE001  # the others are to go on
+                    self._say(error)
             await asyncio.sleep(TICK_SECONDS)
+
+    def _say(self, error: Exception) -> None:
+        """Log an *error* that comes again each second once, until there is another one."""
+        if repr(error) != self._trouble:
+            log.warning("history: something is tried again", exc_info=error)
+        self._trouble = repr(error)
 
     async def stop(self) -> None:
         """Write all that was gathered, within a few seconds, and end."""
@@ -204,7 +209,10 @@ class Recorder:
             with suppress(asyncio.CancelledError):
                 await self._ticking
         for of in self._gathered.values():
-            self._write(of)
+            try:
+                self._write(of)
+            except Exception as error:  # noqa: BLE001  # the others are to be written all the same
+                self._fail(error)
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self.logs.send()

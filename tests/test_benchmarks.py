@@ -19,6 +19,7 @@ from benchmarks import results
 from benchmarks.bench import Bench
 from benchmarks.bodies import CLIENT, WIRE
 from benchmarks.browsers import BROWSERS, SHARES, headers
+from benchmarks.day import simulate
 from benchmarks.load import arguments_of
 from benchmarks.loops import generate
 from benchmarks.order import Order, Result
@@ -313,6 +314,19 @@ def test_a_result_says_what_was_not_answered_200() -> None:
     result = Result({"200": 5, "503": 2}, {"time-out": 1}, 0, **times, **sizes)
     assert result.pushes == 7
     assert result.faults == {"503": 2, "time-out": 1}
+
+
+def test_a_simulated_day_has_a_sample_for_every_three_pushes_and_tells_what_they_take() -> None:
+    said: list[str] = []
+    day = simulate(30, 0.5, 600, said.append)
+    assert day.pushes == 30 * 180 + (day.sessions - 30)
+    # Each is there for half an hour; who leaves has an interval that is not full.
+    assert abs(day.samples - 30 * 60) <= day.sessions
+    # The first are in the middle of their ten minutes.
+    assert 90 <= day.sessions <= 150
+    assert day.samples * 50 < day.used_bytes < 1_000_000
+    assert day.cpu > 0
+    assert said
 
 
 def bench(title: str = "push") -> Bench:

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import redis
 from harness import Service, eventually, push_body, request
+from pydantic import SecretStr
 from recording import HISTORY, SPANS, Process, process, push, read_log, sids
 from redis_parts import RedisServer, Wire
 
-from otel_jcmc import gathering, recorder, session_logs
+from otel_jcmc import gathering, recorder, service, session_logs
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.participants import to_write
 from otel_jcmc.samples import Event, Tally
+from otel_jcmc.settings import Settings
 
 REGION = 69
 
@@ -581,3 +583,34 @@ def test_without_history_and_spans_nothing_is_kept(
         names = {key.decode().split(":")[2] for key in client.scan_iter()}
     assert names == {"participant", "live", "conferences"}
     assert "otel_jcmc_history" not in metrics
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_recorded"),
+    [
+        ({}, True),
+        ({"history_hours": 0}, False),
+        ({"history_hours": 0, "traces_exporter": "otlp"}, True),
+    ],
+)
+def test_spans_need_no_history(settings: dict[str, Any], *, is_recorded: bool) -> None:
+    made = service.Service(Settings(redis_url=SecretStr("redis://127.0.0.1:1"), **settings))
+    assert (made.recorder is not None) == is_recorded
+
+
+@pytest.mark.anyio
+async def test_trouble_in_one_step_does_not_keep_the_others(
+    redis_server: EmbeddedStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with process(redis_server) as here:
+        monkeypatch.setattr(recorder, "TICK_SECONDS", 0.01)
+        monkeypatch.setattr(here.logs, "know_time", None)
+        await here.push(push(session="session-1", f1=50))
+        await here.push(push(session="session-1", end="left"))
+        here.recorder.start()
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if here.recorder.samples["written"]:
+                break
+        assert here.recorder.samples["written"] == 1
+    assert sum("tried again" in each.msg for each in caplog.records) == 1
