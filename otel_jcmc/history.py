@@ -10,6 +10,7 @@ session_routes.py.
 
 import heapq
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue import CLIENT, CONFERENCE
@@ -213,11 +214,15 @@ class History:
         ]
 
     async def _describe(self, sids: Sequence[str]) -> list[Session]:
-        """Return what is known of *sids*, without those that are gone."""
+        """Return what is known of *sids*, without those that are gone or damaged."""
         wanted = [keys_of(sid, self.base(PARTITION_OF[sid[0]])) for sid in sids]
         replies = await self.run([command for commands in wanted for command in commands])
-        found = zip(sids, batched(replies, KEYS), strict=True)
-        return [session_of(sid, *told) for sid, told in found if told[0]]
+        found = []
+        for sid, told in zip(sids, batched(replies, KEYS), strict=True):
+            with suppress(ValueError):
+                if told[0]:
+                    found.append(session_of(sid, *told))
+        return found
 
     async def _log(self, sid: str) -> list[bytes]:
         """Return the entries of the log of *sid*."""

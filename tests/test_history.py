@@ -206,6 +206,15 @@ async def test_a_session_of_whom_nothing_can_be_read_is_listed_without(
     assert (session.attributes, session.session_id) == ({}, None)
 
 
+@pytest.mark.parametrize("field", ["ttl", "seen", "ended", "leg"])
+async def test_a_damaged_session_is_left_out_alone(
+    kind: EmbeddedStore, past: Past, field: str
+) -> None:
+    there, damaged = past.session(NOON), past.session(NOON + 1)
+    past.client.hset(f"{past.base(damaged)}session:{damaged}", field, "\x00x")
+    assert await listed(kind) == [there]
+
+
 async def test_a_log_is_read_whole(kind: EmbeddedStore, past: Past) -> None:
     log = tuple(Sample(NOON + n * 1000, numbers(f1=n % 100)) for n in range(11_000))
     sid = past.session(NOON, log=log)
