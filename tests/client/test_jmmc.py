@@ -237,6 +237,42 @@ def test_the_loss_on_the_way_up_is_what_the_other_side_reports(tab: Tab) -> None
     ]
 
 
+def test_another_connection_counts_from_nothing(tab: Tab) -> None:
+    """From the bridge to a peer, say: each has counters of its own."""
+    calls = sent(
+        tab,
+        """const connect = (lost, sent) => {
+            const connection = makeConnection([[
+                { id: "r", type: "remote-inbound-rtp", localId: "o", packetsLost: lost },
+                { id: "o", type: "outbound-rtp", packetsSent: sent }]]);
+            room.getActivePeerConnection = () => connection;
+        };
+        connect(10, 100);
+        await step(50);
+        room.emit("conference.left");
+        room.emit("conference.joined");
+        connect(5, 200);
+        await step(50);""",
+    )
+    losses = [what["u"]["pl"] for _, what in said(calls) if what != "open"]
+    assert losses == [10, 2.5]
+
+
+def test_a_report_that_comes_after_leaving_is_nobodys(tab: Tab) -> None:
+    calls = sent(
+        tab,
+        """const nothing = { peerconnection: { getStats: () => new Promise(() => {}) } };
+        room.getActivePeerConnection = () => nothing;
+        room.stats(10);
+        await world.advance(500);
+        room.emit("conference.left");
+        room.emit("conference.joined");
+        room.getActivePeerConnection = () => undefined;
+        for (let i = 0; i < 3; i++) await step(70);""",
+    )
+    assert [what for _, what in said(calls)] == ["open", {"cq": 70}]
+
+
 def test_a_connection_that_answers_no_report_costs_a_second(tab: Tab) -> None:
     calls = sent(
         tab,
@@ -292,6 +328,18 @@ def test_a_server_that_never_answers_has_ten_seconds(tab: Tab) -> None:
     )
     assert said(calls) == [(0, "open"), (10_000, "open"), (10_000, {"cq": 50})]
     assert [call["aborted"] for call in calls] == [True, False, False]
+
+
+def test_an_answer_that_comes_after_that_is_none(tab: Tab) -> None:
+    calls = sent(
+        tab,
+        """world.chance = 0;
+        world.answers = ["deaf"];
+        await step(50);
+        await world.answer(0, 400);
+        for (let i = 0; i < 3; i++) await step(60);""",
+    )
+    assert [what for _, what in said(calls)] == ["open", "open", {"cq": 50}, {"cq": 60}]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -384,7 +432,7 @@ def test_what_is_on_its_way_when_it_ends_is_forgotten(tab: Tab) -> None:
         await world.advance(100);
         room.emit("conference.left");
         await world.answer(0, 200);
-        await world.advance(60000);""",
+        await world.advance(5000);""",
     )
     assert said(calls) == [(0, "open")]
     assert calls[0]["aborted"]
