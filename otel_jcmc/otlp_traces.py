@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -30,8 +31,6 @@ from otel_jcmc import __version__
 from otel_jcmc.faults import ExporterCannotStart
 
 _SCOPE: Final = InstrumentationScope("otel_jcmc", __version__)
-# ScopeSpans.spans: number 2, "length and bytes".
-_SPANS: Final = bytes([2 * 8 + 2])
 
 
 class Answer(Enum):
@@ -106,8 +105,12 @@ class SpanSender:
         """Send *spans* in one request, once, and return what became of them."""
         request = ExportTraceServiceRequest()
         request.CopyFrom(self._frame)
-        framed = b"".join(_SPANS + _varint(len(span)) + span for span in spans)
-        request.resource_spans[0].scope_spans[0].MergeFromString(framed)
+        try:
+            made = [Span.FromString(span) for span in spans]
+        except DecodeError:
+            # Another program under the same prefix: no receiver would take it.
+            return Sent(Answer.BAD, "it is no span")
+        request.resource_spans[0].scope_spans[0].spans.extend(made)
         return self._send(request)
 
     def _by_http(self, request: ExportTraceServiceRequest) -> Sent:
@@ -205,13 +208,3 @@ def _retry_delay(metadata: Iterable[tuple[str, Any]]) -> float | None:
                 if detail.Unpack(told):
                     return float(told.retry_delay.seconds + told.retry_delay.nanos / 1e9)
     return None
-
-
-def _varint(number: int) -> bytes:
-    """Return *number* seven bits at a time, the lowest first."""
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    found.append(number)
-    return bytes(found)

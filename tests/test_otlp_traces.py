@@ -146,6 +146,12 @@ def test_headers_and_endpoint_of_traces_are_the_environments(
     assert sink.trace_requests[0].headers["x-tenant"] == "traces"
 
 
+def test_what_is_no_span_is_not_sent(sink: OtlpSink) -> None:
+    sent = sender_to(sink, "http/protobuf").send([*SPANS, b"something else"])
+    assert (sent.answer, sent.why) == (Answer.BAD, "it is no span")
+    assert sink.span_tries == 0
+
+
 def test_what_the_sdk_cannot_take_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zip")
     with pytest.raises(ExporterCannotStart, match=r"OTEL_EXPORTER_OTLP_\*"):

@@ -285,6 +285,15 @@ def test_a_change_of_network_or_region_says_what_it_is_now() -> None:
     assert span.attributes["jitsi.region"] == "us-east"
 
 
+def test_a_change_stands_among_what_happened() -> None:
+    span = folded(
+        sample(10, 90, attributes=WHO),
+        sample(40, 90, attributes=WHO | {69: "us-east"}),
+        sample(60, 20, events=[Event(START + 50_000, "quality.bad", 20)]),
+    )
+    assert [name for _, name, _ in span.events] == ["jitsi.session.region.changed", BAD]
+
+
 def test_attributes_that_only_another_process_tells_again_are_no_change() -> None:
     span = folded(
         sample(10, 90, attributes=WHO),

@@ -356,8 +356,11 @@ async def test_who_was_replaced_does_not_go_on_by_the_expiry_of_the_other(life: 
     first = life.sid(ADA, "")
     life.redis.delete(f"{BASE}participant:{ADA}")
     await life.push(ADA, "session-2")
+    await asyncio.sleep(0.01)
     await life.push(ADA, "")
     assert life.leg(first)["reason"] == "expired"
+    # Nor was it there for as long.
+    assert life.leg(first)["ended"] == life.leg(first)["started"]
     assert life.leg(life.sid(ADA, ""))["leg"] == "2"
     assert life.leg(life.sid(ADA, "session-2"))["reason"] == "replaced"
 
@@ -465,6 +468,28 @@ async def test_who_claims_and_dies_leaves_it_to_the_next(life: Life) -> None:
     life.look_now()
     moved, _ = await life.sweep.run()
     assert moved == 1
+
+
+async def test_what_cannot_be_moved_does_not_stand_in_the_way(life: Life) -> None:
+    await life.push(ADA)
+    await life.leave(ADA)
+    life.look_now()
+    assert len(await life.claimed()) == 1
+    assert await life.claimed() == []
+
+
+async def test_a_leave_that_comes_after_the_claim_changes_nothing(life: Life) -> None:
+    """Its last push was on the way for longer than the grace."""
+    await life.push(ADA)
+    sid = life.sid(ADA)
+    life.expired(ADA, GRACE_MS + 1)
+    life.look_now()
+    await life.claimed()
+    before = life.leg(sid)
+    await asyncio.sleep(0.01)
+    await life.leave(ADA)
+    assert life.leg(sid) == before
+    assert before["reason"] == "expired"
 
 
 async def test_a_conference_is_over_when_its_last_one_is_and_the_grace(life: Life) -> None:

@@ -28,6 +28,7 @@ def call(
         "OTEL_SERVICE_NAME": "meet",
         "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
         "JCMC_BAD_QUALITY": "50",
+        "JCMC_PRIVACY": "os_version=drop,serverregion=hash",
     }
     with OtlpSink() as sink:
         settings = environ(sink)
@@ -83,7 +84,6 @@ def test_a_session_says_who_it_was_and_how_it_was(call: Call) -> None:
         "user_agent.name": "Chrome",
         "user_agent.version": "126",
         "user_agent.os.name": "Windows",
-        "jitsi.region": "eu-west",
         "network.transport": "udp",
         "network.connection.type": "wifi",
         "jitsi.session.leg": 1,
@@ -96,6 +96,16 @@ def test_a_session_says_who_it_was_and_how_it_was(call: Call) -> None:
     assert 0 < ada["jitsi.session.quality.bad_share"] < 1
     # Neither a name nor an address that nobody has asked for, nor what lasts in the browser.
     assert not {"Ada", "10.0.0.7", "198.51.100.4", CLIENT_ID} & {str(each) for each in ada.values()}
+
+
+def test_what_privacy_drops_or_hashes_is_so_in_spans(call: Call) -> None:
+    sink, _ = call
+    ada = by_participant(sink)["ada"].attributes
+    if sink.trace_requests[0].transport == "grpc":
+        assert "user_agent.os.version" not in ada
+        assert len(ada["jitsi.region"]) == 16
+    else:
+        assert (ada["user_agent.os.version"], ada["jitsi.region"]) == ("10", "eu-west")
 
 
 def test_a_session_says_what_happened(call: Call) -> None:
