@@ -470,6 +470,29 @@ async def test_who_claims_and_dies_leaves_it_to_the_next(life: Life) -> None:
     assert moved == 1
 
 
+@pytest.mark.parametrize("characters", [10, 250])
+async def test_whose_it_was_is_known_before_there_is_a_log(life: Life, characters: int) -> None:
+    """Whoever is killed with what it had gathered."""
+    name = "r" * characters
+    encode = msgspec.msgpack.encode
+    payload = encode(encode({64: name, 71: "Chrome"})) + encode([])
+    await life.store.put(Write(ADA, "session-1", 0, TTL_MS, payload))
+    await life.leave(ADA)
+    life.look_now()
+    await life.sweep.run()
+    assert name.encode() in life.waiting()[0]
+    assert life.redis.keys("*who*") == []
+
+
+async def test_whose_it_is_stands_in_one_place_once_there_is_a_log(life: Life) -> None:
+    await life.push(ADA)
+    assert len(life.redis.keys("*who*")) == 1
+    log_of(life, life.sid(ADA))
+    life.look_now()
+    await life.claimed()
+    assert life.redis.keys("*who*") == []
+
+
 async def test_what_cannot_be_moved_does_not_stand_in_the_way(life: Life) -> None:
     await life.push(ADA)
     await life.leave(ADA)
