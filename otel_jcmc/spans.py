@@ -30,7 +30,7 @@ MAX_EVENTS: Final = 128
 _FLAGS: Final = 0x1 | SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 NS_IN_MS: Final = 1_000_000
 
-# Ended in order: by itself, by another's doing, or by a fault, which is the only one told as such.
+# The one end of a session that is told as an error.
 _FAILED: Final = "failed"
 
 
@@ -83,7 +83,8 @@ def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) 
     """
     attributes = dict(about)
     for sample in samples:
-        attributes.update(sample.attributes or {})
+        # A push without numbers has no transports: that is not to know, not to be without.
+        attributes.update({id_: each for id_, each in (sample.attributes or {}).items() if each})
     numbers, kept = numbers_of(samples)
     ended = max(leg.ended, leg.started)
     span = _span(SESSION_SPAN, sid_conference(leg.sid), leg.instance, leg.started, ended)

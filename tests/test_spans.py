@@ -304,6 +304,13 @@ def test_attributes_that_only_another_process_tells_again_are_no_change() -> Non
     assert span.events == []
 
 
+def test_a_last_push_without_numbers_hides_no_transport() -> None:
+    span = folded(
+        sample(10, 90, attributes=WHO), sample(40, None, attributes=WHO | {13: []}), about={}
+    )
+    assert span.attributes["network.transport"] == "udp"
+
+
 def test_events_are_bounded_and_what_is_left_out_is_counted() -> None:
     events = [
         Event(START + each * 100, "quality.bad" if each % 2 else "quality.good", each)
