@@ -1,6 +1,8 @@
 """What is known of the sessions of JMMC pages: merged in a real Redis, by its own order."""
 
 import asyncio
+import random
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +15,8 @@ from otel_jcmc.jmmc_states import KEEP_MS, State, States
 
 pytestmark = pytest.mark.anyio
 
+SEED = random.SystemRandom().randrange(1 << 32)
+TEXTS = ("udp", "0", "null", "é" * 300, 'q"u\\o\nte', "\N{GRINNING FACE}", " ")
 ID = "0f23456789abcdef01234567"
 
 
@@ -70,6 +74,28 @@ async def test_pushes_that_come_at_once_lose_nothing(
     assert sorted(seqs) == list(range(2, 62))
     last = max((state for state in merged if state), key=lambda state: state.seq)
     assert last.known == {id_: id_ for id_ in range(1, 31)}
+
+
+async def test_any_changes_by_any_replica_leave_what_a_dictionary_would(
+    states: States, redis_server: EmbeddedStore
+) -> None:
+    second = States(redis_server.url, "jcmc")
+    chance = random.Random(SEED)
+    model: dict[str, dict[int, Any]] = {secrets.token_hex(12): {} for _ in range(3)}
+    seqs = dict.fromkeys(model, 1)
+    for session_id in model:
+        await states.open(session_id, {})
+    for _ in range(300):
+        session_id, replica = chance.choice(list(model)), chance.choice((states, second))
+        changes: dict[int, Any] = {
+            chance.randrange(1, 31): chance.choice((None, 0, 1, 97.5, 1e-9, 10**7))
+            for _ in range(chance.randrange(4))
+        } | {chance.randrange(64, 90): chance.choice(TEXTS) for _ in range(chance.randrange(3))}
+        model[session_id] |= changes
+        seqs[session_id] += 1
+        wanted = {id_: each for id_, each in model[session_id].items() if each is not None}
+        assert await replica.merge(session_id, changes) == State(seqs[session_id], wanted)
+    await second.close()
 
 
 async def test_a_session_is_kept_for_hours_after_its_last_push(states: States, other: Any) -> None:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,24 @@ def spoiled_pushes() -> Iterator[bytes]:
         {"transport_rtt": NAME},
     ):
         yield json.dumps(push(metrics=metrics)).encode()
+
+
+def jmmc_push(m: Any, **changes: Any) -> bytes:
+    """Return a push of a page of the other wire format."""
+    return json.dumps(
+        {"uid": CLIENT, "conf": CONFERENCE, "m": m, "token": TOKEN, **changes}
+    ).encode()
+
+
+# What they say of an address is a number.
+NUMBER = int(IPv4Address(ADDRESSES[0]))
+OPENING = {"br": NAME, "os": NAME, "pid": f"{PARTICIPANT}-too", "t": {"lip": NUMBER, "ip": NUMBER}}
+SPOILED_JMMC = (
+    *(jmmc_push(OPENING, uid=NAME), jmmc_push({**OPENING, "pid": [PARTICIPANT]})),
+    *(jmmc_push({"cq": 50}, conf=f"{CONFERENCE}\0"), jmmc_push({"cq": NAME}), jmmc_push(NAME)),
+    *(jmmc_push({"cq": 50, "t": {"sr": [NAME], "ip": ADDRESSES[0]}, "cdc": {"a": NAME * 20}}),),
+    *(jmmc_push({"cq": 50, "pid": NAME}), jmmc_push({"t": {"lip": NUMBER, "rip": NUMBER}})),
+)
 
 
 def raw_requests() -> Iterator[bytes]:
@@ -227,6 +246,7 @@ class Day:
         self.errors: list[str] = []
         monitored: list[bytes] = []
         self._whole = json.dumps(push()).encode()
+        self._cookie = ""
         self._server = EmbeddedStore(folder / "r")
         self._server.start()
         self._receiver = Quoting()
@@ -279,9 +299,24 @@ class Day:
                 connection.sendall(text)
                 connection.shutdown(socket.SHUT_WR)
                 self.errors.append(connection.recv(65_536).decode("latin-1"))
+        self._ask_jmmc(jmmc_push({"cq": 50}))
+        self._ask_jmmc(jmmc_push(OPENING), 200)
+        for body in SPOILED_JMMC:
+            self._ask_jmmc(body)
+        self._ask_jmmc(jmmc_push({"cq": 51, "t": {"lip": NUMBER}}), 200)
         self._ask(self._whole, 200)
         for other in OTHERS:
             self._ask(self._whole, token=other)
+
+    def _ask_jmmc(self, body: bytes, *statuses: int) -> None:
+        """Push *body* as the other pages do; what they hear when all is well is their own word."""
+        url = f"{self._service.url}/jmmc/push"
+        answer = request(url, body, headers=HEADERS | {"cookie": self._cookie})
+        assert not statuses or answer.status in statuses, answer
+        if answer.status != 200:
+            self.errors.append(f"{answer.body} {answer.headers}")
+        if cookie := answer.headers["set-cookie"]:
+            self._cookie = cookie.partition(";")[0]
 
     def _collect(self, client: Any) -> None:
         """Be scraped and export, what is damaged too."""
@@ -306,6 +341,8 @@ class Day:
         ):
             client.execute_command(*refuse.split())
             self._ask(self._whole, 503)
+            self._ask_jmmc(jmmc_push(OPENING), 503)
+            self._ask_jmmc(jmmc_push({"cq": 52}))
             client.execute_command(*undo.split())
         self._ask(self._whole, 200)
 
@@ -318,6 +355,7 @@ class Day:
         self._ask(self._whole)
         self._server.stop()
         self._ask(self._whole, 503)
+        self._ask_jmmc(jmmc_push({"cq": 53}), 503)
 
     def _end(self) -> str:
         """End the service with pushes in flight, and return what else it said."""
