@@ -44,7 +44,7 @@ SECRET = "the-secret-of-jitsi-and-of-nobody-else"
 
 def token(user: str, **claims: Any) -> str:
     """Return a token of Jitsi's for *user*."""
-    about = {"room": CONFERENCE, "exp": time.time() + 600, "context": {"user": {"id": user}}}
+    about = {"room": CONFERENCE, "exp": time.time() + 86_400, "context": {"user": {"id": user}}}
     return jwt.encode({**about, **claims}, SECRET, "HS256")
 
 
