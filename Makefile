@@ -17,7 +17,7 @@ run: $(VENV)/.run  ## set everything up and serve on port 3000
 
 test: $(VENV)/.dev  ## set everything up, real parts included, and run every test
 	@tests/real-parts.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving and dying
 	@tests/real-parts.sh prometheus browser conference
