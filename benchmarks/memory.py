@@ -1,7 +1,7 @@
-"""What 10,000 live participants take, in the service and in the store."""
+"""What 10,000 live participants take, in the service and in the store, their sessions apart."""
 
 from benchmarks.bench import Bench
-from benchmarks.running import LASTING, PARTICIPANTS, SERVICE, running
+from benchmarks.running import LASTING, PARTICIPANTS, SERVICE, Running, running
 
 SCRAPES = 20
 TARGET_MB, TARGET_STORE_BYTES = 140, 1000
@@ -16,13 +16,16 @@ def measure(bench: Bench) -> None:
             service.scrape()
             service.store.flushall()
             service.scrape()
-            empty, empty_store = service.rss_mb(), service.used_memory_bytes()
-            service.fill(PARTICIPANTS, body=body)
-            each = (service.used_memory_bytes() - empty_store) / PARTICIPANTS
+            empty = service.rss_mb()
+            with_session = _bytes_each(service, body)
             for _ in bench.rounds(SCRAPES, SCRAPES):
                 service.scrape()
             full, store = service.rss_mb(), service.rss_mb("store")
             processes = len(service.families[SERVICE].members())
+        with running(**LASTING, JCMC_HISTORY_HOURS="0") as service:
+            service.fill(1_000, body=body)
+            service.store.flushall()
+            each = _bytes_each(service, body)
         target = TARGET_MB if body == "wire" else None
         if body == "wire":
             bench.add("service, nobody live", [empty], "MB")
@@ -30,3 +33,12 @@ def measure(bench: Bench) -> None:
         bench.add(f"processes of the service, {what}", [processes], "")
         bench.add(f"store, {what}", [store], "MB")
         bench.add(f"store, a participant of {series_each}", [each], "bytes", TARGET_STORE_BYTES)
+        more = with_session - each
+        bench.add(f"store, a session that begins, of {series_each}", [more], "bytes")
+
+
+def _bytes_each(service: Running, body: str) -> float:
+    """Let all participants push once, and return what each took of the store."""
+    before = service.used_memory_bytes()
+    service.fill(PARTICIPANTS, body=body)
+    return (service.used_memory_bytes() - before) / PARTICIPANTS

@@ -23,7 +23,8 @@ def measure(bench: Bench) -> None:
         orders = {
             "a push": wire,
             "a push, head of four lines": replace(wire, lean=True),
-            "a push of 30 series": replace(wire, body="client"),
+            # Others: who comes under another session has left the former and joins.
+            "a push of 30 series": replace(wire, body="client", first=PARTICIPANTS),
             "the floor": replace(wire, url=floor.url),
         }
         for order in orders.values():

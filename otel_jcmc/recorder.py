@@ -29,8 +29,6 @@ TICK_SECONDS: Final = 1.0
 MADE_AT_ONCE: Final = 64
 # What a push stands for that is the first of its session and does not say how often they come.
 FIRST_MS: Final = 10_000
-# After its time to live a session is not forgotten at once: who was away for a moment is the same.
-IDLE_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 3.0
 
 
@@ -167,18 +165,19 @@ class Recorder:
                 await asyncio.sleep(0)
 
     def _look_at(self, of: Gathered, now: float) -> None:
-        """Make an entry of one session, or forget it if it has been silent for long."""
+        """Make an entry of one session, and forget it if its participant has expired."""
         if of.is_over:
-            return
-        if not of.payload and now - of.at > of.ttl_ms / 1000 + IDLE_SECONDS:
-            del self._gathered[of.member]
             return
         try:
             self._write(of)
         except Exception as error:  # noqa: BLE001  # the others are to be written all the same
             of.payload = b""
             self._fail(error)
-        self._due.setdefault(int(now + self._interval), []).append(of)
+        if now - of.at >= of.ttl_ms / 1000:
+            # At once: who come and go are soon more than those who are there.
+            del self._gathered[of.member]
+        else:
+            self._due.setdefault(int(now + self._interval), []).append(of)
 
     def start(self) -> None:
         """Begin to write."""

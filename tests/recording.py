@@ -70,9 +70,10 @@ class Process:
         self.room = Room(self.logs.link, "jcmc", keeping, bounds)
         thresholds = BOUNDS if keeping.spans else None
         self.recorder = Recorder(self.logs, self.room, interval, thresholds, self.clock)
+        self.ttl_ms = 30_000
 
     async def push(self, report: Report) -> Stored:
-        write = to_write(report, 30_000)
+        write = to_write(report, self.ttl_ms)
         stored = await self.store.put(write)
         if stored is Stored.STORED:
             self.recorder.note(write, report)
