@@ -20,7 +20,8 @@ from otel_jcmc.scripts import Keeping, run_scripts, script
 log = logging.getLogger(__name__)
 
 # Keys of a session and its place in the index, without what record.lua counts; measured with
-# Valkey 9 and Redis 7.0, where it is 1,120 to 1,630 bytes with an hour's log (tests/test_history_room.py).
+# Valkey 9 and Redis 7.0, where it is 1,120 to 1,630 bytes with an hour's log
+# (tests/test_history_room.py).
 SESSION_BYTES: Final = 1100
 # Redis takes 10 µs for each.
 GO_AT_ONCE: Final = 100
