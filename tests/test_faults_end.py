@@ -186,7 +186,7 @@ def test_pushes_that_did_not_wait_for_answers_have_them_at_the_end(
         async def pipeline() -> list[Told | None]:
             browser = await Browser.opened(service.url)
             with server.client() as client:
-                client.client_pause(400)
+                client.client_pause(300)
             await browser.send(b"".join(push_request(f"p{number}") for number in range(3)))
             await asyncio.sleep(0.1)
             assert service.process is not None
