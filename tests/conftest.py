@@ -29,7 +29,7 @@ def redis_server(short_path: Path) -> Iterator[EmbeddedStore]:
 
 
 @pytest.fixture(scope="module", params=["valkey", "redis"])
-def kind_of_server(
+def kind(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EmbeddedStore]:
     """Return a server of each kind, for all tests of a module."""
@@ -43,12 +43,12 @@ def kind_of_server(
 
 
 @pytest.fixture
-def each_server(kind_of_server: EmbeddedStore) -> EmbeddedStore:
+def each_server(kind: EmbeddedStore) -> EmbeddedStore:
     """Return a server of each kind that holds nothing, no script either."""
-    with redis.Redis.from_url(kind_of_server.url) as other:
+    with redis.Redis.from_url(kind.url) as other:
         other.flushall()
         other.script_flush()
-    return kind_of_server
+    return kind
 
 
 @pytest.fixture

@@ -12,9 +12,7 @@ import redis
 from harness import CLIENT_ID, Answer, Service, eventually, push_body, request
 from past import NOON, Past, member_of, numbers
 from recording import HISTORY, SPANS, Process, push
-from redis_parts import redis_binary
 
-from otel_jcmc import embedded
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.erasure import Erasure
 from otel_jcmc.history import Asked, History
@@ -25,20 +23,6 @@ from otel_jcmc.sweep import Sweep
 
 pytestmark = pytest.mark.anyio
 OTHER = "aaaaaaaa-5717-4562-b3fc-2c963f66afa6"
-
-
-@pytest.fixture(scope="module", params=["valkey", "redis"])
-def kind(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedStore]:
-    """Return a server of each kind, for all tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "redis":
-            patch.setattr(embedded, "find_server", redis_binary)
-        running = EmbeddedStore(tmp_path_factory.mktemp("s") / "r")
-        running.start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

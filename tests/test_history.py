@@ -1,6 +1,5 @@
 """Sessions read back from Redis, on real servers: Valkey, and Redis 7.0 where it can be had."""
 
-import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ import pytest
 import redis
 from past import NOON, Past, numbers
 
-from otel_jcmc import embedded, history
+from otel_jcmc import history
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.history import Asked, History, NoSuchSession
 from otel_jcmc.samples import Sample
@@ -19,23 +18,6 @@ from otel_jcmc.samples import Sample
 REDIS_7 = Path(__file__).parent.parent / ".cache" / "redis" / "redis-server"
 pytestmark = pytest.mark.anyio
 MINUTE = 60_000
-
-
-@pytest.fixture(scope="module", params=["valkey", "redis"])
-def kind(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedStore]:
-    """Return a server of each kind, for all tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "redis":
-            found = REDIS_7 if REDIS_7.exists() else shutil.which("redis-server")
-            if found is None:
-                pytest.fail("redis-server is missing: run tests/real-parts.sh", pytrace=False)
-            patch.setattr(embedded, "find_server", lambda: Path(found))
-        running = EmbeddedStore(tmp_path_factory.mktemp("s") / "r")
-        running.start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import shutil
 import time
 import uuid
 from collections import Counter
@@ -18,7 +17,7 @@ import redis
 from harness import CLIENT_ID, Service, eventually, push_body
 from people import apart, people_in, stored_value, told_by, with_head
 
-from otel_jcmc import embedded, snapshot, store
+from otel_jcmc import snapshot, store
 from otel_jcmc.catalogue import Naming
 from otel_jcmc.embedded import EmbeddedStore
 from otel_jcmc.gauges import declare
@@ -32,23 +31,6 @@ REDIS_7 = Path(__file__).parent.parent / ".cache" / "redis" / "redis-server"
 
 QUALITY, UPLOAD, RTT = 1, 2, 13
 CONFERENCE, CLIENT, PARTICIPANT = 64, 65, 66
-
-
-@pytest.fixture(scope="module", params=["valkey", "redis"])
-def kind(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedStore]:
-    """Return a server of each kind, for all tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "redis":
-            found = REDIS_7 if REDIS_7.exists() else shutil.which("redis-server")
-            if found is None:
-                pytest.fail("redis-server is missing: run tests/real-parts.sh", pytrace=False)
-            patch.setattr(embedded, "find_server", lambda: Path(found))
-        running = EmbeddedStore(tmp_path_factory.mktemp("s") / "r")
-        running.start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture
