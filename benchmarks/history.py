@@ -1,56 +1,106 @@
 """What history costs: the CPU of a push with and without it, and a day of a thousand."""
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from time import sleep
 
 from benchmarks.bench import Bench
 from benchmarks.day import simulate
 from benchmarks.machine import Usage
 from benchmarks.order import Order, Result
-from benchmarks.push import CONNECTIONS, LIMITS, PARTICIPANTS
-from benchmarks.running import SERVICE, STORE, running
+from benchmarks.profiles import look_at_pushes
+from benchmarks.running import LASTING, SERVICE, STORE, Running, running
 
-# At full speed each of 40,000 pushes every two seconds: as many pushes for each sample as with the
-# browsers' ten seconds and the default's thirty.
-INTERVAL = {"JCMC_HISTORY_INTERVAL": "5"}
+# Three pushes for each sample, as with the browsers' ten seconds and the default's thirty: each of
+# 12,000 pushes every two seconds, and after a turn what it has left to be written is waited for.
+PARTICIPANTS, RATE, TURN_SECONDS, INTERVAL_SECONDS = 12_000, 6000, 16, 8
+# At full load each pushes every second or so.
+PARTICIPANTS_AT_MOST, INTERVAL_AT_MOST = 20_000, 4
+RECORDER = "otel_jcmc.recorder"
 TARGET_PERCENT, TARGET_US, TARGET_BYTES, TARGET_MB = 10, 3.3, 100, 288
 SEATS = 1000
 HOUR_SECONDS, TEN_MINUTES_SECONDS = 3600, 600
 
 
 def measure(bench: Bench) -> None:
-    """Push to two services in turns, one of which records, and simulate a day."""
+    """Push to two services in turns, look at one at full load, and simulate a day."""
     _measure_push(bench)
+    _look(bench)
     _measure_day(bench)
 
 
 def _measure_push(bench: Bench) -> None:
-    """Compare the CPU of a push."""
-    seconds = bench.choose(4, 2)
+    """Compare the CPU of a push with history and without it."""
+    order = Order("", PARTICIPANTS, rate=RATE, seconds=bench.choose(TURN_SECONDS, 2))
+    rest = INTERVAL_SECONDS + 2
     with (
-        running(**LIMITS, JCMC_HISTORY_HOURS="0") as without,
-        running(**LIMITS, **INTERVAL) as with_it,
+        running(**LASTING, JCMC_HISTORY_HOURS="0") as without,
+        running(**LASTING, JCMC_HISTORY_INTERVAL=str(INTERVAL_SECONDS)) as with_it,
     ):
         services = {"without history": without, "with history": with_it}
-        order = Order("", PARTICIPANTS, connections=CONNECTIONS, seconds=seconds)
         watches = {name: service.watch() for name, service in services.items()}
         for service in services.values():
-            # Twice around, so that each session has been begun and is gathered.
+            # Until each session has been begun and is gathered.
             service.load(replace(order, seconds=5))
+        sleep(rest)
         seen: dict[str, list[tuple[Result, Usage]]] = {name: [] for name in services}
-        for _ in bench.rounds(7, 3):
+        pushes_a_sample = _pushes_a_sample(with_it)
+        for _ in bench.rounds(6, 2):
             for name, service in services.items():
                 watches[name].read()
-                seen[name].append((service.load(order), bench.note(watches[name].read())))
+                result = service.load(order)
+                sleep(rest)
+                seen[name].append((result, bench.note(watches[name].read())))
+        bench.add("pushes a sample", [pushes_a_sample()], "")
     for name, rounds in seen.items():
         for role in (SERVICE, STORE):
             bench.add(f"a push {name}: {role} CPU", _each(role, rounds), "µs")
-    more = zip(*(_each(SERVICE, rounds) for rounds in seen.values()), strict=True)
-    bench.add(
-        "history's share of a push",
-        [100 * (after / before - 1) for before, after in more],
-        "%",
-        TARGET_PERCENT,
-    )
+        bench.add(f"a push {name}: p99", [result.p99 for result, _ in rounds], "ms")
+    for role, target in ((SERVICE, TARGET_PERCENT), (STORE, None)):
+        more = zip(*(_each(role, rounds) for rounds in seen.values()), strict=True)
+        shares = [100 * (after / before - 1) for before, after in more]
+        bench.add(f"history adds to a push: {role} CPU", shares, "%", target)
+
+
+def _look(bench: Bench) -> None:
+    """
+    Look at what the service is busy with at full load.
+
+    There two services in turns would tell more of what else the two cores have to do then.
+    """
+    shares: list[float] = []
+    with running(**LASTING, JCMC_HISTORY_INTERVAL=str(INTERVAL_AT_MOST)) as service:
+        service.load(Order("", PARTICIPANTS_AT_MOST, seconds=5))
+        pushes_a_sample = _pushes_a_sample(service)
+        for _ in bench.rounds(5, 1):
+            looks = look_at_pushes(bench, service, PARTICIPANTS_AT_MOST)
+            recording = looks.through[RECORDER]
+            shares.append(100 * recording / (looks.total - recording))
+        bench.add("at full load: pushes a sample", [pushes_a_sample()], "")
+    bench.add("at full load: history adds to the service's CPU", shares, "%", TARGET_PERCENT)
+
+
+def _count(service: Running, name: str, outcome: str) -> int:
+    """Return how many *service* has counted so far of that *outcome*."""
+    series = rf'^otel_jcmc_{name}_total{{[^}}]*outcome="{outcome}"[^}}]*}} (\d+)'
+    return sum(map(int, re.findall(series.encode(), service.scrape().text, re.MULTILINE)))
+
+
+def _pushes_a_sample(service: Running) -> Callable[[], float]:
+    """Return what tells how many pushes there were for each sample from now on."""
+
+    def count() -> tuple[int, int]:
+        written = _count(service, "history_samples", "written")
+        return _count(service, "pushes", "accepted"), written
+
+    pushes, written = count()
+
+    def since() -> float:
+        pushes_now, written_now = count()
+        return (pushes_now - pushes) / (written_now - written)
+
+    return since
 
 
 def _measure_day(bench: Bench) -> None:

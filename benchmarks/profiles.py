@@ -35,25 +35,39 @@ _LIBRARIES = re.compile(r".*/(?:site-packages|lib/python3\.\d+)/")
 
 @dataclass
 class Looks:
-    """How often which function was seen: module -> function -> looks."""
+    """
+    How often which function was seen.
+
+    Attributes:
+        seen: module -> function -> looks.
+        through: module -> looks in which it was at work, by itself or by what it called.
+    """
 
     seen: dict[str, Counter[str]] = field(default_factory=dict)
+    through: Counter[str] = field(default_factory=Counter)
 
     def add(self, raw: str) -> None:
         """Add what py-spy has written: stacks, each with how often it was seen."""
         for line in raw.splitlines():
             stack, _, count = line.rpartition(" ")
-            frame = stack.rpartition(";")[2]
-            if found := _FRAME.match(frame):
+            frames = stack.split(";")
+            if found := _FRAME.match(frames[-1]):
                 file, function = _LIBRARIES.sub("", found["file"]), found["function"]
                 if (function, file) == _LOOP:
                     file = function = "uvloop"
                 if (function, file) != _WAITING:
                     self.seen.setdefault(_module(file), Counter())[function] += int(count)
+                    for module in {*map(_module_of, frames)}:
+                        self.through[module] += int(count)
+
+    @property
+    def total(self) -> int:
+        """How many looks there were."""
+        return sum(seen.total() for seen in self.seen.values())
 
     def shares(self) -> list[dict[str, str | float]]:
         """Return the modules, those first that take most, in percent of all looks."""
-        total = sum(seen.total() for seen in self.seen.values())
+        total = self.total
         by_share = sorted(self.seen.items(), key=lambda item: -item[1].total())
         return [
             {
@@ -67,50 +81,47 @@ class Looks:
 
 def measure(bench: Bench) -> None:
     """Look at a service that takes pushes, then at one that is scraped."""
-    program = _program()
     for what in ("push", "scrape"):
         with running(**LASTING) as service:
             service.fill(PARTICIPANTS)
             service.scrape()
-            looks = (_look_at_pushes if what == "push" else _look_at_scrapes)(
-                bench, program, service
-            )
+            looks = (look_at_pushes if what == "push" else _look_at_scrapes)(bench, service)
         shares = looks.shares()
         bench.curves[what] = shares[:MODULES]
         for share in shares[:MODULES]:
             bench.add(f"{what}: {share['module']}", [float(share["percent"])], "%")
 
 
-def _look_at_pushes(bench: Bench, program: str, service: Running) -> Looks:
-    """Look while 64 connections push."""
+def look_at_pushes(bench: Bench, service: Running, participants: int = PARTICIPANTS) -> Looks:
+    """Look while 64 connections push for so many *participants*."""
     looks, seconds = Looks(), bench.choose(10, 3)
-    order = Order(service.service.url, PARTICIPANTS, seconds=seconds + 3 * ATTACH_SECONDS)
+    order = Order(service.service.url, participants, seconds=seconds + 3 * ATTACH_SECONDS)
     with generating(order) as generator:
         bench.say("looking at pushes")
-        with _looking(program, service, seconds, looks):
+        with _looking(service, seconds, looks):
             pass
         result_of(generator)
     return looks
 
 
-def _look_at_scrapes(bench: Bench, program: str, service: Running) -> Looks:
+def _look_at_scrapes(bench: Bench, service: Running) -> Looks:
     """Look at scrapes, before each of which all have pushed."""
     looks = Looks()
     for _ in bench.rounds(8, 2):
         service.fill(PARTICIPANTS)
-        with _looking(program, service, SCRAPE_SECONDS, looks):
+        with _looking(service, SCRAPE_SECONDS, looks):
             sleep(ATTACH_SECONDS)
             service.scrape()
     return looks
 
 
 @contextmanager
-def _looking(program: str, service: Running, seconds: int, looks: Looks) -> Iterator[None]:
+def _looking(service: Running, seconds: int, looks: Looks) -> Iterator[None]:
     """Let py-spy look for so many *seconds* from the beginning of the block on."""
     with tempfile.TemporaryDirectory(prefix="jcmc-spy") as folder:
         file = Path(folder) / "raw"
         command = [
-            *(program, "record", "--format", "raw", "--full-filenames", "--nonblocking"),
+            *(_program(), "record", "--format", "raw", "--full-filenames", "--nonblocking"),
             "--subprocesses",
             *("--rate", str(LOOKS_A_SECOND), "--duration", str(seconds)),
             *("--output", str(file), "--pid", str(service.service.pid)),
@@ -123,6 +134,12 @@ def _looking(program: str, service: Running, seconds: int, looks: Looks) -> Iter
         if not file.exists():
             raise RuntimeError(f"py-spy: {said.strip().splitlines()[-1:]}")
         looks.add(file.read_text())
+
+
+def _module_of(frame: str) -> str:
+    """Return the module that a *frame* of py-spy's is of, empty if it is of none."""
+    found = _FRAME.match(frame)
+    return _module(_LIBRARIES.sub("", found["file"])) if found else ""
 
 
 def _module(file: str) -> str:

@@ -6,18 +6,18 @@ takes over of a push is bytes and a few numbers, because there are thousands of 
 of the last push stay as they were stored, and are read when the entry is made.
 """
 
+import struct
 from math import inf
 from typing import Any, Final
 
 import msgspec
 
+from otel_jcmc.participants import PARTITION_OF
 from otel_jcmc.samples import TENTH_MS, encode
 from otel_jcmc.vitals import Thresholds
 
 # Of an interval; a quality that jumps to and fro at each push is told no better by more of them.
 MOST_EVENTS: Final = 20
-# Of memory, besides what it holds.
-ENTRY_BYTES: Final = 250
 
 
 class _Payload(msgspec.Struct, array_like=True, gc=False):
@@ -29,6 +29,9 @@ class _Payload(msgspec.Struct, array_like=True, gc=False):
 
 _ARRAY_OF_TWO: Final = b"\x92"
 _decode = msgspec.msgpack.Decoder(_Payload).decode
+_HEAD: Final = struct.Struct(">QIIII")
+# First character of a digest -> partition.
+_PARTITION_OF: Final = {ord(digit): partition for digit, partition in PARTITION_OF.items()}
 
 
 class Weighed(msgspec.Struct, gc=False):
@@ -78,26 +81,27 @@ class Gathered(msgspec.Struct, gc=False):
     is_over: bool = False
 
 
-class Entry(msgspec.Struct, gc=False):
-    """
-    One entry on its way to Redis.
-
-    Attributes:
-        name: "member:session".
-        attributes: msgpack by catalogue id; empty: those of the entry before.
-        size: how many bytes of memory it takes, about.
-    """
-
-    name: str
-    at_ms: int
-    ttl_ms: int
-    packed: bytes
-    attributes: bytes
-    of: Gathered
-    size: int
-
-
 Vitals = tuple[float | None, float | None, float | None]
+
+
+def widen(of: Gathered, found: Vitals) -> None:
+    """Take note of the vitals *found* in a push, should they be the worst or the best."""
+    quality, loss, trip = found
+    if quality is not None:
+        if quality < of.low_quality:
+            of.low_quality = quality
+        if quality > of.high_quality:
+            of.high_quality = quality
+    if loss is not None:
+        if loss < of.low_loss:
+            of.low_loss = loss
+        if loss > of.high_loss:
+            of.high_loss = loss
+    if trip is not None:
+        if trip < of.low_trip:
+            of.low_trip = trip
+        if trip > of.high_trip:
+            of.high_trip = trip
 
 
 def new_weighed() -> Weighed:
@@ -140,9 +144,13 @@ def _happened(weighed: Weighed, at: float, what: str, value: float | None = None
         weighed.events.append((at, what, value))
 
 
-def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | None = None) -> Entry:
+def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | None = None) -> bytes:
     """
     Return the entry of what was gathered with *payload* as the last push, and begin anew.
+
+    It is as record.lua takes it, and so that entries can stand one after the other: its time in ms,
+    ttl in ms and three lengths, of eight bytes and four each; then as long "member:session", what
+    goes into the log, and the attributes, none if they are those of the entry before.
 
     Args:
         offset: seconds by which Redis's clock is ahead of ours.
@@ -150,31 +158,46 @@ def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | No
     """
     last = _decode(_ARRAY_OF_TWO + payload)
     at_ms = round((of.at + offset) * 1000)
-    attributes = last.attributes
-    told = hash(attributes)
-    if told == of.told:
-        attributes = b""
+    told = hash(last.attributes)
+    attributes = b"" if told == of.told else last.attributes
     of.told = told
-    worst: list[float | None] | None = None
-    best: list[float | None] | None = None
-    if sent is None:
-        numbers = last.numbers
-        worst, best = [None, None, None], [None, None, None]
-        if of.low_quality != inf:
-            worst[0], best[0] = of.low_quality, of.high_quality
-        if of.low_loss != inf:
-            worst[1], best[1] = of.high_loss, of.low_loss
-        if of.low_trip != inf:
-            worst[2], best[2] = of.high_trip, of.low_trip
-        of.low_quality = of.low_loss = of.low_trip = inf
-        of.high_quality = of.high_loss = of.high_trip = -inf
-    else:
-        numbers = sent.copy()
-    tally, events = _take_weighed(of.weighed, of.at) if of.weighed else (None, None)
     of.payload = b""
-    packed = encode(at_ms, numbers, worst, best, tally, events, attributes or None)
-    size = ENTRY_BYTES + len(packed) + len(attributes)
-    return Entry(f"{of.member}:{of.session}", at_ms, of.ttl_ms, packed, attributes, of, size)
+    tally, events = _take_weighed(of.weighed, of.at) if of.weighed else (None, None)
+    if sent is None:
+        worst, best = _take_extremes(of)
+        packed = encode(at_ms, last.numbers, worst, best, tally, events, attributes or None)
+    else:
+        packed = encode(at_ms, sent.copy(), None, None, tally, events, attributes or None)
+    name = f"{of.member}:{of.session}".encode()
+    sizes = len(name), len(packed), len(attributes)
+    return _HEAD.pack(at_ms, of.ttl_ms, *sizes) + name + packed + attributes
+
+
+def partition_of(entry: bytes) -> int:
+    """Return the partition that *entry* goes to."""
+    return _PARTITION_OF[entry[_HEAD.size]]
+
+
+def name_of(entry: bytes) -> str:
+    """Return whose *entry* is, "member:session"."""
+    name_size = _HEAD.unpack_from(entry)[2]
+    return entry[_HEAD.size : _HEAD.size + name_size].decode()
+
+
+def _take_extremes(of: Gathered) -> tuple[list[int | None], list[int | None]]:
+    """Return worst and best since the last entry as whole numbers, and begin the next interval."""
+    worst: list[int | None] = [None, None, None]
+    best: list[int | None] = [None, None, None]
+    if of.low_quality != inf:
+        worst[0], best[0] = round(of.low_quality * 10), round(of.high_quality * 10)
+        of.low_quality, of.high_quality = inf, -inf
+    if of.low_loss != inf:
+        worst[1], best[1] = round(of.high_loss * 100), round(of.low_loss * 100)
+        of.low_loss, of.high_loss = inf, -inf
+    if of.low_trip != inf:
+        worst[2], best[2] = round(of.high_trip), round(of.low_trip)
+        of.low_trip, of.high_trip = inf, -inf
+    return worst, best
 
 
 def _take_weighed(weighed: Weighed, at: float) -> tuple[list[Any], list[Any]]:

@@ -3,7 +3,7 @@
 -- KEYS[1] the number of the last batch that this process has written; any number of processes write
 -- ARGV[1...4] what is kept of sessions, as stays.lua has it, which stands before this
 -- ARGV[5] the number of this batch, ARGV[6] most entries of a session
--- ARGV[7...] five an entry: "member:session", its last push (ms of our clock), ttl (ms), the entry, attributes ("": as before)
+-- ARGV[7] the entries, one after the other, as gathering.py makes them
 --
 -- Returns one digit an entry, 1: written, 2: written, and its attributes are not known, 3: not written; and after a
 -- semicolon the time (ms).
@@ -11,6 +11,9 @@ local REPEATED_MS, LATE_MS, ENTRY_BYTES, POPPED_AT_ONCE = 600000, 200, 3, 200
 local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- Expiries are set once in a while, not with each entry.
 local while_ms = math.max(1000, math.floor(keep / 24))
+-- A session's place in the index is the end of such a part of the day: to move it for each entry would cost as much as
+-- the entry does.
+local part_ms = math.max(1000, math.floor(keep / 288))
 local answers, grown = {}, 0
 local some_erased = redis.call('EXISTS', base .. 'erased') == 1
 
@@ -50,6 +53,8 @@ local function add(name, at, ttl, entry, attributes)
   -- What was gathered of somebody before he was erased (erase.lua).
   local erased = some_erased and redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
   if erased and at < tonumber(erased) then return 1 end
+  -- What had to wait until it was too old.
+  if at < now - keep then return 1 end
   local sid, known = find(name, at, ttl)
   local seen, bytes, answer = tonumber(known[2] or 0), tonumber(known[3] or 0), 1
   local samples, about = base .. 'samples:' .. sid, base .. 'about:' .. sid
@@ -69,7 +74,10 @@ local function add(name, at, ttl, entry, attributes)
     more = more - shorten(samples, length)
   end
   if at > seen then
-    redis.call('ZADD', base .. 'sessions', at, sid)
+    local part = math.floor(at / part_ms)
+    if part ~= math.floor(seen / part_ms) then
+      redis.call('ZADD', base .. 'sessions', (part + 1) * part_ms - 1, sid)
+    end
     seen = at
   end
   redis.call('HSET', base .. 'session:' .. sid, 'seen', seen, 'bytes', bytes + more)
@@ -79,11 +87,17 @@ end
 
 local last = tonumber(redis.call('GET', KEYS[1]) or -1)
 redis.call('SET', KEYS[1], batch, 'PX', REPEATED_MS)
-for i = 7, #ARGV, 5 do
+local entries, next_one = ARGV[7], 1
+while next_one <= #entries do
+  local at, ttl, name, entry, attributes, from = struct.unpack('>I8I4I4I4I4', entries, next_one)
+  next_one = from + name + entry + attributes
   local answer = 1
   -- A batch whose reply was lost comes again.
   if last < batch then
-    local done, said = pcall(add, ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
+    name = string.sub(entries, from, from + name - 1)
+    entry = string.sub(entries, from + #name, from + #name + entry - 1)
+    attributes = string.sub(entries, from + #name + #entry, next_one - 1)
+    local done, said = pcall(add, name, at, ttl, entry, attributes)
     -- A damaged key costs its own session's entry. What Redis refuses it has refused above.
     answer = done and said or 3
   end

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Final
 
 from otel_jcmc.faults import StoreUnavailable
-from otel_jcmc.gathering import Gathered, make_entry, new_weighed, weigh
+from otel_jcmc.gathering import Gathered, make_entry, new_weighed, weigh, widen
 from otel_jcmc.history_room import Room
 from otel_jcmc.participants import Write
 from otel_jcmc.push import Report
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 TICK_SECONDS: Final = 1.0
 # So many entries are made at once, then pushes get their turn.
 MADE_AT_ONCE: Final = 64
+# Of those who begin at the same time, as all do after a restart, so many have a whole interval
+# before their first entry, or so many times what there is in each second. The others have less.
+AT_THE_SAME_TIME: Final = 256
+SPREAD: Final = 1.25
 # What a push stands for that is the first of its session and does not say how often they come.
 FIRST_MS: Final = 10_000
 STOP_SECONDS: Final = 3.0
@@ -103,7 +107,7 @@ class Recorder:
                 if of is None:
                     return
             at = self._clock()
-            found = quality, loss, trip = vitals(report.numbers)
+            found = vitals(report.numbers)
             if of.weighed is not None and self._thresholds is not None:
                 since_ms = (at - of.at) * 1000 if of.at else report.session.interval_ms or FIRST_MS
                 weigh(of.weighed, found, at, min(since_ms, of.ttl_ms), self._thresholds)
@@ -112,16 +116,7 @@ class Recorder:
                 self.logs.add(make_entry(of, write.payload, self.logs.offset, report.sent))
                 return
             of.payload = write.payload
-            # Most are neither the worst nor the best yet: one comparison each.
-            if quality is not None and not of.low_quality <= quality <= of.high_quality:
-                of.low_quality = min(of.low_quality, quality)
-                of.high_quality = max(of.high_quality, quality)
-            if loss is not None and not of.low_loss <= loss <= of.high_loss:
-                of.low_loss = min(of.low_loss, loss)
-                of.high_loss = max(of.high_loss, loss)
-            if trip is not None and not of.low_trip <= trip <= of.high_trip:
-                of.low_trip = min(of.low_trip, trip)
-                of.high_trip = max(of.high_trip, trip)
+            widen(of, found)
         except Exception as error:  # noqa: BLE001  # whatever it is, the push is stored
             self._fail(error)
 
@@ -139,8 +134,18 @@ class Recorder:
         if self._thresholds is not None:
             new.weighed = new_weighed()
         self._gathered[write.member] = new
-        self._due.setdefault(int(self._clock() + self._interval), []).append(new)
+        self._plan(new)
         return new
+
+    def _plan(self, new: Gathered) -> None:
+        """Choose when the *new* one is looked at first; from then on it is once an interval."""
+        now = self._clock()
+        second = int(now + self._interval)
+        most = max(AT_THE_SAME_TIME, SPREAD * len(self._gathered) / self._interval)
+        if len(self._due.get(second, ())) >= most:
+            share = int(new.member[-4:], 16) / 0x10000
+            second = int(now + 1 + max(0.0, self._interval - 1) * share)
+        self._due.setdefault(second, []).append(new)
 
     def _write(self, of: Gathered) -> None:
         """Make an entry of what was gathered, if there is something."""
@@ -155,29 +160,33 @@ class Recorder:
 
     async def look(self) -> None:
         """Make entries of the sessions whose interval is over; pushes get their turn meanwhile."""
+        for name in self.logs.take_unknown():
+            of = self._gathered.get(name.partition(":")[0])
+            if of is not None:
+                of.told = None
         now = self._clock()
         while self._looked_at <= now:
             due = self._due.pop(self._looked_at, [])
             self._looked_at += 1
             for start in range(0, len(due), MADE_AT_ONCE):
-                for of in due[start : start + MADE_AT_ONCE]:
-                    self._look_at(of, now)
+                stay = [of for of in due[start : start + MADE_AT_ONCE] if self._look_at(of, now)]
+                self._due.setdefault(int(now + self._interval), []).extend(stay)
                 await asyncio.sleep(0)
 
-    def _look_at(self, of: Gathered, now: float) -> None:
-        """Make an entry of one session, and forget it if its participant has expired."""
+    def _look_at(self, of: Gathered, now: float) -> bool:
+        """Make an entry of one session; return whether it is to be looked at again."""
         if of.is_over:
-            return
+            return False
         try:
             self._write(of)
         except Exception as error:  # noqa: BLE001  # the others are to be written all the same
             of.payload = b""
             self._fail(error)
-        if now - of.at >= of.ttl_ms / 1000:
-            # At once: who come and go are soon more than those who are there.
-            del self._gathered[of.member]
-        else:
-            self._due.setdefault(int(now + self._interval), []).append(of)
+        if now - of.at < of.ttl_ms / 1000:
+            return True
+        # Its participant has expired. Those who come and go are soon more than those who are there.
+        del self._gathered[of.member]
+        return False
 
     def start(self) -> None:
         """Begin to write."""

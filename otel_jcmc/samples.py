@@ -43,6 +43,8 @@ _ORIGINAL_WITH_DECIMALS: Final = [each for each in _WITH_DECIMALS if each[0] < _
 # The list metric, which has no decimals.
 (_PATHS,) = [row.id - 1 for row in METRICS if row.is_list and not row.decimals]
 _NOTHING: Final = [None] * (LAST_METRIC_ID - _ORIGINAL)
+# What a float begins with in msgpack. Other things may have it in them.
+_FLOAT: Final = 0xCB
 # A tally as an entry has it: mean, known and bad in tenths.
 Stored = tuple[int, int, int]
 
@@ -112,8 +114,8 @@ def write(sample: Sample) -> bytes:
     return encode(
         sample.at_ms,
         sample.numbers + [None] * (LAST_METRIC_ID - len(sample.numbers)),
-        sample.worst,
-        sample.best,
+        _whole(sample.worst),
+        _whole(sample.best),
         [each and _tenths(each, of) for each, of in zip(sample.tally, VITAL_SCALES, strict=False)],
         [((sample.at_ms - at) // TENTH_MS, what, value) for at, what, value in sample.events],
         None if sample.attributes is None else _encode(sample.attributes),
@@ -123,8 +125,8 @@ def write(sample: Sample) -> bytes:
 def encode(
     at_ms: int,
     numbers: list[Any],
-    worst: Sequence[float | None] | None = None,
-    best: Sequence[float | None] | None = None,
+    worst: list[int | None] | None = None,
+    best: list[int | None] | None = None,
     tally: Sequence[Stored | None] | None = None,
     events: Sequence[tuple[int, str, float | None]] | None = None,
     attributes: bytes | None = None,
@@ -134,27 +136,34 @@ def encode(
 
     Args:
         numbers: as a Sample has them; they are cut.
-        worst, best: None: those of *numbers*.
-        tally, events, attributes: as an entry has them.
+        worst, best, tally, events, attributes: as an entry has them.
     """
-    lasts = vitals(numbers)
-    if numbers[_ORIGINAL:] == _NOTHING:
+    is_original = numbers[_ORIGINAL:] == _NOTHING
+    for at, scale in _ORIGINAL_WITH_DECIMALS if is_original else _WITH_DECIMALS:
+        # Most losses are none.
+        if value := numbers[at]:
+            numbers[at] = round(value * scale)
+    lasts = [*vitals(numbers)]
+    if is_original:
         del numbers[_ORIGINAL:]
-    _make_whole(numbers)
     while numbers and numbers[-1] is None:
         numbers.pop()
     parts: list[Any] = [
         (at_ms - EPOCH_MS) // TENTH_MS,
         numbers,
-        _other(worst, lasts),
-        _other(best, lasts),
-        tally or None,
-        events or None,
-        attributes,
+        None if worst == lasts else worst,
+        None if best == lasts else best,
     ]
+    if tally or events or attributes is not None:
+        parts += (tally or None, events or None, attributes)
     while parts[-1] is None:
         parts.pop()
-    return _encode(parts)
+    entry = _encode(parts)
+    # What has no decimals is whole already, nearly always; to look at each would cost more.
+    if _FLOAT in entry:
+        numbers[:] = map(_cut, numbers)
+        entry = _encode(parts)
+    return entry
 
 
 def read(entry: bytes) -> Sample:
@@ -203,17 +212,11 @@ def in_order(entries: Iterable[bytes]) -> list[Sample]:
     return sorted(found, key=lambda sample: sample.at_ms)
 
 
-def _make_whole(numbers: list[Any]) -> None:
-    """Make whole numbers of the last decimal of *numbers*; most are, and have none."""
-    for at, scale in _WITH_DECIMALS if len(numbers) > _ORIGINAL else _ORIGINAL_WITH_DECIMALS:
-        value = numbers[at]
-        if value is not None:
-            numbers[at] = round(value * scale)
-    paths = numbers[_PATHS]
-    if paths is not None:
-        numbers[_PATHS] = [None if each is None else round(each) for each in paths]
-    if float in {*map(type, numbers)}:
-        numbers[:] = [round(value) if type(value) is float else value for value in numbers]
+def _cut(value: Any) -> Any:
+    """Return *value* as a whole number, a list as one of such."""
+    if type(value) is list:
+        return [_cut(each) for each in value]
+    return round(value) if type(value) is float else value
 
 
 def _told(value: Any, scale: int) -> Any:
@@ -225,17 +228,11 @@ def _told(value: Any, scale: int) -> Any:
     return value if scale == 1 else value / scale
 
 
-def _other(
-    found: Sequence[float | None] | None, lasts: Sequence[float | None]
-) -> list[int | None] | None:
-    """Return vitals as whole numbers, None if they are those of the interval's last push."""
-    if found is None or (found[0] == lasts[0] and found[1] == lasts[1] and found[2] == lasts[2]):
-        return None
-    quality, loss, trip = found
+def _whole(found: Sequence[float | None]) -> list[int | None]:
+    """Return vitals as whole numbers."""
     return [
-        None if quality is None else round(quality * 10),
-        None if loss is None else round(loss * 100),
-        None if trip is None else round(trip),
+        None if value is None else round(value * scale)
+        for value, scale in zip(found, VITAL_SCALES, strict=True)
     ]
 
 

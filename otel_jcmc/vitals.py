@@ -38,12 +38,13 @@ def vitals(numbers: Sequence[Any]) -> tuple[float | None, float | None, float | 
     Loss is of all packets, else that of the worse direction; the round trip that of the slowest
     transport, else of the candidate pair in use.
     """
-    loss = numbers[_LOSS]
+    loss, trips = numbers[_LOSS], numbers[_PATHS]
     if loss is None:
         up, down = numbers[_LOSS_UP], numbers[_LOSS_DOWN]
         loss = up if down is None else down if up is None else max(up, down)
-    trips = numbers[_PATHS]
-    if trips and None in trips:
+    if not trips:
+        return numbers[_QUALITY], loss, numbers[_PAIR]
+    if None in trips:
         # A transport may be known, and not its round trip.
-        trips = [each for each in trips if each is not None]
-    return numbers[_QUALITY], loss, max(trips) if trips else numbers[_PAIR]
+        trips = [each for each in trips if each is not None] or [numbers[_PAIR]]
+    return numbers[_QUALITY], loss, trips[0] if len(trips) == 1 else max(trips)

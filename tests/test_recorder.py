@@ -27,6 +27,13 @@ def base_of(client: redis.Redis, name: str) -> list[bytes]:
     return list(client.scan_iter(f"jcmc:*:{name}*"))
 
 
+def begin_together(here: Process, many: int) -> None:
+    """Take note of a push of so many, all at the same time."""
+    for number in range(many):
+        report = push(f"p{number}", f1=50)
+        here.recorder.note(to_write(report, 90_000), report)
+
+
 # What an entry has.
 
 
@@ -208,9 +215,7 @@ async def test_others_get_their_turn_while_thousands_of_entries_are_made(
     each_server: EmbeddedStore,
 ) -> None:
     async with process(each_server) as here:
-        for number in range(3200):
-            report = push(f"p{number}", f1=50)
-            here.recorder.note(to_write(report, 30_000), report)
+        begin_together(here, 3200)
         turns = 0
 
         async def take_turns() -> None:
@@ -223,7 +228,28 @@ async def test_others_get_their_turn_while_thousands_of_entries_are_made(
         other = asyncio.create_task(take_turns())
         await here.recorder.look()
         other.cancel()
+        assert here.logs.waiting == 3200
     assert turns >= 3200 / recorder.MADE_AT_ONCE
+
+
+@pytest.mark.anyio
+async def test_of_those_who_begin_together_few_are_looked_at_together(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    many, made = 6000, []
+    async with process(each_server) as here:
+        for _ in range(2):
+            begin_together(here, many)
+            for _ in range(30):
+                before = sum(here.recorder.samples.values())
+                await here.wait(1)
+                made.append(sum(here.recorder.samples.values()) - before)
+        entries = [len(read_log(each_client, sid)) for sid in sids(each_client)]
+    # Each has an entry in the first interval, and in the next one at the same time of it.
+    assert entries == [2] * many
+    assert made[:30] == made[30:]
+    assert max(made) < 2 * many / 30 + recorder.AT_THE_SAME_TIME
+    assert min(made[1:]) > many / 30 / 2
 
 
 # What only spans want to know.
