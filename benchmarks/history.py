@@ -1,7 +1,7 @@
 """What history costs: the CPU of a push with and without it, and a day of a thousand."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import sleep
 
@@ -16,9 +16,9 @@ from benchmarks.running import LASTING, SERVICE, STORE, Running, running
 # 12,000 pushes every two seconds, and after a turn what it has left to be written is waited for.
 PARTICIPANTS, RATE, TURN_SECONDS, INTERVAL_SECONDS = 12_000, 6000, 16, 8
 # At full load each pushes every second or so.
-PARTICIPANTS_AT_MOST, INTERVAL_AT_MOST = 20_000, 4
+PARTICIPANTS_AT_MOST, INTERVAL_AT_MOST = 20_000, 5
 RECORDER = "otel_jcmc.recorder"
-TARGET_PERCENT, TARGET_US, TARGET_BYTES, TARGET_MB = 10, 3.3, 100, 288
+TARGET_PERCENT, TARGET_BYTES, TARGET_MB = 10, 100, 288
 SEATS = 1000
 HOUR_SECONDS, TEN_MINUTES_SECONDS = 3600, 600
 
@@ -55,12 +55,12 @@ def _measure_push(bench: Bench) -> None:
         bench.add("pushes a sample", [pushes_a_sample()], "")
     for name, rounds in seen.items():
         for role in (SERVICE, STORE):
-            bench.add(f"a push {name}: {role} CPU", _each(role, rounds), "µs")
+            bench.add(f"a push {name}: {role} CPU", _each((role,), rounds), "µs")
         bench.add(f"a push {name}: p99", [result.p99 for result, _ in rounds], "ms")
-    for role, target in ((SERVICE, TARGET_PERCENT), (STORE, None)):
-        more = zip(*(_each(role, rounds) for rounds in seen.values()), strict=True)
+    for roles, target in (((SERVICE,), TARGET_PERCENT), ((STORE,), None), ((SERVICE, STORE), None)):
+        more = zip(*(_each(roles, rounds) for rounds in seen.values()), strict=True)
         shares = [100 * (after / before - 1) for before, after in more]
-        bench.add(f"history adds to a push: {role} CPU", shares, "%", target)
+        bench.add(f"history adds to a push: {' and '.join(roles)} CPU", shares, "%", target)
 
 
 def _look(bench: Bench) -> None:
@@ -108,7 +108,7 @@ def _measure_day(bench: Bench) -> None:
     hours = bench.choose(24, 1)
     what = f"{SEATS:,} seats for {hours} hours"
     day = simulate(SEATS, hours, HOUR_SECONDS, bench.say)
-    bench.add(f"{what}: recording, CPU a push", [1e6 * day.cpu / day.pushes], "µs", TARGET_US)
+    bench.add(f"{what}: recording, CPU a push", [1e6 * day.cpu / day.pushes], "µs")
     bench.add(f"{what}: store CPU a sample", [1e6 * day.redis_cpu / day.samples], "µs")
     bench.add_rate(f"{what}: sessions", [day.sessions], "")
     bench.add_rate(f"{what}: samples", [day.samples], "")
@@ -119,6 +119,8 @@ def _measure_day(bench: Bench) -> None:
     bench.add("a sample, sessions of ten minutes", [short.used_bytes / short.samples], "bytes")
 
 
-def _each(role: str, rounds: list[tuple[Result, Usage]]) -> list[float]:
-    """Return the CPU that a push took of *role* in each of the *rounds*, in µs."""
-    return [1e6 * usage.cpu[role] / result.pushes for result, usage in rounds]
+def _each(roles: Sequence[str], rounds: list[tuple[Result, Usage]]) -> list[float]:
+    """Return the CPU that a push took of *roles* in each of the *rounds*, in µs."""
+    return [
+        1e6 * sum(usage.cpu[role] for role in roles) / result.pushes for result, usage in rounds
+    ]

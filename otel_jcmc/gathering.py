@@ -186,17 +186,21 @@ def name_of(entry: bytes) -> str:
 
 def _take_extremes(of: Gathered) -> tuple[list[int | None], list[int | None]]:
     """Return worst and best since the last entry as whole numbers, and begin the next interval."""
-    worst: list[int | None] = [None, None, None]
-    best: list[int | None] = [None, None, None]
-    if of.low_quality != inf:
-        worst[0], best[0] = round(of.low_quality * 10), round(of.high_quality * 10)
-        of.low_quality, of.high_quality = inf, -inf
-    if of.low_loss != inf:
-        worst[1], best[1] = round(of.high_loss * 100), round(of.low_loss * 100)
-        of.low_loss, of.high_loss = inf, -inf
-    if of.low_trip != inf:
-        worst[2], best[2] = round(of.high_trip), round(of.low_trip)
-        of.low_trip, of.high_trip = inf, -inf
+    low_quality, low_loss, low_trip = of.low_quality, of.low_loss, of.low_trip
+    # Of what was not known there is neither.
+    quality_known, loss_known, trip_known = low_quality < inf, low_loss < inf, low_trip < inf
+    worst = [
+        round(low_quality * 10) if quality_known else None,
+        round(of.high_loss * 100) if loss_known else None,
+        round(of.high_trip) if trip_known else None,
+    ]
+    best = [
+        round(of.high_quality * 10) if quality_known else None,
+        round(low_loss * 100) if loss_known else None,
+        round(low_trip) if trip_known else None,
+    ]
+    of.low_quality = of.low_loss = of.low_trip = inf
+    of.high_quality = of.high_loss = of.high_trip = -inf
     return worst, best
 
 

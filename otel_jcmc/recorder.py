@@ -113,7 +113,7 @@ class Recorder:
                 weigh(of.weighed, found, at, min(since_ms, of.ttl_ms), self._thresholds)
             of.at = at
             if report.sent is not None:
-                self.logs.add(make_entry(of, write.payload, self.logs.offset, report.sent))
+                self.logs.add([make_entry(of, write.payload, self.logs.offset, report.sent)])
                 return
             of.payload = write.payload
             widen(of, found)
@@ -150,7 +150,7 @@ class Recorder:
     def _write(self, of: Gathered) -> None:
         """Make an entry of what was gathered, if there is something."""
         if of.payload:
-            self.logs.add(make_entry(of, of.payload, self.logs.offset))
+            self.logs.add([make_entry(of, of.payload, self.logs.offset)])
 
     def _fail(self, error: Exception) -> None:
         """Count a push that is missing in its session's log; say so once."""
@@ -169,24 +169,30 @@ class Recorder:
             due = self._due.pop(self._looked_at, [])
             self._looked_at += 1
             for start in range(0, len(due), MADE_AT_ONCE):
-                stay = [of for of in due[start : start + MADE_AT_ONCE] if self._look_at(of, now)]
-                self._due.setdefault(int(now + self._interval), []).extend(stay)
+                self._look_at(due[start : start + MADE_AT_ONCE], now)
                 await asyncio.sleep(0)
 
-    def _look_at(self, of: Gathered, now: float) -> bool:
-        """Make an entry of one session; return whether it is to be looked at again."""
-        if of.is_over:
-            return False
-        try:
-            self._write(of)
-        except Exception as error:  # noqa: BLE001  # the others are to be written all the same
-            of.payload = b""
-            self._fail(error)
-        if now - of.at < of.ttl_ms / 1000:
-            return True
-        # Its participant has expired. Those who come and go are soon more than those who are there.
-        del self._gathered[of.member]
-        return False
+    def _look_at(self, due: list[Gathered], now: float) -> None:
+        """Make an entry of each session that is *due*, and plan when to look at it again."""
+        offset = self.logs.offset
+        entries: list[bytes] = []
+        again: list[Gathered] = []
+        for of in due:
+            if of.is_over:
+                continue
+            if of.payload:
+                try:
+                    entries.append(make_entry(of, of.payload, offset))
+                except Exception as error:  # noqa: BLE001  # the others are to be written
+                    of.payload = b""
+                    self._fail(error)
+            if now - of.at < of.ttl_ms / 1000:
+                again.append(of)
+            else:
+                # It has expired. Those who come and go are soon more than those who are there.
+                del self._gathered[of.member]
+        self.logs.add(entries)
+        self._due.setdefault(int(now + self._interval), []).extend(again)
 
     def start(self) -> None:
         """Begin to write."""

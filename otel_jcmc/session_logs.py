@@ -9,7 +9,7 @@ counted. A batch whose reply was lost is sent again under its number, by which R
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic, time
 from typing import Any, Final
 
@@ -94,12 +94,12 @@ class SessionLogs:
         """How many entries wait."""
         return len(self._waiting) + sum(len(batch.entries) for batch in self._sending)
 
-    def add(self, entry: bytes) -> None:
-        """Let *entry* wait for its turn; beyond the bound the oldest goes."""
-        self._waiting.append(entry)
-        self._waiting_bytes += ENTRY_BYTES + len(entry)
+    def add(self, entries: Sequence[bytes]) -> None:
+        """Let *entries* wait for their turn; beyond the bound the oldest go."""
+        self._waiting += entries
+        self._waiting_bytes += _bytes_of(entries)
         while len(self._waiting) > WAITING_ENTRIES or self._waiting_bytes > WAITING_BYTES:
-            self._waiting_bytes -= ENTRY_BYTES + len(self._waiting.popleft())
+            self._waiting_bytes -= _bytes_of((self._waiting.popleft(),))
             self.counts[DROPPED] += 1
 
     def take_unknown(self) -> list[str]:
@@ -148,10 +148,11 @@ class SessionLogs:
 
     def _next(self) -> list[_Batch]:
         """Take the oldest entries, a batch for each partition."""
+        waiting = self._waiting
+        oldest = [waiting.popleft() for _ in range(min(BATCH_ENTRIES, len(waiting)))]
+        self._waiting_bytes -= _bytes_of(oldest)
         batches: dict[int, _Batch] = {}
-        for _ in range(min(BATCH_ENTRIES, len(self._waiting))):
-            entry = self._waiting.popleft()
-            self._waiting_bytes -= ENTRY_BYTES + len(entry)
+        for entry in oldest:
             partition = partition_of(entry)
             batch = batches.get(partition)
             if batch is None:
@@ -194,3 +195,8 @@ class SessionLogs:
         """Close the connection; what still waits is lost."""
         self.counts[DROPPED] += self.waiting
         await self.link.close()
+
+
+def _bytes_of(entries: Sequence[bytes]) -> int:
+    """Return how many bytes of memory *entries* take, about."""
+    return sum(map(len, entries)) + ENTRY_BYTES * len(entries)

@@ -141,6 +141,25 @@ async def test_each_push_of_a_page_that_sends_what_has_changed_is_an_entry_of_ju
     assert [each.attributes is not None for each in found] == [True, False, False]
 
 
+@pytest.mark.anyio
+async def test_the_index_is_never_behind_a_session_and_seldom_moves_it(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    places = []
+    async with process(each_server) as here:
+        here.ttl_ms = 120_000
+        for _ in range(40):
+            await here.push(push(f1=97))
+            await here.wait(30)
+            (sid,) = sids(each_client)
+            (key,) = base_of(each_client, "sessions")
+            places.append(each_client.zscore(key, sid))
+            ahead = (places[-1] or 0) - read_log(each_client, sid)[-1].at_ms
+            assert 0 <= ahead <= 300_000
+    # Twenty minutes.
+    assert 4 <= len({*places}) <= 6
+
+
 # When it is written.
 
 

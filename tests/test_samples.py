@@ -68,6 +68,12 @@ def test_what_was_read_is_written_again_the_same(told: list[Any]) -> None:
     assert write(read(once)) == once
 
 
+@given(numbers())
+def test_all_that_is_kept_of_numbers_is_whole(told: list[Any]) -> None:
+    for value in msgspec.msgpack.decode(write(Sample(NOON, told)))[1]:
+        assert {*map(type, value if isinstance(value, list) else [value])} <= {int, type(None)}
+
+
 @given(st.integers(NOON, NOON + 10 * 365 * 86_400_000))
 def test_the_time_is_read_back_to_a_tenth_of_a_second(at_ms: int) -> None:
     assert 0 <= at_ms - read(write(Sample(at_ms, [97.5]))).at_ms < TENTH
