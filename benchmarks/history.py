@@ -83,8 +83,10 @@ def _look(bench: Bench) -> None:
 
 def _count(service: Running, name: str, outcome: str) -> int:
     """Return how many *service* has counted so far of that *outcome*."""
-    series = rf'^otel_jcmc_{name}_total{{[^}}]*outcome="{outcome}"[^}}]*}} (\d+)'
-    return sum(map(int, re.findall(series.encode(), service.scrape().text, re.MULTILINE)))
+    # From a million on it is 1.23e+06.
+    series = rf'^otel_jcmc_{name}_total{{[^}}]*outcome="{outcome}"[^}}]*}} (\S+)'
+    found = re.findall(series.encode(), service.scrape().text, re.MULTILINE)
+    return int(sum(map(float, found)))
 
 
 def _pushes_a_sample(service: Running) -> Callable[[], float]:
