@@ -13,7 +13,7 @@ local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 local while_ms = math.max(1000, math.floor(keep / 24))
 -- A session's place in the index is the end of such a part of the day: to move it for each entry would cost as much as
 -- the entry does.
-local part_ms = math.max(1000, math.floor(keep / 288))
+local part_ms = math.max(1000, math.floor(keep / 1440))
 local answers, grown = {}, 0
 local some_erased = redis.call('EXISTS', base .. 'erased') == 1
 

@@ -15,7 +15,7 @@
 --                            seen (ms, last push that record.lua has), bytes (of samples and about)
 --   samples:<sid>            list: its log, written by record.lua
 --   about:<sid>              its latest attributes, as an entry of the log has them
---   sessions                 sid -> when it was last there (ms), by five minutes of a day of keep too late at most: every
+--   sessions                 sid -> when it was last there (ms), by a minute of a day of keep too late at most: every
 --                            session, so that all can be bounded
 --   bytes                    of all samples and abouts
 --   erased                   member -> until when entries may have what was before its erasure (ms); for an hour

@@ -156,11 +156,11 @@ async def test_the_index_is_never_behind_a_session_and_seldom_moves_it(
             (key,) = base_of(each_client, "sessions")
             places.append(each_client.zscore(key, sid))
             ahead = (places[-1] or 0) - read_log(each_client, sid)[-1].at_ms
-            assert 0 <= ahead <= 300_000
+            assert 0 <= ahead <= 60_000
         moves = each_client.info("commandstats")["cmdstat_zadd"]["calls"]
     # Twenty minutes; each push is one of the index of who is live, and the first begins a session.
-    assert 4 <= len({*places}) <= 6
-    assert moves <= before + 40 + 1 + 6
+    assert 18 <= len({*places}) <= 22
+    assert moves <= before + 40 + 1 + 22
 
 
 @pytest.mark.anyio
