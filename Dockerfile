@@ -30,7 +30,7 @@ FROM python:3.11.15-slim-bookworm
 COPY --from=build /app /app
 # The image comes without the standard library's bytecode, and nothing can write it later: without
 # this each start compiles what it imports, half a second.
-RUN ["/app/bin/python", "-c", "import otel_jcmc.app, otel_jcmc.server"]
+RUN ["/app/bin/python", "-c", "import otel_jcmc.service.app, otel_jcmc.server.server"]
 
 ENV PATH=/app/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

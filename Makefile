@@ -25,8 +25,8 @@ e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving
 
 # SEED=7 tries others; what breaks is kept, with the command that tries it again.
 fuzz: $(VENV)/.fuzz  ## 200,000 bad pushes, led by coverage, and bad requests, headers and values
-	PYTHONPATH=tests $(BIN)/python -m fuzz --seed $(or $(SEED),1)
-	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -q tests/test_openapi.py
+	PYTHONPATH=tests:tests/helpers $(BIN)/python -m fuzz --seed $(or $(SEED),1)
+	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -q tests/web/test_openapi.py
 
 soak: $(VENV)/.dev  ## try the large faults for some minutes: fail-overs, crowds, stops under load
 	@tests/real-parts.sh redis
@@ -38,13 +38,13 @@ check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, co
 	$(BIN)/mypy
 	$(NODE)/tsc
 	$(NODE)/biome lint --error-on-warnings client tests
-	$(BIN)/python -m otel_jcmc.generate --check
-	@$(BIN)/python tests/audit.py
+	$(BIN)/python -m tools.generate --check
+	@$(BIN)/python -m tools.audit
 	@tests/real-parts.sh prometheus
-	$(BIN)/python -m pytest -q tests/test_collector_config.py
+	$(BIN)/python -m pytest -q tests/repository/test_collector_config.py
 
 generate: $(VENV)/.dev  ## rewrite what is derived from the catalogue and the settings
-	$(BIN)/python -m otel_jcmc.generate
+	$(BIN)/python -m tools.generate
 
 bench: $(VENV)/.bench  ## measure what the README's figures are, in about 40 minutes
 	@tests/real-parts.sh prometheus browser wrk

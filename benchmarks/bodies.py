@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.simulated_page import Conference, Page
+from otel_jcmc.simulate.page import Conference, Page
 
 WIRE, CLIENT = "wire", "client"
 STEPS: Final = 64

@@ -20,17 +20,17 @@ import redis
 import uvloop
 
 from benchmarks.pushes import Pushes
-from otel_jcmc.catalogue import BROWSER_NAME, BROWSER_VERSION, CONFERENCE, PARTICIPANT
-from otel_jcmc.embedded import EmbeddedStore
-from otel_jcmc.history_room import Bounds, Room
-from otel_jcmc.load import Target
-from otel_jcmc.participants import Write, to_write
-from otel_jcmc.push import PushParser, Report
-from otel_jcmc.push_session import Session
-from otel_jcmc.recorder import Recorder
-from otel_jcmc.scripts import Keeping
-from otel_jcmc.session_logs import SessionLogs
-from otel_jcmc.store import Store
+from otel_jcmc.catalogue.rows import BROWSER_NAME, BROWSER_VERSION, CONFERENCE, PARTICIPANT
+from otel_jcmc.sessions.log import SessionLogs
+from otel_jcmc.sessions.quota import Bounds, Room
+from otel_jcmc.sessions.recorder import Recorder
+from otel_jcmc.simulate.client import Target
+from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.live import Store
+from otel_jcmc.store.participant import Write, to_write
+from otel_jcmc.store.scripts import Keeping
+from otel_jcmc.wire.push import PushParser, Report
+from otel_jcmc.wire.session import Session
 
 PUSH_SECONDS: Final = 10
 INTERVAL_SECONDS: Final = 30

@@ -14,7 +14,7 @@ from time import perf_counter, process_time
 
 from benchmarks.order import Order, Result
 from benchmarks.pushes import Pushes
-from otel_jcmc.load import Answer, Connection, Target, percentile
+from otel_jcmc.simulate.client import Answer, Connection, Target, percentile
 
 LOST, LATE = "connection lost", "time-out"
 _SWEEP_SECONDS, _REOPEN_SECONDS = 0.5, 0.2

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.bodies import STEPS, make_bodies
 from benchmarks.browsers import SHARES, headers
-from otel_jcmc.load import Target
+from otel_jcmc.simulate.client import Target
 
 PARTICIPANTS_EACH = 10
 # Households, as a proxy in front of the service tells them: each as many as a small office has.

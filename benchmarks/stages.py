@@ -7,13 +7,13 @@ from time import process_time
 from benchmarks.bench import Bench
 from benchmarks.order import Order
 from benchmarks.pushes import Pushes
-from otel_jcmc.access import PRIVATE, Callers, Header
-from otel_jcmc.enrich import browser_and_system
-from otel_jcmc.intake import read_head, user_agent
-from otel_jcmc.limits import Limits
-from otel_jcmc.load import Target
-from otel_jcmc.participants import to_write
-from otel_jcmc.push import PushParser
+from otel_jcmc.intake.browsers import browser_and_system
+from otel_jcmc.intake.callers import PRIVATE, Callers, Header
+from otel_jcmc.intake.intake import read_head, user_agent
+from otel_jcmc.intake.limits import Limits
+from otel_jcmc.simulate.client import Target
+from otel_jcmc.store.participant import to_write
+from otel_jcmc.wire.push import PushParser
 
 # Few, because what a service looks at has just been read and is in the core's cache.
 PUSHES = 100

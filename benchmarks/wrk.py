@@ -19,7 +19,7 @@ from benchmarks.machine import Watch
 from benchmarks.order import Order
 from benchmarks.pushes import Pushes
 from benchmarks.running import PARTICIPANTS, SERVICE, load, running
-from otel_jcmc.load import Target
+from otel_jcmc.simulate.client import Target
 
 SCRIPT = Path(__file__).with_suffix(".lua")
 UNPACKED = ROOT / ".cache" / "wrk"

@@ -9,8 +9,8 @@ import redis
 from harness import Service
 from redis_parts import redis_binary
 
-from otel_jcmc import embedded
-from otel_jcmc.embedded import EmbeddedStore
+from otel_jcmc.store import embedded
+from otel_jcmc.store.embedded import EmbeddedStore
 
 
 @pytest.fixture

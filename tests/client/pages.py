@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from otel_jcmc.client_file import FILE_NAME, JMMC_FILE_NAME, make_client_file
+from otel_jcmc.web.client import FILE_NAME, JMMC_FILE_NAME, make_client_file
 
 HERE = Path(__file__).parent
 CLIENT_FILE = HERE.parents[1] / "client" / "otel_jcmc.js"

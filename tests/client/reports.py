@@ -6,8 +6,8 @@ from typing import Any
 
 from client.pages import Tab
 
-from otel_jcmc.checks import make_rules
-from otel_jcmc.push import PushParser
+from otel_jcmc.wire.push import PushParser
+from otel_jcmc.wire.rules import make_rules
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 # Of a deployment that collects all there is.

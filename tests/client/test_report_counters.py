@@ -21,7 +21,7 @@ from client.reports import (
     transport,
 )
 
-from otel_jcmc.catalogue import METRICS
+from otel_jcmc.catalogue.rows import METRICS
 
 BOUNDS = {row.field: (row.minimum, row.maximum) for row in METRICS}
 LABELS = {
@@ -276,7 +276,7 @@ class Walk:
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_the_counters_do_each_value_is_null_or_within_bounds(tab: Tab, seed: int) -> None:
     """And the server takes every push of it whole."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # numbers of people who are not there
     kinds = ("inbound-rtp", "outbound-rtp", "remote-inbound-rtp", "candidate-pair")
     # One stream of each kind shows what the sums of two hundred would hide.
     walks = [

@@ -26,7 +26,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from harness import eventually, request
 
-from otel_jcmc.embedded import find_server
+from otel_jcmc.store.embedded import find_server
 
 T = TypeVar("T")
 

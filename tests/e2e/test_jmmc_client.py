@@ -18,7 +18,7 @@ from harness import Service, eventually
 from playwright.sync_api import Browser
 from redis_parts import Certificates
 
-from otel_jcmc.embedded import EmbeddedStore
+from otel_jcmc.store.embedded import EmbeddedStore
 
 pytestmark = pytest.mark.xdist_group("e2e")
 

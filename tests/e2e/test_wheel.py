@@ -74,13 +74,15 @@ def test_the_wheel_carries_what_the_package_reads_at_run_time(wheel: Path) -> No
         clients = {name: files.read(f"otel_jcmc/client/{name}") for name in CLIENTS}
     assert clients == {name: (ROOT / "client" / name).read_bytes() for name in CLIENTS}
     assert {
-        "otel_jcmc/participants.lua",
-        "otel_jcmc/stays.lua",
-        "otel_jcmc/jmmc.lua",
+        "otel_jcmc/store/participant.lua",
+        "otel_jcmc/store/stays.lua",
+        "otel_jcmc/jmmc/states.lua",
         "otel_jcmc/py.typed",
         "otel_jcmc/__main__.py",
     } <= names
-    assert dict(entry_points["console_scripts"]) == {"otel-jcmc": "otel_jcmc.__main__:main"}
+    assert dict(entry_points["console_scripts"]) == {
+        "otel-jcmc": "otel_jcmc.command.arguments:main"
+    }
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"otel_jcmc"}
 
 

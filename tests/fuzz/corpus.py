@@ -14,8 +14,8 @@ from typing import Any
 
 from harness import push_body
 
-from otel_jcmc.catalogue import METRICS, ROOM
-from otel_jcmc.simulated_page import Conference, Page
+from otel_jcmc.catalogue.rows import METRICS, ROOM
+from otel_jcmc.simulate.page import Conference, Page
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "samples"

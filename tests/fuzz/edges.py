@@ -19,15 +19,15 @@ from harness import CHROME
 from people import observed_by, snapshot_of, value_of
 from prometheus_client.exposition import gzip_accepted
 
-from otel_jcmc.access import PRIVATE, Callers, is_private
-from otel_jcmc.catalogue import BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION, Naming
-from otel_jcmc.enrich import MAX_USER_AGENT_LENGTH, browser_and_system
-from otel_jcmc.gauges import declare
-from otel_jcmc.participants import from_value
-from otel_jcmc.prometheus import render
-from otel_jcmc.provider import GaugeProvider
-from otel_jcmc.scrape import _wants_openmetrics
-from otel_jcmc.snapshot import bound
+from otel_jcmc.catalogue.rows import BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION, Naming
+from otel_jcmc.intake.browsers import MAX_USER_AGENT_LENGTH, browser_and_system
+from otel_jcmc.intake.callers import PRIVATE, Callers, is_private
+from otel_jcmc.metrics.gauges import declare
+from otel_jcmc.metrics.prometheus import render
+from otel_jcmc.metrics.provider import GaugeProvider
+from otel_jcmc.metrics.scrape import _wants_openmetrics
+from otel_jcmc.metrics.snapshot import bound
+from otel_jcmc.store.participant import from_value
 
 # Who asks
 

@@ -58,7 +58,7 @@ class Tally:
         try:
             seconds = target.check(data)
             assert seconds <= target.max_seconds, f"{len(data)} bytes took {seconds:.1f} s"
-        except Exception as error:
+        except Exception as error:  # that it was is known all the same
             traceback.print_exc()
             raise AssertionError(f"{self.name} broke: {keep(self.name, data)}") from error
         self.done += 1
@@ -83,7 +83,7 @@ def keep(name: str, data: bytes) -> str:
     BROKEN.mkdir(parents=True, exist_ok=True)
     path = BROKEN / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}"
     path.write_bytes(data)
-    return f"PYTHONPATH=tests .venv/bin/python -m fuzz --replay {path}"
+    return f"PYTHONPATH=tests:tests/helpers .venv/bin/python -m fuzz --replay {path}"
 
 
 def run(name: str, target: Target, inputs: int, seed: int, *, is_silent: bool = False) -> Tally:

@@ -28,10 +28,10 @@ from harness import CHROME, CLIENT_ID
 from jmmc_page import LABELS, NUMBERS, as_jmmc
 from people import value_of
 
-from otel_jcmc.catalogue import Naming
-from otel_jcmc.jmmc_cookie import Named
-from otel_jcmc.jmmc_states import State
-from otel_jcmc.participants import from_value
+from otel_jcmc.catalogue.rows import Naming
+from otel_jcmc.jmmc.cookie import Named
+from otel_jcmc.jmmc.states import State
+from otel_jcmc.store.participant import from_value
 
 SESSION = "0123456789abcdef01234567"
 OF_QUALITY = {

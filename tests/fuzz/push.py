@@ -17,20 +17,20 @@ from fuzz.schema import fits
 from harness import CHROME
 from people import observed_by, snapshot_of, value_of
 
-from otel_jcmc.app import create_app
-from otel_jcmc.catalogue import METRICS, Naming
-from otel_jcmc.checks import make_rules
-from otel_jcmc.enrich import browser_and_system
-from otel_jcmc.faults import PushRefused
-from otel_jcmc.gauges import declare
-from otel_jcmc.participants import MAX_CLIENT_TTL_MS, Participant, Write, from_value
-from otel_jcmc.prometheus import render
-from otel_jcmc.provider import GaugeProvider
-from otel_jcmc.push import PushParser, Report
-from otel_jcmc.routes import Receiver
-from otel_jcmc.settings import Settings
-from otel_jcmc.snapshot import bound
-from otel_jcmc.store import Stored
+from otel_jcmc.catalogue.reasons import PushRefused
+from otel_jcmc.catalogue.rows import METRICS, Naming
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.intake.browsers import browser_and_system
+from otel_jcmc.metrics.gauges import declare
+from otel_jcmc.metrics.prometheus import render
+from otel_jcmc.metrics.provider import GaugeProvider
+from otel_jcmc.metrics.snapshot import bound
+from otel_jcmc.service.app import create_app
+from otel_jcmc.service.application import Receiver
+from otel_jcmc.store.live import Stored
+from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Write, from_value
+from otel_jcmc.wire.push import PushParser, Report
+from otel_jcmc.wire.rules import make_rules
 
 MAX_ANSWER_BYTES = 4096
 EXPIRATION_MS = 30_000

@@ -10,10 +10,10 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
-from otel_jcmc.checks import make_rules
-from otel_jcmc.jmmc import JmmcParser
-from otel_jcmc.openapi import push_schema
-from otel_jcmc.openapi_jmmc import jmmc_push_schema
+from otel_jcmc.jmmc.schemas import jmmc_push_schema
+from otel_jcmc.jmmc.wire import JmmcParser
+from otel_jcmc.web.openapi import push_schema
+from otel_jcmc.wire.rules import make_rules
 
 
 def fits(push: Any) -> bool:

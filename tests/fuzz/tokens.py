@@ -17,11 +17,11 @@ from typing import Any
 from fuzz import edges, mutations
 from harness import push_body
 
-from otel_jcmc.faults import PushRefused
-from otel_jcmc.jitsi_keys import keys_of
-from otel_jcmc.jitsi_token import JitsiTokens
-from otel_jcmc.push import PushParser
-from otel_jcmc.push_token import PushTokens
+from otel_jcmc.catalogue.reasons import PushRefused
+from otel_jcmc.intake.jitsi_keys import keys_of
+from otel_jcmc.intake.jitsi_tokens import JitsiTokens
+from otel_jcmc.intake.push_tokens import PushTokens
+from otel_jcmc.wire.push import PushParser
 
 SECRET = "the-secret-of-the-fuzzer-is-long-enough"
 ORIGIN = "https://meet.example.org"

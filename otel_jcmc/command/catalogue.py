@@ -1,0 +1,24 @@
+"""`otel-jcmc catalogue`: the table of metrics."""
+
+from otel_jcmc.catalogue.rows import METRICS
+
+
+def catalogue_text() -> str:
+    """Return the table of metrics for a terminal."""
+    head = ("id", "field of the push", "unit", "bounds", "JCMC_NAMING=otel", "otel unit")
+    rows = [
+        (
+            str(row.id),
+            row.field,
+            row.unit,
+            f"{row.minimum}..{row.maximum}",
+            row.otel_name,
+            row.otel_unit,
+        )
+        for row in METRICS
+    ]
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [head, *rows]
+    )

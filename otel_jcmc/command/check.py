@@ -1,0 +1,40 @@
+"""`otel-jcmc check`: the settings in force, or what is wrong with them."""
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from otel_jcmc.config.settings import Settings
+
+
+def check(settings: "Settings") -> int:
+    """Print the settings in force, secrets hidden, and what is likely to disappoint."""
+    from otel_jcmc.config.advice import advice
+    from otel_jcmc.config.settings import in_order, name_of, to_text
+    from otel_jcmc.intake.privacy import describe
+    from otel_jcmc.server.sockets import CannotServe, load_certificate
+
+    for field in in_order():
+        value = getattr(settings, field)
+        if isinstance(value, tuple | frozenset):
+            value = ",".join(sorted(str(part) for part in value)) or "none"
+        is_set = field in settings.model_fields_set
+        print(f"{name_of(field)}={'' if value is None else value}{'' if is_set else '  (default)'}")
+    if settings.traces_exporter == "otlp":
+        where = settings.spans_endpoint or "this machine's Collector"
+        print(f"# traces: {settings.spans_protocol} to {where}")
+    for line in describe(settings.privacy_policy):
+        print(f"# privacy: {line}")
+    for line in advice(settings):
+        print(f"note: {line}", file=sys.stderr)
+    try:
+        load_certificate(settings.tls_certificate_file, settings.tls_key_file)
+    except CannotServe as error:
+        print(f"otel-jcmc: {error}", file=sys.stderr)
+        return 1
+    if settings.push_auth == "jwt":
+        from otel_jcmc.intake.jitsi_keys import keys_of
+
+        secret = to_text(settings.jwt_secret or "")
+        keys_of(secret, settings.jwt_public_key or "", settings.jwt_jwks_file)
+    return 0

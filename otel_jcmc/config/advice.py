@@ -1,0 +1,77 @@
+"""
+What settings allow and is still likely to disappoint: `otel-jcmc check` and the start say it.
+
+Called by the command line.
+"""
+
+from otel_jcmc.config.sessions import LEAST_SECRET_BYTES
+from otel_jcmc.config.settings import Settings
+
+LONG_INTERVAL_SECONDS = 120
+
+
+def advice(settings: Settings) -> list[str]:
+    """Return what is allowed and still likely to disappoint, one line each."""
+    lines = []
+    if "otlp" in settings.metrics_exporter:
+        ttl, interval = settings.metrics_expiration_seconds, settings.export_interval_ms / 1000
+        wanted = max(ttl, 2.5 * interval)
+        lines.append(
+            f"a Collector's prometheus exporter should have metric_expiration: {wanted:g}s"
+            " (its default of 5m shows who has left for that long)"
+        )
+        if interval > ttl:
+            lines.append(
+                f"OTEL_METRIC_EXPORT_INTERVAL ({interval:g} s) is longer than METRICS_EXPIRATION"
+                f" ({ttl} s): who comes and goes in between is never pushed"
+            )
+    lines += _of_traces(settings) if settings.traces_exporter == "otlp" else []
+    if settings.hashes and not settings.privacy_key:
+        lines.append("JCMC_PRIVACY_KEY is not set: all hashes are others after a restart")
+    if not settings.allow_private_scrape_only and settings.scrape_token is None:
+        lines.append(
+            "ALLOW_PRIVATE_SCRAPE_ONLY is off: whoever reaches /metrics reads conference names"
+        )
+    if settings.push_auth == "token" and "*" in settings.cors_allowed_origins:
+        lines.append(
+            "JCMC_PUSH_AUTH=token stops nobody while JCMC_CORS_ALLOWED_ORIGINS is `*`:"
+            " name the origins of the pages"
+        )
+    # Asked for where one of its own settings is: it is there for everybody.
+    wants_jmmc = settings.jmmc_path and (
+        settings.jmmc_conf_pattern
+        or settings.jmmc_authorized_regions
+        or settings.jmmc_push_url
+        or settings.cookie_secret
+    )
+    if wants_jmmc and "*" in settings.cors_allowed_origins:
+        lines.append(
+            "JMMC pages of another origin send a cookie, which no browser does while"
+            " JCMC_CORS_ALLOWED_ORIGINS is `*`: name the origins of the pages"
+        )
+    jwt_secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
+    if settings.push_auth == "jwt" and 0 < len(jwt_secret.encode()) < LEAST_SECRET_BYTES:
+        lines.append(
+            f"JCMC_JWT_SECRET is shorter than {LEAST_SECRET_BYTES} bytes: who has one token can"
+            " try to find it"
+        )
+    return lines
+
+
+def _of_traces(settings: Settings) -> list[str]:
+    """Return what is likely to disappoint of spans."""
+    lines = []
+    if settings.redis_url is None:
+        lines.append(
+            "spans that wait for their receiver are gone when this stops: REDIS_URL keeps them"
+        )
+    if settings.history_interval_seconds > LONG_INTERVAL_SECONDS:
+        lines.append(
+            f"JCMC_HISTORY_INTERVAL ({settings.history_interval_seconds} s): a session's span comes"
+            " so long after its end, or later"
+        )
+    if settings.bad_quality == 0 or settings.bad_packet_loss == 100:
+        lines.append(
+            "JCMC_BAD_QUALITY=0 and JCMC_BAD_PACKET_LOSS=100 are never reached: nothing is bad"
+        )
+    return lines

@@ -1,0 +1,107 @@
+"""
+User-Agent -> names of the browser and the system.
+
+In goes the header of a push; out come up to four attributes of the catalogue, in the words of
+ua-parser-js, which existing dashboards know, where ua-parser says it differently. Called by
+receiver.py once per push: 40 µs for a new text, 0.1 µs for one that was seen.
+"""
+
+import re
+import threading
+from functools import cache, lru_cache
+from typing import Final
+
+from ua_parser import Domain, load_lazy_builtins
+from ua_parser.regex import Resolver
+
+from otel_jcmc.catalogue.rows import (
+    ATTRIBUTES,
+    BROWSER_NAME,
+    BROWSER_VERSION,
+    OS_NAME,
+    OS_VERSION,
+)
+
+# Browsers send 100 to 250 characters. The cache is bounded by this times its size: 2 MiB.
+MAX_USER_AGENT_LENGTH = 512
+
+_BROWSERS: Final = {
+    "Chrome Mobile": "Chrome",
+    "Chrome Mobile WebView": "Chrome WebView",
+    "Chrome Mobile iOS": "Chrome",
+    "Edge Mobile": "Edge",
+    "Firefox Mobile": "Firefox",
+    "Firefox iOS": "Firefox",
+    "HeadlessChrome": "Chrome Headless",
+}
+_SYSTEMS: Final = {"Mac OS X": "Mac OS", "Chrome OS": "Chromium OS"}
+_WANTED: Final = Domain.USER_AGENT | Domain.OS
+_LONGEST: Final = {row.id: row.max_length for row in ATTRIBUTES}
+_WARMING: Final = threading.Lock()
+
+
+def browser_and_system(user_agent: str) -> dict[int, str]:
+    """
+    Return the attributes that *user_agent* tells, by catalogue id.
+
+    What it does not tell is left out. The result is shared: it must not be changed.
+    """
+    # Cut before the cache, which keeps what it was asked.
+    return _parsed(user_agent[:MAX_USER_AGENT_LENGTH])
+
+
+@lru_cache(maxsize=4096)
+def _parsed(user_agent: str) -> dict[int, str]:
+    """Return what *user_agent* tells, from the cache if it was seen."""
+    parsed = _resolver()(user_agent, _WANTED)
+    told: dict[int, str] = {}
+    if browser := parsed.user_agent:
+        told[BROWSER_NAME.id] = _BROWSERS.get(browser.family, browser.family)
+        version = _version(browser.major, browser.minor, browser.patch, browser.patch_minor)
+        if version:
+            told[BROWSER_VERSION.id] = _whole(version, user_agent)
+    if system := parsed.os:
+        told[OS_NAME.id] = _SYSTEMS.get(system.family, system.family)
+        version = _version(system.major, system.minor, system.patch, system.patch_minor)
+        if version:
+            told[OS_VERSION.id] = version
+    # No browser's name or version is longer than its row allows; somebody plays.
+    return {id_: text for id_, text in told.items() if len(text) <= _LONGEST[id_]}
+
+
+@cache
+def _resolver() -> Resolver:
+    """
+    Return the matcher, without the expressions of devices, which are most of its 25 MiB.
+
+    Not the library's own parser: it is one for the whole process, and has a cache beside ours.
+    """
+    browsers, systems, _devices = load_lazy_builtins()
+    return Resolver((browsers, systems, []))
+
+
+def warm() -> None:
+    """
+    Compile the matcher's expressions, 60 ms that no push should wait for.
+
+    Concurrency: may be called in any thread, the second call waits for the first. Others can run
+    for most of the time.
+    """
+    with _WARMING:
+        _resolver()
+
+
+def _whole(version: str, user_agent: str) -> str:
+    """Return *version* with the parts that the matcher leaves off: of some browsers the fourth."""
+    found = re.search(rf"(?<=/){re.escape(version)}(?:\.\d+)*", user_agent)
+    return found[0] if found else version
+
+
+def _version(*parts: str | None) -> str:
+    """Return the parts that are known, with dots between them."""
+    known = []
+    for part in parts:
+        if part is None:
+            break
+        known.append(part)
+    return ".".join(known)

@@ -1,0 +1,168 @@
+"""
+What becomes of a checked push, whichever door it came in by: one road.
+
+Who may push, the limits, the browser's names, privacy, and then Redis. The doors (receiver.py,
+jmmc_door.py) read requests and write answers; what is between is here. `on_stored` hears of each
+push that Redis has taken, which is how sessions are recorded. Wired by app.py.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import monotonic
+from typing import Any, Final
+
+import msgspec
+
+from otel_jcmc.intake.browsers import browser_and_system
+from otel_jcmc.intake.callers import FORWARDED, Header
+from otel_jcmc.intake.limits import Limits
+from otel_jcmc.intake.privacy import Privacy
+from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.participant import Write, member_of, to_write
+from otel_jcmc.wire.push import Report
+
+# What is read of a push's head, tokens apart.
+_READ: Final = FORWARDED | {b"user-agent"}
+
+# Who a push comes from, by what its head and its body say: empty when nobody has to say so.
+# Raises PushRefused when it may not be pushed.
+Authorise = Callable[[Sequence[Header], Report], str]
+OnStored = Callable[[Write, Report], None]
+# How a door hears what Redis did, STORED for JOINED, or why it is not known. What it has itself
+# given with the push is handed back: one call for each push is what this saves.
+Settle = Callable[["Sender", Report, Any, Stored | Exception], None]
+
+
+class Sender(msgspec.Struct, gc=False):
+    """
+    Who sends a request.
+
+    Attributes:
+        headers: all of its head.
+        head: what is read of it, tokens apart.
+        address: of the caller, empty if nobody can say.
+        may_join: whether this address may bring somebody new.
+        at: when it came, by the monotonic clock.
+    """
+
+    headers: Sequence[Header]
+    head: list[Header]
+    address: str
+    may_join: bool
+    at: float
+
+
+class Intake:
+    """
+    The road of a checked push to Redis.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        expiration_ms: int,
+        privacy: Privacy | None = None,
+        authorise: Authorise | None = None,
+        on_stored: OnStored | None = None,
+    ) -> None:
+        """Take pushes for *store*; without *privacy* what was parsed is stored as it is."""
+        self.limits = limits
+        self._store = store
+        self._expiration_ms = expiration_ms
+        self._privacy = privacy
+        self._authorise = authorise
+        self._on_stored = on_stored
+
+    def admit(self, headers: Sequence[Header], peer: str) -> Sender:
+        """
+        Return who sends a request with *headers* from *peer*, the other end of the connection.
+
+        Raises:
+            TooFast: this address has sent too much of late.
+        """
+        now, limits = monotonic(), self.limits
+        head = read_head(headers)
+        address = limits.caller(peer, head)
+        return Sender(headers, head, address, limits.admit(address, now), now)
+
+    def submit(self, sender: Sender, report: Report, settle: Settle, reply: Any) -> None:
+        """
+        Store *report*; *settle* hears what came of it, *reply* is given back to it.
+
+        Raises:
+            PushRefused: *sender* may not push this.
+            TooFast: the participant has pushed too much of late.
+            StoreUnavailable: it can't be known now whether he may.
+        """
+        owner = self.screen(sender, report)
+        write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
+        self.limits.take_participant(write.member, sender.at)
+        self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
+
+    # The three steps of it, for who has something to do in between.
+
+    def screen(self, sender: Sender, report: Report) -> str:
+        """
+        Make of *report* what may be stored, and return whose it is.
+
+        Raises:
+            PushRefused: *sender* may not push this.
+            StoreUnavailable: it can't be known now whether he may.
+        """
+        owner = self._authorise(sender.headers, report) if self._authorise else ""
+        report.attributes.update(browser_and_system(user_agent(sender.head)))
+        if self._privacy is None:
+            return owner
+        self._privacy.apply(report)
+        return self._privacy.stand_in(owner)
+
+    def pace(self, sender: Sender, report: Report) -> None:
+        """
+        Count a push for the participant of *report*, which has been screened.
+
+        Raises:
+            TooFast: the participant has pushed too much of late.
+        """
+        self.limits.take_participant(member_of(report), sender.at)
+
+    def store(self, sender: Sender, report: Report, owner: str, settle: Settle, reply: Any) -> None:
+        """Store *report* of *owner*, which has been screened; *settle*, *reply* as in `submit`."""
+        write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
+        self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
+
+    def _settle(
+        self,
+        sender: Sender,
+        write: Write,
+        report: Report,
+        settle: Settle,
+        reply: Any,
+        stored: Stored | Exception,
+    ) -> None:
+        """Take note of what Redis did with a push, and pass it on."""
+        if stored is Stored.JOINED:
+            stored = Stored.STORED
+            self.limits.note_newcomer(sender.address)
+        # What was merged is no less true for being overtaken by what it was merged into.
+        is_taken = stored is Stored.STORED or (
+            stored is Stored.SUPERSEDED and report.sent is not None
+        )
+        if self._on_stored is not None and is_taken:
+            self._on_stored(write, report)
+        settle(sender, report, reply, stored)
+
+
+def read_head(headers: Sequence[Header]) -> list[Header]:
+    """Return the few of *headers* that limits and browsers are told by; a browser sends a dozen."""
+    return [each for each in headers if each[0] in _READ]
+
+
+def user_agent(headers: Sequence[Header]) -> str:
+    """Return the User-Agent header, empty when there is none."""
+    for name, value in headers:
+        if name == b"user-agent":
+            return value.decode("latin-1")
+    return ""

@@ -1,0 +1,284 @@
+"""
+The endpoint that pages of the Jitsi Meet Metrics Collector push to.
+
+An ASGI callable, asked before FastAPI. A push opens a session, or changes what is known of one; the
+whole of it then goes the road of any other push, so it is the same participant, series and history.
+Wired by app.py.
+
+Source: the answers are those of docs/jmmc.md.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from ipaddress import IPv4Address, ip_address
+from typing import Any, Final
+
+from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavailable
+from otel_jcmc.catalogue.rows import (
+    ATTRIBUTES,
+    BROWSER_NAME,
+    BROWSER_VERSION,
+    CLIENT,
+    CLIENT_ADDRESS,
+    CONFERENCE,
+    LAST_METRIC_ID,
+    METRICS,
+    OS_NAME,
+    OS_VERSION,
+    PARTICIPANT,
+    Scope,
+)
+from otel_jcmc.intake.browsers import browser_and_system
+from otel_jcmc.intake.callers import Header, Network, caller_address
+from otel_jcmc.intake.intake import Intake, Sender, user_agent
+from otel_jcmc.intake.limits import TooFast
+from otel_jcmc.jmmc.cookie import Cookies, Named
+from otel_jcmc.jmmc.states import Changes, States
+from otel_jcmc.jmmc.wire import JmmcParser, Push
+from otel_jcmc.metrics.own import Telemetry
+from otel_jcmc.store.live import Stored
+from otel_jcmc.store.shared_secret import SharedSecret
+from otel_jcmc.web.answers import JSON, Answer, Answers, encode, listing, send_answer
+from otel_jcmc.web.bodies import Bodies, Gone
+from otel_jcmc.web.cors import Cors
+from otel_jcmc.wire.push import Report
+from otel_jcmc.wire.rules import Rules
+from otel_jcmc.wire.session import Session
+
+# Its pages push every 30 s, so a participant lives for three of those.
+INTERVAL_MS: Final = 30_000
+# With the head, which may have a cookie of 0.8 kB, an answer stays below 4 kB.
+MAX_BODY_BYTES: Final = 2800
+_ID_BYTES: Final = 12
+(_LIST,) = [row.id for row in METRICS if row.is_list]
+_OF_PATH: Final = {row.id for row in ATTRIBUTES if row.scope is Scope.PATH}
+# Of someone whom the header tells nothing of.
+_UNKNOWN: Final = "unknown"
+
+
+class JmmcDoor:
+    """
+    The push endpoint of JMMC pages; an ASGI callable.
+
+    Attributes:
+        parser: checks what they push.
+
+    Concurrency: any number of pushes of one event loop.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        telemetry: Telemetry,
+        cors: Cors,
+        parser: JmmcParser,
+        rules: Rules,
+        bodies: Bodies,
+        secret: SharedSecret,
+        states: States,
+        trusted: Sequence[Network] = (),
+    ) -> None:
+        """Take pushes for *intake*; *trusted* are the proxies that tell a caller's address."""
+        self._intake = intake
+        self._answers = Answers(telemetry, intake.limits, cors)
+        self._cors = cors
+        self.parser = parser
+        self._keeps_address = CLIENT_ADDRESS.id not in rules.dropped
+        self._bodies = bodies
+        self._secret = secret
+        self._starting: asyncio.Task[None] | None = None
+        self._cookies = Cookies(secret)
+        self._states = states
+        self._trusted = trusted
+
+    async def close(self) -> None:
+        """Let go of Redis."""
+        await self._secret.close()
+        await self._states.close()
+
+    async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
+        """Answer a push that comes while the service does not start."""
+        away = self._answers.retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds)
+        await send_answer(send, away)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request to the push path."""
+        headers = scope["headers"]
+        if scope["method"] == "OPTIONS":
+            answer = Answer(204, self._cors.preflight(headers, b"POST"), b"")
+        elif scope["method"] != "POST":
+            answer = Answer(405, [(b"allow", b"POST, OPTIONS")], b"")
+        else:
+            peer = scope.get("client")
+            try:
+                body = await self._bodies.read(headers, receive)
+                answer = await self._push(headers, peer[0] if peer else "", body)
+            except Gone:
+                return
+            except PushRefused as refused:
+                answer = self._answers.refuse(headers, refused)
+            except TooFast as refused:
+                answer = self._answers.retry(headers, refused.reason, refused.seconds)
+            except StoreUnavailable as away:
+                answer = self._answers.retry(headers, away.reason)
+        await send_answer(send, answer)
+
+    async def _push(self, headers: Sequence[Header], peer: str, body: bytes) -> Answer:
+        """
+        Check, merge and store the push in *body*; return what to tell of it.
+
+        Raises:
+            PushRefused: it is not to be taken.
+            TooFast: there are too many.
+            StoreUnavailable: Redis is not known to have it.
+        """
+        sender = self._intake.admit(headers, peer)
+        push = self.parser.parse(body)
+        await self._start()
+        named, more = self._name(headers, push), []
+        if push.is_opening:
+            # Before anything is stored: without a secret nobody could go on with it.
+            more = [self._cookies.issue(named, push.client_id, push.conference, headers)]
+        address = caller_address(peer, sender.head, self._trusted) if self._keeps_address else ""
+        if address:
+            # What the page says of it counts only where nobody else knows.
+            push.texts[CLIENT_ADDRESS.id] = address
+        report = _report(push, named)
+        owner = self._intake.screen(sender, report)
+        self._intake.pace(sender, report)
+        changes = _changes(push, report)
+        if not push.is_opening:
+            await self._merge(report, changes)
+        stored = await self._store(sender, report, owner)
+        if answer := self._answers.not_taken(headers, sender.address, stored):
+            return answer
+        assert isinstance(stored, Stored)
+        if push.is_opening:
+            # After it, so that nobody fills Redis with sessions of whom a limit refuses.
+            await self._states.open(report.session.id, changes)
+            self._fill_in(push.accepted, sender, address)
+        elif stored is Stored.SUPERSEDED:
+            # One that came later was faster, and has all of this.
+            stored = Stored.STORED
+        dropped = self._answers.count(push.dropped, stored)
+        return self._answers.make(headers, 200, JSON, _accepted(push, dropped), *more)
+
+    async def _start(self) -> None:
+        """Find the secret when the first push comes; nobody else needs it."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._secret.start())
+        await asyncio.shield(self._starting)
+
+    def _name(self, headers: Sequence[Header], push: Push) -> Named:
+        """
+        Return which session *push* is of.
+
+        Raises:
+            PushRefused: it opens none, and has no cookie of this participant's.
+            StoreUnavailable: the cookies' secret is not known yet.
+        """
+        if push.is_opening:
+            return Named(secrets.token_hex(_ID_BYTES), push.participant_id)
+        return self._cookies.read(headers, push.client_id, push.conference, push.participant_id)
+
+    async def _merge(self, report: Report, changes: Changes) -> None:
+        """
+        Make of *report*, which has *changes* alone, all that is known of its session.
+
+        Raises:
+            PushRefused: nothing is known of it.
+            StoreUnavailable: Redis is not known to have the changes.
+        """
+        state = await self._states.merge(report.session.id, changes)
+        if state is None:
+            raise PushRefused([Fault("cookie", Reason.SESSION_UNKNOWN)])
+        report.session.seq = state.seq
+        report.numbers = [None] * LAST_METRIC_ID
+        _add(state.known, report)
+
+    async def _store(self, sender: Sender, report: Report, owner: str) -> Stored | Exception:
+        """Return what Redis did with *report*, or why that is not known."""
+        told: asyncio.Future[Stored | Exception] = asyncio.get_running_loop().create_future()
+        self._intake.store(sender, report, owner, _settle, told)
+        return await told
+
+    def _fill_in(self, accepted: dict[str, Any], sender: Sender, address: str) -> None:
+        """Put into what was *accepted* of an opening push what the server knows better."""
+        told = browser_and_system(user_agent(sender.head))
+        version = told.get(BROWSER_VERSION.id, "").partition(".")[0]
+        names = (
+            ("br", (told.get(BROWSER_NAME.id, ""), version)),
+            ("os", (told.get(OS_NAME.id, ""), told.get(OS_VERSION.id, ""))),
+        )
+        for key, parts in names:
+            accepted[key] = " ".join(filter(None, parts)) or _UNKNOWN
+        if address and isinstance(parsed := ip_address(address), IPv4Address):
+            accepted["t"] = accepted.get("t", {}) | {"rip": int(parsed)}
+
+
+def _settle(
+    _sender: Sender,
+    _report: Report,
+    told: asyncio.Future[Stored | Exception],
+    stored: Stored | Exception,
+) -> None:
+    """Tell who waits what Redis did."""
+    if not told.done():
+        told.set_result(stored)
+
+
+def _report(push: Push, named: Named) -> Report:
+    """Return *push* as a report of the session that is *named*; it has only what has changed."""
+    report = Report(
+        push.conference,
+        push.client_id,
+        named.participant_id,
+        Session(named.session_id, 1, INTERVAL_MS),
+        {
+            CONFERENCE.id: push.conference,
+            CLIENT.id: push.client_id,
+            PARTICIPANT.id: named.participant_id,
+        },
+        [None] * LAST_METRIC_ID,
+        token=push.token,
+    )
+    _add(push.numbers | push.texts, report)
+    # History has each push as it came.
+    report.sent = report.numbers
+    return report
+
+
+def _add(known: Changes, report: Report) -> None:
+    """Put what is *known*, by catalogue ids, into *report*."""
+    path = {}
+    for id_, value in known.items():
+        if id_ <= LAST_METRIC_ID:
+            report.numbers[id_ - 1] = value
+        elif id_ in _OF_PATH:
+            path[id_] = value
+        else:
+            report.attributes[id_] = value
+    if path:
+        # Of this wire's one transport the round trip is not known.
+        report.attributes[_LIST] = [path]
+        report.numbers[_LIST - 1] = [None]
+
+
+def _changes(push: Push, report: Report) -> Changes:
+    """Return what *push* changes, as far as its *report*, which has been screened, still has it."""
+    (path,) = report.attributes.get(_LIST, [{}])
+    texts = {**report.attributes, **path}
+    return {**push.numbers, **{id_: texts[id_] for id_ in push.texts if id_ in texts}}
+
+
+def _accepted(push: Push, dropped: list[Fault]) -> bytes:
+    """Return the body of the answer: what was accepted and what was not, if it is not too long."""
+    body: dict[str, Any] = {"uid": push.client_id, "conf": push.conference, "m": push.accepted}
+    told = body | listing("dropped", dropped) if dropped else body
+    answer = encode(told)
+    if len(answer) > MAX_BODY_BYTES:
+        # Somebody's texts are long: what the sender knows is left out first.
+        least = {"uid": push.client_id, "m": {"ts": push.accepted["ts"]}}
+        answer = encode(least | listing("dropped", dropped) if dropped else least)
+    return answer

@@ -1,0 +1,162 @@
+"""
+What the OpenAPI document says of the pages of the Jitsi Meet Metrics Collector.
+
+A push that fits the schema is taken whole, with its session's cookie if it opens none; of one that
+does not fit the answer names what is wrong. Called by openapi.py when somebody asks for it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from otel_jcmc.catalogue.rows import CLIENT, CONFERENCE, PARTICIPANT, PROTOCOL, REGION, Attribute
+from otel_jcmc.jmmc.wire import (
+    ADDRESS_OF,
+    MAX_IPV4,
+    MAX_PORT,
+    MAY_BE_NULL,
+    METRIC_OF,
+    NUMBER_OF,
+    OPENING,
+    PLACEHOLDER,
+    PORT_OF,
+    TEXT_OF,
+    JmmcParser,
+)
+from otel_jcmc.web.schemas import (
+    JSON,
+    Schema,
+    answer,
+    header,
+    later,
+    listing,
+    object_of,
+    or_null,
+    refused,
+    text_of,
+    within,
+)
+from otel_jcmc.wire.by_type import ABSENT
+
+
+def jmmc_push_schema(parser: JmmcParser) -> Schema:
+    """Return the schema of a push in which all is well for *parser*."""
+    fields = _fields(parser)
+    opening = {"required": [*OPENING]}
+    change = {
+        "not": {"required": [OPENING[0]]},
+        "anyOf": [{"required": [key]} for key in fields if key not in ("br", "ts")],
+    }
+    return {
+        "title": "JMMC push",
+        "description": "What has changed in one session, which a push with `br` opens. Whatever is"
+        " left out keeps its last value.",
+        **object_of(
+            {
+                "uid": text_of(parser.rules.rows[CLIENT.id]),
+                "conf": text_of(parser.rules.rows[CONFERENCE.id], 1)
+                | {"description": "The conference; it must match JCMC_JMMC_CONF_PATTERN."},
+                "m": object_of(fields) | {"anyOf": [opening, change]},
+                "token": {"description": "A token where a header can't be sent: text."},
+            },
+            required=["uid", "conf", "m"],
+        ),
+    }
+
+
+def _fields(parser: JmmcParser) -> dict[str, Schema]:
+    """Return the schemas of the fields of `m`."""
+    told = {path: _number(path) for path in NUMBER_OF}
+    told |= {path: _text(row, parser) for path, row in TEXT_OF.items()}
+    told |= {path: _whole(row, MAX_IPV4) for path, row in ADDRESS_OF.items()}
+    told |= {path: _whole(row, MAX_PORT) for path, row in PORT_OF.items()}
+    fields: dict[str, Any] = {
+        "br": text_of(PLACEHOLDER) | {"description": "The browser; the server knows better."},
+        "os": text_of(PLACEHOLDER) | {"description": "The system; the server knows better."},
+        "pid": text_of(parser.rules.rows[PARTICIPANT.id], 1),
+        "ts": {"description": "Anything: the time is the server's."},
+    }
+    for path, schema in told.items():
+        key, _, below = path.partition(".")
+        if below:
+            # What is there says something.
+            fields.setdefault(key, object_of({}) | {"minProperties": 1})
+            fields[key]["properties"][below] = schema
+        else:
+            fields[key] = schema
+    return fields
+
+
+def _number(path: str) -> Schema:
+    """Return the schema of a metric."""
+    row = METRIC_OF[NUMBER_OF[path]]
+    told = {
+        "description": f"{row.brief}; {row.unit}.",
+        "type": "number",
+        **within(row.minimum, row.maximum),
+    }
+    return or_null(told) if path == MAY_BE_NULL else told
+
+
+def _whole(row: Attribute, most: int) -> Schema:
+    """Return the schema of an address, which is a number, or of a port."""
+    return {"description": row.brief, "type": "integer", **within(0, most)}
+
+
+def _text(row: Attribute, parser: JmmcParser) -> Schema:
+    """Return the schema of a text that says something."""
+    words: Sequence[str] = row.choices if row.id == PROTOCOL.id else ()
+    if row.id == REGION.id:
+        words = sorted(parser.regions)
+    if words:
+        return {"description": row.brief, "enum": [*words]}
+    told = text_of(parser.rules.rows[row.id], 1)
+    return told | {"not": {"enum": sorted(ABSENT)}}
+
+
+def jmmc_push(parser: JmmcParser) -> Schema:
+    """Return the operations of the endpoint that these pages push to."""
+    accepted = object_of(
+        {
+            "uid": {"type": "string"},
+            "conf": {"type": "string"},
+            "m": {"type": "object", "required": ["ts"]},
+            **listing("dropped")["properties"],
+        },
+        required=["uid", "m"],
+    )
+    cookie = {"description": "That of a session which was opened.", "schema": {"type": "string"}}
+    return {
+        "post": {
+            "summary": "Push what has changed in one session of a JMMC page",
+            "description": "The body is JSON in UTF-8. A push with `br` opens a session, any other"
+            " one needs its cookie. What does not fit the schema is dropped and named, and refuses"
+            " the push when it is who it is, or all of it.",
+            "parameters": [
+                header("User-Agent", "Tells the browser and the system."),
+                header("Origin", "Of the page, as browsers send it."),
+                header("jmmc_objectId", "Names the session.") | {"in": "cookie"},
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {JSON: {"schema": jmmc_push_schema(parser)}},
+            },
+            "responses": {
+                "200": {
+                    "description": "What was accepted, and what was not. All of it may be too"
+                    " long for an answer, which then has the time alone.",
+                    "headers": {"Set-Cookie": cookie},
+                    "content": {JSON: {"schema": accepted}},
+                },
+                "400": refused("Not JSON, not known whose it is, no good cookie, or nothing kept."),
+                "401": refused("A token is wanted, or this one is no longer good."),
+                "403": refused("Not from this page, or not for this conference or participant."),
+                "413": refused("The body is larger than JCMC_LIMIT_BODY_BYTES."),
+                "429": later("Too many pushes; to be sent again after Retry-After."),
+                "503": later("Not stored; to be sent again after Retry-After."),
+            },
+        },
+        "options": {
+            "summary": "Preflight of a push",
+            "responses": {"204": answer("What a page of the Origin may send.")},
+        },
+    }

@@ -1,0 +1,320 @@
+"""
+The wire format of a page of the Jitsi Meet Metrics Collector (JMMC): bytes in, a checked Push out.
+
+Such a page opens a session by a push with `br`, and from then on sends only what has changed. In
+comes the body of a push; out goes what it changes, by the catalogue's ids, and what was dropped and
+why. Strict about who it is (PushRefused), tolerant of everything else: one bad field costs that
+field. Called by jmmc_door.py once per push.
+
+Source: the table in docs/jmmc.md.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from socket import inet_ntoa
+from time import time
+from typing import Any, Final
+
+import msgspec
+
+from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
+from otel_jcmc.catalogue.rows import (
+    AUDIO_CODEC,
+    BROWSER_NAME,
+    CLIENT,
+    CLIENT_ADDRESS,
+    CONFERENCE,
+    LOCAL_ADDRESS,
+    LOCAL_PORT,
+    METRICS,
+    PARTICIPANT,
+    PEER_ADDRESS,
+    PEER_PORT,
+    PROTOCOL,
+    REGION,
+    VIDEO_CODEC,
+    Attribute,
+)
+from otel_jcmc.wire.by_type import ABSENT
+from otel_jcmc.wire.push import decode
+from otel_jcmc.wire.rules import (
+    Rules,
+    echo,
+    make_rules,
+    number_fault,
+    text_fault,
+    whole_number_fault,
+)
+
+METRIC_OF: Final = {row.field: row for row in METRICS}
+MAX_IPV4: Final = 2**32 - 1
+MAX_PORT: Final = 65_535
+
+NUMBER_OF: Final = {
+    "cq": "connectionquality",
+    "res.w": "resolution_width_upload",
+    "res.h": "resolution_height_upload",
+    "u.bw": "bandwidth_upload",
+    "u.ab": "bitrate_audio_upload",
+    "u.vb": "bitrate_video_upload",
+    "u.pl": "packetloss_upload",
+    "d.bw": "bandwidth_download",
+    "d.ab": "bitrate_audio_download",
+    "d.vb": "bitrate_video_download",
+    "d.pl": "packetloss_download",
+}
+# Alone; everywhere else null is no number.
+MAY_BE_NULL: Final = "d.bw"
+TEXT_OF: Final = {
+    "cdc.a": AUDIO_CODEC,
+    "cdc.v": VIDEO_CODEC,
+    "t.sr": REGION,
+    "t.tp": PROTOCOL,
+}
+ADDRESS_OF: Final = {"t.ip": PEER_ADDRESS, "t.lip": LOCAL_ADDRESS, "t.rip": CLIENT_ADDRESS}
+PORT_OF: Final = {"t.p": PEER_PORT, "t.lp": LOCAL_PORT}
+OPENING: Final = ("br", "os", "pid")
+# Of browser and system, which the server fills in.
+PLACEHOLDER: Final = replace(BROWSER_NAME, max_length=256)
+
+
+class Push(msgspec.Struct, gc=False):
+    """
+    What one push says.
+
+    Attributes:
+        is_opening: whether it opens a session.
+        participant_id: empty where a push that opens none does not say it.
+        numbers: catalogue id -> what the metric is from now on, None: not known.
+        texts: catalogue id -> what the attribute is from now on; without what is not kept.
+        accepted: `m` without what was dropped, and with the time.
+    """
+
+    client_id: str
+    conference: str
+    participant_id: str
+    is_opening: bool
+    numbers: dict[int, Any]
+    texts: dict[int, str]
+    accepted: dict[str, Any]
+    dropped: list[Fault]
+    token: str
+
+
+# What a value changes, or what is wrong with it; nothing where it has nothing to say.
+_Taken = Reason | tuple[dict[int, Any], dict[int, str]] | None
+_Take = Callable[[Any], _Taken]
+
+
+class JmmcParser:
+    """
+    Makes Pushes of bodies.
+
+    Attributes:
+        rules: what texts may be, and which are kept.
+        regions: those of servers that are kept; empty: all.
+    """
+
+    def __init__(
+        self,
+        rules: Rules | None = None,
+        conference_pattern: str | None = None,
+        regions: Sequence[str] = (),
+    ) -> None:
+        """Prepare for *rules*; conferences must match the pattern, *regions* are kept, () all."""
+        self.rules = rules or make_rules()
+        self._conference = re.compile(conference_pattern) if conference_pattern else None
+        self.regions = frozenset(regions)
+        # By key, or by the keys of an object below.
+        self._fields: dict[str, _Take | dict[str, _Take]] = {}
+        for path, take in self._takes().items():
+            key, _, below = path.partition(".")
+            if below:
+                self._fields.setdefault(key, {})[below] = take  # type: ignore[index]
+            else:
+                self._fields[key] = take
+
+    def _takes(self) -> dict[str, _Take]:
+        """Return what takes each field of `m`."""
+        takes = {path: self._number(path, field) for path, field in NUMBER_OF.items()}
+        takes |= {path: self._text(row) for path, row in TEXT_OF.items()}
+        takes |= {path: self._address(row) for path, row in ADDRESS_OF.items()}
+        takes |= {path: self._port(row) for path, row in PORT_OF.items()}
+        return takes
+
+    def parse(self, body: bytes) -> Push:
+        """
+        Check the *body* of a push.
+
+        Raises:
+            PushRefused: not a JSON object, not known or not allowed whose it is, or nothing kept.
+        """
+        sent = decode(body)
+        if type(sent) is not dict:
+            raise PushRefused([Fault("", Reason.NOT_AN_OBJECT)])
+        dropped = [
+            Fault(echo(key), Reason.UNKNOWN_FIELD)
+            for key in sent
+            if key not in ("uid", "conf", "m", "token")
+        ]
+        m = sent.get("m")
+        is_opening = isinstance(m, dict) and "br" in m
+        if faults := self._faults(sent, m, is_opening=is_opening):
+            raise PushRefused(faults)
+        assert isinstance(m, dict)  # for type checkers: it would be a fault
+        token = sent.get("token")
+        push = Push(
+            sent["uid"],
+            sent["conf"],
+            "",
+            is_opening,
+            {},
+            {},
+            {},
+            dropped,
+            token if type(token) is str else "",
+        )
+        for key, value in m.items():
+            self._take(push, key, value)
+        if not push.accepted:
+            raise PushRefused([Fault("m", Reason.NOTHING_KEPT), *dropped])
+        push.accepted["ts"] = int(time())
+        return push
+
+    def _faults(self, sent: dict[str, Any], m: Any, *, is_opening: bool) -> list[Fault]:
+        """Return why the push is not to be taken at all."""
+        faults = [
+            Fault(key, reason)
+            for key, row in (("uid", CLIENT), ("conf", CONFERENCE))
+            if (reason := self._who_fault(sent.get(key), row))
+        ]
+        if not faults and not self._is_allowed(sent["conf"]):
+            faults.append(Fault("conf", Reason.CONFERENCE_PATTERN))
+        if type(m) is not dict:
+            faults.append(Fault("m", Reason.MISSING if m is None else Reason.NOT_AN_OBJECT))
+        elif is_opening:
+            checks = {"br": _placeholder_fault, "os": _placeholder_fault, "pid": self._pid_fault}
+            faults += [
+                Fault(f"m.{key}", reason)
+                for key, fault_of in checks.items()
+                if (reason := fault_of(m.get(key)))
+            ]
+        return faults
+
+    def _is_allowed(self, conference: str) -> bool:
+        """Say whether the name matches the pattern, if there is one."""
+        if self._conference is None:
+            return True
+        # The original's `$` is the very end, Python's stands before a last line end as well.
+        return bool(self._conference.search(conference)) and not conference.endswith("\n")
+
+    def _who_fault(self, value: Any, row: Attribute) -> Reason | None:
+        """Return what is wrong with a *value* that says who it is."""
+        if value is None or value == "":
+            return Reason.MISSING
+        return text_fault(value, self.rules.rows[row.id])
+
+    def _pid_fault(self, value: Any) -> Reason | None:
+        return self._who_fault(value, PARTICIPANT)
+
+    def _take(self, push: Push, key: str, value: Any) -> None:
+        """Take one field of `m`, or name it among what is dropped."""
+        fields = self._fields.get(key)
+        if key == "ts":
+            return  # ours counts
+        if key in OPENING:
+            self._take_who(push, key, value)
+        elif fields is None:
+            push.dropped.append(Fault(f"m.{echo(key)}", Reason.UNKNOWN_FIELD))
+        elif not isinstance(fields, dict):
+            self._take_value(push, f"m.{key}", fields, key, value, push.accepted)
+        elif type(value) is not dict:
+            push.dropped.append(Fault(f"m.{key}", Reason.NOT_AN_OBJECT))
+        else:
+            kept: dict[str, Any] = {}
+            for below, each in value.items():
+                if take := fields.get(below):
+                    self._take_value(push, f"m.{key}.{below}", take, below, each, kept)
+                else:
+                    fault = Fault(f"m.{key}.{echo(below)}", Reason.UNKNOWN_FIELD)
+                    push.dropped.append(fault)
+            if kept:
+                push.accepted[key] = kept
+
+    def _take_who(self, push: Push, key: str, value: Any) -> None:
+        """Take what of `m` says who it is; of a push that opens a session it is checked."""
+        fault_of = self._pid_fault if key == "pid" else _placeholder_fault
+        if reason := fault_of(value):
+            push.dropped.append(Fault(f"m.{key}", reason))
+            return
+        push.accepted[key] = value
+        if key == "pid":
+            push.participant_id = value
+
+    def _take_value(
+        self, push: Push, where: str, take: _Take, key: str, value: Any, kept: dict[str, Any]
+    ) -> None:
+        """Take one value into *push* and, as it was sent, into *kept*."""
+        taken = take(value)
+        if isinstance(taken, Reason):
+            push.dropped.append(Fault(where, taken))
+        elif taken is not None:
+            push.numbers.update(taken[0])
+            push.texts.update(taken[1])
+            kept[key] = value
+
+    # Each of these returns what takes the values of one field.
+
+    def _number(self, path: str, field: str) -> _Take:
+        row = METRIC_OF[field]
+        may_be_null = path == MAY_BE_NULL
+
+        def take(value: Any) -> _Taken:
+            if value is not None or not may_be_null:
+                reason = number_fault(value, row.minimum, row.maximum)
+                if reason:
+                    return reason
+            return {row.id: value}, {}
+
+        return take
+
+    def _text(self, row: Attribute) -> _Take:
+        row = self.rules.rows[row.id]
+        regions = self.regions if row.id == REGION.id else frozenset()
+
+        def take(value: Any) -> _Taken:
+            if type(value) is str and value in ABSENT:
+                return None
+            if reason := text_fault(value, row):
+                return reason
+            if regions and value not in regions:
+                return Reason.REGION_NOT_AUTHORIZED
+            return {}, self._kept(row, value)
+
+        return take
+
+    def _address(self, row: Attribute) -> _Take:
+        def take(value: Any) -> _Taken:
+            if reason := whole_number_fault(value, MAX_IPV4):
+                return reason
+            return {}, self._kept(row, inet_ntoa(int(value).to_bytes(4)))
+
+        return take
+
+    def _port(self, row: Attribute) -> _Take:
+        def take(value: Any) -> _Taken:
+            if reason := whole_number_fault(value, MAX_PORT):
+                return reason
+            return {}, self._kept(row, str(int(value)))
+
+        return take
+
+    def _kept(self, row: Attribute, text: str) -> dict[int, str]:
+        """Return *text* by the id of *row*, nothing if such are not kept here."""
+        return {} if row.id in self.rules.dropped else {row.id: text}
+
+
+def _placeholder_fault(value: Any) -> Reason | None:
+    """Return what is wrong with a *value* that stands for what the server knows better."""
+    return Reason.MISSING if value is None else text_fault(value, PLACEHOLDER)

@@ -1,0 +1,173 @@
+"""
+The catalogue's rows as OpenTelemetry observable gauges, in one naming or the other.
+
+`declare` takes any Meter and declares one gauge for each series name. The callbacks read the
+current snapshot and return observations, nothing else: what is not in the snapshot is not
+observed, and so is gone from the very next collection. Series that would have the same labels
+become one, with the worst value.
+
+A snapshot has a column of numbers for each metric, and here it gets one of label sets for each way
+to label, so that a callback handles thousands of values in a few steps.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Any, Final
+
+from opentelemetry.metrics import CallbackOptions, Meter
+
+from otel_jcmc.catalogue.rows import INFO_BRIEF, INFO_NAME, METRICS, Metric, Naming
+from otel_jcmc.metrics.labels import LabelSets, labels_of, place_of
+from otel_jcmc.metrics.observed import Column, Labels, Observed
+from otel_jcmc.metrics.snapshot import Part, Snapshot, current
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One gauge: its rows of the catalogue and how it is named."""
+
+    name: str
+    unit: str
+    description: str
+    rows: tuple[Metric, ...]
+
+
+def instruments(naming: Naming, prefix: str = "jitsi_jcmc_") -> list[Instrument]:
+    """Return the gauges of *naming*; *prefix* stands before the names in the `jcmc` naming."""
+    if naming is Naming.JCMC:
+        # No unit: a Collector would add it to names that dashboards know without it.
+        return [Instrument(prefix + row.field, "", row.brief, (row,)) for row in METRICS]
+    rows_of: dict[str, list[Metric]] = {}
+    for row in METRICS:
+        rows_of.setdefault(row.otel_name, []).append(row)
+    made = [
+        Instrument(name, rows[0].otel_unit, _common_brief(rows), tuple(rows))
+        for name, rows in rows_of.items()
+    ]
+    return [*made, Instrument(INFO_NAME, "", INFO_BRIEF, ())]
+
+
+def declare(meter: Meter, naming: Naming, prefix: str = "jitsi_jcmc_") -> None:
+    """Declare every gauge of *naming* on *meter*; what its callbacks read is `snapshot.current`."""
+    for instrument in instruments(naming, prefix):
+        meter.create_observable_gauge(
+            instrument.name,
+            [partial(_observe, naming, row) for row in instrument.rows] or [_observe_info],
+            instrument.unit,
+            instrument.description,
+        )
+
+
+def _common_brief(rows: list[Metric]) -> str:
+    """Return one line for the *rows* that share a name in the `otel` naming."""
+    return rows[0].brief if len(rows) == 1 else f"{rows[0].panel}, by its attributes"
+
+
+def _observe(naming: Naming, row: Metric, _options: CallbackOptions) -> Observed:
+    """Return the observations of one *row* in the current snapshot."""
+    snapshot = current()
+    columns = [column for part in snapshot.parts if (column := _column(naming, row, part))]
+    if naming is Naming.JCMC:
+        return Observed(columns)
+    if snapshot.derive(_has_twins):
+        columns = [_one_each(columns, row)]
+    return Observed([Column(_scaled(each.values, row), each.labels) for each in columns])
+
+
+def _observe_info(_options: CallbackOptions) -> Observed:
+    """Return a 1 for each participant, with what describes it; twins have one between them."""
+    snapshot = current()
+    labels = [part.derive(_LABELS[Naming.OTEL, -1]) for part in snapshot.parts]
+    if snapshot.derive(_has_twins):
+        # Two would fail every query that joins on the identity.
+        who = chain.from_iterable(part.derive(_identities) for part in snapshot.parts)
+        labels = [list(dict(zip(who, chain.from_iterable(labels), strict=True)).values())]
+    return Observed([Column([1] * len(each), each) for each in labels])
+
+
+def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
+    """Return what *part* has of one *row*, None where nobody has it."""
+    known = part.numbers[row.id - 1]
+    # Who counts looks at each; nearly always the first ones tell.
+    if not any(known) and known.count(None) == len(known):
+        return None
+    if row.is_list:
+        return _paths(row, known, part.derive(_LABEL_SETS[naming]))
+    return Column(known, part.derive(_LABELS[naming, place_of(naming, row)]))
+
+
+def _paths(row: Metric, known: Sequence[Any], sets: list[LabelSets]) -> Column:
+    """Return one observation for each transport that has labels of its own."""
+    values: list[float | None] = []
+    labels: list[Labels] = []
+    for here, made in zip(known, sets, strict=True):
+        if not here:
+            continue
+        paths = made.paths[row.id]
+        if len(here) == 1:
+            values.append(here[0])
+            labels.append(paths[0])
+        else:
+            column = _one_each([Column(here, paths)], row)
+            values += column.values
+            labels += column.labels
+    return Column(values, labels)
+
+
+def _scaled(values: Sequence[float | None], row: Metric) -> Sequence[float | None]:
+    """Return wire *values* in the unit of the `otel` naming."""
+    times, per = row.times, row.per
+    if times == per:
+        return values
+    if per == 1:  # whole numbers stay whole
+        return [None if value is None else value * times for value in values]
+    return [None if value is None else value * times / per for value in values]
+
+
+def _one_each(columns: Iterable[Column], row: Metric) -> Column:
+    """Return *columns* as one with one observation for each label set, the worst."""
+    worst = min if row.lower_is_worse else max
+    found: dict[frozenset[tuple[str, str]], tuple[float, Labels]] = {}
+    for value, labels in chain.from_iterable(column.known() for column in columns):
+        key = frozenset(labels.items())
+        before = found.get(key, (value, labels))
+        found[key] = (worst(before[0], value), labels)
+    values, sets = zip(*found.values(), strict=True) if found else ((), ())
+    return Column(values, sets)
+
+
+def _label_sets(naming: Naming, part: Part) -> list[LabelSets]:
+    """Return the label sets of each participant."""
+    return [labels_of(naming, stay) for stay in part.stays]
+
+
+def _labels(naming: Naming, place: int, part: Part) -> list[Labels]:
+    """Return the label set of each participant at one *place* among its sets."""
+    return [each.sets[place] for each in part.derive(_LABEL_SETS[naming])]
+
+
+def _identities(part: Part) -> list[tuple[str, ...]]:
+    """Return the labels that all series of each participant have, in the `otel` naming."""
+    return [tuple(each.values()) for each in part.derive(_LABELS[Naming.OTEL, 0])]
+
+
+def _has_twins(snapshot: Snapshot) -> bool:
+    """
+    Say whether two participants have the same labels in the `otel` naming.
+
+    It has no client id, so a forged session id can do that. In the `jcmc` naming it can't be: the
+    labels are what makes the key.
+    """
+    found = [part.derive(_identities) for part in snapshot.parts]
+    return len(set().union(*found)) < sum(map(len, found))
+
+
+# One object for each, because a part derives by it.
+_LABEL_SETS: Final = {naming: partial(_label_sets, naming) for naming in Naming}
+_LABELS: Final = {
+    (naming, place): partial(_labels, naming, place)
+    for naming in Naming
+    for place in {-1, *(place_of(naming, row) for row in METRICS)}
+}

@@ -1,0 +1,386 @@
+"""
+The service's own metrics, on the stock SDK.
+
+What happens often is a plain integer that an observable counter reads, because `Counter.add` costs
+6 µs and a push may cost 40 in all; what happens once a batch or a collection is recorded as it
+comes. The names are fixed: alerts and dashboards build on them. Used by service.py and exporter.py.
+"""
+
+import platform
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final, NamedTuple, Protocol
+
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
+from opentelemetry.sdk.resources import Resource
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from otel_jcmc.catalogue.reasons import Reason
+from otel_jcmc.version import __version__
+
+# From a push on an idle machine (0.5 ms) to the deadline (0.9 s), and a collection of thousands.
+_SECONDS: Final = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+ACCEPTED: Final = "accepted"
+REFUSED: Final = "refused"
+FAILED: Final = "failed"
+
+
+class OwnMetric(NamedTuple):
+    """One metric of the service itself; its Prometheus name follows from name, kind and unit."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    brief: str
+    unit: str = ""
+
+    @property
+    def prometheus_name(self) -> str:
+        """The name in a scrape, which is also what a Collector makes of it."""
+        suffix = {"counter": "_total", "histogram": "_seconds"}.get(self.kind, "")
+        return self.name.replace(".", "_") + suffix
+
+
+OWN_METRICS: Final = (
+    OwnMetric(
+        "otel_jcmc.pushes",
+        "counter",
+        ("outcome", "reason"),
+        "Pushes by outcome: accepted, refused (the sender), failed (us)",
+    ),
+    OwnMetric(
+        "otel_jcmc.fields_dropped",
+        "counter",
+        ("reason",),
+        "Fields of pushes that were dropped while the rest was kept",
+    ),
+    OwnMetric(
+        "otel_jcmc.push_tokens",
+        "counter",
+        ("outcome", "reason"),
+        "Requests for a push token by outcome: accepted, refused (the page), failed (us)",
+    ),
+    OwnMetric("otel_jcmc.participants", "gauge", (), "Participants live in the last collection"),
+    OwnMetric(
+        "otel_jcmc.conferences",
+        "gauge",
+        (),
+        "Conferences of the participants live in the last collection",
+    ),
+    OwnMetric(
+        "otel_jcmc.participants_suppressed",
+        "counter",
+        ("reason",),
+        "Pushes of newcomers that were refused by a limit",
+    ),
+    OwnMetric("otel_jcmc.connections", "gauge", (), "Connections open, on all ports"),
+    OwnMetric(
+        "otel_jcmc.connections_cut",
+        "counter",
+        ("reason",),
+        "Connections ended early: refused or idle (too many), head_too_large, head_too_slow,"
+        " body_too_slow, answer_too_slow",
+    ),
+    OwnMetric(
+        "otel_jcmc.reads_refused",
+        "counter",
+        ("door", "reason"),
+        "Readers sent away from scrape or pages: address, token_missing, token_wrong",
+    ),
+    OwnMetric("otel_jcmc.store_up", "gauge", (), "1 if Redis answered when last asked, else 0"),
+    OwnMetric(
+        "otel_jcmc.push_duration",
+        "histogram",
+        (),
+        "Time from a push's body to the store's answer, of the oldest of each batch",
+        "s",
+    ),
+    OwnMetric(
+        "otel_jcmc.collection_duration",
+        "histogram",
+        ("exporter",),
+        "Time from the read of the store to the end of the export",
+        "s",
+    ),
+    OwnMetric(
+        "otel_jcmc.exports",
+        "counter",
+        ("exporter", "outcome"),
+        "Collections by exporter, prometheus or otlp, and outcome: ok, failed, or partial when an"
+        " OTLP receiver rejected some points",
+    ),
+    OwnMetric(
+        "otel_jcmc.spans",
+        "counter",
+        ("outcome",),
+        "Spans of sessions and conferences by outcome: sent, rejected (the receiver), dropped (us:"
+        " more waited than may, or nothing was known of the session any more)",
+    ),
+    OwnMetric(
+        "otel_jcmc.spans_waiting",
+        "gauge",
+        (),
+        "Spans that wait for the receiver, at the replica that sends",
+    ),
+    OwnMetric(
+        "otel_jcmc.history_samples",
+        "counter",
+        ("outcome",),
+        "Samples of sessions by outcome: written, dropped (Redis away for long, or it refuses),"
+        " failed (us); out_of_memory: refused by Redis at first, and tried again",
+    ),
+    OwnMetric(
+        "otel_jcmc.history_sessions_evicted",
+        "counter",
+        ("reason",),
+        "Sessions that left history before their time: number (or bytes), out_of_memory (of Redis)",
+    ),
+    OwnMetric("otel_jcmc.history_sessions", "gauge", (), "Sessions in Redis, whoever wrote them"),
+    OwnMetric("otel_jcmc.history_bytes", "gauge", (), "Bytes of Redis that they take, about"),
+    OwnMetric("otel_jcmc.history_waiting", "gauge", (), "Samples that wait for Redis"),
+    OwnMetric(
+        "otel_jcmc.callback_errors",
+        "counter",
+        ("gauge",),
+        "Gauges left out of a collection because their callback failed",
+    ),
+    OwnMetric(
+        "otel_jcmc.build_info",
+        "gauge",
+        ("version", "python_version"),
+        "Versions of the service and of Python; always 1",
+    ),
+)
+
+
+def make_resource(service_name: str, attributes: str, instance_id: str) -> Resource:
+    """
+    Return the resource of our own metrics.
+
+    *attributes* is OTEL_RESOURCE_ATTRIBUTES; an empty *instance_id* leaves the instance out,
+    because a participant's series must not change when another replica pushes it.
+    """
+    found = {
+        key.strip(): value.strip()
+        for key, equals, value in (part.partition("=") for part in attributes.split(","))
+        if equals and key.strip()
+    }
+    ours = {"service.name": service_name, "service.version": __version__}
+    if instance_id:
+        ours["service.instance.id"] = instance_id
+    # Not Resource.create: its detectors add what the process is, not the service.
+    sdk = {
+        "telemetry.sdk.language": "python",
+        "telemetry.sdk.name": "opentelemetry",
+    }
+    return Resource({**sdk, **ours, **found})
+
+
+class HistoryFigures(Protocol):
+    """What history says of itself (recorder.py)."""
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """Outcome -> samples so far."""
+
+    @property
+    def evicted(self) -> dict[str, int]:
+        """Reason -> sessions so far."""
+
+    @property
+    def sessions(self) -> int | None:
+        """How many there are in Redis, None if that is not known now."""
+
+    @property
+    def bytes(self) -> int | None:
+        """What they take of it."""
+
+    @property
+    def waiting(self) -> int:
+        """Samples that wait for it."""
+
+
+class Telemetry:
+    """
+    Our own counters, gauges and histograms.
+
+    Attributes:
+        pushes: (outcome, reason) -> pushes so far; the push door counts here.
+        push_tokens: (outcome, reason) -> requests for one so far.
+        dropped: reason -> fields so far.
+        participants, conferences: of the last collection; None when it had no store to read.
+        store_up: whether the last exchange with Redis worked.
+        callback_errors: gauge -> errors so far, shared with the gauges' provider.
+        count_connections: how many are open; None when nobody knows.
+        history: what says how it is; None where nothing is recorded.
+        connections_cut, reads_refused: shared with those who count.
+    """
+
+    def __init__(self, resource: Resource) -> None:
+        """Declare everything."""
+        # Zeros from the start, so that the first failure is an increase and not a new series.
+        self.pushes: dict[tuple[str, str], int] = {
+            (ACCEPTED, ""): 0,
+            (FAILED, Reason.STORE_UNAVAILABLE): 0,
+        }
+        self.push_tokens: dict[tuple[str, str], int] = {}
+        self.dropped: dict[str, int] = {}
+        self.suppressed: dict[str, int] = {
+            Reason.PARTICIPANT_LIMIT: 0,
+            Reason.CONFERENCE_LIMIT: 0,
+            Reason.NEWCOMER_RATE: 0,
+        }
+        self.exports: dict[tuple[str, str], int] = {}
+        self.spans: dict[str, int] = {}
+        self.spans_waiting: int | None = None
+        self.callback_errors: dict[str, int] = {}
+        self.count_connections: Callable[[], int | None] = lambda: None
+        self.history: HistoryFigures | None = None
+        self.connections_cut: dict[str, int] = {}
+        self.reads_refused: dict[tuple[str, str], int] = {}
+        self.participants: int | None = None
+        self.conferences: int | None = None
+        self.store_up = False
+        self._registry = CollectorRegistry()
+        prometheus = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
+        self._provider = MeterProvider(
+            metric_readers=[prometheus],
+            resource=resource,
+            views=[
+                View(
+                    instrument_type=Histogram,
+                    aggregation=ExplicitBucketHistogramAggregation(_SECONDS),
+                )
+            ],
+            shutdown_on_exit=False,
+        )
+        self._declare()
+
+    def _declare(self) -> None:
+        """Declare every instrument of ours, as OWN_METRICS has it."""
+        meter = self._provider.get_meter("otel_jcmc", __version__)
+        build = {"version": __version__, "python_version": platform.python_version()}
+        observed: dict[str, Callable[[], list[Observation]]] = {
+            "otel_jcmc.pushes": lambda: _pairs(self.pushes, "outcome", "reason"),
+            "otel_jcmc.push_tokens": lambda: _pairs(self.push_tokens, "outcome", "reason"),
+            "otel_jcmc.fields_dropped": lambda: _singles(self.dropped, "reason"),
+            "otel_jcmc.participants_suppressed": lambda: _singles(self.suppressed, "reason"),
+            "otel_jcmc.exports": lambda: _pairs(self.exports, "exporter", "outcome"),
+            **self._of_history(),
+            "otel_jcmc.spans": lambda: _singles(self.spans, "outcome"),
+            "otel_jcmc.spans_waiting": lambda: _known(self.spans_waiting),
+            "otel_jcmc.callback_errors": lambda: _singles(self.callback_errors, "gauge"),
+            "otel_jcmc.participants": lambda: _known(self.participants),
+            "otel_jcmc.conferences": lambda: _known(self.conferences),
+            "otel_jcmc.connections": lambda: _known(self.count_connections()),
+            "otel_jcmc.connections_cut": lambda: _singles(self.connections_cut, "reason"),
+            "otel_jcmc.reads_refused": lambda: _pairs(self.reads_refused, "door", "reason"),
+            "otel_jcmc.store_up": lambda: [Observation(int(self.store_up))],
+            "otel_jcmc.build_info": lambda: [Observation(1, build)],
+        }
+        self._histograms = {}
+        for row in OWN_METRICS:
+            if row.kind == "histogram":
+                self._histograms[row.name] = meter.create_histogram(row.name, row.unit, row.brief)
+                continue
+            is_counter = row.kind == "counter"
+            create = (
+                meter.create_observable_counter if is_counter else meter.create_observable_gauge
+            )
+            create(row.name, [partial(_observe, observed[row.name])], row.unit, row.brief)
+
+    def _of_history(self) -> dict[str, Callable[[], list[Observation]]]:
+        """Return what is observed of history, nothing where there is none."""
+
+        def of(
+            observe: Callable[[HistoryFigures], list[Observation]],
+        ) -> Callable[[], list[Observation]]:
+            return lambda: [] if self.history is None else observe(self.history)
+
+        return {
+            "otel_jcmc.history_samples": of(lambda its: _singles(its.samples, "outcome")),
+            "otel_jcmc.history_sessions_evicted": of(lambda its: _singles(its.evicted, "reason")),
+            "otel_jcmc.history_sessions": of(lambda its: _known(its.sessions)),
+            "otel_jcmc.history_bytes": of(lambda its: _known(its.bytes)),
+            "otel_jcmc.history_waiting": of(lambda its: _known(its.waiting)),
+        }
+
+    def count_dropped(self, reasons: Iterable[str]) -> None:
+        """Count fields that were dropped."""
+        for reason in reasons:
+            self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def count_push(self, outcome: str, reason: str = "") -> None:
+        """Count one push."""
+        key = (outcome, reason)
+        self.pushes[key] = self.pushes.get(key, 0) + 1
+
+    def count_push_token(self, outcome: str, reason: str = "") -> None:
+        """Count one request for a push token."""
+        key = (outcome, reason)
+        self.push_tokens[key] = self.push_tokens.get(key, 0) + 1
+
+    def record_batch(self, seconds: float) -> None:
+        """Record how long the oldest push of a batch took."""
+        self._histograms["otel_jcmc.push_duration"].record(seconds)
+
+    def record_export(self, exporter: str, outcome: str, seconds: float) -> None:
+        """Record one collection by *exporter* and whether it got out."""
+        key = (exporter, outcome)
+        self.exports[key] = self.exports.get(key, 0) + 1
+        self._histograms["otel_jcmc.collection_duration"].record(seconds, {"exporter": exporter})
+
+    def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
+        """Remember how many were live; None when there was no store to ask."""
+        self.participants, self.conferences = participants, conferences
+
+    def record_spans(self, spans: dict[str, int], waiting: int | None) -> None:
+        """Count *spans* by outcome, and remember how many wait; None: another replica knows."""
+        for outcome, count in spans.items():
+            self.spans[outcome] = self.spans.get(outcome, 0) + count
+        self.spans_waiting = waiting
+
+    def exposition(self, *, openmetrics: bool) -> bytes:
+        """Return our own metrics as text, in OpenMetrics with its end mark."""
+        write: Callable[[CollectorRegistry], bytes] = (
+            generate_openmetrics if openmetrics else generate_latest
+        )
+        return write(self._registry)
+
+    def add_reader(self, reader: MetricReader) -> None:
+        """Export everything by *reader* too."""
+        self._provider.add_metric_reader(reader)
+
+    def shut_down(self, timeout_millis: float) -> None:
+        """Export a last time and stop."""
+        self._provider.shutdown(timeout_millis=timeout_millis)
+
+
+def _observe(
+    observe: Callable[[], list[Observation]], _options: CallbackOptions
+) -> Iterable[Observation]:
+    """Return what *observe* does, as the SDK asks for it."""
+    return observe()
+
+
+def _pairs(counts: dict[tuple[str, str], int], first: str, second: str) -> list[Observation]:
+    """Return one observation for each pair that was counted."""
+    return [Observation(n, {first: a, second: b}) for (a, b), n in list(counts.items())]
+
+
+def _singles(counts: dict[str, int], name: str) -> list[Observation]:
+    """Return one observation for each word that was counted."""
+    return [Observation(count, {name: word}) for word, count in list(counts.items())]
+
+
+def _known(count: int | None) -> list[Observation]:
+    """Return an observation of a *count* that is known."""
+    return [] if count is None else [Observation(count)]

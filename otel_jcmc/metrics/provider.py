@@ -1,0 +1,178 @@
+"""
+A MeterProvider that runs callbacks and keeps nothing between collections.
+
+It implements the part of the OpenTelemetry API that last-value gauges need:
+`create_observable_gauge`, and a `collect` that hands on what the callbacks observed this time. The
+stock SDK keeps every attribute set that an observable instrument has ever seen, which for
+participants that come and go is a leak, or an overflow point for everyone after the 2,000th. A
+collection of an asynchronous instrument is what was observed since the previous one, so nothing
+need be kept. Other kinds of instruments go to a stock provider. Never to be set as the global one.
+
+Source: opentelemetry-specification, metrics/api.md and sdk.md (asynchronous instruments).
+"""
+
+import logging
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
+
+from otel_jcmc.metrics.observed import Column, Observed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What one gauge observed in one collection."""
+
+    name: str
+    unit: str
+    description: str
+    observed: list[Observed]
+
+    @property
+    def columns(self) -> list[Column]:
+        """What was observed, in columns."""
+        return [column for each in self.observed for column in each.columns]
+
+    @property
+    def observations(self) -> list[Observation]:
+        """What was observed, one by one."""
+        return list(chain.from_iterable(self.observed))
+
+
+@dataclass(slots=True)
+class _Gauge(metrics.ObservableGauge):
+    """One gauge and whoever observes for it."""
+
+    name: str
+    unit: str
+    description: str
+    callbacks: list[Any] = field(default_factory=list)
+    trouble: str = ""
+
+
+class GaugeProvider(MeterProvider):
+    """
+    Observable gauges without memory.
+
+    Attributes:
+        errors: callbacks that raised, by the gauge's name, since the start.
+
+    Concurrency: collections may overlap in several threads; declare before the first of them.
+    """
+
+    def __init__(self, others: MeterProvider | None = None) -> None:
+        """Delegate all instruments that are not observable gauges to *others*."""
+        self._others = others or metrics.NoOpMeterProvider()
+        self._gauges: dict[str, _Gauge] = {}
+        self.errors: dict[str, int] = {}
+
+    def get_meter(
+        self,
+        name: str,
+        version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Any = None,
+    ) -> Meter:
+        """Return a meter; all meters of this provider share one space of names."""
+        others = self._others.get_meter(name, version, schema_url, attributes)
+        return _GaugeMeter(name, version, schema_url, self._declare, others)
+
+    def collect(self) -> list[Collected]:
+        """
+        Run every callback and return what they observed, in the order of declaration.
+
+        A gauge whose callback raises is left out, whole, and counted; the others are not touched.
+        """
+        options = CallbackOptions()
+        found = []
+        for gauge in self._gauges.values():
+            try:
+                observed = [Observed.of(callback(options)) for callback in gauge.callbacks]
+            except Exception as error:  # noqa: BLE001  # that it was is known all the same
+                self._note(gauge, _where(error))
+                continue
+            if gauge.trouble:
+                self._note(gauge, "")
+            found.append(Collected(gauge.name, gauge.unit, gauge.description, observed))
+        return found
+
+    def _declare(self, name: str, callbacks: Sequence[Any], unit: str, description: str) -> _Gauge:
+        """Add a gauge, or callbacks to the one that has this name."""
+        gauge = self._gauges.get(name)
+        if gauge is None:
+            gauge = self._gauges[name] = _Gauge(name, unit, description)
+        elif gauge.unit != unit:
+            raise ValueError(f"gauge {name} is declared with unit {gauge.unit!r} and {unit!r}")
+        gauge.callbacks += callbacks
+        return gauge
+
+    def _note(self, gauge: _Gauge, trouble: str) -> None:
+        """Count a callback's *trouble*; log it when it begins, changes and ends."""
+        if trouble:
+            self.errors[gauge.name] = self.errors.get(gauge.name, 0) + 1
+        if trouble != gauge.trouble:
+            if trouble:
+                log.error("gauge %s is left out: %s", gauge.name, trouble)
+            else:
+                log.info("gauge %s is back", gauge.name)
+        gauge.trouble = trouble
+
+
+def _where(error: Exception) -> str:
+    """Return the kind of *error* and its place; its text may hold what somebody pushed."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"{type(error).__name__} in {Path(frame.f_code.co_filename).name}, line {line}"
+
+
+class _GaugeMeter(Meter):
+    """A meter whose observable gauges are the provider's, and all else another meter's."""
+
+    def __init__(
+        self, name: str, version: str | None, schema_url: str | None, declare: Any, others: Meter
+    ) -> None:
+        super().__init__(name, version, schema_url)
+        self._declare = declare
+        self._others = others
+
+    def create_observable_gauge(
+        self,
+        name: str,
+        callbacks: Sequence[Any] | None = None,
+        unit: str = "",
+        description: str = "",
+    ) -> _Gauge:
+        """Declare a gauge; callbacks that return an iterable of Observations, no generators."""
+        gauge: _Gauge = self._declare(name, callbacks or (), unit, description)
+        return gauge
+
+    def create_counter(self, *args: Any, **kwargs: Any) -> Any:
+        """Delegate."""
+        return self._others.create_counter(*args, **kwargs)
+
+    def create_up_down_counter(self, *args: Any, **kwargs: Any) -> Any:
+        """Delegate."""
+        return self._others.create_up_down_counter(*args, **kwargs)
+
+    def create_observable_counter(self, *args: Any, **kwargs: Any) -> Any:
+        """Delegate."""
+        return self._others.create_observable_counter(*args, **kwargs)
+
+    def create_histogram(self, *args: Any, **kwargs: Any) -> Any:
+        """Delegate."""
+        return self._others.create_histogram(*args, **kwargs)
+
+    def create_gauge(self, *args: Any, **kwargs: Any) -> Any:
+        """Delegate."""
+        return self._others.create_gauge(*args, **kwargs)
+
+    def create_observable_up_down_counter(self, *args: Any, **kwargs: Any) -> Any:
+        """Delegate."""
+        return self._others.create_observable_up_down_counter(*args, **kwargs)

@@ -1,0 +1,165 @@
+"""
+One read of everyone who is live, shared by all callbacks of a collection.
+
+`Building` makes it of what the store hands out; the collection that follows runs inside `bound`,
+and the gauges' callbacks ask `current`. A context variable ties the two together, so collections
+that overlap never share a snapshot. Called by scrape.py and exporter.py.
+
+A snapshot may be made with what is known from the one before it: who has not pushed since is taken
+over whole, and of who has, what describes him, with the label sets that were made of it, if the
+store says it byte for byte again. Who is live, and in which state, is the store's answer alone.
+"""
+
+import logging
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Self, TypeVar
+
+from otel_jcmc.store.live import Live, Store
+from otel_jcmc.store.participant import Participant, Stay, from_value
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+# Member of the store's index -> its expiry there, which changes with each push, and who it is.
+People = dict[bytes, tuple[bytes, Participant]]
+
+
+class _Deriving:
+    """What remembers what was made of it."""
+
+    __slots__ = ("_derived",)
+
+    def __init__(self) -> None:
+        self._derived: dict[Hashable, object] = {}
+
+    def derive(self, make: Callable[[Self], T]) -> T:
+        """Return what *make* makes of this, made once however many callbacks ask."""
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        return self._derived[make]  # type: ignore[return-value]
+
+
+class Part(_Deriving):
+    """
+    A thousand or two of those who are live, at the same place everywhere.
+
+    Attributes:
+        stays: who they are.
+        numbers: by the ids of the metrics, from 1 on: each one's value, see Participant.
+    """
+
+    __slots__ = ("numbers", "stays")
+
+    def __init__(self, participants: Sequence[Participant]) -> None:
+        """Turn *participants*, one at least, into columns."""
+        super().__init__()
+        self.stays = [each.stay for each in participants]
+        self.numbers = list(zip(*[each.numbers for each in participants], strict=True))
+
+
+class Snapshot(_Deriving):
+    """
+    Everyone who was live when it was taken.
+
+    Attributes:
+        parts: in no particular order, each identity once. In parts, because nothing else in the
+            process gets a turn while one step of a collection is done: none takes longer for more.
+        people: everyone by digest; all that is worth keeping for the next snapshot.
+    """
+
+    __slots__ = ("parts", "people")
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        super().__init__()
+        self.parts: list[Part] = []
+        self.people: People = {}
+
+    @property
+    def stays(self) -> list[Stay]:
+        """Who was live."""
+        return [stay for part in self.parts for stay in part.stays]
+
+    @property
+    def conferences(self) -> int:
+        """How many conferences they are in."""
+        return len({stay.conference for part in self.parts for stay in part.stays})
+
+
+class Building:
+    """A snapshot that is being put together of what the store hands out, in pieces."""
+
+    def __init__(self, known: People) -> None:
+        """Begin; *known* are the people of an earlier snapshot."""
+        self._known = known
+        self._made = Snapshot()
+        self._damaged: ValueError | None = None
+
+    def add(self, live: Live) -> None:
+        """Add those who are *live*; a damaged value is left out."""
+        known, values, people = self._known, live.values, self._made.people
+        participants = []
+        for member, expiry in zip(live.members, live.expiries, strict=True):
+            if member in values:
+                participant = self._read(values[member], known.get(member))
+                if participant is None:
+                    continue
+                people[member] = expiry, participant
+            else:
+                before = people[member] = known[member]
+                participant = before[1]
+            participants.append(participant)
+        if participants:
+            self._made.parts.append(Part(participants))
+
+    def _read(
+        self, value: bytes | None, before: tuple[bytes, Participant] | None
+    ) -> Participant | None:
+        """Return the participant that *value* holds, None if it can't be read or is gone."""
+        if value is None:
+            return None
+        try:
+            return from_value(value, before[1].stay if before else None)
+        except ValueError as error:
+            self._damaged = error
+            return None
+
+    def finish(self) -> Snapshot:
+        """Return the snapshot; say so if something was damaged."""
+        if self._damaged is not None:
+            log.warning("snapshot: left out what could not be read, the last: %s", self._damaged)
+        return self._made
+
+
+EMPTY = Snapshot()
+_current: ContextVar[Snapshot] = ContextVar("otel_jcmc_snapshot", default=EMPTY)
+
+
+async def take(store: Store, known: People | None = None) -> Snapshot:
+    """
+    Read everyone who is live now; *known* are the people of an earlier snapshot.
+
+    Raises:
+        StoreUnavailable: Redis did not answer in time.
+    """
+    known = known or {}
+    building = Building(known)
+    async for live in store.read_live(known):
+        building.add(live)
+    return building.finish()
+
+
+def current() -> Snapshot:
+    """Return the snapshot of the collection that is running in this context; empty outside one."""
+    return _current.get()
+
+
+@contextmanager
+def bound(snapshot: Snapshot) -> Iterator[None]:
+    """Make *snapshot* the current one for what runs inside, threads that copy the context too."""
+    token = _current.set(snapshot)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,395 @@
+"""
+uvicorn's HTTP protocol with a short way for pushes, and bounds on what a connection may take.
+
+A push whose head and body have been read is handed to the push door at once and answered when the
+store has it, without the task, the event and the messages of an ASGI call, which cost more than
+checking and storing it. Whatever is out of the ordinary (another path, a query, a request before
+the last one was answered, an upgrade, a sender that does not read) goes the ASGI way, to the same
+door. Neither httptools nor uvicorn bounds the size of a head, or the time for a head, a body or the
+reading of an answer: all that is here, and connections.py has the limits. Times are looked at when
+a timer is over; a push that comes whole and is answered at once sets none.
+
+Passed to uvicorn by the command line; an application in somebody's server has that server's
+protocol and bounds.
+"""
+
+from asyncio import BaseTransport, TimerHandle
+from collections.abc import Callable
+from functools import partial
+from math import inf
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
+from otel_jcmc.server.connections import ADMIN_PLACES, Connections, Cut
+from otel_jcmc.web.answers import CLOSE, Answer
+from otel_jcmc.web.cors import SECURITY_HEADERS
+from otel_jcmc.web.push import PUSH_PATH, PushDoor
+
+_URL: Final = PUSH_PATH.encode()
+# A browser sends some 16. In memory a short line is seventeen times what it is on the wire.
+MAX_HEADERS: Final = 100
+# What of a request has been read and is not whole yet.
+_NOTHING: Final = 0
+_HEAD: Final = 1
+_BODY: Final = 2
+
+
+class TooManyHeaders(Exception):
+    """A head of more than MAX_HEADERS lines: uvicorn answers 400 and hangs up."""
+
+
+class _NobodyWaits:
+    """What uvicorn wakes a waiting application with; here there is none."""
+
+    def set(self) -> None:
+        """Do nothing."""
+
+
+class _Push:
+    """The push of a connection, one after the other, in the place of a RequestResponseCycle."""
+
+    __slots__ = ("disconnected", "keep_alive", "more_body", "parts", "response_complete", "size")
+    message_event = _NobodyWaits()
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.size = 0
+        self.more_body = False
+        # As if one had been answered: the next may begin.
+        self.response_complete = True
+        self.disconnected = False
+        self.keep_alive = True
+
+
+class PushProtocol(HttpToolsProtocol):
+    """One connection; it is ended when it goes beyond a limit, or when it is idle."""
+
+    # The last answer as bytes, which is nearly always the next one's too; whether it says close.
+    _known: tuple[Answer | None, Any, bytes, bool] = (None, None, b"", False)
+    cycle: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin a connection; uvicorn calls this."""
+        super().__init__(*args, **kwargs)
+        self._door: PushDoor = self.app.push_door
+        self._places: Connections = self.app.connections
+        self._limits = self._places.limits
+        self._push_url: bytes | None = _URL
+        self._push = self.cycle = _Push()
+        self._peer = ""
+        self._reading = _NOTHING
+        self._head_bytes = 0
+        self._is_old: bool | None = None
+        self._idle_since = 0.0
+        self._is_ending = False
+        self._idle_timer: TimerHandle | None = None
+        self._late_timer: TimerHandle | None = None
+        self._answer_timer: TimerHandle | None = None
+        # The answer that is not read, if it is an ASGI one; since when it, or any, is not.
+        self._unread: Any = None
+        self._unread_since = 0.0
+        self._answering: Any = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Ask for a place, and begin to look for idleness; the loop calls this."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        if self.client:
+            self._peer = self.client[0]
+        now = self._idle_since = self.loop.time()
+        spare = 0
+        if self.app.is_admin(self.server):
+            self._push_url, spare = None, ADMIN_PLACES
+        if self._places.has_place(self, self.connections, now, spare):
+            self._watch(self._limits.head_seconds or self.timeout_keep_alive)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what was being read; the loop calls this."""
+        if isinstance(exc, TimeoutError):
+            # The kernel had an answer that was not read.
+            self._places.cut[Cut.ANSWER_TOO_SLOW] += 1
+        for timer in (self._idle_timer, self._late_timer, self._answer_timer):
+            if timer is not None:
+                timer.cancel()
+        cycle = self._answering
+        if cycle is not None and cycle is not self.cycle:
+            # uvicorn 0.54 tells the last request alone, and this one's answer would be an error.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Begin to answer a request the ASGI way; uvicorn calls this too."""
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; the loop calls this."""
+        super().data_received(data)
+        if self._reading:
+            self._wait(len(data))
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self.url = b""
+        self.headers = []
+        self._head_bytes, self._reading = 0, _HEAD
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a header."""
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Choose the way."""
+        self._reading = _BODY
+        if self._late_timer is not None:
+            self._in_time()
+        if len(self.headers) > MAX_HEADERS:
+            self._places.cut[Cut.HEAD_TOO_LARGE] += 1
+            raise TooManyHeaders
+        parser = self.parser
+        if (
+            self.url == self._push_url
+            and self.cycle.response_complete
+            and parser.get_method() == b"POST"
+            and not parser.should_upgrade()
+            and not self.flow.write_paused
+        ):
+            self.cycle = push = self._push
+            push.more_body = True
+            push.response_complete = False
+            if self._is_old is None:
+                # Asked once: nobody changes the version in the middle of a connection.
+                self._is_old = parser.get_http_version() == "1.0"
+            push.keep_alive = parser.should_keep_alive() and not self._is_old
+        else:
+            self._go_by_asgi()
+
+    def _go_by_asgi(self) -> None:
+        """Tell uvicorn's protocol what was kept from it."""
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        super().on_url(url)
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Gather a push's body."""
+        push = self.cycle
+        if push is not self._push:
+            super().on_body(body)
+        elif not push.response_complete:
+            push.parts.append(body)
+            push.size += len(body)
+            if push.size > self._door.max_body_bytes:
+                self._refuse(Reason.BODY_TOO_LARGE)
+
+    def on_message_complete(self) -> None:
+        """Hand a whole push to the door."""
+        self._reading = _NOTHING
+        push = self.cycle
+        if push is not self._push:
+            if self._late_timer is not None:
+                self._in_time()
+            super().on_message_complete()
+        elif not push.response_complete:
+            body = b"".join(push.parts)
+            self._end_body()
+            self._door.take(self.headers, body, self._reply, self._peer)
+
+    # A request that is not there yet.
+
+    def _wait(self, size: int) -> None:
+        """See to a request of which only a part has come, *size* bytes just now."""
+        if self.transport.is_closing():
+            return
+        if self._reading == _HEAD:
+            self._head_bytes += size
+            most = self._limits.head_bytes
+            if 0 < most < self._head_bytes or len(self.headers) > MAX_HEADERS:
+                self._cut(Cut.HEAD_TOO_LARGE)
+            else:
+                self._expect_within(self._limits.head_seconds, self._end_head)
+        elif self.cycle is not self._push:
+            self._expect_within(self._limits.body_seconds, self._end_request)
+        elif self._late_timer is None:
+            self._wait_for_body()
+
+    def _wait_for_body(self) -> None:
+        """See to a push whose head has come, and not all of its body."""
+        if self._door.is_too_large(self.headers):
+            self._refuse(Reason.BODY_TOO_LARGE)
+            return
+        # Only here: who has sent all of it waits for no word.
+        if any(
+            name == b"expect" and text.lower() == b"100-continue" for name, text in self.headers
+        ):
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        late = partial(self._refuse, Reason.BODY_INCOMPLETE)
+        self._expect_within(self._limits.body_seconds, late)
+
+    def _expect_within(self, seconds: float, late: Callable[[], None]) -> None:
+        """Call *late* in *seconds*, unless that is waited for already; 0 waits for ever."""
+        if self._late_timer is None:
+            self._late_timer = self.loop.call_later(seconds or inf, late)
+
+    def _in_time(self) -> None:
+        """Wait no longer: what was expected has come."""
+        if self._late_timer is not None:
+            self._late_timer.cancel()
+            self._late_timer = None
+
+    def _end_head(self) -> None:
+        """Hang up on who has not sent its head, unless it was us who did not read."""
+        self._in_time()
+        if self.flow.read_paused:
+            self._expect_within(self._limits.head_seconds, self._end_head)
+        else:
+            self._cut(Cut.HEAD_TOO_SLOW)
+
+    def _end_request(self, *, is_last_call: bool = False) -> None:
+        """Hang up on who has not sent its body; who is owed an answer gets it first."""
+        self._in_time()
+        if self.cycle.response_complete or is_last_call:
+            self._cut(Cut.BODY_TOO_SLOW)
+        else:
+            self.cycle.keep_alive = False
+            again = partial(self._end_request, is_last_call=True)
+            self._expect_within(self._limits.body_seconds, again)
+
+    def _cut(self, reason: Cut) -> None:
+        """End the connection at once, and count why."""
+        self._places.cut[reason] += 1
+        self.transport.abort()
+
+    def _end_body(self) -> None:
+        """Wait no longer for more of the push."""
+        push = self._push
+        push.parts, push.size, push.more_body = [], 0, False
+        if self._late_timer is not None:
+            self._in_time()
+
+    def _refuse(self, reason: Reason) -> None:
+        """Answer a push whose body is not read to its end, and hang up."""
+        self._end_body()
+        self._reply(self._door.refuse(self.headers, PushRefused([Fault("", reason)])))
+
+    # Answers.
+
+    def _reply(self, answer: Answer) -> None:
+        """Send one whole answer, unless the sender has hung up."""
+        push, transport = self._push, self.transport
+        if push.response_complete or transport.is_closing():
+            return
+        push.response_complete = True
+        defaults = self.server_state.default_headers
+        known, at, text, says_close = PushProtocol._known
+        if answer is not known or at is not defaults:
+            text, says_close = text_of(answer, defaults), CLOSE in answer.headers
+            PushProtocol._known = (answer, defaults, text, says_close)
+        if push.keep_alive and not says_close:
+            transport.write(text)
+        else:
+            head, end, body = text.partition(b"\r\n\r\n")
+            told = b"" if says_close else b"\r\nconnection: close"
+            transport.write(head + told + end + body)
+            transport.close()
+        self.on_response_complete()
+
+    def on_response_complete(self) -> None:
+        """Begin the next request that waits, or to be idle; uvicorn's cycle calls this too."""
+        self.server_state.total_requests += 1
+        self._idle_since = self.loop.time()
+        if (self.pipeline or self.flow.read_paused) and not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, and hang up; uvicorn's protocol calls this."""
+        body = msg.encode("ascii")
+        kind = (b"content-type", b"text/plain; charset=utf-8")
+        answer = Answer(400, [kind, CLOSE, *SECURITY_HEADERS], body)
+        self.transport.write(text_of(answer, self.server_state.default_headers))
+        self.transport.close()
+
+    # An answer that is not read.
+
+    def pause_writing(self) -> None:
+        """Begin to count the time of an answer that is not read as fast as it is written."""
+        super().pause_writing()
+        if self._unread is None or self._unread.response_complete:
+            # Of pushes there is one cycle for all, and it was over before its answer was written.
+            self._unread = None if self.cycle is self._push else self.cycle
+            self._unread_since = self.loop.time()
+        if self._answer_timer is None and (seconds := self._limits.answer_seconds):
+            self._answer_timer = self.loop.call_later(seconds, self._look_at_answer)
+
+    def _look_at_answer(self) -> None:
+        """Hang up on who has not read its answer in time."""
+        self._answer_timer = None
+        is_unread = self._unread is not None and not self._unread.response_complete
+        if not (is_unread or self.flow.write_paused):
+            return
+        left = self._unread_since + self._limits.answer_seconds - self.loop.time()
+        if left > 0:
+            self._answer_timer = self.loop.call_later(left, self._look_at_answer)
+        else:
+            self._cut(Cut.ANSWER_TOO_SLOW)
+
+    # Idleness. One timer, set anew when it is over: uvicorn's own, one an answer, costs more than
+    # the parser.
+
+    def quiet_since(self) -> tuple[bool, float] | None:
+        """
+        Return whether it is between two requests, and since when; None with one under way.
+
+        Until it has asked anything, or while a head is not whole yet, it is not between two.
+        """
+        is_busy = not self.cycle.response_complete or self._reading == _BODY
+        if is_busy or self.transport.is_closing():
+            return None
+        return self.headers is not None and self._reading != _HEAD, self._idle_since
+
+    def _watch(self, seconds: float) -> None:
+        """Look in *seconds* whether nothing is asked for any more."""
+        self._idle_timer = self.loop.call_later(seconds, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        """Close when nothing has been asked for as long as uvicorn was told."""
+        patience = self.timeout_keep_alive
+        if self.transport.is_closing():
+            # What was written before is not read. Twice, for it may be closing since just now.
+            if self._is_ending:
+                self._cut(Cut.ANSWER_TOO_SLOW)
+            else:
+                self._is_ending = True
+                self._watch(self._limits.answer_seconds or patience)
+            return
+        quiet = None if self._reading else self.quiet_since()
+        if quiet is None:
+            self._watch(patience)
+            return
+        has_asked, since = quiet
+        if not has_asked:
+            patience = self._limits.head_seconds or patience
+        left = since + patience - self.loop.time()
+        if left > 0:
+            self._watch(min(left, patience))
+        elif not has_asked:
+            self._cut(Cut.HEAD_TOO_SLOW)
+        elif self.transport.get_write_buffer_size():
+            self._cut(Cut.ANSWER_TOO_SLOW)
+        else:
+            self.transport.close()
+
+
+def text_of(answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
+    """Return *answer* as it is sent, with uvicorn's *defaults*."""
+    length = (b"content-length", str(len(answer.body)).encode())
+    lines = [b"%b: %b\r\n" % each for each in (*defaults, length, *answer.headers)]
+    return b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body])

@@ -1,0 +1,45 @@
+"""uvicorn's server on sockets of ours, in TLS with our certificate. Used by the command line."""
+
+import asyncio
+import socket
+from typing import Any, Final
+
+import uvicorn
+
+from otel_jcmc.server.ending import EndingProtocol
+from otel_jcmc.server.sockets import Certificate
+
+# What a peer may take to say goodbye in TLS, which many never do.
+GOODBYE_SECONDS: Final = 5.0
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server on sockets of ours, with bounds on the handshake of TLS."""
+
+    def __init__(self, config: uvicorn.Config, certificate: Certificate | None) -> None:
+        """Serve what *config* says, in TLS with a *certificate*."""
+        super().__init__(config)
+        self._certificate = certificate
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept on *sockets*; uvicorn calls this, and has no way to bound a handshake."""
+        loop = asyncio.get_running_loop()
+        tls: dict[str, Any] = {}
+        if self._certificate is not None:
+            tls = {
+                "ssl": self._certificate.context,
+                "ssl_handshake_timeout": self.config.loaded_app.connections.limits.head_seconds
+                or None,
+                "ssl_shutdown_timeout": GOODBYE_SECONDS,
+            }
+        self.servers = [
+            await loop.create_server(
+                self._make_protocol, sock=each, backlog=self.config.backlog, **tls
+            )
+            for each in sockets or ()
+        ]
+        self.started = True
+
+    def _make_protocol(self) -> EndingProtocol:
+        """Return the protocol of one more connection."""
+        return EndingProtocol(self.config, self.server_state, {})

@@ -1,0 +1,136 @@
+"""
+The ASGI application: pushes go past FastAPI, everything else to it.
+
+In comes a request, out goes the answer of whoever its path belongs to. What may be asked on which
+port is decided here; who may read, by the routes' own `Door`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from math import ceil
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from otel_jcmc.service.life import Life
+from otel_jcmc.web import push
+from otel_jcmc.web.cors import SECURITY_HEADERS
+from otel_jcmc.web.push_token import PUSH_TOKEN_PATHS
+from otel_jcmc.wire.rules import make_rules
+
+# What browsers ask for. With a port for the rest these, and those of JMMC pages, are all that the
+# other one answers.
+PUBLIC_PATHS: Final = frozenset((push.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
+
+
+class Receiver(FastAPI):
+    """
+    FastAPI with the push endpoint in front of it, and two ports told apart.
+
+    Attributes:
+        life: when it starts and ends.
+        push_door: takes the pushes.
+        jmmc_push_path: where JMMC pages push to; empty: nowhere.
+        jmmc_door: takes their pushes.
+        public_paths: what browsers ask for.
+        connections: the places for connections, where the server is ours.
+        admin_port: the local port that answers what is not for browsers, and nothing else; None
+            when every port answers all.
+        rules: by which pushes are checked, for the OpenAPI document.
+        guarded: paths that want a bearer token, for it too.
+    """
+
+    life: Life
+    push_door: Any = None
+    jmmc_push_path: str = ""
+    jmmc_door: Any = None
+    public_paths = PUBLIC_PATHS
+    connections: Any = None
+    admin_port: int | None = None
+    rules = make_rules()
+    guarded: Sequence[str] = ()
+
+    def is_admin(self, server: tuple[str, int | None] | None) -> bool:
+        """Say whether *server*, our end of a connection, is the port for what no browser asks."""
+        return self.admin_port is not None and server is not None and server[1] == self.admin_port
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Hand a push to the push door, everything else to FastAPI."""
+        if scope["type"] == "http":
+            scope = _at_home(scope)
+            path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+            if self.admin_port is not None:
+                is_public = path in self.public_paths
+                if is_public == self.is_admin(scope.get("server")):
+                    nothing = JSONResponse({"detail": "Not Found"}, 404)
+                    await nothing(scope, receive, _hardened(send))
+                    return
+            if not self.life.is_up and (seconds := await self.life.start()):
+                await self._be_away(path, scope, receive, send, seconds)
+                return
+            if door := self._door_of(path):
+                await door(scope, receive, send)
+                return
+            send = _hardened(send)
+        await super().__call__(scope, receive, send)
+
+    def _door_of(self, path: str) -> Any:
+        """Return what takes the pushes to *path*, None if it is for something else."""
+        if path == push.PUSH_PATH:
+            return self.push_door
+        return self.jmmc_door if path and path == self.jmmc_push_path else None
+
+    async def _be_away(
+        self, path: str, scope: Any, receive: Any, send: Any, seconds: float
+    ) -> None:
+        """Answer a request while the service does not start; it may come again after *seconds*."""
+        door = self._door_of(path)
+        if door and scope["method"] == "POST":
+            await door.be_away(scope, send, seconds)
+            return
+        again = {"retry-after": str(ceil(seconds))}
+        answer = PlainTextResponse("otel_jcmc does not start: its log says why\n", 503, again)
+        await answer(scope, receive, _hardened(send))
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, the push endpoint's entry included."""
+        if not self.openapi_schema:
+            # Hardly anybody asks: no start-up pays for what describes it.
+            from otel_jcmc.jmmc.schemas import jmmc_push
+            from otel_jcmc.web.openapi import described
+
+            made = get_openapi(title=self.title, version=self.version, routes=self.routes)
+            jmmc = {}
+            if self.jmmc_push_path:
+                jmmc = {self.jmmc_push_path: jmmc_push(self.jmmc_door.parser)}
+            self.openapi_schema = described(made, self.rules, self.guarded, jmmc)
+        return self.openapi_schema
+
+
+def _at_home(scope: Any) -> Any:
+    """
+    Return *scope* with a path that begins with what we are mounted at, as ASGI wants it.
+
+    An application that was told of a prefix which its proxy cuts off, FastAPI(root_path=...), hands
+    on a path without it, and no route of what it has mounted would match.
+    """
+    root, path = scope.get("root_path", ""), scope["path"]
+    mount = root.removeprefix(scope.get("app_root_path", ""))
+    if not root or path.startswith(f"{root}/") or not path.startswith(f"{mount}/"):
+        return scope
+    return {**scope, "path": root + path.removeprefix(mount)}
+
+
+def _hardened(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Return a *send* that adds the security headers which an answer does not have yet."""
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            there = {name for name, _ in headers}
+            headers += [each for each in SECURITY_HEADERS if each[0] not in there]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return sending

@@ -1,0 +1,183 @@
+"""
+When the service starts and ends, in an application of its own and as a guest in somebody else's.
+
+A host does not run the lifespan of what it mounts. So a guest starts at the first request for it,
+and ends with the event loop, unless the host composes `lifespan`, which does both in time. Its
+start never fails the host: who asks hears 503 until one works. Called by routes.py, wired by
+app.py; `otel_jcmc.lifespan` is for hosts.
+
+Source: Starlette's documentation of `Mount` and of lifespans.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextvars import Context
+from time import monotonic
+from typing import Any, Final, Protocol, Self
+
+log = logging.getLogger(__name__)
+
+# A request waits this long for the start, which takes a quarter of a second: pages give up at 10 s.
+WAIT_SECONDS: Final = 5.0
+# After a start that failed; the requests until then are refused without another one.
+AGAIN_SECONDS: Final = 5.0
+
+
+class Life:
+    """
+    One service, up at most once at a time.
+
+    Concurrency: each event loop may ask; the service belongs to the one in which it is up.
+    """
+
+    def __init__(self, service: Callable[[], AbstractAsyncContextManager[None]]) -> None:
+        """Run what *service* makes; nothing is started yet."""
+        self._service = service
+        self._up_in: asyncio.AbstractEventLoop | None = None
+        self._holding: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
+        self._again_at = 0.0
+        self._said = ""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the service is up for who runs in this event loop."""
+        return self._up_in is asyncio.get_running_loop()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """
+        Run the service while the context is open: the lifespan of an application of its own.
+
+        Raises:
+            StoreCannotStart, ExporterCannotStart: it can't.
+        """
+        async with self._service():
+            self._up_in = asyncio.get_running_loop()
+            try:
+                yield
+            finally:
+                self._up_in = None
+
+    async def start(self) -> float:
+        """
+        See that the service is up; return 0.0, or the seconds after which to ask again.
+
+        Who comes while it starts waits for the same start. It goes on when the one who asked for it
+        is gone, and when it takes longer than anybody waits.
+        """
+        if self.is_up:
+            return 0.0
+        if not self._is_held():
+            wait = self._again_at - monotonic()
+            if wait > 0:
+                return wait
+            self._tried = asyncio.Event()
+            # Not in the context of the request that happened to be first: the host's trace, say.
+            self._holding = asyncio.get_running_loop().create_task(
+                self._hold(self._tried), name="otel_jcmc", context=Context()
+            )
+        elif self._holding_loop() is not asyncio.get_running_loop():
+            self._say("otel_jcmc is up in another event loop of this process: it has one")
+            return AGAIN_SECONDS
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._tried.wait()
+        except TimeoutError:
+            return AGAIN_SECONDS
+        return 0.0 if self.is_up else max(1.0, self._again_at - monotonic())
+
+    async def stop(self) -> None:
+        """End the service, and return when what was pending is written; no error if it is down."""
+        holding = self._holding
+        if self._is_held() and self._holding_loop() is asyncio.get_running_loop():
+            assert holding is not None
+            holding.cancel()
+            await asyncio.wait([holding])
+
+    def _is_held(self) -> bool:
+        """Say whether a start is under way, or has worked and lasts."""
+        return (
+            self._holding is not None
+            and not self._holding.done()
+            # A loop that was closed with us in it takes everything along.
+            and not self._holding.get_loop().is_closed()
+        )
+
+    def _holding_loop(self) -> asyncio.AbstractEventLoop | None:
+        """Return the event loop that the start was made in."""
+        return self._holding.get_loop() if self._holding is not None else None
+
+    async def _hold(self, tried: asyncio.Event) -> None:
+        """
+        Run the service until this task is cancelled: by `stop`, or by the end of the event loop.
+
+        One task for both, because what opens a context should close it.
+        """
+        try:
+            async with self.running():
+                self._say("")
+                tried.set()
+                await asyncio.Event().wait()
+        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+            self._again_at = monotonic() + AGAIN_SECONDS
+            self._say(f"otel_jcmc does not start: {_words(error)}")
+        finally:
+            tried.set()
+
+    def _say(self, fault: str) -> None:
+        """Log what keeps us from being up when it changes, and its end."""
+        if fault and fault != self._said:
+            log.error("%s", fault)
+        elif self._said and not fault:
+            log.info("otel_jcmc is up")
+        self._said = fault
+
+
+def _words(error: Exception) -> str:
+    """Return what *error* says if it is written for operators, else its kind."""
+    name = type(error).__name__
+    return str(error) if name.endswith("CannotStart") else name
+
+
+class HasLife(Protocol):
+    """What `create_app` returns, as far as a lifespan is concerned."""
+
+    @property
+    def life(self) -> Life:
+        """When it starts and ends."""
+
+
+class Lifespan:
+    """The lifespan of what a host has mounted: a context manager, and what FastAPI calls."""
+
+    def __init__(self, *mounted: HasLife) -> None:
+        """Start and stop *mounted*."""
+        self._mounted = mounted
+        self._stack = AsyncExitStack()
+
+    def __call__(self, _host: Any) -> Self:
+        """Return itself: FastAPI and Starlette call their `lifespan` with the application."""
+        return self
+
+    async def __aenter__(self) -> None:
+        """Start each; one that can't is logged, and answers 503 until it can."""
+        for each in self._mounted:
+            self._stack.push_async_callback(each.life.stop)
+            await each.life.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop each, the last one first."""
+        await self._stack.aclose()
+
+
+def lifespan(*mounted: HasLife) -> Lifespan:
+    """
+    Return the lifespan for a host that has *mounted* what `create_app` returned.
+
+    As the host's own, `FastAPI(lifespan=otel_jcmc.lifespan(metrics))`, or within it,
+    `async with otel_jcmc.lifespan(metrics):`.
+    """
+    return Lifespan(*mounted)

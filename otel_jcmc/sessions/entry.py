@@ -1,0 +1,241 @@
+"""
+What a session's log has of one interval: an entry in Redis, and back.
+
+The log is what is known of a session after the fact: one entry per interval and process, in the
+order of writing. History shows it, a span is folded of it. recorder.py makes entries, `read` turns
+one back into a `Sample`; two processes that take one participant's pushes each write their own, and
+`in_order` puts them together.
+
+An entry is a msgpack array, the tail of which is left out where there is nothing:
+
+    [at, numbers, worst, best, tally, events, attributes]
+
+at: tenths of a second since 2024, the interval's last push, by Redis's clock. numbers: of that
+push, the metric with id n at n - 1, as whole numbers of the row's last decimal. worst, best: of the
+vitals over the interval, nothing where the last push has it. tally: of each vital its mean, for how
+long it was known and for how long bad, in tenths. events: what happened, with tenths before `at`.
+attributes: msgpack by catalogue id, if they are not those of the entry before.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from otel_jcmc.catalogue.rows import LAST_METRIC_ID, METRICS
+from otel_jcmc.sessions.vitals import vitals
+
+# 2024-01-01 UTC: tenths of a second since then are 5 bytes of msgpack until 2037.
+EPOCH_MS: Final = 1_704_067_200_000
+TENTH_MS: Final = 100
+
+# Of each metric by id, from 1 on: how many whole numbers make 1.
+SCALES: Final = [1] * LAST_METRIC_ID
+for _row in METRICS:
+    SCALES[_row.id - 1] = 10**_row.decimals
+# Of the vitals, in their order; loss and round trip as their rows.
+VITAL_SCALES: Final = (10, 100, 1)
+# The original's page knows so many, and no more.
+_ORIGINAL: Final = 13
+_WITH_DECIMALS: Final = [(row.id - 1, 10**row.decimals) for row in METRICS if row.decimals]
+_ORIGINAL_WITH_DECIMALS: Final = [each for each in _WITH_DECIMALS if each[0] < _ORIGINAL]
+# The list metric, which has no decimals.
+(_PATHS,) = [row.id - 1 for row in METRICS if row.is_list and not row.decimals]
+_NOTHING: Final = [None] * (LAST_METRIC_ID - _ORIGINAL)
+# What a float begins with in msgpack. Other things may have it in them.
+_FLOAT: Final = 0xCB
+# A tally as an entry has it: mean, known and bad in tenths.
+Stored = tuple[int, int, int]
+
+
+class Tally(NamedTuple):
+    """One vital over an interval; *known_ms* of it was told, *bad_ms* of that beyond the bound."""
+
+    mean: float
+    known_ms: int
+    bad_ms: int
+
+
+class Event(NamedTuple):
+    """
+    Something that happened in a session.
+
+    Attributes:
+        what: `quality.bad`, `quality.good`, `stats.stopped`, `stats.resumed`.
+        value: the number that told, if there is one.
+    """
+
+    at_ms: int
+    what: str
+    value: float | None = None
+
+
+class Sample(msgspec.Struct):
+    """
+    One interval of a session.
+
+    Attributes:
+        at_ms: its last push, Unix time in ms.
+        numbers: of that push by catalogue id from 1 on, a list for a list metric; None: not known.
+        worst, best: of quality, loss and round trip over the interval, in the units of vitals.py.
+        tally: of each vital; empty where nobody asked for spans.
+        attributes: by catalogue id, from this interval on; None: as before.
+    """
+
+    at_ms: int
+    numbers: list[Any]
+    worst: list[float | None] = msgspec.field(default_factory=lambda: [None] * 3)
+    best: list[float | None] = msgspec.field(default_factory=lambda: [None] * 3)
+    tally: list[Tally | None] = []
+    events: list[Event] = []
+    attributes: dict[int, Any] | None = None
+
+
+class _Entry(msgspec.Struct, array_like=True, gc=False):
+    """An entry as it is stored."""
+
+    at: int
+    numbers: list[Any]
+    worst: list[int | None] | None = None
+    best: list[int | None] | None = None
+    tally: list[tuple[int, int, int] | None] | None = None
+    events: list[tuple[int, str, float | None]] | None = None
+    attributes: bytes | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Entry).decode
+_decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
+
+
+def write(sample: Sample) -> bytes:
+    """Return the entry of *sample*."""
+    return encode(
+        sample.at_ms,
+        sample.numbers + [None] * (LAST_METRIC_ID - len(sample.numbers)),
+        _whole(sample.worst),
+        _whole(sample.best),
+        [each and _tenths(each, of) for each, of in zip(sample.tally, VITAL_SCALES, strict=False)],
+        [((sample.at_ms - at) // TENTH_MS, what, value) for at, what, value in sample.events],
+        None if sample.attributes is None else _encode(sample.attributes),
+    )
+
+
+def encode(
+    at_ms: int,
+    numbers: list[Any],
+    worst: list[int | None] | None = None,
+    best: list[int | None] | None = None,
+    tally: Sequence[Stored | None] | None = None,
+    events: Sequence[tuple[int, str, float | None]] | None = None,
+    attributes: bytes | None = None,
+) -> bytes:
+    """
+    Return an entry; recorder.py makes one of every three pushes by this.
+
+    Args:
+        numbers: as a Sample has them; they are cut.
+        worst, best, tally, events, attributes: as an entry has them.
+    """
+    is_original = numbers[_ORIGINAL:] == _NOTHING
+    for at, scale in _ORIGINAL_WITH_DECIMALS if is_original else _WITH_DECIMALS:
+        # Most losses are none.
+        if value := numbers[at]:
+            numbers[at] = round(value * scale)
+    lasts = [*vitals(numbers)]
+    if is_original:
+        del numbers[_ORIGINAL:]
+    while numbers and numbers[-1] is None:
+        numbers.pop()
+    parts: list[Any] = [
+        (at_ms - EPOCH_MS) // TENTH_MS,
+        numbers,
+        None if worst == lasts else worst,
+        None if best == lasts else best,
+    ]
+    if tally or events or attributes is not None:
+        parts += (tally or None, events or None, attributes)
+    while parts[-1] is None:
+        parts.pop()
+    entry = _encode(parts)
+    # What has no decimals is whole already, nearly always; to look at each would cost more.
+    if _FLOAT in entry:
+        numbers[:] = map(_cut, numbers)
+        entry = _encode(parts)
+    return entry
+
+
+def read(entry: bytes) -> Sample:
+    """
+    Return what *entry* tells; what is of a metric that this version does not know is left out.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return _read(_decode(entry))
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
+        raise ValueError(f"damaged entry: {error}") from error
+
+
+def _read(found: _Entry) -> Sample:
+    """Return what an entry tells; what raises is damaged."""
+    numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
+    numbers += [None] * (LAST_METRIC_ID - len(numbers))
+    at_ms = EPOCH_MS + found.at * TENTH_MS
+    worst, best = (
+        [_told(each, scale) for each, scale in zip(of, VITAL_SCALES, strict=False)]
+        if of
+        else [*vitals(numbers)]
+        for of in (found.worst, found.best)
+    )
+    tally = [
+        each and Tally(each[0] / scale, each[1] * TENTH_MS, each[2] * TENTH_MS)
+        for each, scale in zip(found.tally or (), VITAL_SCALES, strict=False)
+    ]
+    events = [Event(at_ms - ago * TENTH_MS, what, value) for ago, what, value in found.events or ()]
+    attributes = None if found.attributes is None else _decode_attributes(found.attributes)
+    return Sample(at_ms, numbers, worst, best, tally, events, attributes)
+
+
+def in_order(entries: Iterable[bytes]) -> list[Sample]:
+    """
+    Return the samples of a session by their time; damaged entries are left out.
+
+    Two processes that take pushes of one session write an entry each for the same time: both stay.
+    """
+    found = []
+    for entry in entries:
+        with suppress(ValueError):
+            found.append(read(entry))
+    return sorted(found, key=lambda sample: sample.at_ms)
+
+
+def _cut(value: Any) -> Any:
+    """Return *value* as a whole number, a list as one of such."""
+    if type(value) is list:
+        return [_cut(each) for each in value]
+    return round(value) if type(value) is float else value
+
+
+def _told(value: Any, scale: int) -> Any:
+    """Return the number that was made whole, or each of a list of them, as far as decimals go."""
+    if value is None:
+        return None
+    if type(value) is list:
+        return [_told(each, scale) for each in value]
+    return value if scale == 1 else value / scale
+
+
+def _whole(found: Sequence[float | None]) -> list[int | None]:
+    """Return vitals as whole numbers."""
+    return [
+        None if value is None else round(value * scale)
+        for value, scale in zip(found, VITAL_SCALES, strict=True)
+    ]
+
+
+def _tenths(tally: Tally, scale: int) -> Stored:
+    """Return *tally* as it is stored."""
+    return round(tally.mean * scale), tally.known_ms // TENTH_MS, tally.bad_ms // TENTH_MS

@@ -1,0 +1,141 @@
+"""
+Takes away all that there is of a client: its sessions and its last push, in Redis and on the way.
+
+Whose a session is, is said by its attributes, so all of them are looked at; erase.lua then takes
+away everything of one participant at once. What processes have gathered of it and not written yet
+is refused by record.lua. Called by session_routes.py.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.catalogue.rows import CLIENT
+from otel_jcmc.sessions.history import Asked, History
+from otel_jcmc.sessions.past import MEMBER, batched, participant_of
+from otel_jcmc.sessions.span_ids import session_span_id
+from otel_jcmc.store.link import Command
+from otel_jcmc.store.participant import PARTITION_OF, PARTITIONS
+from otel_jcmc.store.scripts import Keeping, script
+
+_SCRIPT: Final = script("sessions/erasure")
+_AT_ONCE: Final = 100
+_READ_AT_ONCE: Final = 1000
+_SPANS_AT_ONCE: Final = 500
+# A recorder looks at its sessions each second.
+_TICK_MS: Final = 2000
+_MANY: Final = 2**63
+# Ids of the server's own, as JMMC pages' sessions have them.
+_is_hex: Final = re.compile(r"[0-9a-f]{16,64}").fullmatch
+
+
+class _Gone(NamedTuple):
+    """A session that was erased; *instance* is empty where sessions are no spans."""
+
+    sid: str
+    session: str
+    instance: str
+    leg: str
+
+
+class Erasure:
+    """What erases in the Redis of a history."""
+
+    def __init__(self, history: History, keeping: Keeping, interval_ms: int) -> None:
+        """Prepare, where entries are of *interval_ms*."""
+        self._history = history
+        self._keeping = keeping.to_args()
+        self._behind_ms = interval_ms + _TICK_MS
+
+    async def erase(self, conferences: Collection[str], clients: Collection[str]) -> int:
+        """
+        Erase the sessions of *clients*, in *conferences* if there are any; return how many.
+
+        Who pushes meanwhile, or later, begins a new session.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time; some may be gone, and it may be
+                called again.
+        """
+        asked = Asked(conferences, clients, limit=_MANY)
+        found, _ = await self._history.sessions(asked)
+        members = {each.sid[:MEMBER] for each in found} | {*await self._live(asked)}
+        count = 0
+        for member, sids in (await self._sids(members)).items():
+            for some in [*batched(sids, _AT_ONCE)] or [()]:
+                gone = await self._erase(member, some)
+                count += len(gone)
+                await self._erase_jmmc({each.session for each in gone})
+                await self._erase_spans(member, gone)
+        return count
+
+    async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
+        """Return all sessions of *members*, those too of which nobody could tell whose they are."""
+        found: dict[str, set[str]] = {member: set() for member in members}
+        for partition in {PARTITION_OF[member[0]] for member in members}:
+            key = f"{self._history.base(partition)}sessions"
+            async for listed in self._history.read_index(key, "-inf"):
+                for sid in map(bytes.decode, listed):
+                    if sid[:MEMBER] in found:
+                        found[sid[:MEMBER]].add(sid)
+        return found
+
+    async def _live(self, asked: Asked) -> list[str]:
+        """Return the members who are there, of whom history may have nothing."""
+        found = []
+        needles = [client.encode() for client in asked.clients]
+        for partition in range(PARTITIONS):
+            base = self._history.base(partition)
+            async for listed in self._history.read_index(f"{base}live", "-inf"):
+                for some in batched(listed, _READ_AT_ONCE):
+                    keys = [f"{base}participant:{each.decode()}" for each in some]
+                    (values,) = await self._run([("MGET", *keys)])
+                    for member, value in zip(some, values, strict=True):
+                        if value is None or not any(needle in value for needle in needles):
+                            continue
+                        stay = participant_of(value)
+                        if (
+                            stay is not None
+                            and stay.attributes[CLIENT.id] in asked.clients
+                            and (not asked.conferences or stay.conference in asked.conferences)
+                        ):
+                            found.append(member.decode())
+        return found
+
+    async def _erase(self, member: str, sids: tuple[str, ...]) -> list[_Gone]:
+        """Erase one participant and so many of its sessions; return what those were."""
+        key = f"{self._history.base(PARTITION_OF[member[0]])}live"
+        args = (*self._keeping, member, self._behind_ms, *sids)
+        (gone,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, key, *args)])
+        told = [part.decode() for part in gone]
+        return [_Gone(*each) for each in batched(told, 4)]
+
+    async def _erase_jmmc(self, sessions: Collection[str]) -> None:
+        """Erase what is known of *sessions* of JMMC pages, if there are such among them."""
+        commands: list[Command] = []
+        for session in filter(_is_hex, sessions):
+            index = f"{self._history.base(int(session[:2], 16) % PARTITIONS)}jmmc"
+            commands += [("UNLINK", f"{index}:{session}"), ("ZREM", index, session)]
+        if commands:
+            await self._run(commands)
+
+    async def _erase_spans(self, member: str, gone: list[_Gone]) -> None:
+        """Erase the spans of sessions that are *gone*, as far as they still wait to be sent."""
+        gone = [each for each in gone if each.instance]
+        if not gone:
+            return
+        ids = [session_span_id(sid, int(of), session, int(leg)) for sid, session, of, leg in gone]
+        key = f"{self._history.base(PARTITION_OF[member[0]])}outbox"
+        start = 0
+        while True:
+            (spans,) = await self._run([("LRANGE", key, start, start + _SPANS_AT_ONCE - 1)])
+            theirs = [span for span in spans if any(id_ in span for id_ in ids)]
+            await self._run([("LREM", key, 1, span) for span in theirs])
+            if len(spans) < _SPANS_AT_ONCE:
+                return
+            # Some are sent meanwhile: rather look at some twice than leave one out.
+            start = max(0, start + _SPANS_AT_ONCE // 2 - len(theirs))
+
+    async def _run(self, commands: list[Command]) -> list[Any]:
+        """Return the replies to *commands*."""
+        return await self._history.run(commands, [_SCRIPT])

@@ -1,0 +1,222 @@
+"""
+What is gathered of a session between two entries of its log.
+
+In come its pushes, as recorder.py hears of them; out comes the entry (samples.py). All that it
+takes over of a push is bytes and a few numbers, because there are thousands of these: the numbers
+of the last push stay as they were stored, and are read when the entry is made.
+"""
+
+import struct
+from math import inf
+from typing import Any, Final
+
+import msgspec
+
+from otel_jcmc.sessions.entry import TENTH_MS, encode
+from otel_jcmc.sessions.vitals import Thresholds
+from otel_jcmc.store.participant import PARTITION_OF
+
+# Of an interval; a quality that jumps to and fro at each push is told no better by more of them.
+MOST_EVENTS: Final = 20
+
+
+class _Payload(msgspec.Struct, array_like=True, gc=False):
+    """A payload, as the stored value ends."""
+
+    attributes: bytes
+    numbers: list[Any]
+
+
+_ARRAY_OF_TWO: Final = b"\x92"
+_decode = msgspec.msgpack.Decoder(_Payload).decode
+_HEAD: Final = struct.Struct(">QIIII")
+# First character of a digest -> partition.
+_PARTITION_OF: Final = {ord(digit): partition for digit, partition in PARTITION_OF.items()}
+
+
+class Weighed(msgspec.Struct, gc=False):
+    """
+    What a span wants to know of an interval, and what of it lasts longer.
+
+    Attributes:
+        sums, known, bad: of each vital in the interval: value by ms, ms known, ms beyond its bound.
+        events: in it; with when they were, by our clock in seconds.
+        is_bad: whether the quality is; None: it was not known yet.
+        is_silent: whether the stats have stopped; None: there were none yet.
+    """
+
+    sums: list[float]
+    known: list[float]
+    bad: list[float]
+    events: list[tuple[float, str, float | None]]
+    is_bad: bool | None = None
+    is_silent: bool | None = None
+
+
+class Gathered(msgspec.Struct, gc=False):
+    """
+    One session, as far as this process took its pushes, since its last entry.
+
+    Attributes:
+        payload: of the last push; empty: nothing is gathered.
+        at: its last push, by our clock in seconds; 0: none yet.
+        low_…, high_…: of the vitals since the last entry.
+        told: hash of the attributes that the last entry was written with; None: they are to be.
+        is_over: its session has left, or is another one now.
+    """
+
+    member: str
+    session: str
+    ttl_ms: int
+    payload: bytes = b""
+    at: float = 0.0
+    low_quality: float = inf
+    high_quality: float = -inf
+    low_loss: float = inf
+    high_loss: float = -inf
+    low_trip: float = inf
+    high_trip: float = -inf
+    told: int | None = None
+    weighed: Weighed | None = None
+    is_over: bool = False
+
+
+Vitals = tuple[float | None, float | None, float | None]
+
+
+def widen(of: Gathered, found: Vitals) -> None:
+    """Take note of the vitals *found* in a push, should they be the worst or the best."""
+    quality, loss, trip = found
+    if quality is not None:
+        if quality < of.low_quality:
+            of.low_quality = quality
+        if quality > of.high_quality:
+            of.high_quality = quality
+    if loss is not None:
+        if loss < of.low_loss:
+            of.low_loss = loss
+        if loss > of.high_loss:
+            of.high_loss = loss
+    if trip is not None:
+        if trip < of.low_trip:
+            of.low_trip = trip
+        if trip > of.high_trip:
+            of.high_trip = trip
+
+
+def new_weighed() -> Weighed:
+    """Return what there is to know before the first push."""
+    return Weighed([0.0] * 3, [0.0] * 3, [0.0] * 3, [])
+
+
+def weigh(weighed: Weighed, found: Vitals, at: float, weight_ms: float, bound: Thresholds) -> None:
+    """Take note of the vitals *found* in a push at *at*, which stands for *weight_ms*."""
+    quality, loss, trip = found
+    are_bad = (
+        quality is not None and quality < bound.quality,
+        loss is not None and loss > bound.loss,
+        trip is not None and trip > bound.round_trip,
+    )
+    for index in range(3):
+        value = found[index]
+        if value is not None:
+            weighed.sums[index] += value * weight_ms
+            weighed.known[index] += weight_ms
+            if are_bad[index]:
+                weighed.bad[index] += weight_ms
+    if quality is not None and weighed.is_bad is not are_bad[0]:
+        # Who was never bad has not become good.
+        if are_bad[0] or weighed.is_bad:
+            _happened(weighed, at, "quality.bad" if are_bad[0] else "quality.good", quality)
+        weighed.is_bad = are_bad[0]
+    is_silent = quality is None and loss is None and trip is None
+    # Who has just joined has none yet: they have not stopped.
+    if weighed.is_silent is None and is_silent:
+        return
+    if weighed.is_silent is (not is_silent):
+        _happened(weighed, at, "stats.stopped" if is_silent else "stats.resumed")
+    weighed.is_silent = is_silent
+
+
+def _happened(weighed: Weighed, at: float, what: str, value: float | None = None) -> None:
+    """Add an event, if there have not been too many."""
+    if len(weighed.events) < MOST_EVENTS:
+        weighed.events.append((at, what, value))
+
+
+def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | None = None) -> bytes:
+    """
+    Return the entry of what was gathered with *payload* as the last push, and begin anew.
+
+    It is as record.lua takes it, and so that entries can stand one after the other: its time in ms,
+    ttl in ms and three lengths, of eight bytes and four each; then as long "member:session", what
+    goes into the log, and the attributes, none if they are those of the entry before.
+
+    Args:
+        offset: seconds by which Redis's clock is ahead of ours.
+        sent: the numbers of a push that is an entry of its own.
+    """
+    last = _decode(_ARRAY_OF_TWO + payload)
+    at_ms = round((of.at + offset) * 1000)
+    told = hash(last.attributes)
+    attributes = b"" if told == of.told else last.attributes
+    of.told = told
+    of.payload = b""
+    tally, events = _take_weighed(of.weighed, of.at) if of.weighed else (None, None)
+    if sent is None:
+        worst, best = _take_extremes(of)
+        packed = encode(at_ms, last.numbers, worst, best, tally, events, attributes or None)
+    else:
+        packed = encode(at_ms, sent.copy(), None, None, tally, events, attributes or None)
+    name = f"{of.member}:{of.session}".encode()
+    sizes = len(name), len(packed), len(attributes)
+    return _HEAD.pack(at_ms, of.ttl_ms, *sizes) + name + packed + attributes
+
+
+def partition_of(entry: bytes) -> int:
+    """Return the partition that *entry* goes to."""
+    return _PARTITION_OF[entry[_HEAD.size]]
+
+
+def name_of(entry: bytes) -> str:
+    """Return whose *entry* is, "member:session"."""
+    name_size = _HEAD.unpack_from(entry)[2]
+    return entry[_HEAD.size : _HEAD.size + name_size].decode()
+
+
+def _take_extremes(of: Gathered) -> tuple[list[int | None], list[int | None]]:
+    """Return worst and best since the last entry as whole numbers, and begin the next interval."""
+    low_quality, low_loss, low_trip = of.low_quality, of.low_loss, of.low_trip
+    # Of what was not known there is neither.
+    quality_known, loss_known, trip_known = low_quality < inf, low_loss < inf, low_trip < inf
+    worst = [
+        round(low_quality * 10) if quality_known else None,
+        round(of.high_loss * 100) if loss_known else None,
+        round(of.high_trip) if trip_known else None,
+    ]
+    best = [
+        round(of.high_quality * 10) if quality_known else None,
+        round(low_loss * 100) if loss_known else None,
+        round(low_trip) if trip_known else None,
+    ]
+    of.low_quality = of.low_loss = of.low_trip = inf
+    of.high_quality = of.high_loss = of.high_trip = -inf
+    return worst, best
+
+
+def _take_weighed(weighed: Weighed, at: float) -> tuple[list[Any], list[Any]]:
+    """Return tally and events as an entry at *at* has them, and begin the next interval."""
+    tally = [
+        (round(total / known * scale), int(known) // TENTH_MS, int(bad) // TENTH_MS)
+        if known
+        else None
+        for total, known, bad, scale in zip(
+            weighed.sums, weighed.known, weighed.bad, (10.0, 100.0, 1.0), strict=True
+        )
+    ]
+    events = [
+        (int((at - when) * 1000) // TENTH_MS, what, value) for when, what, value in weighed.events
+    ]
+    weighed.sums, weighed.known, weighed.bad = [0.0] * 3, [0.0] * 3, [0.0] * 3
+    weighed.events = []
+    return tally, events

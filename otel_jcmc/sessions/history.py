@@ -1,0 +1,297 @@
+"""
+What was: the sessions that Redis has, listed newest first, and the log of one.
+
+In goes an `Asked`, out come `Session`s and the entries of their logs. Keys are those of stays.lua
+and record.lua; nothing is written here. The index is read a few thousand at a time and in the order
+of the last push, in which a session only ever moves on: one that pushes meanwhile is seen twice and
+never missed. What must be looked at to tell whose session it is, is too. Called by
+session_routes.py.
+"""
+
+import heapq
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.catalogue.rows import CLIENT, CONFERENCE
+from otel_jcmc.sessions.past import (
+    KEYS,
+    MEMBER,
+    Session,
+    batched,
+    began_ms,
+    is_sid,
+    keys_of,
+    session_of,
+)
+from otel_jcmc.store.link import Command, Link
+from otel_jcmc.store.participant import PARTITION_OF, PARTITIONS, conference_digest
+from otel_jcmc.store.scripts import Script, run_scripts
+
+READ_SECONDS: Final = 2.0
+# So many of the index, of what describes them and of one log at a time: some ms of Redis each.
+INDEX_CHUNK: Final = 4000
+ABOUT_CHUNK: Final = 1000
+SESSION_CHUNK: Final = 50
+ENTRY_CHUNK: Final = 5000
+# The index is behind by an interval of the recorder, and by what a push may live for.
+BEHIND_MS: Final = 300_000
+# A session's first entry may be of a push that long before it began: clocks are estimated.
+LATE_MS: Final = 1000
+
+
+class Asked(NamedTuple):
+    """
+    What sessions are asked for.
+
+    Attributes:
+        conferences, clients: names as they are stored, one of which it has to be; empty: any.
+        from_ms, to_ms: it was there in between, Unix time in ms.
+        after: the sid after which to go on; empty: from the newest on.
+    """
+
+    conferences: Collection[str] = ()
+    clients: Collection[str] = ()
+    from_ms: int | None = None
+    to_ms: int | None = None
+    after: str = ""
+    limit: int = 50
+
+
+class NoSuchSession(Exception):
+    """There is none of this id, or no more."""
+
+
+class History:
+    """
+    The sessions in one Redis under one key prefix.
+
+    Concurrency: to be used from one event loop, by any number of tasks.
+    """
+
+    def __init__(self, url: str, key_prefix: str, interval_ms: int) -> None:
+        """Prepare to read what a recorder writes each *interval_ms*; nothing is opened yet."""
+        self._link = Link(url)
+        self._prefix = key_prefix
+        self._behind_ms = interval_ms + BEHIND_MS
+
+    async def now_ms(self) -> int:
+        """
+        Return Redis's clock in ms.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        ((seconds, us),) = await self.run([("TIME",)])
+        return int(seconds) * 1000 + int(us) // 1000
+
+    async def sessions(self, asked: Asked) -> tuple[list[Session], str | None]:
+        """
+        Return the newest sessions that are *asked* for, and after which to go on if there are more.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        if asked.to_ms is not None and asked.to_ms < (asked.from_ms or 0):
+            return [], None
+        floor_ms = await self._floor(asked)
+        found, after = await self._page(asked, floor_ms)
+        if after is None and floor_ms is not None:
+            # Some of those by whom it was found are gone, or were not asked for.
+            return await self._page(asked, None)
+        return found, after
+
+    async def session(self, sid: str) -> tuple[Session, list[bytes]]:
+        """
+        Return the session of this *sid*, and the entries of its log in the order of writing.
+
+        Raises:
+            NoSuchSession: there is none.
+            StoreUnavailable: Redis did not answer in time.
+        """
+        found = await self._describe([sid]) if is_sid(sid) else []
+        if not found:
+            raise NoSuchSession
+        return found[0], await self._log(sid)
+
+    async def _floor(self, asked: Asked) -> int | None:
+        """
+        Return a time that nobody who is on the page *asked* for had pushed before; None: unknown.
+
+        As many as fill a page had their last push before it; they and whoever is newer began, and
+        so pushed, after the first of them began.
+        """
+        if asked.clients or asked.conferences or asked.from_ms is not None:
+            return None
+        most = asked.limit + 1
+        before = began_ms(asked.after) if asked.after else "+inf"
+        listed = await self.run(
+            [
+                ("ZREVRANGEBYSCORE", f"{self.base(each)}sessions", before, "-inf", "LIMIT", 0, most)
+                for each in range(PARTITIONS)
+            ]
+        )
+        began = sorted(began_ms(sid.decode()) for sids in listed for sid in sids)
+        return began[-most] - LATE_MS if len(began) >= most else None
+
+    async def _page(self, asked: Asked, floor_ms: int | None) -> tuple[list[Session], str | None]:
+        """Return a page of sessions that pushed at *floor_ms* or later."""
+        found: list[Session] = []
+        async for session in self._find(asked, floor_ms):
+            if len(found) == asked.limit:
+                return found, found[-1].sid
+            found.append(session)
+        return found, None
+
+    async def _find(self, asked: Asked, floor_ms: int | None) -> AsyncIterator[Session]:
+        """Return all sessions that are *asked* for, newest first."""
+        # Few are wanted: read few, unless it has to be read whose each is.
+        size = ABOUT_CHUNK if asked.clients else min(SESSION_CHUNK, asked.limit + 1)
+        for listed in batched(await self._index(asked, floor_ms), size):
+            sids = await self._of_clients(listed, asked.clients) if asked.clients else listed
+            for some in batched(sids, SESSION_CHUNK):
+                for session in await self._describe(some):
+                    if _is_asked(session, asked):
+                        yield session
+
+    async def _index(self, asked: Asked, floor_ms: int | None) -> Iterable[str]:
+        """Return the sids that may be *asked* for, newest first, by what they say themselves."""
+        digests = tuple(conference_digest(name).encode() for name in asked.conferences)
+        partitions = {PARTITION_OF[chr(digest[0])] for digest in digests} or range(PARTITIONS)
+        if asked.from_ms is not None:
+            floor_ms = asked.from_ms - self._behind_ms
+        first = "-inf" if floor_ms is None else str(floor_ms)
+        latest = b"g" if asked.to_ms is None else b"%011x" % max(0, asked.to_ms + 1)
+        before = min(latest, _rotated(asked.after.encode())) if asked.after else latest
+        found: list[list[bytes]] = []
+        for partition in partitions:
+            async for sids in self.read_index(f"{self.base(partition)}sessions", first):
+                mine = [sid for sid in sids if sid.startswith(digests)] if digests else sids
+                # Sorted piece by piece, so that a push never waits for all of them.
+                turned = sorted(filter(before.__gt__, map(_rotated, mine)), reverse=True)
+                found.append(turned)
+        return _told_once(heapq.merge(*found, reverse=True))
+
+    async def read_index(self, key: str, first: str) -> AsyncIterator[list[bytes]]:
+        """
+        Return the members of the index *key* from the score *first* on, some at a time.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        skip = 0
+        while True:
+            (listed,) = await self.run(
+                [("ZRANGEBYSCORE", key, first, "+inf", "WITHSCORES", "LIMIT", skip, INDEX_CHUNK)]
+            )
+            yield listed[::2]
+            if len(listed) < 2 * INDEX_CHUNK:
+                return
+            # From the last one's push on again: others may have the same.
+            last = listed[-1].decode()
+            skip = skip + INDEX_CHUNK if last == first else 0
+            first = last
+
+    async def _of_clients(self, sids: Sequence[str], clients: Collection[str]) -> list[str]:
+        """Return those of *sids* that may be one of *clients*'."""
+        needles = [client.encode() for client in clients]
+        by_partition: dict[int, list[str]] = {}
+        for sid in sids:
+            by_partition.setdefault(PARTITION_OF[sid[0]], []).append(sid)
+        commands: list[Command] = [
+            ("MGET", *[f"{self.base(partition)}about:{sid}" for sid in some])
+            for partition, some in by_partition.items()
+        ]
+        abouts: dict[str, bytes | None] = {}
+        for some, values in zip(by_partition.values(), await self.run(commands), strict=True):
+            abouts.update(zip(some, values, strict=True))
+        # Of a session that has just begun only the participant's own key tells.
+        return [
+            sid
+            for sid in sids
+            if (about := abouts[sid]) is None or any(needle in about for needle in needles)
+        ]
+
+    async def _describe(self, sids: Sequence[str]) -> list[Session]:
+        """Return what is known of *sids*, without those that are gone or damaged."""
+        wanted = [keys_of(sid, self.base(PARTITION_OF[sid[0]])) for sid in sids]
+        replies = await self.run([command for commands in wanted for command in commands])
+        found = []
+        for sid, told in zip(sids, batched(replies, KEYS), strict=True):
+            with suppress(ValueError):
+                if told[0]:
+                    found.append(session_of(sid, *told))
+        return found
+
+    async def _log(self, sid: str) -> list[bytes]:
+        """Return the entries of the log of *sid*."""
+        key = f"{self.base(PARTITION_OF[sid[0]])}samples:{sid}"
+        found: list[bytes] = []
+        oldest = None
+        while True:
+            start = len(found)
+            some, first = await self.run(
+                [("LRANGE", key, start, start + ENTRY_CHUNK - 1), ("LINDEX", key, 0)]
+            )
+            if start and first != oldest:
+                # It is as long as it may be, and the oldest went meanwhile: places have moved.
+                found = []
+                continue
+            found += some
+            oldest = first
+            if len(some) < ENTRY_CHUNK:
+                return found
+
+    def base(self, partition: int) -> str:
+        """Return what the keys of *partition* start with."""
+        return f"{self._prefix}:{{{partition:02d}}}:"
+
+    async def run(self, commands: Sequence[Command], scripts: Sequence[Script] = ()) -> list[Any]:
+        """
+        Return the replies to *commands*, which may call *scripts*.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time, or refuses one of them.
+        """
+        if not commands:
+            return []
+        replies = await run_scripts(self._link, commands, scripts, READ_SECONDS)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise StoreUnavailable from reply
+        return replies
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._link.close()
+
+
+def _rotated(sid: bytes) -> bytes:
+    """Return *sid* with its start before whose it is: in this order they have begun."""
+    return sid[MEMBER:] + sid[:MEMBER]
+
+
+def _told_once(rotated: Iterable[bytes]) -> Iterable[str]:
+    """Return each of the sorted sids once, and as it is written."""
+    before = b""
+    for each in rotated:
+        if each != before:
+            yield (each[-MEMBER:] + each[:-MEMBER]).decode()
+        before = each
+
+
+def _is_asked(session: Session, asked: Asked) -> bool:
+    """Say whether *session* is one of those that are *asked* for."""
+    about = session.attributes
+    return (
+        # Without attributes the digest has to do.
+        (not asked.conferences or about.get(CONFERENCE.id) in (None, *asked.conferences))
+        and (not asked.clients or about.get(CLIENT.id) in asked.clients)
+        and (asked.to_ms is None or session.started_ms <= asked.to_ms)
+        and (
+            asked.from_ms is None
+            or session.ended_ms is None
+            or max(session.ended_ms, session.last_ms) >= asked.from_ms
+        )
+    )

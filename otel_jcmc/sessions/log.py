@@ -1,0 +1,202 @@
+"""
+The sessions' logs in Redis: entries wait here, and go out in batches.
+
+Entries come from recorder.py; record.lua adds them, a batch of a partition at a time, on a
+connection of their own. With Redis away they wait, and beyond a bound the oldest are dropped and
+counted. A batch whose reply was lost is sent again under its number, by which Redis knows it.
+"""
+
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import monotonic, time
+from typing import Any, Final
+
+from redis.exceptions import OutOfMemoryError
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.sessions.gathering import name_of, partition_of
+from otel_jcmc.store.link import Command, Link
+from otel_jcmc.store.participant import PARTITIONS
+from otel_jcmc.store.scripts import Keeping, run_scripts, script
+
+log = logging.getLogger(__name__)
+
+# In one exchange: Redis takes 10 µs an entry, and does nothing else meanwhile.
+BATCH_ENTRIES: Final = 128
+WAITING_ENTRIES: Final = 100_000
+WAITING_BYTES: Final = 32 * 1024 * 1024
+# Of memory, besides what an entry holds.
+ENTRY_BYTES: Final = 60
+SLOW_SECONDS: Final = 0.1
+# What Redis refuses for another reason than its memory is tried so often.
+ATTEMPTS: Final = 10
+
+_SCRIPT: Final = script("sessions/log")
+_TELL_AGAIN, _NOT_WRITTEN = ord("2"), ord("3")
+# What became of an entry.
+WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY = "written", "dropped", "failed", "out_of_memory"
+
+
+class _Batch:
+    """Entries of one partition that go out together, under a number."""
+
+    __slots__ = ("attempts", "entries", "number", "partition")
+
+    def __init__(self, number: int, partition: int) -> None:
+        self.number, self.partition = number, partition
+        self.entries: list[bytes] = []
+        self.attempts = 0
+
+
+class SessionLogs:
+    """
+    The logs of one Redis under one key prefix.
+
+    Attributes:
+        link: the connection, for what else is written of history.
+        offset: seconds by which Redis's clock is ahead of ours.
+        counts: outcome -> entries so far.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key_prefix: str,
+        keeping: Keeping,
+        most_samples: int,
+        clock: Callable[[], float] = monotonic,
+        offset: float | None = None,
+    ) -> None:
+        """Prepare; nothing is opened yet. An *offset* of *clock* that is given is not learnt."""
+        self._is_offset_given = offset is not None
+        self.offset = time() - clock() if offset is None else offset
+        self.counts = dict.fromkeys((WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY), 0)
+        self.link = Link(url)
+        self._prefix = key_prefix
+        self._keeping = keeping.to_args()
+        self._most_samples = most_samples
+        self._clock = clock
+        self._is_time_known = False
+        self._process = secrets.token_hex(4)
+        self._numbers = [0] * PARTITIONS
+        self._waiting: deque[bytes] = deque()
+        self._unknown: list[str] = []
+        self._waiting_bytes = 0
+        self._sending: list[_Batch] = []
+        self._refusal = ""
+
+    @property
+    def waiting(self) -> int:
+        """How many entries wait."""
+        return len(self._waiting) + sum(len(batch.entries) for batch in self._sending)
+
+    def add(self, entries: Sequence[bytes]) -> None:
+        """Let *entries* wait for their turn; beyond the bound the oldest go."""
+        self._waiting += entries
+        self._waiting_bytes += _bytes_of(entries)
+        while len(self._waiting) > WAITING_ENTRIES or self._waiting_bytes > WAITING_BYTES:
+            self._waiting_bytes -= _bytes_of((self._waiting.popleft(),))
+            self.counts[DROPPED] += 1
+
+    def take_unknown(self) -> list[str]:
+        """Return the sessions, "member:session", whose attributes Redis has lost, once."""
+        unknown, self._unknown = self._unknown, []
+        return unknown
+
+    async def know_time(self) -> None:
+        """Ask Redis for its clock, unless it is known."""
+        if self._is_time_known or self._is_offset_given:
+            return
+        asked = self._clock()
+        try:
+            ((seconds, micros),) = await self.link.run([("TIME",)])
+        except (StoreUnavailable, TypeError, ValueError):
+            return
+        self._note_time(asked, int(seconds) * 1000 + int(micros) // 1000)
+
+    def _note_time(self, asked: float, redis_ms: int) -> None:
+        """Learn from an answer to what was *asked* how far Redis's clock is ahead."""
+        now = self._clock()
+        # In a slow answer nobody knows where the time went.
+        if not self._is_offset_given and (not self._is_time_known or now - asked < SLOW_SECONDS):
+            self.offset = redis_ms / 1000 - (asked + now) / 2
+        self._is_time_known = True
+
+    async def send(self) -> None:
+        """Write what waits, as far as Redis takes it."""
+        while self._sending or self._waiting:
+            self._sending = self._sending or self._next()
+            asked = self._clock()
+            try:
+                replies = await run_scripts(
+                    self.link, [self._command(batch) for batch in self._sending], [_SCRIPT]
+                )
+            except StoreUnavailable:
+                return
+            again = [
+                batch
+                for batch, reply in zip(self._sending, replies, strict=True)
+                if not self._hear(batch, reply, asked)
+            ]
+            self._sending = again
+            if again:
+                return
+
+    def _next(self) -> list[_Batch]:
+        """Take the oldest entries, a batch for each partition."""
+        waiting = self._waiting
+        oldest = [waiting.popleft() for _ in range(min(BATCH_ENTRIES, len(waiting)))]
+        self._waiting_bytes -= _bytes_of(oldest)
+        batches: dict[int, _Batch] = {}
+        for entry in oldest:
+            partition = partition_of(entry)
+            batch = batches.get(partition)
+            if batch is None:
+                self._numbers[partition] += 1
+                batch = batches[partition] = _Batch(self._numbers[partition], partition)
+            batch.entries.append(entry)
+        return [*batches.values()]
+
+    def _command(self, batch: _Batch) -> Command:
+        """Return the script call for *batch*."""
+        key = f"{self._prefix}:{{{batch.partition:02d}}}:recorded:{self._process}"
+        args = (*self._keeping, batch.number, self._most_samples, b"".join(batch.entries))
+        return ("EVALSHA", _SCRIPT.sha, 1, key, *args)
+
+    def _hear(self, batch: _Batch, reply: Any, asked: float) -> bool:
+        """Learn from the *reply* to *batch*, and say whether that was it."""
+        if isinstance(reply, bytes):
+            answers, _, redis_ms = reply.partition(b";")
+            self._note_time(asked, int(redis_ms))
+            lost = answers.count(_NOT_WRITTEN)
+            self.counts[WRITTEN] += len(batch.entries) - lost
+            self.counts[DROPPED] += lost
+            for entry, answer in zip(batch.entries, answers, strict=True):
+                if answer == _TELL_AGAIN:
+                    self._unknown.append(name_of(entry))
+            return True
+        if isinstance(reply, OutOfMemoryError) and not batch.attempts:
+            self.counts[OUT_OF_MEMORY] += len(batch.entries)
+        refusal = str(reply).partition(" script:")[0]
+        if refusal != self._refusal:
+            log.warning("history: Redis refuses a batch: %s", refusal)
+        self._refusal = refusal
+        batch.attempts += 1
+        if batch.attempts < ATTEMPTS:
+            return False
+        self.counts[DROPPED] += len(batch.entries)
+        return True
+
+    async def close(self) -> None:
+        """Close the connection; what still waits is lost."""
+        self.counts[DROPPED] += self.waiting
+        await self.link.close()
+
+
+def _bytes_of(entries: Sequence[bytes]) -> int:
+    """Return how many bytes of memory *entries* take, about."""
+    return sum(map(len, entries)) + ENTRY_BYTES * len(entries)

@@ -1,0 +1,127 @@
+"""
+One session as Redis tells it: whose it was, from when to when, and how it ended.
+
+`keys_of` says what to ask for a sid, `session_of` makes a `Session` of the replies. Keys are those
+of stays.lua, record.lua and participants.lua. Called by history.py and erasure.py.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, NamedTuple, TypeVar
+
+from otel_jcmc.store.link import Command
+from otel_jcmc.store.participant import Stay, from_value, known_attributes, session_name
+
+# A sid: whose it is, since when, and which of the client's it is.
+MEMBER: Final = 32
+_STARTED: Final = 11
+is_sid: Final = re.compile(r"[0-9a-f]{48}").fullmatch
+# So many are asked for one session.
+KEYS: Final = 5
+
+_T = TypeVar("_T")
+
+
+class Session(NamedTuple):
+    """
+    One leg of a session.
+
+    Attributes:
+        attributes: the latest by catalogue id; empty when nobody knows them any more.
+        session: the client's own id; empty: the server names it.
+        last_ms: its last push that is known.
+        ended_ms, reason: None while it goes on. Of one that nobody has marked as ended, and whose
+            participant is gone, they are its last push and `expired`.
+        leg, previous: how often it has begun, and the sid before; empty on the first.
+        samples: how many entries its log has.
+    """
+
+    sid: str
+    attributes: dict[int, Any]
+    session: str
+    started_ms: int
+    last_ms: int
+    ended_ms: int | None
+    reason: str | None
+    leg: int
+    previous: str
+    samples: int
+    ttl_ms: int
+
+    @property
+    def session_id(self) -> str | None:
+        """The client's own id, else the server's name of it; None when nobody knows whose."""
+        if self.session or not self.attributes:
+            return self.session or None
+        return session_name(self.attributes, float(self.started_ms))
+
+
+def began_ms(sid: str) -> int:
+    """Return when the session *sid* began."""
+    return int(sid[MEMBER : MEMBER + _STARTED], 16)
+
+
+def keys_of(sid: str, base: str) -> list[Command]:
+    """Return what to ask Redis for the session *sid*, whose partition's keys start with *base*."""
+    member = sid[:MEMBER]
+    return [
+        ("HGETALL", f"{base}session:{sid}"),
+        ("GET", f"{base}about:{sid}"),
+        ("GET", f"{base}participant:{member}"),
+        ("ZSCORE", f"{base}live", member),
+        ("LLEN", f"{base}samples:{sid}"),
+    ]
+
+
+def session_of(
+    sid: str,
+    fields: list[bytes],
+    about: bytes | None,
+    value: bytes | None,
+    expiry: bytes | None,
+    samples: int,
+) -> Session:
+    """Return the session *sid* as the replies to `keys_of` tell it."""
+    told = {name.decode(): text.decode() for name, text in batched(fields, 2)}
+    session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
+    started_ms = began_ms(sid)
+    participant = participant_of(value)
+    # A later session of the same one may be there by now.
+    is_there = participant is not None and participant.session == session and "ended" not in told
+    last_ms = max(started_ms, int(told.get("seen", 0)))
+    if is_there and expiry is not None:
+        last_ms = max(last_ms, int(float(expiry)) // 1000 - ttl_ms)
+    ended_ms = None if is_there else int(told.get("ended", last_ms))
+    attributes = known_attributes(about)
+    if not attributes and participant is not None:
+        attributes = participant.attributes
+    return Session(
+        sid,
+        attributes,
+        session,
+        started_ms,
+        last_ms,
+        ended_ms,
+        None if is_there else told.get("reason", "expired"),
+        int(told.get("leg", 1)),
+        told.get("previous", ""),
+        samples,
+        ttl_ms,
+    )
+
+
+def participant_of(value: bytes | None) -> Stay | None:
+    """Return the stay of a stored participant, None when there is none or it can't be read."""
+    try:
+        found = from_value(value) if value else None
+    except ValueError:
+        return None
+    return found.stay if found else None
+
+
+def batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
+    """Return *each* in pieces of *size*, the last one shorter."""
+    rest = iter(each)
+    while piece := tuple(islice(rest, size)):
+        yield piece

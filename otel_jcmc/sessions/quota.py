@@ -1,0 +1,189 @@
+"""
+How much of Redis history may take: the oldest sessions go when there are too many.
+
+Asked once a second by recorder.py. trim.lua takes a few dozen at a time away, those of the
+partition first whose oldest is the oldest of all, so several replicas that do this at once only
+share the work. When Redis is out of memory history makes room, and keeps to that for a while: it
+must not take at once what a push could have.
+"""
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+from typing import Final, NamedTuple
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.store.link import Command, Link
+from otel_jcmc.store.participant import PARTITIONS
+from otel_jcmc.store.scripts import Keeping, run_scripts, script
+
+log = logging.getLogger(__name__)
+
+# Keys of a session and its place in the index, without what record.lua counts; measured with
+# Valkey 9 and Redis 7.0, where it is 1,120 to 1,630 bytes with an hour's log
+# (tests/test_history_room.py).
+SESSION_BYTES: Final = 1100
+# Redis takes 10 µs for each.
+GO_AT_ONCE: Final = 100
+STEPS_AT_ONCE: Final = 200
+TOLERANCE_MS: Final = 60_000
+# Of what history has, when Redis is out of memory; and how long it stays with less.
+GIVEN_UP: Final = 0.1
+MODEST_SECONDS: Final = 600.0
+# No bound on when a session was last there.
+ANY: Final = -1
+# Why sessions go before their time; the first is for too many bytes as well.
+NUMBER, OUT_OF_MEMORY = "number", "out_of_memory"
+
+_SCRIPT: Final = script("sessions/quota")
+
+
+class Bounds(NamedTuple):
+    """Most sessions, 0 for any number, and most bytes, over all partitions."""
+
+    sessions: int
+    bytes: int
+
+
+class Part(NamedTuple):
+    """What trim.lua tells of a partition."""
+
+    is_full: int = 0
+    old: int = 0
+    over: int = 0
+    sessions: int = 0
+    log_bytes: int = 0
+    oldest_ms: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """All that history takes of it, about."""
+        return self.log_bytes + self.sessions * SESSION_BYTES
+
+
+class Room:
+    """
+    What history may take of one Redis, and takes.
+
+    Attributes:
+        is_full: whether Redis was out of memory when it was last asked.
+        evicted: reason -> sessions that went before their time.
+
+    Concurrency: to be used from one task.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        key_prefix: str,
+        keeping: Keeping,
+        bounds: Bounds,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Prepare; nothing is asked yet."""
+        self._parts: list[Part] | None = None
+        self.is_full = False
+        self.evicted = {NUMBER: 0, OUT_OF_MEMORY: 0}
+        self._link = link
+        self._prefix = key_prefix
+        self._keeping = keeping.to_args()
+        self._bounds = bounds
+        self._clock = clock
+        # What it may take after Redis was out of memory, and until when.
+        self._modest_bytes, self._modest_until = bounds.bytes, 0.0
+
+    @property
+    def sessions(self) -> int | None:
+        """How many there are in Redis, None if that is not known."""
+        return None if self._parts is None else sum(part.sessions for part in self._parts)
+
+    @property
+    def bytes(self) -> int | None:
+        """How many bytes of Redis they take, about; None if that is not known."""
+        return None if self._parts is None else sum(part.bytes for part in self._parts)
+
+    async def look(self) -> None:
+        """
+        See what there is, and take away what is too old or too much.
+
+        Raises:
+            StoreUnavailable: Redis did not answer, or refuses.
+        """
+        try:
+            await self._ask_all()
+            for _ in range(STEPS_AT_ONCE):
+                if not await self._step():
+                    return
+        except StoreUnavailable:
+            self._parts = None
+            raise
+
+    async def _ask_all(self) -> list[Part]:
+        """Ask each partition what it has, and let go what is old."""
+        parts = self._parts = await self._ask(
+            [(number, -1, -1, ANY) for number in range(PARTITIONS)]
+        )
+        return parts
+
+    async def _step(self) -> bool:
+        """Take a few away, and say whether there may be more to take."""
+        parts = self._parts or []
+        if any(part.old >= GO_AT_ONCE for part in parts):
+            await self._ask_all()
+            return True
+        held, count = sum(part.bytes for part in parts), sum(part.sessions for part in parts)
+        reason = OUT_OF_MEMORY if self.is_full else NUMBER
+        if self.is_full:
+            self._be_modest(held)
+        there = sorted((part.oldest_ms, at) for at, part in enumerate(parts) if part.sessions)
+        most_bytes, most = self._most_bytes(), self._bounds.sessions or count
+        if not there or (held <= most_bytes and count <= most):
+            return False
+        oldest, at = there[0]
+        part = parts[at]
+        # Not to the minute: one by one, from partition to partition, would take too long.
+        until = max(there[1][0] if len(there) > 1 else 0, oldest) + TOLERANCE_MS
+        (told,) = await self._ask(
+            [
+                (
+                    at,
+                    max(0, most - count + part.sessions),
+                    max(0, most_bytes - held + part.bytes),
+                    until,
+                )
+            ]
+        )
+        parts[at] = told
+        self.evicted[reason] += told.over
+        return told.over + told.old > 0
+
+    async def _ask(self, asked: list[tuple[int, int, int, int]]) -> list[Part]:
+        """Run the script for each of partition, most sessions, most bytes and none later than."""
+        commands: list[Command] = [
+            (
+                *("EVALSHA", _SCRIPT.sha, 1, f"{self._prefix}:{{{at:02d}}}:sessions"),
+                *(*self._keeping, most_sessions, most_bytes, SESSION_BYTES, until, GO_AT_ONCE),
+            )
+            for at, most_sessions, most_bytes, until in asked
+        ]
+        replies = await run_scripts(self._link, commands, [_SCRIPT])
+        for reply in replies:
+            if not isinstance(reply, bytes):
+                raise StoreUnavailable from reply
+        told = [Part(*map(int, reply.split(b";"))) for reply in replies]
+        self.is_full = any(part.is_full for part in told)
+        return told
+
+    def _be_modest(self, held: int) -> None:
+        """Take less than what is *held*, for a while."""
+        now = self._clock()
+        if now > self._modest_until:
+            log.warning("history: Redis is out of memory; the oldest sessions make room")
+        self._modest_bytes = int(held * (1 - GIVEN_UP))
+        self._modest_until = now + MODEST_SECONDS
+
+    def _most_bytes(self) -> int:
+        """Return how many bytes history may take now."""
+        if self._clock() > self._modest_until:
+            return self._bounds.bytes
+        return min(self._bounds.bytes, self._modest_bytes)

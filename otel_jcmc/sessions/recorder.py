@@ -1,0 +1,233 @@
+"""
+Sessions as they were: what pushes say is gathered, and written to each session's log in Redis.
+
+`note` hears of every push that Redis has stored (intake.py). Once an interval, when a session
+leaves, and when the service stops, what was gathered of it becomes an entry (gathering.py), which
+waits for its turn (session_logs.py). Nothing that happens here may fail or slow a push. A process
+that is killed loses what it had gathered: the interval that was being filled.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Final
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.sessions.gathering import Gathered, make_entry, new_weighed, weigh, widen
+from otel_jcmc.sessions.log import FAILED, SessionLogs
+from otel_jcmc.sessions.quota import Room
+from otel_jcmc.sessions.vitals import Thresholds, vitals
+from otel_jcmc.store.participant import Write
+from otel_jcmc.wire.push import Report
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 1.0
+# So many entries are made at once, then pushes get their turn.
+MADE_AT_ONCE: Final = 64
+# Of those who begin at the same time, as all do after a restart, so many have a whole interval
+# before their first entry, or so many times what there is in each second. The others have less.
+AT_THE_SAME_TIME: Final = 256
+SPREAD: Final = 1.25
+# What a push stands for that is the first of its session and does not say how often they come.
+FIRST_MS: Final = 10_000
+STOP_SECONDS: Final = 3.0
+
+
+class Recorder:
+    """
+    What has been gathered of each session since its last entry.
+
+    Attributes:
+        logs: where entries go.
+        room: what they may take of Redis.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        logs: SessionLogs,
+        room: Room,
+        interval_seconds: float,
+        thresholds: Thresholds | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Prepare; without *thresholds* nothing is gathered that only spans want to know."""
+        self.logs, self.room = logs, room
+        self._interval = interval_seconds
+        self._thresholds = thresholds
+        self._clock = clock
+        # One session of each member: a member whose session is another one has left the former.
+        self._gathered: dict[str, Gathered] = {}
+        # Second of our clock -> the sessions to be looked at then.
+        self._due: dict[int, list[Gathered]] = {}
+        self._looked_at = int(clock())
+        self._ticking: asyncio.Task[None] | None = None
+        self._trouble = ""
+
+    @property
+    def known(self) -> int:
+        """How many sessions something is known of."""
+        return len(self._gathered)
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """Outcome -> samples so far."""
+        return self.logs.counts
+
+    @property
+    def evicted(self) -> dict[str, int]:
+        """Reason -> sessions that had to go, so far."""
+        return self.room.evicted
+
+    @property
+    def sessions(self) -> int | None:
+        """How many there are in Redis, None if that is not known now."""
+        return self.room.sessions
+
+    @property
+    def bytes(self) -> int | None:
+        """What they take of Redis, about; None if that is not known now."""
+        return self.room.bytes
+
+    @property
+    def waiting(self) -> int:
+        """Samples that wait for Redis."""
+        return self.logs.waiting
+
+    def note(self, write: Write, report: Report) -> None:
+        """Take note of a push that Redis has stored; whatever comes of it, nothing is raised."""
+        try:
+            of = self._gathered.get(write.member)
+            if of is None or of.session != write.session or write.end:
+                of = self._change(of, write)
+                if of is None:
+                    return
+            at = self._clock()
+            found = vitals(report.numbers)
+            if of.weighed is not None and self._thresholds is not None:
+                since_ms = (at - of.at) * 1000 if of.at else report.session.interval_ms or FIRST_MS
+                weigh(of.weighed, found, at, min(since_ms, of.ttl_ms), self._thresholds)
+            of.at = at
+            if report.sent is not None:
+                self.logs.add([make_entry(of, write.payload, self.logs.offset, report.sent)])
+                return
+            of.payload = write.payload
+            widen(of, found)
+        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+            self._fail(error)
+
+    def _change(self, of: Gathered | None, write: Write) -> Gathered | None:
+        """End what is *of* another session, or of one that leaves; return the one of *write*."""
+        if write.end and (of is None or of.session != write.session):
+            return None
+        if of is not None:
+            self._write(of)
+            of.is_over = True
+            del self._gathered[write.member]
+        if write.end:
+            return None
+        new = Gathered(write.member, write.session, abs(write.ttl_ms))
+        if self._thresholds is not None:
+            new.weighed = new_weighed()
+        self._gathered[write.member] = new
+        self._plan(new)
+        return new
+
+    def _plan(self, new: Gathered) -> None:
+        """Choose when the *new* one is looked at first; from then on it is once an interval."""
+        now = self._clock()
+        second = int(now + self._interval)
+        most = max(AT_THE_SAME_TIME, SPREAD * len(self._gathered) / self._interval)
+        if len(self._due.get(second, ())) >= most:
+            share = int(new.member[-4:], 16) / 0x10000
+            second = int(now + 1 + max(0.0, self._interval - 1) * share)
+        self._due.setdefault(second, []).append(new)
+
+    def _write(self, of: Gathered) -> None:
+        """Make an entry of what was gathered, if there is something."""
+        if of.payload:
+            self.logs.add([make_entry(of, of.payload, self.logs.offset)])
+
+    def _fail(self, error: Exception) -> None:
+        """Count a push that is missing in its session's log; say so once."""
+        if not self.logs.counts[FAILED]:
+            log.warning("history: a push could not be taken note of", exc_info=error)
+        self.logs.counts[FAILED] += 1
+
+    async def look(self) -> None:
+        """Make entries of the sessions whose interval is over; pushes get their turn meanwhile."""
+        for name in self.logs.take_unknown():
+            of = self._gathered.get(name.partition(":")[0])
+            if of is not None:
+                of.told = None
+        now = self._clock()
+        while self._looked_at <= now:
+            due = self._due.pop(self._looked_at, [])
+            self._looked_at += 1
+            for start in range(0, len(due), MADE_AT_ONCE):
+                self._look_at(due[start : start + MADE_AT_ONCE], now)
+                await asyncio.sleep(0)
+
+    def _look_at(self, due: list[Gathered], now: float) -> None:
+        """Make an entry of each session that is *due*, and plan when to look at it again."""
+        offset = self.logs.offset
+        entries: list[bytes] = []
+        again: list[Gathered] = []
+        for of in due:
+            if of.is_over:
+                continue
+            if of.payload:
+                try:
+                    entries.append(make_entry(of, of.payload, offset))
+                except Exception as error:  # noqa: BLE001  # that it was is known all the same
+                    of.payload = b""
+                    self._fail(error)
+            if now - of.at < of.ttl_ms / 1000:
+                again.append(of)
+            else:
+                # It has expired. Those who come and go are soon more than those who are there.
+                del self._gathered[of.member]
+        self.logs.add(entries)
+        self._due.setdefault(int(now + self._interval), []).extend(again)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        """Write what is due, again and again."""
+        while True:
+            for step in (self.logs.know_time, self.look, self.logs.send, self.room.look):
+                try:
+                    await step()
+                except StoreUnavailable:
+                    continue
+                except Exception as error:  # noqa: BLE001  # that it was is known all the same
+                    self._say(error)
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _say(self, error: Exception) -> None:
+        """Log an *error* that comes again each second once, until there is another one."""
+        if repr(error) != self._trouble:
+            log.warning("history: something is tried again", exc_info=error)
+        self._trouble = repr(error)
+
+    async def stop(self) -> None:
+        """Write all that was gathered, within a few seconds, and end."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._ticking
+        for of in self._gathered.values():
+            try:
+                self._write(of)
+            except Exception as error:  # noqa: BLE001  # that it was is known all the same
+                self._fail(error)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.logs.send()
+        await self.logs.close()

@@ -1,0 +1,50 @@
+"""
+The three numbers that say how well somebody is: quality, loss and round trip.
+
+Made of a push's numbers by catalogue id. History keeps their worst and best of each interval;
+a session's span tells for how long each was bad. Used by samples.py, recorder.py and spans.py.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.catalogue.rows import METRICS
+
+_ID_OF: Final = {row.field: row.id for row in METRICS}
+_QUALITY: Final = _ID_OF["connectionquality"] - 1
+_LOSS: Final = _ID_OF["packetloss_total"] - 1
+_LOSS_UP: Final = _ID_OF["packetloss_upload"] - 1
+_LOSS_DOWN: Final = _ID_OF["packetloss_download"] - 1
+_PATHS: Final = _ID_OF["transport_rtt"] - 1
+_PAIR: Final = _ID_OF["round_trip_time"] - 1
+
+# In this order everywhere.
+VITALS: Final = ("quality", "loss", "round_trip")
+LOWER_IS_WORSE: Final = (True, False, False)
+
+
+class Thresholds(NamedTuple):
+    """From where on each is bad: quality below, loss (percent) and round trip (ms) above."""
+
+    quality: float
+    loss: float
+    round_trip: float
+
+
+def vitals(numbers: Sequence[Any]) -> tuple[float | None, float | None, float | None]:
+    """
+    Return quality (0 to 100), loss (percent) and round trip (ms) of *numbers*, None if not known.
+
+    Loss is of all packets, else that of the worse direction; the round trip that of the slowest
+    transport, else of the candidate pair in use.
+    """
+    loss, trips = numbers[_LOSS], numbers[_PATHS]
+    if loss is None:
+        up, down = numbers[_LOSS_UP], numbers[_LOSS_DOWN]
+        loss = up if down is None else down if up is None else max(up, down)
+    if not trips:
+        return numbers[_QUALITY], loss, numbers[_PAIR]
+    if None in trips:
+        # A transport may be known, and not its round trip.
+        trips = [each for each in trips if each is not None] or [numbers[_PAIR]]
+    return numbers[_QUALITY], loss, trips[0] if len(trips) == 1 else max(trips)

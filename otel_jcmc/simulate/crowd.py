@@ -1,0 +1,252 @@
+"""
+`otel-jcmc simulate`: pushes as the pages of many participants would.
+
+Each seat holds one participant at a time, who joins, pushes every interval what drifts, is muted
+or has a bad network for a while, and leaves; then another takes the seat, once the leave is
+answered. So there are never more than were asked for. At the end, or at Ctrl-C, everyone leaves.
+"""
+
+import asyncio
+import random
+import signal
+import socket
+import ssl
+import sys
+from array import array
+from collections import Counter
+from contextlib import suppress
+from shutil import get_terminal_size
+from time import monotonic
+from typing import Final
+
+from otel_jcmc.simulate.client import Answer, Client, Target, percentile
+from otel_jcmc.simulate.page import Conference, Page
+
+MAX_CONNECTIONS: Final = 128
+LEAVE_ATTEMPTS: Final = 3
+# Everyone's leave at one time would be a queue in here, and its waits no latency of the server's.
+LEAVING_AT_ONCE: Final = 16
+# For the last answers and everyone's leave.
+END_SECONDS: Final = 30.0
+_SHARES: Final = (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100))
+_NAMES: Final = ("standup", "design-review", "retro", "town-hall", "interview", "support", "demo")
+
+
+class _Seat:
+    """A place in a conference, and who has it now."""
+
+    def __init__(self, conference: Conference) -> None:
+        self.conference = conference
+        self.page: Page | None = None
+        self.leaves_at = 0.0
+
+
+class Crowd:
+    """Everyone who takes part, and what came of their pushes."""
+
+    def __init__(
+        self, client: Client, seats: list[_Seat], interval_seconds: float, chance: random.Random
+    ) -> None:
+        """Put nobody in the *seats* yet."""
+        self.seats = seats
+        self._client = client
+        self._interval = interval_seconds
+        self._chance = chance
+        self._pushing: set[asyncio.Task[None]] = set()
+        self.is_over = False
+        self.joined = 0
+        self.answers: Counter[int] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.latencies = array("d")
+
+    @property
+    def sent(self) -> int:
+        """Pushes that have been answered, or will not be."""
+        return self.answers.total() + self.errors.total()
+
+    def begin(self, within_seconds: float) -> None:
+        """Let everyone join, each at a time of its own *within_seconds*."""
+        for seat in self.seats:
+            self._later(seat, self._chance.uniform(0, within_seconds))
+
+    async def end(self) -> None:
+        """Wait for the pushes that are under way, then let everyone leave."""
+        self.is_over = True
+        await asyncio.gather(*self._pushing)
+        gate = asyncio.Semaphore(LEAVING_AT_ONCE)
+        await asyncio.gather(*(self._leave(seat.page, gate) for seat in self.seats if seat.page))
+
+    def _later(self, seat: _Seat, seconds: float) -> None:
+        """Give *seat* its turn after so many *seconds*."""
+        if not self.is_over:
+            asyncio.get_running_loop().call_later(seconds, self._start_turn, seat)
+
+    def _start_turn(self, seat: _Seat) -> None:
+        """Start a turn as a task that is known until it ends."""
+        if not self.is_over:
+            task = asyncio.create_task(self._turn(seat))
+            self._pushing.add(task)
+            task.add_done_callback(self._pushing.discard)
+
+    async def _turn(self, seat: _Seat) -> None:
+        """Join, push or leave, whatever is next."""
+        started = monotonic()
+        page = seat.page
+        if page is None:
+            page = seat.page = Page(self._chance, seat.conference, self._interval)
+            seat.leaves_at = started + page.stay_seconds
+            self.joined += 1
+        is_leaving = started >= seat.leaves_at
+        answer = await self._push(page, "left" if is_leaving else "")
+        if is_leaving and answer.status == 200:
+            page.leave()
+            seat.page = None
+        due = started + self._interval * self._chance.uniform(0.98, 1.02) - monotonic()
+        self._later(seat, max(due, answer.retry_after_seconds))
+
+    async def _leave(self, page: Page, gate: asyncio.Semaphore) -> None:
+        """Leave for good, and say so again if the server asks to."""
+        for _ in range(LEAVE_ATTEMPTS):
+            async with gate:
+                answer = await self._push(page, "left")
+            if answer.status not in (429, 503):
+                return
+            await asyncio.sleep(max(1.0, answer.retry_after_seconds))
+
+    async def _push(self, page: Page, end: str) -> Answer:
+        """Push once and note what came of it; an error is an answer with status 0."""
+        started = monotonic()
+        try:
+            answer = await self._client.post(page.body(end), page.user_agent)
+        except OSError as error:
+            self.errors[_kind(error)] += 1
+            return Answer(0, 0)
+        self.latencies.append(monotonic() - started)
+        self.answers[answer.status] += 1
+        return answer
+
+
+async def simulate(
+    url: str,
+    participants: int,
+    conferences: int,
+    seconds: float,
+    interval_seconds: float,
+    seed: int | None = None,
+) -> int:
+    """
+    Push as *participants* in *conferences* would for so many *seconds*, then print what came of it.
+
+    Returns the exit code: 0, or 1 when no push was accepted. The same *seed* makes the same people.
+    """
+    if min(participants, conferences, seconds, interval_seconds) <= 0:
+        return _refuse("participants, conferences, seconds and interval must be above 0")
+    try:
+        target = Target(url)
+        (await target.connect()).close()
+    except OSError as error:
+        return _refuse(f"{url} can't be reached: {_kind(error)}")
+    except ValueError as error:
+        return _refuse(str(error))
+    client = Client(target, min(participants, MAX_CONNECTIONS))
+    chance = random.Random(seed)  # noqa: S311  # numbers of people who are not there
+    rooms = [Conference(_name(number)) for number in range(conferences)]
+    # None is empty, and some are larger than others.
+    seats = [_Seat(room) for room in rooms[:participants]]
+    seats += [_Seat(chance.choice(rooms)) for _ in range(participants - conferences)]
+    crowd = Crowd(client, seats, interval_seconds, chance)
+    started = monotonic()
+    crowd.begin(min(interval_seconds, seconds / 2))
+    await _until_over(crowd, seconds)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            await crowd.end()
+    client.close()
+    print(_summary(crowd, monotonic() - started))
+    return 0 if crowd.answers[200] else 1
+
+
+async def _until_over(crowd: Crowd, seconds: float) -> None:
+    """Wait so many *seconds*, or until Ctrl-C; another Ctrl-C then ends without the leaves."""
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for each in signals:
+        loop.add_signal_handler(each, over.set)
+    deadline = monotonic() + seconds
+    shows = sys.stderr.isatty()
+    try:
+        while not over.is_set() and (left := deadline - monotonic()) > 0:
+            if shows:
+                _show(_progress(crowd, seconds - left, seconds))
+            try:
+                await asyncio.wait_for(over.wait(), min(left, 0.5) if shows else left)
+            except TimeoutError:
+                continue
+    finally:
+        for each in signals:
+            loop.remove_signal_handler(each)
+        if shows:
+            _show("")
+
+
+def _progress(crowd: Crowd, elapsed: float, seconds: float) -> str:
+    """Return one line of the terminal that says how far we are."""
+    live = sum(seat.page is not None for seat in crowd.seats)
+    filled = round(20 * elapsed / seconds)
+    text = (
+        f"[{'#' * filled}{'.' * (20 - filled)}] {elapsed:.0f} of {seconds:g} s"
+        f"  {live} participants  {crowd.sent} pushes  {crowd.sent - crowd.answers[200]} not taken"
+    )
+    return text[: get_terminal_size().columns - 1]
+
+
+def _show(text: str) -> None:
+    """Put *text* in place of the terminal's last line."""
+    print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _refuse(why: str) -> int:
+    """Say *why* nothing was pushed, and return the exit code."""
+    print(f"otel-jcmc: {why}", file=sys.stderr)
+    return 1
+
+
+def _summary(crowd: Crowd, seconds: float) -> str:
+    """Return what came of it all, a line each."""
+    ordered = sorted(1000 * latency for latency in crowd.latencies)
+    shares = [f"{name} {percentile(ordered, percent):.1f} ms" for name, percent in _SHARES]
+    answers = [f"{status}: {count}" for status, count in sorted(crowd.answers.items())]
+    errors = [f"{kind}: {count}" for kind, count in crowd.errors.most_common()]
+    seats, conferences = len(crowd.seats), len({seat.conference.name for seat in crowd.seats})
+    return "\n".join(
+        (
+            f"participants  {crowd.joined}, at most {seats} at a time, conferences {conferences}",
+            f"pushes sent   {crowd.sent} in {seconds:.1f} s, {crowd.sent / seconds:.1f} a second",
+            f"answers       {', '.join(answers) or 'none'}",
+            f"errors        {', '.join(errors) or 'none'}",
+            f"latency       {', '.join(shares) if ordered else 'none'}",
+        )
+    )
+
+
+def _name(number: int) -> str:
+    """Return a name for a conference."""
+    name, again = _NAMES[number % len(_NAMES)], number // len(_NAMES)
+    return f"{name}-{again + 1}" if again else name
+
+
+def _kind(error: OSError) -> str:
+    """Return in a few words what kind of *error* it is."""
+    kinds = {
+        TimeoutError: "time-out",
+        ConnectionRefusedError: "connection refused",
+        ConnectionError: "connection lost",
+        socket.gaierror: "no such host",
+        ssl.SSLCertVerificationError: "certificate not trusted",
+        ssl.SSLError: "no TLS",
+    }
+    for known, words in kinds.items():
+        if isinstance(error, known):
+            return words
+    # Where several addresses were tried in vain, asyncio puts their errors into one text.
+    return error.strerror or str(error) or type(error).__name__

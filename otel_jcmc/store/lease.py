@@ -1,0 +1,57 @@
+"""
+Which of several replicas does what only one may do.
+
+A key in Redis that one replica holds for a few seconds and renews; who can't renew it has lost it.
+Used by exporter.py, so that one of the replicas on one Redis pushes OTLP.
+"""
+
+from contextlib import suppress
+from time import monotonic
+from typing import Final
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.store.link import Link
+
+LEASE_MS: Final = 10_000
+RENEW_SECONDS: Final = 3.0
+
+_HOLD: Final = b"""
+local holder = redis.call('GET', KEYS[1])
+if holder == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) return 1 end
+if not holder then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1 end
+return 0
+"""
+_RELEASE: Final = b"if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+
+class Lease:
+    """The right to do one thing, as *holder*, for LEASE_MS after each successful `hold`."""
+
+    def __init__(self, url: str, key: str, holder: str) -> None:
+        """Name the *key* and us; nothing is taken yet."""
+        self._link = Link(url)
+        self._key = key
+        self._holder = holder
+        self._until = 0.0
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is ours still, by the time since we asked: we may have been stopped since."""
+        return monotonic() < self._until
+
+    async def hold(self) -> bool:
+        """Take or renew the lease; False when somebody else has it or Redis does not answer."""
+        asked = monotonic()
+        try:
+            replies = await self._link.run([("EVAL", _HOLD, 1, self._key, self._holder, LEASE_MS)])
+        except StoreUnavailable:
+            replies = [0]
+        self._until = asked + LEASE_MS / 1000 if replies[0] == 1 else 0.0
+        return self.is_ours
+
+    async def release(self) -> None:
+        """Give it up, if it is ours, so that another replica need not wait; then close."""
+        self._until = 0.0
+        with suppress(StoreUnavailable):
+            await self._link.run([("EVAL", _RELEASE, 1, self._key, self._holder)])
+        await self._link.close()

@@ -1,0 +1,255 @@
+"""
+One connection to Redis that answers in time or says that it did not.
+
+In go commands, out come their replies in order. redis-py opens the connection (URL, TLS, AUTH,
+SELECT); then it is ours, because redis-py's read of one reply costs as much as all else that is
+done for a push in the store. The client library's own defaults (10 retries, 5 s) would hold a push
+for a minute, so there are none here: everything has one deadline, and after a time-out the
+connection is dropped, because a reply that comes late would be taken for the next one's. It is also
+dropped when a server says that it is no master any more: Sentinel, or the name in the URL, may by
+then lead to the one that is. Used by store.py and by what shares its keys.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+import redis.asyncio as redis
+from redis._parsers import BaseParser
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import MasterDownError, ReadOnlyError, RedisError
+
+from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
+from otel_jcmc.store.url import is_sentinel, parse_sentinel
+
+CONNECT_SECONDS = 0.5
+TIMEOUT_SECONDS = 0.5
+# Of a push's half second there must be enough left for another Sentinel and for the master.
+SENTINEL_SECONDS = 0.2
+# What a server says that is the master no more, or not for the most of them.
+_DEMOTED = (ReadOnlyError, MasterDownError)
+_DEMOTED_WORDS = ("NOREPLICAS", "UNBLOCKED")
+
+Command = tuple[Any, ...]
+
+
+class Link:
+    """
+    One connection, opened when it is needed; its commands run one batch after the other.
+
+    Concurrency: any number of tasks of one event loop may call; a caller's deadline counts the
+    time that it waits for the others.
+    """
+
+    def __init__(self, url: str) -> None:
+        """
+        Prepare a connection to *url*; nothing is opened yet.
+
+        redis://, rediss://, unix://, or as redis_url.py has it.
+
+        Raises:
+            StoreCannotStart: *url* has options that redis-py does not know.
+        """
+        self._sentinel: Sentinel | None = None
+        try:
+            # Kept, because a connection that asks Sentinel has only a weak reference to it.
+            self._pool = self._sentinel_pool(url) if is_sentinel(url) else _pool(url)
+            self._connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        except (TypeError, ValueError, RedisError):
+            # Not their message, which may repeat what was given, a password too.
+            raise StoreCannotStart("REDIS_URL: an option after its ? is not known") from None
+        self._wire: _Wire | None = None
+        self._lock = asyncio.Lock()
+
+    def _sentinel_pool(self, url: str) -> redis.ConnectionPool:
+        """Return what makes connections to the master that the Sentinels of *url* name."""
+        said = parse_sentinel(url)
+        given: dict[str, Any] = {**parse_url(said.url)}
+        for of_one_server in ("host", "port"):
+            given.pop(of_one_server, None)
+        is_tls = given.pop("connection_class", None) is not None
+        theirs = {name: each for name, each in given.items() if name.startswith("ssl_")}
+        theirs |= _options(SENTINEL_SECONDS) | {"socket_timeout": SENTINEL_SECONDS} | said.sentinel
+        self._sentinel = Sentinel(  # type: ignore[no-untyped-call]
+            said.hosts, sentinel_kwargs={"ssl": is_tls, **theirs}
+        )
+        options = _options(CONNECT_SECONDS) | given
+        return SentinelConnectionPool(  # type: ignore[no-untyped-call]
+            said.master, self._sentinel, ssl=is_tls, **options
+        )
+
+    async def run(
+        self, commands: Sequence[Command], timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> list[Any]:
+        """
+        Send *commands* in one write and return their replies; a command's error is its reply.
+
+        A connection that turns out to be closed is opened anew once, so that the first batch
+        after Redis has been restarted works. A command may therefore run twice: send only what
+        may.
+
+        Raises:
+            StoreUnavailable: no connection, or not all replies in time.
+        """
+        packed = b"".join(map(hiredis.pack_command, commands))
+        try:
+            async with asyncio.timeout(timeout_seconds), self._lock:
+                fresh = self._wire is None
+                try:
+                    replies = await self._exchange(packed, len(commands))
+                except (RedisError, OSError):
+                    if fresh:
+                        raise
+                    replies = await self._exchange(packed, len(commands))
+                if any(_is_demoted(reply) for reply in replies):
+                    await self._drop()
+                return replies
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable from error
+
+    async def _exchange(self, packed: bytes, count: int) -> list[Any]:
+        """Write *packed* and read *count* replies; on any trouble the connection is dropped."""
+        complete = False
+        try:
+            wire = self._wire or await self._connect()
+            replies = await wire.exchange(packed, count)
+            complete = True
+            return replies
+        finally:
+            if not complete:
+                await self._drop()
+
+    async def _connect(self) -> "_Wire":
+        """Open the connection, and take it over from redis-py."""
+        try:
+            await self._connection.connect()
+            self._wire = _Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
+            if self._sentinel is not None:
+                await _see_that_it_is_master(self._wire)
+        except BaseException as error:
+            if self._sentinel is not None:
+                # The next attempt begins with another one: this one may hang, or be behind.
+                self._sentinel.sentinels.append(self._sentinel.sentinels.pop(0))
+            if isinstance(error, MasterNotFoundError):
+                # Its own message is a line for each Sentinel.
+                raise NoConnection("no Sentinel names a master that is up") from error
+            raise
+        return self._wire
+
+    async def _drop(self) -> None:
+        """Close the connection without waiting for the other side."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.abort()
+        await self._connection.disconnect(nowait=True)
+
+    async def close(self) -> None:
+        """Close the connection; a later `run` opens it anew, in another event loop if need be."""
+        await self._drop()
+        self._lock = asyncio.Lock()
+        if self._sentinel is not None:
+            await self._sentinel.aclose()
+
+
+def _options(connect_seconds: float) -> dict[str, Any]:
+    """Return how we want redis-py to behave."""
+    return {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": None,  # the whole batch has one deadline, not each reply its own
+        "socket_connect_timeout": connect_seconds,
+        "protocol": 2,
+    }
+
+
+def _pool(url: str) -> redis.ConnectionPool:
+    """Return what makes connections to *url*."""
+    return redis.ConnectionPool.from_url(url, **_options(CONNECT_SECONDS))
+
+
+def _is_demoted(reply: Any) -> bool:
+    """Say whether *reply* is that of a server which is not, or no more, the master."""
+    return isinstance(reply, Exception) and (
+        isinstance(reply, _DEMOTED) or str(reply).startswith(_DEMOTED_WORDS)
+    )
+
+
+async def _see_that_it_is_master(wire: "_Wire") -> None:
+    """
+    Ask the server itself, because a Sentinel that was cut off names the former master.
+
+    Raises:
+        NoConnection: it is none. Who may not ask (an ACL) believes Sentinel.
+    """
+    (role,) = await wire.exchange(hiredis.pack_command(("ROLE",)), 1)
+    if isinstance(role, list) and role[0] != b"master":
+        raise NoConnection("the server that Sentinel names is no master")
+
+
+class _Wire(asyncio.Protocol):
+    """An open connection: bytes go out, replies come back."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        """Take *transport* over from the protocol that it had."""
+        # redis-py knows which error is of the connection and which of a command.
+        self._parser = hiredis.Reader(protocolError=NoConnection, replyError=BaseParser.parse_error)
+        self._replies: list[Any] = []
+        self._count = 0
+        self._told: asyncio.Future[list[Any]] | None = None
+        self._transport = transport
+        transport.set_protocol(self)
+
+    def exchange(self, packed: bytes, count: int) -> asyncio.Future[list[Any]]:
+        """
+        Write *packed* and return its *count* replies; one exchange at a time.
+
+        Raises:
+            OSError, RedisError: the connection is closed, or not fit for commands.
+        """
+        self._replies, self._count = [], count
+        self._told = asyncio.get_running_loop().create_future()
+        if self._transport.is_closing():
+            self._end(NoConnection("closed by Redis"))
+        else:
+            self._transport.write(packed)
+        return self._told
+
+    def data_received(self, data: bytes) -> None:
+        """Gather replies; the loop calls this."""
+        parser, replies = self._parser, self._replies
+        parser.feed(data)
+        try:
+            while (reply := parser.gets()) is not False:
+                if isinstance(reply, NoConnection):
+                    raise reply
+                replies.append(reply)
+        except NoConnection as error:
+            self._end(error)
+        if len(replies) >= self._count:
+            self._end(replies)
+
+    def eof_received(self) -> None:
+        """Wait no longer: over TLS the end of the connection may come much later."""
+        self._end(NoConnection("closed by Redis"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say so to who waits; the loop calls this."""
+        self._end(exc or NoConnection("closed by Redis"))
+
+    def _end(self, outcome: list[Any] | Exception) -> None:
+        """Tell who waits how the exchange went, if somebody still does."""
+        told = self._told
+        if told is None or told.done():
+            return
+        if isinstance(outcome, Exception):
+            told.set_exception(outcome)
+        else:
+            told.set_result(outcome)
+
+    def abort(self) -> None:
+        """Close at once, whatever is not written yet."""
+        self._transport.abort()

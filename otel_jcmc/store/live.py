@@ -1,0 +1,343 @@
+"""
+The live participants in Redis: the only road to write them, and the one to read them all.
+
+`put` joins the batch that is being gathered and returns when Redis has answered for it, so one
+exchange serves all pushes that are in flight together (group commit). `read_live` returns the
+value of everyone who has not expired, left or been replaced, by Redis's own clock. Nothing of a
+participant is kept in this process.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from enum import Enum
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+from redis.exceptions import OutOfMemoryError
+
+from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
+from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link
+from otel_jcmc.store.participant import PARTITION_OF, PARTITIONS, Write
+from otel_jcmc.store.scripts import NOTHING_KEPT, Keeping, run_scripts, script
+
+log = logging.getLogger(__name__)
+
+# A push waits for Redis this long in all: in the queue, for a connection and for the answer.
+PUSH_SECONDS: Final = 0.9
+READ_SECONDS: Final = 2.0
+BATCH_PUSHES: Final = 512
+QUEUE_PUSHES: Final = 20_000
+QUEUE_BYTES: Final = 64 * 1024 * 1024
+READ_CHUNK: Final = 2000
+# An end is remembered for as long as a push may live: nothing older is still on its way.
+REMEMBER_ENDED_MS: Final = 300_000
+PRUNE_BEHIND_MS: Final = 60_000
+# At the edge of its memory Redis refuses some writes and takes others: one change, not many.
+REFUSAL_OVER_SECONDS: Final = 10.0
+
+_SCRIPT: Final = script("store/participant")
+
+
+class Stored(Enum):
+    """What Redis did with a push; JOINED: it is stored, and its participant was not there."""
+
+    STORED = ord("1")
+    SUPERSEDED = ord("2")
+    SESSION_ENDED = ord("3")
+    PARTICIPANT_LIMIT = ord("4")
+    CONFERENCE_LIMIT = ord("5")
+    NEWCOMER = ord("6")
+    TAKEN = ord("7")
+    JOINED = ord("8")
+
+
+# Calling the enum costs more than the rest of an answer.
+_STORED_OF: Final = {member.value: member for member in Stored}
+# Member of the index -> its expiry when it was read, and what was made of it.
+Known = Mapping[bytes, tuple[bytes, Any]]
+Done = Callable[[Stored | Exception], None]
+_Waiting = tuple[Write, Done, float]
+
+
+class Live(NamedTuple):
+    """
+    A thousand or two of those who are live.
+
+    Attributes:
+        members, expiries: of the index, side by side.
+        values: what is stored of those who have pushed since they were known, None of those who
+            went away meanwhile; who is not in it has not pushed.
+    """
+
+    members: list[bytes]
+    expiries: list[bytes]
+    values: dict[bytes, bytes | None]
+
+
+class Store:
+    """
+    The participants of one Redis under one key prefix.
+
+    Attributes:
+        up: whether the last exchange with Redis worked; None before the first.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key_prefix: str = "jcmc",
+        participant_limit: int = 0,
+        conference_limit: int = 0,
+        on_batch: Callable[[float], None] = lambda _seconds: None,
+        keeping: Keeping = NOTHING_KEPT,
+    ) -> None:
+        """
+        Prepare; nothing is opened yet.
+
+        Args:
+            participant_limit: most participants in all, 0 for any number. What the other
+                partitions have is known from their last answers, so a batch may go beyond it.
+            conference_limit: most participants in a conference, 0 for any number.
+            on_batch: called after each batch with the seconds its oldest push has waited.
+            keeping: what is kept of sessions.
+        """
+        self._prefix = key_prefix
+        self._participant_limit = participant_limit
+        # -1 is the script's word for any number: 0 is none.
+        self._conference_limit = conference_limit or -1
+        self._ends_limit = participant_limit // 2 or -1
+        self._live = [0] * PARTITIONS
+        self._on_batch = on_batch
+        self._keeping = keeping.to_args()
+        # Who comes back goes on with the same session for as long as his expiry is known.
+        self._grace_ms = keeping.grace_ms if keeping.sessions else 0
+        self._writes, self._reads = Link(url), Link(url)
+        self._queue: list[_Waiting] = []
+        self._queued_bytes = 0
+        self._flushing: asyncio.Task[None] | None = None
+        self._refusal, self._refused_at = "", 0.0
+        self.up: bool | None = None
+
+    async def put(self, write: Write) -> Stored:
+        """
+        Store *write*, or remove its participant, and return what Redis did, STORED for JOINED.
+
+        Raises:
+            StoreUnavailable: Redis is not known to have it; it may be sent again.
+        """
+        told: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+
+        def done(stored: Stored | Exception) -> None:
+            if told.done():
+                return
+            if isinstance(stored, Stored):
+                told.set_result(Stored.STORED if stored is Stored.JOINED else stored)
+            else:
+                told.set_exception(stored)
+
+        self.submit(write, done)
+        return await told
+
+    def submit(self, write: Write, done: Done) -> None:
+        """
+        Store *write* as `put` does; *done* hears what Redis did, or why it is not known.
+
+        It may hear it before this returns. Only the first word counts, should there be another.
+        """
+        queued_bytes = self._queued_bytes + len(write.payload)
+        if len(self._queue) >= QUEUE_PUSHES or queued_bytes > QUEUE_BYTES:
+            done(StoreUnavailable(Reason.STORE_BUSY))
+            return
+        self._queued_bytes = queued_bytes
+        self._queue.append((write, done, monotonic()))
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().create_task(self._flush())
+
+    async def _flush(self) -> None:
+        """Send batch after batch until nobody waits."""
+        try:
+            while self._queue:
+                batch, self._queue = self._queue[:BATCH_PUSHES], self._queue[BATCH_PUSHES:]
+                self._queued_bytes -= sum([len(write.payload) for write, _, _ in batch])
+                oldest = batch[0][2]
+                try:
+                    await self._commit(batch, oldest + PUSH_SECONDS - monotonic())
+                except Exception as error:  # noqa: BLE001  # that it was is known all the same
+                    _fail(batch, error)
+                self._on_batch(monotonic() - oldest)
+        finally:
+            self._flushing = None
+
+    async def _commit(self, batch: list[_Waiting], seconds: float) -> None:
+        """Send *batch* to Redis and give everyone in it an answer, within *seconds*."""
+        parts: dict[int, list[_Waiting]] = {}
+        for waiting in batch:
+            parts.setdefault(PARTITION_OF[waiting[0].member[0]], []).append(waiting)
+        commands = [self._command(partition, part) for partition, part in parts.items()]
+        replies = await self._run(self._writes, commands, min(seconds, TIMEOUT_SECONDS))
+        for (partition, part), reply in zip(parts.items(), replies, strict=True):
+            codes, _, live = reply.partition(b";") if isinstance(reply, bytes) else (b"", b"", b"")
+            if len(codes) == len(part):
+                if live:
+                    self._live[partition] = int(live)
+                for (_, done, _), code in zip(part, codes, strict=True):
+                    done(_STORED_OF[code])
+            else:
+                full = isinstance(reply, OutOfMemoryError)
+                reason = Reason.STORE_FULL if full else Reason.STORE_UNAVAILABLE
+                _fail(part, StoreUnavailable(reason))
+        self._note_refusal(replies)
+
+    def _command(self, partition: int, part: list[_Waiting]) -> Command:
+        """Return the script call for one partition's share of a batch."""
+        base = self._base(partition)
+        keys: list[str] = [f"{base}live", f"{base}ended", f"{base}conferences"]
+        start = f"{base}participant:"
+        args: list[Any] = [
+            *self._keeping,
+            *(self._room(partition), self._conference_limit, self._ends_limit),
+            *(REMEMBER_ENDED_MS, max(PRUNE_BEHIND_MS, self._grace_ms)),
+        ]
+        for write, _, _ in part:
+            keys.append(start + write.member)
+            args += (
+                write.session,
+                write.seq,
+                write.end or write.ttl_ms,
+                write.payload,
+                write.owner,
+            )
+        return ("EVALSHA", _SCRIPT.sha, len(keys), *keys, *args)
+
+    def _room(self, partition: int) -> int:
+        """Return how many may be live in *partition*, -1 for any number."""
+        if not self._participant_limit:
+            return -1
+        return max(0, self._participant_limit - sum(self._live) + self._live[partition])
+
+    def _base(self, partition: int) -> str:
+        """Return what the keys of *partition* start with."""
+        return f"{self._prefix}:{{{partition:02d}}}:"
+
+    async def read_live(self, known: Known) -> AsyncIterator[Live]:
+        """
+        Return every live participant, a thousand or two at a time.
+
+        Whose expiry is as it was *known* has not pushed since: each push sets another one, by the
+        microsecond. Only the values of the others are read. Each value is one whole push; they are
+        read one after the other, so two participants may differ by the milliseconds in between.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        now_us = await self._now_us()
+        indexes: list[Command] = [
+            ("ZRANGEBYSCORE", f"{self._base(partition)}live", f"({now_us}", "+inf", "WITHSCORES")
+            for partition in range(PARTITIONS)
+        ]
+        # One exchange for each two thousand, so that pushes on the event loop get their turn.
+        for partition, listed in enumerate(await self._read(indexes)):
+            base = f"{self._base(partition)}participant:".encode()
+            for start in range(0, len(listed), 2 * READ_CHUNK):
+                chunk: list[bytes] = listed[start : start + 2 * READ_CHUNK]
+                members, expiries = chunk[::2], chunk[1::2]
+                wanted = [
+                    member
+                    for member, expiry in zip(members, expiries, strict=True)
+                    if (before := known.get(member)) is None or before[0] != expiry
+                ]
+                values: list[Any] = []
+                if wanted:
+                    (values,) = await self._read([("MGET", *[base + each for each in wanted])])
+                yield Live(members, expiries, dict(zip(wanted, values, strict=True)))
+
+    async def _now_us(self) -> int:
+        """Return Redis's clock in microseconds."""
+        (time,) = await self._read([("TIME",)], TIMEOUT_SECONDS)
+        return int(time[0]) * 1_000_000 + int(time[1])
+
+    async def count(self) -> None:
+        """
+        Learn from Redis how many are live in each partition, for the limit over all of them.
+
+        Each batch tells it of its own partitions; this is for those that others write to.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        now_us = await self._now_us()
+        self._live = await self._read(
+            [
+                ("ZCOUNT", f"{self._base(partition)}live", now_us, "+inf")
+                for partition in range(PARTITIONS)
+            ],
+            TIMEOUT_SECONDS,
+        )
+
+    async def ping(self) -> None:
+        """
+        Ask Redis for a sign of life.
+
+        Raises:
+            StoreUnavailable: there was none in time.
+        """
+        await self._read([("PING",)], TIMEOUT_SECONDS)
+
+    async def _read(self, commands: list[Command], seconds: float = READ_SECONDS) -> list[Any]:
+        """Return the replies to *commands*; an error among them counts as no answer."""
+        replies = await self._run(self._reads, commands, seconds)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise StoreUnavailable from reply
+        return replies
+
+    async def _run(self, link: Link, commands: list[Command], seconds: float) -> list[Any]:
+        """Run *commands* and take note of whether Redis is there."""
+        try:
+            deadline = monotonic() + seconds
+            replies = await run_scripts(link, commands, [_SCRIPT], seconds)
+        except StoreUnavailable as error:
+            self._note(up=False, why=error.__cause__)
+            raise
+        # What takes longer than a push may take is no sign that pushes are stored again.
+        if self.up is not False or monotonic() < deadline - seconds + TIMEOUT_SECONDS:
+            self._note(up=True)
+        return replies
+
+    def _note(self, *, up: bool, why: BaseException | None = None) -> None:
+        """Remember whether Redis is there; say so when it changes."""
+        if up != self.up:
+            if up:
+                log.info("store: Redis answers")
+            else:
+                log.warning("store: Redis does not answer: %s", str(why or "") or "time-out")
+        self.up = up
+
+    def _note_refusal(self, replies: list[Any]) -> None:
+        """Say so when Redis begins to refuse writes for another reason, and when it has ended."""
+        # What follows "script:" is a line of the script, another one for a leave than for a push.
+        refusals = (str(reply) for reply in replies if isinstance(reply, Exception))
+        refusal = next(refusals, "").partition(" script:")[0]
+        if refusal:
+            if refusal != self._refusal:
+                log.warning("store: Redis refuses writes: %s", refusal)
+            self._refusal, self._refused_at = refusal, monotonic()
+        elif self._refusal and monotonic() - self._refused_at > REFUSAL_OVER_SECONDS:
+            log.info("store: Redis takes writes again")
+            self._refusal = ""
+
+    async def close(self) -> None:
+        """Answer who still waits, then close the connections."""
+        if self._flushing is not None:
+            await self._flushing
+        await self._writes.close()
+        await self._reads.close()
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    """Tell everyone in *batch* the *error*."""
+    for _, done, _ in batch:
+        done(error)

@@ -1,0 +1,254 @@
+"""
+A participant in Redis: its keys, its stored value, and back.
+
+A checked Report becomes a `Write`; a stored value becomes a `Participant`. The keys and values are
+written by participants.lua alone, which store.py sends.
+
+    jcmc:{03}:participant:<digest>   the participant's last push, with a native TTL
+    jcmc:{03}:live                   index of the partition: digest -> expiry in µs of Redis's clock
+    jcmc:{03}:ended                  sessions that left: "digest:session" -> until when it is known
+    jcmc:{03}:conferences            digest of a conference -> its members of the index
+
+The digest is 48 bits of BLAKE2b of the conference and 80 of conference, client id and participant
+id; its first digit tells the partition, so that a conference is in one and can be counted there. A
+value is one msgpack array: schema, start of the session (ms), its last seq, its id, whose it is,
+attributes, numbers. The attributes are themselves msgpack by catalogue id, kept as bytes because
+they hardly ever change from push to push and are known again by their bytes; the number of the
+metric with id n is the nth. Who reads an id that it does not know skips it, so two versions on one
+Redis never mix two metrics.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+from sys import intern
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from otel_jcmc.catalogue.rows import (
+    ATTRIBUTES,
+    CLIENT,
+    CONFERENCE,
+    LAST_METRIC_ID,
+    METRICS,
+    PARTICIPANT,
+)
+from otel_jcmc.wire.push import Report
+
+PARTITIONS: Final = 4
+# A digest's first digit -> its partition.
+PARTITION_OF: Final = {f"{digit:x}": digit % PARTITIONS for digit in range(16)}
+SCHEMA: Final = 3
+# A client that pushes every n seconds lives for 3 n, but for no longer than this by its own word.
+MAX_CLIENT_TTL_MS: Final = 300_000
+
+# The only one: push_shape.py and this would not know a second.
+(_LIST,) = [row.id for row in METRICS if row.is_list]
+_IDENTITY: Final = {CONFERENCE.id, CLIENT.id, PARTICIPANT.id}
+_KIND_OF: Final[dict[int, Any]] = dict.fromkeys((row.id for row in ATTRIBUTES), str) | {
+    _LIST: list[dict[int, str]]
+}
+# One field for each id, so that a number of the wrong kind is found where it is cheapest.
+_Numbers: Final = msgspec.defstruct(
+    "_Numbers",
+    [
+        (f"id_{id_}", list[int | float | None] | None if id_ == _LIST else int | float | None, None)
+        for id_ in range(1, LAST_METRIC_ID + 1)
+    ],
+    array_like=True,
+    gc=False,
+)
+
+
+class _Stored(msgspec.Struct, array_like=True, gc=False):
+    """A stored value."""
+
+    schema: Annotated[int, msgspec.Meta(ge=SCHEMA, le=SCHEMA)]
+    started_ms: float
+    seq: int
+    session: str
+    owner: bytes
+    attributes: bytes
+    numbers: _Numbers  # type: ignore[valid-type]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Stored).decode
+_decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
+# Namespace of the session ids that the server gives; any fixed random UUID.
+_SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")
+
+
+class Write(msgspec.Struct, frozen=True, gc=False):
+    """
+    One push as the script takes it.
+
+    Attributes:
+        member: 32 hex digits, the participant's digest; the first 12 are the conference's.
+        session: the client's session id; empty: the server names it.
+        seq: -1 when the push has none.
+        ttl_ms: below 0: it may not be a new participant's.
+        payload: msgpack of attributes and numbers, as the stored value ends; empty to leave.
+        owner: digest of who pushes; empty: nobody has to say so.
+        end: why the participant leaves; empty: it stays.
+    """
+
+    member: str
+    session: str
+    seq: int
+    ttl_ms: int
+    payload: bytes
+    owner: bytes = b""
+    end: str = ""
+
+
+@dataclass(slots=True)
+class Stay:
+    """
+    What of a participant stays the same from push to push: who it is, and what describes it.
+
+    Attributes:
+        conference: the conference's name.
+        session: the client's own session id; empty: see `session_id`.
+        started_ms: Redis's clock at the session's first push.
+        stored: the attributes as they are stored, checked; they are needed once, and are small so.
+        paths: how many values a list metric has, each with attributes of its own.
+        labels: what labels.py has made of it.
+    """
+
+    conference: str
+    session: str
+    started_ms: float
+    stored: bytes
+    paths: int = 0
+    labels: Any = field(default=None, compare=False)
+
+    @property
+    def attributes(self) -> dict[int, Any]:
+        """Catalogue id -> text; for a list metric [{id: text}, ...]. Made anew each time."""
+        return read_attributes(self.stored)
+
+    @property
+    def session_id(self) -> str:
+        """The session's id: the client's own, else a UUID of version 5 of who and since when."""
+        if self.session:
+            return self.session
+        return session_name(self.attributes, self.started_ms)
+
+
+class Participant(msgspec.Struct, gc=False):
+    """
+    One live participant.
+
+    Attributes:
+        numbers: the value of the metric with id n at n - 1, a list of them for a list metric, None
+            where it is not known now, also in a list; as long as there are ids.
+    """
+
+    stay: Stay
+    numbers: tuple[Any, ...]
+
+
+def to_write(
+    report: Report, expiration_ms: int, owner: str = "", *, may_join: bool = True
+) -> Write:
+    """Return what Redis is to hold for *report* by *owner*, for at least *expiration_ms*."""
+    session = report.session
+    ttl_ms = expiration_ms
+    if session.interval_ms:
+        ttl_ms = max(ttl_ms, min(3 * session.interval_ms, MAX_CLIENT_TTL_MS))
+    return Write(
+        member_of(report),
+        session.id,
+        session.seq,
+        ttl_ms if may_join else -ttl_ms,
+        b"" if session.end else _encode(_encode(report.attributes)) + _encode(report.numbers),
+        blake2b(owner.encode(), digest_size=8).digest() if owner else b"",
+        session.end,
+    )
+
+
+def member_of(report: Report) -> str:
+    """Return the digest of the participant of *report*."""
+    who = f"{report.conference}\0{report.client_id}\0{report.participant_id}"
+    return conference_digest(report.conference) + blake2b(who.encode(), digest_size=10).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def conference_digest(conference: str) -> str:
+    """Return the first 12 digits of the digests of everyone in *conference*."""
+    return blake2b(conference.encode(), digest_size=6).hexdigest()
+
+
+def session_name(attributes: dict[int, Any], started_ms: float) -> str:
+    """Return what the server calls a session: a UUID of version 5 of who and since when."""
+    who = [attributes[row.id] for row in (CONFERENCE, CLIENT, PARTICIPANT)]
+    return str(uuid.uuid5(_SESSIONS, "\0".join([*who, repr(started_ms)])))
+
+
+def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
+    """
+    Return the participant that a stored *value* holds; None if it has another schema.
+
+    *known* is what the same one's stay was before, and is taken over if nothing of it has changed.
+
+    Raises:
+        ValueError: the value is damaged.
+    """
+    try:
+        stored = _decode(value)
+        numbers = msgspec.structs.astuple(stored.numbers)
+        if (
+            known is not None
+            and known.stored == stored.attributes
+            and known.started_ms == stored.started_ms
+            and known.session == stored.session
+            and known.paths == _count(numbers)
+        ):
+            return Participant(known, numbers)
+        attributes = read_attributes(stored.attributes)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if value[1:2] != bytes([SCHEMA]):
+            return None
+        raise ValueError(f"damaged value: {error}") from error
+    paths = _count(numbers)
+    if len(attributes.get(_LIST, ())) != paths:
+        raise ValueError("damaged value: not each value has its attributes")
+    # There are few conferences and many in each.
+    conference = intern(attributes[CONFERENCE.id])
+    stay = Stay(conference, stored.session, stored.started_ms, stored.attributes, paths)
+    return Participant(stay, numbers)
+
+
+def _count(numbers: tuple[Any, ...]) -> int:
+    """Return how many values the list metric has among *numbers*."""
+    values = numbers[_LIST - 1]
+    return len(values) if values else 0
+
+
+def read_attributes(stored: bytes) -> dict[int, Any]:
+    """
+    Return the attributes in *stored* that this version knows.
+
+    Raises:
+        msgspec.MsgspecError: they are not what they have to be.
+    """
+    found: dict[int, Any] = _decode_attributes(stored)
+    attributes = {
+        id_: msgspec.convert(value, _KIND_OF[id_])
+        for id_, value in found.items()
+        if id_ in _KIND_OF
+    }
+    if not attributes.keys() >= _IDENTITY:
+        raise msgspec.ValidationError("who it is is missing")
+    return attributes
+
+
+def known_attributes(stored: bytes | None) -> dict[int, Any]:
+    """Return the attributes in *stored*, none if there are none or they are damaged."""
+    try:
+        return read_attributes(stored) if stored else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}

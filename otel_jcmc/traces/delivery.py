@@ -1,0 +1,244 @@
+"""
+Conferences as traces: what is over becomes spans, and the receiver gets them.
+
+One of the replicas on one Redis does that, by a lease: it sweeps (sweep.py), and it sends what
+waits (outbox.py) until the receiver has it. A span is sent at least once, and each time the same:
+who dies between the receiver's answer and the removal has sent it for nothing, not wrongly. Run by
+the exporter's process.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.otlp.spans import Answer, Sent, SpanSender
+from otel_jcmc.store.lease import RENEW_SECONDS, Lease
+from otel_jcmc.store.link import Link
+from otel_jcmc.store.scripts import Keeping
+from otel_jcmc.traces.outbox import Outbox, Waiting
+from otel_jcmc.traces.sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY_SECONDS: Final = 1.0
+TEND_EVERY_SECONDS: Final = 3600.0
+MAX_SPANS: Final = 512
+# gRPC servers take 4 MiB by default, and some proxies 1.
+MAX_BYTES: Final = 900_000
+FIRST_BACKOFF_SECONDS: Final = 1.0
+MAX_BACKOFF_SECONDS: Final = 60.0
+# So many refused one after the other, with none taken in between, are the receiver's trouble.
+MOST_SUSPECTS: Final = 8
+
+Report = dict[str, Any]
+
+
+class Delivery:
+    """
+    What waits, on its way to the receiver.
+
+    Attributes:
+        counts: spans by outcome since `take_counts`: sent, rejected.
+
+    Concurrency: one `deliver` at a time.
+    """
+
+    def __init__(self, outbox: Outbox, send: Callable[[list[bytes]], Sent]) -> None:
+        """Send by *send*, which may block."""
+        self._outbox = outbox
+        self._send = send
+        self._most = MAX_SPANS
+        self._suspects: list[Waiting] = []
+        self._backoff = FIRST_BACKOFF_SECONDS
+        self._trouble = ""
+        self.counts = {"sent": 0, "rejected": 0}
+
+    async def deliver(self) -> float:
+        """
+        Send one batch of what waits; return for how many seconds to wait before the next.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        batch = await self._outbox.read(self._most, MAX_BYTES, self._suspects)
+        if not batch:
+            if not self._suspects:
+                return SWEEP_EVERY_SECONDS
+            # Those that were refused are tried again, since there is nothing else to try.
+            self._suspects.clear()
+            return self._next_backoff()
+        sent = await asyncio.to_thread(self._send, [each.span for each in batch])
+        if sent.answer is Answer.TAKEN:
+            return await self._note_taken(batch, sent)
+        if sent.answer is Answer.AWAY:
+            return self._put_off(sent)
+        return await self._note_refused(batch, sent)
+
+    async def _note_taken(self, batch: list[Waiting], sent: Sent) -> float:
+        """Take what the receiver has out of what waits, and what it refused while it takes this."""
+        await self._outbox.remove(batch)
+        self.counts["sent"] += len(batch) - sent.rejected
+        self.counts["rejected"] += sent.rejected
+        await self._give_up(self._suspects)
+        self._suspects = []
+        self._most = min(MAX_SPANS, 2 * self._most)
+        self._backoff = FIRST_BACKOFF_SECONDS
+        if sent.rejected:
+            self._say(f"rejects {sent.rejected} spans; its own log says why")
+        elif self._trouble:
+            self._say("")
+        return 0.0
+
+    async def _note_refused(self, batch: list[Waiting], sent: Sent) -> float:
+        """Look for what it is that the receiver does not take."""
+        if len(batch) > 1:
+            self._most = len(batch) // 2
+            return 0.0
+        self._say(f"refuses spans: {sent.why}")
+        if sent.answer is Answer.BAD:
+            await self._give_up(batch)
+            return 0.0
+        self._suspects += batch
+        if len(self._suspects) < MOST_SUSPECTS:
+            return 0.0
+        # It is the receiver, not what it was sent.
+        self._suspects.clear()
+        self._most = 1
+        return self._put_off(sent)
+
+    async def _give_up(self, spans: list[Waiting]) -> None:
+        """Remove *spans*, which the receiver will never take."""
+        if spans:
+            await self._outbox.remove(spans)
+            self.counts["rejected"] += len(spans)
+
+    def _put_off(self, sent: Sent) -> float:
+        """Return how long to leave the receiver alone: longer each time, and never all at once."""
+        self._say(f"does not take spans: {sent.why}")
+        return max(sent.after_seconds, self._next_backoff())
+
+    def _next_backoff(self) -> float:
+        """Return a pause that is longer each time, until something is taken."""
+        seconds = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+        self._backoff = min(2 * self._backoff, MAX_BACKOFF_SECONDS)
+        return seconds
+
+    def _say(self, trouble: str) -> None:
+        """Say what the matter is, once."""
+        if trouble != self._trouble:
+            if trouble:
+                log.warning("traces: the receiver %s", trouble)
+            else:
+                log.info("traces: the receiver takes spans")
+        self._trouble = trouble
+
+
+class Traces:
+    """
+    All of it, for as long as the lease is ours.
+
+    Concurrency: one event loop.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        key_prefix: str,
+        holder: str,
+        keeping: Keeping,
+        most_waiting: int,
+        sender: SpanSender,
+        tell: Callable[[Report], None],
+    ) -> None:
+        """Prepare; *tell* hears what the parent counts."""
+        self._lease = Lease(redis_url, f"{key_prefix}:traces:lease", holder)
+        self._link = Link(redis_url)
+        self._sweep = Sweep(self._link, key_prefix, keeping)
+        self._outbox = Outbox(self._link, key_prefix, most_waiting)
+        self._delivery = Delivery(self._outbox, sender.send)
+        self._tell = tell
+        self._told: Report = {}
+        self._dropped = 0
+        self._trouble = ""
+
+    async def run(self) -> None:
+        """Sweep and send; never returns."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep())
+                tasks.create_task(self._sweeping())
+                tasks.create_task(self._sending())
+                tasks.create_task(self._tending())
+        finally:
+            await self._lease.release()
+            await self._link.close()
+
+    async def _keep(self) -> None:
+        """Take or renew the lease for ever; say so when it changes hands."""
+        was_ours = False
+        while True:
+            is_ours = await self._lease.hold()
+            if is_ours != was_ours:
+                log.info("traces: this replica %s", "sends" if is_ours else "leaves it to another")
+                if not is_ours:
+                    self._report({"waiting": None})
+            was_ours = is_ours
+            await asyncio.sleep(RENEW_SECONDS)
+
+    async def _sweeping(self) -> None:
+        """Move what is over into the outbox, each second."""
+        while True:
+            more = False
+            if self._lease.is_ours:
+                try:
+                    _, more = await self._sweep.run()
+                    self._note_waiting(await self._outbox.bound())
+                    self._note_redis("")
+                except StoreUnavailable as error:
+                    self._note_redis(str(error.__cause__ or "") or "time-out")
+            await asyncio.sleep(0 if more else SWEEP_EVERY_SECONDS)
+
+    async def _sending(self) -> None:
+        """Send what waits."""
+        while True:
+            seconds = SWEEP_EVERY_SECONDS
+            if self._lease.is_ours:
+                with suppress(StoreUnavailable):
+                    seconds = await self._delivery.deliver()
+            await asyncio.sleep(seconds)
+
+    async def _tending(self) -> None:
+        """Keep from expiring what waits."""
+        while True:
+            if self._lease.is_ours:
+                with suppress(StoreUnavailable):
+                    await self._outbox.tend()
+            await asyncio.sleep(TEND_EVERY_SECONDS)
+
+    def _note_redis(self, trouble: str) -> None:
+        """Say so when Redis ceases to do what it is asked, and when it does it again."""
+        # What follows is a line of the script.
+        trouble = trouble.partition(" script:")[0]
+        if trouble and not self._trouble:
+            log.warning("traces: Redis does not answer, or refuses: %s", trouble)
+        elif self._trouble and not trouble:
+            log.info("traces: Redis answers")
+        self._trouble = trouble
+
+    def _note_waiting(self, waiting: int) -> None:
+        """Tell the parent how many wait and what became of the others."""
+        dropped = self._outbox.dropped + self._sweep.lost
+        counts = {**self._delivery.counts, "dropped": dropped - self._dropped}
+        self._dropped = dropped
+        self._delivery.counts = {"sent": 0, "rejected": 0}
+        self._report({"spans": counts, "waiting": waiting})
+
+    def _report(self, report: Report) -> None:
+        """Tell the parent what is new."""
+        if any(report.get("spans", {}).values()) or report["waiting"] != self._told.get("waiting"):
+            self._tell({"traces": report})
+        self._told = report

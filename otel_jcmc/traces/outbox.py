@@ -1,0 +1,125 @@
+"""
+The spans that wait in Redis for a receiver: read, removed when it has them, and bounded.
+
+sweep.py puts them there, one list for each partition; traces.py reads the oldest, sends them, and
+removes them by their value: whoever sends, and how often, nothing goes that is not sent.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.store.link import Command, Link
+from otel_jcmc.store.participant import PARTITIONS
+from otel_jcmc.traces.sweep import WAITS_MS
+
+log = logging.getLogger(__name__)
+
+OUTBOX_SECONDS: Final = 2.0
+# Below this share of what may wait there is room again.
+ROOM_SHARE: Final = 0.9
+
+
+class Waiting(NamedTuple):
+    """A span that waits, as it is sent, and where."""
+
+    partition: int
+    span: bytes
+
+
+class Outbox:
+    """
+    What waits in one Redis under one key prefix, at most *most* of it.
+
+    Attributes:
+        dropped: spans that had to go for newer ones, so far.
+        is_full: whether some had to of late.
+    """
+
+    def __init__(self, link: Link, key_prefix: str, most: int) -> None:
+        """Prepare; nothing is asked yet."""
+        self._link = link
+        self._keys = [f"{key_prefix}:{{{partition:02d}}}:outbox" for partition in range(PARTITIONS)]
+        self._most = most
+        self._turn = 0
+        self.dropped = 0
+        self.is_full = False
+
+    async def bound(self) -> int:
+        """
+        Return how many wait, after the oldest have gone of what is more than may.
+
+        The oldest of the list that is the longest: each list is in order, all four are not.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        counts: list[int] = await self._run([("LLEN", key) for key in self._keys])
+        while (beyond := sum(counts) - self._most) > 0:
+            longest = counts.index(max(counts))
+            # No more of it than makes it as long as the next, so that all of them give.
+            rest = max([0, *counts[:longest], *counts[longest + 1 :]])
+            gone = max(1, min(beyond, counts[longest] - rest))
+            await self._run([("LTRIM", self._keys[longest], gone, -1)])
+            counts[longest] -= gone
+            self.dropped += gone
+            self._note_full(is_full=True)
+        if sum(counts) < ROOM_SHARE * self._most:
+            self._note_full(is_full=False)
+        return sum(counts)
+
+    def _note_full(self, *, is_full: bool) -> None:
+        """Say so when spans begin to be dropped, and when there is room again."""
+        if is_full and not self.is_full:
+            log.warning("traces: JCMC_TRACES_WAITING spans wait: the oldest are dropped")
+        elif self.is_full and not is_full:
+            log.info("traces: there is room for spans again")
+        self.is_full = is_full
+
+    async def read(
+        self, most: int, most_bytes: int, without: Collection[Waiting] = ()
+    ) -> list[Waiting]:
+        """
+        Return the oldest that wait, but for *without*: at least one if there is any.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        found: list[Waiting] = []
+        size = 0
+        # Each list is the first in its turn: none has to wait for the end of another.
+        self._turn += 1
+        for index in range(PARTITIONS):
+            partition = (self._turn + index) % PARTITIONS
+            last = most - len(found) + len(without) - 1
+            (spans,) = await self._run([("LRANGE", self._keys[partition], 0, last)])
+            for waiting in (Waiting(partition, span) for span in spans):
+                if waiting in without:
+                    continue
+                size += len(waiting.span)
+                if found and (len(found) >= most or size > most_bytes):
+                    return found
+                found.append(waiting)
+        return found
+
+    async def remove(self, spans: Sequence[Waiting]) -> None:
+        """
+        Take *spans* out, which stand at the beginning.
+
+        Raises:
+            StoreUnavailable: it is not known whether they are; they may be sent again.
+        """
+        await self._run([("LREM", self._keys[each.partition], 1, each.span) for each in spans])
+
+    async def tend(self) -> None:
+        """Keep what waits from expiring while there is somebody to send it."""
+        await self._run([("PEXPIRE", key, WAITS_MS) for key in self._keys])
+
+    async def _run(self, commands: Sequence[Command]) -> list[Any]:
+        """Return the replies to *commands*; an error among them counts as no answer."""
+        replies = await self._link.run(commands, OUTBOX_SECONDS)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise StoreUnavailable from reply
+        return replies

@@ -1,0 +1,188 @@
+"""
+What is over, as spans: a session's log folded into one, and the conference above them.
+
+In come the hashes that stays.lua and outbox.lua keep and the samples of samples.py, out come OTLP
+spans as bytes, the same for the same input, and what a conference keeps of each of its sessions.
+Ids are digests of conference, instance, member, session and leg: whoever makes the span of a
+session, and how often, makes it with the same ids. Called by sweep.py.
+
+Source: opentelemetry-proto, trace.proto; names as JCMC_NAMING=otel has them (catalogue.py).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags, Status
+
+from otel_jcmc.catalogue.rows import CLIENT, CONFERENCE, MEETING
+from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.span_ids import (
+    conference_span_id,
+    session_span_id,
+    sid_conference,
+    trace_id,
+)
+from otel_jcmc.sessions.vitals import VITALS
+from otel_jcmc.store.participant import session_name
+from otel_jcmc.traces.summary import NAMED, WORDS, events_of, named, numbers_of, rounded
+
+SESSION_SPAN: Final = "jitsi.session"
+CONFERENCE_SPAN: Final = "jitsi.conference"
+# The specification's default limit of a span's events.
+MAX_EVENTS: Final = 128
+# Sampled, since it is all of what there was (W3C); and whether its parent is remote is known: no.
+_FLAGS: Final = 0x1 | SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
+NS_IN_MS: Final = 1_000_000
+
+# The one end of a session that is told as an error.
+_FAILED: Final = "failed"
+
+
+class Leg(NamedTuple):
+    """One leg of a session as Redis has it; times in ms of Redis's clock."""
+
+    sid: str
+    session: str
+    started: int
+    ended: int
+    reason: str
+    number: int
+    instance: int
+    previous: str
+    former: int
+
+    @classmethod
+    def of(cls, sid: str, of_redis: Mapping[str, str]) -> "Leg":
+        """
+        Return the leg that is told by its hash.
+
+        Raises:
+            KeyError, ValueError: the hash is not what stays.lua writes.
+        """
+        return cls(
+            sid,
+            of_redis["session"],
+            int(of_redis["started"]),
+            int(of_redis["ended"]),
+            of_redis["reason"],
+            int(of_redis["leg"]),
+            int(of_redis["instance"]),
+            of_redis.get("previous", ""),
+            int(of_redis.get("former", 0)),
+        )
+
+
+class Folded(NamedTuple):
+    """A session's span, and what its conference keeps of it: fields as outbox.lua takes them."""
+
+    span: bytes
+    kept: dict[str, str]
+
+
+def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) -> Folded:
+    """
+    Return the span of *leg*, of its *samples* in their order.
+
+    *about* is what is known of it by catalogue id if it is in no sample.
+    """
+    attributes = dict(about)
+    for sample in samples:
+        # A push without numbers has no transports: that is not to know, not to be without.
+        attributes.update({id_: each for id_, each in (sample.attributes or {}).items() if each})
+    numbers, kept = numbers_of(samples)
+    ended = max(leg.ended, leg.started)
+    span = _span(SESSION_SPAN, sid_conference(leg.sid), leg.instance, leg.started, ended)
+    span.span_id = session_span_id(leg.sid, leg.instance, leg.session, leg.number)
+    span.parent_span_id = conference_span_id(sid_conference(leg.sid), leg.instance)
+    # Of who was killed with his log nobody knows who he was.
+    name = leg.session or (
+        session_name(attributes, float(leg.started)) if CLIENT.id in attributes else leg.sid
+    )
+    told = {"session.id": name, **named(attributes, NAMED)}
+    told |= {"jitsi.session.end.reason": leg.reason, "jitsi.session.leg": leg.number, **numbers}
+    span.attributes.extend(_key_values(told))
+    if leg.reason == _FAILED:
+        span.status.code = Status.STATUS_CODE_ERROR
+    if leg.previous and leg.former:
+        link = span.links.add()
+        link.trace_id = trace_id(sid_conference(leg.previous), leg.former)
+        link.span_id = session_span_id(leg.previous, leg.former, leg.session, leg.number - 1)
+        link.attributes.extend(_key_values({"jitsi.session.leg": leg.number - 1}))
+    _add_events(span, samples, leg.started, ended)
+    for field, row in (("name", CONFERENCE), ("meeting", MEETING)):
+        if text := attributes.get(row.id):
+            kept[field] = text
+    return Folded(_packed(span), kept | {">last": str(ended)})
+
+
+def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
+    """
+    Return the span of a conference, *room* being "conference:instance", of its hash.
+
+    Raises:
+        ValueError: the hash is not what stays.lua and outbox.lua write.
+    """
+    conference, _, started = room.partition(":")
+    instance = int(started)
+    ended = max(int(of_redis.get("last", 0)), instance)
+    span = _span(CONFERENCE_SPAN, conference, instance, instance, ended)
+    span.span_id = conference_span_id(conference, instance)
+    told: dict[str, Any] = {
+        CONFERENCE.otel_name: of_redis.get("name"),
+        "jitsi.meeting.id": of_redis.get("meeting"),
+        "jitsi.conference.sessions.count": int(of_redis.get("sessions", 0)),
+        "jitsi.conference.sessions.most": int(of_redis.get("most", 0)),
+        "jitsi.conference.sessions.bad": int(of_redis.get("bad", 0)),
+    }
+    for (word, times), vital in zip(WORDS, VITALS, strict=True):
+        if (worst := of_redis.get(vital)) is not None:
+            told[f"jitsi.conference.{word}.worst"] = rounded(float(worst) * times)
+    span.attributes.extend(_key_values(told))
+    return _packed(span)
+
+
+def _span(name: str, conference: str, instance: int, started: int, ended: int) -> Span:
+    """Return a span of a conference's trace."""
+    return Span(
+        name=name,
+        trace_id=trace_id(conference, instance),
+        kind=Span.SPAN_KIND_INTERNAL,
+        start_time_unix_nano=started * NS_IN_MS,
+        end_time_unix_nano=ended * NS_IN_MS,
+        flags=_FLAGS,
+    )
+
+
+def _packed(span: Span) -> bytes:
+    """Return *span* as it is sent."""
+    packed: bytes = span.SerializeToString(deterministic=True)
+    return packed
+
+
+def _add_events(span: Span, samples: Sequence[Sample], started: int, ended: int) -> None:
+    """Add what happened to *span*, as much of it as a span takes."""
+    for number, (at, name, told) in enumerate(events_of(samples)):
+        if number < MAX_EVENTS:
+            event = span.events.add()
+            event.name = name
+            event.time_unix_nano = min(max(at, started), ended) * NS_IN_MS
+            event.attributes.extend(_key_values(told))
+        else:
+            span.dropped_events_count += 1
+
+
+def _key_values(told: Mapping[str, Any]) -> Iterator[KeyValue]:
+    """Return what is *told* as OTLP has it; None is left out."""
+    for key, value in told.items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            made = AnyValue(bool_value=value)
+        elif isinstance(value, int):
+            made = AnyValue(int_value=value)
+        elif isinstance(value, float):
+            made = AnyValue(double_value=value)
+        else:
+            made = AnyValue(string_value=value)
+        yield KeyValue(key=key, value=made)

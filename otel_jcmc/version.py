@@ -1,0 +1,3 @@
+"""The version of the package, which the wheel, `--version` and every export name."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,147 @@
+"""
+What senders of pushes are told, whichever door they came to.
+
+Statuses, reasons and headers of answers, and the counting that goes with each. Used by the doors,
+receiver.py and jmmc_door.py, which with routes.py are all that knows status codes.
+
+Source: the answers are those of docs/push.md.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavailable
+from otel_jcmc.intake.callers import Header
+from otel_jcmc.intake.limits import LIMITS, Limits
+from otel_jcmc.metrics.own import ACCEPTED, FAILED, REFUSED, Telemetry
+from otel_jcmc.store.live import Stored
+from otel_jcmc.web.cors import Cors
+
+RETRY_AFTER_SECONDS: Final = 5
+# At most 2.3 kB, since checks.echo cuts what a sender named: an answer stays below 4 kB.
+MAX_LISTED: Final = 20
+
+JSON: Final = (b"content-type", b"application/json")
+# The rest of the body is not waited for: no other request may follow it on this connection.
+CLOSE: Final = (b"connection", b"close")
+_BEARER: Final = (b"www-authenticate", b"Bearer")
+# Of what is the sender's to mend; any other reason is 400.
+_STATUS: Final = {
+    Reason.BODY_TOO_LARGE: 413,
+    Reason.TOKEN_MISSING: 401,
+    Reason.TOKEN_INVALID: 401,
+    Reason.TOKEN_EXPIRED: 401,
+    Reason.ORIGIN_NOT_ALLOWED: 403,
+    Reason.CONFERENCE_NOT_ALLOWED: 403,
+    Reason.PARTICIPANT_TAKEN: 403,
+}
+# Of these the rest of the body is not read.
+_CUT: Final = {Reason.BODY_TOO_LARGE, Reason.BODY_INCOMPLETE}
+_NOT_STORED: Final = {
+    Stored.SUPERSEDED: Fault("session.seq", Reason.SUPERSEDED),
+    Stored.SESSION_ENDED: Fault("session.id", Reason.SESSION_ENDED),
+}
+_NEWCOMERS_REFUSED: Final = {
+    Stored.PARTICIPANT_LIMIT: Reason.PARTICIPANT_LIMIT,
+    Stored.CONFERENCE_LIMIT: Reason.CONFERENCE_LIMIT,
+    Stored.NEWCOMER: Reason.NEWCOMER_RATE,
+}
+# Of a sender who goes too fast: any other reason to try again is 503, which is ours.
+_TOO_FAST: Final = {Reason.ADDRESS_RATE, Reason.PARTICIPANT_RATE, Reason.NEWCOMER_RATE}
+
+
+class Answer(NamedTuple):
+    """What a sender is told; *headers* without the length of *body*."""
+
+    status: int
+    headers: list[Header]
+    body: bytes
+
+
+class Answers:
+    """Makes the answers of one door, and counts what they say."""
+
+    def __init__(self, telemetry: Telemetry, limits: Limits, cors: Cors) -> None:
+        """Count in *telemetry*; *limits* know when to come back, *cors* who may read."""
+        self._telemetry = telemetry
+        self._limits = limits
+        self._cors = cors
+
+    def make(
+        self, headers: Sequence[Header], status: int, kind: Header, body: bytes, *more: Header
+    ) -> Answer:
+        """Return an answer with what CORS adds for a request with *headers*."""
+        return Answer(status, [kind, *more, *self._cors.answer(headers)], body)
+
+    def refuse(self, headers: Sequence[Header], refused: PushRefused) -> Answer:
+        """Count a push that is the sender's to mend, and return the answer to it."""
+        self._telemetry.count_push(REFUSED, refused.reason)
+        status = _STATUS.get(refused.reason, 400)
+        more = [CLOSE] if refused.reason in _CUT else []
+        if status == 401:
+            more.append(_BEARER)
+        return self.make(headers, status, JSON, encode(listing("errors", refused.faults)), *more)
+
+    def retry(self, headers: Sequence[Header], reason: Reason, seconds: float = 0.0) -> Answer:
+        """Count a push that is not stored and may be sent again, and return the answer to it."""
+        is_limit = reason in LIMITS
+        self._telemetry.count_push(REFUSED if is_limit else FAILED, reason)
+        if is_limit:
+            self._limits.refusals.note(reason)
+        again = (b"retry-after", str(ceil(seconds) or RETRY_AFTER_SECONDS).encode())
+        status = 429 if reason in _TOO_FAST else 503
+        told = encode(listing("errors", [Fault("", reason)]))
+        return self.make(headers, status, JSON, told, again)
+
+    def stop(self, headers: Sequence[Header]) -> Answer:
+        """Return the answer to a push that has not come whole when the service stops."""
+        answer = self.retry(headers, Reason.STOPPING)
+        return answer._replace(headers=[*answer.headers, CLOSE])
+
+    def not_taken(
+        self, headers: Sequence[Header], address: str, stored: Stored | Exception
+    ) -> Answer | None:
+        """Return the answer to a push of *address* that Redis has not taken, None if it has."""
+        if isinstance(stored, Exception):
+            told = stored.reason if isinstance(stored, StoreUnavailable) else None
+            return self.retry(headers, told or Reason.STORE_UNAVAILABLE)
+        if reason := _NEWCOMERS_REFUSED.get(stored):
+            self._telemetry.suppressed[reason] += 1
+            seconds = self._limits.seconds_to_join(address, monotonic())
+            return self.retry(headers, reason, seconds)
+        if stored is Stored.TAKEN:
+            return self.refuse(headers, PushRefused([Fault("token", Reason.PARTICIPANT_TAKEN)]))
+        return None
+
+    def count(self, dropped: list[Fault], stored: Stored) -> list[Fault]:
+        """Count a push that Redis has handled; return what to tell of it, *dropped* and more."""
+        if dropped:
+            self._telemetry.count_dropped(fault.reason for fault in dropped)
+        if stored is Stored.STORED:
+            self._telemetry.count_push(ACCEPTED)
+            return dropped
+        # The network turned two pushes round: no fault of the sender's, and told all the same.
+        told = _NOT_STORED[stored]
+        self._telemetry.count_push(ACCEPTED, told.reason)
+        return [told, *dropped]
+
+
+encode: Final = msgspec.json.Encoder().encode
+
+
+def listing(key: str, faults: Sequence[Fault], most: int = MAX_LISTED) -> dict[str, Any]:
+    """Return what lists *faults* under *key*, *most* of them, and how many more there are."""
+    listed = [{"field": fault.field, "reason": fault.reason} for fault in faults[:most]]
+    return {key: listed, "more": len(faults) - len(listed)}
+
+
+async def send_answer(send: Any, answer: Answer) -> None:
+    """Send one whole answer the ASGI way."""
+    length = (b"content-length", str(len(answer.body)).encode())
+    headers = [length, *answer.headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

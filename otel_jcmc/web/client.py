@@ -1,0 +1,103 @@
+"""
+The browser's files with this deployment's settings in them.
+
+A file in client/ has one line `const SETTINGS = {};`; what the server knows takes the place of
+the braces, as JSON that may stand in a script. Comments and blanks are taken out, nothing else:
+what one reads is what runs. It changes with the version and the settings only, so it is made and
+compressed once and has an ETag. Called by app.py.
+"""
+
+import json
+from collections.abc import Callable
+from hashlib import blake2b
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client.exposition import gzip_accepted
+from rjsmin import jsmin
+from zopfli.gzip import compress
+
+from otel_jcmc.web.cors import Cors
+
+_CACHE: Final = "public, max-age=300"
+_JAVASCRIPT: Final = "text/javascript; charset=utf-8"
+FILE_NAME: Final = "otel_jcmc.js"
+JMMC_FILE_NAME: Final = "jmmc.js"
+_PLACE: Final = "const SETTINGS = {};"
+# What would end a script element or a line of it, where somebody puts the file inline.
+_UNSAFE: Final = {
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
+}
+
+
+class ClientFile(NamedTuple):
+    """The script as it is served, plain and by gzip, and the entity tag of both, a weak one."""
+
+    body: bytes
+    gzipped: bytes
+    etag: str
+
+
+def source(name: str = FILE_NAME) -> str:
+    """Return a client file as it stands in the wheel, or in the source tree."""
+    inside = files("otel_jcmc").joinpath("client", name)
+    if inside.is_file():
+        return inside.read_text("utf-8")
+    return Path(__file__).parents[2].joinpath("client", name).read_text("utf-8")
+
+
+def make_client_file(
+    settings: dict[str, Any], name: str = FILE_NAME, *, keep_comments: bool = False
+) -> ClientFile:
+    """Return a client file with *settings* in it, for a reader if *keep_comments*."""
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    for character, escape in _UNSAFE.items():
+        text = text.replace(character, escape)
+    script = source(name)
+    if script.count(_PLACE) != 1:
+        raise ValueError(f"client/{name} has no line `{_PLACE}`")
+    before, _, after = script.partition(_PLACE)
+    if not keep_comments:
+        before, after = jsmin(before), jsmin(after)
+    body = f"{before}const SETTINGS = {text};{after}".encode()
+    etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
+    # Once for millions of loads: 2 % smaller than by zlib at its best, in 30 ms.
+    return ClientFile(body, compress(body), etag)
+
+
+def client_routes(path: str, make: Callable[[], ClientFile], cors: Cors) -> APIRouter:
+    """Return the routes of a browser's file at *path*, to be loaded by pages of other origins."""
+    router = APIRouter()
+
+    @router.get(path)
+    async def client_file(request: Request) -> Response:
+        client = make()
+        headers = cors.answer_as_text(request.headers.raw) | {
+            "etag": client.etag,
+            "cache-control": _CACHE,
+        }
+        headers["vary"] = ", ".join(["accept-encoding", *filter(None, [headers.get("vary")])])
+        known = request.headers.get("if-none-match", "")
+        tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+        if client.etag.removeprefix("W/") in tags or "*" in tags:
+            return Response(status_code=304, headers=headers)
+        # A page that isolates itself (COEP) loads a script of another origin only with this.
+        headers["cross-origin-resource-policy"] = "cross-origin"
+        if not gzip_accepted(request.headers.get("accept-encoding", "")):
+            return Response(client.body, headers=headers, media_type=_JAVASCRIPT)
+        headers["content-encoding"] = "gzip"
+        return Response(client.gzipped, headers=headers, media_type=_JAVASCRIPT)
+
+    @router.options(path, include_in_schema=False)
+    async def preflight(request: Request) -> Response:
+        response = Response(status_code=204)
+        response.raw_headers += cors.preflight(request.headers.raw, b"GET")
+        return response
+
+    return router

@@ -1,0 +1,56 @@
+"""
+What a person or a probe asks for: whether the service is up, and what describes its routes.
+
+FastAPI's routes read headers from the request and return responses: for a parameter or a result
+with a type FastAPI makes a model, and imports all of pydantic's version 1 (40 ms, 2 MiB).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.store.live import Store
+from otel_jcmc.version import __version__
+from otel_jcmc.web.readers import Door
+
+
+def health_routes(store: Store) -> APIRouter:
+    """Return the routes that say whether the service is up and of use."""
+    router = APIRouter()
+
+    @router.get("/", response_class=PlainTextResponse)
+    async def index() -> Response:
+        return PlainTextResponse(f"otel_jcmc {__version__} is up.\n")
+
+    @router.get("/-/healthy", response_class=PlainTextResponse)
+    async def healthy() -> Response:
+        return PlainTextResponse("healthy\n")
+
+    @router.get("/-/ready", response_class=PlainTextResponse)
+    async def ready() -> Response:
+        try:
+            await store.ping()
+        except StoreUnavailable:
+            return PlainTextResponse("not ready: Redis does not answer\n", 503)
+        return PlainTextResponse("ready\n")
+
+    return router
+
+
+def description_routes(describe: Callable[[], dict[str, Any]], door: Door) -> APIRouter:
+    """Return the route of the API's document, which *describe* makes, behind *door*."""
+    router = APIRouter()
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def description(request: Request) -> Response:
+        if refusal := door.refuse(request.scope):
+            return refusal.response()
+        document = describe()
+        if mount := request.scope.get("root_path"):
+            document = {**document, "servers": [{"url": mount}]}
+        return JSONResponse(document)
+
+    return router

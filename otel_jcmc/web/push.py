@@ -1,0 +1,124 @@
+"""
+The push endpoint: the one road that a push takes.
+
+An ASGI callable that is asked before FastAPI, because the framework's own way costs more than the
+whole budget of a push. What it answers is in answers.py. Wired by app.py.
+
+Source: the answers are those of docs/push.md.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from otel_jcmc.catalogue.reasons import PushRefused, Reason, StoreUnavailable
+from otel_jcmc.intake.callers import Header
+from otel_jcmc.intake.intake import Intake, Sender
+from otel_jcmc.intake.limits import TooFast
+from otel_jcmc.metrics.own import ACCEPTED, Telemetry
+from otel_jcmc.store.live import Stored
+from otel_jcmc.web.answers import JSON, Answer, Answers, encode, listing, send_answer
+from otel_jcmc.web.bodies import Bodies, Gone
+from otel_jcmc.web.cors import Cors
+from otel_jcmc.wire.push import PushParser, Report
+
+PUSH_PATH: Final = "/metrics/push"
+_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+
+Reply = Callable[[Answer], None]
+
+
+class PushDoor:
+    """
+    The push endpoint: `take` for who has read a whole request, else an ASGI callable.
+
+    Attributes:
+        max_body_bytes: a body that is larger is not to be read whole.
+        is_too_large: says whether a head tells that its body is.
+        refuse, stop: the answers to a push that is refused before it is taken, as Answers has them.
+
+    Concurrency: any number of pushes of one event loop; those in flight together share a batch.
+    """
+
+    def __init__(
+        self, intake: Intake, telemetry: Telemetry, cors: Cors, parser: PushParser, bodies: Bodies
+    ) -> None:
+        """Take pushes for *intake*."""
+        self._bodies = bodies
+        self._answers = answers = Answers(telemetry, intake.limits, cors)
+        self.max_body_bytes, self.is_too_large = bodies.max_bytes, bodies.is_too_large
+        self.refuse, self.stop = answers.refuse, answers.stop
+        self._intake = intake
+        self._telemetry = telemetry
+        self._cors = cors
+        self._parse = parser.parse
+        self._ok = Answer(200, [_TEXT, *cors.headers], b"OK")
+
+    def take(self, headers: Sequence[Header], body: bytes, reply: Reply, peer: str = "") -> None:
+        """
+        Check, enrich and store the push in *body*; *reply* hears what came of it.
+
+        *peer* is the address at the other end of the connection; empty: it has none.
+        """
+        try:
+            sender = self._intake.admit(headers, peer)
+            report = self._parse(body)
+            self._intake.submit(sender, report, self._settle, reply)
+        except PushRefused as refused:
+            reply(self._answers.refuse(headers, refused))
+        except TooFast as refused:
+            reply(self._answers.retry(headers, refused.reason, refused.seconds))
+        except StoreUnavailable as away:
+            reply(self._answers.retry(headers, away.reason))
+
+    def _settle(
+        self, sender: Sender, report: Report, reply: Reply, stored: Stored | Exception
+    ) -> None:
+        """Answer a push that Redis has handled, or has not."""
+        headers, dropped = sender.headers, report.dropped
+        answers = self._answers
+        if stored is Stored.STORED and not dropped:
+            self._telemetry.count_push(ACCEPTED)
+            # The same object each time, so that who sends it may keep its bytes.
+            reply(self._ok if self._cors.headers else answers.make(headers, 200, _TEXT, b"OK"))
+        elif answer := answers.not_taken(headers, sender.address, stored):
+            reply(answer)
+        elif isinstance(stored, Stored):
+            told = answers.count(dropped, stored)
+            reply(answers.make(headers, 200, JSON, encode(listing("dropped", told))))
+
+    async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
+        """Answer a push that comes while the service does not start."""
+        away = self._answers.retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds)
+        await send_answer(send, away)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request to the push path."""
+        if scope["method"] == "POST":
+            await self._push(scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            preflight = self._cors.preflight(scope["headers"], b"POST")
+            await send_answer(send, Answer(204, preflight, b""))
+        else:
+            await send_answer(send, Answer(405, [(b"allow", b"POST, OPTIONS")], b""))
+
+    async def _push(self, scope: Any, receive: Any, send: Any) -> None:
+        """Read, take, answer."""
+        headers = scope["headers"]
+        try:
+            body = await self._bodies.read(headers, receive)
+        except Gone:
+            return
+        except PushRefused as refused:
+            answer = self._answers.refuse(headers, refused)
+        else:
+            told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+            def reply(answer: Answer) -> None:
+                if not told.done():
+                    told.set_result(answer)
+
+            peer = scope.get("client")
+            self.take(headers, body, reply, peer[0] if peer else "")
+            answer = await told
+        await send_answer(send, answer)

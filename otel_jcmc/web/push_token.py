@@ -1,0 +1,78 @@
+"""
+Where a page gets its push token.
+
+In comes a page's request, out goes a token or, with its status, why there is none.
+FastAPI's routes read headers from the request and return responses: for a parameter or a result
+with a type FastAPI makes a model, and imports all of pydantic's version 1 (40 ms, 2 MiB).
+"""
+
+from collections.abc import Callable, Sequence
+from math import ceil
+from time import monotonic
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from otel_jcmc.catalogue.reasons import Fault, PushRefused, StoreUnavailable
+from otel_jcmc.intake.callers import Header
+from otel_jcmc.intake.intake import read_head
+from otel_jcmc.intake.limits import Limits, TooFast
+from otel_jcmc.metrics.own import ACCEPTED, FAILED, REFUSED
+from otel_jcmc.web.answers import RETRY_AFTER_SECONDS
+from otel_jcmc.web.cors import Cors
+
+# The second is beside the push, where a page that knows only that address looks.
+PUSH_TOKEN_PATHS: Final = ("/push-token", "/metrics/push-token")
+
+
+def push_token_routes(
+    issue: Callable[[Sequence[Header]], dict[str, str | int]],
+    cors: Cors,
+    limits: Limits,
+    count: Callable[..., None],
+) -> APIRouter:
+    """
+    Return the route by which pages get a token and renew it; each outcome is counted.
+
+    In the limit of an address a request for a token is as much as a push.
+    """
+    router = APIRouter()
+
+    async def push_token(request: Request) -> Response:
+        headers = cors.answer_as_text(request.headers.raw) | {"cache-control": "no-store"}
+        peer = request.client.host if request.client else ""
+        address = limits.caller(peer, read_head(request.headers.raw))
+        try:
+            limits.admit(address, monotonic())
+            issued = issue(request.headers.raw)
+        except TooFast as fast:
+            count(REFUSED, fast.reason)
+            limits.refusals.note(fast.reason)
+            headers["retry-after"] = str(ceil(fast.seconds))
+            return _faulty([Fault("", fast.reason)], 429, headers)
+        except PushRefused as refused:
+            count(REFUSED, refused.reason)
+            return _faulty(refused.faults, 403, headers)
+        except StoreUnavailable as away:
+            count(FAILED, away.reason)
+            headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+            return _faulty([Fault("", away.reason)], 503, headers)
+        count(ACCEPTED)
+        return JSONResponse(issued, headers=headers)
+
+    async def preflight(request: Request) -> Response:
+        response = Response(status_code=204)
+        response.raw_headers += cors.preflight(request.headers.raw, b"POST")
+        return response
+
+    for path in PUSH_TOKEN_PATHS:
+        router.post(path)(push_token)
+        router.options(path, include_in_schema=False)(preflight)
+    return router
+
+
+def _faulty(faults: Sequence[Fault], status: int, headers: dict[str, str]) -> Response:
+    """Return an answer that lists *faults*, as a push has it."""
+    listed = [fault._asdict() for fault in faults]
+    return JSONResponse({"errors": listed, "more": 0}, status, headers)

@@ -1,0 +1,215 @@
+"""
+The shape of a push in which all is well, as types that msgspec decodes and checks in one go.
+
+In comes the body of a push; out goes what its Report is made of, or None when anything in it is
+out of the ordinary: then push.py goes through it field by field and tells what is wrong. Both
+follow from the same rows of catalogue.py and the same rules. Called by push.py first: nearly every
+push is of this shape, and costs a third.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import astuple
+
+from otel_jcmc.catalogue.rows import (
+    CLIENT,
+    CONFERENCE,
+    LAST_METRIC_ID,
+    MEETING,
+    METRICS,
+    PARTICIPANT,
+    SESSION,
+    Attribute,
+    Kind,
+    Metric,
+    Scope,
+)
+from otel_jcmc.wire.rules import Rules, is_guid, is_no_address, is_session_id
+from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_INTERVAL_MS, MAX_SEQ, Session
+
+# What a label holds that has nothing to say.
+ABSENT: Final = frozenset(("", "undefined"))
+
+# Session, attributes and numbers as Report has them, and whatever the push has for a token.
+Taken = tuple[Session, dict[int, Any], list[Any], Any]
+# Of each label in the order of its type: id, what else may be wrong with it, whether it is kept.
+_Labels = list[tuple[int, Any, bool]]
+
+_LIST: Final = next(row.id for row in METRICS if row.is_list)
+# Places among the numbers that no field of `metrics` fills; ids are not used again.
+_EMPTY: Final = sorted(
+    {*range(1, LAST_METRIC_ID + 1)} - {row.id for row in METRICS if not row.is_list}
+)
+# What there is to check of a label beyond its type and NUL; a new kind has to be put here.
+_CHECKS: Final[dict[Kind, Any]] = {Kind.TEXT: None, Kind.CHOICE: None, Kind.ADDRESS: is_no_address}
+
+
+def _object(name: str, fields: list[Any]) -> Any:
+    """Return the type of a JSON object with these *fields*; nobody would check others."""
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, frozen=True, gc=False)
+
+
+def _number(minimum: int, maximum: int) -> Any:
+    """Return the type of a number within the bounds."""
+    bounds = Meta(ge=minimum, le=maximum)
+    return Annotated[int, bounds] | Annotated[float, bounds]
+
+
+def _text(row: Attribute, shortest: int = 0) -> Any:
+    """Return the type of a text, as far as a type can tell."""
+    if row.choices:
+        return Literal[(*row.choices, *ABSENT)]
+    return Annotated[str, Meta(min_length=shortest, max_length=row.max_length)]
+
+
+def _labels(rules: Rules, scope: Scope) -> Any:
+    """Return the type of a metric's `labels`."""
+    rows = rules.labels_of(scope).items()
+    return _object("Labels", [(key, _text(row) | None, None) for key, row in rows])
+
+
+def _metrics(rules: Rules) -> Any:
+    """Return the type of `metrics`: fields in the order of their ids, the list at the end."""
+    entries: dict[Any, Any] = {}
+
+    def entry(row: Metric, labels: Scope | None = None) -> Any:
+        """Return the type of a metric's entry; metrics with the same bounds share it."""
+        key = (row.minimum, row.maximum, labels)
+        if key not in entries:
+            fields: list[Any] = [("value", _number(row.minimum, row.maximum) | None)]
+            if labels is not None:
+                fields.append(("labels", _labels(rules, labels) | None, None))
+            entries[key] = _object("Entry", fields)
+        return entries[key]
+
+    absent = _object("Absent", [("value", None, None), ("labels", None, None)])()
+    numbers: list[Any] = []
+    lists: list[Any] = []
+    for row in sorted(METRICS, key=lambda row: row.id):
+        if row.is_list:
+            path: Any = entry(row, Scope.PATH)
+            lists.append((row.field, Annotated[list[path], Meta(max_length=rules.transports)], ()))
+        else:
+            labels = Scope.QUALITY if row.field == "connectionquality" else None
+            numbers.append((row.field, entry(row, labels), absent))
+    return _object("Metrics", numbers + lists)
+
+
+def _push(rules: Rules) -> Any:
+    """Return the type of a push."""
+    end = _object("End", [("reason", Literal[*END_REASONS])])
+    rows = [rules.rows[row.id] for row in (CLIENT, PARTICIPANT, CONFERENCE)]
+    identity = _object("Identity", [(row.field.rpartition(".")[2], _text(row, 1)) for row in rows])
+    session = _object(
+        "Session",
+        [
+            ("id", _text(SESSION, 1), ""),
+            ("meeting_id", _text(rules.rows[MEETING.id]) | None, None),
+            ("seq", Annotated[int, Meta(ge=0, le=MAX_SEQ)], -1),
+            ("interval_ms", _number(0, MAX_INTERVAL_MS), 0),
+            ("stats_age_ms", _number(0, MAX_AGE_MS), 0),
+            ("end", end | None, None),
+        ],
+    )
+    return _object(
+        "Push",
+        [
+            ("default_labels", identity),
+            ("session", session | None, None),
+            ("metrics", _metrics(rules) | None, None),
+            ("token", Any, None),
+        ],
+    )
+
+
+class _Odd(Exception):
+    """There is something that a type can't tell."""
+
+
+class Shape:
+    """The shape of a push under some rules."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Make the types, which takes some milliseconds."""
+        self._decode = msgspec.json.Decoder(_push(rules)).decode
+        self._keeps_meeting = MEETING.id not in rules.dropped
+        self._quality = _checks_of(rules, Scope.QUALITY)
+        self._path = _checks_of(rules, Scope.PATH)
+
+    def take(self, body: bytes) -> Taken | None:
+        """Return what the push in *body* tells; None when there is anything to say about it."""
+        try:
+            push = self._decode(body)
+            session, attributes = self._whose(push)
+            numbers = self._numbers(push.metrics, attributes)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _Odd):
+            return None
+        if push.session is None and numbers.count(None) == LAST_METRIC_ID:
+            return None
+        return session, attributes, numbers, push.token
+
+    def _whose(self, push: Any) -> tuple[Session, dict[int, Any]]:
+        """Return the session and who it is."""
+        client_id, participant_id, conference = astuple(push.default_labels)
+        if not is_guid(client_id) or "\0" in participant_id or "\0" in conference:
+            raise _Odd
+        attributes = {
+            CLIENT.id: client_id,
+            PARTICIPANT.id: participant_id,
+            CONFERENCE.id: conference,
+        }
+        if push.session is None:
+            return Session(), attributes
+        id_, meeting, seq, interval_ms, _, end = astuple(push.session)
+        if id_ and not is_session_id(id_):
+            raise _Odd
+        if meeting:
+            if "\0" in meeting:
+                raise _Odd
+            if self._keeps_meeting:
+                attributes[MEETING.id] = meeting
+        return Session(id_, seq, int(interval_ms), end.reason if end else ""), attributes
+
+    def _numbers(self, metrics: Any, attributes: dict[int, Any]) -> list[Any]:
+        """Return the numbers, and add to *attributes* what labels them."""
+        if metrics is None:
+            return [None] * LAST_METRIC_ID
+        found = astuple(metrics)
+        numbers = [entry.value for entry in found[:-1]]
+        for id_ in _EMPTY:
+            numbers.insert(id_ - 1, None)
+        quality = metrics.connectionquality.labels
+        if quality is not None:
+            _take_labels(quality, self._quality, attributes)
+        values = []
+        taken = []
+        for path in found[-1]:
+            labels: dict[int, Any] = {}
+            if path.labels is not None:
+                _take_labels(path.labels, self._path, labels)
+            if path.value is not None:
+                values.append(path.value)
+                taken.append(labels)
+        if values:
+            numbers[_LIST - 1] = values
+            attributes[_LIST] = taken
+        return numbers
+
+
+def _checks_of(rules: Rules, scope: Scope) -> _Labels:
+    """Return what there is to check and to keep of each label."""
+    rows = rules.labels_of(scope).values()
+    return [(row.id, _CHECKS[row.kind], row.id not in rules.dropped) for row in rows]
+
+
+def _take_labels(labels: Any, checks: _Labels, into: dict[int, Any]) -> None:
+    """Add to *into* what *labels* say."""
+    for value, (id_, is_bad, is_kept) in zip(astuple(labels), checks, strict=False):
+        if not value or value == "undefined":
+            continue
+        if "\0" in value or (is_bad and is_bad(value)):
+            raise _Odd
+        if is_kept:
+            into[id_] = value

@@ -1,0 +1,133 @@
+"""
+What one value must be to be kept, by its row of the catalogue and the limits of a deployment.
+
+`make_rules` puts the two together, once. Each other function returns the Reason why a value is bad,
+or None. Called by push.py for every field of every push.
+"""
+
+import re
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from otel_jcmc.catalogue.reasons import Reason
+from otel_jcmc.catalogue.rows import ATTRIBUTES, Attribute, Kind, Scope
+
+# Longest piece of a sender's own key that an answer repeats.
+MAX_KEY_ECHO = 40
+# Of characters or elements: the size of the body bounds them.
+_ANY: Final = sys.maxsize
+# Of GUIDs, addresses and the like: far longer than any, and no limit changes it.
+_FORMED: Final = 256
+_NOT_COLLECTED: Final = frozenset(row.id for row in ATTRIBUTES if row.collect)
+
+_NUMBERS = (int, float)
+# Quotes and backslashes would be longer in JSON.
+_UNTELLABLE: Final = re.compile(r"[^ !#-\[\]-~]")
+is_guid: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+is_session_id: Final = re.compile(r"[A-Za-z0-9_-]{8,64}").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """
+    What a push may hold in one deployment.
+
+    Attributes:
+        rows: catalogue id -> attribute; its max_length is what is accepted here.
+        transports: how many elements of a list metric are kept.
+        dropped: ids of the attributes that are checked and not kept.
+    """
+
+    rows: dict[int, Attribute]
+    transports: int
+    dropped: frozenset[int]
+
+    def labels_of(self, scope: Scope) -> dict[str, Attribute]:
+        """Return the attributes that a metric's `labels` may hold, by their key on the wire."""
+        rows = (row for row in self.rows.values() if row.scope is scope)
+        return {row.field.rpartition(".")[2]: row for row in rows if ".labels." in row.field}
+
+
+def make_rules(
+    label_characters: int = 256, transports: int = 8, dropped: frozenset[int] = _NOT_COLLECTED
+) -> Rules:
+    """
+    Return the rules that follow from the catalogue and the limits of a deployment.
+
+    *label_characters* is the longest free text, *transports* the longest list, 0 for any; where a
+    row of the catalogue has a smaller figure, that holds, unless any length may be.
+    """
+
+    def longest(row: Attribute) -> int:
+        if row.kind is not Kind.TEXT:
+            return row.max_length or _FORMED
+        return min(row.max_length or label_characters, label_characters) or _ANY
+
+    rows = {row.id: replace(row, max_length=longest(row)) for row in ATTRIBUTES}
+    return Rules(rows, transports or _ANY, dropped)
+
+
+def number_fault(value: Any, minimum: float, maximum: float) -> Reason | None:
+    """Return what is wrong with a *value* that must be a finite number within the bounds."""
+    # type() and not isinstance(): True is an int.
+    if type(value) not in _NUMBERS:
+        return Reason.NOT_A_NUMBER
+    return None if minimum <= value <= maximum else Reason.OUT_OF_RANGE
+
+
+def whole_number_fault(value: Any, maximum: int) -> Reason | None:
+    """Return what is wrong with a *value* that must be whole, 3.0 too, from 0 to *maximum*."""
+    if type(value) is not int and not (type(value) is float and value.is_integer()):
+        return Reason.NOT_A_NUMBER
+    return None if 0 <= value <= maximum else Reason.OUT_OF_RANGE
+
+
+def text_fault(value: Any, row: Attribute) -> Reason | None:
+    """Return what is wrong with a text *value* for the attribute *row*."""
+    if type(value) is not str:
+        return Reason.NOT_TEXT
+    if len(value) > row.max_length:
+        return Reason.TOO_LONG
+    if row.choices:
+        return None if value in row.choices else Reason.UNKNOWN_WORD
+    is_bad, reason = _RULES[row.kind]
+    return reason if is_bad(value) else None
+
+
+def echo(key: str) -> str:
+    """Return a sender's own *key* as an answer may repeat it: short, printable ASCII."""
+    return _UNTELLABLE.sub("?", key[:MAX_KEY_ECHO])
+
+
+def _is_bad_text(value: str) -> bool:
+    """Say whether *value* holds a NUL or a lone surrogate, which UTF-8 can't carry."""
+    if "\0" in value:
+        return True
+    if value.isascii():
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def is_no_address(value: str) -> bool:
+    """Say whether *value* is no IPv4 or IPv6 address; five times cheaper than `ipaddress`."""
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in value else socket.AF_INET, value)
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+# A table and not a match: comparing with an enum's members costs more than most of the rules.
+_RULES: Final[dict[Kind, tuple[Callable[[str], bool], Reason]]] = {
+    Kind.TEXT: (_is_bad_text, Reason.BAD_TEXT),
+    Kind.ADDRESS: (is_no_address, Reason.NOT_AN_ADDRESS),
+    Kind.GUID: (lambda value: is_guid(value) is None, Reason.NOT_A_GUID),
+    Kind.SESSION: (lambda value: is_session_id(value) is None, Reason.NOT_A_SESSION_ID),
+}

@@ -1,0 +1,122 @@
+"""
+The `session` object of a push: one participant's stay, as far as the push tells.
+
+In comes what the push has under `session`; out come its checked fields. A bad one is dropped
+alone. Called by push.py; the rules are those of docs/push.md.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from otel_jcmc.catalogue.reasons import Fault, Reason
+from otel_jcmc.catalogue.rows import MEETING, SESSION
+from otel_jcmc.wire.rules import Rules, echo, number_fault, text_fault, whole_number_fault
+
+MAX_SEQ = 2**32 - 1
+MAX_INTERVAL_MS = 3_600_000
+END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
+# Stats older than this are a broken clock, not an age.
+MAX_AGE_MS = 86_400_000
+
+
+class Session(msgspec.Struct, gc=False):
+    """
+    One participant's stay, as far as the push tells.
+
+    Attributes:
+        id: the client's own id; empty: the server names the session (participants.py).
+        seq: number of this push in the session; -1: not told.
+        interval_ms: how often this client means to push; 0: not told.
+        end: why the participant leaves; empty: it stays.
+    """
+
+    id: str = ""
+    seq: int = -1
+    interval_ms: int = 0
+    end: str = ""
+
+
+def take_session(
+    sent: Any, rules: Rules, attributes: dict[int, Any], dropped: list[Fault]
+) -> tuple[Session, int]:
+    """Return the session that was *sent* and how many of its fields were well formed."""
+    session = Session()
+    if sent is None:
+        return session, 0
+    if type(sent) is not dict:
+        dropped.append(Fault("session", Reason.NOT_AN_OBJECT))
+        return session, 0
+    kept = 0 if sent else 1
+    for key, value in sent.items():
+        if take := _SESSION_FIELDS.get(key):
+            reason = take(session, value)
+        elif key == "meeting_id":
+            reason = _take_meeting(value, rules, attributes)
+        else:
+            reason = Reason.UNKNOWN_FIELD
+        if reason:
+            dropped.append(Fault(f"session.{echo(key)}", reason))
+        else:
+            kept += 1
+    return session, kept
+
+
+def _take_id(session: Session, value: Any) -> Reason | None:
+    reason = text_fault(value, SESSION)
+    if not reason:
+        session.id = value
+    return reason
+
+
+def _take_meeting(value: Any, rules: Rules, attributes: dict[int, Any]) -> Reason | None:
+    if value is None or value == "":
+        return None
+    reason = text_fault(value, rules.rows[MEETING.id])
+    if not reason and MEETING.id not in rules.dropped:
+        attributes[MEETING.id] = value
+    return reason
+
+
+def _take_seq(session: Session, value: Any) -> Reason | None:
+    reason = whole_number_fault(value, MAX_SEQ)
+    if not reason:
+        session.seq = int(value)
+    return reason
+
+
+def _take_interval(session: Session, value: Any) -> Reason | None:
+    reason = number_fault(value, 0, MAX_INTERVAL_MS)
+    if not reason:
+        session.interval_ms = int(value)
+    return reason
+
+
+def _take_age(_session: Session, value: Any) -> Reason | None:
+    # Null metrics say all there is to say; the age is for who reads the wire.
+    return number_fault(value, 0, MAX_AGE_MS)
+
+
+def _take_end(session: Session, value: Any) -> Reason | None:
+    if value is None:
+        return None
+    if type(value) is not dict:
+        return Reason.NOT_AN_OBJECT
+    reason = value.get("reason")
+    if type(reason) is not str:
+        return Reason.NOT_TEXT
+    if reason not in END_REASONS:
+        return Reason.UNKNOWN_WORD
+    session.end = reason
+    return None
+
+
+# What takes each field of `session`, or says why not.
+_SESSION_FIELDS: Final[dict[str, Callable[[Session, Any], Reason | None]]] = {
+    "id": _take_id,
+    "seq": _take_seq,
+    "interval_ms": _take_interval,
+    "stats_age_ms": _take_age,
+    "end": _take_end,
+}

@@ -1,0 +1,294 @@
+"""`otel-jcmc sessions`, as a process, at a running service."""
+
+import csv
+import io
+import json
+import os
+import pty
+import select
+import socket
+import subprocess
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
+
+import pytest
+import redis
+from harness import CLIENT_ID, Service
+from past import NOON, Past, numbers
+
+from otel_jcmc.command.arguments import _add_sessions, _bound
+from otel_jcmc.command.sessions import run
+from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.store.embedded import EmbeddedStore
+
+TOKEN = "a-token-for-people-who-read"
+WHO = {73: "Windows", 74: "10", 71: "Chrome", 72: "126.0.0.0", 69: "eu-west"}
+ODD = "evil\x1b[2Jroom"
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
+    """Return a Redis of one's own, with some sessions in it."""
+    server = EmbeddedStore(tmp_path_factory.mktemp("s", numbered=True) / "r")
+    server.start()
+    with redis.Redis.from_url(server.url) as client:
+        yield Past(client)
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def sid(past: Past) -> str:
+    """Return a session of an hour, with a gap of ten minutes, and loss at its end."""
+    log = tuple(
+        Sample(
+            NOON + n * 30_000,
+            numbers(f1=90 if n < 100 else 20, f12=1, f13=[30, 50 + n]),
+            [80 if n < 100 else 10, 5, 60 + n],
+            [95 if n < 100 else 30, 0, 30],
+        )
+        for n in range(1, 121)
+        if not 40 <= n < 60
+    )
+    end = NOON + 3_600_000
+    past.session(NOON - 5000, ODD, participant="bob", last_ms=NOON)
+    return past.session(
+        NOON, "standup", last_ms=end, ended_ms=end, reason="left", attributes=WHO, log=log
+    )
+
+
+@pytest.fixture(scope="module")
+def service(past: Past, sid: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return a service on it, which has *sid*."""
+    assert sid
+    path = past.client.connection_pool.connection_kwargs["path"]
+    with Service(
+        tmp_path_factory.mktemp("s", numbered=True),
+        REDIS_URL=f"unix://{path}",
+        JCMC_READ_TOKEN=TOKEN,
+    ) as running:
+        yield running
+
+
+def sessions(
+    service: Service, *arguments: str, **environ: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command where the service of the settings is *service*, or at *url*."""
+    return subprocess.run(
+        [sys.executable, "-m", "otel_jcmc", "sessions", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        cwd=service.folder,
+        env={
+            **service.environ,
+            "JCMC_PORT": service.url.rpartition(":")[2],
+            "PYTHONIOENCODING": "utf-8",
+            **environ,
+        },
+        timeout=20,
+        check=False,
+    )
+
+
+class Ran(NamedTuple):
+    """What the command did, run in this process: a process of its own is half a second."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def show(service: Service, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Return what runs the command."""
+
+    def shown(*arguments: str) -> Ran:
+        parser = ArgumentParser()
+        _add_sessions(parser)
+        code = run(parser.parse_args(_bound([*arguments])), service.url, "")
+        return Ran(code, *capsys.readouterr())
+
+    return shown
+
+
+def test_a_table_has_the_newest_first(service: Service, sid: str) -> None:
+    before = f"{NOON - 5000:011x}{sid[-5:]}"
+    ran = sessions(service)
+    assert ran.stderr == ""
+    assert ran.stdout.splitlines() == [
+        "id                began (UTC)  lasted  conference    participant  browser     end",
+        f"{sid[-16:]}  03-01 12:00  1:00 h  standup       ada          Chrome 126  left",
+        f"{before}  03-01 11:59  5 s     evil\ufffd[2Jroom  bob                      expired",
+    ]
+
+
+def test_filters_are_flags(show: Callable[..., Ran]) -> None:
+    for arguments, count in (
+        (["--conference", "standup"], 1),
+        (["--client-id", CLIENT_ID], 2),
+        (["--client-id", "x"], 0),
+        (["--from", "2036-03-01T12:30:00Z"], 1),
+        (["--from", "-2h"], 2),
+        (["--to", "-2h"], 0),
+        (["--to", "2h"], 0),
+        (["--to", "2087985595"], 1),
+        (["--limit", "1"], 1),
+    ):
+        assert len(json.loads(show(*arguments, "--json").out)["sessions"]) == count, arguments
+    assert show("--client-id", "x").out == "no sessions\n"
+
+
+def test_one_session_is_drawn_in_80_columns(service: Service, sid: str) -> None:
+    ran = sessions(service, sid)
+    assert ran.stderr == ""
+    lines = ran.stdout.splitlines()
+    assert lines[:6] == [
+        "standup, ada, eu-west",
+        "Chrome 126.0.0.0 on Windows 10",
+        "2036-03-01 12:00:00 UTC, 1:00 h, left; 100 samples",
+        "worst (mean): quality 10 (75.3), loss 5 (1) %, round trip 180 (113) ms",
+        "",
+        "connectionquality  █ last  ░ worst to best",
+    ]
+    assert max(map(len, lines[6:])) == 80
+    assert lines[6].startswith("100 ┤")
+    assert lines[-1].split() == ["12:00", "12:30", "13:00"]
+    # Ten minutes of an hour of which nothing is known.
+    axis = lines[-2].strip().removeprefix("└")
+    assert 11 <= axis.count(" ") <= 14
+    assert set(axis) == {"─", " "}
+
+
+def test_the_end_of_an_id_is_enough(show: Callable[..., Ran], sid: str) -> None:
+    assert show(sid[-16:]) == show(sid)
+    assert "standup, ada" in show(sid).out
+
+
+def test_where_blocks_can_not_be_shown_there_are_other_signs(service: Service, sid: str) -> None:
+    ran = sessions(service, sid, PYTHONIOENCODING="ascii")
+    assert ran.returncode == 0
+    assert ran.stdout.isascii()
+    assert "connectionquality  * last  : worst to best" in ran.stdout
+
+
+@pytest.mark.parametrize("metric", ["packetloss_total", "transport_rtt"])
+def test_another_metric_is_drawn(show: Callable[..., Ran], sid: str, metric: str) -> None:
+    ran = show(sid, "--metric", metric)
+    assert f"{metric}  █ last" in ran.out
+    assert "█" in ran.out.partition("best\n")[2]
+
+
+def test_a_metric_that_was_never_known_is_told_so(show: Callable[..., Ran], sid: str) -> None:
+    assert show(sid, "--metric", "freezes").out.endswith("\nfreezes\nwas never known\n")
+
+
+def test_json_and_csv_are_those_of_the_service(service: Service, sid: str) -> None:
+    assert json.loads(sessions(service, sid, "--json").stdout) == json.loads(
+        service.get(f"/sessions/{sid}").body
+    )
+    rows = list(csv.DictReader(io.StringIO(sessions(service, sid, "--csv").stdout)))
+    assert len(rows) == 100
+    assert rows[-1]["connectionquality"] == "20.0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["f" * 48], "there is no such session, or no more"),
+        (["f" * 16], "there is no such session, or no more"),
+        (["--csv"], "--csv is of one session: name it by its id"),
+        (["--from", "yesterday"], "400 from must be a time: 2026-03-01T09:30:00Z,"),
+        (["x", "--metric", "y"], "400 metrics: there are connectionquality,"),
+        (["--delete"], "--delete wants --client-id: whose sessions are to be erased"),
+        (["--delete", "--client-id", "x"], "--delete asks before it erases: --yes where nobody"),
+        (["--delete", "--client-id", "x", "--from", "-2h", "--yes"], "--delete erases all"),
+        (["--url", "http://127.0.0.1:1"], "nobody answers at http://127.0.0.1:1: start it with"),
+        (["--url", "ftp://x"], "--url: ftp://x is no http:// or https:// address"),
+    ],
+)
+def test_what_can_not_be_is_one_line(
+    show: Callable[..., Ran], arguments: list[str], line: str
+) -> None:
+    ran = show(*arguments)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("otel-jcmc: ")
+    assert line in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_the_port_that_is_not_for_browsers_is_asked_if_there_is_one(short_path: Path) -> None:
+    with Service(short_path, JCMC_ADMIN_PORT="0") as split:
+        port = split.admin_url.rpartition(":")[2]
+        assert sessions(split, JCMC_ADMIN_PORT=port).stdout == "no sessions\n"
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[tuple[str, list[str]]]:
+    """Return where one request is answered so, and the heads that came."""
+    heads: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def work() -> None:
+            near, _ = listener.accept()
+            with near:
+                heads.append(near.recv(65_536).decode())
+                near.sendall(answer)
+
+        thread = Thread(target=work)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", heads
+        thread.join()
+
+
+def test_the_token_of_the_settings_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    """To a service that asks for nothing else."""
+    with answering(b"HTTP/1.1 401 No\r\ncontent-length: 5\r\n\r\nnever") as (url, heads):
+        parser = ArgumentParser()
+        _add_sessions(parser)
+        assert run(parser.parse_args([]), url, TOKEN) == 1
+    assert f"authorization: Bearer {TOKEN}\r\n" in heads[0]
+    assert capsys.readouterr().err == f"otel-jcmc: {url}: 401 never\n"
+
+
+def test_what_answers_and_is_something_else_is_told_so(show: Callable[..., Ran]) -> None:
+    with answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]") as (url, _):
+        assert show("--url", url).err == f"otel-jcmc: {url} is not otel_jcmc\n"
+
+
+def test_a_client_is_erased_without_a_question_when_told_so(
+    show: Callable[..., Ran], past: Past
+) -> None:
+    past.session(NOON, "erase", client_id="some-client")
+    ran = show("--delete", "--client-id", "some-client", "--yes")
+    assert (ran.code, ran.out) == (0, "1 session erased\n")
+
+
+@pytest.mark.parametrize(("said", "left"), [("y\n", 0), ("\n", 1)])
+def test_a_client_is_erased_when_the_question_is_answered(
+    service: Service, past: Past, said: str, left: int
+) -> None:
+    client_id = f"client-{len(said)}-{left}"
+    past.session(NOON, "erase", client_id=client_id)
+    ours, theirs = pty.openpty()
+    environ = {**service.environ, "JCMC_PORT": service.url.rpartition(":")[2]}
+    command = [sys.executable, "-m", "otel_jcmc", "sessions", "--delete", "--client-id", client_id]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=service.folder, env=environ
+    ) as process:
+        os.close(theirs)
+        shown = ""
+        while "[y/N]" not in shown:
+            assert select.select([ours], [], [], 15)[0]
+            shown += os.read(ours, 4096).decode()
+        assert f"Erase all there is of {client_id}?" in shown
+        os.write(ours, said.encode())
+        assert process.wait(timeout=15) == left
+    os.close(ours)
+    found = service.get(f"/sessions?client_id={client_id}").json()["sessions"]
+    assert len(found) == left

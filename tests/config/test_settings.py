@@ -1,0 +1,1027 @@
+"""The settings: defaults, the original's env file as it is, and what wrong ones are answered."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exposition import scraped
+from harness import Service, eventually, push_body
+from otlp_sink import OtlpSink
+from pydantic import SecretStr, ValidationError
+
+from otel_jcmc.catalogue.rows import Naming
+from otel_jcmc.config.advice import advice
+from otel_jcmc.config.settings import Settings, name_of, names_of
+from otel_jcmc.config.sources import secret_names
+from otel_jcmc.service.app import create_app
+from otel_jcmc.store.embedded import EmbeddedStore
+from tools.generate import settings_page
+
+# Every setting, written out: its name in the environment and its default.
+DEFAULTS: dict[str, tuple[str, Any]] = {
+    "redis_url": ("REDIS_URL", None),
+    "metrics_expiration_seconds": ("METRICS_EXPIRATION", 30),
+    "metrics_expiration_check_seconds": ("METRICS_EXPIRATION_CHECK", 10),
+    "allow_private_scrape_only": ("ALLOW_PRIVATE_SCRAPE_ONLY", True),
+    "push_url": ("PUSH_URL", None),
+    "collect_username": ("COLLECT_USERNAME", False),
+    "metrics_prefix": ("METRICS_PREFIX", "jitsi_jcmc_"),
+    "port": ("JCMC_PORT", 3000),
+    "host": ("JCMC_HOST", "0.0.0.0"),
+    "naming": ("JCMC_NAMING", "jcmc"),
+    "collect_addresses": ("JCMC_COLLECT_ADDRESSES", False),
+    "cors_allowed_origins": ("JCMC_CORS_ALLOWED_ORIGINS", ("*",)),
+    "trusted_proxies": (
+        "JCMC_TRUSTED_PROXIES",
+        (
+            IPv4Network("127.0.0.0/8"),
+            IPv4Network("10.0.0.0/8"),
+            IPv4Network("172.16.0.0/12"),
+            IPv4Network("192.168.0.0/16"),
+            IPv4Network("169.254.0.0/16"),
+            IPv6Network("::1/128"),
+            IPv6Network("fe80::/10"),
+            IPv6Network("fc00::/7"),
+        ),
+    ),
+    "key_prefix": ("JCMC_KEY_PREFIX", "jcmc"),
+    "embedded_dir": ("JCMC_EMBEDDED_DIR", None),
+    "push_auth": ("JCMC_PUSH_AUTH", "none"),
+    "push_token_secret": ("JCMC_PUSH_TOKEN_SECRET", None),
+    "push_token_seconds": ("JCMC_PUSH_TOKEN_SECONDS", 3600),
+    "jwt_secret": ("JCMC_JWT_SECRET", None),
+    "jwt_public_key": ("JCMC_JWT_PUBLIC_KEY", None),
+    "jwt_jwks_file": ("JCMC_JWT_JWKS_FILE", None),
+    "jwt_issuer": ("JCMC_JWT_ISSUER", ()),
+    "jwt_audience": ("JCMC_JWT_AUDIENCE", ()),
+    "jwt_subject": ("JCMC_JWT_SUBJECT", ()),
+    "jwt_leeway_seconds": ("JCMC_JWT_LEEWAY_SECONDS", 10),
+    "privacy": ("JCMC_PRIVACY", ()),
+    "privacy_key": ("JCMC_PRIVACY_KEY", None),
+    "limit_body_bytes": ("JCMC_LIMIT_BODY_BYTES", 65_536),
+    "limit_label_characters": ("JCMC_LIMIT_LABEL_CHARACTERS", 256),
+    "limit_transports": ("JCMC_LIMIT_TRANSPORTS", 8),
+    "limit_participants": ("JCMC_LIMIT_PARTICIPANTS", 120_000),
+    "limit_conference_participants": ("JCMC_LIMIT_CONFERENCE_PARTICIPANTS", 1000),
+    "limit_participant_pushes": ("JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND", 1.0),
+    "limit_address_pushes": ("JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND", 1000.0),
+    "limit_address_newcomers": ("JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND", 50.0),
+    "scrape_token": ("JCMC_SCRAPE_TOKEN", None),
+    "read_token": ("JCMC_READ_TOKEN", None),
+    "admin_port": ("JCMC_ADMIN_PORT", None),
+    "admin_host": ("JCMC_ADMIN_HOST", "127.0.0.1"),
+    "tls_certificate_file": ("JCMC_TLS_CERTIFICATE_FILE", None),
+    "tls_key_file": ("JCMC_TLS_KEY_FILE", None),
+    "limit_connections": ("JCMC_LIMIT_CONNECTIONS", 10_000),
+    "limit_head_bytes": ("JCMC_LIMIT_HEAD_BYTES", 65_536),
+    "limit_head_seconds": ("JCMC_LIMIT_HEAD_SECONDS", 10),
+    "limit_body_seconds": ("JCMC_LIMIT_BODY_SECONDS", 10),
+    "limit_answer_seconds": ("JCMC_LIMIT_ANSWER_SECONDS", 60),
+    "limit_scrapes": ("JCMC_LIMIT_SCRAPES", 10),
+    "log_level": ("JCMC_LOG_LEVEL", "INFO"),
+    "client_debug": ("JCMC_CLIENT_DEBUG", False),
+    "client_interval_seconds": ("JCMC_CLIENT_INTERVAL", 0),
+    "client_jitter_seconds": ("JCMC_CLIENT_JITTER", 5),
+    "client_send_jwt": ("JCMC_CLIENT_SEND_JWT", False),
+    "metrics_exporter": ("OTEL_METRICS_EXPORTER", frozenset({"prometheus"})),
+    "export_interval_ms": ("OTEL_METRIC_EXPORT_INTERVAL", 15_000),
+    "export_timeout_ms": ("OTEL_METRIC_EXPORT_TIMEOUT", 30_000),
+    "otlp_protocol": ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/protobuf"),
+    "otlp_endpoint": ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", None),
+    "otlp_timeout_ms": ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", 10_000),
+    "service_name": ("OTEL_SERVICE_NAME", "otel_jcmc"),
+    "resource_attributes": ("OTEL_RESOURCE_ATTRIBUTES", ""),
+    "jmmc_path": ("JCMC_JMMC_PATH", "/jmmc"),
+    "jmmc_conf_pattern": ("JCMC_JMMC_CONF_PATTERN", None),
+    "jmmc_authorized_regions": ("JCMC_JMMC_AUTHORIZED_REGIONS", ()),
+    "jmmc_push_url": ("JCMC_JMMC_PUSH_URL", None),
+    "cookie_secret": ("JCMC_COOKIE_SECRET", None),
+    "history_hours": ("JCMC_HISTORY_HOURS", 24),
+    "history_interval_seconds": ("JCMC_HISTORY_INTERVAL", 30),
+    "history_samples": ("JCMC_HISTORY_SAMPLES", 6000),
+    "history_sessions": ("JCMC_HISTORY_SESSIONS", 200_000),
+    "history_max_bytes": ("JCMC_HISTORY_MAX_BYTES", 268_435_456),
+    "traces_exporter": ("OTEL_TRACES_EXPORTER", "none"),
+    "session_grace_seconds": ("JCMC_SESSION_GRACE", 60),
+    "traces_waiting": ("JCMC_TRACES_WAITING", 100_000),
+    "bad_quality": ("JCMC_BAD_QUALITY", 30),
+    "bad_packet_loss": ("JCMC_BAD_PACKET_LOSS", 5),
+    "bad_round_trip_ms": ("JCMC_BAD_ROUND_TRIP", 400),
+    "otlp_traces_protocol": ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", None),
+    "otlp_traces_endpoint": ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", None),
+    "otlp_traces_timeout_ms": ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", None),
+}
+
+# The original's env file, comments and all; the address of its Redis goes in front.
+ORIGINAL_ENV = """
+# Metrics
+METRICS_EXPIRATION=20 # In seconds
+METRICS_EXPIRATION_TOLERANCE=5 # In seconds
+METRICS_PREFIX=meet_ # Before every metric
+ALLOW_PRIVATE_SCRAPE_ONLY=true   # 10.x, 192.168.x, 172.16-31.x
+
+PUSH_URL=https://collector.example.org/metrics/push # What the client posts to
+COLLECT_USERNAME=true # The label "username"
+NODE_ENV=production
+"""
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run in an empty folder, without any of our variables."""
+    monkeypatch.chdir(tmp_path)
+    names = {name.upper() for field in Settings.model_fields for name in names_of(field)}
+    names |= {f"{name}_FILE" for name in names}
+    for name in list(os.environ):
+        if name.upper() in names or name.startswith("OTEL_"):
+            monkeypatch.delenv(name)
+
+
+def command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in the working folder and return what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "otel_jcmc", *arguments],
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+# Defaults
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_a_setting_has_this_name_and_this_default(field: str) -> None:
+    name, default = DEFAULTS[field]
+    assert (name_of(field), getattr(Settings(), field)) == (name, default)
+
+
+def test_no_setting_is_gone() -> None:
+    assert set(DEFAULTS) <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_a_setting_says_what_it_means(field: str) -> None:
+    description = Settings.model_fields[field].description
+    assert description is not None
+    assert description.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("field", "names"),
+    [
+        ("port", ["JCMC_PORT", "PORT"]),
+        (
+            "metrics_expiration_check_seconds",
+            ["METRICS_EXPIRATION_CHECK", "METRICS_EXPIRATION_TOLERANCE"],
+        ),
+        (
+            "otlp_protocol",
+            ["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+        ),
+        (
+            "otlp_endpoint",
+            ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+        ),
+        (
+            "otlp_timeout_ms",
+            ["OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"],
+        ),
+    ],
+)
+def test_a_setting_may_have_a_second_name_and_the_first_one_wins(
+    monkeypatch: pytest.MonkeyPatch, field: str, names: list[str]
+) -> None:
+    texts = {
+        "otlp_protocol": ["grpc", "http/protobuf"],
+        "otlp_endpoint": ["http://a:4318", "http://b:4318"],
+    }.get(field, ["11", "22"])
+    assert names_of(field) == names
+    monkeypatch.setenv(names[1], texts[1])
+    assert str(getattr(Settings(), field)) == texts[1]
+    monkeypatch.setenv(names[0], texts[0])
+    assert str(getattr(Settings(), field)) == texts[0]
+
+
+def test_settings_are_frozen() -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError):
+        settings.port = 1  # type: ignore[misc]  # that is the point
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("20", 20), ("20 # In seconds", 20), ("20\t#", 20), (" 20 ", 20), ("", 30), ("# later", 30)],
+)
+def test_a_trailing_comment_is_no_part_of_a_value(
+    monkeypatch: pytest.MonkeyPatch, text: str, seconds: int
+) -> None:
+    """A container runtime hands the comments of an env file on."""
+    monkeypatch.setenv("METRICS_EXPIRATION", text)
+    assert Settings().metrics_expiration_seconds == seconds
+
+
+def test_a_hash_inside_a_value_is_no_comment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUSH_URL", "https://c.example.org/push#part")
+    assert Settings().push_url == "https://c.example.org/push#part"
+
+
+def test_the_env_file_of_the_working_folder_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("METRICS_EXPIRATION=20 # In seconds\nNODE_ENV=production\n")
+    assert Settings().metrics_expiration_seconds == 20
+
+
+def test_the_environment_goes_before_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("METRICS_EXPIRATION=20\n")
+    monkeypatch.setenv("METRICS_EXPIRATION", "40")
+    assert Settings().metrics_expiration_seconds == 40
+
+
+@pytest.mark.parametrize(
+    "field",
+    [name for name in DEFAULTS if name != "port" and DEFAULTS[name][0].lower() != name],
+)
+def test_a_variable_that_only_looks_like_ours_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """Shells set HOST, and many programs read LOG_LEVEL."""
+    monkeypatch.setenv(field.upper(), "other")
+    (tmp_path / ".env").write_text(f"{field}=other\n")
+    assert getattr(Settings(), field) == DEFAULTS[field][1]
+
+
+@pytest.mark.parametrize("text", ["true", "True", "1", "yes", "on", "TRUE"])
+def test_yes_has_many_words(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("COLLECT_USERNAME", text)
+    assert Settings().collect_username is True
+
+
+def test_lists_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "JCMC_CORS_ALLOWED_ORIGINS", "https://a.example.org, http://b.example.org:81"
+    )
+    monkeypatch.setenv("JCMC_TRUSTED_PROXIES", "192.0.2.7, 2001:db8::/32 # ours")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp, prometheus")
+    settings = Settings()
+    assert settings.cors_allowed_origins == ("https://a.example.org", "http://b.example.org:81")
+    assert settings.trusted_proxies == (
+        IPv4Network("192.0.2.7/32"),
+        IPv6Network("2001:db8::/32"),
+    )
+    assert settings.metrics_exporter == {"otlp", "prometheus"}
+
+
+def test_none_is_an_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JCMC_TRUSTED_PROXIES", "none")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    monkeypatch.setenv("JCMC_CORS_ALLOWED_ORIGINS", "none")
+    assert Settings().trusted_proxies == ()
+    assert Settings().cors_allowed_origins == ()
+    assert Settings().metrics_exporter == frozenset()
+
+
+# The original's env file, on the running service
+
+
+def served_values(service: Service) -> None:
+    """Assert that *service* does what ORIGINAL_ENV says."""
+    assert service.push(push_body(conference="env")).body == "OK"
+    found = {
+        sample.name: sample.labels
+        for sample in scraped(service)
+        if sample.labels.get("roomname") == "env"
+    }
+    assert len(found) == 13
+    assert {name[:5] for name in found} == {"meet_"}
+    assert found["meet_connectionquality"]["username"] == "Ada"
+    assert (
+        '"pushUrl":"https://collector.example.org/metrics/push"' in service.get("/client-file").body
+    )
+    assert service.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"}).status == 403
+    said = command(
+        "check", **{name: service.environ[name] for name in ORIGINAL_NAMES & set(service.environ)}
+    )
+    lines = said.stdout.splitlines()
+    assert "METRICS_EXPIRATION=20" in lines
+    assert "METRICS_EXPIRATION_CHECK=5" in lines
+
+
+ORIGINAL_NAMES = {
+    line.partition("=")[0] for line in ORIGINAL_ENV.splitlines() if line[:1].isupper()
+}
+
+
+def test_the_original_env_file_starts_the_service(
+    redis_server: EmbeddedStore, tmp_path: Path
+) -> None:
+    """In the working folder, as a deployment of the original has it; PORT is read from it too."""
+    port = free_port()
+    tmp_path.joinpath(".env").write_text(
+        f"REDIS_URL={redis_server.url} # Where it is\nPORT={port} # To listen on\n{ORIGINAL_ENV}"
+    )
+    service = Service(tmp_path)
+    del service.environ["JCMC_PORT"]
+    with service:
+        assert service.url == f"http://127.0.0.1:{port}"
+        served_values(service)
+
+
+def test_the_original_env_file_works_when_a_container_runtime_passes_its_comments(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    environ = dict(line.split("=", 1) for line in ORIGINAL_ENV.splitlines() if line[:1].isupper())
+    assert environ["METRICS_EXPIRATION"] == "20 # In seconds"
+    url = f"{redis_server.url} # Where it is"
+    with Service(short_path / "a", REDIS_URL=url, **environ) as service:
+        served_values(service)
+
+
+# Wrong settings
+
+NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
+ONE_KEY = "JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY, JCMC_JWT_JWKS_FILE"
+NO_ORIGIN = "is no origin: https://meet.example.org is one"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        (
+            "METRICS_EXPIRATION",
+            "soon",
+            f"METRICS_EXPIRATION: {NO_INTEGER}",
+        ),
+        (
+            "METRICS_EXPIRATION",
+            "0",
+            "METRICS_EXPIRATION: Input should be greater than or equal to 1",
+        ),
+        (
+            "METRICS_EXPIRATION",
+            "3601",
+            "METRICS_EXPIRATION: Input should be less than or equal to 3600",
+        ),
+        ("PORT", "65536", "PORT: Input should be less than or equal to 65535"),
+        ("PORT", "-1", "PORT: Input should be greater than or equal to 0"),
+        (
+            "COLLECT_USERNAME",
+            "perhaps",
+            "COLLECT_USERNAME: Input should be a valid boolean, unable to interpret input",
+        ),
+        (
+            "METRICS_PREFIX",
+            "1st_",
+            "METRICS_PREFIX: '1st_' can't begin a metric's name: [a-zA-Z_:][a-zA-Z0-9_:]*",
+        ),
+        ("JCMC_NAMING", "both", "JCMC_NAMING: Input should be 'jcmc' or 'otel'"),
+        (
+            "JCMC_KEY_PREFIX",
+            "a b",
+            "JCMC_KEY_PREFIX: 1 to 64 characters of A-Z a-z 0-9 _ . : - are wanted",
+        ),
+        (
+            "JCMC_CORS_ALLOWED_ORIGINS",
+            "meet.example.org",
+            f"JCMC_CORS_ALLOWED_ORIGINS: 'meet.example.org' {NO_ORIGIN}",
+        ),
+        (
+            "JCMC_CORS_ALLOWED_ORIGINS",
+            "https://meet.example.org/",
+            f"JCMC_CORS_ALLOWED_ORIGINS: 'https://meet.example.org/' {NO_ORIGIN}",
+        ),
+        (
+            "JCMC_CORS_ALLOWED_ORIGINS",
+            "*,https://meet.example.org",
+            "JCMC_CORS_ALLOWED_ORIGINS: `*` stands alone",
+        ),
+        (
+            "JCMC_TRUSTED_PROXIES",
+            "10.0.0.0/8,proxy.example.org",
+            "JCMC_TRUSTED_PROXIES: 'proxy.example.org' is no network: 10.0.0.0/8 is one",
+        ),
+        (
+            "JCMC_TRUSTED_PROXIES",
+            "10.0.0.1/8",
+            "JCMC_TRUSTED_PROXIES: '10.0.0.1/8' is no network: 10.0.0.0/8 is one",
+        ),
+        (
+            "JCMC_LOG_LEVEL",
+            "LOUD",
+            "JCMC_LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
+        ),
+        (
+            "OTEL_METRICS_EXPORTER",
+            "console",
+            "OTEL_METRICS_EXPORTER: ['console'] can't be had: prometheus, otlp, or none",
+        ),
+        (
+            "OTEL_METRICS_EXPORTER",
+            "none,otlp",
+            "OTEL_METRICS_EXPORTER: `none` stands alone",
+        ),
+        (
+            "REDIS_URL",
+            "http://:hunter2@127.0.0.1:6379",
+            (
+                "settings: REDIS_URL must start with one of redis://, rediss://, unix://,"
+                " redis+sentinel://, rediss+sentinel://"
+            ),
+        ),
+        (
+            "REDIS_URL",
+            "redis://:hunter2@127.0.0.1:port",
+            "settings: REDIS_URL is no URL: its host or port can't be read",
+        ),
+        (
+            "REDIS_URL",
+            "redis://:hunter2/#x@127.0.0.1:6379",
+            "settings: REDIS_URL is no URL: its host or port can't be read",
+        ),
+        (
+            "REDIS_URL",
+            "redis+sentinel://:hunter2/3@a:26379/mymaster",
+            "settings: REDIS_URL is no URL: its host or port can't be read",
+        ),
+        (
+            "REDIS_URL",
+            "redis+sentinel://:hunter2@a:26379",
+            (
+                "settings: REDIS_URL is no URL: the master's name is missing:"
+                " redis+sentinel://host:26379/mymaster"
+            ),
+        ),
+        (
+            "REDIS_URL",
+            "redis://:hunter2@[::1",
+            "settings: REDIS_URL is no URL: its host or port can't be read",
+        ),
+        (
+            "PUSH_URL",
+            "//user:hunter2@collector/metrics/push",
+            "settings: PUSH_URL must start with one of http://, https://",
+        ),
+        (
+            "JCMC_PUSH_AUTH",
+            "password",
+            "JCMC_PUSH_AUTH: Input should be 'none', 'token' or 'jwt'",
+        ),
+        (
+            "JCMC_PUSH_TOKEN_SECRET",
+            "hunter2",
+            "JCMC_PUSH_TOKEN_SECRET: at least 32 bytes are wanted: openssl rand -hex 32",
+        ),
+        (
+            "JCMC_PUSH_TOKEN_SECONDS",
+            "59",
+            "JCMC_PUSH_TOKEN_SECONDS: Input should be greater than or equal to 60",
+        ),
+        (
+            "JCMC_PUSH_TOKEN_SECONDS",
+            "86401",
+            "JCMC_PUSH_TOKEN_SECONDS: Input should be less than or equal to 86400",
+        ),
+        (
+            "JCMC_JWT_LEEWAY_SECONDS",
+            "301",
+            "JCMC_JWT_LEEWAY_SECONDS: Input should be less than or equal to 300",
+        ),
+        (
+            "JCMC_PUSH_AUTH",
+            "jwt",
+            f"settings: JCMC_PUSH_AUTH=jwt wants one of {ONE_KEY}",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "collector:4317",
+            "settings: OTEL_EXPORTER_OTLP_ENDPOINT must start with one of http://, https://",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_1(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str,
+    line: str,
+) -> None:
+    from otel_jcmc.command import arguments
+
+    monkeypatch.setenv(name, text)
+    monkeypatch.setattr(sys, "argv", ["otel-jcmc", "serve"])
+    with pytest.raises(SystemExit) as ended:
+        arguments.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", f"otel-jcmc: {line}\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, ""),
+        ({"JCMC_JWT_PUBLIC_KEY": "/key"}, "wants one of JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY"),
+        ({"JCMC_JWT_ISSUER": ""}, "wants JCMC_JWT_ISSUER to be said, `*` for anything"),
+        ({"JCMC_JWT_AUDIENCE": ""}, "wants JCMC_JWT_AUDIENCE to be said, `*` for anything"),
+        ({"JCMC_JWT_SUBJECT": "none"}, "wants JCMC_JWT_SUBJECT to be said, `*` for anything"),
+        ({"JCMC_JWT_SECRET": ""}, "wants one of JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY"),
+    ],
+)
+def test_who_checks_jitsis_tokens_says_by_what(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], line: str
+) -> None:
+    """Nothing of a token is left unchecked because nobody thought of it."""
+    given = {
+        "JCMC_PUSH_AUTH": "jwt",
+        "JCMC_JWT_SECRET": "hunter2",
+        "JCMC_JWT_ISSUER": "my_app",
+        "JCMC_JWT_AUDIENCE": "a, b",
+        "JCMC_JWT_SUBJECT": "*",
+    } | changes
+    for name, text in given.items():
+        monkeypatch.setenv(name, text)
+    if not line:
+        settings = Settings()
+        assert settings.jwt_audience == ("a", "b")
+        assert Settings.model_validate(settings.model_dump()) == settings
+        return
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    assert line in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        (
+            "JCMC_CORS_ALLOWED_ORIGINS",
+            "none",
+            "JCMC_PUSH_AUTH=token wants JCMC_CORS_ALLOWED_ORIGINS to name some",
+        ),
+        (
+            "JCMC_CLIENT_SEND_JWT",
+            "true",
+            "JCMC_CLIENT_SEND_JWT can't be with JCMC_PUSH_AUTH=token: a push has one token",
+        ),
+    ],
+)
+def test_what_does_not_go_with_push_tokens_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, line: str
+) -> None:
+    monkeypatch.setenv("JCMC_PUSH_AUTH", "token")
+    Settings()
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ValidationError, match=line):
+        Settings()
+
+
+def test_secrets_of_who_may_push_are_not_printed() -> None:
+    ended = command("check", JCMC_PUSH_TOKEN_SECRET="hunter2" * 5, JCMC_JWT_SECRET="hunter2")
+    assert ended.returncode == 0
+    assert "JCMC_PUSH_TOKEN_SECRET=**********\n" in ended.stdout
+    assert "JCMC_JWT_SECRET=**********\n" in ended.stdout
+    assert "hunter2" not in ended.stdout + ended.stderr
+
+
+def test_a_push_token_for_any_origin_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JCMC_PUSH_AUTH", "token")
+    (line,) = advice(Settings())
+    assert line.startswith("JCMC_PUSH_AUTH=token stops nobody while JCMC_CORS_ALLOWED_ORIGINS")
+    monkeypatch.setenv("JCMC_CORS_ALLOWED_ORIGINS", "https://meet.example.org")
+    assert advice(Settings()) == []
+
+
+@pytest.mark.parametrize(("secret", "lines"), [("hunter2", 1), ("h" * 31, 1), ("h" * 32, 0)])
+def test_a_short_secret_of_jitsis_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, secret: str, lines: int
+) -> None:
+    for name in ("ISSUER", "AUDIENCE", "SUBJECT"):
+        monkeypatch.setenv(f"JCMC_JWT_{name}", "*")
+    monkeypatch.setenv("JCMC_PUSH_AUTH", "jwt")
+    monkeypatch.setenv("JCMC_JWT_SECRET", secret)
+    said = [line for line in advice(Settings()) if line.startswith("JCMC_JWT_SECRET is shorter")]
+    assert len(said) == lines
+    assert "hunter2" not in str(said)
+
+
+def test_several_wrong_settings_are_a_line_each() -> None:
+    ended = command("serve", METRICS_EXPIRATION="soon", JCMC_NAMING="both", PORT="high")
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert [line.split(":")[1].strip() for line in ended.stderr.splitlines()] == [
+        "METRICS_EXPIRATION",
+        "PORT",
+        "JCMC_NAMING",
+    ]
+
+
+def test_an_env_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"METRICS_EXPIRATION=\xff\xfe\n")
+    ended = command("serve")
+    assert (ended.returncode, ended.stderr) == (1, "otel-jcmc: .env: it is no UTF-8 text\n")
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = command("serve", JCMC_HOST="127.0.0.1", JCMC_PORT=str(port))
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"otel-jcmc: can't listen on 127.0.0.1 port {port}: Address already in use; set JCMC_PORT\n"
+    )
+
+
+# Secrets from files
+
+
+@pytest.mark.parametrize("text", ["redis://:s3cret@h:1/0", "redis://:s3cret@h:1/0\n"])
+def test_a_secret_may_be_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "redis").write_text(text)
+    monkeypatch.setenv("REDIS_URL_FILE", str(tmp_path / "redis"))
+    found = Settings().redis_url
+    assert found is not None
+    assert found.get_secret_value() == "redis://:s3cret@h:1/0"
+    assert "s3cret" not in repr(Settings())
+
+
+def test_a_line_end_of_windows_is_no_part_of_a_secret_and_a_blank_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_bytes(b"correct horse #battery \r\n")
+    monkeypatch.setenv("JCMC_PRIVACY_KEY_FILE", str(tmp_path / "key"))
+    found = Settings().privacy_key
+    assert found is not None
+    assert found.get_secret_value() == "correct horse #battery "
+
+
+def test_the_env_file_may_name_a_secrets_file_with_a_comment(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    (tmp_path / ".env").write_text(f"JCMC_SCRAPE_TOKEN_FILE={tmp_path}/token # for Prometheus\n")
+    found = Settings().scrape_token
+    assert found is not None
+    assert found.get_secret_value() == "0123456789abcdef"
+
+
+def test_the_environment_goes_before_the_env_file_either_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a child: it has the secret itself, beside the same `.env`."""
+    (tmp_path / "token").write_text("of-the-file-0123456789")
+    (tmp_path / ".env").write_text(f"JCMC_SCRAPE_TOKEN_FILE={tmp_path}/token\n")
+    monkeypatch.setenv("JCMC_SCRAPE_TOKEN", "of-the-environment-0123456789")
+    found = Settings().scrape_token
+    assert found is not None
+    assert found.get_secret_value() == "of-the-environment-0123456789"
+
+
+def test_a_child_gets_the_secret_and_not_the_name_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    monkeypatch.setenv("JCMC_SCRAPE_TOKEN_FILE", str(tmp_path / "token"))
+    environ = Settings().to_environ()
+    (tmp_path / "token").unlink()
+    for name, text in environ.items():
+        monkeypatch.setenv(name, text)
+    found = Settings().scrape_token
+    assert found is not None
+    assert found.get_secret_value() == "0123456789abcdef"
+
+
+def test_every_secret_may_be_in_a_file() -> None:
+    """What is a secret is a SecretStr: the others would be shown by `otel-jcmc check`."""
+    secrets = {
+        name_of(field)
+        for field, about in Settings.model_fields.items()
+        if "SecretStr" in str(about.annotation)
+    }
+    assert {"REDIS_URL", "JCMC_SCRAPE_TOKEN", "JCMC_READ_TOKEN"} <= secrets
+    assert set(secret_names(Settings)) == secrets
+    page = settings_page()
+    for name in secrets:
+        assert f"| `{name}` or `{name}_FILE` |" in page
+
+
+@pytest.mark.parametrize(
+    ("content", "environ", "line"),
+    [
+        (None, {}, "REDIS_URL_FILE: {path} can't be read: No such file or directory"),
+        (b"", {}, "REDIS_URL_FILE: {path} is empty"),
+        (b" \n", {}, "REDIS_URL_FILE: {path} is empty"),
+        (b"\xff", {}, "REDIS_URL_FILE: {path} is no UTF-8 text"),
+        (
+            b"redis://b:hunter2@h\n",
+            {"REDIS_URL": "redis://a:hunter2@h"},
+            "REDIS_URL and REDIS_URL_FILE are both given: one is wanted",
+        ),
+        (
+            b"http://:hunter2@h",
+            {},
+            (
+                "REDIS_URL must start with one of redis://, rediss://, unix://,"
+                " redis+sentinel://, rediss+sentinel://"
+            ),
+        ),
+    ],
+)
+def test_a_secret_that_cannot_be_had_is_one_line(
+    tmp_path: Path, content: bytes | None, environ: dict[str, str], line: str
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    for command_name in ("serve", "check"):
+        ended = command(command_name, REDIS_URL_FILE=str(path), **environ)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr == f"otel-jcmc: settings: {line.format(path=path)}\n"
+
+
+@pytest.mark.parametrize("token", ["short", "with a blank inside", "ümlaut-0123456789", "x" * 15])
+def test_a_token_is_long_enough_not_to_be_guessed(token: str) -> None:
+    ended = command("check", JCMC_SCRAPE_TOKEN=token)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "otel-jcmc: JCMC_SCRAPE_TOKEN: at least 16 characters of ASCII without blanks are wanted\n"
+    )
+
+
+def test_the_headers_of_otlp_may_be_in_a_file(tmp_path: Path, short_path: Path) -> None:
+    """They hold a collector's token, and the exporters take them from the environment alone."""
+    (tmp_path / "headers").write_text("authorization=Bearer%20hunter2\n")
+    with OtlpSink() as sink:
+        service = Service(
+            short_path,
+            OTEL_METRICS_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
+            OTEL_METRIC_EXPORT_INTERVAL="200",
+            OTEL_EXPORTER_OTLP_HEADERS_FILE=str(tmp_path / "headers"),
+        )
+        with service:
+            service.push(push_body())
+            eventually(lambda: sink.requests)
+        assert sink.requests[0].headers["authorization"] == "Bearer hunter2"
+
+
+def test_two_ports_are_two() -> None:
+    ended = command("check", JCMC_PORT="4000", JCMC_ADMIN_PORT="4000")
+    assert ended.stderr == (
+        "otel-jcmc: settings: JCMC_ADMIN_PORT must be another one than JCMC_PORT\n"
+    )
+
+
+def test_a_second_port_that_is_taken_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = command("serve", JCMC_PORT="0", JCMC_ADMIN_PORT=str(port))
+    assert ended.stderr == (
+        f"otel-jcmc: can't listen on 127.0.0.1 port {port}: Address already in use;"
+        " set JCMC_ADMIN_PORT\n"
+    )
+
+
+def test_a_scrape_with_a_token_is_open_to_no_stranger() -> None:
+    token = SecretStr("0123456789abcdef")
+    assert advice(Settings(allow_private_scrape_only=False, scrape_token=token)) == []
+
+
+# otel-jcmc check
+
+
+def test_check_prints_what_is_in_force_and_what_is_default() -> None:
+    said = command("check", PORT="8080 # as before", JCMC_NAMING="otel")
+    assert said.returncode == 0
+    lines = said.stdout.splitlines()
+    assert lines[:2] == ["REDIS_URL=  (default)", "METRICS_EXPIRATION=30  (default)"]
+    assert "JCMC_PORT=8080" in lines
+    assert "JCMC_NAMING=otel" in lines
+    assert "OTEL_METRICS_EXPORTER=prometheus  (default)" in lines
+    about = [line for line in lines if line.startswith("#")]
+    assert len(lines) == len(Settings.model_fields) + len(about)
+    assert said.stderr == ""
+
+
+def test_check_never_shows_a_secret() -> None:
+    said = command("check", REDIS_URL="redis://me:hunter2@127.0.0.1:6379/0")
+    assert said.returncode == 0
+    assert said.stdout.splitlines()[0] == "REDIS_URL=**********"
+    assert "hunter2" not in said.stdout + said.stderr
+
+
+def test_check_tells_what_will_disappoint() -> None:
+    said = command("check", OTEL_METRICS_EXPORTER="otlp", ALLOW_PRIVATE_SCRAPE_ONLY="false")
+    assert [line[:40] for line in said.stderr.splitlines()] == [
+        "note: a Collector's prometheus exporter ",
+        "note: ALLOW_PRIVATE_SCRAPE_ONLY is off: ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expiration", "interval_ms", "wanted"),
+    [(30, 15_000, "37.5s"), (90, 15_000, "90s"), (30, 60_000, "150s")],
+)
+def test_a_collector_should_forget_after_the_longer_of_ttl_and_two_and_a_half_intervals(
+    expiration: int, interval_ms: int, wanted: str
+) -> None:
+    settings = Settings(
+        metrics_expiration_seconds=expiration,
+        export_interval_ms=interval_ms,
+        metrics_exporter=frozenset({"otlp"}),
+    )
+    assert f"metric_expiration: {wanted} " in advice(settings)[0]
+
+
+def test_nothing_disappoints_by_default() -> None:
+    assert advice(Settings()) == []
+
+
+# To a child and back
+
+CHANGED: dict[str, Any] = {
+    "redis_url": "redis://me:hunter2@127.0.0.1:6379/0",
+    "metrics_expiration_seconds": 45,
+    "metrics_expiration_check_seconds": 0,
+    "allow_private_scrape_only": False,
+    "push_url": "https://c.example.org/metrics/push?a=1&b=#x",
+    "collect_username": True,
+    "metrics_prefix": "meet_",
+    "port": 0,
+    "host": "::",
+    "naming": Naming.OTEL,
+    "collect_addresses": True,
+    "cors_allowed_origins": ("https://a.example.org", "https://b.example.org"),
+    "trusted_proxies": (),
+    "key_prefix": "a:b.c-d_e",
+    "embedded_dir": Path("/run/otel jcmc"),
+    "push_auth": "token",
+    "push_token_secret": "hunter2" * 5,
+    "push_token_seconds": 60,
+    "jwt_secret": "hunter2",
+    "jwt_public_key": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
+    "jwt_jwks_file": Path("/run/otel jcmc/jwks"),
+    "jwt_issuer": ("a", "b c"),
+    "jwt_audience": ("*",),
+    "jwt_subject": ("acme", "meet.example.org"),
+    "jwt_leeway_seconds": 0,
+    "privacy": ("roomname=hash", "username=keep"),
+    "privacy_key": "hunter2 and hunter3",
+    "limit_body_bytes": 0,
+    "limit_label_characters": 0,
+    "limit_transports": 0,
+    "limit_participants": 0,
+    "limit_conference_participants": 0,
+    "limit_participant_pushes": 0.0,
+    "limit_address_pushes": 0.0,
+    "limit_address_newcomers": 0.0,
+    "scrape_token": "c7Zk'-$#7q\"1=Nn0_\\",
+    "read_token": "0123456789abcdef",
+    "admin_port": 3001,
+    "admin_host": "::1",
+    "tls_certificate_file": Path("/etc/jcmc/chain.pem"),
+    "tls_key_file": Path("/etc/jcmc/key.pem"),
+    "limit_connections": 0,
+    "limit_head_bytes": 0,
+    "limit_head_seconds": 0,
+    "limit_body_seconds": 0,
+    "limit_answer_seconds": 0,
+    "limit_scrapes": 0,
+    "log_level": "DEBUG",
+    "client_debug": True,
+    "client_interval_seconds": 30,
+    "client_jitter_seconds": 7,
+    "client_send_jwt": True,
+    "metrics_exporter": frozenset(),
+    "export_interval_ms": 100,
+    "export_timeout_ms": 100,
+    "otlp_protocol": "grpc",
+    "otlp_endpoint": "https://collector.example.org:4317",
+    "otlp_timeout_ms": 250,
+    "service_name": "meet",
+    "resource_attributes": "deployment.environment.name=test,a=b c",
+    "jmmc_path": "/metrics/jmmc",
+    "jmmc_conf_pattern": "^[a-z]+$",
+    "jmmc_authorized_regions": ("eu-west", "us-east"),
+    "jmmc_push_url": "https://jmmc.example.org/push",
+    "cookie_secret": "0123456789abcdef0123456789abcdef",
+    "history_hours": 0,
+    "history_interval_seconds": 60,
+    "history_samples": 100,
+    "history_sessions": 0,
+    "history_max_bytes": 2**20,
+    "traces_exporter": "otlp",
+    "session_grace_seconds": 5,
+    "traces_waiting": 200,
+    "bad_quality": 45.5,
+    "bad_packet_loss": 2.5,
+    "bad_round_trip_ms": 300.0,
+    "otlp_traces_protocol": "grpc",
+    "otlp_traces_endpoint": "https://tempo.example.org:4317",
+    "otlp_traces_timeout_ms": 250,
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [*CHANGED.items(), ("cors_allowed_origins", ())])
+def test_a_child_gets_the_setting_that_its_parent_has(
+    monkeypatch: pytest.MonkeyPatch, field: str, value: Any
+) -> None:
+    settings = Settings(**{field: value})
+    for name, text in settings.to_environ().items():
+        monkeypatch.setenv(name, text)
+    theirs, ours = Settings().model_dump(), settings.model_dump()
+    # In another order, which says nothing.
+    assert set(theirs.pop("trusted_proxies")) == set(ours.pop("trusted_proxies"))
+    assert theirs == ours
+
+
+def test_every_setting_is_tried_on_a_child() -> None:
+    assert set(CHANGED) == set(DEFAULTS)
+
+
+# Limits switched off
+
+
+def test_a_larger_body_is_taken_when_the_limit_is_off(short_path: Path) -> None:
+    with Service(short_path, JCMC_LIMIT_BODY_BYTES="0", JCMC_LIMIT_PARTICIPANTS="0") as service:
+        assert service.push({**push_body(), "unknown": "x" * 100_000}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("limits", "reasons"),
+    [
+        ({}, ["too_long", "too_many"]),
+        ({"limit_label_characters": 0}, ["too_many"]),
+        ({"limit_transports": 0}, ["too_long"]),
+        ({"limit_transports": 9, "limit_label_characters": 300}, []),
+        ({"limit_transports": 0, "limit_label_characters": 0}, []),
+    ],
+)
+def test_the_limits_of_a_push_s_content_are_those_of_the_settings(
+    limits: dict[str, Any], reasons: list[str]
+) -> None:
+    body = push_body()
+    body["metrics"]["connectionquality"]["labels"]["serverregion"] = "x" * 300
+    body["metrics"]["transport_rtt"] *= 9
+    report = create_app(Settings(**limits)).push_door._parse(json.dumps(body).encode())
+    assert [str(fault.reason) for fault in report.dropped] == reasons
+
+
+# Pages of the Jitsi Meet Metrics Collector
+
+
+@pytest.mark.parametrize(
+    "name", ["JCMC_JMMC_CONF_PATTERN", "JCMC_JMMC_AUTHORIZED_REGIONS", "JCMC_JMMC_PUSH_URL"]
+)
+def test_who_wants_them_of_another_origin_is_told_to_name_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "https://x")
+    (line,) = advice(Settings())
+    assert line.startswith("JMMC pages of another origin send a cookie")
+    monkeypatch.setenv("JCMC_CORS_ALLOWED_ORIGINS", "https://meet.example.org")
+    assert advice(Settings()) == []
+    monkeypatch.delenv("JCMC_CORS_ALLOWED_ORIGINS")
+    monkeypatch.setenv("JCMC_JMMC_PATH", "none")
+    assert advice(Settings()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("jmmc", "'jmmc' is no path: /jmmc is one, and `none` for nowhere"),
+        ("/", "'/' is no path: /jmmc is one, and `none` for nowhere"),
+        ("/a/", "'/a/' is no path: /jmmc is one, and `none` for nowhere"),
+        ("/a b", "'/a b' is no path: /jmmc is one, and `none` for nowhere"),
+        ("/metrics", "/metrics/push is where other pages push to"),
+    ],
+)
+def test_where_they_push_to_is_a_path_of_its_own(
+    path: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JCMC_JMMC_PATH", path)
+    with pytest.raises(ValueError, match=re.escape(line)):
+        Settings()

@@ -1,0 +1,132 @@
+"""Clocks that are set while all is running: the service's, and Redis's, by which people live."""
+
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+from crowd import shown
+from harness import Service, eventually, push_body
+from redis_parts import RedisServer
+
+from otel_jcmc.store.embedded import find_server
+
+pytestmark = pytest.mark.xdist_group("faults-clock")
+
+CLOCK = Path(__file__).parents[2] / ".cache" / "clock"
+HOUR = 3600
+
+
+class Clock:
+    """The wall clock of one process, which can be set; its monotonic clock goes on as ever."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / "clock"
+        self.set(0)
+
+    def set(self, seconds: int) -> None:
+        """Set it to as many *seconds* from the true time."""
+        new = self._file.with_suffix(".new")
+        new.write_text(f"{seconds:+d}\n")
+        new.replace(self._file)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a process needs to go by it."""
+        found = next(iter(CLOCK.rglob("libfaketimeMT.so.1")), None)
+        if found is None:
+            pytest.fail("libfaketime is missing: run tests/real-parts.sh", pytrace=False)
+        return {
+            "LD_PRELOAD": str(found),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+
+
+def tells(service: Service) -> float:
+    """Return the time that *service* tells."""
+    told = service.get("/-/healthy").headers["date"]
+    return parsedate_to_datetime(str(told)).timestamp()
+
+
+def test_the_clock_of_the_service_does_not_matter(short_path: Path) -> None:
+    clock = Clock(short_path / "c")
+    with RedisServer(short_path / "r") as server:
+        service = Service(
+            short_path / "a",
+            REDIS_URL=server.url,
+            METRICS_EXPIRATION="1",
+            JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND="5",
+            **clock.environ,
+        )
+        with service:
+            for number, seconds in enumerate((0, HOUR, -HOUR, 0)):
+                clock.set(seconds)
+                for step in range(5):
+                    assert service.push(push_body("ada")).body == "OK", (seconds, step)
+                assert service.push(push_body(f"brief-{number}")).body == "OK"
+                assert shown(service) >= {"ada", f"brief-{number}"}
+            # It goes by that clock where it tells the time.
+            clock.set(HOUR)
+            eventually(lambda: tells(service) > time.time() + HOUR / 2)
+            eventually(lambda: shown(service) == set(), 3)
+            assert service.own("otel_jcmc_store_up") == 1
+            assert not [line for line in service.said() if " WARNING " in line]
+
+
+@pytest.fixture
+def parts(short_path: Path) -> Iterator[tuple[Clock, Service]]:
+    """Return the clock of a Redis, and a service on it."""
+    clock = Clock(short_path / "c")
+    with (
+        # Valkey, because the other one's allocator asks for the time before there is one.
+        RedisServer(short_path / "r", environ=clock.environ, binary=find_server()) as server,
+        Service(short_path / "a", REDIS_URL=server.url, METRICS_EXPIRATION="2") as service,
+    ):
+        yield clock, service
+
+
+def test_when_redis_clock_goes_forward_everyone_is_back_with_the_next_push(
+    parts: tuple[Clock, Service],
+) -> None:
+    clock, service = parts
+    for name in ("ada", "bob"):
+        assert service.push(push_body(name, session={"id": f"session-of-{name}"})).body == "OK"
+    assert shown(service) == {"ada", "bob"}
+    clock.set(HOUR)
+    eventually(lambda: shown(service) == set(), 2)
+    assert service.push(push_body("ada", session={"id": "session-of-ada"})).body == "OK"
+    assert shown(service) == {"ada"}
+    leave = push_body("ada", session={"id": "session-of-ada", "end": {"reason": "left"}})
+    assert service.push(leave).body == "OK"
+    assert shown(service) == set()
+    # And they expire as ever.
+    assert service.push(push_body("eve")).body == "OK"
+    assert shown(service) == {"eve"}
+    eventually(lambda: shown(service) == set(), 4)
+
+
+def test_when_redis_clock_goes_back_only_who_has_gone_without_a_word_stays(
+    parts: tuple[Clock, Service],
+) -> None:
+    """Their time to live ends when the clock is again where it was."""
+    clock, service = parts
+    for name in ("ada", "bob", "died"):
+        assert service.push(push_body(name, session={"id": f"session-of-{name}"})).body == "OK"
+    clock.set(-HOUR)
+    time.sleep(0.1)
+    for name in ("ada", "bob", "new"):
+        assert service.push(push_body(name, session={"id": f"session-of-{name}"})).body == "OK"
+    assert shown(service) == {"ada", "bob", "new", "died"}
+    leave = push_body("bob", session={"id": "session-of-bob", "end": {"reason": "left"}})
+    assert service.push(leave).body == "OK"
+    assert shown(service) == {"ada", "new", "died"}
+    # Who pushed since expires as ever.
+    eventually(lambda: shown(service) == {"died"}, 4)
+    # Their own return is as ever too.
+    assert service.push(push_body("died", session={"id": "session-of-died"})).body == "OK"
+    eventually(lambda: shown(service) == set(), 4)

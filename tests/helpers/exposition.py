@@ -1,0 +1,81 @@
+"""
+Reads a scrape for tests, with Prometheus' own client library, and asks promtool about it.
+
+`Sample` is one series with its value; `exposed` the participants' series of one conference, without
+the labels that all of them share.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from harness import Service
+from prometheus_client.parser import text_string_to_metric_families
+
+IDENTITY = ("roomname", "client_id", "participant_id")
+ROOT = Path(__file__).parents[2]
+
+
+class Sample(NamedTuple):
+    """One series and its value."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+def samples(text: str) -> list[Sample]:
+    """Return every sample of an exposition in the text format."""
+    return [
+        Sample(sample.name, sample.labels, sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    ]
+
+
+def scraped(service: Service) -> list[Sample]:
+    """Scrape, and return every sample."""
+    answer = service.get("/metrics")
+    assert answer.status == 200, answer
+    return samples(answer.body)
+
+
+def exposed(service: Service, conference: str) -> list[Sample]:
+    """Scrape, and return the series of *conference* without prefix and identity labels."""
+    answer = service.get("/metrics")
+    assert answer.status == 200, answer
+    written = conference.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    # Most of a scrape is other tests', and the library reads slowly.
+    lines = [line for line in answer.body.split("\n") if f'roomname="{written}"' in line]
+    return [
+        Sample(
+            sample.name.removeprefix("jitsi_jcmc_"),
+            {name: text for name, text in sample.labels.items() if name not in IDENTITY},
+            sample.value,
+        )
+        for sample in samples("".join(f"{line}\n" for line in lines))
+        if sample.labels.get("roomname") == conference
+    ]
+
+
+def values(service: Service, conference: str) -> dict[str, float]:
+    """Scrape, and return name -> value of *conference*, which must have each name once."""
+    found = exposed(service, conference)
+    names = [sample.name for sample in found]
+    assert len(names) == len(set(names)), names
+    return {sample.name: sample.value for sample in found}
+
+
+def promtool_complaints(exposition: str) -> str:
+    """Return what `promtool check metrics` says of *exposition*, empty when it is content."""
+    unpacked = ROOT / ".cache/prometheus/usr/bin/promtool"
+    promtool = shutil.which("promtool") or str(unpacked)
+    done = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=exposition,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr + ("" if done.returncode == 0 else f"exit {done.returncode}")

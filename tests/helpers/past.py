@@ -1,0 +1,76 @@
+"""
+Sessions that were, written into Redis for tests as stays.lua and record.lua have them.
+
+By the documented keys and not by the code that writes them, with any times: `Past` has one Redis.
+"""
+
+from hashlib import blake2b, sha1
+from typing import Any
+
+import msgspec
+import redis
+from harness import CLIENT_ID
+from people import apart
+
+from otel_jcmc.catalogue.rows import LAST_METRIC_ID
+from otel_jcmc.sessions.entry import Sample, write
+
+# 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.
+NOON = 2_087_985_600_000
+
+
+def numbers(**fields: Any) -> list[Any]:
+    """Return a push's numbers; *fields* are `f1=97` for the row with id 1."""
+    told = {int(name[1:]): value for name, value in fields.items()}
+    return [told.get(id_) for id_ in range(1, LAST_METRIC_ID + 1)]
+
+
+def member_of(conference: str, client_id: str, participant: str) -> str:
+    """Return whose key it is in Redis."""
+    who = f"{conference}\0{client_id}\0{participant}"
+    digest = blake2b(conference.encode(), digest_size=6).hexdigest()
+    return digest + blake2b(who.encode(), digest_size=10).hexdigest()
+
+
+class Past:
+    """What was, in the Redis of *client*."""
+
+    def __init__(self, client: redis.Redis, prefix: str = "jcmc") -> None:
+        self.client = client
+        self._prefix = prefix
+
+    def base(self, sid: str) -> str:
+        """Return what the keys of the partition of *sid* start with."""
+        return f"{self._prefix}:{{{int(sid[0], 16) % 4:02d}}}:"
+
+    def session(
+        self,
+        started_ms: int,
+        conference: str = "standup",
+        client_id: str = CLIENT_ID,
+        participant: str = "ada",
+        session: str = "",
+        last_ms: int = 0,
+        ended_ms: int = 0,
+        reason: str = "",
+        attributes: dict[int, Any] | None = None,
+        log: tuple[Sample, ...] = (),
+    ) -> str:
+        """Write one session and return its sid."""
+        member = member_of(conference, client_id, participant)
+        sid = f"{member}{started_ms:011x}{sha1(session.encode()).hexdigest()[:5]}"
+        base, pipe = self.base(sid), self.client.pipeline(transaction=False)
+        fields: dict[Any, Any] = {"session": session, "started": started_ms, "ttl": 30_000}
+        last_ms = last_ms or started_ms
+        fields |= {"leg": 1, "seen": last_ms}
+        if ended_ms:
+            fields |= {"ended": ended_ms, "reason": reason}
+        who, _ = apart({64: conference, 65: client_id, 66: participant} | (attributes or {}))
+        pipe.hset(f"{base}session:{sid}", mapping=fields)
+        pipe.set(f"{base}about:{sid}", msgspec.msgpack.encode(who))
+        pipe.set(f"{base}stay:{member}:{session}", sid)
+        pipe.zadd(f"{base}sessions", {sid: last_ms})
+        for each in log:
+            pipe.rpush(f"{base}samples:{sid}", write(each))
+        pipe.execute()
+        return sid

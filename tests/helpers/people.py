@@ -1,0 +1,107 @@
+"""
+Participants as Redis holds them, for tests: written here by the documented format, not by the code.
+
+`told` is what one is told by: catalogue id -> number, text, or for a list metric
+[[value, {id: text}], ...].
+"""
+
+import struct
+from typing import Any
+
+import msgspec
+
+from otel_jcmc.catalogue.rows import LAST_METRIC_ID
+from otel_jcmc.metrics.provider import Collected
+from otel_jcmc.metrics.snapshot import Building, Part, Snapshot
+from otel_jcmc.store.live import Live
+from otel_jcmc.store.participant import Participant, Write, from_value
+
+Told = dict[int, Any]
+
+
+def apart(told: Told) -> tuple[dict[int, Any], list[Any]]:
+    """Return the attributes and the numbers of *told*."""
+    attributes: dict[int, Any] = {}
+    highest = max((id_ for id_ in told if id_ < 64), default=0)
+    numbers: list[Any] = [None] * max(LAST_METRIC_ID, highest)
+    for id_, value in told.items():
+        if isinstance(value, list) and id_ < 64:
+            numbers[id_ - 1] = [each[0] for each in value]
+            attributes[id_] = [each[1] for each in value]
+        elif id_ < 64:
+            numbers[id_ - 1] = value
+        else:
+            attributes[id_] = value
+    return attributes, numbers
+
+
+def with_head(
+    payload: bytes,
+    session: bytes = b"",
+    started_ms: float = 0.0,
+    seq: int = 0,
+    schema: int = 3,
+    owner: bytes = b"",
+) -> bytes:
+    """Return *payload* with the head that participants.lua gives it."""
+    head = struct.pack(">BBBdBIBB", 0x97, schema, 0xCB, started_ms, 0xCE, seq, 0xD9, len(session))
+    return head + session + bytes([0xC4, len(owner)]) + owner + payload
+
+
+def stored_value(told: Told, session: bytes = b"", started_ms: float = 0.0, **head: Any) -> bytes:
+    """Return the value that Redis holds of a participant."""
+    attributes, numbers = apart(told)
+    encode = msgspec.msgpack.encode
+    payload = encode(encode(attributes)) + encode(numbers)
+    return with_head(payload, session, started_ms, **head)
+
+
+def value_of(write: Write, started_ms: float = 0.0) -> bytes:
+    """Return the value that Redis holds after *write*."""
+    head = write.session.encode(), started_ms, max(write.seq, 0)
+    return with_head(write.payload, *head, owner=write.owner)
+
+
+def person(told: Told, session: str = "", started_ms: float = 0.0) -> Participant:
+    """Return the participant that is told by *told*."""
+    found = from_value(stored_value(told, session.encode(), started_ms))
+    assert found is not None
+    return found
+
+
+def told_by(participant: Participant) -> Told:
+    """Return what *participant* is told by."""
+    told = dict(participant.stay.attributes)
+    for id_, value in enumerate(participant.numbers, 1):
+        if isinstance(value, list):
+            told[id_] = [[each, path] for each, path in zip(value, told[id_], strict=True)]
+        elif value is not None:
+            told[id_] = value
+    return told
+
+
+def snapshot_of(*participants: Participant) -> Snapshot:
+    """Return a snapshot of *participants*, in parts of two."""
+    snapshot = Snapshot()
+    for start in range(0, len(participants), 2):
+        snapshot.parts.append(Part(participants[start : start + 2]))
+    return snapshot
+
+
+def snapshot_made_of(*values: bytes) -> Snapshot:
+    """Return the snapshot that stored *values* make."""
+    building = Building({})
+    found = {number.to_bytes(16, "big"): value for number, value in enumerate(values)}
+    building.add(Live([*found], [b"1"] * len(found), {**found}))
+    return building.finish()
+
+
+def people_in(snapshot: Snapshot) -> list[Participant]:
+    """Return the participants of *snapshot*."""
+    rows = [row for part in snapshot.parts for row in zip(*part.numbers, strict=True)]
+    return [Participant(stay, row) for stay, row in zip(snapshot.stays, rows, strict=True)]
+
+
+def observed_by(gauge: Collected) -> list[tuple[dict[str, Any], float]]:
+    """Return label set and value of each observation of *gauge*."""
+    return [(dict(each.attributes or {}), each.value) for each in gauge.observations]

@@ -1,0 +1,129 @@
+"""
+What a page pushes, and what Prometheus then sees: pairs of files in golden/, compared exactly.
+
+golden/README.md says how to write them anew after a change that is meant.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from exposition import samples
+from harness import Service
+
+pytestmark = pytest.mark.xdist_group("golden")
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+CASES = sorted(path.name.removesuffix(".push.json") for path in GOLDEN.glob("*.push.json"))
+ENDING = {"jcmc": ".prom", "otel": ".otel.prom"}
+
+
+@pytest.fixture(scope="module", params=ENDING)
+def naming(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def empty_service(naming: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return a service of each naming, which is empty before each case."""
+    folder = tmp_path_factory.mktemp("s", numbered=True)
+    with Service(folder, JCMC_NAMING=naming) as running:
+        yield running
+
+
+def of_participants(service: Service) -> str:
+    """Scrape, and return the participants' families."""
+    # Not splitlines: the text of a label may hold what else ends a line.
+    lines = service.get("/metrics").body.split("\n")
+    return "".join(f"{line}\n" for line in lines if re.match("(# (HELP|TYPE) )?jitsi_", line))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_push_is_seen_like_this(empty_service: Service, naming: str, case: str) -> None:
+    push = json.loads(GOLDEN.joinpath(f"{case}.push.json").read_text())
+    assert of_participants(empty_service) == ""
+    answer = empty_service.push(GOLDEN.joinpath(f"{case}.push.json").read_bytes())
+    seen = of_participants(empty_service)
+    leave = {
+        "default_labels": push["default_labels"],
+        "session": {"id": push["session"]["id"], "end": {"reason": "left"}},
+    }
+    assert empty_service.push(leave).status == 200
+    assert answer.status == 200
+    assert "session_ended" not in answer.body, "another case has the same session"
+    file = GOLDEN / f"{case}{ENDING[naming]}"
+    if os.environ.get("GOLDEN") == "write":
+        file.write_bytes(seen.encode())
+        return
+    assert seen == file.read_bytes().decode()
+
+
+def test_every_case_is_there_in_both_namings() -> None:
+    assert {path.name for path in GOLDEN.glob("*.prom")} == {
+        f"{case}{ending}" for case in CASES for ending in ENDING.values()
+    }
+
+
+def test_the_cases_hold_every_metric_of_both_namings() -> None:
+    """A new metric must be pushed by one of them."""
+    names = {
+        sample.name
+        for path in GOLDEN.glob("*.prom")
+        for sample in samples(path.read_bytes().decode())
+    }
+    assert names == {
+        "jitsi_jcmc_connectionquality",
+        "jitsi_jcmc_bandwidth_upload",
+        "jitsi_jcmc_bandwidth_download",
+        "jitsi_jcmc_bitrate_audio_upload",
+        "jitsi_jcmc_bitrate_audio_download",
+        "jitsi_jcmc_bitrate_video_upload",
+        "jitsi_jcmc_bitrate_video_download",
+        "jitsi_jcmc_bitrate_upload",
+        "jitsi_jcmc_bitrate_download",
+        "jitsi_jcmc_packetloss_upload",
+        "jitsi_jcmc_packetloss_download",
+        "jitsi_jcmc_packetloss_total",
+        "jitsi_jcmc_transport_rtt",
+        "jitsi_jcmc_jitter_upload",
+        "jitsi_jcmc_jitter_download",
+        "jitsi_jcmc_round_trip_time",
+        "jitsi_jcmc_bandwidth_available_upload",
+        "jitsi_jcmc_framerate_upload",
+        "jitsi_jcmc_framerate_download",
+        "jitsi_jcmc_resolution_width_upload",
+        "jitsi_jcmc_resolution_height_upload",
+        "jitsi_jcmc_freezes",
+        "jitsi_jcmc_freeze_time",
+        "jitsi_jcmc_audio_concealed",
+        "jitsi_jcmc_frames_dropped",
+        "jitsi_jcmc_encode_time",
+        "jitsi_jcmc_limitation_none",
+        "jitsi_jcmc_limitation_cpu",
+        "jitsi_jcmc_limitation_bandwidth",
+        "jitsi_jcmc_conference_participants",
+        "jitsi_client_connection_quality",
+        "jitsi_client_bandwidth_estimate_bit_per_second",
+        "jitsi_client_media_bitrate_bit_per_second",
+        "jitsi_client_bitrate_bit_per_second",
+        "jitsi_client_packet_loss_ratio",
+        "jitsi_client_packet_loss_overall_ratio",
+        "jitsi_client_transport_round_trip_time_seconds",
+        "jitsi_client_jitter_seconds",
+        "jitsi_client_candidate_pair_round_trip_time_seconds",
+        "jitsi_client_bandwidth_available_bit_per_second",
+        "jitsi_client_video_frame_rate_per_second",
+        "jitsi_client_video_frame_width",
+        "jitsi_client_video_frame_height",
+        "jitsi_client_video_freezes",
+        "jitsi_client_video_freeze_duration_seconds",
+        "jitsi_client_audio_concealed_ratio",
+        "jitsi_client_video_frames_dropped",
+        "jitsi_client_video_encode_duration_seconds",
+        "jitsi_client_video_quality_limitation_ratio",
+        "jitsi_client_conference_participants",
+        "jitsi_client_info",
+    }

@@ -1,0 +1,348 @@
+"""Collected gauges on their way to an OTLP receiver: pieces, names, values, headers, TLS."""
+
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from harness import CLIENT_ID
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.resources import Resource
+from otlp_sink import OtlpSink, Point
+from people import person, snapshot_of
+
+from otel_jcmc.catalogue.reasons import ExporterCannotStart
+from otel_jcmc.catalogue.rows import Naming
+from otel_jcmc.metrics import snapshot
+from otel_jcmc.metrics.gauges import declare
+from otel_jcmc.metrics.own import make_resource
+from otel_jcmc.metrics.provider import Collected, GaugeProvider
+from otel_jcmc.otlp.exporters import WatchedExporter, make_exporter, take_requests
+from otel_jcmc.otlp.points import requests
+from otel_jcmc.store.participant import Participant
+
+GRPC_LIMIT = 4 * 1024 * 1024
+RESOURCE = Resource({"service.name": "meet"})
+
+# One participant with everything: ids of the catalogue, written out.
+EVERYTHING: dict[int, Any] = {
+    1: 97.5,
+    2: 2900,
+    3: 5100,
+    4: 24,
+    5: 31,
+    6: 1210,
+    7: 2404,
+    8: 1234,
+    9: 2435,
+    10: 0,
+    11: 1,
+    12: 0.5,
+    13: [[41, {80: "10.0.0.7", 81: "198.51.100.4", 82: "udp", 83: "ethernet"}]],
+    69: "eu-west",
+    70: "Ada",
+    71: "Chrome",
+    72: "126.0.0.0",
+    73: "Windows",
+    74: "10",
+}
+
+
+def participant(
+    name: str = "ada", conference: str = "Grüße ☕", fields: dict[int, Any] | None = None
+) -> Participant:
+    identity = {64: conference, 65: CLIENT_ID, 66: name}
+    return person(identity | (fields or EVERYTHING), "session-1")
+
+
+def collect(participants: list[Participant], naming: Naming = Naming.JCMC) -> list[Collected]:
+    """Return what the gauges make of *participants*."""
+    provider = GaugeProvider()
+    declare(provider.get_meter("test"), naming)
+    with snapshot.bound(snapshot_of(*participants)):
+        return provider.collect()
+
+
+def wide(number: int, letter: str) -> Participant:
+    """Return a participant whose texts are as long as a push may have them."""
+    texts = dict.fromkeys((69, 70, 71, 72, 73, 74), letter * 256)
+    path = {80: "ffff:" * 7 + "ffff", 81: "ffff:" * 7 + "ffff", 82: "udp", 83: letter * 256}
+    rtts = [[n, path | {83: f"{n}{letter * 255}"}] for n in range(8)]
+    room = f"{number:05d}" + letter * 251
+    return participant(letter * 128, room, EVERYTHING | texts | {13: rtts})
+
+
+# What arrives.
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Return a certificate for 127.0.0.1 that signs itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    paths = str(folder / "certificate.pem"), str(folder / "key.pem")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=localhost", "-out", paths[0]),
+            *("-keyout", paths[1], "-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return paths
+
+
+@pytest.fixture
+def sink() -> Iterator[OtlpSink]:
+    with OtlpSink() as receiver:
+        yield receiver
+
+
+def push(
+    sink: OtlpSink,
+    protocol: str,
+    gauges: list[Collected],
+    resource: Resource = RESOURCE,
+    monkeypatch: pytest.MonkeyPatch | None = None,
+) -> list[MetricExportResult]:
+    """Push *gauges* by *protocol* as the environment has it; return the result of each message."""
+    endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
+    with monkeypatch.context() if monkeypatch else pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        exporter = take_requests(make_exporter(protocol, 5))
+    try:
+        return [
+            exporter.export(message)
+            for message in requests(gauges, resource, 1_700_000_000_123_456_789)
+        ]
+    finally:
+        exporter.shutdown()
+
+
+BOTH = pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+
+
+@BOTH
+def test_everything_arrives_in_the_jcmc_naming(sink: OtlpSink, protocol: str) -> None:
+    assert push(sink, protocol, collect([participant()])) == [MetricExportResult.SUCCESS]
+    who = {"client_id": CLIENT_ID, "participant_id": "ada", "roomname": "Grüße ☕"}
+    described = {
+        "serverregion": "eu-west",
+        "username": "Ada",
+        "browser_name": "Chrome",
+        "browser_version": "126.0.0.0",
+        "os_name": "Windows",
+        "os_version": "10",
+    }
+    path = {
+        "src_ip": "10.0.0.7",
+        "dst_ip": "198.51.100.4",
+        "protocol": "udp",
+        "networkType": "ethernet",
+    }
+    assert sink.points() == [
+        Point("jitsi_jcmc_connectionquality", who | described, 97.5),
+        Point("jitsi_jcmc_bandwidth_upload", who, 2900),
+        Point("jitsi_jcmc_bandwidth_download", who, 5100),
+        Point("jitsi_jcmc_bitrate_audio_upload", who, 24),
+        Point("jitsi_jcmc_bitrate_audio_download", who, 31),
+        Point("jitsi_jcmc_bitrate_video_upload", who, 1210),
+        Point("jitsi_jcmc_bitrate_video_download", who, 2404),
+        Point("jitsi_jcmc_bitrate_upload", who, 1234),
+        Point("jitsi_jcmc_bitrate_download", who, 2435),
+        Point("jitsi_jcmc_packetloss_upload", who, 0),
+        Point("jitsi_jcmc_packetloss_download", who, 1),
+        Point("jitsi_jcmc_packetloss_total", who, 0.5),
+        Point("jitsi_jcmc_transport_rtt", who | path, 41),
+    ]
+    # A unit would make a Collector add it to names that dashboards know without it.
+    assert {metric.unit for metric in sink.metrics().values()} == {""}
+
+
+@BOTH
+def test_everything_arrives_in_the_otel_naming(sink: OtlpSink, protocol: str) -> None:
+    gauges = collect([participant()], Naming.OTEL)
+    assert push(sink, protocol, gauges) == [MetricExportResult.SUCCESS]
+    who = {
+        "jitsi.conference.name": "Grüße ☕",
+        "jitsi.participant.id": "ada",
+        "session.id": "session-1",
+    }
+    up, down = ({"network.io.direction": word} for word in ("transmit", "receive"))
+    audio, video = ({"jitsi.media.kind": word} for word in ("audio", "video"))
+    path = {
+        "network.local.address": "10.0.0.7",
+        "network.peer.address": "198.51.100.4",
+        "network.transport": "udp",
+        "network.connection.type": "wired",
+    }
+    described = {
+        "jitsi.region": "eu-west",
+        "user_agent.name": "Chrome",
+        "user_agent.version": "126",
+        "user_agent.os.name": "Windows",
+        "user_agent.os.version": "10",
+    }
+    name = "jitsi.client"
+    expected = [
+        Point(f"{name}.connection.quality", who, 97.5),
+        Point(f"{name}.bandwidth.estimate", who | up, 2_900_000),
+        Point(f"{name}.bandwidth.estimate", who | down, 5_100_000),
+        Point(f"{name}.media.bitrate", who | up | audio, 24_000),
+        Point(f"{name}.media.bitrate", who | down | audio, 31_000),
+        Point(f"{name}.media.bitrate", who | up | video, 1_210_000),
+        Point(f"{name}.media.bitrate", who | down | video, 2_404_000),
+        Point(f"{name}.bitrate", who | up, 1_234_000),
+        Point(f"{name}.bitrate", who | down, 2_435_000),
+        Point(f"{name}.packet_loss.ratio", who | up, 0),
+        Point(f"{name}.packet_loss.ratio", who | down, 0.01),
+        Point(f"{name}.packet_loss.overall.ratio", who, 0.005),
+        Point(f"{name}.transport.round_trip_time", who | path, 0.041),
+        Point(f"{name}.info", who | described, 1),
+    ]
+    found = sink.points()
+    assert len(found) == len(expected)
+    for point in expected:
+        assert point in found
+    assert {name: metric.unit for name, metric in sink.metrics().items()} == {
+        "jitsi.client.connection.quality": "{score}",
+        "jitsi.client.bandwidth.estimate": "bit/s",
+        "jitsi.client.media.bitrate": "bit/s",
+        "jitsi.client.bitrate": "bit/s",
+        "jitsi.client.packet_loss.ratio": "1",
+        "jitsi.client.packet_loss.overall.ratio": "1",
+        "jitsi.client.transport.round_trip_time": "s",
+        "jitsi.client.info": "",
+    }
+
+
+@BOTH
+def test_points_are_gauges_of_one_moment_with_a_description(sink: OtlpSink, protocol: str) -> None:
+    push(sink, protocol, collect([participant()]))
+    for metric in sink.metrics().values():
+        assert metric.WhichOneof("data") == "gauge"
+        assert metric.description
+        (point,) = metric.gauge.data_points
+        assert point.time_unix_nano == 1_700_000_000_123_456_789
+        assert point.start_time_unix_nano == 0
+
+
+@BOTH
+def test_a_snapshot_of_many_messages_arrives_whole(sink: OtlpSink, protocol: str) -> None:
+    """By gRPC, into a server that takes 4 MiB."""
+    gauges = collect([wide(number, "🎥") for number in range(150)])
+    results = push(sink, protocol, gauges)
+    assert len(results) > 2
+    assert set(results) == {MetricExportResult.SUCCESS}
+    points = sink.points()
+    assert len(points) == len({(p.name, tuple(p.attributes.items())) for p in points})
+    assert len(points) == sum(len(gauge.observations) for gauge in gauges) == 150 * 20
+    assert max(request.size for request in sink.requests) < GRPC_LIMIT
+    assert sink.resources() == [{"service.name": "meet"}]
+
+
+@BOTH
+def test_the_standard_variables_set_headers_and_compression(
+    sink: OtlpSink, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20abc,x-tenant=meet")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    push(sink, protocol, collect([participant()]))
+    assert sink.headers["authorization"] == "Bearer abc"
+    assert sink.headers["x-tenant"] == "meet"
+    if protocol != "grpc":
+        assert sink.headers["content-encoding"] == "gzip"
+        assert sink.headers["content-type"] == "application/x-protobuf"
+    assert len(sink.points()) == 13
+
+
+@BOTH
+def test_a_resource_arrives(sink: OtlpSink, protocol: str) -> None:
+    resource = make_resource("meet", "deployment.environment.name=prod, team=av ,broken", "")
+    push(sink, protocol, collect([participant()]), resource)
+    (found,) = sink.resources()
+    assert found["service.name"] == "meet"
+    assert found["deployment.environment.name"] == "prod"
+    assert found["team"] == "av"
+    assert "service.instance.id" not in found
+    assert make_resource("meet", "", "i-1").attributes["service.instance.id"] == "i-1"
+
+
+@BOTH
+def test_tls_with_a_ca_of_ones_own(
+    certificate: tuple[str, str], protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)  # requests prefers them to what it is told
+    with OtlpSink(tls=certificate) as sink:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate[0])
+        assert push(sink, protocol, collect([participant()])) == [MetricExportResult.SUCCESS]
+        assert len(sink.points()) == 13
+
+
+@BOTH
+def test_tls_with_an_unknown_ca_is_refused(
+    certificate: tuple[str, str], protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OtlpSink(tls=certificate) as sink:
+        endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        exporter = take_requests(make_exporter(protocol, 1))
+        (message,) = requests(collect([participant()]), RESOURCE, 1)
+        assert exporter.export(message) is MetricExportResult.FAILURE
+        assert sink.tries == 0
+        exporter.shutdown()
+
+
+def test_a_variable_that_the_exporter_cannot_take_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "zip")
+    with pytest.raises(ExporterCannotStart, match=r"^OTEL_EXPORTER_OTLP_\*: .*zip.*$"):
+        make_exporter("grpc", 1)
+
+
+def test_an_endpoint_that_is_given_is_the_collectors_and_wins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    with OtlpSink() as sink:
+        for protocol, endpoint in (("grpc", sink.grpc_endpoint), ("http", sink.http_endpoint)):
+            exporter = take_requests(make_exporter(protocol, 5, endpoint))
+            (message,) = requests(collect([participant()]), RESOURCE, 1)
+            assert exporter.export(message) is MetricExportResult.SUCCESS
+            exporter.shutdown()
+        assert len(sink.points()) == 26
+
+
+def test_an_sdk_that_is_not_known_is_told_in_one_line() -> None:
+    with pytest.raises(ExporterCannotStart, match=r"this version of opentelemetry-exporter-otlp"):
+        take_requests(object())
+
+
+class Answers(MetricExporter):
+    """An exporter that returns what it is told."""
+
+    def __init__(self, *results: MetricExportResult) -> None:
+        super().__init__({}, {})
+        self._results = list(results)
+
+    def export(self, *_: Any, **__: Any) -> MetricExportResult:
+        return self._results.pop(0)
+
+    def force_flush(self, *_: Any) -> bool:
+        return True
+
+    def shutdown(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+def test_a_receivers_absence_is_logged_once_per_change(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    ok, failed = MetricExportResult.SUCCESS, MetricExportResult.FAILURE
+    answers = [failed, failed, failed, ok, ok, failed, failed]
+    watched = WatchedExporter(Answers(*answers), "participants")
+    assert [watched.export(MetricsData([])) for _ in answers] == answers
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING"]
+    assert watched.force_flush()
+    watched.shutdown()

@@ -1,0 +1,364 @@
+"""How much of Redis history may take, on Valkey and Redis 7.0."""
+
+import asyncio
+import random
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from harness import Service, eventually, push_body, request
+from recording import HISTORY, SPANS, Process, process, push, read_log, sids
+from redis_parts import RedisServer
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.sessions import quota
+from otel_jcmc.sessions.quota import Bounds
+from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.participant import to_write
+from otel_jcmc.wire.push import Report
+
+MINUTE = 60_000
+
+
+def original(number: int, chance: random.Random) -> Report:
+    """Return a push of the original's page with values as a call has them."""
+    width = chance.uniform(0.4, 1)
+    audio, video = chance.randint(20, 60), round(2500 * width)
+    lost = [chance.choice((0, 0, 0, 0, 1, 2, 7)) for _ in range(2)]
+    numbers = (
+        round(chance.uniform(70, 99), 1),
+        *(round(3000 * width), round(6000 * width), audio, audio + 7, video, 2 * video),
+        *(audio + video, audio + 2 * video, *lost, sum(lost) // 2),
+    )
+    path = {82: "udp", 83: "wifi"}
+    told: dict[str, Any] = {f"f{id_}": value for id_, value in enumerate(numbers, 1)}
+    return push(
+        f"{number:08x}",
+        f"9f1c2d3e-5a6b-4c7d-8e9f-0a1b{number:08x}",
+        conference=f"town-hall-{number // 10:06d}",
+        **told,
+        f13=[[chance.randint(15, 90), path]],
+        f69="eu-west",
+        f71="Chrome",
+        f72="126.0",
+        f73="Windows",
+        f74="10",
+    )
+
+
+async def stay(here: Process, sessions: int, samples: int, first: int = 0) -> None:
+    """Let so many people stay for so many intervals of three pushes."""
+    chance = random.Random(first)
+    people = range(first, first + sessions)
+    for number in people:
+        await here.push(original(number, chance))
+    for _ in range(samples):
+        for _ in range(3):
+            here.clock.now += 10
+            for number in people:
+                report = original(number, chance)
+                here.recorder.note(to_write(report, 30_000), report)
+        await here.recorder.look()
+        await here.logs.send()
+
+
+def usage_of(client: redis.Redis, *, logs_only: bool = False) -> int:
+    """Return the bytes of all keys of history, as Redis counts them."""
+    kinds = ["samples", "about"] if logs_only else ["samples", "about", "session*", "stay", "bytes"]
+    keys = {key for kind in kinds for key in client.scan_iter(f"jcmc:*:{kind}*", 1000)}
+    return sum(client.memory_usage(key, samples=0) or 0 for key in keys)
+
+
+# What it takes.
+
+
+@pytest.mark.anyio
+async def test_a_sample_of_an_hour_takes_no_more_than_100_bytes_of_redis(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await stay(here, 1, 1, first=1000)
+        before = used(each_client)
+        await stay(here, 200, 120)
+        each_client.delete(*each_client.scan_iter("jcmc:*:participant:*", 1000))
+        each = (used(each_client) - before) / (200 * 120)
+    assert 40 < each <= 75
+
+
+def used(client: redis.Redis) -> int:
+    info: Any = client.info("memory")
+    bytes_used: int = info["used_memory"]
+    return bytes_used
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("keeping", [HISTORY, SPANS])
+async def test_the_bytes_that_are_counted_are_those_that_redis_uses(
+    each_server: EmbeddedStore, each_client: redis.Redis, keeping: Any
+) -> None:
+    async with process(each_server, keeping) as here:
+        await stay(here, 100, 30)
+        await stay(here, 20, 200, first=500)
+        await here.room.look()
+        assert here.room.bytes == pytest.approx(usage_of(each_client), rel=0.25)
+
+
+@pytest.mark.anyio
+async def test_the_count_is_right_when_samples_and_sessions_have_gone(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, most=20) as here:
+        await stay(here, 50, 60)
+        await stay(here, 50, 20, first=500)
+        for key in [*each_client.scan_iter("jcmc:*:session:*")][:10]:
+            # As one that has expired before it was taken away.
+            each_client.delete(key)
+        await here.room.look()
+        assert here.room.bytes == pytest.approx(usage_of(each_client), rel=0.25)
+        with_nobody = quota.Room(here.logs.link, "jcmc", HISTORY, Bounds(1, 2**40))
+        await with_nobody.look()
+        left = sum(int(each_client.get(key) or 0) for key in each_client.scan_iter("jcmc:*:bytes"))
+        assert abs(left - usage_of(each_client, logs_only=True)) < 2000
+
+
+# Bounds.
+
+
+@pytest.mark.anyio
+async def test_the_oldest_sessions_go_when_there_are_too_many(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, bounds=Bounds(30, 2**40), ago=86_000) as here:
+        for number in range(50):
+            report = push(f"p{number}", conference=f"room-{number}", f1=number)
+            here.recorder.note(to_write(report, 30_000), report)
+            await here.wait(200)
+        await here.room.look()
+        assert here.room.sessions == 30
+        left = {read_log(each_client, sid)[0].numbers[0] for sid in sids(each_client)}
+    assert left == {*range(20, 50)}
+    assert here.room.evicted == {"number": 20, "out_of_memory": 0}
+    names = [key.decode().split(":")[2] for key in each_client.scan_iter()]
+    assert {name: names.count(name) for name in ("stay", "session", "samples", "about")} == {
+        "stay": 30,
+        "session": 30,
+        "samples": 30,
+        "about": 30,
+    }
+
+
+@pytest.mark.anyio
+async def test_the_oldest_sessions_go_when_they_take_too_much(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    most = 300_000
+    async with process(each_server, bounds=Bounds(0, most), ago=80_000) as here:
+        for first in range(0, 400, 100):
+            await stay(here, 100, 5, first)
+            here.clock.now += 600
+            await here.room.look()
+            assert (here.room.bytes or 0) <= most
+        assert usage_of(each_client) <= 1.25 * most
+        left = len(sids(each_client))
+        assert left == pytest.approx(most / 1700, rel=0.2)
+
+
+@pytest.mark.anyio
+async def test_sessions_go_when_they_have_been_kept_for_long_enough(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, ago=86_400 + 1800) as here:
+        for number in range(300):
+            report = push(f"p{number}", f1=number)
+            here.recorder.note(to_write(report, 30_000), report)
+            await here.wait(31 if number < 200 else 0)
+        here.clock.now += 31
+        await here.recorder.look()
+        await here.logs.send()
+        await here.room.look()
+        kept_since = (here.clock.now + here.logs.offset) * 1000 - HISTORY.keep_ms
+        ended = [read_log(each_client, sid)[-1].at_ms for sid in sids(each_client)]
+    assert 0 < len(ended) < 300
+    assert min(ended) >= kept_since - 2 * 86_400_000
+    assert here.room.evicted == {"number": 0, "out_of_memory": 0}
+
+
+@pytest.mark.anyio
+async def test_newcomers_who_push_once_do_not_fill_redis(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """Nothing is recorded of them yet: what their first push has begun counts too."""
+    async with process(each_server, SPANS, bounds=Bounds(0, 200_000)) as here:
+        for number in range(1000):
+            await here.push(push(f"p{number}", f"session-{number}", f1=97))
+        await here.room.look()
+        assert len(sids(each_client)) <= 200_000 / 1100
+        others = sum(
+            each_client.memory_usage(key, samples=0) or 0
+            for key in each_client.scan_iter("*", 1000)
+            if key.split(b":")[2] not in (b"participant", b"live", b"conferences")
+        )
+        assert others <= 1.25 * 200_000
+
+
+@pytest.mark.anyio
+async def test_two_at_once_take_no_more_away_than_one(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    bounds = Bounds(100, 2**40)
+    async with process(each_server) as here:
+        for number in range(1000):
+            await here.push(push(f"p{number}", conference=f"room-{number}", f1=97))
+        links = [Process(each_server.url, bounds=bounds) for _ in range(3)]
+        await asyncio.gather(*[each.room.look() for each in links])
+        evicted = [each.room.evicted["number"] for each in links]
+        for each in links:
+            await each.recorder.stop()
+            await each.store.close()
+        left = len(sids(each_client))
+    # What one has heard of the others' partitions may be a step old.
+    assert 100 - quota.GO_AT_ONCE <= left <= 100
+    assert sum(evicted) == 1000 - left
+
+
+@pytest.mark.anyio
+async def test_with_redis_away_nothing_is_known() -> None:
+    here = Process("redis://127.0.0.1:1")
+    with pytest.raises(StoreUnavailable):
+        await here.room.look()
+    assert (here.room.sessions, here.room.bytes) == (None, None)
+
+
+# Out of memory.
+
+
+def fill(client: redis.Redis) -> None:
+    """Take all memory that there is with what is not ours."""
+    for size in (100_000, 1000, 1):
+        with suppress(redis.exceptions.OutOfMemoryError):
+            while True:
+                client.rpush("others", b"x" * size)
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def small_server(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Return a server of each kind with little memory, that refuses what is more."""
+    from otel_jcmc.store.embedded import find_server
+
+    binary = find_server() if request.param == "valkey" else None
+    options = ("--maxmemory", "8mb", "--maxmemory-policy", "noeviction")
+    with RedisServer(tmp_path, *options, binary=binary) as server:
+        yield server
+
+
+@pytest.mark.anyio
+async def test_history_makes_room_for_pushes_when_redis_is_out_of_memory(
+    small_server: RedisServer,
+) -> None:
+    with small_server.client() as client:
+        here = Process(small_server.url, ago=80_000)
+        await stay(here, 150, 50)
+        await here.room.look()
+        had, had_bytes = len(sids(client)), here.room.bytes or 0
+        for _ in range(100):
+            if here.room.evicted["out_of_memory"]:
+                break
+            # Redis itself gives some back now and then.
+            fill(client)
+            await here.room.look()
+        assert here.room.is_full is False
+        assert 0 < len(sids(client)) < had
+        # With memory there again it does not take it back at once.
+        client.delete("others")
+        eventually(lambda: used(client) < 6_000_000)
+        await stay(here, 100, 5, first=5000)
+        await here.room.look()
+        assert (here.room.bytes or 0) <= 0.91 * had_bytes
+        await here.recorder.stop()
+        await here.store.close()
+
+
+@pytest.mark.anyio
+async def test_a_push_that_is_refused_for_memory_leaves_nothing_half_written(
+    small_server: RedisServer,
+) -> None:
+    with small_server.client() as client:
+        here = Process(small_server.url, SPANS)
+        await here.push(push("ada", "session-1", f1=97))
+        fill(client)
+        before = {key: client.dump(key) for key in client.scan_iter("jcmc:*")}
+        for report in (
+            push("bob", "session-2", f1=97),
+            push("ada", "session-3", f1=97),
+            push("ada", "session-1", f1=97),
+        ):
+            with pytest.raises(StoreUnavailable):
+                await here.push(report)
+        after = {key: client.dump(key) for key in client.scan_iter("jcmc:*")}
+        assert before == after
+        await here.recorder.stop()
+        await here.store.close()
+
+
+@pytest.mark.anyio
+async def test_entries_that_are_refused_for_memory_are_counted_and_written_later(
+    small_server: RedisServer,
+) -> None:
+    with small_server.client() as client:
+        here = Process(small_server.url)
+        await here.push(push("ada", f1=97))
+        fill(client)
+        await here.wait(31)
+        assert here.recorder.samples["out_of_memory"] == 1
+        assert here.recorder.waiting == 1
+        client.delete("others")
+        while here.recorder.waiting:
+            # Freed in the background.
+            await asyncio.sleep(0.01)
+            await here.wait(1)
+        assert here.recorder.samples["written"] == 1
+        assert here.recorder.samples["dropped"] == 0
+        await here.recorder.stop()
+        await here.store.close()
+
+
+async def yesterday(url: str) -> None:
+    """Record half a megabyte of earlier sessions."""
+    here = Process(url, ago=80_000)
+    await stay(here, 150, 50)
+    await here.recorder.stop()
+    await here.store.close()
+
+
+def test_a_service_gets_its_pushes_stored_again(
+    small_server: RedisServer, short_path: Path
+) -> None:
+    """Nobody does anything: the oldest sessions have gone within a second or two."""
+    with (
+        Service(short_path / "a", REDIS_URL=small_server.url, JCMC_HISTORY_INTERVAL="5") as service,
+        small_server.client() as client,
+    ):
+        url = f"{service.url}/metrics/push"
+
+        def push_it(participant: str) -> int:
+            return request(url, push_body(participant)).status
+
+        for number in range(20):
+            assert push_it(f"p{number}") == 200
+        asyncio.run(yesterday(small_server.url))
+
+        def metrics() -> str:
+            return request(f"{service.url}/metrics").body
+
+        def is_making_room() -> bool:
+            # Redis itself gives some back now and then.
+            fill(client)
+            return 'evicted_total{reason="out_of_memory"} 0' not in metrics()
+
+        eventually(is_making_room)
+        eventually(lambda: push_it("late") == 200)
+        told = metrics()
+        # The gauges are left alone.
+        assert told.count("connectionquality{") == 20 + 150 + 1

@@ -1,0 +1,691 @@
+"""What is recorded of sessions: an entry for each interval, in Redis, on Valkey and Redis 7.0."""
+
+import asyncio
+import itertools
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from harness import Service, eventually, push_body, request
+from pydantic import SecretStr
+from recording import HISTORY, SPANS, Process, process, push, read_log, sids
+from redis_parts import RedisServer, Wire
+
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.service import parts
+from otel_jcmc.sessions import gathering, log, recorder
+from otel_jcmc.sessions.entry import Event, Tally
+from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.participant import to_write
+
+REGION = 69
+
+
+def base_of(client: redis.Redis, name: str) -> list[bytes]:
+    return list(client.scan_iter(f"jcmc:*:{name}*"))
+
+
+def begin_together(here: Process, many: int) -> None:
+    """Take note of a push of so many, all at the same time."""
+    for number in range(many):
+        report = push(f"p{number}", f1=50)
+        here.recorder.note(to_write(report, 90_000), report)
+
+
+# What an entry has.
+
+
+@pytest.mark.anyio
+async def test_after_the_interval_a_session_has_an_entry_of_its_last_push(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for quality in (97.5, 60, 80.25):
+            await here.push(push(session="session-1", f1=quality, f2=2900, f69="eu-west"))
+            await here.wait(10)
+        (sid,) = sids(each_client)
+        (only,) = read_log(each_client, sid)
+    assert only.numbers[:3] == [80.2, 2900, None]
+    assert (only.worst, only.best) == ([60, None, None], [97.5, None, None])
+    assert only.attributes is not None
+    assert only.attributes[REGION] == "eu-west"
+
+
+@pytest.mark.anyio
+async def test_the_worst_of_loss_and_round_trip_is_the_highest(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for loss, trip in ((2, 41), (7.25, 900), (0, 38)):
+            await here.push(push(f12=loss, f13=[[trip, {}]]))
+        await here.wait(30)
+        (only,) = read_log(each_client, *sids(each_client))
+    assert (only.worst, only.best) == ([None, 7.25, 900], [None, 0, 38])
+
+
+@pytest.mark.anyio
+async def test_an_entry_has_the_time_of_its_last_push_by_redis_clock(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        started = here.clock.now
+        await here.push(push(f1=97))
+        await here.wait(12.5)
+        await here.push(push(f1=98))
+        await here.wait(20)
+        (only,) = read_log(each_client, *sids(each_client))
+        told = (started + 12.5 + here.logs.offset) * 1000
+    assert abs(only.at_ms - told) <= 100
+
+
+@pytest.mark.anyio
+async def test_redis_clock_is_learnt_from_its_answers(redis_server: EmbeddedStore) -> None:
+    async with process(redis_server) as here:
+        ours = log.SessionLogs(redis_server.url, "jcmc", HISTORY, 10, here.clock)
+        await ours.know_time()
+        with redis.Redis.from_url(redis_server.url) as client:
+            seconds, micros = client.time()
+        await ours.close()
+    assert abs(here.clock.now + ours.offset - seconds - micros / 1e6) < 5
+
+
+@pytest.mark.anyio
+async def test_attributes_are_written_when_they_change(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        here.ttl_ms = 120_000
+        for region in ("eu-west", "eu-west", "us-east"):
+            await here.push(push(f1=97, f69=region))
+            await here.wait(30)
+        (sid,) = sids(each_client)
+        found = read_log(each_client, sid)
+    assert [each.attributes and each.attributes[REGION] for each in found] == [
+        "eu-west",
+        None,
+        "us-east",
+    ]
+    (about,) = base_of(each_client, "about")
+    assert b"us-east" in (each_client.get(about) or b"")
+
+
+@pytest.mark.anyio
+async def test_an_interval_without_a_push_has_no_entry(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for seconds in (30, 30, 90, 30):
+            await here.push(push(f1=97))
+            await here.wait(seconds)
+        found = read_log(each_client, *sids(each_client))
+    gaps = [round((b.at_ms - a.at_ms) / 1000) for a, b in itertools.pairwise(found)]
+    assert gaps == [30, 30, 90]
+
+
+@pytest.mark.anyio
+async def test_each_push_of_a_page_that_sends_what_has_changed_is_an_entry_of_just_that(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        merged: dict[str, Any] = {"f69": "eu-west"}
+        sent: list[dict[str, Any]] = [{}, {"f1": 97.5, "f2": 2900}, {"f2": 1500}]
+        for changed in sent:
+            merged |= changed
+            own = push(**changed).numbers
+            await here.push(push(session="session-1", sent=own, **merged))
+            await here.wait(1)
+        found = read_log(each_client, *sids(each_client))
+    assert [each.numbers[:2] for each in found] == [[None, None], [97.5, 2900], [None, 1500]]
+    assert [each.attributes is not None for each in found] == [True, False, False]
+
+
+@pytest.mark.anyio
+async def test_the_index_is_never_behind_a_session_and_seldom_moves_it(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    places = []
+    before = each_client.info("commandstats").get("cmdstat_zadd", {"calls": 0})["calls"]
+    async with process(each_server) as here:
+        here.ttl_ms = 120_000
+        for _ in range(40):
+            await here.push(push(f1=97))
+            await here.wait(30)
+            (sid,) = sids(each_client)
+            (key,) = base_of(each_client, "sessions")
+            places.append(each_client.zscore(key, sid))
+            ahead = (places[-1] or 0) - read_log(each_client, sid)[-1].at_ms
+            assert 0 <= ahead <= 60_000
+        moves = each_client.info("commandstats")["cmdstat_zadd"]["calls"]
+    # Twenty minutes; each push is one of the index of who is live, and the first begins a session.
+    assert 18 <= len({*places}) <= 22
+    assert moves <= before + 40 + 1 + 22
+
+
+@pytest.mark.anyio
+async def test_what_was_sent_does_not_count_as_waiting_any_more(
+    each_server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "WAITING_BYTES", 2000)
+    async with process(each_server) as here:
+        here.ttl_ms = 120_000
+        for _ in range(40):
+            await here.push(push(f1=97))
+            await here.wait(30)
+        assert here.recorder.samples["written"] == 40
+        assert here.recorder.samples["dropped"] == 0
+
+
+# When it is written.
+
+
+@pytest.mark.anyio
+async def test_a_leave_writes_at_once_what_its_session_had(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(session="session-1", f1=50))
+        await here.push(push(session="session-1", end="left"))
+        await here.wait(1)
+        assert [each.numbers[0] for each in read_log(each_client, *sids(each_client))] == [50]
+        assert here.recorder.known == 0
+
+
+@pytest.mark.anyio
+async def test_a_late_leave_of_an_earlier_session_does_not_end_the_present_one(
+    each_server: EmbeddedStore,
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(session="session-2", f1=50))
+        await here.push(push(session="session-1", end="left"))
+        assert here.recorder.known == 1
+
+
+@pytest.mark.anyio
+async def test_who_comes_under_another_session_has_both_logs(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(session="session-1", f1=50))
+        await here.push(push(session="session-2", f1=60))
+        await here.wait(31)
+        found = [read_log(each_client, sid) for sid in sids(each_client)]
+    assert sorted(entry.numbers[0] for entries in found for entry in entries) == [50, 60]
+    assert [len(entries) for entries in found] == [1, 1]
+
+
+@pytest.mark.anyio
+async def test_the_end_of_the_service_writes_everything(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for number in range(1000):
+            await here.push(push(f"p{number}", f1=50))
+    assert sum(len(read_log(each_client, sid)) for sid in sids(each_client)) == 1000
+
+
+@pytest.mark.anyio
+async def test_who_has_expired_is_forgotten_when_his_entry_is_made(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(f1=50))
+        assert here.recorder.known == 1
+        await here.wait(30)
+        assert here.recorder.known == 0
+        await here.push(push(f1=60))
+        await here.wait(30)
+        assert here.recorder.known == 0
+        (sid,) = sids(each_client)
+        entries = read_log(each_client, sid)
+    # Who comes back is recorded as ever; whose it is, is said again.
+    assert [(entry.numbers[0], bool(entry.attributes)) for entry in entries] == [
+        (50, True),
+        (60, True),
+    ]
+
+
+@pytest.mark.anyio
+async def test_others_get_their_turn_while_thousands_of_entries_are_made(
+    each_server: EmbeddedStore,
+) -> None:
+    async with process(each_server) as here:
+        begin_together(here, 3200)
+        turns = 0
+
+        async def take_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        here.clock.now += 31
+        other = asyncio.create_task(take_turns())
+        await here.recorder.look()
+        other.cancel()
+        assert here.logs.waiting == 3200
+    assert turns >= 3200 / recorder.MADE_AT_ONCE
+
+
+@pytest.mark.anyio
+async def test_of_those_who_begin_together_few_are_looked_at_together(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    many, made = 6000, []
+    async with process(each_server) as here:
+        for _ in range(2):
+            begin_together(here, many)
+            for _ in range(30):
+                before = sum(here.recorder.samples.values())
+                await here.wait(1)
+                made.append(sum(here.recorder.samples.values()) - before)
+        entries = [len(read_log(each_client, sid)) for sid in sids(each_client)]
+    # Each has an entry in the first interval, and in the next one at the same time of it.
+    assert entries == [2] * many
+    assert made[:30] == made[30:]
+    assert max(made) < 2 * many / 30 + recorder.AT_THE_SAME_TIME
+    assert min(made[1:]) > many / 30 / 2
+
+
+# What only spans want to know.
+
+
+@pytest.mark.anyio
+async def test_a_mean_weighs_each_push_by_the_time_since_the_one_before(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        await here.push(push(f1=20, f12=6))
+        here.clock.now += 5
+        await here.push(push(f1=80, f12=0))
+        here.clock.now += 15
+        await here.push(push(f1=80))
+        await here.wait(20)
+        (only,) = read_log(each_client, *sids(each_client))
+    # The first stands for ten seconds, the others for five and fifteen.
+    assert only.tally == [Tally(60, 30_000, 10_000), Tally(4, 15_000, 10_000), None]
+
+
+@pytest.mark.anyio
+async def test_a_push_stands_for_no_longer_than_it_lives(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        await here.push(push(f1=20))
+        here.clock.now += 45
+        await here.push(push(f1=20))
+        await here.wait(31)
+        (found,) = read_log(each_client, *sids(each_client))
+    # Ten seconds for the first of all.
+    assert found.tally[0] == Tally(20, 40_000, 40_000)
+
+
+@pytest.mark.anyio
+async def test_what_happens_is_an_event(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        for quality in (None, 97, 12.5, 14, 88, None, None, 90):
+            await here.push(push(f1=quality))
+            here.clock.now += 2
+        await here.wait(20)
+        (only,) = read_log(each_client, *sids(each_client))
+    began = min(event.at_ms for event in only.events)
+    told = [Event(event.at_ms - began, event.what, event.value) for event in only.events]
+    assert told == [
+        Event(0, "quality.bad", 12.5),
+        Event(4000, "quality.good", 88.0),
+        Event(6000, "stats.stopped"),
+        Event(10_000, "stats.resumed"),
+    ]
+
+
+@pytest.mark.anyio
+async def test_events_are_bounded_in_number(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        for number in range(100):
+            await here.push(push(f1=number % 2 * 90))
+        await here.wait(31)
+        (only,) = read_log(each_client, *sids(each_client))
+    assert len(only.events) == gathering.MOST_EVENTS
+
+
+@pytest.mark.anyio
+async def test_without_spans_nothing_of_that_is_written(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for quality in (97, 12.5):
+            await here.push(push(f1=quality))
+        await here.wait(31)
+        (only,) = read_log(each_client, *sids(each_client))
+    assert (only.tally, only.events) == ([], [])
+
+
+# The session it belongs to.
+
+
+@pytest.mark.anyio
+async def test_two_processes_write_to_one_log(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here, process(each_server) as there:
+        for number in range(6):
+            at = (here, there)[number % 2]
+            await at.push(push(session="session-1", f1=90 + number))
+            here.clock.now += 5
+            there.clock.now += 5
+        await here.wait(10)
+        await there.wait(10)
+        found = read_log(each_client, *sids(each_client))
+    assert [each.numbers[0] for each in found] == [94, 95]
+    assert [each.worst[0] for each in found] == [90, 91]
+
+
+@pytest.mark.anyio
+async def test_what_comes_late_is_of_the_leg_that_it_was_gathered_in(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """Sessions that the server names: the same participant leaves and comes again at once."""
+    async with process(each_server) as here, process(each_server) as there:
+        await there.push(push(f1=11))
+        await asyncio.sleep(0.3)
+        here.clock.now += 0.3
+        await here.push(push(end="left"))
+        await here.push(push(f1=22))
+        await here.wait(31)
+        await there.wait(31)
+        first, second = sids(each_client)
+        assert [each.numbers[0] for each in read_log(each_client, first)] == [11]
+        assert [each.numbers[0] for each in read_log(each_client, second)] == [22]
+
+
+@pytest.mark.anyio
+async def test_what_redis_has_lost_is_known_again_with_the_next_entry(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        here.ttl_ms = 120_000
+        await here.push(push(session="session-1", f1=97, f69="eu-west"))
+        await here.wait(31)
+        each_client.flushall()
+        for _ in range(2):
+            await here.push(push(session="session-1", f1=98, f69="eu-west"))
+            await here.wait(31)
+        found = read_log(each_client, *sids(each_client))
+    # Its attributes did not change, so they were not in the first of them.
+    assert [each.attributes is not None for each in found] == [False, True]
+    assert len(base_of(each_client, "about")) == 1
+
+
+@pytest.mark.anyio
+async def test_a_session_that_went_while_it_was_live_begins_again(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(session="session-1", f1=97))
+        await here.wait(31)
+        for key in (*base_of(each_client, "s"), *base_of(each_client, "about")):
+            each_client.delete(key)
+        await here.push(push(session="session-1", f1=98))
+        await here.wait(31)
+        (sid,) = sids(each_client)
+        (only,) = read_log(each_client, sid)
+        (hash_key,) = base_of(each_client, "session:")
+        # In Redis it begins with what is known of it.
+        assert int(each_client.hget(hash_key, "started") or 0) <= only.at_ms + 100
+
+
+# Bounds of one session.
+
+
+@pytest.mark.anyio
+async def test_a_session_has_so_many_samples_and_the_oldest_go(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, most=3) as here:
+        for quality in range(50, 60):
+            await here.push(push(f1=quality))
+            await here.wait(31)
+        found = read_log(each_client, *sids(each_client))
+        assert [each.numbers[0] for each in found] == [57, 58, 59]
+
+
+@pytest.mark.anyio
+async def test_samples_of_a_long_session_go_when_they_are_too_old(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    hour = HISTORY._replace(keep_ms=3_600_000)
+    async with process(each_server, hour, ago=7200) as here:
+        for _ in range(24):
+            report = push(f1=97)
+            here.recorder.note(to_write(report, 30_000), report)
+            await here.wait(300)
+        found = read_log(each_client, *sids(each_client))
+    ages = [(found[-1].at_ms - each.at_ms) / 1000 for each in found]
+    assert 3000 <= max(ages) <= 3900
+    assert len(found) < 15
+
+
+@pytest.mark.anyio
+async def test_every_key_of_history_expires(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(session="session-1", f1=97))
+        await here.wait(31)
+        await here.room.look()
+    for key in each_client.scan_iter():
+        assert each_client.pttl(key) != -1, key
+
+
+# Trouble.
+
+
+@pytest.mark.anyio
+async def test_a_push_does_not_feel_that_it_can_not_be_noted(
+    redis_server: EmbeddedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with process(redis_server) as here:
+        report = push(f1=97)
+        report.numbers[0] = "not a number"
+        for _ in range(2):
+            here.recorder.note(to_write(report, 30_000), report)
+        assert here.recorder.samples["failed"] == 2
+        here.recorder.note(to_write(push("bob", f1=97), 30_000), push("bob", f1=97))
+        await here.wait(31)
+        assert here.recorder.samples["written"] >= 1
+    assert [each.levelno for each in caplog.records if "history" in each.msg] == [logging.WARNING]
+
+
+@pytest.mark.anyio
+async def test_with_redis_away_entries_wait(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        here = Process(server.url)
+        await here.push(push(f1=97))
+        server.stop()
+        for _ in range(3):
+            report = push(f1=98)
+            here.recorder.note(to_write(report, 30_000), report)
+            await here.wait(31)
+        assert here.recorder.waiting == 3
+        assert here.recorder.samples["written"] == 0
+        server.start()
+        await here.wait(1)
+        with server.client() as client:
+            assert [each.numbers[0] for each in read_log(client, *sids(client))] == [98] * 3
+        await here.recorder.stop()
+        await here.store.close()
+    assert here.recorder.samples == {"written": 3, "dropped": 0, "failed": 0, "out_of_memory": 0}
+
+
+@pytest.mark.anyio
+async def test_the_oldest_are_dropped_when_too_many_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "WAITING_ENTRIES", 5)
+    server = RedisServer(tmp_path)
+    here = Process(server.url)
+    for quality in range(50, 60):
+        report = push(f1=quality)
+        here.recorder.note(to_write(report, 30_000), report)
+        await here.recorder.look()
+        here.clock.now += 31
+        await here.recorder.look()
+    assert (here.recorder.waiting, here.recorder.samples["dropped"]) == (5, 5)
+    with server, server.client() as client:
+        await here.logs.send()
+        assert [each.numbers[0] for each in read_log(client, *sids(client))] == [*range(55, 60)]
+        await here.recorder.stop()
+        await here.store.close()
+
+
+@pytest.mark.anyio
+async def test_bytes_that_wait_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "WAITING_BYTES", 10_000)
+    here = Process("redis://127.0.0.1:1")
+    for number in range(100):
+        report = push(f"p{number}", f1=50, f69="x" * 200)
+        here.recorder.note(to_write(report, 30_000), report)
+    here.clock.now += 31
+    await here.recorder.look()
+    assert 5 <= here.recorder.waiting <= 20
+    assert here.recorder.waiting + here.recorder.samples["dropped"] == 100
+
+
+@pytest.mark.anyio
+async def test_a_batch_whose_answer_was_lost_is_not_written_twice(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server, Wire(server.port) as wire:
+        here = Process(server.url)
+        there = Process(wire.url)
+        report = push(f1=97)
+        await here.push(report)
+        there.recorder.note(to_write(report, 30_000), report)
+        await there.wait(31)
+        there.recorder.note(to_write(report, 30_000), report)
+        # Redis has it, and says so to nobody.
+        wire.delay = 2.0
+        await there.wait(31)
+        assert there.recorder.samples["written"] == 1
+        wire.delay = 0.0
+        wire.hang_up()
+        await there.logs.send()
+        assert there.recorder.samples["written"] == 2
+        with server.client() as client:
+            (sid,) = sids(client)
+            assert len(read_log(client, sid)) == 2
+        for each in (here, there):
+            await each.recorder.stop()
+            await each.store.close()
+
+
+@pytest.mark.anyio
+async def test_a_damaged_key_costs_only_its_own_session(redis_server: EmbeddedStore) -> None:
+    async with process(redis_server) as here:
+        await here.push(push(f1=97))
+        with redis.Redis.from_url(redis_server.url) as client:
+            (sid,) = sids(client)
+            partition = f"{int(sid[0], 16) % 4:02d}"
+            client.set(f"jcmc:{{{partition}}}:samples:{sid}", "no list")
+        for participant in ("bob", "eve"):
+            await here.push(push(participant, f1=97))
+        await here.wait(31)
+    assert (here.recorder.samples["written"], here.recorder.samples["dropped"]) == (2, 1)
+
+
+@pytest.mark.anyio
+async def test_what_redis_does_not_take_is_tried_again_and_dropped_in_the_end(
+    tmp_path: Path,
+) -> None:
+    with RedisServer(tmp_path) as server:
+        here = Process(server.url)
+        await here.push(push(f1=97))
+        with server.client() as client:
+            # As a replica that waits for its master.
+            client.replicaof("127.0.0.1", 1)
+            here.clock.now += 31
+            await here.recorder.look()
+            for attempt in range(log.ATTEMPTS):
+                assert here.recorder.waiting == 1, attempt
+                await here.logs.send()
+        assert (here.recorder.waiting, here.recorder.samples["dropped"]) == (0, 1)
+        await here.recorder.stop()
+        await here.store.close()
+
+
+# The service.
+
+
+def test_a_killed_service_loses_no_more_than_the_interval(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    with (
+        Service(short_path / "a", REDIS_URL=redis_server.url, JCMC_HISTORY_INTERVAL="5") as service,
+        redis.Redis.from_url(redis_server.url) as client,
+    ):
+        for quality in (50, 51):
+            body = push_body()
+            body["metrics"]["connectionquality"]["value"] = quality
+            assert request(f"{service.url}/metrics/push", body).status == 200
+        (sid,) = sids(client)
+        eventually(lambda: read_log(client, sid))
+        body["metrics"]["connectionquality"]["value"] = 52
+        assert request(f"{service.url}/metrics/push", body).status == 200
+        service.stop(signal.SIGKILL)
+        assert [each.numbers[0] for each in read_log(client, sid)] == [51]
+    with Service(short_path / "b", REDIS_URL=redis_server.url) as service:
+        body["metrics"]["connectionquality"]["value"] = 53
+        assert request(f"{service.url}/metrics/push", body).status == 200
+    with redis.Redis.from_url(redis_server.url) as client:
+        assert sids(client) == [sid]
+        # That of the other was not killed: it ended.
+        assert [each.numbers[0] for each in read_log(client, sid)] == [51, 53]
+
+
+def test_without_history_and_spans_nothing_is_kept(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    with (
+        Service(short_path / "a", REDIS_URL=redis_server.url, JCMC_HISTORY_HOURS="0") as service,
+        redis.Redis.from_url(redis_server.url) as client,
+    ):
+        assert request(f"{service.url}/metrics/push", push_body()).status == 200
+        metrics = request(f"{service.url}/metrics").body
+        names = {key.decode().split(":")[2] for key in client.scan_iter()}
+    assert names == {"participant", "live", "conferences"}
+    assert "otel_jcmc_history" not in metrics
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_recorded"),
+    [
+        ({}, True),
+        ({"history_hours": 0}, False),
+        ({"history_hours": 0, "traces_exporter": "otlp"}, True),
+    ],
+)
+def test_spans_need_no_history(settings: dict[str, Any], *, is_recorded: bool) -> None:
+    made = parts.Service(Settings(redis_url=SecretStr("redis://127.0.0.1:1"), **settings))
+    assert (made.recorder is not None) == is_recorded
+
+
+@pytest.mark.anyio
+async def test_trouble_in_one_step_does_not_keep_the_others(
+    redis_server: EmbeddedStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with process(redis_server) as here:
+        monkeypatch.setattr(recorder, "TICK_SECONDS", 0.01)
+        monkeypatch.setattr(here.logs, "know_time", None)
+        await here.push(push(session="session-1", f1=50))
+        await here.push(push(session="session-1", end="left"))
+        here.recorder.start()
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if here.recorder.samples["written"]:
+                break
+        assert here.recorder.samples["written"] == 1
+    assert sum("tried again" in each.msg for each in caplog.records) == 1

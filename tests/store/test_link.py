@@ -1,0 +1,133 @@
+"""One connection to Redis: replies in pieces, errors, and what is no Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import hiredis
+import pytest
+from redis.exceptions import OutOfMemoryError
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.link import Link
+
+ECHO = ("ECHO", "x")
+
+
+@asynccontextmanager
+async def answering(path: Path, answer: Callable[[int], list[bytes]]) -> AsyncIterator[Link]:
+    """
+    Return a link to a server of ours, which greets as Redis does.
+
+    To each later command, the first of its connection being number 0, it sends the pieces that
+    *answer* returns for its number, one after the other.
+    """
+    served: list[asyncio.StreamWriter] = []
+    serving: list[Any] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(writer)
+        serving.append(asyncio.current_task())
+        # The link may hang up in the middle of an answer.
+        with suppress(ConnectionError):
+            await converse(reader, writer)
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        commands, count = hiredis.Reader(), 0
+        while received := await reader.read(65_536):
+            commands.feed(received)
+            while command := commands.gets():
+                if command[0] == b"CLIENT":
+                    writer.write(b"+OK\r\n")
+                    continue
+                for piece in answer(count):
+                    writer.write(piece)
+                    await asyncio.sleep(0.001)
+                count += 1
+
+    server = await asyncio.start_unix_server(serve, path / "socket")
+    link = Link(f"unix://{path}/socket")
+    yield link
+    await link.close()
+    server.close()
+    for writer in served:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+    await asyncio.gather(*serving)
+    await server.wait_closed()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [1, 3, 1000])
+async def test_replies_that_come_in_pieces_are_whole_and_in_order(
+    short_path: Path, size: int
+) -> None:
+    def answer(number: int) -> list[bytes]:
+        whole = b"*2\r\n$1\r\n%d\r\n:%d\r\n" % (number, number)
+        return [whole[start : start + size] for start in range(0, len(whole), size)]
+
+    async with answering(short_path, answer) as link:
+        assert await link.run([ECHO] * 3) == [[b"0", 0], [b"1", 1], [b"2", 2]]
+        assert await link.run([ECHO] * 2) == [[b"3", 3], [b"4", 4]]
+
+
+@pytest.mark.anyio
+async def test_an_error_of_a_command_is_its_reply(short_path: Path) -> None:
+    replies = [b"$1\r\na\r\n", b"-OOM no room\r\n", b"$-1\r\n"]
+    async with answering(short_path, lambda number: [replies[number]]) as link:
+        first: Any
+        first, error, last = await link.run([ECHO] * 3)
+    assert (first, last) == (b"a", None)
+    assert isinstance(error, OutOfMemoryError)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "answer",
+    [b"-LOADING in memory\r\n", b"-NOAUTH Authentication required.\r\n", b"HTTP/1.1 400 Bad\r\n"],
+)
+async def test_who_is_no_redis_that_takes_commands_is_no_answer(
+    short_path: Path, answer: bytes
+) -> None:
+    async with answering(short_path, lambda _: [b"+OK\r\n", answer]) as link:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                await link.run([ECHO] * 2)
+
+
+@pytest.mark.anyio
+async def test_a_reply_that_comes_late_is_not_taken_for_the_next_ones(short_path: Path) -> None:
+    # The first connection says nothing until it is too late.
+    scripts = iter([[], [b"+second\r\n"]])
+
+    async def send(link: Link) -> list[Any]:
+        return await link.run([ECHO], timeout_seconds=0.1)
+
+    async with answering(short_path, lambda _: next(scripts)) as link:
+        with pytest.raises(StoreUnavailable):
+            await send(link)
+        assert await send(link) == [b"second"]
+
+
+@pytest.mark.anyio
+async def test_who_waits_is_told_when_the_connection_is_lost(redis_server: EmbeddedStore) -> None:
+    """And a command that only closes it is tried once more, not for ever."""
+    link = Link(redis_server.url)
+    assert await link.run([("PING",)]) == [b"PONG"]
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            await link.run([("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"), ("PING",)])
+        assert await link.run([("PING",)]) == [b"PONG"]
+    await link.close()
+
+
+@pytest.mark.anyio
+async def test_tasks_that_run_at_once_get_their_own_replies(redis_server: EmbeddedStore) -> None:
+    link = Link(redis_server.url)
+    found = await asyncio.gather(*(link.run([("ECHO", f"{number}")]) for number in range(50)))
+    assert found == [[b"%d" % number] for number in range(50)]
+    await link.close()

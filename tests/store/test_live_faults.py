@@ -1,0 +1,476 @@
+"""What pushes and scrapes get while Redis is stopped, killed, full, read-only or hanging."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import pytest
+import redis
+from harness import Answer, Service, eventually, push_body
+from redis_parts import Wire
+
+from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
+from otel_jcmc.metrics import snapshot
+from otel_jcmc.store import live
+from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.participant import Write
+
+# The deadline of a push is 0.9 s; the rest is for a machine that runs other tests too.
+IN_TIME = 1.6
+
+pytestmark = pytest.mark.xdist_group("store-faults")
+
+
+class Pushed(NamedTuple):
+    """One push, when it began and ended, and its answer."""
+
+    began: float
+    ended: float
+    answer: Answer
+
+
+class Pushers:
+    """Some browsers that push all the time; a context manager."""
+
+    def __init__(self, service: Service, threads: int = 4) -> None:
+        self.pushed: list[Pushed] = []
+        self._service = service
+        self._stopped = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(f"p{number}",)) for number in range(threads)
+        ]
+
+    def _run(self, name: str) -> None:
+        while not self._stopped.wait(0.01):
+            began = time.monotonic()
+            answer = self._service.push(push_body(name))
+            self.pushed.append(Pushed(began, time.monotonic(), answer))
+
+    def wait_for(self, status: int, count: int = 12) -> None:
+        """Wait until *count* more pushes have this *status*."""
+        start = len(self.pushed)
+        eventually(
+            lambda: sum(each.answer.status == status for each in self.pushed[start:]) >= count
+        )
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def assert_refused_in_time(pushed: list[Pushed], reason: str = "store_unavailable") -> None:
+    """All of *pushed* were stored, or refused with *reason* and in time; some were refused."""
+    refused = [each for each in pushed if each.answer.status != 200]
+    assert refused
+    for each in refused:
+        assert each.answer.status == 503
+        assert each.answer.json() == {"errors": [{"field": "", "reason": reason}], "more": 0}
+        assert int(each.answer.headers["retry-after"]) >= 1
+    assert max(each.ended - each.began for each in pushed) < IN_TIME
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedStore, Service]]:
+    """Return a server and a service on it, for all tests of this file."""
+    folder = tmp_path_factory.mktemp("f")
+    server = EmbeddedStore(folder / "r")
+    server.start()
+    with Service(folder / "a", REDIS_URL=server.url) as service:
+        yield server, service
+    server.stop()
+
+
+@pytest.fixture
+def server(parts: tuple[EmbeddedStore, Service]) -> Iterator[EmbeddedStore]:
+    """Return a server that is well and empty, whatever the test before did to it."""
+    found, service = parts
+    yield found
+    if found.is_running:
+        os.kill(pid_of(found), signal.SIGCONT)
+    else:
+        found.restart()
+    with redis.Redis.from_url(found.url) as other:
+        other.config_set("maxmemory", 0)
+        other.replicaof("NO", "ONE")
+        other.flushall()
+    eventually(lambda: service.get("/-/ready").status == 200)
+    assert service.push(push_body()).status == 200
+    assert service.process is not None
+    assert service.process.poll() is None
+
+
+@pytest.fixture
+def client(server: EmbeddedStore) -> Iterator[redis.Redis]:
+    """Return another client of `server`."""
+    with redis.Redis.from_url(server.url) as other:
+        yield other
+
+
+class Log:
+    """What the service has logged since it was made."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._start = len(service.log.read_text())
+
+    def lines(self, level: str = "") -> list[str]:
+        text = self._service.log.read_text()[self._start :]
+        return [line for line in text.splitlines() if f" {level}" in line]
+
+
+@pytest.fixture
+def service(
+    server: EmbeddedStore,  # noqa: ARG001  # it is well
+    parts: tuple[EmbeddedStore, Service],
+) -> Service:
+    """Return a service on `server`, which works."""
+    running = parts[1]
+    assert running.push(push_body()).body == "OK"
+    return running
+
+
+@pytest.fixture
+def log(service: Service) -> Log:
+    """Return what the service logs during the test."""
+    return Log(service)
+
+
+def pid_of(server: EmbeddedStore) -> int:
+    assert server.pid is not None
+    return server.pid
+
+
+def test_a_stopped_redis_costs_503_in_time_and_the_first_push_after_it_works(
+    service: Service, server: EmbeddedStore, log: Log
+) -> None:
+    with Pushers(service) as pushers:
+        pushers.wait_for(200)
+        os.kill(pid_of(server), signal.SIGSTOP)
+        pushers.wait_for(503)
+        began = time.monotonic()
+        assert service.get("/-/ready").status == 503
+        assert service.get("/-/healthy").status == 200
+        assert time.monotonic() - began < IN_TIME
+        # A scrape may take longer than a push; it ends, and shows nobody.
+        scraped = service.get("/metrics")
+        assert time.monotonic() - began < 9
+        os.kill(pid_of(server), signal.SIGCONT)
+        assert service.push(push_body("after")).body == "OK"
+        pushers.wait_for(200)
+    assert_refused_in_time(pushers.pushed)
+    assert scraped.status == 200
+    assert "otel_jcmc_store_up 0.0" in scraped.body
+    assert "jitsi_" not in scraped.body
+    assert service.own("otel_jcmc_store_up") == 1
+    assert len(log.lines("WARNING")) == 1
+    assert len(log.lines()) == 2
+
+
+def test_a_killed_redis_costs_503_fast_and_a_scrape_shows_our_own_metrics(
+    service: Service, server: EmbeddedStore, log: Log
+) -> None:
+    with Pushers(service) as pushers:
+        pushers.wait_for(200)
+        os.kill(pid_of(server), signal.SIGKILL)
+        pushers.wait_for(503, 60)
+        began = time.monotonic()
+        answer = service.get("/metrics")
+        assert time.monotonic() - began < IN_TIME
+        ready, healthy = service.get("/-/ready"), service.get("/-/healthy")
+    assert_refused_in_time(pushers.pushed)
+    assert (answer.status, ready.status, healthy.status) == (200, 503, 200)
+    lines = answer.body.splitlines()
+    assert "otel_jcmc_store_up 0.0" in lines
+    assert any(line.startswith("otel_jcmc_build_info{") for line in lines)
+    assert any('outcome="failed",reason="store_unavailable"' in line for line in lines)
+    assert not [line for line in lines if line.startswith("otel_jcmc_participants ")]
+    assert "jitsi_" not in answer.body
+    assert len(log.lines()) == len(log.lines("WARNING")) == 1
+
+
+def test_the_first_push_to_an_emptied_redis_works(
+    service: Service, server: EmbeddedStore, log: Log
+) -> None:
+    """No script, no connection, nothing of before is needed."""
+    for number in range(3):
+        os.kill(pid_of(server), signal.SIGKILL)
+        eventually(lambda: not server.is_running)
+        if number == 1:
+            assert service.push(push_body()).status == 503
+        server.restart()
+        assert service.push(push_body(f"p{number}")).body == "OK"
+        assert service.own("otel_jcmc_participants") == 1
+        assert service.own("otel_jcmc_store_up") == 1
+    # The two restarts without a push in between only the look every 5 s may have met.
+    assert len(log.lines("WARNING")) <= 2
+
+
+def test_a_full_redis_refuses_pushes_and_is_read_on(
+    service: Service, client: redis.Redis, log: Log
+) -> None:
+    service.push(push_body("inside", session={"id": "session-1"}))
+    before = service.series()
+    client.config_set("maxmemory", 1)
+    for _ in range(20):
+        answer = service.push(push_body("outside"))
+        assert answer.status == 503
+        assert answer.json()["errors"] == [{"field": "", "reason": "store_full"}]
+        assert answer.headers["retry-after"]
+    assert service.series() == before
+    assert service.own("otel_jcmc_store_up") == 1
+    assert service.get("/-/ready").status == 200
+    failed = 'otel_jcmc_pushes_total{outcome="failed",reason="store_full"}'
+    assert service.own(failed) == 20
+    client.config_set("maxmemory", 0)
+    assert service.push(push_body("outside")).body == "OK"
+    assert len(log.lines("WARNING")) == 1
+
+
+def test_a_full_redis_takes_leaves(service: Service, client: redis.Redis, log: Log) -> None:
+    """A leave makes room; and what goes through in between is no news each time."""
+    for number in range(10):
+        service.push(push_body(f"p{number}", session={"id": f"session-{number}"}))
+    client.config_set("maxmemory", 1)
+    for number in range(10):
+        ending = {"id": f"session-{number}", "end": {"reason": "left"}}
+        assert service.push(push_body("outside")).status == 503
+        leave = push_body(f"p{number}", session=ending)
+        assert service.push(leave).body == "OK"
+    assert 'participant_id="p' not in service.get("/metrics").body
+    assert len(log.lines()) <= 2
+
+
+def test_a_read_only_redis_refuses_pushes_and_is_read_on(
+    service: Service, client: redis.Redis, log: Log
+) -> None:
+    before = service.series()
+    client.replicaof("127.0.0.1", "1")
+    for _ in range(20):
+        answer = service.push(push_body("outside"))
+        assert answer.status == 503
+        assert answer.json()["errors"] == [{"field": "", "reason": "store_unavailable"}]
+    assert service.series() == before
+    client.replicaof("NO", "ONE")
+    assert service.push(push_body("outside")).body == "OK"
+    assert len(log.lines("WARNING")) == 1
+
+
+def test_a_connection_that_redis_closed_costs_no_push(
+    service: Service, client: redis.Redis, log: Log
+) -> None:
+    for number in range(5):
+        client.client_kill_filter(_type="normal", skipme=True)
+        assert service.push(push_body(f"p{number}")).body == "OK"
+    assert service.own("otel_jcmc_participants") == 6
+    assert log.lines() == []
+
+
+def test_connections_closed_with_pushes_in_flight_cost_none(
+    service: Service, client: redis.Redis
+) -> None:
+    with Pushers(service) as pushers:
+        for _ in range(5):
+            pushers.wait_for(200)
+            client.client_kill_filter(_type="normal", skipme=True)
+        pushers.wait_for(200)
+    assert {each.answer.status for each in pushers.pushed} == {200}
+
+
+def test_a_short_pause_costs_no_push(service: Service, client: redis.Redis) -> None:
+    client.client_pause(250)
+    began = time.monotonic()
+    assert service.push(push_body()).body == "OK"
+    assert time.monotonic() - began > 0.15
+
+
+def test_a_wrong_password_at_the_start_is_one_line_and_can_be_mended(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    path = redis_server.url.removeprefix("unix://")
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.config_set("requirepass", "quite-another")
+        client.execute_command("AUTH", "quite-another")
+        with Service(short_path / "a", REDIS_URL=f"unix://:not-this@{path}") as service:
+            assert service.get("/-/ready").status == 503
+            assert service.get("/-/healthy").status == 200
+            for _ in range(5):
+                assert service.push(push_body()).status == 503
+            assert service.own("otel_jcmc_store_up") == 0
+            assert service.series() == {}
+            assert len(service.said()) == 1
+            assert "not-this" not in service.log.read_text()
+            client.config_set("requirepass", "not-this")
+            assert service.push(push_body()).body == "OK"
+            assert service.get("/-/ready").status == 200
+
+
+@pytest.mark.anyio
+async def test_a_missing_password_is_no_answer(redis_server: EmbeddedStore) -> None:
+    ours = Store(redis_server.url)
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.config_set("requirepass", "asked-for")
+    for attempt in (ours.ping(), snapshot.take(ours)):
+        with pytest.raises(StoreUnavailable):
+            await attempt
+    results, _ = await put_all(ours, writes(20))
+    assert reasons(results) == {Reason.STORE_UNAVAILABLE: 20}
+    assert ours.up is False
+    await ours.close()
+
+
+def test_a_redis_that_takes_connections_and_never_answers_costs_503_in_time(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    path = Path(redis_server.url.removeprefix("unix://"))
+    with Wire(path) as proxy:
+        proxy.hangs = True
+        with Service(short_path / "a", REDIS_URL=proxy.url) as service:
+            assert service.get("/-/ready").status == 503
+            with Pushers(service) as pushers:
+                pushers.wait_for(503, 5)
+            assert_refused_in_time(pushers.pushed)
+
+            proxy.hangs = False
+            assert service.push(push_body()).body == "OK"
+
+            with Pushers(service) as pushers:
+                pushers.wait_for(200)
+                proxy.hangs = True
+                pushers.wait_for(503, 5)
+                proxy.hangs = False
+                assert service.push(push_body("after")).body == "OK"
+            assert_refused_in_time(pushers.pushed)
+
+            proxy.hang_up()
+            assert service.push(push_body("after")).body == "OK"
+            assert service.own("otel_jcmc_participants") == 6
+
+
+# The queue.
+
+
+def writes(count: int, payload: bytes = b"x") -> list[Write]:
+    """Return pushes of as many participants; nobody reads them back."""
+    return [Write(f"{number:032x}"[::-1], "", -1, 30_000, payload) for number in range(count)]
+
+
+async def put_all(of: Store, sent: list[Write]) -> tuple[list[Any], float]:
+    """Put all at once; return their results or errors and the seconds until the last."""
+    began = time.monotonic()
+    results = await asyncio.gather(*(of.put(each) for each in sent), return_exceptions=True)
+    return list(results), time.monotonic() - began
+
+
+def reasons(results: list[Any]) -> dict[Reason, int]:
+    found: dict[Reason, int] = {}
+    for result in results:
+        assert isinstance(result, StoreUnavailable), result
+        found[result.reason] = found.get(result.reason, 0) + 1
+    return found
+
+
+@pytest.mark.anyio
+async def test_thousands_that_wait_are_all_answered_within_the_deadline(
+    redis_server: EmbeddedStore,
+) -> None:
+    ours = Store(redis_server.url)
+    assert await ours.put(writes(1)[0]) is Stored.STORED
+    os.kill(pid_of(redis_server), signal.SIGSTOP)
+    try:
+        results, seconds = await put_all(ours, writes(5_000))
+    finally:
+        os.kill(pid_of(redis_server), signal.SIGCONT)
+    assert reasons(results) == {Reason.STORE_UNAVAILABLE: 5_000}
+    # One deadline and the work for 5,000, not one deadline after the other.
+    assert seconds < 5 * IN_TIME
+    results, _ = await put_all(ours, writes(5_000))
+    assert results == [Stored.STORED] * 5_000
+    await ours.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("bound", "limit", "payload"), [("QUEUE_PUSHES", 100, b"x"), ("QUEUE_BYTES", 100, b"x" * 1000)]
+)
+async def test_what_does_not_fit_the_queue_is_told_at_once(
+    redis_server: EmbeddedStore,
+    monkeypatch: pytest.MonkeyPatch,
+    bound: str,
+    limit: int,
+    payload: bytes,
+) -> None:
+    monkeypatch.setattr(live, bound, limit * (len(payload) if bound == "QUEUE_BYTES" else 1))
+    ours = Store(redis_server.url)
+    os.kill(pid_of(redis_server), signal.SIGSTOP)
+    try:
+        in_flight = asyncio.create_task(put_all(ours, writes(10, payload)))
+        await asyncio.sleep(0.05)
+        waiting = asyncio.create_task(put_all(ours, writes(100, payload)))
+        await asyncio.sleep(0.05)
+        refused, seconds = await put_all(ours, writes(50, payload))
+        for task, count in ((in_flight, 10), (waiting, 100)):
+            results, _ = await task
+            assert reasons(results) == {Reason.STORE_UNAVAILABLE: count}
+    finally:
+        os.kill(pid_of(redis_server), signal.SIGCONT)
+    assert reasons(refused) == {Reason.STORE_BUSY: 50}
+    assert seconds < 0.3
+    # What was refused or timed out takes no room.
+    for _ in range(3):
+        results, _ = await put_all(ours, writes(100, payload))
+        assert results == [Stored.STORED] * 100
+    await ours.close()
+
+
+@pytest.mark.anyio
+async def test_a_socket_that_nobody_serves_is_known_at_once(short_path: Path) -> None:
+    ours = Store(f"unix://{short_path}/nobody")
+    results, seconds = await put_all(ours, writes(2_000))
+    assert reasons(results) == {Reason.STORE_UNAVAILABLE: 2_000}
+    assert seconds < IN_TIME
+    assert ours.up is False
+    with pytest.raises(StoreUnavailable):
+        await snapshot.take(ours)
+    with pytest.raises(StoreUnavailable):
+        await ours.ping()
+    await ours.close()
+
+
+@pytest.mark.anyio
+async def test_the_end_of_refusals_is_logged_once_it_has_lasted(
+    redis_server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(live, "REFUSAL_OVER_SECONDS", 0.2)
+    caplog.set_level("INFO")
+    ours = Store(redis_server.url)
+    with redis.Redis.from_url(redis_server.url) as client:
+        for _ in range(2):
+            client.config_set("maxmemory", 1)
+            for _ in range(3):
+                with pytest.raises(StoreUnavailable, match="store_full"):
+                    await ours.put(writes(1)[0])
+            client.config_set("maxmemory", 0)
+            for _ in range(3):
+                await ours.put(writes(1)[0])
+                await asyncio.sleep(0.15)
+    await ours.close()
+    said = [record.message.partition(":")[2].split(":")[0] for record in caplog.records]
+    assert said == [
+        " Redis answers",
+        *(" Redis refuses writes", " Redis takes writes again") * 2,
+    ]

@@ -1,0 +1,391 @@
+"""What is over, as spans: ids, numbers, events, links; of samples as Redis has them."""
+
+from typing import Any
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from otlp_sink import SinkSpan
+
+from otel_jcmc.catalogue.rows import LAST_METRIC_ID
+from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order, write
+from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
+from otel_jcmc.traces.spans import Leg, fold_conference, fold_session
+
+CONFERENCE = "0123456789ab"
+MEMBER = CONFERENCE + "c" * 20
+START = 1_800_000_000_000
+SID = MEMBER + f"{START:011x}" + "0beef"
+LEG = Leg(SID, "session-1", START, START + 120_000, "left", 1, START - 60_000, "", 0)
+QUALITY, LOSS, PATHS = 1, 12, 13
+WIFI = {82: "udp", 83: "wifi", 84: "host", 85: "false"}
+WHO = {
+    64: "standup",
+    65: "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    66: "1a2b3c4d",
+    68: "meeting-9",
+    69: "eu-west",
+    70: "Ada",
+    71: "Chrome",
+    72: "126.0.0.0",
+    73: "Windows",
+    74: "10",
+    75: "opus",
+    76: "VP9",
+    13: [WIFI],
+}
+
+
+def numbers(quality: float | None, loss: float | None = None, trip: float | None = None) -> Any:
+    """Return a push's numbers."""
+    found: list[Any] = [None] * LAST_METRIC_ID
+    found[QUALITY - 1], found[LOSS - 1] = quality, loss
+    found[PATHS - 1] = None if trip is None else [trip]
+    return found
+
+
+def sample(after_s: float, *vitals: float | None, **more: Any) -> Sample:
+    """Return a sample of so many seconds after the start."""
+    found = Sample(START + int(after_s * 1000), numbers(*vitals), **more)
+    if "worst" not in more:
+        given = [*vitals, None, None][:3]
+        found.worst, found.best = [*given], [*given]
+    return found
+
+
+def span_of(packed: bytes) -> SinkSpan:
+    return SinkSpan.of(Span.FromString(packed))
+
+
+def folded(*samples: Sample, leg: Leg = LEG, about: Any = None) -> SinkSpan:
+    """Return the span of *leg*; its samples go through Redis's form."""
+    stored = in_order([write(each) for each in samples])
+    return span_of(fold_session(leg, stored, WHO if about is None else about).span)
+
+
+def test_ids_follow_from_what_they_name_and_stay_as_they_are() -> None:
+    """A restart with another version in the middle of a conference must not tear it apart."""
+    assert trace_id(CONFERENCE, START).hex() == "03989f7dddd052223bd0aa40b2cb98eb"
+    assert conference_span_id(CONFERENCE, START).hex() == "093e07e8c9812716"
+    assert session_span_id(SID, START, "session-1", 1).hex() == "ecfd00fa1caf7a1c"
+
+
+def test_ids_differ_by_each_part() -> None:
+    traces = {trace_id(CONFERENCE, START), trace_id(CONFERENCE, START + 1), trace_id("f" * 12, 1)}
+    assert len(traces) == 3
+    spans = {
+        session_span_id(*parts)
+        for parts in (
+            (SID, START, "session-1", 1),
+            (SID, START, "session-1", 2),
+            (SID, START, "session-2", 1),
+            (SID, START + 1, "session-1", 1),
+            (MEMBER + f"{START + 1:011x}" + "0beef", START, "session-1", 1),
+        )
+    }
+    assert len(spans) == 5
+    assert len(trace_id(CONFERENCE, START)) == 16
+    assert {len(span) for span in spans} == {8}
+
+
+def test_an_id_of_zeros_is_none(monkeypatch: Any) -> None:
+    class Zeros:
+        def digest(self) -> bytes:
+            return bytes(8)
+
+    monkeypatch.setattr("otel_jcmc.sessions.span_ids.blake2b", lambda *_, **__: Zeros())
+    assert conference_span_id(CONFERENCE, START) == b"\1" * 8
+
+
+def test_a_session_says_who_where_and_how() -> None:
+    span = folded(sample(10, 90, 1, 40))
+    assert span.name == "jitsi.session"
+    assert span.message.kind == Span.SPAN_KIND_INTERNAL
+    assert span.message.flags == 0x101
+    assert (span.start_ms, span.end_ms) == (START, START + 120_000)
+    assert span.attributes == {
+        "session.id": "session-1",
+        "jitsi.conference.name": "standup",
+        "jitsi.participant.id": "1a2b3c4d",
+        "jitsi.meeting.id": "meeting-9",
+        "jitsi.region": "eu-west",
+        "user_agent.name": "Chrome",
+        "user_agent.version": "126",
+        "user_agent.os.name": "Windows",
+        "user_agent.os.version": "10",
+        "jitsi.audio.codec": "opus",
+        "jitsi.video.codec": "VP9",
+        "network.transport": "udp",
+        "network.connection.type": "wifi",
+        "jitsi.ice.candidate.type": "host",
+        "jitsi.p2p": False,
+        "jitsi.session.end.reason": "left",
+        "jitsi.session.leg": 1,
+        "jitsi.session.quality.average": 90.0,
+        "jitsi.session.quality.worst": 90.0,
+        "jitsi.session.quality.bad_share": 0.0,
+        "jitsi.session.packet_loss.average": 0.01,
+        "jitsi.session.packet_loss.worst": 0.01,
+        "jitsi.session.packet_loss.bad_share": 0.0,
+        "jitsi.session.round_trip_time.average": 0.04,
+        "jitsi.session.round_trip_time.worst": 0.04,
+        "jitsi.session.round_trip_time.bad_share": 0.0,
+    }
+
+
+def test_neither_names_of_people_nor_what_lasts_in_a_browser_leave() -> None:
+    """Collected names are a label of a gauge in one naming; a trace never has them."""
+    assert b"Ada" not in fold_session(LEG, [], WHO).span
+    assert b"3fa85f64" not in fold_session(LEG, [], WHO).span
+
+
+def test_the_words_are_those_of_the_semantic_conventions() -> None:
+    about = WHO | {13: [{83: "ethernet", 85: "true"}]}
+    span = folded(about=about)
+    assert span.attributes["network.connection.type"] == "wired"
+    assert span.attributes["jitsi.p2p"] is True
+
+
+def test_an_average_weighs_by_the_time_that_was_known() -> None:
+    span = folded(
+        sample(30, 100, tally=[Tally(100, 30_000, 0), None, Tally(20, 1_000, 0)]),
+        sample(60, 20, tally=[Tally(40, 10_000, 10_000), None, Tally(920, 1_000, 1_000)]),
+    )
+    assert span.attributes["jitsi.session.quality.average"] == 85.0
+    assert span.attributes["jitsi.session.quality.bad_share"] == 0.25
+    assert span.attributes["jitsi.session.round_trip_time.bad_share"] == 0.5
+    assert "jitsi.session.packet_loss.average" not in span.attributes
+
+
+def test_the_worst_of_an_interval_counts_though_its_last_push_was_good() -> None:
+    span = folded(
+        sample(30, 100, 0, 40, worst=[12, 30, 900], best=[100, 0, 40]), sample(60, 90, 1, 50)
+    )
+    assert span.attributes["jitsi.session.quality.worst"] == 12
+    assert span.attributes["jitsi.session.packet_loss.worst"] == 0.3
+    assert span.attributes["jitsi.session.round_trip_time.worst"] == 0.9
+
+
+def test_zero_is_a_value() -> None:
+    span = folded(sample(10, 0, 0, 0))
+    assert span.attributes["jitsi.session.quality.worst"] == 0
+    assert span.attributes["jitsi.session.quality.average"] == 0
+
+
+def test_without_a_sample_there_is_still_the_session() -> None:
+    """A kill in its first seconds may cost the log, not that somebody was there."""
+    span = folded(about={})
+    assert span.attributes == {
+        "session.id": "session-1",
+        "jitsi.session.end.reason": "left",
+        "jitsi.session.leg": 1,
+    }
+    nameless = folded(leg=LEG._replace(session=""), about={})
+    assert nameless.attributes["session.id"] == SID
+
+
+def test_a_session_without_an_id_has_the_one_of_its_series() -> None:
+    span = folded(leg=LEG._replace(session=""))
+    assert span.attributes["session.id"] == "1150f283-c914-5b81-a8c1-a5c3f8810148"
+
+
+def test_only_a_failed_end_is_an_error() -> None:
+    for reason in ("left", "kicked", "closed", "suspended", "expired", "replaced"):
+        span = folded(leg=LEG._replace(reason=reason))
+        assert span.message.status.code == Status.STATUS_CODE_UNSET
+    failed = folded(leg=LEG._replace(reason="failed"))
+    assert failed.message.status.code == Status.STATUS_CODE_ERROR
+    assert failed.message.status.message == ""
+
+
+def test_all_sessions_of_an_instance_are_one_trace_under_its_conference() -> None:
+    one = folded()
+    two = folded(leg=LEG._replace(sid=CONFERENCE + "d" * 20 + SID[32:]))
+    root = span_of(fold_conference(f"{CONFERENCE}:{START - 60_000}", {"last": str(START)}))
+    assert one.trace_id == two.trace_id == root.trace_id
+    assert one.parent_id == two.parent_id == root.span_id
+    assert root.parent_id == ""
+    assert len({one.span_id, two.span_id, root.span_id}) == 3
+
+
+def test_a_further_leg_is_linked_to_the_one_before() -> None:
+    first = folded()
+    sid = MEMBER + f"{START + 300_000:011x}" + "0beef"
+    second = LEG._replace(
+        sid=sid, number=2, instance=START + 300_000, previous=SID, former=LEG.instance
+    )
+    (link,) = folded(leg=second).links
+    assert link == (first.trace_id, first.span_id, {"jitsi.session.leg": 1})
+    assert folded(leg=second).trace_id != first.trace_id
+    assert first.links == []
+    # Begun before there were traces.
+    assert folded(leg=second._replace(former=0)).links == []
+
+
+def test_it_is_the_same_bytes_each_time() -> None:
+    samples = [sample(10, 90, 1, 40, events=[Event(START + 5_000, "quality.bad", 10)])]
+    assert len({fold_session(LEG, samples, WHO).span for _ in range(5)}) == 1
+
+
+def test_an_end_before_the_start_is_none() -> None:
+    span = folded(leg=LEG._replace(ended=START - 5))
+    assert span.start_ms == span.end_ms == START
+
+
+# Events.
+
+BAD, GOOD = "jitsi.session.quality.bad", "jitsi.session.quality.good"
+
+
+def test_what_happened_is_told_in_order() -> None:
+    span = folded(
+        sample(60, 90, events=[Event(START + 41_000, "quality.good", 80)]),
+        sample(30, 20, events=[Event(START + 11_000, "quality.bad", 22)]),
+        sample(90, None, events=[Event(START + 80_000, "stats.stopped")]),
+        sample(110, 90, events=[Event(START + 100_000, "stats.resumed")]),
+    )
+    assert span.events == [
+        (START + 11_000, BAD, {"jitsi.session.quality.value": 22}),
+        (START + 41_000, GOOD, {"jitsi.session.quality.value": 80}),
+        (START + 80_000, "jitsi.session.stats.stopped", {}),
+        (START + 100_000, "jitsi.session.stats.resumed", {}),
+    ]
+
+
+def test_what_two_processes_have_seen_is_told_once() -> None:
+    span = folded(
+        sample(30, 20, events=[Event(START + 10_000, "quality.bad", 20)]),
+        sample(31, 20, events=[Event(START + 20_000, "quality.bad", 25)]),
+        sample(60, 90, events=[Event(START + 40_000, "quality.good", 90)]),
+        sample(61, 90, events=[Event(START + 50_000, "quality.good", 91)]),
+    )
+    assert [(at - START, name) for at, name, _ in span.events] == [(10_000, BAD), (40_000, GOOD)]
+
+
+def test_a_change_of_network_or_region_says_what_it_is_now() -> None:
+    cell = {82: "tcp", 83: "cellular", 84: "relay", 85: "false"}
+    span = folded(
+        sample(10, 90, attributes=WHO),
+        sample(40, 90, attributes=WHO | {13: [cell]}),
+        sample(70, 90, attributes=WHO | {13: [cell], 69: "us-east"}),
+    )
+    assert span.events == [
+        (
+            START + 40_000,
+            "jitsi.session.network.changed",
+            {
+                "network.transport": "tcp",
+                "network.connection.type": "cell",
+                "jitsi.ice.candidate.type": "relay",
+                "jitsi.p2p": False,
+            },
+        ),
+        (START + 70_000, "jitsi.session.region.changed", {"jitsi.region": "us-east"}),
+    ]
+    # And the span has what it was last.
+    assert span.attributes["network.connection.type"] == "cell"
+    assert span.attributes["jitsi.region"] == "us-east"
+
+
+def test_a_change_stands_among_what_happened() -> None:
+    span = folded(
+        sample(10, 90, attributes=WHO),
+        sample(40, 90, attributes=WHO | {69: "us-east"}),
+        sample(60, 20, events=[Event(START + 50_000, "quality.bad", 20)]),
+    )
+    assert [name for _, name, _ in span.events] == ["jitsi.session.region.changed", BAD]
+
+
+def test_attributes_that_only_another_process_tells_again_are_no_change() -> None:
+    span = folded(
+        sample(10, 90, attributes=WHO),
+        sample(11, 90, attributes=WHO),
+        sample(40, None, attributes=WHO | {13: []}),
+        sample(70, 90, attributes=WHO),
+    )
+    assert span.events == []
+
+
+def test_a_last_push_without_numbers_hides_no_transport() -> None:
+    span = folded(
+        sample(10, 90, attributes=WHO), sample(40, None, attributes=WHO | {13: []}), about={}
+    )
+    assert span.attributes["network.transport"] == "udp"
+
+
+def test_events_are_bounded_and_what_is_left_out_is_counted() -> None:
+    events = [
+        Event(START + each * 100, "quality.bad" if each % 2 else "quality.good", each)
+        for each in range(1, 301)
+    ]
+    span = folded(sample(60, 90, events=events))
+    assert len(span.events) == 128
+    assert span.message.dropped_events_count == 300 - 128
+
+
+def test_an_event_is_within_its_span() -> None:
+    span = folded(sample(200, 90, events=[Event(START + 180_000, "quality.bad", 3)]), sample(0, 90))
+    assert [at for at, _, _ in span.events] == [START + 120_000]
+
+
+# What a conference keeps of its sessions, and its own span.
+
+
+def kept(*samples: Sample, leg: Leg = LEG) -> dict[str, str]:
+    return fold_session(leg, in_order([write(each) for each in samples]), WHO).kept
+
+
+def test_a_conference_keeps_the_worst_and_how_many_had_a_bad_time() -> None:
+    bad = [Tally(20, 60_000, 0), Tally(3, 60_000, 7_000), None]
+    assert kept(sample(60, 10, 3.5, 400, tally=bad)) == {
+        "name": "standup",
+        "meeting": "meeting-9",
+        "<quality": "10.0",
+        ">loss": "3.5",
+        ">round_trip": "400",
+        "+bad": "1",
+        ">last": str(LEG.ended),
+    }
+    short = [Tally(90, 60_000, 0), Tally(1, 60_000, 6_000), None]
+    assert kept(sample(60, 90, 1, tally=short))["+bad"] == "0"
+    slow = [None, None, Tally(900, 60_000, 7_000)]
+    assert kept(sample(60, 90, 1, 900, tally=slow))["+bad"] == "1"
+
+
+def test_a_poor_picture_alone_is_no_bad_time() -> None:
+    """As in the alerts: it is low on a perfect link with an easy picture."""
+    dark = [Tally(5, 60_000, 60_000), None, None]
+    assert kept(sample(60, 5, tally=dark))["+bad"] == "0"
+
+
+def test_a_conference_says_how_long_how_many_and_how_bad() -> None:
+    of_redis = {
+        "sessions": "12",
+        "here": "0",
+        "most": "7",
+        "there": "0",
+        "bad": "2",
+        "name": "standup",
+        "meeting": "meeting-9",
+        "last": str(START + 3_600_000),
+        "quality": "4.5",
+        "loss": "12.25",
+        "round_trip": "812",
+        "emptied": str(START),
+    }
+    span = span_of(fold_conference(f"{CONFERENCE}:{START}", of_redis))
+    assert span.name == "jitsi.conference"
+    assert (span.start_ms, span.end_ms) == (START, START + 3_600_000)
+    assert span.attributes == {
+        "jitsi.conference.name": "standup",
+        "jitsi.meeting.id": "meeting-9",
+        "jitsi.conference.sessions.count": 12,
+        "jitsi.conference.sessions.most": 7,
+        "jitsi.conference.sessions.bad": 2,
+        "jitsi.conference.quality.worst": 4.5,
+        "jitsi.conference.packet_loss.worst": 0.1225,
+        "jitsi.conference.round_trip_time.worst": 0.812,
+    }
+
+
+def test_a_conference_of_which_nothing_is_known_is_a_span_all_the_same() -> None:
+    span = span_of(fold_conference(f"{CONFERENCE}:{START}", {}))
+    assert (span.start_ms, span.end_ms) == (START, START)

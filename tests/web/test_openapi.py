@@ -1,0 +1,287 @@
+"""
+Our OpenAPI document is true: what it takes is taken, what is answered is in it.
+
+The second half asks a running service by what Schemathesis makes of the document. More of it:
+`make fuzz`, which sets FUZZ_EXAMPLES.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from fuzz import corpus
+from fuzz.schema import fits, fits_jmmc
+from fuzz.wire import running
+from harness import Service, push_body
+from jsonschema_rs import Draft202012Validator, meta
+from schemathesis.checks import load_all_checks
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from otel_jcmc.catalogue.rows import METRICS
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.service.app import create_app
+from otel_jcmc.service.application import Receiver
+from otel_jcmc.web.openapi import push_schema
+from otel_jcmc.wire.rules import make_rules
+
+pytestmark = pytest.mark.xdist_group("openapi")
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
+GOLDEN = Path(__file__).parents[1] / "golden"
+MAX_ANSWER_BYTES = 4096
+ORIGIN = "https://meet.example.org"
+SCRAPE_TOKEN = "a-token-for-who-scrapes-it"
+GUARDS = {
+    "JCMC_PUSH_AUTH": "token",
+    "JCMC_CORS_ALLOWED_ORIGINS": ORIGIN,
+    "JCMC_SCRAPE_TOKEN": SCRAPE_TOKEN,
+    "ALLOW_PRIVATE_SCRAPE_ONLY": "false",
+}
+# Not the push's fault: they came in an order that is another's.
+OVERTAKEN = {"superseded", "session_ended"}
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[Service]:
+    with running() as service:
+        before = service.log.read_text()
+        yield service
+        assert service.push(push_body()).status == 200
+        assert service.log.read_text() == before
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Service]:
+    with running(**GUARDS) as service:
+        before = service.log.read_text()
+        yield service
+        assert service.log.read_text() == before
+
+
+@pytest.fixture(scope="module")
+def document(asked: Service) -> Any:
+    return asked.get("/openapi.json").json()
+
+
+# The schema of a push
+
+
+def test_the_schema_is_one() -> None:
+    meta.validate(push_schema(make_rules()))
+
+
+def test_it_has_the_limits_of_the_deployment() -> None:
+    push = push_body("p" * 9)
+    assert not Draft202012Validator(push_schema(make_rules(8, 8))).is_valid(push)
+    assert Draft202012Validator(push_schema(make_rules(9, 8))).is_valid(push)
+    push["metrics"]["transport_rtt"] *= 100
+    assert Draft202012Validator(push_schema(make_rules(9, 0))).is_valid(push)
+    push["default_labels"]["roomname"] = "r" * 5000
+    assert Draft202012Validator(push_schema(make_rules(0, 0))).is_valid(push)
+
+
+def test_a_complete_push_fits() -> None:
+    assert fits(push_body())
+
+
+def test_what_was_recorded_of_real_conferences_fits() -> None:
+    pushes = [json.loads(body) for body in corpus.recorded()]
+    assert len(pushes) > 200
+    assert [push for push in pushes if not fits(push)] == []
+
+
+def test_what_simulated_pages_push_fits() -> None:
+    pushes = [json.loads(body) for body in corpus.simulated()]
+    assert [push for push in pushes if not fits(push)] == []
+
+
+@pytest.mark.parametrize("path", [*GOLDEN.glob("*.push.json")], ids=lambda path: path.name)
+def test_of_the_golden_pushes_only_the_partly_bad_one_does_not_fit(path: Path) -> None:
+    assert fits(json.loads(path.read_bytes())) == (path.name != "partly-bad.push.json")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"default_labels": {}},
+        {"default_labels": None},
+        {"metrics": {}},
+        {"metrics": None},
+        {"metrics": {"connectionquality": {"value": 100.5}}},
+        {"metrics": {"connectionquality": {"value": "97"}}},
+        {"metrics": {"connectionquality": {}}},
+        {"metrics": {"connectionquality": {"value": 1, "labels": {"serverregion": 7}}}},
+        {"metrics": {"connectionquality": {"value": 1, "labels": {"region": "eu"}}}},
+        {"metrics": {"bitrate_upload": {"value": 1, "labels": {"serverregion": "eu"}}}},
+        {"metrics": {"unknown": {"value": 1}}},
+        {"metrics": {"transport_rtt": [{"value": 1, "labels": {"src_ip": "10.0.0"}}]}},
+        {"metrics": {"transport_rtt": [{"value": 1}] * 9}},
+        {"session": {"id": "short"}},
+        {"session": {"seq": 1.5}},
+        {"session": {"end": {"reason": "bored"}}},
+        {"unknown": 1},
+    ],
+    ids=lambda changes: json.dumps(changes)[:60],
+)
+def test_what_costs_a_field_or_the_push_does_not_fit(changes: dict[str, Any]) -> None:
+    assert not fits(push_body(**changes))
+
+
+def test_what_has_nothing_to_say_fits() -> None:
+    nothing: tuple[Any, ...] = (None, "", "undefined")
+    labels = [{"serverregion": each, "username": each} for each in nothing]
+    paths = [dict.fromkeys(("src_ip", "protocol", "p2p"), each) for each in nothing]
+    for quality, path in zip(labels, paths, strict=True):
+        metrics = {
+            "connectionquality": {"value": None, "labels": quality},
+            "transport_rtt": [{"value": None, "labels": path}, {"value": 0, "labels": None}],
+            "bitrate_upload": {"value": 0, "labels": {}},
+        }
+        assert fits(push_body(metrics=metrics, session=None, token="any"))
+
+
+def test_a_session_is_enough() -> None:
+    who = push_body()["default_labels"]
+    assert fits({"default_labels": who, "session": {}})
+    assert fits({"default_labels": who, "session": {"end": {"reason": "left", "more": 1}}})
+    assert not fits({"default_labels": who, "session": None})
+
+
+# The document
+
+
+def test_it_describes_every_metric_with_its_bounds(document: Any) -> None:
+    body = document["paths"]["/metrics/push"]["post"]["requestBody"]
+    metrics = body["content"]["application/json"]["schema"]["properties"]["metrics"]["properties"]
+    assert metrics.keys() == {row.field for row in METRICS}
+    rtt = metrics["transport_rtt"]["items"]["properties"]["value"]
+    assert (rtt["minimum"], rtt["maximum"], rtt["type"]) == (0, 600_000, ["number", "null"])
+
+
+def test_every_answer_of_every_route_is_described(document: Any) -> None:
+    """A route that openapi.py does not know has FastAPI's word alone: a JSON of any kind."""
+    bare = [
+        (method, path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        for answer in operation["responses"].values()
+        if {} in [each.get("schema") for each in answer.get("content", {}).values()]
+        or answer["description"] == "Successful Response"
+    ]
+    assert bare == []
+
+
+def test_who_must_come_back_hears_when(document: Any) -> None:
+    answers = document["paths"]["/metrics/push"]["post"]["responses"]
+    assert answers["429"]["headers"]["Retry-After"]["required"]
+    assert answers["503"]["headers"]["Retry-After"]["required"]
+
+
+# The service, asked by the document
+
+
+def described(application: Receiver) -> Any:
+    """Return the document of an *application* for Schemathesis; its service's is the same."""
+    load_all_checks()
+    generation = {"max-examples": EXAMPLES, "database": "none", "deterministic": EXAMPLES < 100}
+    auth = {"openapi": {"token": {"bearer": SCRAPE_TOKEN}}} if application.guarded else {}
+    config = schemathesis.Config.from_dict({"generation": generation, "auth": auth})
+    return schemathesis.openapi.from_dict(application.openapi(), config=config)
+
+
+def application(**environ: str) -> Receiver:
+    """Return the service as it is with *environ*."""
+    named: dict[str, Any] = dict(environ)
+    return create_app(Settings(_env_file=None, **named))
+
+
+OPEN = application()
+GUARDED = application(**GUARDS)
+schema = described(OPEN)
+guarded_schema = described(GUARDED).include(path=["/metrics", "/push-token"])
+
+
+def test_the_document_is_the_services(document: Any, guarded: Service) -> None:
+    assert document == json.loads(json.dumps(OPEN.openapi()))
+    assert guarded.get("/openapi.json").json() == json.loads(json.dumps(GUARDED.openapi()))
+
+
+@schema.parametrize()  # type: ignore[untyped-decorator]
+def test_the_service_does_what_its_document_says(asked: Service, case: Any) -> None:
+    """
+    All checks that Schemathesis has but one: of bad fields we take the rest, so a push that does
+    not fit is refused or told what it cost, which `whole_or_told` looks after.
+    """
+    label = case.operation.label
+    is_push, is_jmmc = label == "POST /metrics/push", label == "POST /jmmc/push"
+    own = [whole_or_told] if is_push else [jmmc_whole_or_told] if is_jmmc else []
+    excluded = [negative_data_rejection] if is_push or is_jmmc else []
+    if is_jmmc:
+        # Only the service knows which cookie is good: `jmmc_whole_or_told` looks after the rest.
+        excluded.append(positive_data_acceptance)
+    case.call_and_validate(asked.url, additional_checks=[short, *own], excluded_checks=excluded)
+
+
+@guarded_schema.parametrize()  # type: ignore[untyped-decorator]
+def test_a_guarded_service_does_what_its_document_says(guarded: Service, case: Any) -> None:
+    """With a token for scraping; and without one it is not to be had (`ignored_auth`)."""
+    case.call_and_validate(guarded.url, additional_checks=[short])
+
+
+def test_what_a_guarded_service_wants_is_in_its_document(guarded: Service) -> None:
+    paths = guarded.get("/openapi.json").json()["paths"]
+    assert paths["/metrics"]["get"]["security"] == [{"token": []}]
+    assert paths["/metrics/push"]["post"]["security"] == [{"token": []}, {}]
+    assert paths["/push-token"]["post"]["responses"].keys() == {"200", "403", "429", "503"}
+
+
+def short(_context: Any, response: Any, _case: Any) -> None:
+    """Only what is there to be long may be."""
+    is_long = response.request.path_url.startswith(
+        ("/metrics", "/client-file", "/jmmc/getClient", "/openapi", "/sessions")
+    )
+    is_push = response.request.path_url.startswith("/metrics/push")
+    if is_push or not is_long:
+        told = len(response.content) + len(str(response.headers))
+        assert told <= MAX_ANSWER_BYTES, told
+
+
+def whole_or_told(_context: Any, response: Any, case: Any) -> None:
+    """A push that fits the schema is stored whole, and of any other is told what is wrong."""
+    if case.method != "POST":
+        return
+    body = response.request.body or b""
+    try:
+        sent = json.loads(body)
+    except ValueError:
+        assert response.status_code == 400, body
+        return
+    if not fits(sent):
+        assert response.text != "OK", body
+    elif response.text != "OK":
+        assert response.status_code == 200, body
+        assert {each["reason"] for each in response.json()["dropped"]} <= OVERTAKEN, body
+
+
+def jmmc_whole_or_told(_context: Any, response: Any, case: Any) -> None:
+    """The same of a JMMC page's push; one that opens no session has no good cookie here."""
+    if case.method != "POST":
+        return
+    body = response.request.body or b""
+    try:
+        sent = json.loads(body)
+    except ValueError:
+        assert response.status_code == 400, body
+        return
+    told = response.json()
+    if not fits_jmmc(sent):
+        assert "errors" in told or "dropped" in told, body
+    elif "br" in sent["m"]:
+        assert (response.status_code, "dropped" in told) == (200, False), body
+    else:
+        reasons = {each["reason"] for each in told["errors"]}
+        assert reasons <= {"cookie_missing", "cookie_invalid"}, body
