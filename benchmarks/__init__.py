@@ -8,4 +8,5 @@ import sys
 from pathlib import Path
 
 # The service in a process of its own is the tests' harness; they are no package.
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path += [str(TESTS), str(TESTS / "helpers")]

@@ -22,7 +22,7 @@ import uvloop
 from benchmarks.pushes import Pushes
 from otel_jcmc.catalogue.rows import BROWSER_NAME, BROWSER_VERSION, CONFERENCE, PARTICIPANT
 from otel_jcmc.sessions.log import SessionLogs
-from otel_jcmc.sessions.quota import Bounds, Room
+from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.simulate.client import Target
 from otel_jcmc.store.embedded import EmbeddedStore
@@ -93,7 +93,7 @@ async def _simulate(
     store = Store(url, keeping=KEEPING)
     logs = SessionLogs(url, "jcmc", KEEPING, 6000, clock, offset)
     recorder = Recorder(
-        logs, Room(logs.link, "jcmc", KEEPING, Bounds(0, 2**40)), INTERVAL_SECONDS, None, clock
+        logs, Quota(logs.link, "jcmc", KEEPING, Bounds(0, 2**40)), INTERVAL_SECONDS, None, clock
     )
     pool = _pool()
     people = 0

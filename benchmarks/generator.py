@@ -14,7 +14,7 @@ from time import perf_counter, process_time
 
 from benchmarks.order import Order, Result
 from benchmarks.pushes import Pushes
-from otel_jcmc.simulate.client import Answer, Connection, Target, percentile
+from otel_jcmc.simulate.client import PageAnswer, PageConnection, Target, percentile
 
 LOST, LATE = "connection lost", "time-out"
 _SWEEP_SECONDS, _REOPEN_SECONDS = 0.5, 0.2
@@ -25,7 +25,7 @@ class Lane:
 
     __slots__ = ("connection", "load", "since")
 
-    def __init__(self, load: "Load", connection: Connection) -> None:
+    def __init__(self, load: "Load", connection: PageConnection) -> None:
         """Be free."""
         self.load, self.connection = load, connection
         self.since = 0.0
@@ -35,7 +35,7 @@ class Lane:
         self.since = since
         self.connection.send(self.load.pushes.next(), self._then)
 
-    def _then(self, found: Answer | ConnectionError) -> None:
+    def _then(self, found: PageAnswer | ConnectionError) -> None:
         """Note how the push ended, and be free for another."""
         since, self.since = self.since, 0.0
         self.load.note(found, since)
@@ -114,10 +114,10 @@ class Load:
             cpu={"generator": cpu_seconds},
         )
 
-    def note(self, found: Answer | ConnectionError, since: float) -> None:
+    def note(self, found: PageAnswer | ConnectionError, since: float) -> None:
         """Count one push that has ended."""
         self.done += 1
-        if isinstance(found, Answer):
+        if isinstance(found, PageAnswer):
             self.latencies.append(perf_counter() - since)
             self.answers[str(found.status)] += 1
         else:

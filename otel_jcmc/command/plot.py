@@ -44,7 +44,7 @@ class Point(NamedTuple):
     high: float | None
 
 
-class _Column(NamedTuple):
+class _PlotColumn(NamedTuple):
     """The rows of one column, counted from below: of the value, and of the range around it."""
 
     value: int
@@ -84,7 +84,7 @@ def plot(
 
 def _columns(
     known: Sequence[Point], start: float, seconds: float, count: int, rows: float
-) -> list[_Column | None]:
+) -> list[_PlotColumn | None]:
     """Return what is in each of *count* columns of so many *seconds*; None: nothing."""
     gathered: list[list[Point]] = [[] for _ in range(count)]
     for point in known:
@@ -95,7 +95,7 @@ def _columns(
     return [_column(each, rows) if each else None for each in gathered]
 
 
-def _column(points: Sequence[Point], rows: float) -> _Column:
+def _column(points: Sequence[Point], rows: float) -> _PlotColumn:
     """Return one column of *points*, at so many *rows* for 1."""
     values = [each.value for each in points if each.value is not None]
     ends = [part for each in points for part in (each.low, each.high) if part is not None]
@@ -103,12 +103,12 @@ def _column(points: Sequence[Point], rows: float) -> _Column:
     def row(value: float) -> int:
         return max(0, min(HEIGHT - 1, floor(value * rows)))
 
-    return _Column(
+    return _PlotColumn(
         row(sum(values) / len(values)), row(min([*ends, *values])), row(max([*ends, *values]))
     )
 
 
-def _cell(column: _Column | None, row: int, signs: Signs) -> str:
+def _cell(column: _PlotColumn | None, row: int, signs: Signs) -> str:
     """Return what stands in *row* of a column."""
     if column is None:
         return " "

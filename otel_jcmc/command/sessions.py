@@ -58,14 +58,14 @@ def run(arguments: Namespace, url: str, token: str) -> int:
     # Whatever a terminal can't show of a name must not end in a traceback.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        _run(arguments, _Service(arguments.url or url, token))
+        _run(arguments, _RunningService(arguments.url or url, token))
     except CannotShow as error:
         print(f"otel-jcmc: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _run(arguments: Namespace, service: "_Service") -> None:
+def _run(arguments: Namespace, service: "_RunningService") -> None:
     """Do one of the four things there are to do."""
     if arguments.delete:
         _delete(arguments, service)
@@ -78,7 +78,7 @@ def _run(arguments: Namespace, service: "_Service") -> None:
         print(json.dumps({"sessions": found}, indent=1) if arguments.json else _table(found))
 
 
-class _Service:
+class _RunningService:
     """A running service, asked by HTTP."""
 
     def __init__(self, url: str, token: str) -> None:
@@ -136,7 +136,7 @@ class _Service:
         return told
 
 
-def _list(arguments: Namespace, service: _Service) -> list[dict[str, Any]]:
+def _list(arguments: Namespace, service: _RunningService) -> list[dict[str, Any]]:
     """Return the newest sessions that are asked for."""
     query = {
         "conference": arguments.conference,
@@ -192,7 +192,7 @@ def _table(found: list[dict[str, Any]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _show(arguments: Namespace, service: _Service) -> None:
+def _show(arguments: Namespace, service: _RunningService) -> None:
     """Show one session."""
     path = f"/sessions/{quote(_find(arguments.id, service), safe='')}"
     if arguments.csv or arguments.json:
@@ -216,7 +216,7 @@ def _show(arguments: Namespace, service: _Service) -> None:
     print("\n".join([*filter(None, lines[:4]), *lines[4:], *(drawn or ["was never known"])]))
 
 
-def _find(sid: str, service: _Service) -> str:
+def _find(sid: str, service: _RunningService) -> str:
     """
     Return the whole id of a session; *sid* may be its end, as the table has it.
 
@@ -271,7 +271,7 @@ def _seconds(time: str) -> float:
     return datetime.fromisoformat(time).timestamp()
 
 
-def _delete(arguments: Namespace, service: _Service) -> None:
+def _delete(arguments: Namespace, service: _RunningService) -> None:
     """Erase all there is of a client, when it is meant."""
     if not arguments.client_id:
         raise CannotShow("--delete wants --client-id: whose sessions are to be erased")

@@ -34,7 +34,7 @@ _BRACKETED: Final = re.compile(r"\[([^\]]*)\](.*)", re.DOTALL)
 warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
 
 
-class _Known(NamedTuple):
+class _Verified(NamedTuple):
     """
     What a token that was verified says.
 
@@ -52,7 +52,7 @@ class _Known(NamedTuple):
 
 
 class JitsiTokens:
-    """Says of each push whose it is; to be called by the push door."""
+    """Says of each push whose it is; to be called by the push endpoint."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class JitsiTokens:
             raise refusal(Reason.CONFERENCE_NOT_ALLOWED)
         return known.owner
 
-    def _verify(self, token: bytes) -> _Known:
+    def _verify(self, token: bytes) -> _Verified:
         """
         Return what *token* says, if it is one of Jitsi's for us and has not expired.
 
@@ -130,7 +130,7 @@ class JitsiTokens:
                 failure = error
         raise failure
 
-    def _read(self, claims: dict[str, Any]) -> _Known:
+    def _read(self, claims: dict[str, Any]) -> _Verified:
         """Return what *claims* say; ValueError or the like if they are not for us."""
         issuer = claims.get("iss", "")
         _expect_one_of(self._issuers, issuer)
@@ -144,7 +144,7 @@ class JitsiTokens:
             raise ValueError("no room")
         is_plain = room != ANY and "/" not in room and not room.startswith("[")
         owner = _user(claims)
-        return _Known(
+        return _Verified(
             plain=room if is_plain else "",
             room=room,
             tenant=tenant,

@@ -30,7 +30,7 @@ _LEEWAY_SECONDS: Final = 10
 _CLAIMS: Final = ["origin", "iat", "exp"]
 
 
-class _Known(NamedTuple):
+class _Issued(NamedTuple):
     """What a token that was verified says."""
 
     origin: bytes
@@ -93,7 +93,7 @@ class PushTokens:
             raise refusal(Reason.ORIGIN_NOT_ALLOWED)
         return ""
 
-    def _verify(self, token: bytes) -> _Known:
+    def _verify(self, token: bytes) -> _Issued:
         """
         Return what *token* says, if it is ours and has not expired.
 
@@ -109,7 +109,7 @@ class PushTokens:
                 {"require": _CLAIMS},
                 leeway=_LEEWAY_SECONDS,
             )
-            known = _Known(claims["origin"].encode("latin-1"), float(claims["exp"]))
+            known = _Issued(claims["origin"].encode("latin-1"), float(claims["exp"]))
         except jwt.ExpiredSignatureError:
             raise refusal(Reason.TOKEN_EXPIRED) from None
         except Exception:  # noqa: BLE001  # whatever a stranger's bytes make a library raise

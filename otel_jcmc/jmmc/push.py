@@ -35,12 +35,12 @@ from otel_jcmc.intake.intake import Intake, Sender, user_agent
 from otel_jcmc.intake.limits import TooFast
 from otel_jcmc.jmmc.cookie import Cookies, Named
 from otel_jcmc.jmmc.states import Changes, States
-from otel_jcmc.jmmc.wire import JmmcParser, Push
+from otel_jcmc.jmmc.wire import JmmcParser, JmmcPush
 from otel_jcmc.metrics.own import Telemetry
 from otel_jcmc.store.live import Stored
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.web.answers import JSON, Answer, Answers, encode, listing, send_answer
-from otel_jcmc.web.bodies import Bodies, Gone
+from otel_jcmc.web.bodies import Bodies, SenderGone
 from otel_jcmc.web.cors import Cors
 from otel_jcmc.wire.push import Report
 from otel_jcmc.wire.rules import Rules
@@ -57,7 +57,7 @@ _OF_PATH: Final = {row.id for row in ATTRIBUTES if row.scope is Scope.PATH}
 _UNKNOWN: Final = "unknown"
 
 
-class JmmcDoor:
+class JmmcEndpoint:
     """
     The push endpoint of JMMC pages; an ASGI callable.
 
@@ -114,7 +114,7 @@ class JmmcDoor:
             try:
                 body = await self._bodies.read(headers, receive)
                 answer = await self._push(headers, peer[0] if peer else "", body)
-            except Gone:
+            except SenderGone:
                 return
             except PushRefused as refused:
                 answer = self._answers.refuse(headers, refused)
@@ -170,7 +170,7 @@ class JmmcDoor:
             self._starting = asyncio.create_task(self._secret.start())
         await asyncio.shield(self._starting)
 
-    def _name(self, headers: Sequence[Header], push: Push) -> Named:
+    def _name(self, headers: Sequence[Header], push: JmmcPush) -> Named:
         """
         Return which session *push* is of.
 
@@ -228,7 +228,7 @@ def _settle(
         told.set_result(stored)
 
 
-def _report(push: Push, named: Named) -> Report:
+def _report(push: JmmcPush, named: Named) -> Report:
     """Return *push* as a report of the session that is *named*; it has only what has changed."""
     report = Report(
         push.conference,
@@ -265,14 +265,14 @@ def _add(known: Changes, report: Report) -> None:
         report.numbers[_LIST - 1] = [None]
 
 
-def _changes(push: Push, report: Report) -> Changes:
+def _changes(push: JmmcPush, report: Report) -> Changes:
     """Return what *push* changes, as far as its *report*, which has been screened, still has it."""
     (path,) = report.attributes.get(_LIST, [{}])
     texts = {**report.attributes, **path}
     return {**push.numbers, **{id_: texts[id_] for id_ in push.texts if id_ in texts}}
 
 
-def _accepted(push: Push, dropped: list[Fault]) -> bytes:
+def _accepted(push: JmmcPush, dropped: list[Fault]) -> bytes:
     """Return the body of the answer: what was accepted and what was not, if it is not too long."""
     body: dict[str, Any] = {"uid": push.client_id, "conf": push.conference, "m": push.accepted}
     told = body | listing("dropped", dropped) if dropped else body

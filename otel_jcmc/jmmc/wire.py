@@ -79,7 +79,7 @@ OPENING: Final = ("br", "os", "pid")
 PLACEHOLDER: Final = replace(BROWSER_NAME, max_length=256)
 
 
-class Push(msgspec.Struct, gc=False):
+class JmmcPush(msgspec.Struct, gc=False):
     """
     What one push says.
 
@@ -103,8 +103,8 @@ class Push(msgspec.Struct, gc=False):
 
 
 # What a value changes, or what is wrong with it; nothing where it has nothing to say.
-_Taken = Reason | tuple[dict[int, Any], dict[int, str]] | None
-_Take = Callable[[Any], _Taken]
+_TakenChanges = Reason | tuple[dict[int, Any], dict[int, str]] | None
+_Take = Callable[[Any], _TakenChanges]
 
 
 class JmmcParser:
@@ -143,7 +143,7 @@ class JmmcParser:
         takes |= {path: self._port(row) for path, row in PORT_OF.items()}
         return takes
 
-    def parse(self, body: bytes) -> Push:
+    def parse(self, body: bytes) -> JmmcPush:
         """
         Check the *body* of a push.
 
@@ -164,7 +164,7 @@ class JmmcParser:
             raise PushRefused(faults)
         assert isinstance(m, dict)  # for type checkers: it would be a fault
         token = sent.get("token")
-        push = Push(
+        push = JmmcPush(
             sent["uid"],
             sent["conf"],
             "",
@@ -218,7 +218,7 @@ class JmmcParser:
     def _pid_fault(self, value: Any) -> Reason | None:
         return self._who_fault(value, PARTICIPANT)
 
-    def _take(self, push: Push, key: str, value: Any) -> None:
+    def _take(self, push: JmmcPush, key: str, value: Any) -> None:
         """Take one field of `m`, or name it among what is dropped."""
         fields = self._fields.get(key)
         if key == "ts":
@@ -242,7 +242,7 @@ class JmmcParser:
             if kept:
                 push.accepted[key] = kept
 
-    def _take_who(self, push: Push, key: str, value: Any) -> None:
+    def _take_who(self, push: JmmcPush, key: str, value: Any) -> None:
         """Take what of `m` says who it is; of a push that opens a session it is checked."""
         fault_of = self._pid_fault if key == "pid" else _placeholder_fault
         if reason := fault_of(value):
@@ -253,7 +253,7 @@ class JmmcParser:
             push.participant_id = value
 
     def _take_value(
-        self, push: Push, where: str, take: _Take, key: str, value: Any, kept: dict[str, Any]
+        self, push: JmmcPush, where: str, take: _Take, key: str, value: Any, kept: dict[str, Any]
     ) -> None:
         """Take one value into *push* and, as it was sent, into *kept*."""
         taken = take(value)
@@ -270,7 +270,7 @@ class JmmcParser:
         row = METRIC_OF[field]
         may_be_null = path == MAY_BE_NULL
 
-        def take(value: Any) -> _Taken:
+        def take(value: Any) -> _TakenChanges:
             if value is not None or not may_be_null:
                 reason = number_fault(value, row.minimum, row.maximum)
                 if reason:
@@ -283,7 +283,7 @@ class JmmcParser:
         row = self.rules.rows[row.id]
         regions = self.regions if row.id == REGION.id else frozenset()
 
-        def take(value: Any) -> _Taken:
+        def take(value: Any) -> _TakenChanges:
             if type(value) is str and value in ABSENT:
                 return None
             if reason := text_fault(value, row):
@@ -295,7 +295,7 @@ class JmmcParser:
         return take
 
     def _address(self, row: Attribute) -> _Take:
-        def take(value: Any) -> _Taken:
+        def take(value: Any) -> _TakenChanges:
             if reason := whole_number_fault(value, MAX_IPV4):
                 return reason
             return {}, self._kept(row, inet_ntoa(int(value).to_bytes(4)))
@@ -303,7 +303,7 @@ class JmmcParser:
         return take
 
     def _port(self, row: Attribute) -> _Take:
-        def take(value: Any) -> _Taken:
+        def take(value: Any) -> _TakenChanges:
             if reason := whole_number_fault(value, MAX_PORT):
                 return reason
             return {}, self._kept(row, str(int(value)))

@@ -213,7 +213,7 @@ class Telemetry:
     Our own counters, gauges and histograms.
 
     Attributes:
-        pushes: (outcome, reason) -> pushes so far; the push door counts here.
+        pushes: (outcome, reason) -> pushes so far; the push endpoint counts here.
         push_tokens: (outcome, reason) -> requests for one so far.
         dropped: reason -> fields so far.
         participants, conferences: of the last collection; None when it had no store to read.

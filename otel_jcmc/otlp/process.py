@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 STOP_SECONDS: Final = 3.0
 MAX_BACKOFF_SECONDS: Final = 30.0
 
-Report = dict[str, Any]
+ExportReport = dict[str, Any]
 
 
 async def run(
@@ -89,7 +89,7 @@ async def _keep(lease: Lease) -> None:
         await asyncio.sleep(RENEW_SECONDS)
 
 
-def tell(report: Report) -> None:
+def tell(report: ExportReport) -> None:
     """Tell the parent."""
     print(json.dumps(report), flush=True)
 
@@ -101,7 +101,7 @@ async def _export(
     exporter: WatchedExporter,
     resource: Resource,
     deadline: float,
-) -> tuple[Report, snapshot.People]:
+) -> tuple[ExportReport, snapshot.People]:
     """Read, collect and push once; return what the parent counts, and who was live."""
     started = monotonic()
     try:
@@ -148,7 +148,7 @@ class ExporterProcess:
     Concurrency: start and stop from one event loop.
     """
 
-    def __init__(self, environ: dict[str, str], on_export: Callable[[Report], None]) -> None:
+    def __init__(self, environ: dict[str, str], on_export: Callable[[ExportReport], None]) -> None:
         """Run the child in *environ*; *on_export* gets each of its reports."""
         self._environ = environ
         self._on_export = on_export

@@ -33,7 +33,7 @@ from otel_jcmc.version import __version__
 _SCOPE: Final = InstrumentationScope("otel_jcmc", __version__)
 
 
-class Answer(Enum):
+class Outcome(Enum):
     """
     What became of a request.
 
@@ -57,7 +57,7 @@ class Sent(NamedTuple):
         after_seconds: how long it asks to be left alone.
     """
 
-    answer: Answer
+    answer: Outcome
     why: str = ""
     rejected: int = 0
     after_seconds: float = 0.0
@@ -109,7 +109,7 @@ class SpanSender:
             made = [Span.FromString(span) for span in spans]
         except DecodeError:
             # Another program under the same prefix: no receiver would take it.
-            return Sent(Answer.BAD, "it is no span")
+            return Sent(Outcome.BAD, "it is no span")
         request.resource_spans[0].scope_spans[0].spans.extend(made)
         return self._send(request)
 
@@ -119,13 +119,13 @@ class SpanSender:
         result = client._submit(client._compress(request.SerializeToString()), self._timeout)
         status = result.status_code
         if status is None:
-            return Sent(Answer.AWAY, type(result.error).__name__)
+            return Sent(Outcome.AWAY, type(result.error).__name__)
         if 200 <= status < 300:
             return _taken(_read(result.content()))
         after = _seconds(result.headers().get("retry-after"))
         if status in _AWAY_STATUS or 300 <= status < 400:
-            return Sent(Answer.AWAY, f"HTTP {status}", after_seconds=after)
-        return Sent(Answer.BAD if status in _BAD_STATUS else Answer.REFUSED, f"HTTP {status}")
+            return Sent(Outcome.AWAY, f"HTTP {status}", after_seconds=after)
+        return Sent(Outcome.BAD if status in _BAD_STATUS else Outcome.REFUSED, f"HTTP {status}")
 
     def _by_grpc(self, request: ExportTraceServiceRequest) -> Sent:
         """Send *request* by gRPC."""
@@ -150,8 +150,8 @@ class SpanSender:
                 # Or gRPC would take up to two minutes to try the address again.
                 self._exporter._channel.close()
                 self._exporter._initialize_channel_and_stub()
-            return Sent(Answer.AWAY, code, after_seconds=after or 0.0)
-        return Sent(Answer.BAD if code in _BAD_CODES else Answer.REFUSED, code)
+            return Sent(Outcome.AWAY, code, after_seconds=after or 0.0)
+        return Sent(Outcome.BAD if code in _BAD_CODES else Outcome.REFUSED, code)
 
 
 def _make_exporter(protocol: str, timeout_seconds: float, endpoint: str | None) -> Any:
@@ -183,7 +183,7 @@ def _make_exporter(protocol: str, timeout_seconds: float, endpoint: str | None) 
 
 def _taken(answer: Any) -> Sent:
     """Return what the *answer* to a request that was taken says."""
-    return Sent(Answer.TAKEN, rejected=answer.partial_success.rejected_spans)
+    return Sent(Outcome.TAKEN, rejected=answer.partial_success.rejected_spans)
 
 
 def _read(content: bytes) -> ExportTraceServiceResponse:

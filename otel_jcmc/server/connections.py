@@ -36,7 +36,7 @@ class Cut(StrEnum):
     ANSWER_TOO_SLOW = "answer_too_slow"
 
 
-class Bounds(NamedTuple):
+class ConnectionLimits(NamedTuple):
     """The limits of connections; 0 is none."""
 
     connections: int = 10_000
@@ -66,7 +66,7 @@ class Connections:
     Concurrency: of one event loop.
     """
 
-    def __init__(self, limits: Bounds, cut: dict[str, int]) -> None:
+    def __init__(self, limits: ConnectionLimits, cut: dict[str, int]) -> None:
         """Give places as *limits* say."""
         self.limits = limits
         self.cut = cut

@@ -1,7 +1,7 @@
 """
 uvicorn's HTTP protocol with a short way for pushes, and bounds on what a connection may take.
 
-A push whose head and body have been read is handed to the push door at once and answered when the
+A push whose head and body have been read goes to the push endpoint at once and is answered when the
 store has it, without the task, the event and the messages of an ASGI call, which cost more than
 checking and storing it. Whatever is out of the ordinary (another path, a query, a request before
 the last one was answered, an upgrade, a sender that does not read) goes the ASGI way, to the same
@@ -25,7 +25,7 @@ from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
 from otel_jcmc.server.connections import ADMIN_PLACES, Connections, Cut
 from otel_jcmc.web.answers import CLOSE, Answer
 from otel_jcmc.web.cors import SECURITY_HEADERS
-from otel_jcmc.web.push import PUSH_PATH, PushDoor
+from otel_jcmc.web.push import PUSH_PATH, PushEndpoint
 
 _URL: Final = PUSH_PATH.encode()
 # A browser sends some 16. In memory a short line is seventeen times what it is on the wire.
@@ -47,7 +47,7 @@ class _NobodyWaits:
         """Do nothing."""
 
 
-class _Push:
+class _PendingPush:
     """The push of a connection, one after the other, in the place of a RequestResponseCycle."""
 
     __slots__ = ("disconnected", "keep_alive", "more_body", "parts", "response_complete", "size")
@@ -73,11 +73,11 @@ class PushProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Begin a connection; uvicorn calls this."""
         super().__init__(*args, **kwargs)
-        self._door: PushDoor = self.app.push_door
+        self._door: PushEndpoint = self.app.push_endpoint
         self._places: Connections = self.app.connections
         self._limits = self._places.limits
         self._push_url: bytes | None = _URL
-        self._push = self.cycle = _Push()
+        self._push = self.cycle = _PendingPush()
         self._peer = ""
         self._reading = _NOTHING
         self._head_bytes = 0

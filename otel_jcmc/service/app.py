@@ -13,13 +13,13 @@ from otel_jcmc.catalogue.rows import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME, Attr
 from otel_jcmc.config.settings import Settings, name_of, to_text
 from otel_jcmc.intake.intake import Authorise, Intake
 from otel_jcmc.intake.privacy import Privacy, Treatment
-from otel_jcmc.jmmc.push import JmmcDoor
+from otel_jcmc.jmmc.push import JmmcEndpoint
 from otel_jcmc.jmmc.states import States
 from otel_jcmc.jmmc.wire import JmmcParser
-from otel_jcmc.server.connections import Bounds, Connections
-from otel_jcmc.service.application import Receiver
+from otel_jcmc.server.connections import ConnectionLimits, Connections
+from otel_jcmc.service.application import Application
 from otel_jcmc.service.life import Life
-from otel_jcmc.service.parts import Service
+from otel_jcmc.service.parts import Parts
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.version import __version__
@@ -27,9 +27,9 @@ from otel_jcmc.web.bodies import Bodies
 from otel_jcmc.web.client import JMMC_FILE_NAME, ClientFile, client_routes, make_client_file
 from otel_jcmc.web.cors import Cors
 from otel_jcmc.web.pages import description_routes, health_routes
-from otel_jcmc.web.push import PUSH_PATH, PushDoor
+from otel_jcmc.web.push import PUSH_PATH, PushEndpoint
 from otel_jcmc.web.push_token import push_token_routes
-from otel_jcmc.web.readers import Door
+from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.scrape import scrape_routes
 from otel_jcmc.web.sessions import session_routes
 from otel_jcmc.wire.push import PushParser
@@ -44,7 +44,9 @@ NO_TELEMETRY: Final[Any] = {
 }
 
 
-def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None = None) -> Receiver:
+def create_app(
+    settings: Settings | None = None, embedded: EmbeddedStore | None = None
+) -> Application:
     """
     Return the service as an ASGI application; it starts with its lifespan, or at a first request.
 
@@ -59,12 +61,12 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
         KeysUnusable: there is no key to verify tokens by where the settings say that one is.
     """
     settings = settings or Settings()
-    service = Service(settings, embedded)
+    service = Parts(settings, embedded)
     life = Life(service.running)
-    app = Receiver(
+    app = Application(
         title="otel_jcmc",
         version=__version__,
-        openapi_url=None,  # ours has a door before it
+        openapi_url=None,  # ours has a endpoint before it
         lifespan=lambda _app: life.running(),
         telemetry=NO_TELEMETRY,
     )
@@ -84,10 +86,10 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
         None if service.recorder is None else service.recorder.note,
     )
     bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
-    app.push_door = PushDoor(intake, service.telemetry, cors, PushParser(rules), bodies)
+    app.push_endpoint = PushEndpoint(intake, service.telemetry, cors, PushParser(rules), bodies)
     if settings.jmmc_path:
         app.jmmc_push_path = f"{settings.jmmc_path}/push"
-        app.jmmc_door = _jmmc_door(settings, service, intake, rules, bodies)
+        app.jmmc_endpoint = _jmmc_door(settings, service, intake, rules, bodies)
         get_client = f"{settings.jmmc_path}/getClient"
         app.public_paths |= {app.jmmc_push_path, get_client}
         # Made when the first page asks, which in most places none does.
@@ -96,7 +98,7 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
             app.guarded.append(app.jmmc_push_path)
     app.connections = Connections(_bounds(settings), service.telemetry.connections_cut)
     service.telemetry.count_connections = app.connections.count
-    scrape_door, read_door = _doors(settings, service.telemetry.reads_refused)
+    scrape_readers, page_readers = _readers(settings, service.telemetry.reads_refused)
     if service.push_tokens:
         count = service.telemetry.count_push_token
         app.include_router(
@@ -106,12 +108,12 @@ def create_app(settings: Settings | None = None, embedded: EmbeddedStore | None 
     client = _client_file(settings)
     app.include_router(client_routes("/client-file", lambda: client, cors))
     scraper = service.scraper if "prometheus" in settings.metrics_exporter else None
-    app.include_router(scrape_routes(scraper, scrape_door, settings.limit_scrapes))
+    app.include_router(scrape_routes(scraper, scrape_readers, settings.limit_scrapes))
     interval_ms = settings.history_interval_seconds * 1000
     # Spans need sessions too: they can be erased then, and are nobody's to read.
     history = service.history if settings.history_hours else None
-    app.include_router(session_routes(history, service.erasure, read_door, privacy, interval_ms))
-    app.include_router(description_routes(app.openapi, read_door))
+    app.include_router(session_routes(history, service.erasure, page_readers, privacy, interval_ms))
+    app.include_router(description_routes(app.openapi, page_readers))
     return app
 
 
@@ -123,9 +125,9 @@ def _privacy(settings: Settings) -> Privacy:
     )
 
 
-def _doors(settings: Settings, refused: dict[tuple[str, str], int]) -> tuple[Door, Door]:
-    """Return the door of the scrape, and that of every page for people."""
-    scrape = Door(
+def _readers(settings: Settings, refused: dict[tuple[str, str], int]) -> tuple[Readers, Readers]:
+    """Return the endpoint of the scrape, and that of every page for people."""
+    scrape = Readers(
         "scrape",
         settings.trusted_proxies,
         refused,
@@ -134,7 +136,7 @@ def _doors(settings: Settings, refused: dict[tuple[str, str], int]) -> tuple[Doo
         private_setting=name_of("allow_private_scrape_only"),
         private_only=settings.allow_private_scrape_only,
     )
-    pages = Door(
+    pages = Readers(
         "pages",
         settings.trusted_proxies,
         refused,
@@ -144,9 +146,9 @@ def _doors(settings: Settings, refused: dict[tuple[str, str], int]) -> tuple[Doo
     return scrape, pages
 
 
-def _bounds(settings: Settings) -> Bounds:
+def _bounds(settings: Settings) -> ConnectionLimits:
     """Return what one connection may take, and how many there may be."""
-    return Bounds(
+    return ConnectionLimits(
         settings.limit_connections,
         settings.limit_head_bytes,
         settings.limit_head_seconds,
@@ -155,7 +157,7 @@ def _bounds(settings: Settings) -> Bounds:
     )
 
 
-def _who_may_push(settings: Settings, service: Service, cors: Cors) -> Authorise | None:
+def _who_may_push(settings: Settings, service: Parts, cors: Cors) -> Authorise | None:
     """Return what asks each push for its token, None where nobody asks; only what it needs."""
     if settings.push_auth == "token":
         from otel_jcmc.intake.push_tokens import PushTokens
@@ -181,12 +183,12 @@ def _who_may_push(settings: Settings, service: Service, cors: Cors) -> Authorise
 
 
 def _jmmc_door(
-    settings: Settings, service: Service, intake: Intake, rules: Rules, bodies: Bodies
-) -> JmmcDoor:
-    """Return the door that pages of the Jitsi Meet Metrics Collector push to."""
+    settings: Settings, service: Parts, intake: Intake, rules: Rules, bodies: Bodies
+) -> JmmcEndpoint:
+    """Return the endpoint that pages of the Jitsi Meet Metrics Collector push to."""
     given = to_text(settings.cookie_secret or "")
     key = f"{settings.key_prefix}:cookie-secret"
-    door = JmmcDoor(
+    endpoint = JmmcEndpoint(
         intake,
         service.telemetry,
         Cors(settings.cors_allowed_origins, credentials=True),
@@ -197,8 +199,8 @@ def _jmmc_door(
         States(service.redis_url, settings.key_prefix, 2 * settings.limit_participants),
         settings.trusted_proxies,
     )
-    service.closing.append(door.close)
-    return door
+    service.closing.append(endpoint.close)
+    return endpoint
 
 
 def _client_file(settings: Settings) -> ClientFile:

@@ -24,15 +24,15 @@ from otel_jcmc.wire.rules import make_rules
 PUBLIC_PATHS: Final = frozenset((push.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
 
 
-class Receiver(FastAPI):
+class Application(FastAPI):
     """
     FastAPI with the push endpoint in front of it, and two ports told apart.
 
     Attributes:
         life: when it starts and ends.
-        push_door: takes the pushes.
+        push_endpoint: takes the pushes.
         jmmc_push_path: where JMMC pages push to; empty: nowhere.
-        jmmc_door: takes their pushes.
+        jmmc_endpoint: takes their pushes.
         public_paths: what browsers ask for.
         connections: the places for connections, where the server is ours.
         admin_port: the local port that answers what is not for browsers, and nothing else; None
@@ -42,9 +42,9 @@ class Receiver(FastAPI):
     """
 
     life: Life
-    push_door: Any = None
+    push_endpoint: Any = None
     jmmc_push_path: str = ""
-    jmmc_door: Any = None
+    jmmc_endpoint: Any = None
     public_paths = PUBLIC_PATHS
     connections: Any = None
     admin_port: int | None = None
@@ -56,7 +56,7 @@ class Receiver(FastAPI):
         return self.admin_port is not None and server is not None and server[1] == self.admin_port
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand a push to the push door, everything else to FastAPI."""
+        """Hand a push to the push endpoint, everything else to FastAPI."""
         if scope["type"] == "http":
             scope = _at_home(scope)
             path: str = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -69,25 +69,25 @@ class Receiver(FastAPI):
             if not self.life.is_up and (seconds := await self.life.start()):
                 await self._be_away(path, scope, receive, send, seconds)
                 return
-            if door := self._door_of(path):
-                await door(scope, receive, send)
+            if endpoint := self._endpoint_of(path):
+                await endpoint(scope, receive, send)
                 return
             send = _hardened(send)
         await super().__call__(scope, receive, send)
 
-    def _door_of(self, path: str) -> Any:
+    def _endpoint_of(self, path: str) -> Any:
         """Return what takes the pushes to *path*, None if it is for something else."""
         if path == push.PUSH_PATH:
-            return self.push_door
-        return self.jmmc_door if path and path == self.jmmc_push_path else None
+            return self.push_endpoint
+        return self.jmmc_endpoint if path and path == self.jmmc_push_path else None
 
     async def _be_away(
         self, path: str, scope: Any, receive: Any, send: Any, seconds: float
     ) -> None:
         """Answer a request while the service does not start; it may come again after *seconds*."""
-        door = self._door_of(path)
-        if door and scope["method"] == "POST":
-            await door.be_away(scope, send, seconds)
+        endpoint = self._endpoint_of(path)
+        if endpoint and scope["method"] == "POST":
+            await endpoint.be_away(scope, send, seconds)
             return
         again = {"retry-after": str(ceil(seconds))}
         answer = PlainTextResponse("otel_jcmc does not start: its log says why\n", 503, again)
@@ -103,7 +103,7 @@ class Receiver(FastAPI):
             made = get_openapi(title=self.title, version=self.version, routes=self.routes)
             jmmc = {}
             if self.jmmc_push_path:
-                jmmc = {self.jmmc_push_path: jmmc_push(self.jmmc_door.parser)}
+                jmmc = {self.jmmc_push_path: jmmc_push(self.jmmc_endpoint.parser)}
             self.openapi_schema = described(made, self.rules, self.guarded, jmmc)
         return self.openapi_schema
 

@@ -30,7 +30,7 @@ from otel_jcmc.otlp.process import ExporterProcess
 from otel_jcmc.sessions.erasure import Erasure
 from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.log import SessionLogs
-from otel_jcmc.sessions.quota import Bounds, Room
+from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.embedded import EmbeddedStore
@@ -48,7 +48,7 @@ LAST_EXPORT_MS: Final = 2_000
 HOURS_WITHOUT_HISTORY: Final = 24
 
 
-class Service:
+class Parts:
     """The parts behind the routes, and their life."""
 
     def __init__(self, settings: Settings, embedded: EmbeddedStore | None = None) -> None:
@@ -208,7 +208,7 @@ def _recorder(settings: Settings, redis_url: str) -> Recorder | None:
         redis_url, settings.key_prefix, keeping_of(settings), settings.history_samples
     )
     bounds = Bounds(settings.history_sessions, settings.history_max_bytes)
-    room = Room(logs.link, settings.key_prefix, keeping_of(settings), bounds)
+    room = Quota(logs.link, settings.key_prefix, keeping_of(settings), bounds)
     thresholds = None
     if settings.traces_exporter == "otlp":
         thresholds = Thresholds(

@@ -46,7 +46,7 @@ _NOTHING: Final = [None] * (LAST_METRIC_ID - _ORIGINAL)
 # What a float begins with in msgpack. Other things may have it in them.
 _FLOAT: Final = 0xCB
 # A tally as an entry has it: mean, known and bad in tenths.
-Stored = tuple[int, int, int]
+StoredTally = tuple[int, int, int]
 
 
 class Tally(NamedTuple):
@@ -127,7 +127,7 @@ def encode(
     numbers: list[Any],
     worst: list[int | None] | None = None,
     best: list[int | None] | None = None,
-    tally: Sequence[Stored | None] | None = None,
+    tally: Sequence[StoredTally | None] | None = None,
     events: Sequence[tuple[int, str, float | None]] | None = None,
     attributes: bytes | None = None,
 ) -> bytes:
@@ -236,6 +236,6 @@ def _whole(found: Sequence[float | None]) -> list[int | None]:
     ]
 
 
-def _tenths(tally: Tally, scale: int) -> Stored:
+def _tenths(tally: Tally, scale: int) -> StoredTally:
     """Return *tally* as it is stored."""
     return round(tally.mean * scale), tally.known_ms // TENTH_MS, tally.bad_ms // TENTH_MS

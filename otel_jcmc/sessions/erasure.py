@@ -29,7 +29,7 @@ _MANY: Final = 2**63
 _is_hex: Final = re.compile(r"[0-9a-f]{16,64}").fullmatch
 
 
-class _Gone(NamedTuple):
+class _Erased(NamedTuple):
     """A session that was erased; *instance* is empty where sessions are no spans."""
 
     sid: str
@@ -102,13 +102,13 @@ class Erasure:
                             found.append(member.decode())
         return found
 
-    async def _erase(self, member: str, sids: tuple[str, ...]) -> list[_Gone]:
+    async def _erase(self, member: str, sids: tuple[str, ...]) -> list[_Erased]:
         """Erase one participant and so many of its sessions; return what those were."""
         key = f"{self._history.base(PARTITION_OF[member[0]])}live"
         args = (*self._keeping, member, self._behind_ms, *sids)
         (gone,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, key, *args)])
         told = [part.decode() for part in gone]
-        return [_Gone(*each) for each in batched(told, 4)]
+        return [_Erased(*each) for each in batched(told, 4)]
 
     async def _erase_jmmc(self, sessions: Collection[str]) -> None:
         """Erase what is known of *sessions* of JMMC pages, if there are such among them."""
@@ -119,7 +119,7 @@ class Erasure:
         if commands:
             await self._run(commands)
 
-    async def _erase_spans(self, member: str, gone: list[_Gone]) -> None:
+    async def _erase_spans(self, member: str, gone: list[_Erased]) -> None:
         """Erase the spans of sessions that are *gone*, as far as they still wait to be sent."""
         gone = [each for each in gone if each.instance]
         if not gone:

@@ -1,11 +1,10 @@
 """
 What was: the sessions that Redis has, listed newest first, and the log of one.
 
-In goes an `Asked`, out come `Session`s and the entries of their logs. Keys are those of stays.lua
-and record.lua; nothing is written here. The index is read a few thousand at a time and in the order
-of the last push, in which a session only ever moves on: one that pushes meanwhile is seen twice and
-never missed. What must be looked at to tell whose session it is, is too. Called by
-session_routes.py.
+In goes an `Asked`, out come `PastSession`s and the entries of their logs. The keys are those of
+stays.lua and log.lua; nothing is written here. The index is read a few thousand at a time, ordered
+by the last push. A session only moves forward in that order: one that pushes during the read is
+seen twice and never missed.
 """
 
 import heapq
@@ -18,7 +17,7 @@ from otel_jcmc.catalogue.rows import CLIENT, CONFERENCE
 from otel_jcmc.sessions.past import (
     KEYS,
     MEMBER,
-    Session,
+    PastSession,
     batched,
     began_ms,
     is_sid,
@@ -86,7 +85,7 @@ class History:
         ((seconds, us),) = await self.run([("TIME",)])
         return int(seconds) * 1000 + int(us) // 1000
 
-    async def sessions(self, asked: Asked) -> tuple[list[Session], str | None]:
+    async def sessions(self, asked: Asked) -> tuple[list[PastSession], str | None]:
         """
         Return the newest sessions that are *asked* for, and after which to go on if there are more.
 
@@ -102,7 +101,7 @@ class History:
             return await self._page(asked, None)
         return found, after
 
-    async def session(self, sid: str) -> tuple[Session, list[bytes]]:
+    async def session(self, sid: str) -> tuple[PastSession, list[bytes]]:
         """
         Return the session of this *sid*, and the entries of its log in the order of writing.
 
@@ -135,16 +134,18 @@ class History:
         began = sorted(began_ms(sid.decode()) for sids in listed for sid in sids)
         return began[-most] - LATE_MS if len(began) >= most else None
 
-    async def _page(self, asked: Asked, floor_ms: int | None) -> tuple[list[Session], str | None]:
+    async def _page(
+        self, asked: Asked, floor_ms: int | None
+    ) -> tuple[list[PastSession], str | None]:
         """Return a page of sessions that pushed at *floor_ms* or later."""
-        found: list[Session] = []
+        found: list[PastSession] = []
         async for session in self._find(asked, floor_ms):
             if len(found) == asked.limit:
                 return found, found[-1].sid
             found.append(session)
         return found, None
 
-    async def _find(self, asked: Asked, floor_ms: int | None) -> AsyncIterator[Session]:
+    async def _find(self, asked: Asked, floor_ms: int | None) -> AsyncIterator[PastSession]:
         """Return all sessions that are *asked* for, newest first."""
         # Few are wanted: read few, unless it has to be read whose each is.
         size = ABOUT_CHUNK if asked.clients else min(SESSION_CHUNK, asked.limit + 1)
@@ -213,7 +214,7 @@ class History:
             if (about := abouts[sid]) is None or any(needle in about for needle in needles)
         ]
 
-    async def _describe(self, sids: Sequence[str]) -> list[Session]:
+    async def _describe(self, sids: Sequence[str]) -> list[PastSession]:
         """Return what is known of *sids*, without those that are gone or damaged."""
         wanted = [keys_of(sid, self.base(PARTITION_OF[sid[0]])) for sid in sids]
         replies = await self.run([command for commands in wanted for command in commands])
@@ -281,7 +282,7 @@ def _told_once(rotated: Iterable[bytes]) -> Iterable[str]:
         before = each
 
 
-def _is_asked(session: Session, asked: Asked) -> bool:
+def _is_asked(session: PastSession, asked: Asked) -> bool:
     """Say whether *session* is one of those that are *asked* for."""
     about = session.attributes
     return (

@@ -1,8 +1,8 @@
 """
 One session as Redis tells it: whose it was, from when to when, and how it ended.
 
-`keys_of` says what to ask for a sid, `session_of` makes a `Session` of the replies. Keys are those
-of stays.lua, record.lua and participants.lua. Called by history.py and erasure.py.
+`keys_of` says what to ask for a sid, `session_of` makes a `PastSession` of the replies. Keys are
+those of stays.lua, log.lua and participant.lua.
 """
 
 import re
@@ -23,7 +23,7 @@ KEYS: Final = 5
 _T = TypeVar("_T")
 
 
-class Session(NamedTuple):
+class PastSession(NamedTuple):
     """
     One leg of a session.
 
@@ -81,7 +81,7 @@ def session_of(
     value: bytes | None,
     expiry: bytes | None,
     samples: int,
-) -> Session:
+) -> PastSession:
     """Return the session *sid* as the replies to `keys_of` tell it."""
     told = {name.decode(): text.decode() for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
@@ -96,7 +96,7 @@ def session_of(
     attributes = known_attributes(about)
     if not attributes and participant is not None:
         attributes = participant.attributes
-    return Session(
+    return PastSession(
         sid,
         attributes,
         session,

@@ -45,7 +45,7 @@ class Bounds(NamedTuple):
     bytes: int
 
 
-class Part(NamedTuple):
+class PartitionUse(NamedTuple):
     """What trim.lua tells of a partition."""
 
     is_full: int = 0
@@ -61,7 +61,7 @@ class Part(NamedTuple):
         return self.log_bytes + self.sessions * SESSION_BYTES
 
 
-class Room:
+class Quota:
     """
     What history may take of one Redis, and takes.
 
@@ -81,7 +81,7 @@ class Room:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """Prepare; nothing is asked yet."""
-        self._parts: list[Part] | None = None
+        self._parts: list[PartitionUse] | None = None
         self.is_full = False
         self.evicted = {NUMBER: 0, OUT_OF_MEMORY: 0}
         self._link = link
@@ -118,7 +118,7 @@ class Room:
             self._parts = None
             raise
 
-    async def _ask_all(self) -> list[Part]:
+    async def _ask_all(self) -> list[PartitionUse]:
         """Ask each partition what it has, and let go what is old."""
         parts = self._parts = await self._ask(
             [(number, -1, -1, ANY) for number in range(PARTITIONS)]
@@ -157,7 +157,7 @@ class Room:
         self.evicted[reason] += told.over
         return told.over + told.old > 0
 
-    async def _ask(self, asked: list[tuple[int, int, int, int]]) -> list[Part]:
+    async def _ask(self, asked: list[tuple[int, int, int, int]]) -> list[PartitionUse]:
         """Run the script for each of partition, most sessions, most bytes and none later than."""
         commands: list[Command] = [
             (
@@ -170,7 +170,7 @@ class Room:
         for reply in replies:
             if not isinstance(reply, bytes):
                 raise StoreUnavailable from reply
-        told = [Part(*map(int, reply.split(b";"))) for reply in replies]
+        told = [PartitionUse(*map(int, reply.split(b";"))) for reply in replies]
         self.is_full = any(part.is_full for part in told)
         return told
 

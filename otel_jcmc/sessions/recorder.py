@@ -17,7 +17,7 @@ from typing import Final
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.sessions.gathering import Gathered, make_entry, new_weighed, weigh, widen
 from otel_jcmc.sessions.log import FAILED, SessionLogs
-from otel_jcmc.sessions.quota import Room
+from otel_jcmc.sessions.quota import Quota
 from otel_jcmc.sessions.vitals import Thresholds, vitals
 from otel_jcmc.store.participant import Write
 from otel_jcmc.wire.push import Report
@@ -50,7 +50,7 @@ class Recorder:
     def __init__(
         self,
         logs: SessionLogs,
-        room: Room,
+        room: Quota,
         interval_seconds: float,
         thresholds: Thresholds | None = None,
         clock: Callable[[], float] = monotonic,

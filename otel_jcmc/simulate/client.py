@@ -24,14 +24,14 @@ PUSH_PATH: Final = "/metrics/push"
 TIMEOUT_SECONDS: Final = 10.0
 
 
-class Answer(NamedTuple):
+class PageAnswer(NamedTuple):
     """What of an answer matters here; *retry_after_seconds* is 0 when none was asked for."""
 
     status: int
     retry_after_seconds: float
 
 
-Then = Callable[[Answer | ConnectionError], None]
+Then = Callable[[PageAnswer | ConnectionError], None]
 
 
 class Target:
@@ -65,7 +65,7 @@ class Target:
         head += f"{more}content-type: text/plain\r\n"
         return f"{head}content-length: {len(body)}\r\n\r\n".encode("latin-1") + body
 
-    async def connect(self) -> "Connection":
+    async def connect(self) -> "PageConnection":
         """
         Return a new connection.
 
@@ -75,12 +75,12 @@ class Target:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(TIMEOUT_SECONDS):
             _, connection = await loop.create_connection(
-                Connection, self.host, self.port, ssl=self.tls
+                PageConnection, self.host, self.port, ssl=self.tls
             )
         return connection
 
 
-class Connection(asyncio.Protocol):
+class PageConnection(asyncio.Protocol):
     """
     One connection, with one request at a time on it.
 
@@ -139,9 +139,9 @@ class Connection(asyncio.Protocol):
         if not self._parser.should_keep_alive():
             self.is_open = False
             self._transport.abort()
-        self._finish(Answer(self._parser.get_status_code(), self._retry_after))
+        self._finish(PageAnswer(self._parser.get_status_code(), self._retry_after))
 
-    def _finish(self, answer: Answer | ConnectionError) -> None:
+    def _finish(self, answer: PageAnswer | ConnectionError) -> None:
         """Hand on how the request ended, if one was under way."""
         then, self._then = self._then, None
         if then is not None:
@@ -155,9 +155,9 @@ class Client:
         """Open nothing yet."""
         self._target = target
         self._free = asyncio.Semaphore(connections)
-        self._idle: list[Connection] = []
+        self._idle: list[PageConnection] = []
 
-    async def post(self, body: bytes, user_agent: str) -> Answer:
+    async def post(self, body: bytes, user_agent: str) -> PageAnswer:
         """
         Send one push and return its answer.
 
@@ -176,7 +176,7 @@ class Client:
                     continue
             return await self._exchange(await self._target.connect(), request)
 
-    def _kept(self) -> Connection | None:
+    def _kept(self) -> PageConnection | None:
         """Return a connection that was used before and is still open."""
         while self._idle:
             connection = self._idle.pop()
@@ -184,14 +184,14 @@ class Client:
                 return connection
         return None
 
-    async def _exchange(self, connection: Connection, request: bytes) -> Answer:
+    async def _exchange(self, connection: PageConnection, request: bytes) -> PageAnswer:
         """Send *request* on *connection*, and keep the connection for the next."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[PageAnswer] = asyncio.get_running_loop().create_future()
 
-        def then(found: Answer | ConnectionError) -> None:
+        def then(found: PageAnswer | ConnectionError) -> None:
             if answer.done():
                 return
-            if isinstance(found, Answer):
+            if isinstance(found, PageAnswer):
                 answer.set_result(found)
             else:
                 answer.set_exception(found)

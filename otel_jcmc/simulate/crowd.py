@@ -19,7 +19,7 @@ from shutil import get_terminal_size
 from time import monotonic
 from typing import Final
 
-from otel_jcmc.simulate.client import Answer, Client, Target, percentile
+from otel_jcmc.simulate.client import Client, PageAnswer, Target, percentile
 from otel_jcmc.simulate.page import Conference, Page
 
 MAX_CONNECTIONS: Final = 128
@@ -113,14 +113,14 @@ class Crowd:
                 return
             await asyncio.sleep(max(1.0, answer.retry_after_seconds))
 
-    async def _push(self, page: Page, end: str) -> Answer:
+    async def _push(self, page: Page, end: str) -> PageAnswer:
         """Push once and note what came of it; an error is an answer with status 0."""
         started = monotonic()
         try:
             answer = await self._client.post(page.body(end), page.user_agent)
         except OSError as error:
             self.errors[_kind(error)] += 1
-            return Answer(0, 0)
+            return PageAnswer(0, 0)
         self.latencies.append(monotonic() - started)
         self.answers[answer.status] += 1
         return answer

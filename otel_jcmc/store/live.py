@@ -55,9 +55,9 @@ class Stored(Enum):
 # Calling the enum costs more than the rest of an answer.
 _STORED_OF: Final = {member.value: member for member in Stored}
 # Member of the index -> its expiry when it was read, and what was made of it.
-Known = Mapping[bytes, tuple[bytes, Any]]
+KnownExpiries = Mapping[bytes, tuple[bytes, Any]]
 Done = Callable[[Stored | Exception], None]
-_Waiting = tuple[Write, Done, float]
+_WaitingWrite = tuple[Write, Done, float]
 
 
 class Live(NamedTuple):
@@ -115,7 +115,7 @@ class Store:
         # Who comes back goes on with the same session for as long as his expiry is known.
         self._grace_ms = keeping.grace_ms if keeping.sessions else 0
         self._writes, self._reads = Link(url), Link(url)
-        self._queue: list[_Waiting] = []
+        self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
         self._flushing: asyncio.Task[None] | None = None
         self._refusal, self._refused_at = "", 0.0
@@ -171,9 +171,9 @@ class Store:
         finally:
             self._flushing = None
 
-    async def _commit(self, batch: list[_Waiting], seconds: float) -> None:
+    async def _commit(self, batch: list[_WaitingWrite], seconds: float) -> None:
         """Send *batch* to Redis and give everyone in it an answer, within *seconds*."""
-        parts: dict[int, list[_Waiting]] = {}
+        parts: dict[int, list[_WaitingWrite]] = {}
         for waiting in batch:
             parts.setdefault(PARTITION_OF[waiting[0].member[0]], []).append(waiting)
         commands = [self._command(partition, part) for partition, part in parts.items()]
@@ -191,7 +191,7 @@ class Store:
                 _fail(part, StoreUnavailable(reason))
         self._note_refusal(replies)
 
-    def _command(self, partition: int, part: list[_Waiting]) -> Command:
+    def _command(self, partition: int, part: list[_WaitingWrite]) -> Command:
         """Return the script call for one partition's share of a batch."""
         base = self._base(partition)
         keys: list[str] = [f"{base}live", f"{base}ended", f"{base}conferences"]
@@ -222,7 +222,7 @@ class Store:
         """Return what the keys of *partition* start with."""
         return f"{self._prefix}:{{{partition:02d}}}:"
 
-    async def read_live(self, known: Known) -> AsyncIterator[Live]:
+    async def read_live(self, known: KnownExpiries) -> AsyncIterator[Live]:
         """
         Return every live participant, a thousand or two at a time.
 
@@ -337,7 +337,7 @@ class Store:
         await self._reads.close()
 
 
-def _fail(batch: list[_Waiting], error: Exception) -> None:
+def _fail(batch: list[_WaitingWrite], error: Exception) -> None:
     """Tell everyone in *batch* the *error*."""
     for _, done, _ in batch:
         done(error)

@@ -62,7 +62,7 @@ _Numbers: Final = msgspec.defstruct(
 )
 
 
-class _Stored(msgspec.Struct, array_like=True, gc=False):
+class _StoredValue(msgspec.Struct, array_like=True, gc=False):
     """A stored value."""
 
     schema: Annotated[int, msgspec.Meta(ge=SCHEMA, le=SCHEMA)]
@@ -75,7 +75,7 @@ class _Stored(msgspec.Struct, array_like=True, gc=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Stored).decode
+_decode = msgspec.msgpack.Decoder(_StoredValue).decode
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 # Namespace of the session ids that the server gives; any fixed random UUID.
 _SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")

@@ -15,11 +15,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.otlp.spans import Answer, Sent, SpanSender
+from otel_jcmc.otlp.spans import Outcome, Sent, SpanSender
 from otel_jcmc.store.lease import RENEW_SECONDS, Lease
 from otel_jcmc.store.link import Link
 from otel_jcmc.store.scripts import Keeping
-from otel_jcmc.traces.outbox import Outbox, Waiting
+from otel_jcmc.traces.outbox import Outbox, WaitingSpans
 from otel_jcmc.traces.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ MAX_BACKOFF_SECONDS: Final = 60.0
 # So many refused one after the other, with none taken in between, are the receiver's trouble.
 MOST_SUSPECTS: Final = 8
 
-Report = dict[str, Any]
+SpanReport = dict[str, Any]
 
 
 class Delivery:
@@ -52,7 +52,7 @@ class Delivery:
         self._outbox = outbox
         self._send = send
         self._most = MAX_SPANS
-        self._suspects: list[Waiting] = []
+        self._suspects: list[WaitingSpans] = []
         self._backoff = FIRST_BACKOFF_SECONDS
         self._trouble = ""
         self.counts = {"sent": 0, "rejected": 0}
@@ -72,13 +72,13 @@ class Delivery:
             self._suspects.clear()
             return self._next_backoff()
         sent = await asyncio.to_thread(self._send, [each.span for each in batch])
-        if sent.answer is Answer.TAKEN:
+        if sent.answer is Outcome.TAKEN:
             return await self._note_taken(batch, sent)
-        if sent.answer is Answer.AWAY:
+        if sent.answer is Outcome.AWAY:
             return self._put_off(sent)
         return await self._note_refused(batch, sent)
 
-    async def _note_taken(self, batch: list[Waiting], sent: Sent) -> float:
+    async def _note_taken(self, batch: list[WaitingSpans], sent: Sent) -> float:
         """Take what the receiver has out of what waits, and what it refused while it takes this."""
         await self._outbox.remove(batch)
         self.counts["sent"] += len(batch) - sent.rejected
@@ -93,13 +93,13 @@ class Delivery:
             self._say("")
         return 0.0
 
-    async def _note_refused(self, batch: list[Waiting], sent: Sent) -> float:
+    async def _note_refused(self, batch: list[WaitingSpans], sent: Sent) -> float:
         """Look for what it is that the receiver does not take."""
         if len(batch) > 1:
             self._most = len(batch) // 2
             return 0.0
         self._say(f"refuses spans: {sent.why}")
-        if sent.answer is Answer.BAD:
+        if sent.answer is Outcome.BAD:
             await self._give_up(batch)
             return 0.0
         self._suspects += batch
@@ -110,7 +110,7 @@ class Delivery:
         self._most = 1
         return self._put_off(sent)
 
-    async def _give_up(self, spans: list[Waiting]) -> None:
+    async def _give_up(self, spans: list[WaitingSpans]) -> None:
         """Remove *spans*, which the receiver will never take."""
         if spans:
             await self._outbox.remove(spans)
@@ -152,7 +152,7 @@ class Traces:
         keeping: Keeping,
         most_waiting: int,
         sender: SpanSender,
-        tell: Callable[[Report], None],
+        tell: Callable[[SpanReport], None],
     ) -> None:
         """Prepare; *tell* hears what the parent counts."""
         self._lease = Lease(redis_url, f"{key_prefix}:traces:lease", holder)
@@ -161,7 +161,7 @@ class Traces:
         self._outbox = Outbox(self._link, key_prefix, most_waiting)
         self._delivery = Delivery(self._outbox, sender.send)
         self._tell = tell
-        self._told: Report = {}
+        self._told: SpanReport = {}
         self._dropped = 0
         self._trouble = ""
 
@@ -237,7 +237,7 @@ class Traces:
         self._delivery.counts = {"sent": 0, "rejected": 0}
         self._report({"spans": counts, "waiting": waiting})
 
-    def _report(self, report: Report) -> None:
+    def _report(self, report: SpanReport) -> None:
         """Tell the parent what is new."""
         if any(report.get("spans", {}).values()) or report["waiting"] != self._told.get("waiting"):
             self._tell({"traces": report})

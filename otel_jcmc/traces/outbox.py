@@ -21,7 +21,7 @@ OUTBOX_SECONDS: Final = 2.0
 ROOM_SHARE: Final = 0.9
 
 
-class Waiting(NamedTuple):
+class WaitingSpans(NamedTuple):
     """A span that waits, as it is sent, and where."""
 
     partition: int
@@ -78,15 +78,15 @@ class Outbox:
         self.is_full = is_full
 
     async def read(
-        self, most: int, most_bytes: int, without: Collection[Waiting] = ()
-    ) -> list[Waiting]:
+        self, most: int, most_bytes: int, without: Collection[WaitingSpans] = ()
+    ) -> list[WaitingSpans]:
         """
         Return the oldest that wait, but for *without*: at least one if there is any.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        found: list[Waiting] = []
+        found: list[WaitingSpans] = []
         size = 0
         # Each list is the first in its turn: none has to wait for the end of another.
         self._turn += 1
@@ -94,7 +94,7 @@ class Outbox:
             partition = (self._turn + index) % PARTITIONS
             last = most - len(found) + len(without) - 1
             (spans,) = await self._run([("LRANGE", self._keys[partition], 0, last)])
-            for waiting in (Waiting(partition, span) for span in spans):
+            for waiting in (WaitingSpans(partition, span) for span in spans):
                 if waiting in without:
                     continue
                 size += len(waiting.span)
@@ -103,7 +103,7 @@ class Outbox:
                 found.append(waiting)
         return found
 
-    async def remove(self, spans: Sequence[Waiting]) -> None:
+    async def remove(self, spans: Sequence[WaitingSpans]) -> None:
         """
         Take *spans* out, which stand at the beginning.
 

@@ -14,7 +14,7 @@ from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
 from otel_jcmc.intake.callers import Header
 
 
-class Gone(Exception):
+class SenderGone(Exception):
     """The sender hung up: there is nobody to answer."""
 
 
@@ -63,7 +63,7 @@ class Bodies:
         while True:
             message = await receive()
             if message["type"] != "http.request":
-                raise Gone
+                raise SenderGone
             part = message.get("body", b"")
             size += len(part)
             if size > self.max_bytes:

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.live import Store
 from otel_jcmc.version import __version__
-from otel_jcmc.web.readers import Door
+from otel_jcmc.web.readers import Readers
 
 
 def health_routes(store: Store) -> APIRouter:
@@ -40,13 +40,13 @@ def health_routes(store: Store) -> APIRouter:
     return router
 
 
-def description_routes(describe: Callable[[], dict[str, Any]], door: Door) -> APIRouter:
-    """Return the route of the API's document, which *describe* makes, behind *door*."""
+def description_routes(describe: Callable[[], dict[str, Any]], readers: Readers) -> APIRouter:
+    """Return the route of the API's document, which *describe* makes, behind *readers*."""
     router = APIRouter()
 
     @router.get("/openapi.json", include_in_schema=False)
     async def description(request: Request) -> Response:
-        if refusal := door.refuse(request.scope):
+        if refusal := readers.refuse(request.scope):
             return refusal.response()
         document = describe()
         if mount := request.scope.get("root_path"):

@@ -18,7 +18,7 @@ from otel_jcmc.intake.limits import TooFast
 from otel_jcmc.metrics.own import ACCEPTED, Telemetry
 from otel_jcmc.store.live import Stored
 from otel_jcmc.web.answers import JSON, Answer, Answers, encode, listing, send_answer
-from otel_jcmc.web.bodies import Bodies, Gone
+from otel_jcmc.web.bodies import Bodies, SenderGone
 from otel_jcmc.web.cors import Cors
 from otel_jcmc.wire.push import PushParser, Report
 
@@ -28,7 +28,7 @@ _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 Reply = Callable[[Answer], None]
 
 
-class PushDoor:
+class PushEndpoint:
     """
     The push endpoint: `take` for who has read a whole request, else an ASGI callable.
 
@@ -107,7 +107,7 @@ class PushDoor:
         headers = scope["headers"]
         try:
             body = await self._bodies.read(headers, receive)
-        except Gone:
+        except SenderGone:
             return
         except PushRefused as refused:
             answer = self._answers.refuse(headers, refused)

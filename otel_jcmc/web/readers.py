@@ -30,7 +30,7 @@ class Refusal(NamedTuple):
         return PlainTextResponse(f"{self.text}\n", self.status, self.headers)
 
 
-class Door:
+class Readers:
     """
     Who may read what is behind it: private addresses, who has the token, or both at once.
 

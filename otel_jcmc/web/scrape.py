@@ -12,21 +12,21 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from otel_jcmc.metrics.scrape import Scraper
-from otel_jcmc.web.readers import Door
+from otel_jcmc.web.readers import Readers
 
 # Browsers ask again after five minutes and mostly hear 304: a new version is out within that.
 _SCRAPE_AGAIN: Final = "5"
 
 
-def scrape_routes(scraper: Scraper | None, door: Door, most: int) -> APIRouter:
+def scrape_routes(scraper: Scraper | None, readers: Readers, most: int) -> APIRouter:
     """
-    Return the route of the scrape, behind *door*; without a *scraper* it says how to get one.
+    Return the route of the scrape, behind *readers*; without a *scraper* it says how to get one.
 
     At most so many are answered at a time, 0: any number; each holds its answer until it is read.
     """
     router = APIRouter()
-    busy = (door.name, "busy")
-    door.refused.setdefault(busy, 0)
+    busy = (readers.name, "busy")
+    readers.refused.setdefault(busy, 0)
     answering = 0
 
     def end() -> None:
@@ -35,13 +35,13 @@ def scrape_routes(scraper: Scraper | None, door: Door, most: int) -> APIRouter:
 
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:
-        if refusal := door.refuse(request.scope):
+        if refusal := readers.refuse(request.scope):
             return refusal.response()
         if scraper is None:
             return PlainTextResponse("OTEL_METRICS_EXPORTER does not name prometheus\n", 404)
         nonlocal answering
         if 0 < most <= answering:
-            door.refused[busy] += 1
+            readers.refused[busy] += 1
             text = f"{answering} scrapes are being answered (JCMC_LIMIT_SCRAPES)\n"
             return PlainTextResponse(text, 503, {"retry-after": _SCRAPE_AGAIN})
         asked = request.headers

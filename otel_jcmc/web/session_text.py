@@ -30,7 +30,7 @@ from otel_jcmc.catalogue.rows import (
 from otel_jcmc.intake.privacy import name_of
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.entry import read as read_entry
-from otel_jcmc.sessions.past import Session
+from otel_jcmc.sessions.past import PastSession
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITALS, vitals
 from otel_jcmc.web.session_query import View
 
@@ -44,12 +44,12 @@ _NAME: Final = {row.id: name_of(row) for row in ATTRIBUTES}
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def list_text(found: Sequence[Session], after: str | None) -> bytes:
+def list_text(found: Sequence[PastSession], after: str | None) -> bytes:
     """Return a page of sessions as JSON."""
     return _encode({"sessions": [about(each) for each in found], "next": after}) + b"\n"
 
 
-def about(session: Session) -> dict[str, Any]:
+def about(session: PastSession) -> dict[str, Any]:
     """Return who it was and when, as JSON has it."""
     known = session.attributes
     until_ms = session.last_ms if session.ended_ms is None else session.ended_ms
@@ -76,7 +76,7 @@ def about(session: Session) -> dict[str, Any]:
 
 
 def session_text(
-    session: Session, entries: Sequence[bytes], view: View, interval_ms: int
+    session: PastSession, entries: Sequence[bytes], view: View, interval_ms: int
 ) -> Iterator[bytes]:
     """
     Return *session* with the samples in *entries*, piece by piece.

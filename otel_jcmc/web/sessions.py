@@ -1,7 +1,7 @@
 """
 What is served of sessions: the list, one of them, and their erasure.
 
-FastAPI routes behind the door of what people read, never with CORS. They take the request and
+FastAPI routes behind the readers of what people read, never with CORS. They take the request and
 return responses, as routes.py says why. Wired by app.py.
 """
 
@@ -15,7 +15,7 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.erasure import Erasure
 from otel_jcmc.sessions.history import History, NoSuchSession
-from otel_jcmc.web.readers import Door
+from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.session_query import BadQuery, read_asked, read_erased, read_view
 from otel_jcmc.web.session_text import CSV, JSON, list_text, session_text
 
@@ -32,12 +32,12 @@ _T = TypeVar("_T")
 def session_routes(
     history: History | None,
     erasure: Erasure | None,
-    door: Door,
+    readers: Readers,
     privacy: Privacy,
     interval_ms: int,
 ) -> APIRouter:
     """
-    Return the routes of sessions, behind *door*; without *history* they say how to get one.
+    Return the routes of sessions, behind *readers*; without *history* they say how to get one.
 
     Without *erasure* nothing is kept of sessions, not for spans either.
     """
@@ -49,7 +49,7 @@ def session_routes(
             asked = read_asked(request.query_params, privacy, await of.now_ms())
             return Response(list_text(*await of.sessions(asked)), 200, _HEADERS, JSON)
 
-        return await _answer(request, door, history, read)
+        return await _answer(request, readers, history, read)
 
     @router.get("/sessions/{sid}")
     async def session(request: Request) -> Response:
@@ -60,7 +60,7 @@ def session_routes(
             pieces = session_text(found, entries, view, interval_ms)
             return StreamingResponse(pieces, 200, _HEADERS, CSV if view.is_csv else JSON)
 
-        return await _answer(request, door, history, read)
+        return await _answer(request, readers, history, read)
 
     @router.delete("/sessions")
     async def erase(request: Request) -> Response:
@@ -71,19 +71,19 @@ def session_routes(
             who = read_erased(request.query_params, privacy)
             return JSONResponse({"deleted": await of.erase(*who)}, 200, _HEADERS)
 
-        return await _answer(request, door, erasure, erased)
+        return await _answer(request, readers, erasure, erased)
 
     return router
 
 
 async def _answer(
     request: Request,
-    door: Door,
+    readers: Readers,
     of: _T | None,
     read: Callable[[_T], Awaitable[Response]],
 ) -> Response:
     """Return what *read* makes *of* something, or why it can't be had."""
-    if refusal := door.refuse(request.scope):
+    if refusal := readers.refuse(request.scope):
         return _line(refusal.text, refusal.status, refusal.headers)
     if of is None:
         return _line(_OFF, 404)

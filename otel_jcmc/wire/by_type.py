@@ -35,7 +35,7 @@ ABSENT: Final = frozenset(("", "undefined"))
 # Session, attributes and numbers as Report has them, and whatever the push has for a token.
 Taken = tuple[Session, dict[int, Any], list[Any], Any]
 # Of each label in the order of its type: id, what else may be wrong with it, whether it is kept.
-_Labels = list[tuple[int, Any, bool]]
+_LabelChecks = list[tuple[int, Any, bool]]
 
 _LIST: Final = next(row.id for row in METRICS if row.is_list)
 # Places among the numbers that no field of `metrics` fills; ids are not used again.
@@ -198,13 +198,13 @@ class Shape:
         return numbers
 
 
-def _checks_of(rules: Rules, scope: Scope) -> _Labels:
+def _checks_of(rules: Rules, scope: Scope) -> _LabelChecks:
     """Return what there is to check and to keep of each label."""
     rows = rules.labels_of(scope).values()
     return [(row.id, _CHECKS[row.kind], row.id not in rules.dropped) for row in rows]
 
 
-def _take_labels(labels: Any, checks: _Labels, into: dict[int, Any]) -> None:
+def _take_labels(labels: Any, checks: _LabelChecks, into: dict[int, Any]) -> None:
     """Add to *into* what *labels* say."""
     for value, (id_, is_bad, is_kept) in zip(astuple(labels), checks, strict=False):
         if not value or value == "undefined":

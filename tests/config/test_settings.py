@@ -986,7 +986,7 @@ def test_the_limits_of_a_push_s_content_are_those_of_the_settings(
     body = push_body()
     body["metrics"]["connectionquality"]["labels"]["serverregion"] = "x" * 300
     body["metrics"]["transport_rtt"] *= 9
-    report = create_app(Settings(**limits)).push_door._parse(json.dumps(body).encode())
+    report = create_app(Settings(**limits)).push_endpoint._parse(json.dumps(body).encode())
     assert [str(fault.reason) for fault in report.dropped] == reasons
 
 

@@ -26,7 +26,7 @@ from otel_jcmc.metrics.prometheus import render
 from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.metrics.snapshot import bound
 from otel_jcmc.service.app import create_app
-from otel_jcmc.service.application import Receiver
+from otel_jcmc.service.application import Application
 from otel_jcmc.store.live import Stored
 from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Write, from_value
 from otel_jcmc.wire.push import PushParser, Report
@@ -85,7 +85,7 @@ class _Kept:
         done(Stored.STORED)
 
 
-def _application(*, collects: bool) -> Receiver:
+def _application(*, collects: bool) -> Application:
     """Return the service, its limits off."""
     rates = ("PARTICIPANT_PUSHES", "ADDRESS_PUSHES", "ADDRESS_NEWCOMERS")
     limits: dict[str, Any] = {f"JCMC_LIMIT_{name}_PER_SECOND": 0 for name in rates}
@@ -104,7 +104,7 @@ _loop = asyncio.new_event_loop()
 _applications = {collects: _application(collects=collects) for collects in (True, False)}
 _kept = _Kept()
 for _each in _applications.values():
-    _each.push_door._intake._store = _kept
+    _each.push_endpoint._intake._store = _kept
 _gauges = {naming: GaugeProvider() for naming in Naming}
 for _naming, _provider in _gauges.items():
     declare(_provider.get_meter("fuzz"), _naming)
@@ -181,7 +181,7 @@ def answer(body: bytes, *, collects: bool) -> Told:
 
     _kept.write = None
     started = thread_time()
-    _loop.run_until_complete(_applications[collects].push_door(scope, receive, send))
+    _loop.run_until_complete(_applications[collects].push_endpoint(scope, receive, send))
     seconds = thread_time() - started
     start, end = messages
     return Told(start["status"], start["headers"], end["body"], _kept.write, seconds)

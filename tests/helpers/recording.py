@@ -17,7 +17,7 @@ from people import apart
 from otel_jcmc.sessions import entry
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.log import SessionLogs
-from otel_jcmc.sessions.quota import Bounds, Room
+from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.live import Store, Stored
@@ -67,7 +67,7 @@ class Process:
         offset = time.time() - self.clock.now - ago
         self.store = Store(url, keeping=keeping)
         self.logs = SessionLogs(url, "jcmc", keeping, most, self.clock, offset)
-        self.room = Room(self.logs.link, "jcmc", keeping, bounds)
+        self.room = Quota(self.logs.link, "jcmc", keeping, bounds)
         thresholds = BOUNDS if keeping.spans else None
         self.recorder = Recorder(self.logs, self.room, interval, thresholds, self.clock)
         self.ttl_ms = 30_000

@@ -591,7 +591,7 @@ def test_the_application_is_made_with_each_kind_of_key(tmp_path: Path) -> None:
         {"jwt_public_key": public_pem(rsa_key())},
         {"jwt_jwks_file": tmp_path / "jwks"},
     ):
-        door = create_app(Settings(**accepted, **key)).push_door
+        door = create_app(Settings(**accepted, **key)).push_endpoint
         assert isinstance(door._intake._authorise, JitsiTokens)
 
 

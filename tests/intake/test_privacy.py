@@ -404,7 +404,7 @@ def test_no_digest_of_a_user_can_be_confirmed_where_something_is_hashed(
     short_path: Path, policy: str
 ) -> None:
     app = create_app(Settings(privacy=policy, privacy_key=KEY, embedded_dir=short_path))
-    door, writes = app.push_door, []
+    door, writes = app.push_endpoint, []
     door._intake._authorise = lambda _headers, _report: "ada@example.org"
     door._intake._store.submit = lambda write, _done: writes.append(write)
     door.take([], json.dumps(push_body()).encode(), lambda _answer: None)
@@ -448,8 +448,8 @@ def test_who_may_push_is_asked_before_a_name_is_hashed(short_path: Path) -> None
         raise PushRefused([Fault("token", Reason.TOKEN_MISSING)])
 
     app = create_app(Settings(privacy=("roomname=hash", "client_id=hash"), embedded_dir=short_path))
-    app.push_door._intake._authorise = authorise
-    app.push_door.take([], json.dumps(push_body()).encode(), lambda _answer: None)
+    app.push_endpoint._intake._authorise = authorise
+    app.push_endpoint.take([], json.dumps(push_body()).encode(), lambda _answer: None)
     assert asked == [("standup", CLIENT_ID, "1a2b3c4d")]
 
 

@@ -11,7 +11,7 @@ import pytest
 from harness import CLIENT_ID
 
 from otel_jcmc.catalogue.reasons import PushRefused
-from otel_jcmc.jmmc.wire import JmmcParser, Push
+from otel_jcmc.jmmc.wire import JmmcParser, JmmcPush
 from otel_jcmc.wire.rules import make_rules
 
 OPENING = {"br": "x", "os": "y", "pid": "1a2b3c4d"}
@@ -25,7 +25,7 @@ def body(m: Any, **changes: Any) -> bytes:
     return json.dumps({key: value for key, value in push.items() if value is not None}).encode()
 
 
-def parsed(m: Any, parser: JmmcParser | None = None, **changes: Any) -> Push:
+def parsed(m: Any, parser: JmmcParser | None = None, **changes: Any) -> JmmcPush:
     """Return what is made of a push of *m*."""
     return (parser or JmmcParser(ALL)).parse(body(m, **changes))
 
@@ -37,7 +37,7 @@ def refusal(m: Any, parser: JmmcParser | None = None, **changes: Any) -> list[tu
     return [(fault.field, fault.reason) for fault in refused.value.faults]
 
 
-def dropped(push: Push) -> list[tuple[str, str]]:
+def dropped(push: JmmcPush) -> list[tuple[str, str]]:
     """Return what was dropped of *push*."""
     return [(fault.field, fault.reason) for fault in push.dropped]
 

@@ -201,9 +201,9 @@ def test_a_callback_that_raises_is_logged_once_per_change(
 def test_a_broken_gauge_is_seen_by_who_scrapes() -> None:
     """The application shares the provider's count with its own metrics."""
     from otel_jcmc.config.settings import Settings
-    from otel_jcmc.service.parts import Service
+    from otel_jcmc.service.parts import Parts
 
-    parts = Service(Settings())
+    parts = Parts(Settings())
     meter = parts.scraper.provider.get_meter("test")
     meter.create_observable_gauge("broken", [fails])
     parts.scraper.provider.collect()

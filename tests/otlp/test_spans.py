@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanContext
 from otlp_sink import OtlpSink
 
 from otel_jcmc.catalogue.reasons import ExporterCannotStart
-from otel_jcmc.otlp.spans import Answer, SpanSender
+from otel_jcmc.otlp.spans import Outcome, SpanSender
 from otel_jcmc.version import __version__
 
 RESOURCE = Resource({"service.name": "meet", "deployment.environment.name": "test"})
@@ -39,7 +39,7 @@ def sender_to(sink: OtlpSink, protocol: str, seconds: float = 5.0) -> SpanSender
 def test_spans_arrive_in_one_request_under_the_services_resource(
     sink: OtlpSink, protocol: str
 ) -> None:
-    assert sender_to(sink, protocol).send(SPANS).answer is Answer.TAKEN
+    assert sender_to(sink, protocol).send(SPANS).answer is Outcome.TAKEN
     (request,) = sink.trace_requests
     assert request.transport == protocol.partition("/")[0]
     assert [span.message.SerializeToString() for span in request.spans()] == SPANS
@@ -67,20 +67,20 @@ def test_a_request_is_what_the_sdk_makes(sink: OtlpSink) -> None:
 def test_spans_that_are_rejected_of_a_request_are_told(sink: OtlpSink, protocol: str) -> None:
     sink.partial = (2, "names of people are not wanted")
     sent = sender_to(sink, protocol).send(SPANS)
-    assert (sent.answer, sent.rejected) == (Answer.TAKEN, 2)
+    assert (sent.answer, sent.rejected) == (Outcome.TAKEN, 2)
     assert "people" not in sent.why
 
 
 HTTP = [
-    *((status, Answer.AWAY) for status in (429, 502, 503, 504, 401, 403, 404)),
-    *((status, Answer.BAD) for status in (400, 413, 422)),
-    *((status, Answer.REFUSED) for status in (500, 501, 418)),
-    (302, Answer.AWAY),
+    *((status, Outcome.AWAY) for status in (429, 502, 503, 504, 401, 403, 404)),
+    *((status, Outcome.BAD) for status in (400, 413, 422)),
+    *((status, Outcome.REFUSED) for status in (500, 501, 418)),
+    (302, Outcome.AWAY),
 ]
 
 
 @pytest.mark.parametrize(("status", "answer"), HTTP)
-def test_what_an_http_status_means(sink: OtlpSink, status: int, answer: Answer) -> None:
+def test_what_an_http_status_means(sink: OtlpSink, status: int, answer: Outcome) -> None:
     sink.refuse, sink.refuse_with = True, (status, grpc.StatusCode.OK, "")
     sent = sender_to(sink, "http/protobuf").send(SPANS)
     assert (sent.answer, sent.why) == (answer, f"HTTP {status}")
@@ -88,16 +88,16 @@ def test_what_an_http_status_means(sink: OtlpSink, status: int, answer: Answer) 
 
 
 GRPC = [
-    *((code, Answer.AWAY) for code in ("UNAVAILABLE", "ABORTED", "OUT_OF_RANGE", "DATA_LOSS")),
-    *((code, Answer.AWAY) for code in ("CANCELLED", "DEADLINE_EXCEEDED", "UNAUTHENTICATED")),
-    *((code, Answer.AWAY) for code in ("PERMISSION_DENIED", "UNIMPLEMENTED")),
-    ("INVALID_ARGUMENT", Answer.BAD),
-    *((code, Answer.REFUSED) for code in ("INTERNAL", "UNKNOWN", "RESOURCE_EXHAUSTED")),
+    *((code, Outcome.AWAY) for code in ("UNAVAILABLE", "ABORTED", "OUT_OF_RANGE", "DATA_LOSS")),
+    *((code, Outcome.AWAY) for code in ("CANCELLED", "DEADLINE_EXCEEDED", "UNAUTHENTICATED")),
+    *((code, Outcome.AWAY) for code in ("PERMISSION_DENIED", "UNIMPLEMENTED")),
+    ("INVALID_ARGUMENT", Outcome.BAD),
+    *((code, Outcome.REFUSED) for code in ("INTERNAL", "UNKNOWN", "RESOURCE_EXHAUSTED")),
 ]
 
 
 @pytest.mark.parametrize(("code", "answer"), GRPC)
-def test_what_a_grpc_status_means(sink: OtlpSink, code: str, answer: Answer) -> None:
+def test_what_a_grpc_status_means(sink: OtlpSink, code: str, answer: Outcome) -> None:
     sink.refuse, sink.refuse_with = True, (0, grpc.StatusCode[code], "Ada is not wanted")
     sent = sender_to(sink, "grpc").send(SPANS)
     assert (sent.answer, sent.why) == (answer, code)
@@ -110,7 +110,7 @@ def test_a_receiver_says_how_long_to_leave_it_alone(sink: OtlpSink, protocol: st
     sink.refuse_with = (429, grpc.StatusCode.RESOURCE_EXHAUSTED, "")
     sent = sender_to(sink, protocol).send(SPANS)
     # Exhausted is "later" when it says when, and else a request that is too large for ever.
-    assert (sent.answer, sent.after_seconds) == (Answer.AWAY, 17)
+    assert (sent.answer, sent.after_seconds) == (Outcome.AWAY, 17)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -118,18 +118,18 @@ def test_a_receiver_that_goes_and_comes_back_is_found_at_once(protocol: str) -> 
     sink = OtlpSink()
     sender = sender_to(sink, protocol)
     for _ in range(3):
-        assert sender.send(SPANS).answer is Answer.AWAY
+        assert sender.send(SPANS).answer is Outcome.AWAY
     with sink:
-        assert sender.send(SPANS).answer is Answer.TAKEN
-    assert sender.send(SPANS).answer is Answer.AWAY
+        assert sender.send(SPANS).answer is Outcome.TAKEN
+    assert sender.send(SPANS).answer is Outcome.AWAY
     with sink:
-        assert sender.send(SPANS).answer is Answer.TAKEN
+        assert sender.send(SPANS).answer is Outcome.TAKEN
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_receiver_that_hangs_is_away_in_time(sink: OtlpSink, protocol: str) -> None:
     sink.delay = 1.0
-    assert sender_to(sink, protocol, 0.2).send(SPANS).answer is Answer.AWAY
+    assert sender_to(sink, protocol, 0.2).send(SPANS).answer is Outcome.AWAY
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -142,13 +142,13 @@ def test_headers_and_endpoint_of_traces_are_the_environments(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=metrics")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-tenant=traces")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip")
-    assert SpanSender(protocol, 5, RESOURCE).send(SPANS).answer is Answer.TAKEN
+    assert SpanSender(protocol, 5, RESOURCE).send(SPANS).answer is Outcome.TAKEN
     assert sink.trace_requests[0].headers["x-tenant"] == "traces"
 
 
 def test_what_is_no_span_is_not_sent(sink: OtlpSink) -> None:
     sent = sender_to(sink, "http/protobuf").send([*SPANS, b"something else"])
-    assert (sent.answer, sent.why) == (Answer.BAD, "it is no span")
+    assert (sent.answer, sent.why) == (Outcome.BAD, "it is no span")
     assert sink.span_tries == 0
 
 

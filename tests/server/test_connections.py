@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from harness import Service, eventually, push_body
 
-from otel_jcmc.server.connections import Bounds, Connections, Cut
+from otel_jcmc.server.connections import ConnectionLimits, Connections, Cut
 from otel_jcmc.server.sockets import allow_connections
 
 # Who has to go
@@ -45,7 +45,7 @@ class House:
 
     def __init__(self, most: int) -> None:
         self.cut: dict[str, int] = {}
-        self.places = Connections(Bounds(connections=most), self.cut)
+        self.places = Connections(ConnectionLimits(connections=most), self.cut)
         self.everyone: set[Caller] = set()
 
     def let_in(self, *, now: float = NOW, spare: int = 0, busy: bool = False) -> Caller:

@@ -14,7 +14,7 @@ from harness import Service, push_body
 from uvicorn.server import ServerState
 
 from otel_jcmc.catalogue.reasons import PushRefused
-from otel_jcmc.server.connections import Bounds, Connections
+from otel_jcmc.server.connections import ConnectionLimits, Connections
 from otel_jcmc.server.protocol import PushProtocol
 from otel_jcmc.web.answers import CLOSE, Answer
 
@@ -292,15 +292,15 @@ class Door:
 class App:
     """An application that is a push door and nothing else."""
 
-    def __init__(self, limits: Bounds) -> None:
-        self.push_door = Door()
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.push_endpoint = Door()
         self.connections = Connections(limits, {})
 
     def is_admin(self, _server: Any) -> bool:
         return False
 
 
-def connect(limits: Bounds) -> tuple[Clock, Wire, PushProtocol, Door]:
+def connect(limits: ConnectionLimits) -> tuple[Clock, Wire, PushProtocol, Door]:
     """Return a connection that was just made, kept for 75 s without a request."""
     app: Any = App(limits)
     clock: Any = Clock()
@@ -310,19 +310,19 @@ def connect(limits: Bounds) -> tuple[Clock, Wire, PushProtocol, Door]:
     config.loaded_app = app
     protocol = PushProtocol(config, ServerState(), {}, clock)
     protocol.connection_made(wire)
-    return clock, wire, protocol, app.push_door
+    return clock, wire, protocol, app.push_endpoint
 
 
 @pytest.fixture
 def idle() -> tuple[Clock, Wire, PushProtocol, Door]:
     """Return a connection with the limits that are the default."""
-    return connect(Bounds())
+    return connect(ConnectionLimits())
 
 
 @pytest.fixture
 def unlimited() -> tuple[Clock, Wire, PushProtocol, Door]:
     """Return a connection with all limits switched off."""
-    return connect(Bounds(*[0] * 5))
+    return connect(ConnectionLimits(*[0] * 5))
 
 
 def reasons(protocol: PushProtocol) -> dict[str, int]:

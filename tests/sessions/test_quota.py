@@ -117,7 +117,7 @@ async def test_the_count_is_right_when_samples_and_sessions_have_gone(
             each_client.delete(key)
         await here.room.look()
         assert here.room.bytes == pytest.approx(usage_of(each_client), rel=0.25)
-        with_nobody = quota.Room(here.logs.link, "jcmc", HISTORY, Bounds(1, 2**40))
+        with_nobody = quota.Quota(here.logs.link, "jcmc", HISTORY, Bounds(1, 2**40))
         await with_nobody.look()
         left = sum(int(each_client.get(key) or 0) for key in each_client.scan_iter("jcmc:*:bytes"))
         assert abs(left - usage_of(each_client, logs_only=True)) < 2000

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from otel_jcmc.simulate.client import Answer, Client, Target, percentile
+from otel_jcmc.simulate.client import Client, PageAnswer, Target, percentile
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def test_a_connection_is_used_again() -> None:
     async with serving() as server:
         client = Client(Target(server.url), 4)
         for _ in range(5):
-            assert await client.post(b"{}", "Chrome") == Answer(200, 0)
+            assert await client.post(b"{}", "Chrome") == PageAnswer(200, 0)
         client.close()
         assert (server.requests, server.connections) == (5, 1)
 
@@ -104,7 +104,7 @@ async def test_retry_after_is_told() -> None:
     async with serving() as server:
         server.answer = b"HTTP/1.1 503 -\r\nRetry-After: 7\r\ncontent-length: 0\r\n\r\n"
         client = Client(Target(server.url), 1)
-        assert await client.post(b"{}", "Chrome") == Answer(503, 7)
+        assert await client.post(b"{}", "Chrome") == PageAnswer(503, 7)
         client.close()
 
 

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 import redis
 
-from otel_jcmc.otlp.spans import Answer, Sent
+from otel_jcmc.otlp.spans import Outcome, Sent
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.link import Link
 from otel_jcmc.traces.delivery import Delivery
-from otel_jcmc.traces.outbox import Outbox, Waiting
+from otel_jcmc.traces.outbox import Outbox, WaitingSpans
 
 pytestmark = pytest.mark.anyio
 
 MANY = 10_000
-TAKEN, AWAY = Sent(Answer.TAKEN), Sent(Answer.AWAY, "UNAVAILABLE")
-REFUSED, BAD = Sent(Answer.REFUSED, "HTTP 500"), Sent(Answer.BAD, "HTTP 400")
+TAKEN, AWAY = Sent(Outcome.TAKEN), Sent(Outcome.AWAY, "UNAVAILABLE")
+REFUSED, BAD = Sent(Outcome.REFUSED, "HTTP 500"), Sent(Outcome.BAD, "HTTP 400")
 
 
 class Box:
@@ -46,7 +46,7 @@ async def box(redis_server: EmbeddedStore) -> AsyncIterator[Box]:
     made.redis.close()
 
 
-def texts(found: list[Waiting]) -> list[str]:
+def texts(found: list[WaitingSpans]) -> list[str]:
     return [each.span.decode() for each in found]
 
 
@@ -70,7 +70,7 @@ async def test_a_batch_is_bounded_and_never_empty(box: Box) -> None:
 
 async def test_what_is_removed_is_what_was_sent_and_nothing_else(box: Box) -> None:
     box.put(0, "a1", "a2", "a3")
-    await box.outbox.remove([Waiting(0, b"a2"), Waiting(0, b"gone")])
+    await box.outbox.remove([WaitingSpans(0, b"a2"), WaitingSpans(0, b"gone")])
     assert box.held() == ["a1", "a3"]
 
 
@@ -115,7 +115,7 @@ class Receiver:
     def __call__(self, spans: list[bytes]) -> Sent:
         sent = self.answer([span.decode() for span in spans])
         self.sizes.append(len(spans))
-        if sent.answer is Answer.TAKEN:
+        if sent.answer is Outcome.TAKEN:
             self.took += [span.decode() for span in spans]
         return sent
 
@@ -145,7 +145,7 @@ async def test_what_is_taken_in_part_is_not_sent_again(
     box: Box, caplog: pytest.LogCaptureFixture
 ) -> None:
     box.put(0, "a", "b", "c")
-    delivery, _ = await deliver(box, Receiver(lambda _spans: Sent(Answer.TAKEN, rejected=2)))
+    delivery, _ = await deliver(box, Receiver(lambda _spans: Sent(Outcome.TAKEN, rejected=2)))
     assert box.held() == []
     assert delivery.counts == {"sent": 1, "rejected": 2}
     assert caplog.messages == ["traces: the receiver rejects 2 spans; its own log says why"]

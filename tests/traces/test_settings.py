@@ -6,7 +6,7 @@ import pytest
 
 from otel_jcmc.config.advice import advice
 from otel_jcmc.config.settings import Settings
-from otel_jcmc.service.parts import Service, keeping_of
+from otel_jcmc.service.parts import Parts, keeping_of
 
 OTLP = "OTEL_EXPORTER_OTLP_"
 
@@ -75,7 +75,7 @@ REDIS: dict[str, Any] = {"redis_url": "redis://127.0.0.1:6379/0"}
 
 
 def test_a_hosts_own_endpoint_is_that_of_spans_too() -> None:
-    environ = Service(Settings(otlp_endpoint="http://h:4318", **REDIS)).exporter_environ()
+    environ = Parts(Settings(otlp_endpoint="http://h:4318", **REDIS)).exporter_environ()
     assert environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://h:4318"
     assert not environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     assert environ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] == "http/protobuf"
@@ -85,7 +85,7 @@ def test_an_endpoint_of_metrics_in_the_environment_does_not_move_the_exporters_s
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = given(monkeypatch, METRICS_ENDPOINT="http://m:4318/v1/metrics")
-    environ = Service(Settings(**settings.model_dump() | REDIS)).exporter_environ()
+    environ = Parts(Settings(**settings.model_dump() | REDIS)).exporter_environ()
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in environ
 
 

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from otel_jcmc.catalogue.rows import METRICS
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.service.app import create_app
-from otel_jcmc.service.application import Receiver
+from otel_jcmc.service.application import Application
 from otel_jcmc.web.openapi import push_schema
 from otel_jcmc.wire.rules import make_rules
 
@@ -184,7 +184,7 @@ def test_who_must_come_back_hears_when(document: Any) -> None:
 # The service, asked by the document
 
 
-def described(application: Receiver) -> Any:
+def described(application: Application) -> Any:
     """Return the document of an *application* for Schemathesis; its service's is the same."""
     load_all_checks()
     generation = {"max-examples": EXAMPLES, "database": "none", "deterministic": EXAMPLES < 100}
@@ -193,7 +193,7 @@ def described(application: Receiver) -> Any:
     return schemathesis.openapi.from_dict(application.openapi(), config=config)
 
 
-def application(**environ: str) -> Receiver:
+def application(**environ: str) -> Application:
     """Return the service as it is with *environ*."""
     named: dict[str, Any] = dict(environ)
     return create_app(Settings(_env_file=None, **named))

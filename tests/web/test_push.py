@@ -475,7 +475,7 @@ def part(body: bytes, *, more: bool) -> dict[str, Any]:
 
 
 def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
-    door = create_app(Settings()).push_door
+    door = create_app(Settings()).push_endpoint
     door._bodies.seconds = 0.05
     start, body = ask(door, part(b"{", more=True))
     assert start["status"] == 400
@@ -484,26 +484,28 @@ def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
 
 
 def test_a_body_has_ten_seconds_to_arrive() -> None:
-    assert create_app(Settings()).push_door._bodies.seconds == 10.0
+    assert create_app(Settings()).push_endpoint._bodies.seconds == 10.0
 
 
 def test_who_has_hung_up_is_not_answered() -> None:
     assert (
-        ask(create_app(Settings()).push_door, part(b"{", more=True), {"type": "http.disconnect"})
+        ask(
+            create_app(Settings()).push_endpoint, part(b"{", more=True), {"type": "http.disconnect"}
+        )
         == []
     )
 
 
 @pytest.mark.parametrize("length", [b"-1", b"two", b"1e9", b"9" * 40])
 def test_a_length_that_a_server_let_through_is_refused(length: bytes) -> None:
-    start, body = ask(create_app(Settings()).push_door, headers=[(b"content-length", length)])
+    start, body = ask(create_app(Settings()).push_endpoint, headers=[(b"content-length", length)])
     assert start["status"] == 413
     assert json.loads(body["body"])["errors"] == [{"field": "", "reason": "body_too_large"}]
 
 
 def test_a_body_in_pieces_is_one_body() -> None:
     start, body = ask(
-        create_app(Settings()).push_door,
+        create_app(Settings()).push_endpoint,
         part(b'{"default', more=True),
         part(b'_labels": []}', more=False),
     )

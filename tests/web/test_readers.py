@@ -7,7 +7,7 @@ import pytest
 from harness import Service
 
 from otel_jcmc.intake.callers import PRIVATE
-from otel_jcmc.web.readers import Door
+from otel_jcmc.web.readers import Readers
 
 
 def scope(peer: str | None, **headers: str) -> dict[str, object]:
@@ -31,8 +31,8 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-def scrape_door(*, private_only: bool, token: str) -> Door:
-    return Door(
+def scrape_door(*, private_only: bool, token: str) -> Readers:
+    return Readers(
         "scrape",
         PRIVATE,
         {},
@@ -43,17 +43,17 @@ def scrape_door(*, private_only: bool, token: str) -> Door:
     )
 
 
-def page_door(token: str) -> Door:
-    return Door("pages", PRIVATE, {}, token=token, token_setting="JCMC_READ_TOKEN")
+def page_door(token: str) -> Readers:
+    return Readers("pages", PRIVATE, {}, token=token, token_setting="JCMC_READ_TOKEN")
 
 
-def status(door: Door, peer: str, headers: dict[str, str]) -> int:
+def status(door: Readers, peer: str, headers: dict[str, str]) -> int:
     """Return what a caller is answered, 200 when it may read."""
     refusal = door.refuse(scope(peer, **headers))
     return refusal.status if refusal else 200
 
 
-def statuses(door: Door) -> tuple[int, ...]:
+def statuses(door: Readers) -> tuple[int, ...]:
     """Return what is answered without, with a wrong, with the right token; inside and outside."""
     told: list[dict[str, str]] = [{}, bearer(OTHER), bearer(TOKEN)]
     return tuple(status(door, peer, each) for peer in (INSIDE, OUTSIDE) for each in told)
@@ -169,7 +169,7 @@ def test_a_door_without_a_token_lets_nobody_in_by_an_empty_one() -> None:
 
 def test_who_is_sent_away_is_counted_by_door_and_reason() -> None:
     refused: dict[tuple[str, str], int] = {}
-    door = Door("pages", PRIVATE, refused, token=TOKEN, token_setting="JCMC_READ_TOKEN")
+    door = Readers("pages", PRIVATE, refused, token=TOKEN, token_setting="JCMC_READ_TOKEN")
     for told in ({}, bearer(OTHER), bearer(OTHER), bearer(TOKEN)):
         door.refuse(scope(OUTSIDE, **told))
     assert refused == {

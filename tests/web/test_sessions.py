@@ -14,7 +14,7 @@ from past import NOON, Past, numbers
 
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.sessions.entry import Event, Sample
-from otel_jcmc.sessions.past import Session
+from otel_jcmc.sessions.past import PastSession
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.web.session_text import about
 from otel_jcmc.wire.session import END_REASONS
@@ -493,5 +493,5 @@ def test_the_page_on_history_names_what_there_is() -> None:
     for word in (*END_REASONS, "replaced", "expired"):
         assert f"`{word}`" in page
     example = page.partition("limit=1'\n")[2].partition("\n```")[0].replace("\n", "")
-    told = about(Session("0" * 48, {}, "", 0, 0, None, None, 1, "", 0, 0))
+    told = about(PastSession("0" * 48, {}, "", 0, 0, None, None, 1, "", 0, 0))
     assert json.loads(example)["sessions"][0].keys() == told.keys()
