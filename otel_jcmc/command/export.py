@@ -42,7 +42,7 @@ def export(settings: "Settings") -> int:
         running.append(metrics)
     if sends_spans:
         from otel_jcmc.otlp.spans import SpanSender
-        from otel_jcmc.service.parts import keeping_of
+        from otel_jcmc.service.recording import keeping_of
         from otel_jcmc.traces.delivery import Traces
 
         seconds = settings.spans_timeout_ms / 1000

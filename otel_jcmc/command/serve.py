@@ -51,19 +51,20 @@ def serve(settings: "Settings") -> int:
     from otel_jcmc.service.app import create_app
 
     set_up_logging(settings.log_level)
-    app = create_app(settings, embedded)
     ports = [listener.getsockname()[1] for listener in listeners]
-    app.admin_port = ports[1] if len(ports) > 1 else None
-    limits = app.connections.limits
-    allowed = allow_connections(limits.connections)
-    app.connections.limits = limits._replace(connections=allowed)
+    app = create_app(
+        settings,
+        embedded,
+        admin_port=ports[1] if len(ports) > 1 else None,
+        connections=allow_connections(settings.limit_connections),
+    )
     config = uvicorn.Config(
         app,
         loop="uvloop",
         lifespan="off",  # ours, so that what can't start is one line and not a traceback
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # access.py decides whom to believe
+        proxy_headers=False,  # intake/callers.py decides whom to believe
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,

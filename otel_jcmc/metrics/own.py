@@ -224,8 +224,15 @@ class Telemetry:
         connections_cut, reads_refused: shared with those who count.
     """
 
-    def __init__(self, resource: Resource) -> None:
-        """Declare everything."""
+    def __init__(
+        self,
+        resource: Resource,
+        history: HistoryFigures | None = None,
+        callback_errors: dict[str, int] | None = None,
+        connections_cut: dict[str, int] | None = None,
+        count_connections: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """Declare everything; what is counted elsewhere is read from who counts it."""
         # Zeros from the start, so that the first failure is an increase and not a new series.
         self.pushes: dict[tuple[str, str], int] = {
             (ACCEPTED, ""): 0,
@@ -241,10 +248,10 @@ class Telemetry:
         self.exports: dict[tuple[str, str], int] = {}
         self.spans: dict[str, int] = {}
         self.spans_waiting: int | None = None
-        self.callback_errors: dict[str, int] = {}
-        self.count_connections: Callable[[], int | None] = lambda: None
-        self.history: HistoryFigures | None = None
-        self.connections_cut: dict[str, int] = {}
+        self.callback_errors = {} if callback_errors is None else callback_errors
+        self.count_connections = count_connections
+        self.history = history
+        self.connections_cut = {} if connections_cut is None else connections_cut
         self.reads_refused: dict[tuple[str, str], int] = {}
         self.participants: int | None = None
         self.conferences: int | None = None

@@ -60,7 +60,7 @@ class Connections:
     The places for connections.
 
     Attributes:
-        limits: in force; serve lowers that of connections to what the descriptors allow.
+        limits: in force.
         cut: reason -> connections ended so far, shared with the service's own metrics.
 
     Concurrency: of one event loop.

@@ -1,51 +1,36 @@
 """
-`create_app(settings)`: makes every part and ties them together.
+`create_app(settings)`: the service as an ASGI application, its routes tied to its parts.
 
-A part gets the few plain values that it needs; only this module, service.py, generate.py and the
-command line see Settings. Nothing is opened or started before the application's lifespan.
+Settings come in; an application goes out, whole when it is made. Nothing is opened or started
+before its lifespan.
 """
 
-import secrets
+from collections.abc import Iterator
 from functools import cache, partial
-from typing import Any, Final
 
-from otel_jcmc.catalogue.rows import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME, Attribute
+from fastapi import APIRouter
+
 from otel_jcmc.config.settings import Settings, name_of, to_text
-from otel_jcmc.intake.intake import Authorise, Intake
-from otel_jcmc.intake.privacy import Privacy, Treatment
-from otel_jcmc.jmmc.push import JmmcEndpoint
-from otel_jcmc.jmmc.states import States
-from otel_jcmc.jmmc.wire import JmmcParser
-from otel_jcmc.server.connections import ConnectionLimits, Connections
 from otel_jcmc.service.application import Application
+from otel_jcmc.service.client_files import jmmc_file, own_file
 from otel_jcmc.service.life import Life
 from otel_jcmc.service.parts import Parts
 from otel_jcmc.store.embedded import EmbeddedStore
-from otel_jcmc.store.shared_secret import SharedSecret
-from otel_jcmc.version import __version__
-from otel_jcmc.web.bodies import Bodies
-from otel_jcmc.web.client import JMMC_FILE_NAME, ClientFile, client_routes, make_client_file
-from otel_jcmc.web.cors import Cors
-from otel_jcmc.web.pages import description_routes, health_routes
-from otel_jcmc.web.push import PUSH_PATH, PushEndpoint
+from otel_jcmc.web.client import client_routes
+from otel_jcmc.web.pages import health_routes
+from otel_jcmc.web.push import PUSH_PATH
 from otel_jcmc.web.push_token import push_token_routes
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.scrape import scrape_routes
 from otel_jcmc.web.sessions import session_routes
-from otel_jcmc.wire.push import PushParser
-from otel_jcmc.wire.rules import Rules, make_rules
-
-# FastAPI's own, which writes to the providers that a host has made global.
-NO_TELEMETRY: Final[Any] = {
-    "tracing": False,
-    "metrics": False,
-    "logs": False,
-    "auto_configure": False,
-}
 
 
 def create_app(
-    settings: Settings | None = None, embedded: EmbeddedStore | None = None
+    settings: Settings | None = None,
+    embedded: EmbeddedStore | None = None,
+    *,
+    admin_port: int | None = None,
+    connections: int | None = None,
 ) -> Application:
     """
     Return the service as an ASGI application; it starts with its lifespan, or at a first request.
@@ -55,188 +40,79 @@ def create_app(
     Args:
         embedded: the store to start when *settings* have no URL of one; the command line has
             begun to start it, so that it comes up while all this is imported.
+        admin_port: the local port that answers what is not for browsers, and nothing else.
+        connections: most connections at once, where the process may have fewer than *settings*
+            allow.
 
     Raises:
         pydantic.ValidationError: *settings* are not given and the environment's are wrong.
         KeysUnusable: there is no key to verify tokens by where the settings say that one is.
     """
     settings = settings or Settings()
-    service = Parts(settings, embedded)
-    life = Life(service.running)
-    app = Application(
-        title="otel_jcmc",
-        version=__version__,
-        openapi_url=None,  # ours has a endpoint before it
-        lifespan=lambda _app: life.running(),
-        telemetry=NO_TELEMETRY,
+    parts = Parts(settings, embedded, connections)
+    jmmc_push_path = f"{settings.jmmc_path}/push" if settings.jmmc_path else ""
+    wants_token = {
+        PUSH_PATH: settings.push_auth != "none",
+        "/metrics": settings.scrape_token,
+        jmmc_push_path: jmmc_push_path and settings.push_auth != "none",
+    }
+    return Application(
+        Life(parts.running),
+        parts,
+        jmmc_push_path,
+        guarded=[path for path, is_wanted in wants_token.items() if is_wanted],
+        routers=_routers(settings, parts),
+        description_readers=_page_readers(settings, parts),
+        admin_port=admin_port,
+        get_client_path=_get_client_path(settings),
     )
-    app.life = life
-    cors = Cors(settings.cors_allowed_origins)
-    privacy = _privacy(settings)
-    rules = make_rules(settings.limit_label_characters, settings.limit_transports, privacy.dropped)
-    app.rules = rules
-    wants_token = {PUSH_PATH: settings.push_auth != "none", "/metrics": settings.scrape_token}
-    app.guarded = [path for path, is_wanted in wants_token.items() if is_wanted]
-    intake = Intake(
-        service.store,
-        service.limits,
-        settings.metrics_expiration_seconds * 1000,
-        privacy if privacy.is_needed else None,
-        _who_may_push(settings, service, cors),
-        None if service.recorder is None else service.recorder.note,
-    )
-    bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
-    app.push_endpoint = PushEndpoint(intake, service.telemetry, cors, PushParser(rules), bodies)
+
+
+def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
+    """Return the routes of everything that is served, pushes and the description apart."""
+    cors = parts.cors
     if settings.jmmc_path:
-        app.jmmc_push_path = f"{settings.jmmc_path}/push"
-        app.jmmc_endpoint = _jmmc_door(settings, service, intake, rules, bodies)
-        get_client = f"{settings.jmmc_path}/getClient"
-        app.public_paths |= {app.jmmc_push_path, get_client}
         # Made when the first page asks, which in most places none does.
-        app.include_router(client_routes(get_client, cache(partial(_jmmc_file, settings)), cors))
-        if settings.push_auth != "none":
-            app.guarded.append(app.jmmc_push_path)
-    app.connections = Connections(_bounds(settings), service.telemetry.connections_cut)
-    service.telemetry.count_connections = app.connections.count
-    scrape_readers, page_readers = _readers(settings, service.telemetry.reads_refused)
-    if service.push_tokens:
-        count = service.telemetry.count_push_token
-        app.include_router(
-            push_token_routes(service.push_tokens.issue, cors, service.limits, count)
-        )
-    app.include_router(health_routes(service.store))
-    client = _client_file(settings)
-    app.include_router(client_routes("/client-file", lambda: client, cors))
-    scraper = service.scraper if "prometheus" in settings.metrics_exporter else None
-    app.include_router(scrape_routes(scraper, scrape_readers, settings.limit_scrapes))
+        yield client_routes(_get_client_path(settings), cache(partial(jmmc_file, settings)), cors)
+    if parts.push_tokens:
+        count = parts.telemetry.count_push_token
+        yield push_token_routes(parts.push_tokens.issue, cors, parts.limits, count)
+    yield health_routes(parts.store)
+    client = own_file(settings)
+    yield client_routes("/client-file", lambda: client, cors)
+    scraper = parts.scraper if "prometheus" in settings.metrics_exporter else None
+    yield scrape_routes(scraper, _scrape_readers(settings, parts), settings.limit_scrapes)
     interval_ms = settings.history_interval_seconds * 1000
     # Spans need sessions too: they can be erased then, and are nobody's to read.
-    history = service.history if settings.history_hours else None
-    app.include_router(session_routes(history, service.erasure, page_readers, privacy, interval_ms))
-    app.include_router(description_routes(app.openapi, page_readers))
-    return app
+    history = parts.history if settings.history_hours else None
+    readers = _page_readers(settings, parts)
+    yield session_routes(history, parts.erasure, readers, parts.privacy, interval_ms)
 
 
-def _privacy(settings: Settings) -> Privacy:
-    """Return what becomes of what is personal; without a key with one for this start alone."""
-    key = settings.privacy_key
-    return Privacy(
-        settings.privacy_policy, key.get_secret_value() if key else secrets.token_urlsafe()
-    )
+def _get_client_path(settings: Settings) -> str:
+    """Return where JMMC pages find their file, empty if nowhere."""
+    return f"{settings.jmmc_path}/getClient" if settings.jmmc_path else ""
 
 
-def _readers(settings: Settings, refused: dict[tuple[str, str], int]) -> tuple[Readers, Readers]:
-    """Return the endpoint of the scrape, and that of every page for people."""
-    scrape = Readers(
+def _scrape_readers(settings: Settings, parts: Parts) -> Readers:
+    """Return who may scrape."""
+    return Readers(
         "scrape",
         settings.trusted_proxies,
-        refused,
+        parts.telemetry.reads_refused,
         token=to_text(settings.scrape_token or ""),
         token_setting=name_of("scrape_token"),
         private_setting=name_of("allow_private_scrape_only"),
         private_only=settings.allow_private_scrape_only,
     )
-    pages = Readers(
+
+
+def _page_readers(settings: Settings, parts: Parts) -> Readers:
+    """Return who may read every page that is for people."""
+    return Readers(
         "pages",
         settings.trusted_proxies,
-        refused,
+        parts.telemetry.reads_refused,
         token=to_text(settings.read_token or ""),
         token_setting=name_of("read_token"),
     )
-    return scrape, pages
-
-
-def _bounds(settings: Settings) -> ConnectionLimits:
-    """Return what one connection may take, and how many there may be."""
-    return ConnectionLimits(
-        settings.limit_connections,
-        settings.limit_head_bytes,
-        settings.limit_head_seconds,
-        settings.limit_body_seconds,
-        settings.limit_answer_seconds,
-    )
-
-
-def _who_may_push(settings: Settings, service: Parts, cors: Cors) -> Authorise | None:
-    """Return what asks each push for its token, None where nobody asks; only what it needs."""
-    if settings.push_auth == "token":
-        from otel_jcmc.intake.push_tokens import PushTokens
-
-        given = to_text(settings.push_token_secret or "")
-        key = f"{settings.key_prefix}:push-token-secret"
-        shared = SharedSecret(service.redis_url, key, given.encode())
-        service.push_tokens = PushTokens(shared, settings.push_token_seconds, cors.allows)
-        return service.push_tokens
-    if settings.push_auth == "jwt":
-        from otel_jcmc.intake.jitsi_keys import keys_of
-        from otel_jcmc.intake.jitsi_tokens import JitsiTokens
-
-        secret = to_text(settings.jwt_secret or "")
-        return JitsiTokens(
-            keys_of(secret, settings.jwt_public_key or "", settings.jwt_jwks_file),
-            settings.jwt_issuer,
-            settings.jwt_audience,
-            settings.jwt_subject,
-            settings.jwt_leeway_seconds,
-        )
-    return None
-
-
-def _jmmc_door(
-    settings: Settings, service: Parts, intake: Intake, rules: Rules, bodies: Bodies
-) -> JmmcEndpoint:
-    """Return the endpoint that pages of the Jitsi Meet Metrics Collector push to."""
-    given = to_text(settings.cookie_secret or "")
-    key = f"{settings.key_prefix}:cookie-secret"
-    endpoint = JmmcEndpoint(
-        intake,
-        service.telemetry,
-        Cors(settings.cors_allowed_origins, credentials=True),
-        JmmcParser(rules, settings.jmmc_conf_pattern, settings.jmmc_authorized_regions),
-        rules,
-        bodies,
-        SharedSecret(service.redis_url, key, given.encode()),
-        States(service.redis_url, settings.key_prefix, 2 * settings.limit_participants),
-        settings.trusted_proxies,
-    )
-    service.closing.append(endpoint.close)
-    return endpoint
-
-
-def _client_file(settings: Settings) -> ClientFile:
-    """Return the browser's file with what it may know of *settings*."""
-    told = _told(settings) | {
-        "pushUrl": settings.push_url,
-        # What would be dropped need not be sent.
-        "collectUsername": _is_kept(settings, USERNAME),
-        "intervalMs": settings.client_interval_seconds * 1000,
-        "jitterMs": settings.client_jitter_seconds * 1000,
-        "tokenUrl": "push-token" if settings.push_auth == "token" else "",
-    }
-    return make_client_file(_said(told), keep_comments=settings.client_debug)
-
-
-def _jmmc_file(settings: Settings) -> ClientFile:
-    """Return the file for pages of the Jitsi Meet Metrics Collector, as `_client_file`."""
-    told = _told(settings) | {"pushUrl": settings.jmmc_push_url}
-    return make_client_file(_said(told), JMMC_FILE_NAME, keep_comments=settings.client_debug)
-
-
-def _told(settings: Settings) -> dict[str, Any]:
-    """Return what each of the browser's files may know."""
-    return {
-        "version": __version__,
-        "collectAddresses": _is_kept(settings, LOCAL_ADDRESS) or _is_kept(settings, PEER_ADDRESS),
-        "sendJwt": settings.client_send_jwt or settings.push_auth == "jwt",
-        "debug": settings.client_debug,
-    }
-
-
-def _is_kept(settings: Settings, attribute: Attribute) -> bool:
-    """Say whether anything of *attribute* is kept."""
-    return settings.privacy_policy.get(attribute.id) not in (None, Treatment.DROP)
-
-
-def _said(told: dict[str, Any]) -> dict[str, Any]:
-    """Return *told* without what is off: every page of every user loads it."""
-    return {name: value for name, value in told.items() if value}

@@ -2,26 +2,38 @@
 The ASGI application: pushes go past FastAPI, everything else to it.
 
 In comes a request, out goes the answer of whoever its path belongs to. What may be asked on which
-port is decided here; who may read, by the routes' own `Door`.
+port is decided here; who may read, by the routes' own `Readers`.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from math import ceil
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from otel_jcmc.service.life import Life
+from otel_jcmc.service.parts import Parts
+from otel_jcmc.version import __version__
 from otel_jcmc.web import push
 from otel_jcmc.web.cors import SECURITY_HEADERS
+from otel_jcmc.web.pages import description_routes
 from otel_jcmc.web.push_token import PUSH_TOKEN_PATHS
-from otel_jcmc.wire.rules import make_rules
+from otel_jcmc.web.readers import Readers
 
 # What browsers ask for. With a port for the rest these, and those of JMMC pages, are all that the
 # other one answers.
 PUBLIC_PATHS: Final = frozenset((push.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
+
+
+# FastAPI's own, which writes to the providers that a host has made global.
+NO_TELEMETRY: Final[Any] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
 
 
 class Application(FastAPI):
@@ -41,15 +53,39 @@ class Application(FastAPI):
         guarded: paths that want a bearer token, for it too.
     """
 
-    life: Life
-    push_endpoint: Any = None
-    jmmc_push_path: str = ""
-    jmmc_endpoint: Any = None
-    public_paths = PUBLIC_PATHS
-    connections: Any = None
-    admin_port: int | None = None
-    rules = make_rules()
-    guarded: Sequence[str] = ()
+    def __init__(
+        self,
+        life: Life,
+        parts: Parts,
+        jmmc_push_path: str = "",
+        *,
+        guarded: Sequence[str],
+        routers: Iterable[APIRouter],
+        description_readers: Readers,
+        admin_port: int | None = None,
+        get_client_path: str = "",
+    ) -> None:
+        """Serve *parts* and *routers*; *description_readers* may read what describes them."""
+        super().__init__(
+            title="otel_jcmc",
+            version=__version__,
+            openapi_url=None,  # not everybody may read ours
+            lifespan=lambda _app: life.running(),
+            telemetry=NO_TELEMETRY,
+        )
+        self.life = life
+        self.push_endpoint = parts.push_endpoint
+        self.jmmc_push_path, self.jmmc_endpoint = jmmc_push_path, parts.jmmc_endpoint
+        self.public_paths = PUBLIC_PATHS | {
+            path for path in (jmmc_push_path, get_client_path) if path
+        }
+        self.connections = parts.connections
+        self.admin_port = admin_port
+        self.rules = parts.rules
+        self.guarded = guarded
+        for router in routers:
+            self.include_router(router)
+        self.include_router(description_routes(self.openapi, description_readers))
 
     def is_admin(self, server: tuple[str, int | None] | None) -> bool:
         """Say whether *server*, our end of a connection, is the port for what no browser asks."""
@@ -102,7 +138,7 @@ class Application(FastAPI):
 
             made = get_openapi(title=self.title, version=self.version, routes=self.routes)
             jmmc = {}
-            if self.jmmc_push_path:
+            if self.jmmc_endpoint:
                 jmmc = {self.jmmc_push_path: jmmc_push(self.jmmc_endpoint.parser)}
             self.openapi_schema = described(made, self.rules, self.guarded, jmmc)
         return self.openapi_schema

@@ -1,8 +1,7 @@
 """
 The parts behind the routes, and their life: the store, the scrape, the OTLP process, the checks.
 
-Made by app.py. Nothing is opened or started before `running` is entered, which is the application's
-lifespan.
+Nothing is opened or started before `running` is entered, which is the application's lifespan.
 """
 
 import asyncio
@@ -10,62 +9,85 @@ import logging
 import multiprocessing
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
-from otel_jcmc.config.settings import Settings, names_of
+from otel_jcmc.config.settings import Settings, names_of, to_text
 from otel_jcmc.intake import browsers
-from otel_jcmc.intake.callers import Callers
-from otel_jcmc.intake.limits import Limits
+from otel_jcmc.intake.intake import Intake
+from otel_jcmc.jmmc.push import JmmcEndpoint
+from otel_jcmc.jmmc.states import States
+from otel_jcmc.jmmc.wire import JmmcParser
 from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.own import Telemetry, make_resource
 from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.metrics.scrape import Scraper
 from otel_jcmc.otlp.exporters import WatchedExporter, make_exporter
 from otel_jcmc.otlp.process import ExporterProcess
-from otel_jcmc.sessions.erasure import Erasure
-from otel_jcmc.sessions.history import History
-from otel_jcmc.sessions.log import SessionLogs
-from otel_jcmc.sessions.quota import Bounds, Quota
-from otel_jcmc.sessions.recorder import Recorder
-from otel_jcmc.sessions.vitals import Thresholds
+from otel_jcmc.server.connections import ConnectionLimits, Connections
+from otel_jcmc.service.admission import (
+    make_jitsi_tokens,
+    make_limits,
+    make_privacy,
+    make_push_tokens,
+)
+from otel_jcmc.service.recording import keeping_of, make_history, make_recorder
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store
-from otel_jcmc.store.scripts import SETTLE_MS, Keeping
-
-if TYPE_CHECKING:
-    from otel_jcmc.intake.push_tokens import PushTokens
+from otel_jcmc.store.shared_secret import SharedSecret
+from otel_jcmc.web.bodies import Bodies
+from otel_jcmc.web.cors import Cors
+from otel_jcmc.web.push import PushEndpoint
+from otel_jcmc.wire.push import PushParser
+from otel_jcmc.wire.rules import make_rules
 
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 5.0
 LAST_EXPORT_MS: Final = 2_000
-# For which a session is known without history: that long its span may wait to be made.
-HOURS_WITHOUT_HISTORY: Final = 24
 
 
 class Parts:
     """The parts behind the routes, and their life."""
 
-    def __init__(self, settings: Settings, embedded: EmbeddedStore | None = None) -> None:
-        """Make the parts; nothing is opened or started yet."""
+    def __init__(
+        self,
+        settings: Settings,
+        embedded: EmbeddedStore | None = None,
+        connections: int | None = None,
+    ) -> None:
+        """
+        Make the parts; nothing is opened or started yet.
+
+        Args:
+            connections: most connections at once, where the descriptors allow fewer than
+                *settings* do.
+
+        Raises:
+            KeysUnusable: there is no key to verify tokens by where the settings say that one is.
+        """
         self._settings = settings
         self._instance_id = str(uuid.uuid4())
         self._embedded: EmbeddedStore | None = None
-        self.push_tokens: PushTokens | None = None
-        # What lets go of Redis at the end, of parts that begin when they are needed.
-        self.closing: list[Callable[[], Awaitable[None]]] = []
         if settings.redis_url:
             self.redis_url = settings.redis_url.get_secret_value()
         else:
             self._embedded = embedded or EmbeddedStore(settings.embedded_dir)
             self.redis_url = self._embedded.url
+        self.connections = Connections(_connection_limits(settings, connections), {})
+        self.recorder = make_recorder(settings, self.redis_url)
+        provider = GaugeProvider()
+        declare(provider.get_meter("otel_jcmc"), settings.naming, settings.metrics_prefix)
         self.telemetry = Telemetry(
-            make_resource(settings.service_name, settings.resource_attributes, self._instance_id)
+            make_resource(settings.service_name, settings.resource_attributes, self._instance_id),
+            self.recorder,
+            provider.errors,
+            self.connections.cut,
+            self.connections.count,
         )
         self.store = Store(
             self.redis_url,
@@ -75,15 +97,46 @@ class Parts:
             self.telemetry.record_batch,
             keeping_of(settings),
         )
-        self.recorder = _recorder(settings, self.redis_url)
-        if self.recorder is not None:
-            self.telemetry.history = self.recorder
-        self.history, self.erasure = _history(settings, self.redis_url)
-        self.limits = _limits(settings)
-        provider = GaugeProvider()
-        provider.errors = self.telemetry.callback_errors
-        declare(provider.get_meter("otel_jcmc"), settings.naming, settings.metrics_prefix)
+        self.history, self.erasure = make_history(settings, self.redis_url)
+        self.limits = make_limits(settings)
         self.scraper = Scraper(self.store, provider, self.telemetry)
+        self.cors = Cors(settings.cors_allowed_origins)
+        self.privacy = make_privacy(settings)
+        self.rules = make_rules(
+            settings.limit_label_characters, settings.limit_transports, self.privacy.dropped
+        )
+        self.push_tokens = make_push_tokens(settings, self.redis_url, self.cors)
+        intake = Intake(
+            self.store,
+            self.limits,
+            settings.metrics_expiration_seconds * 1000,
+            self.privacy if self.privacy.is_needed else None,
+            self.push_tokens or make_jitsi_tokens(settings),
+            None if self.recorder is None else self.recorder.note,
+        )
+        bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
+        parser = PushParser(self.rules)
+        self.push_endpoint = PushEndpoint(intake, self.telemetry, self.cors, parser, bodies)
+        self.jmmc_endpoint: JmmcEndpoint | None = None
+        if settings.jmmc_path:
+            self.jmmc_endpoint = self._jmmc_endpoint(intake, bodies)
+
+    def _jmmc_endpoint(self, intake: Intake, bodies: Bodies) -> JmmcEndpoint:
+        """Return the endpoint that pages of the Jitsi Meet Metrics Collector push to."""
+        settings = self._settings
+        given = to_text(settings.cookie_secret or "")
+        key = f"{settings.key_prefix}:cookie-secret"
+        return JmmcEndpoint(
+            intake,
+            self.telemetry,
+            Cors(settings.cors_allowed_origins, credentials=True),
+            JmmcParser(self.rules, settings.jmmc_conf_pattern, settings.jmmc_authorized_regions),
+            self.rules,
+            bodies,
+            SharedSecret(self.redis_url, key, given.encode()),
+            States(self.redis_url, settings.key_prefix, 2 * settings.limit_participants),
+            settings.trusted_proxies,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -100,8 +153,8 @@ class Parts:
                 stack.push_async_callback(self.history.close)
             with suppress(StoreUnavailable):
                 await self.store.ping()
-            for close in self.closing:
-                stack.push_async_callback(close)
+            if self.jmmc_endpoint:
+                stack.push_async_callback(self.jmmc_endpoint.close)
             if self.push_tokens:
                 stack.push_async_callback(self.push_tokens.close)
                 await self.push_tokens.start()
@@ -187,66 +240,6 @@ class Parts:
         self.telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
 
 
-def keeping_of(settings: Settings) -> Keeping:
-    """Return what is kept of sessions."""
-    sends_spans = settings.traces_exporter == "otlp"
-    grace_ms = settings.session_grace_seconds * 1000
-    keep_ms = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3_600_000
-    # A leave is written at once by who heard it; other processes may have a part of the interval.
-    settle_ms = settings.history_interval_seconds * 1000 + SETTLE_MS
-    if sends_spans:
-        keep_ms = max(keep_ms, 2 * (grace_ms + settle_ms))
-    has_history = settings.history_hours > 0
-    return Keeping(settings.keeps_sessions, sends_spans, grace_ms, keep_ms, settle_ms, has_history)
-
-
-def _recorder(settings: Settings, redis_url: str) -> Recorder | None:
-    """Return what records sessions, None where nothing is kept of them."""
-    if not settings.keeps_sessions:
-        return None
-    logs = SessionLogs(
-        redis_url, settings.key_prefix, keeping_of(settings), settings.history_samples
-    )
-    bounds = Bounds(settings.history_sessions, settings.history_max_bytes)
-    room = Quota(logs.link, settings.key_prefix, keeping_of(settings), bounds)
-    thresholds = None
-    if settings.traces_exporter == "otlp":
-        thresholds = Thresholds(
-            settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
-        )
-    return Recorder(logs, room, settings.history_interval_seconds, thresholds)
-
-
-def _history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:
-    """Return what reads sessions and what erases them, None where none are kept."""
-    if not settings.keeps_sessions:
-        return None, None
-    interval_ms = settings.history_interval_seconds * 1000
-    history = History(redis_url, settings.key_prefix, interval_ms)
-    return history, Erasure(history, keeping_of(settings), interval_ms)
-
-
-def _limits(settings: Settings) -> Limits:
-    """Return the limits that this process keeps by itself."""
-    said = False
-
-    def say_unknown() -> None:
-        nonlocal said
-        if not said:
-            log.warning(
-                "limits: those by address do not count private callers without a forwarded header:"
-                " they may be a proxy; set JCMC_TRUSTED_PROXIES, and let it send X-Forwarded-For"
-            )
-        said = True
-
-    return Limits(
-        Callers(settings.trusted_proxies, say_unknown),
-        settings.limit_address_pushes,
-        settings.limit_participant_pushes,
-        settings.limit_address_newcomers,
-    )
-
-
 def _refuse_workers() -> None:
     """
     Refuse to start one embedded store for each of several workers, who would each show a part.
@@ -259,3 +252,14 @@ def _refuse_workers() -> None:
             "the embedded store is for one process and this is one of several workers,"
             " or of a server that reloads: set REDIS_URL, and all of them share one Redis"
         )
+
+
+def _connection_limits(settings: Settings, connections: int | None) -> ConnectionLimits:
+    """Return what one connection may take, and how many there may be."""
+    return ConnectionLimits(
+        settings.limit_connections if connections is None else connections,
+        settings.limit_head_bytes,
+        settings.limit_head_seconds,
+        settings.limit_body_seconds,
+        settings.limit_answer_seconds,
+    )

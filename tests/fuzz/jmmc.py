@@ -54,8 +54,9 @@ class _Merged:
 
 
 for _each in _applications.values():
-    _each.jmmc_endpoint._states = _Merged()
-    _each.jmmc_endpoint._secret.value = b"the cookies' secret, while fuzzing"
+    _endpoint: Any = _each.jmmc_endpoint
+    _endpoint._states = _Merged()
+    _endpoint._secret.value = b"the cookies' secret, while fuzzing"
 
 
 def seeds(pushes: list[bytes]) -> list[bytes]:
@@ -108,7 +109,7 @@ def check(body: bytes) -> float:
 
 def answer(body: bytes, sent: Any, *, collects: bool) -> Told:
     """Push *body* by ASGI and return what is told."""
-    door = _applications[collects].jmmc_endpoint
+    door: Any = _applications[collects].jmmc_endpoint
     headers = [(b"user-agent", CHROME.encode()), (b"content-length", str(len(body)).encode())]
     if isinstance(sent, dict):
         who = (sent.get("uid"), sent.get("conf"), participant_of(sent))

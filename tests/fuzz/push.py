@@ -104,7 +104,8 @@ _loop = asyncio.new_event_loop()
 _applications = {collects: _application(collects=collects) for collects in (True, False)}
 _kept = _Kept()
 for _each in _applications.values():
-    _each.push_endpoint._intake._store = _kept
+    _endpoint: Any = _each.push_endpoint
+    _endpoint._intake._store = _kept
 _gauges = {naming: GaugeProvider() for naming in Naming}
 for _naming, _provider in _gauges.items():
     declare(_provider.get_meter("fuzz"), _naming)

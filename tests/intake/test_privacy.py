@@ -404,10 +404,11 @@ def test_no_digest_of_a_user_can_be_confirmed_where_something_is_hashed(
     short_path: Path, policy: str
 ) -> None:
     app = create_app(Settings(privacy=policy, privacy_key=KEY, embedded_dir=short_path))
-    door, writes = app.push_endpoint, []
-    door._intake._authorise = lambda _headers, _report: "ada@example.org"
-    door._intake._store.submit = lambda write, _done: writes.append(write)
-    door.take([], json.dumps(push_body()).encode(), lambda _answer: None)
+    endpoint: Any = app.push_endpoint
+    writes: list[Any] = []
+    endpoint._intake._authorise = lambda _headers, _report: "ada@example.org"
+    endpoint._intake._store.submit = lambda write, _done: writes.append(write)
+    endpoint.take([], json.dumps(push_body()).encode(), lambda _answer: None)
     (write,) = writes
     plain = blake2b(b"ada@example.org", digest_size=8).digest()
     assert (write.owner == plain) is (policy == "none")
@@ -568,11 +569,11 @@ def test_without_a_key_the_embedded_store_gets_one_for_this_start(short_path: Pa
 def test_the_client_file_sends_what_is_not_dropped(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], told: set[str]
 ) -> None:
-    from otel_jcmc.service import app
+    from otel_jcmc.service.client_files import own_file
 
     for name, text in environ.items():
         monkeypatch.setenv(name, text)
-    served = app._client_file(Settings()).body.decode()
+    served = own_file(Settings()).body.decode()
     settings = json.loads(served.partition("const SETTINGS = ")[2].partition(";")[0])
     assert {name for name in settings if name.startswith("collect")} == told
 

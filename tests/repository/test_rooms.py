@@ -31,7 +31,7 @@ MAY_SEE = {
     "hiredis": {"store.link"},
     "opentelemetry": {"metrics", "otlp", "traces.spans", "service.parts"},
     "prometheus_client": {"metrics.own", "metrics.scrape", "web.client"},
-    "fastapi": {"web", "service.application"},
+    "fastapi": {"web", "service.application", "service.app"},
     "starlette": set(),
     "pydantic": {"config", "command.environment"},
     "pydantic_settings": {"config"},

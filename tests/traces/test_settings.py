@@ -6,7 +6,8 @@ import pytest
 
 from otel_jcmc.config.advice import advice
 from otel_jcmc.config.settings import Settings
-from otel_jcmc.service.parts import Parts, keeping_of
+from otel_jcmc.service.parts import Parts
+from otel_jcmc.service.recording import keeping_of
 
 OTLP = "OTEL_EXPORTER_OTLP_"
 

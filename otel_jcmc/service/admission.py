@@ -1,0 +1,85 @@
+"""
+Who may push, how often, and what becomes of what is personal.
+
+Settings come in; parts of `intake` go out. Only what a deployment uses is imported.
+"""
+
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+from otel_jcmc.config.settings import Settings, to_text
+from otel_jcmc.intake.callers import Callers
+from otel_jcmc.intake.limits import Limits
+from otel_jcmc.intake.privacy import Privacy
+from otel_jcmc.store.shared_secret import SharedSecret
+from otel_jcmc.web.cors import Cors
+
+if TYPE_CHECKING:
+    from otel_jcmc.intake.jitsi_tokens import JitsiTokens
+    from otel_jcmc.intake.push_tokens import PushTokens
+
+log = logging.getLogger(__name__)
+
+
+def make_privacy(settings: Settings) -> Privacy:
+    """Return what becomes of what is personal; without a key with one for this start alone."""
+    key = settings.privacy_key
+    return Privacy(
+        settings.privacy_policy, key.get_secret_value() if key else secrets.token_urlsafe()
+    )
+
+
+def make_push_tokens(settings: Settings, redis_url: str, cors: Cors) -> "PushTokens | None":
+    """Return what issues and verifies our own tokens, None where pushes need none of them."""
+    if settings.push_auth != "token":
+        return None
+    from otel_jcmc.intake.push_tokens import PushTokens
+
+    given = to_text(settings.push_token_secret or "")
+    key = f"{settings.key_prefix}:push-token-secret"
+    shared = SharedSecret(redis_url, key, given.encode())
+    return PushTokens(shared, settings.push_token_seconds, cors.allows)
+
+
+def make_jitsi_tokens(settings: Settings) -> "JitsiTokens | None":
+    """
+    Return what verifies Jitsi's tokens, None where pushes need none of them.
+
+    Raises:
+        KeysUnusable: there is no key to verify them by where the settings say that one is.
+    """
+    if settings.push_auth != "jwt":
+        return None
+    from otel_jcmc.intake.jitsi_keys import keys_of
+    from otel_jcmc.intake.jitsi_tokens import JitsiTokens
+
+    secret = to_text(settings.jwt_secret or "")
+    return JitsiTokens(
+        keys_of(secret, settings.jwt_public_key or "", settings.jwt_jwks_file),
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        settings.jwt_subject,
+        settings.jwt_leeway_seconds,
+    )
+
+
+def make_limits(settings: Settings) -> Limits:
+    """Return the limits that this process keeps by itself."""
+    said = False
+
+    def say_unknown() -> None:
+        nonlocal said
+        if not said:
+            log.warning(
+                "limits: those by address do not count private callers without a forwarded header:"
+                " they may be a proxy; set JCMC_TRUSTED_PROXIES, and let it send X-Forwarded-For"
+            )
+        said = True
+
+    return Limits(
+        Callers(settings.trusted_proxies, say_unknown),
+        settings.limit_address_pushes,
+        settings.limit_participant_pushes,
+        settings.limit_address_newcomers,
+    )

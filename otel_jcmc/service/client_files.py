@@ -1,0 +1,48 @@
+"""What each of the browser's files is told of the settings."""
+
+from typing import Any
+
+from otel_jcmc.catalogue.rows import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME, Attribute
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.intake.privacy import Treatment
+from otel_jcmc.version import __version__
+from otel_jcmc.web.client import JMMC_FILE_NAME, ClientFile, make_client_file
+
+
+def own_file(settings: Settings) -> ClientFile:
+    """Return the browser's file with what it may know of *settings*."""
+    told = _shared(settings) | {
+        "pushUrl": settings.push_url,
+        # What would be dropped need not be sent.
+        "collectUsername": _is_kept(settings, USERNAME),
+        "intervalMs": settings.client_interval_seconds * 1000,
+        "jitterMs": settings.client_jitter_seconds * 1000,
+        "tokenUrl": "push-token" if settings.push_auth == "token" else "",
+    }
+    return make_client_file(_switched_on(told), keep_comments=settings.client_debug)
+
+
+def jmmc_file(settings: Settings) -> ClientFile:
+    """Return the file for pages of the Jitsi Meet Metrics Collector, as `own_file`."""
+    told = _shared(settings) | {"pushUrl": settings.jmmc_push_url}
+    return make_client_file(_switched_on(told), JMMC_FILE_NAME, keep_comments=settings.client_debug)
+
+
+def _shared(settings: Settings) -> dict[str, Any]:
+    """Return what each of the browser's files may know."""
+    return {
+        "version": __version__,
+        "collectAddresses": _is_kept(settings, LOCAL_ADDRESS) or _is_kept(settings, PEER_ADDRESS),
+        "sendJwt": settings.client_send_jwt or settings.push_auth == "jwt",
+        "debug": settings.client_debug,
+    }
+
+
+def _is_kept(settings: Settings, attribute: Attribute) -> bool:
+    """Say whether anything of *attribute* is kept."""
+    return settings.privacy_policy.get(attribute.id) not in (None, Treatment.DROP)
+
+
+def _switched_on(told: dict[str, Any]) -> dict[str, Any]:
+    """Return *told* without what is off: every page of every user loads it."""
+    return {name: value for name, value in told.items() if value}

@@ -1,0 +1,58 @@
+"""
+What is kept of sessions, and the parts that record, read and erase them.
+
+Settings come in; parts of `sessions` go out, not started yet, or None where nothing is kept.
+"""
+
+from typing import Final
+
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.sessions.erasure import Erasure
+from otel_jcmc.sessions.history import History
+from otel_jcmc.sessions.log import SessionLogs
+from otel_jcmc.sessions.quota import Bounds, Quota
+from otel_jcmc.sessions.recorder import Recorder
+from otel_jcmc.sessions.vitals import Thresholds
+from otel_jcmc.store.scripts import SETTLE_MS, Keeping
+
+# For which a session is known without history: that long its span may wait to be made.
+HOURS_WITHOUT_HISTORY: Final = 24
+
+
+def keeping_of(settings: Settings) -> Keeping:
+    """Return what is kept of sessions."""
+    sends_spans = settings.traces_exporter == "otlp"
+    grace_ms = settings.session_grace_seconds * 1000
+    keep_ms = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3_600_000
+    # A leave is written at once by who heard it; other processes may have a part of the interval.
+    settle_ms = settings.history_interval_seconds * 1000 + SETTLE_MS
+    if sends_spans:
+        keep_ms = max(keep_ms, 2 * (grace_ms + settle_ms))
+    has_history = settings.history_hours > 0
+    return Keeping(settings.keeps_sessions, sends_spans, grace_ms, keep_ms, settle_ms, has_history)
+
+
+def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
+    """Return what records sessions, None where nothing is kept of them."""
+    if not settings.keeps_sessions:
+        return None
+    logs = SessionLogs(
+        redis_url, settings.key_prefix, keeping_of(settings), settings.history_samples
+    )
+    bounds = Bounds(settings.history_sessions, settings.history_max_bytes)
+    room = Quota(logs.link, settings.key_prefix, keeping_of(settings), bounds)
+    thresholds = None
+    if settings.traces_exporter == "otlp":
+        thresholds = Thresholds(
+            settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
+        )
+    return Recorder(logs, room, settings.history_interval_seconds, thresholds)
+
+
+def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:
+    """Return what reads sessions and what erases them, None where none are kept."""
+    if not settings.keeps_sessions:
+        return None, None
+    interval_ms = settings.history_interval_seconds * 1000
+    history = History(redis_url, settings.key_prefix, interval_ms)
+    return history, Erasure(history, keeping_of(settings), interval_ms)
