@@ -7,11 +7,20 @@ Computed from the sources with `ast`, imports inside functions and for type chec
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+
+from tools.house import (
+    direct_ways,
+    floors_of,
+    module_graph,
+    read_imports,
+    room_graph,
+    room_of,
+    rooms_picture,
+)
 
 PACKAGE = Path(__file__).parents[2] / "otel_jcmc"
 
@@ -51,46 +60,8 @@ MAY_SEE = {
 }
 
 
-@cache
-def modules() -> dict[str, frozenset[str]]:
-    """Return each module of a room, as `store.link`, and the names that it imports."""
-    return {
-        f"{path.parent.name}.{path.stem}": frozenset(imported(path))
-        for path in PACKAGE.glob("*/*.py")
-    }
-
-
-def imported(path: Path) -> Iterator[str]:
-    """Return what the file at *path* imports: `redis.asyncio`, `otel_jcmc.store.link`."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            assert node.module
-            yield node.module
-            if node.module.startswith("otel_jcmc"):
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def ours(names: frozenset[str]) -> set[str]:
-    """Return the modules of rooms among *names*, as `store.link`."""
-    return {short for name in names if (short := name.removeprefix("otel_jcmc.")) in modules()}
-
-
-def floors(graph: dict[str, set[str]]) -> int:
-    """Return how many floors the house of *graph* has; a circle is no house."""
-
-    def floor(place: str, below: tuple[str, ...]) -> int:
-        assert place not in below, f"a circle: {' -> '.join([*below, place])}"
-        return 1 + max((floor(each, (*below, place)) for each in graph[place]), default=0)
-
-    return max(floor(place, ()) for place in graph)
-
-
-def room(module: str) -> str:
-    """Return the room of *module*."""
-    return module.partition(".")[0]
+IMPORTS = read_imports(PACKAGE)
+MODULES = module_graph(IMPORTS)
 
 
 def test_the_rooms_are_those_of_the_list() -> None:
@@ -104,27 +75,33 @@ def test_nothing_lies_flat_at_the_top() -> None:
 
 @pytest.mark.parametrize("name", ROOMS)
 def test_a_room_imports_only_from_those_below_it(name: str) -> None:
-    used = {
-        room(each)
-        for module in modules()
-        if room(module) == name
-        for each in ours(modules()[module])
-    }
-    assert used <= set(ROOMS[ROOMS.index(name) :])
+    assert room_graph(MODULES)[name] <= set(ROOMS[ROOMS.index(name) + 1 :])
 
 
 def test_the_house_has_few_floors() -> None:
-    graph: dict[str, set[str]] = {name: set() for name in ROOMS}
-    for module, names in modules().items():
-        graph[room(module)] |= {room(each) for each in ours(names)} - {room(module)}
-    assert floors(graph) <= MOST_FLOORS
+    assert max(floors_of(room_graph(MODULES)).values()) <= MOST_FLOORS
 
 
 @pytest.mark.parametrize("name", ROOMS)
 def test_a_room_has_few_floors(name: str) -> None:
-    inside = {module for module in modules() if room(module) == name}
-    graph = {module: ours(modules()[module]) & inside - {module} for module in inside}
-    assert floors(graph) <= MOST_FLOORS_INSIDE
+    inside = {module for module in MODULES if room_of(module) == name}
+    graph = {module: MODULES[module] & inside for module in inside}
+    assert max(floors_of(graph).values()) <= MOST_FLOORS_INSIDE
+
+
+def test_a_circle_is_found_and_named() -> None:
+    with pytest.raises(ValueError, match="a circle: b -> c -> b"):
+        floors_of({"a": {"b"}, "b": {"c"}, "c": {"b"}})
+
+
+def test_the_picture_has_every_room_and_no_way_twice() -> None:
+    """What is imported through another room needs no arrow of its own."""
+    drawn = ET.fromstring(rooms_picture())
+    names = [each.text for each in drawn.iter() if each.get("class") == "name"]
+    assert sorted(map(str, names)) == sorted(ROOMS)
+    ways = [each for each in drawn.iter() if each.get("class") == "way"]
+    assert len(ways) == len(direct_ways(room_graph(MODULES)))
+    assert direct_ways({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == [("a", "b"), ("b", "c")]
 
 
 @pytest.mark.parametrize("name", ROOMS)
@@ -138,12 +115,12 @@ def test_a_room_says_what_it_is_for(name: str) -> None:
 def test_few_rooms_see(library: str) -> None:
     seeing = {
         module
-        for module, names in modules().items()
+        for module, names in IMPORTS.items()
         if any(f"{name}.".startswith(f"{library}.") for name in names)
     }
     may = MAY_SEE[library]
-    assert {each for each in seeing if not {each, room(each)} & may} == set()
-    assert {each for each in may if not any(each in (one, room(one)) for one in seeing)} == set()
+    assert {each for each in seeing if not {each, room_of(each)} & may} == set()
+    assert {each for each in may if not any(each in (one, room_of(one)) for one in seeing)} == set()
 
 
 @pytest.mark.parametrize("script", sorted(PACKAGE.rglob("*.lua")), ids=lambda path: path.name)

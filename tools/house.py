@@ -1,0 +1,227 @@
+"""
+Shows the rooms of the package: docs/pictures/rooms.svg and docs/rooms.md, from the code itself.
+
+In come the sources, read with `ast` and never run; out go the imports of each module, the floors, a
+picture and a page. `make generate` writes both, tests/repository/test_rooms.py holds the house to
+its rules.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path
+from typing import Final, NamedTuple
+
+PACKAGE: Final = Path(__file__).parents[1] / "otel_jcmc"
+
+_WIDTH, _HEIGHT, _GAP, _FLOOR, _MARGIN = 196, 54, 20, 104, 20
+_FONT: Final = "font-family='ui-sans-serif, system-ui, sans-serif'"
+_STYLE: Final = """
+  .room { fill: #f6f8fa; stroke: #57606a; }
+  .name { font-weight: 600; font-size: 15px; fill: #1f2328; }
+  .brief { font-size: 11px; fill: #57606a; }
+  .way { stroke: #8c959f; fill: none; marker-end: url(#head); }
+  .head { fill: #8c959f; }
+  @media (prefers-color-scheme: dark) {
+    .room { fill: #161b22; stroke: #8b949e; }
+    .name { fill: #e6edf3; }
+    .brief { fill: #9da7b1; }
+    .way { stroke: #6e7681; }
+    .head { fill: #6e7681; }
+  }
+"""
+
+Graph = Mapping[str, set[str]]
+
+
+class Room(NamedTuple):
+    """A package of the house: its name, the first words of its docstring, how many files it has."""
+
+    name: str
+    brief: str
+    files: int
+
+
+def read_imports(package: Path = PACKAGE) -> dict[str, frozenset[str]]:
+    """Return each module of a room, as `store.link`, and every name that it imports."""
+    return {
+        f"{path.parent.name}.{path.stem}": frozenset(imported(path))
+        for path in sorted(package.glob("*/*.py"))
+    }
+
+
+def imported(path: Path) -> Iterator[str]:
+    """
+    Return what the file at *path* imports: `redis.asyncio`, `otel_jcmc.store.link`.
+
+    Imports inside functions and for type checkers are included; relative ones are not allowed.
+    """
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            assert node.module
+            yield node.module
+            if node.module.startswith("otel_jcmc"):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(module: str) -> str:
+    """Return the room of *module*, `store` of `store.link`."""
+    return module.partition(".")[0]
+
+
+def module_graph(imports: Mapping[str, frozenset[str]]) -> dict[str, set[str]]:
+    """Return the modules of rooms that each module imports."""
+    return {
+        module: {name for each in names if (name := each.removeprefix("otel_jcmc.")) in imports}
+        - {module}
+        for module, names in imports.items()
+    }
+
+
+def room_graph(modules: Graph) -> dict[str, set[str]]:
+    """Return the rooms that each room imports from."""
+    rooms: dict[str, set[str]] = {room_of(module): set() for module in modules}
+    for module, used in modules.items():
+        rooms[room_of(module)] |= {room_of(each) for each in used} - {room_of(module)}
+    return rooms
+
+
+def floors_of(graph: Graph) -> dict[str, int]:
+    """
+    Return the floor of each place: 1 for what imports nothing, else one above all it imports.
+
+    Raises:
+        ValueError: the imports go round in a circle, which the error names.
+    """
+    found: dict[str, int] = {}
+
+    def floor(place: str, way: tuple[str, ...]) -> int:
+        if place in way:
+            raise ValueError(f"a circle: {' -> '.join([*way[way.index(place) :], place])}")
+        if place not in found:
+            found[place] = 1 + max((floor(each, (*way, place)) for each in graph[place]), default=0)
+        return found[place]
+
+    for place in sorted(graph):
+        floor(place, ())
+    return found
+
+
+def direct_ways(graph: Graph) -> list[tuple[str, str]]:
+    """Return the imports of *graph* without those that another way goes along already."""
+
+    def reached(place: str) -> set[str]:
+        return set[str]().union(*({each} | reached(each) for each in graph[place]))
+
+    return [
+        (place, each)
+        for place in sorted(graph)
+        for each in sorted(graph[place])
+        if not any(each in reached(other) for other in graph[place] - {each})
+    ]
+
+
+def read_rooms(package: Path = PACKAGE) -> dict[str, Room]:
+    """Return the rooms of *package* by their names."""
+    rooms = {}
+    for path in sorted(package.glob("*/__init__.py")):
+        files = len(list(path.parent.glob("*.py"))) - 1
+        rooms[path.parent.name] = Room(path.parent.name, _told(path).splitlines()[0], files)
+    return rooms
+
+
+def rooms_page(package: Path = PACKAGE) -> str:
+    """Return the page of the rooms: what each is for, and the first line of each file in it."""
+    parts = []
+    for name in read_rooms(package):
+        lines = [f"## {name}", "", *_told(package / name / "__init__.py").splitlines(), ""]
+        lines += ["| file | what it does |", "| --- | --- |"]
+        for path in sorted((package / name).glob("*.py")):
+            if path.stem != "__init__":
+                scripts = [each.name for each in [path.with_suffix(".lua")] if each.exists()]
+                names = ", ".join(f"`{each}`" for each in [path.name, *scripts])
+                first = " ".join(_told(path).partition("\n\n")[0].split())
+                lines.append(f"| {names} | {first.replace('|', '&#124;')} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _told(path: Path) -> str:
+    """Return the docstring of the file at *path*."""
+    return ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+
+
+def rooms_picture() -> str:
+    """Return the picture of the house: who imports stands above what is imported."""
+    graph = room_graph(module_graph(read_imports()))
+    floors, rooms = _hung(graph), read_rooms()
+    top = max(floors.values())
+    on_floor = {
+        floor: sorted(name for name in floors if floors[name] == floor)
+        for floor in range(1, top + 1)
+    }
+    widest = max(len(names) for names in on_floor.values())
+    width = 2 * _MARGIN + widest * (_WIDTH + _GAP) - _GAP
+    height = 2 * _MARGIN + (top - 1) * _FLOOR + _HEIGHT
+    places = {}
+    for floor, names in on_floor.items():
+        start = (width - len(names) * (_WIDTH + _GAP) + _GAP) / 2
+        for number, name in enumerate(names):
+            places[name] = (
+                start + number * (_WIDTH + _GAP),
+                _MARGIN + (top - floor) * _FLOOR,
+            )
+    drawn = [_way(places[above], places[below]) for above, below in direct_ways(graph)]
+    drawn += [_box(rooms[name], *places[name]) for name in sorted(places)]
+    head = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' {_FONT}"
+        " role='img' aria-label='The rooms of otel_jcmc; arrows point to what is imported'>"
+    )
+    marker = (
+        "<defs><marker id='head' viewBox='0 0 8 8' refX='7' refY='4' markerWidth='7'"
+        " markerHeight='7' orient='auto'><path class='head' d='M0 0 8 4 0 8z'/></marker></defs>"
+    )
+    note = "<!-- Generated by `make generate`. Do not edit. -->"
+    return "\n".join([head, note, f"<style>{_STYLE}</style>", marker, *drawn, "</svg>"]) + "\n"
+
+
+def _hung(graph: Graph) -> dict[str, int]:
+    """Return the floor of each room as it is drawn: as high as those that import it allow."""
+    floors = floors_of(graph)
+    users = {place: {each for each in graph if place in graph[each]} for place in graph}
+    for place in sorted(graph, key=lambda each: -floors[each]):
+        if users[place]:
+            floors[place] = min(floors[each] for each in users[place]) - 1
+    return floors
+
+
+def _box(room: Room, left: float, top: float) -> str:
+    """Return a room's box, with its name and what it is for."""
+    words, lines = room.brief.split(":")[0].rstrip(".").split(), [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > 28 and lines[-1]:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    if len(lines) > 2:
+        lines = [lines[0], f"{lines[1]} …"]
+    brief = "".join(
+        f"<text class='brief' x='{left + 10:g}' y='{y:g}'>{escape(line)}</text>"
+        for y, line in zip((top + 34, top + 47), lines, strict=False)
+    )
+    return (
+        f"<g><title>{escape(room.brief)} Files: {room.files}.</title>"
+        f"<rect class='room' x='{left:g}' y='{top:g}' width='{_WIDTH}' height='{_HEIGHT}' rx='6'/>"
+        f"<text class='name' x='{left + 10:g}' y='{top + 19:g}'>{room.name}</text>{brief}</g>"
+    )
+
+
+def _way(above: tuple[float, float], below: tuple[float, float]) -> str:
+    """Return the arrow from the room at *above* to the one that it imports from."""
+    from_x, from_y = above[0] + _WIDTH / 2, above[1] + _HEIGHT
+    to_x, to_y = below[0] + _WIDTH / 2, below[1] - 2
+    bend = (to_y - from_y) / 2
+    curve = f"C{from_x:g} {from_y + bend:g} {to_x:g} {to_y - bend:g} {to_x:g} {to_y:g}"
+    return f"<path class='way' d='M{from_x:g} {from_y:g}{curve}'/>"
