@@ -2,9 +2,8 @@
 Writes everything that is derived from the catalogue, the settings and the reasons.
 
 `python -m tools.generate` rewrites docs/metrics.md, docs/browsers.md, docs/settings.md,
-docs/reasons.md, docs/rooms.md, docs/pictures/rooms.svg, .env.example and the field table of the client
-file. With
-`--check` it writes nothing and exits 1 if one of them is not what it would write.
+docs/reasons.md, docs/rooms.md, docs/pictures/rooms.svg, .env.example and the field table of the
+client file. With `--check` it writes nothing and exits 1 if one of them is not what it would write.
 """
 
 import json

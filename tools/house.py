@@ -134,9 +134,10 @@ def read_rooms(package: Path = PACKAGE) -> dict[str, Room]:
 
 
 def rooms_page(package: Path = PACKAGE) -> str:
-    """Return the page of the rooms: what each is for, and the first line of each file in it."""
+    """Return the page of the rooms, top floor first: what each is for, and each file in a line."""
+    floors = floors_of(room_graph(module_graph(read_imports(package))))
     parts = []
-    for name in read_rooms(package):
+    for name in sorted(floors, key=lambda each: (-floors[each], each)):
         lines = [f"## {name}", "", *_told(package / name / "__init__.py").splitlines(), ""]
         lines += ["| file | what it does |", "| --- | --- |"]
         for path in sorted((package / name).glob("*.py")):
