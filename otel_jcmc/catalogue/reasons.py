@@ -126,3 +126,7 @@ class KeysUnusable(Exception):
 
 class ExporterCannotStart(Exception):
     """The SDK's OTLP exporter refuses its settings; the message is one line that says which."""
+
+
+class CannotServe(Exception):
+    """What the settings ask for can't be opened; the message is a line for the operator."""

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
 
 def check(settings: "Settings") -> int:
     """Print the settings in force, secrets hidden, and what is likely to disappoint."""
+    from otel_jcmc.catalogue.reasons import CannotServe
     from otel_jcmc.config.advice import advice
     from otel_jcmc.config.settings import in_order, name_of, to_text
     from otel_jcmc.intake.privacy import describe
-    from otel_jcmc.server.sockets import CannotServe, load_certificate
+    from otel_jcmc.server.tls import load_certificate
 
     for field in in_order():
         value = getattr(settings, field)

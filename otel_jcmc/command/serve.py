@@ -29,7 +29,9 @@ def serve(settings: "Settings") -> int:
     # A scrape of 10,000 makes tens of thousands of objects that live until it ends: looking through
     # them for garbage meanwhile costs, and finds none. Imports are the same in small.
     gc.set_threshold(250_000, 20, 50)
-    from otel_jcmc.server.sockets import CannotServe, allow_connections, listen, load_certificate
+    from otel_jcmc.catalogue.reasons import CannotServe
+    from otel_jcmc.server.sockets import allow_connections, listen
+    from otel_jcmc.server.tls import load_certificate
 
     try:
         unread = settings.limit_answer_seconds

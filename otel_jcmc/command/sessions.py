@@ -9,37 +9,39 @@ else's. Called by __main__.py.
 import json
 import re
 import shutil
-import ssl
 import sys
 from argparse import Namespace
 from datetime import datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote
 
 from otel_jcmc.command.environment import url_of
 from otel_jcmc.command.plot import ASCII, BLOCKS, Point, Signs, plot
+from otel_jcmc.command.running_service import PAGE, CannotShow, RunningService, printable
 from otel_jcmc.config.settings import Settings
-from otel_jcmc.version import __version__
 
-SECONDS: Final = 30
-PAGE: Final = 500
 # Of an id: when it began, and which of the client's sessions it is. It is short, and enough.
 SHORT: Final = 16
+
+
 _STARTED: Final = 11
+
+
 _is_short: Final = re.compile(r"[0-9a-f]{16}").fullmatch
+
+
 _is_ago: Final = re.compile(r"\d+[smhd]").fullmatch
+
+
 # Which range of an interval a metric has, and which end of it is the worst.
 _RANGES: Final = {
     "connectionquality": "quality",
     "packetloss_total": "loss",
     "transport_rtt": "round_trip",
 }
+
+
 _TOPS: Final = {"connectionquality": 100.0}
-
-
-class CannotShow(Exception):
-    """What was asked for can't be had; the message is one line."""
 
 
 def show(arguments: Namespace, settings: Settings) -> int:
@@ -58,14 +60,14 @@ def run(arguments: Namespace, url: str, token: str) -> int:
     # Whatever a terminal can't show of a name must not end in a traceback.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        _run(arguments, _RunningService(arguments.url or url, token))
+        _run(arguments, RunningService(arguments.url or url, token))
     except CannotShow as error:
         print(f"otel-jcmc: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _run(arguments: Namespace, service: "_RunningService") -> None:
+def _run(arguments: Namespace, service: RunningService) -> None:
     """Do one of the four things there are to do."""
     if arguments.delete:
         _delete(arguments, service)
@@ -78,65 +80,7 @@ def _run(arguments: Namespace, service: "_RunningService") -> None:
         print(json.dumps({"sessions": found}, indent=1) if arguments.json else _table(found))
 
 
-class _RunningService:
-    """A running service, asked by HTTP."""
-
-    def __init__(self, url: str, token: str) -> None:
-        """Ask at *url*, with *token* if there is one."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise CannotShow(f"--url: {url} is no http:// or https:// address")
-        self.url = url.rstrip("/")
-        self._headers = {"user-agent": f"otel-jcmc/{__version__}"}
-        if token:
-            self._headers["authorization"] = f"Bearer {token}"
-
-    def ask(self, path: str, query: dict[str, Any], method: str = "GET") -> bytes:
-        """
-        Return the body of the answer.
-
-        Raises:
-            CannotShow: there is none, or it is a refusal.
-        """
-        parts = urlsplit(self.url)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        told = urlencode({name: each for name, each in query.items() if each is not None})
-        connection = kind(parts.netloc, timeout=SECONDS)
-        try:
-            connection.request(method, f"{parts.path}{path}?{told}", headers=self._headers)
-            answer = connection.getresponse()
-            body = answer.read()
-        except ssl.SSLError as error:
-            raise CannotShow(f"{self.url}: {error.reason}") from None
-        except (OSError, HTTPException):
-            raise CannotShow(
-                f"nobody answers at {self.url}: start it with `otel-jcmc serve`, or say with --url"
-                " where it is"
-            ) from None
-        finally:
-            connection.close()
-        if answer.status != 200:
-            first = _shown(body.decode(errors="replace").partition("\n")[0])
-            raise CannotShow(f"{self.url}: {answer.status} {first}")
-        return body
-
-    def read(self, path: str, query: dict[str, Any], method: str = "GET") -> dict[str, Any]:
-        """
-        Return the answer, which is JSON.
-
-        Raises:
-            CannotShow: it is none.
-        """
-        try:
-            told = json.loads(self.ask(path, query, method))
-        except ValueError:
-            told = None
-        if not isinstance(told, dict):
-            raise CannotShow(f"{self.url} is not otel_jcmc")
-        return told
-
-
-def _list(arguments: Namespace, service: _RunningService) -> list[dict[str, Any]]:
+def _list(arguments: Namespace, service: RunningService) -> list[dict[str, Any]]:
     """Return the newest sessions that are asked for."""
     query = {
         "conference": arguments.conference,
@@ -171,9 +115,9 @@ def _table(found: list[dict[str, Any]]) -> str:
             each["id"][-SHORT:],
             each["started"][5:16].replace("T", " "),
             _lasted(each["duration_seconds"]),
-            _shown(each["conference"] or "?"),
-            _shown(each["participant_id"] or "?"),
-            _shown(_brief(each["browser"])),
+            printable(each["conference"] or "?"),
+            printable(each["participant_id"] or "?"),
+            printable(_brief(each["browser"])),
             each["end_reason"] or "",
         )
         for each in found
@@ -192,7 +136,7 @@ def _table(found: list[dict[str, Any]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _show(arguments: Namespace, service: _RunningService) -> None:
+def _show(arguments: Namespace, service: RunningService) -> None:
     """Show one session."""
     path = f"/sessions/{quote(_find(arguments.id, service), safe='')}"
     if arguments.csv or arguments.json:
@@ -216,7 +160,7 @@ def _show(arguments: Namespace, service: _RunningService) -> None:
     print("\n".join([*filter(None, lines[:4]), *lines[4:], *(drawn or ["was never known"])]))
 
 
-def _find(sid: str, service: _RunningService) -> str:
+def _find(sid: str, service: RunningService) -> str:
     """
     Return the whole id of a session; *sid* may be its end, as the table has it.
 
@@ -271,7 +215,7 @@ def _seconds(time: str) -> float:
     return datetime.fromisoformat(time).timestamp()
 
 
-def _delete(arguments: Namespace, service: _RunningService) -> None:
+def _delete(arguments: Namespace, service: RunningService) -> None:
     """Erase all there is of a client, when it is meant."""
     if not arguments.client_id:
         raise CannotShow("--delete wants --client-id: whose sessions are to be erased")
@@ -281,8 +225,8 @@ def _delete(arguments: Namespace, service: _RunningService) -> None:
     if not arguments.yes:
         if not sys.stdin.isatty():
             raise CannotShow("--delete asks before it erases: --yes where nobody can answer")
-        where = f" in {_shown(arguments.conference)}" if arguments.conference else ""
-        asked = f"Erase all there is of {_shown(arguments.client_id)}{where}? [y/N] "
+        where = f" in {printable(arguments.conference)}" if arguments.conference else ""
+        asked = f"Erase all there is of {printable(arguments.client_id)}{where}? [y/N] "
         if input(asked).strip().lower() not in ("y", "yes"):
             raise CannotShow("nothing is erased")
     deleted = service.read("/sessions", query, "DELETE").get("deleted")
@@ -308,7 +252,7 @@ def _explained(metric: str) -> str:
 
 def _joined(between: str, *texts: str | None) -> str:
     """Return those of *texts* that there are."""
-    return between.join(_shown(each) for each in texts if each)
+    return between.join(printable(each) for each in texts if each)
 
 
 def _brief(browser: str | None) -> str:
@@ -322,11 +266,6 @@ def _lasted(seconds: float) -> str:
     if not minutes:
         return f"{rest} s"
     return f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes} min"
-
-
-def _shown(text: str) -> str:
-    """Return *text* without what a terminal would obey."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def _signs() -> Signs:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import uvicorn
 
 from otel_jcmc.server.ending import EndingProtocol
-from otel_jcmc.server.sockets import Certificate
+from otel_jcmc.server.tls import Certificate
 
 # What a peer may take to say goodbye in TLS, which many never do.
 GOODBYE_SECONDS: Final = 5.0

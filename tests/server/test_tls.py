@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from harness import Service, eventually, push_body
 
-from otel_jcmc.server.sockets import CannotServe, load_certificate
+from otel_jcmc.catalogue.reasons import CannotServe
+from otel_jcmc.server.tls import load_certificate
 
 
 def openssl(*arguments: str | Path) -> None:

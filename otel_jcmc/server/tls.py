@@ -1,0 +1,77 @@
+"""Our certificate for TLS, which can be exchanged while connections are open."""
+
+import logging
+import ssl
+from pathlib import Path
+
+from otel_jcmc.catalogue.reasons import CannotServe
+
+log = logging.getLogger(__name__)
+
+
+def load_certificate(certificate: Path | None, key: Path | None) -> "Certificate | None":
+    """
+    Return our certificate for TLS, None when there is to be none.
+
+    Raises:
+        CannotServe: it can't be had.
+    """
+    if certificate is not None:
+        return Certificate(certificate, key)
+    if key is not None:
+        raise CannotServe("JCMC_TLS_KEY_FILE needs JCMC_TLS_CERTIFICATE_FILE")
+    return None
+
+
+class Certificate:
+    """
+    Our certificate for TLS, which can be exchanged while connections are open.
+
+    Attributes:
+        context: for all listeners; new connections use what was loaded last.
+    """
+
+    def __init__(self, certificate: Path, key: Path | None) -> None:
+        """
+        Load the files, in PEM; without a *key* it is in the file of the certificate.
+
+        Raises:
+            CannotServe: they can't be read, or do not belong together.
+        """
+        self._files = (certificate, key)
+        self.context = self._load()
+
+    def _load(self) -> ssl.SSLContext:
+        """Return a context with the files as they are now."""
+        for setting, path in zip(
+            ("JCMC_TLS_CERTIFICATE_FILE", "JCMC_TLS_KEY_FILE"), self._files, strict=True
+        ):
+            try:
+                if path is not None:
+                    path.read_bytes()
+            except OSError as error:
+                raise CannotServe(f"{setting}: {path}: {error.strerror}") from None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.set_alpn_protocols(["http/1.1"])
+        try:
+            # A password, so that nobody is asked for one on the terminal.
+            context.load_cert_chain(*self._files, password="")
+        except ssl.SSLError as error:
+            what = (
+                "the key is not the certificate's"
+                if error.reason == "KEY_VALUES_MISMATCH"
+                else "no certificate with its key, without a password, in PEM"
+            )
+            raise CannotServe(f"JCMC_TLS_CERTIFICATE_FILE and JCMC_TLS_KEY_FILE: {what}") from None
+        return context
+
+    def reload(self) -> None:
+        """Take the files as they are now, or keep what there is and say why."""
+        try:
+            # Into a context that nobody uses: a load that fails leaves one without its key.
+            self._load()
+            self.context.load_cert_chain(*self._files, password="")
+        except (CannotServe, OSError) as error:
+            log.error("tls: the old certificate stays in use: %s", error)  # noqa: TRY400
+        else:
+            log.info("tls: certificate loaded again")
