@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.catalogue.rows import (
@@ -27,7 +28,7 @@ from otel_jcmc.catalogue.rows import (
     Naming,
     Scope,
 )
-from otel_jcmc.config.settings import Settings, in_order, names_of, to_text
+from otel_jcmc.config.settings import GROUPS, Settings, in_order, names_of, to_text
 from otel_jcmc.config.sources import is_secret
 from otel_jcmc.metrics.own import OWN_METRICS
 from otel_jcmc.metrics.prometheus import label_name, metric_name
@@ -178,26 +179,36 @@ def browsers_page() -> str:
 
 def settings_page() -> str:
     """Return docs/settings.md."""
-    rows = [
-        (
-            " or ".join(f"`{name}`" for name in _given_as(field)),
-            _default(field),
-            _bounds(field),
-            Settings.model_fields[field].description or "",
-        )
-        for field in in_order()
-    ]
+    groups = []
+    for group in GROUPS:
+        rows = [
+            (
+                " or ".join(f"`{name}`" for name in _given_as(field)),
+                _default(field),
+                _bounds(field),
+                Settings.model_fields[field].description or "",
+            )
+            for field in group.model_fields
+        ]
+        groups += [*_about(group), _table(("variable", "default", "bounds", "meaning"), rows)]
     return _page(
         "Settings",
         "From the environment, else from a file `.env` in the working folder. A trailing comment\n"
         "(`5 # In seconds`) is stripped. `otel-jcmc check` prints what is in force, no secrets.",
         "What also has a name with `_FILE` is a secret: that one names a file that holds it, with\n"
         "or without a line end. `OTEL_EXPORTER_OTLP_HEADERS_FILE` works in the same way.",
-        _table(("variable", "default", "bounds", "meaning"), rows),
+        *groups,
         "The OTLP exporters also read the other standard variables, `OTEL_EXPORTER_OTLP_HEADERS`,\n"
         "`_COMPRESSION`, `_CERTIFICATE`, `_CLIENT_KEY`, `_CLIENT_CERTIFICATE` and\n"
         "`_INSECURE`, as the OpenTelemetry specification has them. `NODE_ENV` is ignored.",
     )
+
+
+def _about(group: type[BaseSettings]) -> tuple[str, str]:
+    """Return heading and sentence of a *group* of settings, from its docstring."""
+    told = (group.__doc__ or "").strip()
+    heading = told.partition(":")[0].partition(",")[0].rstrip(".")
+    return f"## {heading}", told
 
 
 def reasons_page() -> str:
@@ -214,7 +225,10 @@ def reasons_page() -> str:
 def env_example() -> str:
     """Return .env.example: every setting, commented out, at its default."""
     parts = [f"# {_NOTE}\n# Copy to .env and uncomment what you change.\n"]
+    starts = {next(iter(group.model_fields)): _about(group)[1] for group in GROUPS}
     for field in in_order():
+        if field in starts:
+            parts.append(f"# == {starts[field]}\n")
         about = Settings.model_fields[field]
         text = "" if about.default is None else to_text(about.default)
         parts.append(

@@ -4,7 +4,7 @@ What settings allow and is still likely to disappoint: `otel-jcmc check` and the
 Called by the command line.
 """
 
-from otel_jcmc.config.sessions import LEAST_SECRET_BYTES
+from otel_jcmc.config.fields import LEAST_SECRET_BYTES
 from otel_jcmc.config.settings import Settings
 
 LONG_INTERVAL_SECONDS = 120

@@ -1,73 +1,15 @@
-"""
-The settings of sessions: the JMMC door, history, and conferences as traces.
+"""Sessions: what history keeps of them, and conferences as traces."""
 
-A part of `Settings` (settings.py), which adds where they are read from.
-"""
+from typing import Literal
 
-import re
-from typing import Annotated, Any, Literal
+from pydantic import Field
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode
-
-# As long as what HS256 makes of it (RFC 7518, section 3.2).
-LEAST_SECRET_BYTES = 32
-_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+from otel_jcmc.config.fields import Group, named
 
 
-def named(*names: str) -> AliasChoices:
-    """Return the environment's names of a field, the first one winning."""
-    return AliasChoices(*names)
+class SessionSettings(Group):
+    """Sessions: what history keeps of them, and conferences as traces."""
 
-
-def check_secret(secret: SecretStr | None) -> SecretStr | None:
-    """Refuse a *secret* that is too short to sign with."""
-    if secret and len(secret.get_secret_value().encode()) < LEAST_SECRET_BYTES:
-        raise ValueError(f"at least {LEAST_SECRET_BYTES} bytes are wanted: openssl rand -hex 32")
-    return secret
-
-
-def split(value: Any) -> Any:
-    """Return the parts between commas of a text, blanks off; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-class SessionSettings(BaseSettings):
-    """What is in force for sessions."""
-
-    # The JMMC door.
-    jmmc_path: str = Field(
-        "/jmmc",
-        validation_alias=named("JCMC_JMMC_PATH"),
-        description="Where pages of the Jitsi Meet Metrics Collector push to, and get its client"
-        " from; `none` for nowhere.",
-    )
-    jmmc_conf_pattern: str | None = Field(
-        None,
-        validation_alias=named("JCMC_JMMC_CONF_PATTERN"),
-        description="Regular expression that a conference's name must match there. Unset: any.",
-    )
-    jmmc_authorized_regions: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        validation_alias=named("JCMC_JMMC_AUTHORIZED_REGIONS"),
-        description="Server regions that are kept there, with commas; `none` or unset: any.",
-    )
-    jmmc_push_url: str | None = Field(
-        None,
-        validation_alias=named("JCMC_JMMC_PUSH_URL"),
-        description="What the client served there posts to. Unset: `push` beside the place that"
-        " it was loaded from.",
-    )
-    cookie_secret: SecretStr | None = Field(
-        None,
-        validation_alias=named("JCMC_COOKIE_SECRET"),
-        description="What the session cookie of JMMC pages is signed with, at least 32 bytes."
-        " Unset: one is made and kept in Redis, where all replicas find it.",
-    )
-
-    # History.
     history_hours: int = Field(
         24,
         ge=0,
@@ -102,7 +44,6 @@ class SessionSettings(BaseSettings):
         validation_alias=named("JCMC_HISTORY_MAX_BYTES"),
         description="Most bytes of Redis that history may take; the oldest sessions go.",
     )
-
     # A conference as a trace.
     traces_exporter: Literal["none", "otlp"] = Field(
         "none",
@@ -167,34 +108,6 @@ class SessionSettings(BaseSettings):
         description="Milliseconds that one request with spans may take. Unset:"
         " OTEL_EXPORTER_OTLP_TIMEOUT, as for metrics.",
     )
-
-    @field_validator("jmmc_path")
-    @classmethod
-    def _check_jmmc_path(cls, path: str) -> str:
-        if path != "none" and not _PATH.fullmatch(path):
-            raise ValueError(f"{path!r} is no path: /jmmc is one, and `none` for nowhere")
-        if path == "/metrics":
-            raise ValueError("/metrics/push is where other pages push to")
-        return "" if path == "none" else path
-
-    @field_validator("jmmc_conf_pattern")
-    @classmethod
-    def _check_jmmc_conf_pattern(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
-        return pattern
-
-    @field_validator("jmmc_authorized_regions", mode="before")
-    @classmethod
-    def _split_regions(cls, value: Any) -> Any:
-        return () if value == "none" else split(value)
-
-    @field_validator("cookie_secret")
-    @classmethod
-    def _check_cookie_secret(cls, secret: SecretStr | None) -> SecretStr | None:
-        return check_secret(secret)
 
     @property
     def keeps_sessions(self) -> bool:
