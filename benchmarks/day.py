@@ -20,7 +20,7 @@ import redis
 import uvloop
 
 from benchmarks.pushes import Pushes
-from otel_jcmc.catalogue.rows import BROWSER_NAME, BROWSER_VERSION, CONFERENCE, PARTICIPANT
+from otel_jcmc.catalogue.attributes import BROWSER_NAME, BROWSER_VERSION, CONFERENCE, PARTICIPANT
 from otel_jcmc.sessions.log import SessionLogs
 from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder

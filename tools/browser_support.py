@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from otel_jcmc.catalogue.rows import ROOM, Metric
+from otel_jcmc.catalogue.metrics import ROOM
+from otel_jcmc.catalogue.rows import Metric
 
 # What the client makes itself, and of which members. It does without those with a minus sign.
 _MADE_OF: Final = {

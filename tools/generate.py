@@ -15,22 +15,13 @@ from typing import Any, Final
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from otel_jcmc.catalogue.attributes import ATTRIBUTES, SESSION
+from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_NAME, METRICS, ROOM
+from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.catalogue.reasons import Reason
-from otel_jcmc.catalogue.rows import (
-    ATTRIBUTES,
-    INFO_BRIEF,
-    INFO_NAME,
-    METRICS,
-    ROOM,
-    SESSION,
-    Attribute,
-    Kind,
-    Naming,
-    Scope,
-)
+from otel_jcmc.catalogue.rows import Attribute, Kind, Naming, Scope
 from otel_jcmc.config.settings import GROUPS, Settings, in_order, names_of, to_text
 from otel_jcmc.config.sources import is_secret
-from otel_jcmc.metrics.own import OWN_METRICS
 from otel_jcmc.metrics.prometheus import label_name, metric_name
 from tools.browser_support import (
     COLUMNS,

@@ -1,6 +1,6 @@
 """`otel-jcmc catalogue`: the table of metrics."""
 
-from otel_jcmc.catalogue.rows import METRICS
+from otel_jcmc.catalogue.metrics import METRICS
 
 
 def catalogue_text() -> str:

@@ -13,8 +13,6 @@ from urllib.parse import urlencode, urlsplit
 from otel_jcmc.version import __version__
 
 SECONDS: Final = 30
-
-
 PAGE: Final = 500
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 # Longer than the 10 s between a browser's pushes: a new connection costs several times the push.
 KEEP_ALIVE_SECONDS: Final = 75
-
-
 # While a scrape is rendered in a thread, a push waits for the interpreter's lock this long, not
 # the default 5 ms each time it needs it.
 SWITCH_SECONDS: Final = 0.0005

@@ -22,25 +22,15 @@ from otel_jcmc.config.settings import Settings
 
 # Of an id: when it began, and which of the client's sessions it is. It is short, and enough.
 SHORT: Final = 16
-
-
 _STARTED: Final = 11
-
-
 _is_short: Final = re.compile(r"[0-9a-f]{16}").fullmatch
-
-
 _is_ago: Final = re.compile(r"\d+[smhd]").fullmatch
-
-
 # Which range of an interval a metric has, and which end of it is the worst.
 _RANGES: Final = {
     "connectionquality": "quality",
     "packetloss_total": "loss",
     "transport_rtt": "round_trip",
 }
-
-
 _TOPS: Final = {"connectionquality": 100.0}
 
 

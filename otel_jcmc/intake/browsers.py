@@ -14,7 +14,7 @@ from typing import Final
 from ua_parser import Domain, load_lazy_builtins
 from ua_parser.regex import Resolver
 
-from otel_jcmc.catalogue.rows import (
+from otel_jcmc.catalogue.attributes import (
     ATTRIBUTES,
     BROWSER_NAME,
     BROWSER_VERSION,

@@ -16,17 +16,9 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_jcmc.catalogue.rows import (
-    ATTRIBUTES,
-    CLIENT,
-    CONFERENCE,
-    METRICS,
-    PARTICIPANT,
-    SESSION,
-    Attribute,
-    Kind,
-    Scope,
-)
+from otel_jcmc.catalogue.attributes import ATTRIBUTES, CLIENT, CONFERENCE, PARTICIPANT, SESSION
+from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
 
 if TYPE_CHECKING:
     from otel_jcmc.wire.push import Report

@@ -14,21 +14,20 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, ip_address
 from typing import Any, Final
 
-from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavailable
-from otel_jcmc.catalogue.rows import (
+from otel_jcmc.catalogue.attributes import (
     ATTRIBUTES,
     BROWSER_NAME,
     BROWSER_VERSION,
     CLIENT,
     CLIENT_ADDRESS,
     CONFERENCE,
-    LAST_METRIC_ID,
-    METRICS,
     OS_NAME,
     OS_VERSION,
     PARTICIPANT,
-    Scope,
 )
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
+from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavailable
+from otel_jcmc.catalogue.rows import Scope
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.intake.callers import Header, Network, caller_address
 from otel_jcmc.intake.intake import Intake, Sender, user_agent

@@ -8,7 +8,8 @@ does not fit the answer names what is wrong. Called by openapi.py when somebody 
 from collections.abc import Sequence
 from typing import Any
 
-from otel_jcmc.catalogue.rows import CLIENT, CONFERENCE, PARTICIPANT, PROTOCOL, REGION, Attribute
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT, PROTOCOL, REGION
+from otel_jcmc.catalogue.rows import Attribute
 from otel_jcmc.jmmc.wire import (
     ADDRESS_OF,
     MAX_IPV4,

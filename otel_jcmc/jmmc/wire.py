@@ -18,8 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
-from otel_jcmc.catalogue.rows import (
+from otel_jcmc.catalogue.attributes import (
     AUDIO_CODEC,
     BROWSER_NAME,
     CLIENT,
@@ -27,15 +26,16 @@ from otel_jcmc.catalogue.rows import (
     CONFERENCE,
     LOCAL_ADDRESS,
     LOCAL_PORT,
-    METRICS,
     PARTICIPANT,
     PEER_ADDRESS,
     PEER_PORT,
     PROTOCOL,
     REGION,
     VIDEO_CODEC,
-    Attribute,
 )
+from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
+from otel_jcmc.catalogue.rows import Attribute
 from otel_jcmc.wire.by_type import ABSENT
 from otel_jcmc.wire.push import decode
 from otel_jcmc.wire.rules import (

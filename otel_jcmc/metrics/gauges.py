@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from opentelemetry.metrics import CallbackOptions, Meter
 
-from otel_jcmc.catalogue.rows import INFO_BRIEF, INFO_NAME, METRICS, Metric, Naming
+from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_NAME, METRICS
+from otel_jcmc.catalogue.rows import Metric, Naming
 from otel_jcmc.metrics.labels import LabelSets, labels_of, place_of
 from otel_jcmc.metrics.observed import Column, Labels, Observed
 from otel_jcmc.metrics.snapshot import Part, Snapshot, current

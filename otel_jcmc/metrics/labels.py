@@ -10,16 +10,9 @@ from dataclasses import dataclass
 from sys import intern
 from typing import Any, Final
 
-from otel_jcmc.catalogue.rows import (
-    ATTRIBUTES,
-    BROWSER_VERSION,
-    METRICS,
-    SESSION,
-    Attribute,
-    Metric,
-    Naming,
-    Scope,
-)
+from otel_jcmc.catalogue.attributes import ATTRIBUTES, BROWSER_VERSION, SESSION
+from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.rows import Attribute, Metric, Naming, Scope
 from otel_jcmc.metrics.observed import Labels
 from otel_jcmc.store.participant import Stay
 

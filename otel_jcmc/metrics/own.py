@@ -9,7 +9,7 @@ comes. The names are fixed: alerts and dashboards build on them. Used by service
 import platform
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
+from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.version import __version__
 
@@ -31,134 +32,6 @@ _SECONDS: Final = (
 ACCEPTED: Final = "accepted"
 REFUSED: Final = "refused"
 FAILED: Final = "failed"
-
-
-class OwnMetric(NamedTuple):
-    """One metric of the service itself; its Prometheus name follows from name, kind and unit."""
-
-    name: str
-    kind: str
-    labels: tuple[str, ...]
-    brief: str
-    unit: str = ""
-
-    @property
-    def prometheus_name(self) -> str:
-        """The name in a scrape, which is also what a Collector makes of it."""
-        suffix = {"counter": "_total", "histogram": "_seconds"}.get(self.kind, "")
-        return self.name.replace(".", "_") + suffix
-
-
-OWN_METRICS: Final = (
-    OwnMetric(
-        "otel_jcmc.pushes",
-        "counter",
-        ("outcome", "reason"),
-        "Pushes by outcome: accepted, refused (the sender), failed (us)",
-    ),
-    OwnMetric(
-        "otel_jcmc.fields_dropped",
-        "counter",
-        ("reason",),
-        "Fields of pushes that were dropped while the rest was kept",
-    ),
-    OwnMetric(
-        "otel_jcmc.push_tokens",
-        "counter",
-        ("outcome", "reason"),
-        "Requests for a push token by outcome: accepted, refused (the page), failed (us)",
-    ),
-    OwnMetric("otel_jcmc.participants", "gauge", (), "Participants live in the last collection"),
-    OwnMetric(
-        "otel_jcmc.conferences",
-        "gauge",
-        (),
-        "Conferences of the participants live in the last collection",
-    ),
-    OwnMetric(
-        "otel_jcmc.participants_suppressed",
-        "counter",
-        ("reason",),
-        "Pushes of newcomers that were refused by a limit",
-    ),
-    OwnMetric("otel_jcmc.connections", "gauge", (), "Connections open, on all ports"),
-    OwnMetric(
-        "otel_jcmc.connections_cut",
-        "counter",
-        ("reason",),
-        "Connections ended early: refused or idle (too many), head_too_large, head_too_slow,"
-        " body_too_slow, answer_too_slow",
-    ),
-    OwnMetric(
-        "otel_jcmc.reads_refused",
-        "counter",
-        ("door", "reason"),
-        "Readers sent away from scrape or pages: address, token_missing, token_wrong",
-    ),
-    OwnMetric("otel_jcmc.store_up", "gauge", (), "1 if Redis answered when last asked, else 0"),
-    OwnMetric(
-        "otel_jcmc.push_duration",
-        "histogram",
-        (),
-        "Time from a push's body to the store's answer, of the oldest of each batch",
-        "s",
-    ),
-    OwnMetric(
-        "otel_jcmc.collection_duration",
-        "histogram",
-        ("exporter",),
-        "Time from the read of the store to the end of the export",
-        "s",
-    ),
-    OwnMetric(
-        "otel_jcmc.exports",
-        "counter",
-        ("exporter", "outcome"),
-        "Collections by exporter, prometheus or otlp, and outcome: ok, failed, or partial when an"
-        " OTLP receiver rejected some points",
-    ),
-    OwnMetric(
-        "otel_jcmc.spans",
-        "counter",
-        ("outcome",),
-        "Spans of sessions and conferences by outcome: sent, rejected (the receiver), dropped (us:"
-        " more waited than may, or nothing was known of the session any more)",
-    ),
-    OwnMetric(
-        "otel_jcmc.spans_waiting",
-        "gauge",
-        (),
-        "Spans that wait for the receiver, at the replica that sends",
-    ),
-    OwnMetric(
-        "otel_jcmc.history_samples",
-        "counter",
-        ("outcome",),
-        "Samples of sessions by outcome: written, dropped (Redis away for long, or it refuses),"
-        " failed (us); out_of_memory: refused by Redis at first, and tried again",
-    ),
-    OwnMetric(
-        "otel_jcmc.history_sessions_evicted",
-        "counter",
-        ("reason",),
-        "Sessions that left history before their time: number (or bytes), out_of_memory (of Redis)",
-    ),
-    OwnMetric("otel_jcmc.history_sessions", "gauge", (), "Sessions in Redis, whoever wrote them"),
-    OwnMetric("otel_jcmc.history_bytes", "gauge", (), "Bytes of Redis that they take, about"),
-    OwnMetric("otel_jcmc.history_waiting", "gauge", (), "Samples that wait for Redis"),
-    OwnMetric(
-        "otel_jcmc.callback_errors",
-        "counter",
-        ("gauge",),
-        "Gauges left out of a collection because their callback failed",
-    ),
-    OwnMetric(
-        "otel_jcmc.build_info",
-        "gauge",
-        ("version", "python_version"),
-        "Versions of the service and of Python; always 1",
-    ),
-)
 
 
 def make_resource(service_name: str, attributes: str, instance_id: str) -> Resource:

@@ -15,8 +15,6 @@ from otel_jcmc.catalogue.reasons import CannotServe
 from otel_jcmc.server.connections import OTHER_DESCRIPTORS
 
 log = logging.getLogger(__name__)
-
-
 _FEWEST: Final = 16
 
 

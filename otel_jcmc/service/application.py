@@ -25,8 +25,6 @@ from otel_jcmc.web.readers import Readers
 # What browsers ask for. With a port for the rest these, and those of JMMC pages, are all that the
 # other one answers.
 PUBLIC_PATHS: Final = frozenset((push.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
-
-
 # FastAPI's own, which writes to the providers that a host has made global.
 NO_TELEMETRY: Final[Any] = {
     "tracing": False,

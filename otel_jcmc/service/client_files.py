@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from otel_jcmc.catalogue.rows import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME, Attribute
+from otel_jcmc.catalogue.attributes import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME
+from otel_jcmc.catalogue.rows import Attribute
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.intake.privacy import Treatment
 from otel_jcmc.version import __version__

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.catalogue.rows import LAST_METRIC_ID, METRICS
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
 from otel_jcmc.sessions.vitals import vitals
 
 # 2024-01-01 UTC: tenths of a second since then are 5 bytes of msgpack until 2037.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
-from otel_jcmc.catalogue.rows import CLIENT
+from otel_jcmc.catalogue.attributes import CLIENT
 from otel_jcmc.sessions.history import Asked, History
 from otel_jcmc.sessions.past import MEMBER, batched, participant_of
 from otel_jcmc.sessions.span_ids import session_span_id

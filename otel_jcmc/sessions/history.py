@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.catalogue.rows import CLIENT, CONFERENCE
 from otel_jcmc.sessions.past import (
     KEYS,
     MEMBER,

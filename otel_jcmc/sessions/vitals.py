@@ -8,7 +8,7 @@ a session's span tells for how long each was bad. Used by samples.py, recorder.p
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from otel_jcmc.catalogue.rows import METRICS
+from otel_jcmc.catalogue.metrics import METRICS
 
 _ID_OF: Final = {row.field: row.id for row in METRICS}
 _QUALITY: Final = _ID_OF["connectionquality"] - 1

@@ -27,14 +27,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from otel_jcmc.catalogue.rows import (
-    ATTRIBUTES,
-    CLIENT,
-    CONFERENCE,
-    LAST_METRIC_ID,
-    METRICS,
-    PARTICIPANT,
-)
+from otel_jcmc.catalogue.attributes import ATTRIBUTES, CLIENT, CONFERENCE, PARTICIPANT
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
 from otel_jcmc.wire.push import Report
 
 PARTITIONS: Final = 4

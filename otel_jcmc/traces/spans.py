@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags, Status
 
-from otel_jcmc.catalogue.rows import CLIENT, CONFERENCE, MEETING
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.span_ids import (
     conference_span_id,

@@ -9,18 +9,18 @@ pushes; out come the attributes and events of its span, by the names that JCMC_N
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from otel_jcmc.catalogue.rows import (
+from otel_jcmc.catalogue.attributes import (
     ATTRIBUTES,
     BROWSER_VERSION,
     CLIENT,
     MEETING,
-    METRICS,
     PEER_TO_PEER,
     REGION,
     SESSION,
     USERNAME,
-    Scope,
 )
+from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.rows import Scope
 from otel_jcmc.sessions.entry import Event, Sample
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITALS, vitals
 

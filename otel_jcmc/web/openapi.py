@@ -12,18 +12,9 @@ Source: OpenAPI 3.1, whose schemas are JSON Schema 2020-12 with ECMA-262's regul
 from collections.abc import Iterable
 from typing import Final
 
-from otel_jcmc.catalogue.rows import (
-    CLIENT,
-    CONFERENCE,
-    MEETING,
-    METRICS,
-    PARTICIPANT,
-    SESSION,
-    Attribute,
-    Kind,
-    Metric,
-    Scope,
-)
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIPANT, SESSION
+from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.rows import Attribute, Kind, Metric, Scope
 from otel_jcmc.web.push import PUSH_PATH
 from otel_jcmc.web.schemas import (
     JSON,

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from otel_jcmc.catalogue.rows import CLIENT, CONFERENCE, METRICS
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE
+from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.history import Asked
 from otel_jcmc.sessions.past import is_sid

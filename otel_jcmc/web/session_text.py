@@ -15,18 +15,18 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_jcmc.catalogue.rows import (
+from otel_jcmc.catalogue.attributes import (
     ATTRIBUTES,
     BROWSER_NAME,
     BROWSER_VERSION,
     CLIENT,
     CONFERENCE,
-    METRICS,
     OS_NAME,
     OS_VERSION,
     PARTICIPANT,
     REGION,
 )
+from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.intake.privacy import name_of
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.entry import read as read_entry

@@ -13,19 +13,9 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import astuple
 
-from otel_jcmc.catalogue.rows import (
-    CLIENT,
-    CONFERENCE,
-    LAST_METRIC_ID,
-    MEETING,
-    METRICS,
-    PARTICIPANT,
-    SESSION,
-    Attribute,
-    Kind,
-    Metric,
-    Scope,
-)
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIPANT, SESSION
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
+from otel_jcmc.catalogue.rows import Attribute, Kind, Metric, Scope
 from otel_jcmc.wire.rules import Rules, is_guid, is_no_address, is_session_id
 from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_INTERVAL_MS, MAX_SEQ, Session
 

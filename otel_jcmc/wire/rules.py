@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from otel_jcmc.catalogue.attributes import ATTRIBUTES
 from otel_jcmc.catalogue.reasons import Reason
-from otel_jcmc.catalogue.rows import ATTRIBUTES, Attribute, Kind, Scope
+from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
 
 # Longest piece of a sender's own key that an answer repeats.
 MAX_KEY_ECHO = 40

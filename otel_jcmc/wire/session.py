@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from otel_jcmc.catalogue.attributes import MEETING, SESSION
 from otel_jcmc.catalogue.reasons import Fault, Reason
-from otel_jcmc.catalogue.rows import MEETING, SESSION
 from otel_jcmc.wire.rules import Rules, echo, number_fault, text_fault, whole_number_fault
 
 MAX_SEQ = 2**32 - 1

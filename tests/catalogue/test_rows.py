@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from otel_jcmc.catalogue.rows import ATTRIBUTES, METRICS, Attribute, Kind, Metric, Scope
+from otel_jcmc.catalogue.attributes import ATTRIBUTES
+from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.rows import Attribute, Kind, Metric, Scope
 
 # What Redis holds in place of names. A line may be added; none may change or go, not even when its
 # row does: another version of the service on the same Redis still writes it.

@@ -21,7 +21,7 @@ from client.reports import (
     transport,
 )
 
-from otel_jcmc.catalogue.rows import METRICS
+from otel_jcmc.catalogue.metrics import METRICS
 
 BOUNDS = {row.field: (row.minimum, row.maximum) for row in METRICS}
 LABELS = {

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import push_body
 
-from otel_jcmc.catalogue.rows import METRICS, ROOM
+from otel_jcmc.catalogue.metrics import METRICS, ROOM
 from otel_jcmc.simulate.page import Conference, Page
 
 HERE = Path(__file__).parent

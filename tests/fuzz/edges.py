@@ -19,7 +19,8 @@ from harness import CHROME
 from people import observed_by, snapshot_of, value_of
 from prometheus_client.exposition import gzip_accepted
 
-from otel_jcmc.catalogue.rows import BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION, Naming
+from otel_jcmc.catalogue.attributes import BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION
+from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.intake.browsers import MAX_USER_AGENT_LENGTH, browser_and_system
 from otel_jcmc.intake.callers import PRIVATE, Callers, is_private
 from otel_jcmc.metrics.gauges import declare

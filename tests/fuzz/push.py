@@ -17,8 +17,9 @@ from fuzz.schema import fits
 from harness import CHROME
 from people import observed_by, snapshot_of, value_of
 
+from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.catalogue.reasons import PushRefused
-from otel_jcmc.catalogue.rows import METRICS, Naming
+from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.metrics.gauges import declare

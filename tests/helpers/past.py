@@ -12,7 +12,7 @@ import redis
 from harness import CLIENT_ID
 from people import apart
 
-from otel_jcmc.catalogue.rows import LAST_METRIC_ID
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.entry import Sample, write
 
 # 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from otel_jcmc.catalogue.rows import LAST_METRIC_ID
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.metrics.provider import Collected
 from otel_jcmc.metrics.snapshot import Building, Part, Snapshot
 from otel_jcmc.store.live import Live

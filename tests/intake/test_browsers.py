@@ -3,7 +3,7 @@
 import pytest
 import ua_parser
 
-from otel_jcmc.catalogue.rows import BROWSER_NAME, OS_NAME, OS_VERSION
+from otel_jcmc.catalogue.attributes import BROWSER_NAME, OS_NAME, OS_VERSION
 from otel_jcmc.intake import browsers
 from otel_jcmc.intake.browsers import browser_and_system
 

@@ -25,8 +25,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from otlp_sink import OtlpSink
 
+from otel_jcmc.catalogue.attributes import ATTRIBUTES
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
-from otel_jcmc.catalogue.rows import ATTRIBUTES
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.intake.privacy import Privacy, choices_for, describe, make_policy, name_of, truncated

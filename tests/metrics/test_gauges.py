@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from people import person, snapshot_of
 
-from otel_jcmc.catalogue.rows import (
+from otel_jcmc.catalogue.attributes import (
     AUDIO_CODEC,
     BROWSER_NAME,
     BROWSER_VERSION,
@@ -14,7 +14,6 @@ from otel_jcmc.catalogue.rows import (
     CONFERENCE,
     LOCAL_ADDRESS,
     MEETING,
-    METRICS,
     NETWORK_TYPE,
     OS_NAME,
     OS_VERSION,
@@ -26,8 +25,9 @@ from otel_jcmc.catalogue.rows import (
     REMOTE_CANDIDATE_TYPE,
     USERNAME,
     VIDEO_CODEC,
-    Naming,
 )
+from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.metrics.gauges import declare, instruments
 from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.metrics.snapshot import bound

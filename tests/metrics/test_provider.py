@@ -18,7 +18,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader, Sum
 from people import snapshot_made_of, snapshot_of, value_of
 
-from otel_jcmc.catalogue.rows import METRICS, PARTICIPANT, Naming
+from otel_jcmc.catalogue.attributes import PARTICIPANT
+from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.metrics.snapshot import Snapshot, bound, current

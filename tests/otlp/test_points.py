@@ -19,7 +19,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from people import person, snapshot_of
 
-from otel_jcmc.catalogue.rows import METRICS, Naming
+from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.observed import Column, Labels, Observed
 from otel_jcmc.metrics.provider import Collected, GaugeProvider

@@ -27,7 +27,7 @@ from benchmarks.profiles import Looks
 from benchmarks.pushes import Pushes
 from benchmarks.report import written_into
 from benchmarks.table import digits, markdown, rows
-from otel_jcmc.catalogue.rows import BROWSER_NAME, OS_NAME
+from otel_jcmc.catalogue.attributes import BROWSER_NAME, OS_NAME
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.simulate.client import Target
 from otel_jcmc.wire.push import PushParser

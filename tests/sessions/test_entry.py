@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_jcmc.catalogue.rows import LAST_METRIC_ID, METRICS
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
 from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order, read, write
 
 NOON = 1_763_812_800_000

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from otel_jcmc.catalogue.rows import LAST_METRIC_ID
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.vitals import vitals
 
 

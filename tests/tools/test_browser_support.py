@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_jcmc.catalogue.rows import METRICS, How, Metric, Reading
+from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.rows import How, Metric, Reading
 from tools import generate
 from tools.browser_support import (
     BrowserSupport,

@@ -21,7 +21,7 @@ from jsonschema_rs import Draft202012Validator, meta
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from otel_jcmc.catalogue.rows import METRICS
+from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.service.app import create_app
 from otel_jcmc.service.application import Application

@@ -13,7 +13,7 @@ import pytest
 from exposition import Sample, exposed, scraped, values
 from harness import CHROME, CLIENT_ID, Answer, Service, eventually, push_body
 
-from otel_jcmc.catalogue.rows import MEETING
+from otel_jcmc.catalogue.attributes import MEETING
 from otel_jcmc.store.participant import to_write
 from otel_jcmc.wire.push import PushParser
 

@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from people import snapshot_of, value_of
 
+from otel_jcmc.catalogue.attributes import ATTRIBUTES
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
-from otel_jcmc.catalogue.rows import ATTRIBUTES, Naming
+from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.intake.privacy import Privacy, make_policy, name_of
 from otel_jcmc.metrics.gauges import declare

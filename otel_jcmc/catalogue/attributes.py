@@ -1,0 +1,254 @@
+"""
+Every attribute, one row each, and the only place it is described.
+
+Who a participant is and how it is connected: what becomes labels, and what is only stored. Ids are
+permanent and never reused, as those of metrics.
+"""
+
+from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
+
+CONFERENCE = Attribute(
+    64,
+    "default_labels.roomname",
+    Scope.IDENTITY,
+    "roomname",
+    "jitsi.conference.name",
+    "Name of the conference",
+)
+CLIENT = Attribute(
+    65,
+    "default_labels.client_id",
+    Scope.IDENTITY,
+    "client_id",
+    "",
+    "GUID that lasts in the browser's local storage",
+    Kind.GUID,
+)
+PARTICIPANT = Attribute(
+    66,
+    "default_labels.participant_id",
+    Scope.IDENTITY,
+    "participant_id",
+    "jitsi.participant.id",
+    "Jitsi's id of the participant in the conference",
+    max_length=128,
+)
+SESSION = Attribute(
+    67,
+    "session.id",
+    Scope.STORED,
+    "",
+    "session.id",
+    "One participant's stay in one conference, from join to leave",
+    Kind.SESSION,
+    max_length=64,
+)
+MEETING = Attribute(
+    68,
+    "session.meeting_id",
+    Scope.STORED,
+    "",
+    "",
+    "The conference's unique id where the page has one",
+    max_length=128,
+)
+REGION = Attribute(
+    69,
+    "metrics.connectionquality.labels.serverregion",
+    Scope.QUALITY,
+    "serverregion",
+    "jitsi.region",
+    "Region of the bridge",
+)
+USERNAME = Attribute(
+    70,
+    "metrics.connectionquality.labels.username",
+    Scope.QUALITY,
+    "username",
+    "",
+    "Display name; only with COLLECT_USERNAME",
+    collect="collect_username",
+)
+BROWSER_NAME = Attribute(
+    71,
+    "user_agent",
+    Scope.QUALITY,
+    "browser_name",
+    "user_agent.name",
+    "Name of the browser",
+    max_length=64,
+)
+BROWSER_VERSION = Attribute(
+    72,
+    "user_agent",
+    Scope.QUALITY,
+    "browser_version",
+    "user_agent.version",
+    "Version of the browser; in the `otel` naming its major number",
+    max_length=64,
+)
+OS_NAME = Attribute(
+    73,
+    "user_agent",
+    Scope.QUALITY,
+    "os_name",
+    "user_agent.os.name",
+    "Name of the system",
+    max_length=64,
+)
+OS_VERSION = Attribute(
+    74,
+    "user_agent",
+    Scope.QUALITY,
+    "os_version",
+    "user_agent.os.version",
+    "Version of the system",
+    max_length=64,
+)
+AUDIO_CODEC = Attribute(
+    75,
+    "metrics.connectionquality.labels.audioCodec",
+    Scope.QUALITY,
+    "audio_codec",
+    "jitsi.audio.codec",
+    "Codec of the audio that the participant sends",
+    max_length=64,
+)
+VIDEO_CODEC = Attribute(
+    76,
+    "metrics.connectionquality.labels.videoCodec",
+    Scope.QUALITY,
+    "video_codec",
+    "jitsi.video.codec",
+    "Codec of the video that the participant sends",
+    max_length=64,
+)
+_PATH = "metrics.transport_rtt[].labels."
+# RTCIceCandidateType (WebRTC).
+_CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
+LOCAL_ADDRESS = Attribute(
+    80,
+    _PATH + "src_ip",
+    Scope.PATH,
+    "src_ip",
+    "network.local.address",
+    "The participant's own address; only with JCMC_COLLECT_ADDRESSES",
+    Kind.ADDRESS,
+    collect="collect_addresses",
+)
+PEER_ADDRESS = Attribute(
+    81,
+    _PATH + "dst_ip",
+    Scope.PATH,
+    "dst_ip",
+    "network.peer.address",
+    "Address of the bridge or the peer; only with JCMC_COLLECT_ADDRESSES",
+    Kind.ADDRESS,
+    collect="collect_addresses",
+)
+PROTOCOL = Attribute(
+    82,
+    _PATH + "protocol",
+    Scope.PATH,
+    "protocol",
+    "network.transport",
+    "Transport protocol",
+    Kind.CHOICE,
+    choices=("tcp", "udp"),
+)
+NETWORK_TYPE = Attribute(
+    83,
+    _PATH + "networkType",
+    Scope.PATH,
+    "networkType",
+    "network.connection.type",
+    "Kind of network, as the browser names it",
+    # RTCNetworkType (WebRTC statistics) to the semantic conventions' words.
+    otel_values=(("ethernet", "wired"), ("cellular", "cell")),
+)
+CANDIDATE_TYPE = Attribute(
+    84,
+    _PATH + "localCandidateType",
+    Scope.PATH,
+    "localCandidateType",
+    "jitsi.ice.candidate.type",
+    "Type of the participant's ICE candidate; `relay`: through a TURN server",
+    Kind.CHOICE,
+    choices=_CANDIDATE_TYPES,
+)
+PEER_TO_PEER = Attribute(
+    85,
+    _PATH + "p2p",
+    Scope.PATH,
+    "p2p",
+    "jitsi.p2p",
+    "Whether the transport goes to the peer instead of the bridge",
+    Kind.CHOICE,
+    choices=("true", "false"),
+)
+REMOTE_CANDIDATE_TYPE = Attribute(
+    86,
+    _PATH + "remoteCandidateType",
+    Scope.PATH,
+    "remoteCandidateType",
+    "jitsi.ice.remote_candidate.type",
+    "Type of the ICE candidate at the other end; `relay`: through a TURN server",
+    Kind.CHOICE,
+    choices=_CANDIDATE_TYPES,
+)
+# Of the one transport that the Jitsi Meet Metrics Collector's pages tell of.
+LOCAL_PORT = Attribute(
+    87,
+    "m.t.lp",
+    Scope.STORED,
+    "",
+    "network.local.port",
+    "The participant's own port; only with JCMC_COLLECT_ADDRESSES",
+    max_length=5,
+    collect="collect_addresses",
+)
+PEER_PORT = Attribute(
+    88,
+    "m.t.p",
+    Scope.STORED,
+    "",
+    "network.peer.port",
+    "Port of the bridge or the peer; only with JCMC_COLLECT_ADDRESSES",
+    max_length=5,
+    collect="collect_addresses",
+)
+CLIENT_ADDRESS = Attribute(
+    89,
+    "m.t.rip",
+    Scope.STORED,
+    "",
+    "client.address",
+    "The address that the participant's pushes come from; only with JCMC_COLLECT_ADDRESSES",
+    Kind.ADDRESS,
+    collect="collect_addresses",
+)
+ATTRIBUTES: tuple[Attribute, ...] = (
+    CONFERENCE,
+    CLIENT,
+    PARTICIPANT,
+    SESSION,
+    MEETING,
+    REGION,
+    USERNAME,
+    BROWSER_NAME,
+    BROWSER_VERSION,
+    OS_NAME,
+    OS_VERSION,
+    AUDIO_CODEC,
+    VIDEO_CODEC,
+    LOCAL_ADDRESS,
+    PEER_ADDRESS,
+    PROTOCOL,
+    NETWORK_TYPE,
+    CANDIDATE_TYPE,
+    PEER_TO_PEER,
+    REMOTE_CANDIDATE_TYPE,
+    LOCAL_PORT,
+    PEER_PORT,
+    CLIENT_ADDRESS,
+)

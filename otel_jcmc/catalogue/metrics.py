@@ -1,0 +1,428 @@
+"""
+Every metric, one row each, and the only place it is described.
+
+A new metric is one row here plus what `make generate` rewrites. Ids are permanent and never reused:
+Redis holds them in place of names.
+
+Sources of the names: the wire format and series of the Jitsi Client Metrics Collector; for the
+`otel` naming the OpenTelemetry semantic conventions 1.44 where they have a name, else `jitsi.*`.
+"""
+
+from otel_jcmc.catalogue.rows import How, Metric, Reading
+
+# Before what the client asks the room for.
+ROOM = "room."
+UP = ("network.io.direction", "transmit")
+DOWN = ("network.io.direction", "receive")
+AUDIO = ("jitsi.media.kind", "audio")
+VIDEO = ("jitsi.media.kind", "video")
+# 10 Gbit/s: far above any browser's link, low enough that a counter sent by mistake is refused.
+MAX_KBITS = 10_000_000
+# Ten minutes: lib-jitsi-meet reports what it has when a path is dead, and that grows.
+MAX_RTT_MS = 600_000
+# An hour: the longest interval that a push may name.
+MAX_INTERVAL_MS = 3_600_000
+_ESTIMATE = ("jitsi.client.bandwidth.estimate", "bit/s")
+_BITRATE = ("jitsi.client.bitrate", "bit/s")
+_MEDIA = ("jitsi.client.media.bitrate", "bit/s")
+_LOSS = ("jitsi.client.packet_loss.ratio", "1")
+_JITTER = ("jitsi.client.jitter", "s")
+_FRAME_RATE = ("jitsi.client.video.frame_rate", "{frame}/s")
+_LIMITATION = ("jitsi.client.video.quality_limitation.ratio", "1")
+
+
+def _kbits(
+    id_: int, name: str, client: str, otel: tuple[str, str], brief: str, *fixed: tuple[str, str]
+) -> Metric:
+    """Return a row for a rate in kbit/s on the wire, bit/s in the `otel` naming."""
+    panel = "Bandwidth" if otel is _ESTIMATE else "Bitrate"
+    return Metric(
+        id_, name, client, "kbit/s", 0, MAX_KBITS, *otel, brief, panel, 1000, 1, tuple(fixed), True
+    )
+
+
+def _percent(
+    id_: int,
+    name: str,
+    source: str | Reading,
+    otel: tuple[str, str],
+    brief: str,
+    *fixed: tuple[str, str],
+    panel: str = "Packet loss",
+) -> Metric:
+    """Return a row for a share in percent on the wire, a ratio in the `otel` naming."""
+    client, reading = (source, None) if isinstance(source, str) else ("", source)
+    return Metric(
+        id_,
+        name,
+        client,
+        "percent",
+        0,
+        100,
+        *otel,
+        brief,
+        panel,
+        per=100,
+        otel_attributes=fixed,
+        reading=reading,
+        decimals=2,
+    )
+
+
+def _read(
+    id_: int,
+    name: str,
+    unit: str,
+    maximum: int,
+    otel: tuple[str, str],
+    brief: str,
+    panel: str,
+    reading: Reading,
+    *fixed: tuple[str, str],
+    lower_is_worse: bool = False,
+    decimals: int = 0,
+) -> Metric:
+    """Return a row that only the browser's report has; its unit is that of *otel*, or ms of s."""
+    per = 1000 if unit == "ms" else 1
+    return Metric(
+        id_,
+        name,
+        "",
+        unit,
+        0,
+        maximum,
+        *otel,
+        brief,
+        panel,
+        per=per,
+        otel_attributes=fixed,
+        lower_is_worse=lower_is_worse,
+        reading=reading,
+        decimals=decimals,
+    )
+
+
+def _limitation(id_: int, reason: str, brief: str) -> Metric:
+    """Return a row for the share of time in which *reason* held the sent video down."""
+    members = "outbound-rtp.qualityLimitationDurations."
+    reading = Reading(
+        How.GROWTH,
+        (members + reason,),
+        tuple(members + each for each in ("none", "cpu", "bandwidth", "other")),
+        100,
+    )
+    attribute = ("jitsi.quality_limitation.reason", reason)
+    return _percent(
+        id_,
+        f"limitation_{reason}",
+        reading,
+        _LIMITATION,
+        brief,
+        attribute,
+        panel="What limits the sent video",
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        1,
+        "connectionquality",
+        "connectionQuality",
+        "score",
+        0,
+        100,
+        "jitsi.client.connection.quality",
+        "{score}",
+        "Jitsi's own score of the connection, 0 to 100: sent bitrate against a target",
+        "Connection quality",
+        lower_is_worse=True,
+        decimals=1,
+    ),
+    _kbits(
+        2,
+        "bandwidth_upload",
+        "bandwidth.upload",
+        _ESTIMATE,
+        "Bandwidth that the browser estimates it can send",
+        UP,
+    ),
+    _kbits(
+        3,
+        "bandwidth_download",
+        "bandwidth.download",
+        _ESTIMATE,
+        "Bandwidth that the bridge estimates it can send to the participant",
+        DOWN,
+    ),
+    _kbits(
+        4,
+        "bitrate_audio_upload",
+        "bitrate.audio.upload",
+        _MEDIA,
+        "Audio that the participant sends",
+        UP,
+        AUDIO,
+    ),
+    _kbits(
+        5,
+        "bitrate_audio_download",
+        "bitrate.audio.download",
+        _MEDIA,
+        "Audio that the participant receives",
+        DOWN,
+        AUDIO,
+    ),
+    _kbits(
+        6,
+        "bitrate_video_upload",
+        "bitrate.video.upload",
+        _MEDIA,
+        "Video that the participant sends",
+        UP,
+        VIDEO,
+    ),
+    _kbits(
+        7,
+        "bitrate_video_download",
+        "bitrate.video.download",
+        _MEDIA,
+        "Video that the participant receives",
+        DOWN,
+        VIDEO,
+    ),
+    _kbits(8, "bitrate_upload", "bitrate.upload", _BITRATE, "All that the participant sends", UP),
+    _kbits(
+        9,
+        "bitrate_download",
+        "bitrate.download",
+        _BITRATE,
+        "All that the participant receives",
+        DOWN,
+    ),
+    _percent(
+        10,
+        "packetloss_upload",
+        # Not the library's packetLoss.upload: that is always 0. And each stream by itself: Chromium
+        # counts packets that only probe the bandwidth as sent, and those thin the loss of video.
+        Reading(
+            How.MAX_SHARE, ("remote-inbound-rtp.packetsLost",), ("remote-inbound-rtp.sent",), 100
+        ),
+        _LOSS,
+        "Packets lost of those that the participant sent; the worst stream",
+        UP,
+    ),
+    _percent(
+        11,
+        "packetloss_download",
+        "packetLoss.download",
+        _LOSS,
+        "Packets lost of those that were sent to the participant",
+        DOWN,
+    ),
+    _percent(
+        12,
+        "packetloss_total",
+        # Not the library's packetLoss.total either: what was sent thins it.
+        Reading(
+            How.GROWTH,
+            ("remote-inbound-rtp.packetsLost", "inbound-rtp.packetsLost"),
+            ("remote-inbound-rtp.sent", "inbound-rtp.packetsReceived", "inbound-rtp.packetsLost"),
+            100,
+        ),
+        ("jitsi.client.packet_loss.overall.ratio", "1"),
+        "Packets lost of all that the participant sent or should have received",
+    ),
+    Metric(
+        13,
+        "transport_rtt",
+        "transport[].rtt",
+        "ms",
+        0,
+        MAX_RTT_MS,
+        "jitsi.client.transport.round_trip_time",
+        "s",
+        "Round-trip time of each transport to the bridge or the peer",
+        "Round-trip time",
+        1,
+        1000,
+        is_list=True,
+    ),
+    _read(
+        14,
+        "jitter_upload",
+        "ms",
+        MAX_RTT_MS,
+        _JITTER,
+        "Jitter of what the participant sends, at its receiver; the worst stream",
+        "Jitter",
+        Reading(How.MAX_LEVEL, ("remote-inbound-rtp.jitter",), times=1000),
+        UP,
+        decimals=1,
+    ),
+    _read(
+        15,
+        "jitter_download",
+        "ms",
+        MAX_RTT_MS,
+        _JITTER,
+        "Jitter of what the participant receives; the worst stream",
+        "Jitter",
+        Reading(How.MAX_LEVEL, ("inbound-rtp.jitter",), times=1000),
+        DOWN,
+        decimals=1,
+    ),
+    _read(
+        16,
+        "round_trip_time",
+        "ms",
+        MAX_RTT_MS,
+        ("jitsi.client.candidate_pair.round_trip_time", "s"),
+        "Round-trip time of the candidate pair that is in use",
+        "Round-trip time",
+        Reading(How.MAX_LEVEL, ("candidate-pair.currentRoundTripTime",), times=1000),
+    ),
+    Metric(
+        17,
+        "bandwidth_available_upload",
+        "",
+        "kbit/s",
+        0,
+        MAX_KBITS,
+        "jitsi.client.bandwidth.available",
+        "bit/s",
+        "Bandwidth that the congestion control gives to what is sent",
+        "Bandwidth",
+        times=1000,
+        otel_attributes=(UP,),
+        lower_is_worse=True,
+        reading=Reading(How.MAX_LEVEL, ("candidate-pair.availableOutgoingBitrate",), times=0.001),
+    ),
+    _read(
+        18,
+        "framerate_upload",
+        "frames/s",
+        1000,
+        _FRAME_RATE,
+        "Frames a second of the video that the participant sends; its best stream",
+        "Frame rate",
+        Reading(How.MAX_LEVEL, ("outbound-rtp.framesPerSecond",)),
+        UP,
+        lower_is_worse=True,
+        decimals=1,
+    ),
+    _read(
+        19,
+        "framerate_download",
+        "frames/s",
+        1000,
+        _FRAME_RATE,
+        "Frames a second of the worst video received; screens are left out",
+        "Frame rate",
+        Reading(How.MIN_GROWTH, ("inbound-rtp.framesDecoded",), ("inbound-rtp.timestamp",), 1000),
+        DOWN,
+        lower_is_worse=True,
+        decimals=1,
+    ),
+    _read(
+        20,
+        "resolution_width_upload",
+        "pixels",
+        65_535,
+        ("jitsi.client.video.frame.width", "{pixel}"),
+        "Width of the video that the participant sends; its largest stream",
+        "Sent video",
+        Reading(How.MAX_LEVEL, ("outbound-rtp.frameWidth",)),
+        UP,
+        lower_is_worse=True,
+    ),
+    _read(
+        21,
+        "resolution_height_upload",
+        "pixels",
+        65_535,
+        ("jitsi.client.video.frame.height", "{pixel}"),
+        "Height of the video that the participant sends; its largest stream",
+        "Sent video",
+        Reading(How.MAX_LEVEL, ("outbound-rtp.frameHeight",)),
+        UP,
+        lower_is_worse=True,
+    ),
+    _read(
+        22,
+        "freezes",
+        "freezes",
+        1_000_000,
+        ("jitsi.client.video.freezes", "{freeze}"),
+        "Freezes of received video in the interval, of all streams together",
+        "Received video",
+        Reading(How.GROWTH, ("inbound-rtp.freezeCount",)),
+    ),
+    _read(
+        23,
+        "freeze_time",
+        "ms",
+        MAX_INTERVAL_MS,
+        ("jitsi.client.video.freeze.duration", "s"),
+        "Time for which received video was frozen in the interval; the worst stream",
+        "Received video",
+        Reading(How.MAX_GROWTH, ("inbound-rtp.totalFreezesDuration",), times=1000),
+    ),
+    _percent(
+        24,
+        "audio_concealed",
+        Reading(
+            How.GROWTH,
+            ("inbound-rtp.concealedSamples", "-inbound-rtp.silentConcealedSamples"),
+            ("inbound-rtp.totalSamplesReceived", "-inbound-rtp.silentConcealedSamples"),
+            100,
+        ),
+        ("jitsi.client.audio.concealed.ratio", "1"),
+        "Received audio that was made up because it was late or lost; silence left out",
+        panel="Received audio",
+    ),
+    _read(
+        25,
+        "frames_dropped",
+        "frames",
+        1_000_000,
+        ("jitsi.client.video.frames.dropped", "{frame}"),
+        "Received frames that were never shown, in the interval, of all streams together",
+        "Received video",
+        Reading(How.GROWTH, ("inbound-rtp.framesDropped",)),
+    ),
+    _read(
+        26,
+        "encode_time",
+        "ms",
+        MAX_RTT_MS,
+        ("jitsi.client.video.encode.duration", "s"),
+        "Time to encode one frame of the sent video, on average over the interval",
+        "Sent video",
+        Reading(
+            How.GROWTH, ("outbound-rtp.totalEncodeTime",), ("outbound-rtp.framesEncoded",), 1000
+        ),
+        decimals=1,
+    ),
+    _limitation(27, "none", "Share of the interval in which nothing held the sent video down"),
+    _limitation(28, "cpu", "Share of the interval in which the CPU held the sent video down"),
+    _limitation(
+        29, "bandwidth", "Share of the interval in which the network held the sent video down"
+    ),
+    Metric(
+        30,
+        "conference_participants",
+        f"{ROOM}getParticipantCount()",
+        "participants",
+        0,
+        1_000_000,
+        "jitsi.client.conference.participants",
+        "{participant}",
+        "Participants of the conference as this one sees it, itself included",
+        "Conference",
+    ),
+)
+# Ids are never reused, so this is at least how many there are.
+LAST_METRIC_ID = max(row.id for row in METRICS)
+# The gauge that carries the descriptive attributes in the `otel` naming; its value is always 1.
+INFO_NAME = "jitsi.client.info"
+INFO_BRIEF = "The participant's browser, system and region; always 1"
