@@ -26,8 +26,8 @@ from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.own import Telemetry, make_resource
 from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.metrics.scrape import Scraper
-from otel_jcmc.otlp.exporters import WatchedExporter, make_exporter
-from otel_jcmc.otlp.process import ExporterProcess
+from otel_jcmc.otlp.metrics import OwnMetricExporter
+from otel_jcmc.otlp.sender import Sender, Signal
 from otel_jcmc.server.connections import ConnectionLimits, Connections
 from otel_jcmc.service.admission import (
     make_jitsi_tokens,
@@ -35,6 +35,7 @@ from otel_jcmc.service.admission import (
     make_privacy,
     make_push_tokens,
 )
+from otel_jcmc.service.child import ExporterProcess
 from otel_jcmc.service.recording import keeping_of, make_history, make_recorder
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store
@@ -186,15 +187,17 @@ class Parts:
     async def _start_own_export(self, stack: AsyncExitStack) -> None:
         """Start the export of our own metrics, in this process."""
         settings = self._settings
-        own = await asyncio.to_thread(
-            make_exporter,
+        seconds = settings.otlp_timeout_ms / 1000
+        sender = await asyncio.to_thread(
+            Sender,
+            Signal.METRICS,
             settings.otlp_protocol,
-            settings.otlp_timeout_ms / 1000,
+            seconds,
             None if self._endpoint_is_told else settings.otlp_endpoint,
         )
         self.telemetry.add_reader(
             PeriodicExportingMetricReader(
-                WatchedExporter(own, "our own metrics"),
+                OwnMetricExporter(sender, "our own metrics", seconds),
                 settings.export_interval_ms,
                 settings.export_timeout_ms,
             )

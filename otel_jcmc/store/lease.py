@@ -2,15 +2,20 @@
 Which of several replicas does what only one may do.
 
 A key in Redis that one replica holds for a few seconds and renews; who can't renew it has lost it.
-Used by exporter.py, so that one of the replicas on one Redis pushes OTLP.
+One of the replicas on one Redis pushes OTLP, and one makes and sends spans.
 """
 
+import asyncio
+import logging
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.link import Link
+
+log = logging.getLogger(__name__)
 
 LEASE_MS: Final = 10_000
 RENEW_SECONDS: Final = 3.0
@@ -48,6 +53,22 @@ class Lease:
             replies = [0]
         self._until = asked + LEASE_MS / 1000 if replies[0] == 1 else 0.0
         return self.is_ours
+
+    async def keep(self, what: str, does: str, lost: Callable[[], None]) -> None:
+        """
+        Take or renew it for ever; log it when it changes hands, as `what: this replica does`.
+
+        *lost* is called when another replica has it from now on.
+        """
+        was_ours = False
+        while True:
+            is_ours = await self.hold()
+            if is_ours != was_ours:
+                log.info("%s: this replica %s", what, does if is_ours else "leaves it to another")
+                if not is_ours:
+                    lost()
+            was_ours = is_ours
+            await asyncio.sleep(RENEW_SECONDS)
 
     async def release(self) -> None:
         """Give it up, if it is ours, so that another replica need not wait; then close."""

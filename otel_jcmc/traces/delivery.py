@@ -15,10 +15,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.otlp.spans import Outcome, Sent, SpanSender
-from otel_jcmc.store.lease import RENEW_SECONDS, Lease
+from otel_jcmc.otlp.sender import Outcome, Sent
+from otel_jcmc.otlp.spans import SpanSender
+from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import Link
-from otel_jcmc.store.scripts import Keeping
 from otel_jcmc.traces.outbox import Outbox, WaitingSpans
 from otel_jcmc.traces.sweep import Sweep
 
@@ -146,20 +146,19 @@ class Traces:
 
     def __init__(
         self,
-        redis_url: str,
-        key_prefix: str,
-        holder: str,
-        keeping: Keeping,
-        most_waiting: int,
+        lease: Lease,
+        link: Link,
+        sweep: Sweep,
+        outbox: Outbox,
         sender: SpanSender,
         tell: Callable[[SpanReport], None],
     ) -> None:
-        """Prepare; *tell* hears what the parent counts."""
-        self._lease = Lease(redis_url, f"{key_prefix}:traces:lease", holder)
-        self._link = Link(redis_url)
-        self._sweep = Sweep(self._link, key_prefix, keeping)
-        self._outbox = Outbox(self._link, key_prefix, most_waiting)
-        self._delivery = Delivery(self._outbox, sender.send)
+        """Prepare; *tell* hears what the parent counts. *lease* and *link* are ours to close."""
+        self._lease = lease
+        self._link = link
+        self._sweep = sweep
+        self._outbox = outbox
+        self._delivery = Delivery(outbox, sender.send)
         self._tell = tell
         self._told: SpanReport = {}
         self._dropped = 0
@@ -169,7 +168,7 @@ class Traces:
         """Sweep and send; never returns."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep())
+                tasks.create_task(self._lease.keep("traces", "sends", self._lost))
                 tasks.create_task(self._sweeping())
                 tasks.create_task(self._sending())
                 tasks.create_task(self._tending())
@@ -177,17 +176,9 @@ class Traces:
             await self._lease.release()
             await self._link.close()
 
-    async def _keep(self) -> None:
-        """Take or renew the lease for ever; say so when it changes hands."""
-        was_ours = False
-        while True:
-            is_ours = await self._lease.hold()
-            if is_ours != was_ours:
-                log.info("traces: this replica %s", "sends" if is_ours else "leaves it to another")
-                if not is_ours:
-                    self._report({"waiting": None})
-            was_ours = is_ours
-            await asyncio.sleep(RENEW_SECONDS)
+    def _lost(self) -> None:
+        """Say that another replica knows now how many wait."""
+        self._report({"waiting": None})
 
     async def _sweeping(self) -> None:
         """Move what is over into the outbox, each second."""

@@ -10,7 +10,6 @@ from time import monotonic
 import grpc  # type: ignore[import-untyped]  # it ships no hints
 import pytest
 from harness import Service, eventually, push_body
-from opentelemetry.sdk.metrics.export import MetricExportResult
 from opentelemetry.sdk.resources import Resource
 from otlp_sink import OtlpSink
 from people import person, snapshot_of
@@ -19,15 +18,9 @@ from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.metrics import snapshot
 from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.provider import GaugeProvider
-from otel_jcmc.otlp.exporters import (
-    FAILED,
-    OK,
-    PARTIAL,
-    WatchedExporter,
-    make_exporter,
-    take_requests,
-)
+from otel_jcmc.otlp.metrics import FAILED, OK, PARTIAL, MetricDelivery
 from otel_jcmc.otlp.points import requests
+from otel_jcmc.otlp.sender import Sender, Signal
 
 BOTH = pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 
@@ -41,13 +34,13 @@ def sink() -> Iterator[OtlpSink]:
 @pytest.fixture
 def exporter(
     sink: OtlpSink, protocol: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[WatchedExporter]:
+) -> Iterator[MetricDelivery]:
     """Return an exporter as the exporter's process has it, to *sink*."""
     endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-    watched = WatchedExporter(take_requests(make_exporter(protocol, 2)), "participants")
-    yield watched
-    watched.shutdown()
+    sender = Sender(Signal.METRICS, protocol, 2)
+    yield MetricDelivery(sender.send, "participants", 2)
+    sender.shut_down()
 
 
 def messages(count: int) -> list[object]:
@@ -68,17 +61,17 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @BOTH
 def test_a_partial_success_is_its_own_outcome_and_logged_once_per_change(
-    sink: OtlpSink, exporter: WatchedExporter, caplog: pytest.LogCaptureFixture
+    sink: OtlpSink, exporter: MetricDelivery, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     soon = monotonic() + 60
-    assert exporter.export_all([], soon) == OK
+    assert exporter.export([], soon) == OK
     assert said(caplog) == []
-    assert exporter.export_all(messages(3), soon) == OK
+    assert exporter.export(messages(3), soon) == OK
     assert said(caplog) == ["INFO otlp: the receiver takes participants"]
     sink.partial = (7, "no room")
     for _ in range(3):
-        assert exporter.export_all(messages(3), soon) == PARTIAL
+        assert exporter.export(messages(3), soon) == PARTIAL
     assert said(caplog) == [
         "WARNING otlp: the receiver rejects 21 points of participants; its own log says why"
     ]
@@ -93,28 +86,28 @@ def test_a_partial_success_is_its_own_outcome_and_logged_once_per_change(
         sink.partial = None
         yield next(mixed)
 
-    assert exporter.export_all(one_of_them(), soon) == PARTIAL
+    assert exporter.export(one_of_them(), soon) == PARTIAL
     assert said(caplog) == []
-    assert exporter.export_all(messages(1), soon) == OK
+    assert exporter.export(messages(1), soon) == OK
     assert said(caplog) == ["INFO otlp: the receiver takes participants"]
     # Words without a number are advice.
     sink.partial = (0, "an old protocol")
-    assert exporter.export_all(messages(1), soon) == OK
+    assert exporter.export(messages(1), soon) == OK
     assert said(caplog) == []
     assert len(sink.requests) == 3 + 9 + 3 + 1 + 1
 
 
 @BOTH
 def test_nothing_that_a_receiver_says_is_logged(
-    sink: OtlpSink, exporter: WatchedExporter, caplog: pytest.LogCaptureFixture
+    sink: OtlpSink, exporter: MetricDelivery, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It may quote what was sent."""
     soon = monotonic() + 60
     sink.partial = (1, "out of order: secret room")
-    assert exporter.export_all(messages(1), soon) == PARTIAL
+    assert exporter.export(messages(1), soon) == PARTIAL
     sink.refuse = True
     sink.refuse_with = (400, grpc.StatusCode.INVALID_ARGUMENT, "out of order: secret room")
-    assert exporter.export_all(messages(1), soon) == FAILED
+    assert exporter.export(messages(1), soon) == FAILED
     lines = said(caplog)
     assert len(lines) == 2
     assert not [line for line in lines if "secret" in line]
@@ -122,21 +115,19 @@ def test_nothing_that_a_receiver_says_is_logged(
 
 @BOTH
 def test_an_answer_that_is_none_counts_as_taken(
-    sink: OtlpSink, exporter: WatchedExporter, monkeypatch: pytest.MonkeyPatch, protocol: str
+    sink: OtlpSink, exporter: MetricDelivery, monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
     if protocol != "grpc":
         monkeypatch.setattr(sink, "answer", lambda: b'{"partialSuccess": {}}')
-    assert exporter.export_all(messages(1), monotonic() + 60) == OK
-    (message,) = messages(1)
-    assert exporter.export(message) is MetricExportResult.SUCCESS
+    assert exporter.export(messages(1), monotonic() + 60) == OK
 
 
 @BOTH
 def test_an_export_that_takes_too_long_is_ended_between_two_requests(
-    sink: OtlpSink, exporter: WatchedExporter, caplog: pytest.LogCaptureFixture
+    sink: OtlpSink, exporter: MetricDelivery, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink.delay = 0.3
-    assert exporter.export_all(messages(5), monotonic() + 0.4) == FAILED
+    assert exporter.export(messages(5), monotonic() + 0.4) == FAILED
     assert len(sink.requests) == 2
     (line,) = said(caplog)
     assert line.endswith("take participants: it is too slow for OTEL_METRIC_EXPORT_TIMEOUT")
@@ -206,4 +197,4 @@ def test_what_the_service_shows_of_a_receiver_that_is_slow_refuses_or_takes_a_pa
         assert [words for words, _ in found] == [
             *("takes", "rejects 3 points of", "does not take", "takes", "does not take", "takes")
         ]
-        assert ("PERMISSION_DENIED" if protocol == "grpc" else "code: 400") in found[2][1]
+        assert ("PERMISSION_DENIED" if protocol == "grpc" else "HTTP 400") in found[2][1]

@@ -187,6 +187,7 @@ class OtlpSink:
         trace_requests: what it took of spans, in order.
         span_tries: requests with spans that came, the refused ones included.
         refuse_spans_with: when it says so of the spans' bytes, refuse as `refuse_with`.
+        refuse_metrics_with: when it says so of the bytes of metrics, refuse as `refuse_with`.
         refuse_for: seconds to be left alone that a refusal of spans asks for; None: it does not.
         tries: requests that came, the refused ones included.
         refuse: refuse everything from now on.
@@ -206,6 +207,7 @@ class OtlpSink:
         self.trace_requests: list[TraceRequest] = []
         self.span_tries = 0
         self.refuse_spans_with: Callable[[bytes], bool] = lambda _raw: False
+        self.refuse_metrics_with: Callable[[bytes], bool] = lambda _raw: False
         self.refuse_for: int | None = None
         self.tries = 0
         self.refuse = False
@@ -303,7 +305,7 @@ class OtlpSink:
         self.tries += 1
         if self.delay:
             time.sleep(self.delay)
-        if self.refuse:
+        if self.refuse or self.refuse_metrics_with(raw):
             return False
         message = ExportMetricsServiceRequest.FromString(raw)
         self.requests.append(Request(transport, message, len(raw), headers))
@@ -367,6 +369,8 @@ def _handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:
                 status = 200 if sink.take_spans("http", raw, headers) else sink.refuse_with[0]
                 answer = sink.answer_spans()
             self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("location", "http://127.0.0.1:9/elsewhere")
             if status != 200 and sink.refuse_for is not None:
                 self.send_header("retry-after", str(sink.refuse_for))
             self.send_header("content-type", "application/x-protobuf")

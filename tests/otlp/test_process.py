@@ -479,9 +479,8 @@ def plant(client: redis.Redis, participant: str) -> None:
 # A replica with a lease of less than a second, to see it change hands.
 QUICK = """
 import sys
-from otel_jcmc.otlp import process
 from otel_jcmc.store import lease
-lease.LEASE_MS, process.RENEW_SECONDS = 800, 0.2
+lease.LEASE_MS, lease.RENEW_SECONDS = 800, 0.2
 from otel_jcmc.command.arguments import main
 sys.argv = ["otel-jcmc", "export"]
 main()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from otel_jcmc.otlp.spans import Outcome, Sent
+from otel_jcmc.otlp.sender import Outcome, Sent
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.link import Link
 from otel_jcmc.traces.delivery import Delivery

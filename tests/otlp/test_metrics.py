@@ -2,11 +2,14 @@
 
 import subprocess
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]  # it ships no hints
 import pytest
 from harness import CLIENT_ID
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from otlp_sink import OtlpSink, Point
 from people import person, snapshot_of
@@ -17,8 +20,9 @@ from otel_jcmc.metrics import snapshot
 from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.own import make_resource
 from otel_jcmc.metrics.provider import Collected, GaugeProvider
-from otel_jcmc.otlp.exporters import WatchedExporter, make_exporter, take_requests
+from otel_jcmc.otlp.metrics import FAILED, OK, MetricDelivery, OwnMetricExporter, halves
 from otel_jcmc.otlp.points import requests
+from otel_jcmc.otlp.sender import Outcome, Sender, Sent, Signal
 from otel_jcmc.store.participant import Participant
 
 GRPC_LIMIT = 4 * 1024 * 1024
@@ -104,19 +108,19 @@ def push(
     gauges: list[Collected],
     resource: Resource = RESOURCE,
     monkeypatch: pytest.MonkeyPatch | None = None,
-) -> list[MetricExportResult]:
-    """Push *gauges* by *protocol* as the environment has it; return the result of each message."""
+) -> list[Outcome]:
+    """Push *gauges* by *protocol* as the environment has it; return the outcome of each message."""
     endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
     with monkeypatch.context() if monkeypatch else pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        exporter = take_requests(make_exporter(protocol, 5))
+        sender = Sender(Signal.METRICS, protocol, 5)
     try:
         return [
-            exporter.export(message)
+            sender.send(message).answer
             for message in requests(gauges, resource, 1_700_000_000_123_456_789)
         ]
     finally:
-        exporter.shutdown()
+        sender.shut_down()
 
 
 BOTH = pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
@@ -124,7 +128,7 @@ BOTH = pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 
 @BOTH
 def test_everything_arrives_in_the_jcmc_naming(sink: OtlpSink, protocol: str) -> None:
-    assert push(sink, protocol, collect([participant()])) == [MetricExportResult.SUCCESS]
+    assert push(sink, protocol, collect([participant()])) == [Outcome.TAKEN]
     who = {"client_id": CLIENT_ID, "participant_id": "ada", "roomname": "Grüße ☕"}
     described = {
         "serverregion": "eu-west",
@@ -162,7 +166,7 @@ def test_everything_arrives_in_the_jcmc_naming(sink: OtlpSink, protocol: str) ->
 @BOTH
 def test_everything_arrives_in_the_otel_naming(sink: OtlpSink, protocol: str) -> None:
     gauges = collect([participant()], Naming.OTEL)
-    assert push(sink, protocol, gauges) == [MetricExportResult.SUCCESS]
+    assert push(sink, protocol, gauges) == [Outcome.TAKEN]
     who = {
         "jitsi.conference.name": "Grüße ☕",
         "jitsi.participant.id": "ada",
@@ -233,7 +237,7 @@ def test_a_snapshot_of_many_messages_arrives_whole(sink: OtlpSink, protocol: str
     gauges = collect([wide(number, "🎥") for number in range(150)])
     results = push(sink, protocol, gauges)
     assert len(results) > 2
-    assert set(results) == {MetricExportResult.SUCCESS}
+    assert set(results) == {Outcome.TAKEN}
     points = sink.points()
     assert len(points) == len({(p.name, tuple(p.attributes.items())) for p in points})
     assert len(points) == sum(len(gauge.observations) for gauge in gauges) == 150 * 20
@@ -276,7 +280,7 @@ def test_tls_with_a_ca_of_ones_own(
         monkeypatch.delenv(name, raising=False)  # requests prefers them to what it is told
     with OtlpSink(tls=certificate) as sink:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate[0])
-        assert push(sink, protocol, collect([participant()])) == [MetricExportResult.SUCCESS]
+        assert push(sink, protocol, collect([participant()])) == [Outcome.TAKEN]
         assert len(sink.points()) == 13
 
 
@@ -287,11 +291,11 @@ def test_tls_with_an_unknown_ca_is_refused(
     with OtlpSink(tls=certificate) as sink:
         endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        exporter = take_requests(make_exporter(protocol, 1))
+        sender = Sender(Signal.METRICS, protocol, 1)
         (message,) = requests(collect([participant()]), RESOURCE, 1)
-        assert exporter.export(message) is MetricExportResult.FAILURE
+        assert sender.send(message).answer is Outcome.AWAY
         assert sink.tries == 0
-        exporter.shutdown()
+        sender.shut_down()
 
 
 def test_a_variable_that_the_exporter_cannot_take_is_told_in_one_line(
@@ -299,7 +303,7 @@ def test_a_variable_that_the_exporter_cannot_take_is_told_in_one_line(
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "zip")
     with pytest.raises(ExporterCannotStart, match=r"^OTEL_EXPORTER_OTLP_\*: .*zip.*$"):
-        make_exporter("grpc", 1)
+        Sender(Signal.METRICS, "grpc", 1)
 
 
 def test_an_endpoint_that_is_given_is_the_collectors_and_wins(
@@ -308,41 +312,142 @@ def test_an_endpoint_that_is_given_is_the_collectors_and_wins(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     with OtlpSink() as sink:
         for protocol, endpoint in (("grpc", sink.grpc_endpoint), ("http", sink.http_endpoint)):
-            exporter = take_requests(make_exporter(protocol, 5, endpoint))
+            sender = Sender(Signal.METRICS, protocol, 5, endpoint)
             (message,) = requests(collect([participant()]), RESOURCE, 1)
-            assert exporter.export(message) is MetricExportResult.SUCCESS
-            exporter.shutdown()
+            assert sender.send(message).answer is Outcome.TAKEN
+            sender.shut_down()
         assert len(sink.points()) == 26
-
-
-def test_an_sdk_that_is_not_known_is_told_in_one_line() -> None:
-    with pytest.raises(ExporterCannotStart, match=r"this version of opentelemetry-exporter-otlp"):
-        take_requests(object())
-
-
-class Answers(MetricExporter):
-    """An exporter that returns what it is told."""
-
-    def __init__(self, *results: MetricExportResult) -> None:
-        super().__init__({}, {})
-        self._results = list(results)
-
-    def export(self, *_: Any, **__: Any) -> MetricExportResult:
-        return self._results.pop(0)
-
-    def force_flush(self, *_: Any) -> bool:
-        return True
-
-    def shutdown(self, *_: Any, **__: Any) -> None:
-        pass
 
 
 def test_a_receivers_absence_is_logged_once_per_change(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    ok, failed = MetricExportResult.SUCCESS, MetricExportResult.FAILURE
+    ok, failed = Sent(Outcome.TAKEN), Sent(Outcome.AWAY, "HTTP 404")
     answers = [failed, failed, failed, ok, ok, failed, failed]
-    watched = WatchedExporter(Answers(*answers), "participants")
-    assert [watched.export(MetricsData([])) for _ in answers] == answers
+    told = iter(answers)
+    delivery = MetricDelivery(lambda _request: next(told), "participants")
+    messages = list(requests(collect([participant()]), RESOURCE, 1))
+    outcomes = [delivery.export(messages, monotonic() + 60) for _ in answers]
+    assert outcomes == [FAILED, FAILED, FAILED, OK, OK, FAILED, FAILED]
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING"]
-    assert watched.force_flush()
-    watched.shutdown()
+
+
+# What a receiver does not take as it is.
+
+
+def delivery_to(sink: OtlpSink, protocol: str) -> MetricDelivery:
+    endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
+    return MetricDelivery(Sender(Signal.METRICS, protocol, 5, endpoint).send, "participants", 5)
+
+
+def people(count: int) -> list[Collected]:
+    return collect([participant(f"p{number}") for number in range(count)])
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_no_delivery(
+    sink: OtlpSink, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink.refuse, sink.refuse_with = True, (status, grpc.StatusCode.OK, "")
+    delivery = delivery_to(sink, "http/protobuf")
+    messages = list(requests(people(1), RESOURCE, 1))
+    assert delivery.export(messages, monotonic() + 60) == FAILED
+    (line,) = caplog.messages
+    assert line == f"otlp: the receiver does not take participants: HTTP {status}"
+    assert sink.requests == []
+
+
+@BOTH
+def test_everybody_arrives_at_a_receiver_that_takes_small_requests_alone(
+    sink: OtlpSink, protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """nginx takes 1 MB by default; what was too large once is not tried again."""
+    most = 20_000
+    sink.refuse_with = (413, grpc.StatusCode.RESOURCE_EXHAUSTED, "secret room")
+    sink.refuse_metrics_with = lambda raw: len(raw) > most
+    delivery = delivery_to(sink, protocol)
+    gauges = people(100)
+    assert delivery.export(requests(gauges, RESOURCE, 1), monotonic() + 60) == OK
+    points = sink.points()
+    assert len(points) == len({(p.name, tuple(p.attributes.items())) for p in points}) == 1300
+    assert max(request.size for request in sink.requests) <= most
+    assert sink.resources() == [{"service.name": "meet"}]
+    refused = sink.tries - len(sink.requests)
+    assert refused > 1
+    warned = [line for line in caplog.messages if "takes no request of" in line]
+    assert f"at most {delivery.most_bytes}" in warned[-1]
+    assert not [line for line in caplog.messages if "secret" in line]
+    caplog.clear()
+    sink.requests.clear()
+    tries = sink.tries
+    assert delivery.export(requests(gauges, RESOURCE, 2), monotonic() + 60) == OK
+    assert len(sink.points()) == 1300
+    assert sink.tries - tries == len(sink.requests)
+    assert caplog.messages == []
+
+
+@BOTH
+def test_a_receiver_that_takes_no_request_at_all_ends_the_export(
+    sink: OtlpSink, protocol: str
+) -> None:
+    sink.refuse_with = (413, grpc.StatusCode.RESOURCE_EXHAUSTED, "")
+    sink.refuse_metrics_with = lambda _raw: True
+    delivery = delivery_to(sink, protocol)
+    assert delivery.export(requests(people(4), RESOURCE, 1), monotonic() + 60) == FAILED
+    # 52 points: down to one of them, and no further.
+    assert sink.tries == 6
+
+
+@BOTH
+def test_our_own_metrics_go_the_same_way(sink: OtlpSink, protocol: str) -> None:
+    sink.refuse_with = (413, grpc.StatusCode.RESOURCE_EXHAUSTED, "")
+    sink.refuse_metrics_with = lambda raw: len(raw) > 400
+    endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
+    sender = Sender(Signal.METRICS, protocol, 5, endpoint)
+    reader = PeriodicExportingMetricReader(OwnMetricExporter(sender, "our own metrics"), 60_000)
+    provider = MeterProvider([reader], RESOURCE, shutdown_on_exit=False)
+    meter = provider.get_meter("test")
+    for number in range(9):
+        meter.create_counter(f"counted{number}").add(number)
+    meter.create_histogram("taken").record(0.5)
+    assert provider.force_flush()
+    names = {point.name for point in sink.points()}
+    assert names >= {*(f"counted{number}" for number in range(9))}
+    assert "taken" in {metric.name for request in sink.requests for metric in request.metrics()}
+    provider.shutdown()
+
+
+@BOTH
+def test_a_receiver_that_is_away_for_a_moment_is_tried_again(sink: OtlpSink, protocol: str) -> None:
+    turns = iter([True, False])
+    sink.refuse_metrics_with = lambda _raw: next(turns)
+    delivery = delivery_to(sink, protocol)
+    assert delivery.export(requests(people(1), RESOURCE, 1), monotonic() + 60) == OK
+    assert sink.tries == 2
+
+
+@BOTH
+def test_one_who_may_not_send_is_not_tried_again_before_the_next_collection(
+    sink: OtlpSink, protocol: str
+) -> None:
+    sink.refuse, sink.refuse_with = True, (403, grpc.StatusCode.PERMISSION_DENIED, "")
+    delivery = delivery_to(sink, protocol)
+    assert delivery.export(requests(people(1), RESOURCE, 1), monotonic() + 60) == FAILED
+    assert sink.tries == 1
+
+
+def test_halves_have_all_points_once_and_whose_they_are() -> None:
+    (request,) = requests(people(3), RESOURCE, 1)
+    first, second = halves(request)
+    found = [
+        point.SerializeToString()
+        for half in (first, second)
+        for metric in half.resource_metrics[0].scope_metrics[0].metrics
+        for point in metric.gauge.data_points
+    ]
+    whole = [
+        point.SerializeToString()
+        for metric in request.resource_metrics[0].scope_metrics[0].metrics
+        for point in metric.gauge.data_points
+    ]
+    assert sorted(found) == sorted(whole)
+    assert first.resource_metrics[0].resource == second.resource_metrics[0].resource

@@ -13,7 +13,8 @@ from opentelemetry.trace import SpanContext
 from otlp_sink import OtlpSink
 
 from otel_jcmc.catalogue.reasons import ExporterCannotStart
-from otel_jcmc.otlp.spans import Outcome, SpanSender
+from otel_jcmc.otlp.sender import Outcome, Sender, Signal, expect_known
+from otel_jcmc.otlp.spans import SpanSender
 from otel_jcmc.version import __version__
 
 RESOURCE = Resource({"service.name": "meet", "deployment.environment.name": "test"})
@@ -32,7 +33,7 @@ def sink() -> Iterator[OtlpSink]:
 
 def sender_to(sink: OtlpSink, protocol: str, seconds: float = 5.0) -> SpanSender:
     endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
-    return SpanSender(protocol, seconds, RESOURCE, endpoint)
+    return SpanSender(Sender(Signal.SPANS, protocol, seconds, endpoint), RESOURCE)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -75,7 +76,7 @@ HTTP = [
     *((status, Outcome.AWAY) for status in (429, 502, 503, 504, 401, 403, 404)),
     *((status, Outcome.BAD) for status in (400, 413, 422)),
     *((status, Outcome.REFUSED) for status in (500, 501, 418)),
-    (302, Outcome.AWAY),
+    *((status, Outcome.AWAY) for status in (301, 302, 307, 308)),
 ]
 
 
@@ -84,6 +85,7 @@ def test_what_an_http_status_means(sink: OtlpSink, status: int, answer: Outcome)
     sink.refuse, sink.refuse_with = True, (status, grpc.StatusCode.OK, "")
     sent = sender_to(sink, "http/protobuf").send(SPANS)
     assert (sent.answer, sent.why) == (answer, f"HTTP {status}")
+    assert sent.is_too_large == (status == 413)
     assert sink.span_tries == 1
 
 
@@ -101,6 +103,7 @@ def test_what_a_grpc_status_means(sink: OtlpSink, code: str, answer: Outcome) ->
     sink.refuse, sink.refuse_with = True, (0, grpc.StatusCode[code], "Ada is not wanted")
     sent = sender_to(sink, "grpc").send(SPANS)
     assert (sent.answer, sent.why) == (answer, code)
+    assert sent.is_too_large == (code == "RESOURCE_EXHAUSTED")
     assert sink.span_tries == 1
 
 
@@ -142,7 +145,9 @@ def test_headers_and_endpoint_of_traces_are_the_environments(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=metrics")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-tenant=traces")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip")
-    assert SpanSender(protocol, 5, RESOURCE).send(SPANS).answer is Outcome.TAKEN
+    assert (
+        SpanSender(Sender(Signal.SPANS, protocol, 5), RESOURCE).send(SPANS).answer is Outcome.TAKEN
+    )
     assert sink.trace_requests[0].headers["x-tenant"] == "traces"
 
 
@@ -155,4 +160,10 @@ def test_what_is_no_span_is_not_sent(sink: OtlpSink) -> None:
 def test_what_the_sdk_cannot_take_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zip")
     with pytest.raises(ExporterCannotStart, match=r"OTEL_EXPORTER_OTLP_\*"):
-        SpanSender("grpc", 5, RESOURCE)
+        Sender(Signal.SPANS, "grpc", 5)
+
+
+@pytest.mark.parametrize("is_grpc", [True, False])
+def test_an_sdk_that_is_not_known_is_told_in_one_line(*, is_grpc: bool) -> None:
+    with pytest.raises(ExporterCannotStart, match=r"this version of opentelemetry-exporter-otlp"):
+        expect_known(object(), is_grpc=is_grpc)

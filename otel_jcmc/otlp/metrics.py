@@ -1,0 +1,200 @@
+"""
+Metrics to an OTLP receiver: the requests of one collection, and what became of them.
+
+In go requests, out comes how the export ended. A receiver that is away for a moment is tried again
+within a request's time; one that takes no request of this size gets smaller ones, now and from then
+on. What is the matter is logged once when it begins and once when it ends.
+
+Source: OpenTelemetry protocol exporter specification, protocol/exporter.md.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic, sleep
+from typing import Any, Final
+
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+
+from otel_jcmc.otlp.sender import Outcome, Sender, Sent
+
+log = logging.getLogger(__name__)
+
+OK: Final = "ok"
+PARTIAL: Final = "partial"
+FAILED: Final = "failed"
+FIRST_BACKOFF_SECONDS: Final = 0.5
+
+
+class MetricDelivery:
+    """
+    Metrics on their way to one receiver.
+
+    Attributes:
+        most_bytes: the largest request that the receiver is known to take, None while none was too
+            large for it. Counted before compression.
+
+    Concurrency: one export at a time.
+    """
+
+    def __init__(
+        self, send: Callable[[Any], Sent], what: str, request_seconds: float = 10.0
+    ) -> None:
+        """
+        Send by *send*; *what* it is stands in the log.
+
+        A request may take *request_seconds*, its retries included.
+        """
+        self._send = send
+        self._what = what
+        self._request_seconds = request_seconds
+        self._outcome = ""
+        self.most_bytes: int | None = None
+
+    def export(self, requests: Iterable[Any], deadline: float) -> str:
+        """
+        Send all *requests* of one collection until one fails or it is *deadline*, of `monotonic`.
+
+        Returns OK, PARTIAL when all were taken but not all points of them, or FAILED.
+        """
+        rejected, why, is_asked = 0, "", False
+        for request in self._small(requests):
+            is_asked = True
+            if monotonic() > deadline:
+                why = "it is too slow for OTEL_METRIC_EXPORT_TIMEOUT"
+                break
+            sent = self._deliver(request, deadline)
+            if sent.answer is not Outcome.TAKEN:
+                why = sent.why
+                break
+            rejected += sent.rejected
+        if not is_asked:
+            # Nobody was live.
+            return OK
+        return self._end(FAILED if why else PARTIAL if rejected else OK, rejected, why)
+
+    def _small(self, requests: Iterable[Any]) -> Iterator[Any]:
+        """Return *requests*, in halves where they are larger than the receiver takes."""
+        for request in requests:
+            if self.most_bytes and request.ByteSize() > self.most_bytes and _count(request) > 1:
+                yield from self._small(halves(request))
+            else:
+                yield request
+
+    def _deliver(self, request: Any, deadline: float) -> Sent:
+        """Send *request*, in parts where it is too large and again where that may help."""
+        ends = min(deadline, monotonic() + self._request_seconds)
+        backoff = FIRST_BACKOFF_SECONDS
+        sent = self._send(request)
+        while sent.answer is Outcome.AWAY and sent.is_passing:
+            pause = max(sent.after_seconds, backoff * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
+            if monotonic() + pause > ends:
+                break
+            sleep(pause)
+            backoff *= 2
+            sent = self._send(request)
+        if sent.is_too_large and _count(request) > 1:
+            return self._deliver_halves(request, sent, deadline)
+        return sent
+
+    def _deliver_halves(self, request: Any, refused: Sent, deadline: float) -> Sent:
+        """Send a *request* that was *refused* for its size in halves, and remember the size."""
+        size = request.ByteSize()
+        if self.most_bytes is None or size // 2 < self.most_bytes:
+            self.most_bytes = size // 2
+            log.warning(
+                "otlp: the receiver takes no request of %d bytes of %s (%s): from now on they have"
+                " at most %d; it or a proxy before it has a limit, nginx client_max_body_size, a"
+                " Collector max_recv_msg_size_mib",
+                *(size, self._what, refused.why, self.most_bytes),
+            )
+        rejected = 0
+        for half in halves(request):
+            if monotonic() > deadline:
+                return Sent(Outcome.AWAY, "it is too slow for OTEL_METRIC_EXPORT_TIMEOUT")
+            sent = self._deliver(half, deadline)
+            if sent.answer is not Outcome.TAKEN:
+                return sent
+            rejected += sent.rejected
+        return Sent(Outcome.TAKEN, rejected=rejected)
+
+    def _end(self, outcome: str, rejected: int, why: str) -> str:
+        """Return the *outcome*; log it if it is another than before."""
+        if outcome != self._outcome:
+            if outcome == OK:
+                log.info("otlp: the receiver takes %s", self._what)
+            elif outcome == FAILED:
+                log.warning("otlp: the receiver does not take %s: %s", self._what, why)
+            else:
+                log.warning(
+                    "otlp: the receiver rejects %d points of %s; its own log says why",
+                    *(rejected, self._what),
+                )
+        self._outcome = outcome
+        return outcome
+
+
+class OwnMetricExporter(MetricExporter):
+    """The service's own metrics, from the SDK's reader to a receiver."""
+
+    def __init__(self, sender: Sender, what: str, request_seconds: float = 10.0) -> None:
+        """Send by *sender*, with the temporality and aggregation that its environment asks for."""
+        exporter = sender.exporter
+        super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
+        self._sender = sender
+        self._delivery = MetricDelivery(sender.send, what, request_seconds)
+
+    def export(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_kwargs: Any
+    ) -> MetricExportResult:
+        """Export *metrics_data* in one request, or in smaller ones if it must be."""
+        from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+
+        deadline = monotonic() + timeout_millis / 1000
+        outcome = self._delivery.export([encode_metrics(metrics_data)], deadline)
+        return MetricExportResult.FAILURE if outcome == FAILED else MetricExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002  # the SDK's
+        """Return True: nothing waits here."""
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:  # noqa: ARG002  # the SDK's
+        """Close the connections."""
+        self._sender.shut_down()
+
+
+def halves(request: Any) -> Iterator[Any]:
+    """Return two requests, each with half the points of *request* and whose they are."""
+    count = _count(request)
+    for start, stop in ((0, count // 2), (count // 2, count)):
+        half = type(request)()
+        half.CopyFrom(request)
+        place = 0
+        for resource in half.resource_metrics:
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    points = _points(metric)
+                    size = len(points)
+                    del points[max(0, stop - place) :]
+                    del points[: max(0, start - place)]
+                    place += size
+                kept = [metric for metric in scope.metrics if _points(metric)]
+                del scope.metrics[:]
+                scope.metrics.extend(kept)
+        yield half
+
+
+def _count(request: Any) -> int:
+    """Return how many points *request* has."""
+    return sum(
+        len(_points(metric))
+        for resource in request.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    )
+
+
+def _points(metric: Any) -> Any:
+    """Return the points of *metric*, of whichever kind it is."""
+    kind = metric.WhichOneof("data")
+    return getattr(metric, kind).data_points if kind else []

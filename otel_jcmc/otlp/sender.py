@@ -1,0 +1,269 @@
+"""
+One OTLP request to its receiver, and what the answer means.
+
+In goes a request of metrics or of spans, out comes a `Sent`: what became of it, read from the
+answer itself. Endpoint, headers, TLS and compression are those of the SDK's own exporter, which
+reads them from the standard `OTEL_EXPORTER_OTLP_*` variables. A request is sent once; whoever sends
+decides what comes next.
+
+Source: OpenTelemetry protocol specification, responses and failures of OTLP/gRPC and OTLP/HTTP.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.catalogue.reasons import ExporterCannotStart
+
+
+class Outcome(Enum):
+    """
+    What became of a request.
+
+    TAKEN: the receiver has it. AWAY: it may take the same later. BAD: it will never take this.
+    REFUSED: it did not, and its answer does not tell whether that is for good.
+    """
+
+    TAKEN = 0
+    AWAY = 1
+    REFUSED = 2
+    BAD = 3
+
+
+class Sent(NamedTuple):
+    """
+    What a receiver said to a request.
+
+    Attributes:
+        why: for the log, without the receiver's words, which may repeat what was sent.
+        rejected: spans or points that it did not take of what it took.
+        after_seconds: how long it asks to be left alone.
+        is_too_large: it may take the same in smaller requests.
+        is_passing: the same may be taken within seconds.
+    """
+
+    answer: Outcome
+    why: str = ""
+    rejected: int = 0
+    after_seconds: float = 0.0
+    is_too_large: bool = False
+    is_passing: bool = False
+
+
+class Signal(Enum):
+    """
+    What is sent; of each the path of its requests, and what an answer calls what it rejects.
+
+    Source: OpenTelemetry protocol specification, OTLP/HTTP request and partial success.
+    """
+
+    METRICS = ("metrics", "rejected_data_points")
+    SPANS = ("traces", "rejected_spans")
+
+
+# "All other 4xx or 5xx MUST NOT be retried", but for those that say nothing of what was sent:
+# who may send and where to is settings', of ours or of a proxy in between, and they get mended.
+_PASSING_STATUS: Final = {429, 502, 503, 504}
+_AWAY_STATUS: Final = _PASSING_STATUS | {401, 403, 404, 405, 407, 408}
+_BAD_STATUS: Final = {400, 413, 415, 422}
+_TOO_LARGE: Final = 413
+_PASSING_CODES: Final = {
+    *("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"),
+}
+_AWAY_CODES: Final = _PASSING_CODES | {
+    *("UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"),
+}
+_BAD_CODES: Final = {"INVALID_ARGUMENT"}
+# gRPC's own words of a connection that fails, which name the address and nothing that was sent.
+_OF_GRPC: Final = "failed to connect"
+_UNKNOWN_SDK: Final = (
+    "this version of opentelemetry-exporter-otlp is not known: install those of"
+    " requirements/runtime.txt"
+)
+
+
+class Sender:
+    """
+    The way to the receiver of one signal.
+
+    Attributes:
+        exporter: the SDK's exporter, of which the way is.
+
+    Concurrency: one request at a time.
+    """
+
+    def __init__(
+        self, signal: Signal, protocol: str, timeout_seconds: float, endpoint: str | None = None
+    ) -> None:
+        """
+        Prepare the way by *protocol*, `grpc` or `http/protobuf`.
+
+        A request may take *timeout_seconds*. That and an *endpoint* that is given, without the path
+        of the signal, win over the environment, whose time-out the SDK would take for seconds.
+
+        Raises:
+            ExporterCannotStart: a variable that the SDK's exporter reads holds what it can't take,
+                or this version of the SDK has not the parts that are used.
+        """
+        path, self._rejected = signal.value
+        self._timeout = timeout_seconds
+        is_grpc = protocol == "grpc"
+        self.exporter = _make_exporter(signal, path, timeout_seconds, endpoint, is_grpc=is_grpc)
+        self._send = self._by_grpc if is_grpc else self._by_http
+        self._response = _response_of(signal)
+
+    def send(self, request: Any) -> Sent:
+        """Send *request*, a protobuf message of the signal, once; return what became of it."""
+        return self._send(request)
+
+    def shut_down(self) -> None:
+        """Close the connections."""
+        self.exporter.shutdown()
+
+    def _by_http(self, request: Any) -> Sent:
+        """Send *request* by HTTP; a redirect is no delivery, whatever it points to."""
+        client = self.exporter._client
+        result = client._submit(client._compress(request.SerializeToString()), self._timeout)
+        status = result.status_code
+        if status is None:
+            return Sent(Outcome.AWAY, type(result.error).__name__, is_passing=True)
+        if 200 <= status < 300:
+            return self._taken(self._read(result.content()))
+        after = _seconds(result.headers().get("retry-after"))
+        why = f"HTTP {status}"
+        if status in _AWAY_STATUS or 300 <= status < 400:
+            is_passing = status in _PASSING_STATUS
+            return Sent(Outcome.AWAY, why, after_seconds=after, is_passing=is_passing)
+        answer = Outcome.BAD if status in _BAD_STATUS else Outcome.REFUSED
+        return Sent(answer, why, is_too_large=status == _TOO_LARGE)
+
+    def _by_grpc(self, request: Any) -> Sent:
+        """Send *request* by gRPC."""
+        import grpc  # type: ignore[import-untyped]  # it ships no hints
+
+        exporter = self.exporter
+        try:
+            answer = exporter._client.Export(
+                request=request, metadata=exporter._headers, timeout=self._timeout
+            )
+        except grpc.RpcError as error:
+            return self._failed(error)
+        return self._taken(answer)
+
+    def _failed(self, error: Any) -> Sent:
+        """Return what a gRPC *error* means."""
+        code = error.code().name
+        after = _retry_delay(error.trailing_metadata() or ())
+        details = str(error.details() or "")
+        why = f"{code}: {details}" if details.startswith(_OF_GRPC) else code
+        # "Retryable only if the server can recover", which it says by saying when.
+        if code in _AWAY_CODES or (code == "RESOURCE_EXHAUSTED" and after is not None):
+            if code == "UNAVAILABLE":
+                # Or gRPC would take up to two minutes to try the address again.
+                self.exporter._channel.close()
+                self.exporter._initialize_channel_and_stub()
+            is_passing = code not in _AWAY_CODES - _PASSING_CODES
+            return Sent(Outcome.AWAY, why, after_seconds=after or 0.0, is_passing=is_passing)
+        # What gRPC servers say to a message that is larger than they take.
+        is_too_large = code == "RESOURCE_EXHAUSTED"
+        answer = Outcome.BAD if code in _BAD_CODES else Outcome.REFUSED
+        return Sent(answer, why, is_too_large=is_too_large)
+
+    def _taken(self, answer: Any) -> Sent:
+        """Return what the *answer* to a request that was taken says."""
+        return Sent(Outcome.TAKEN, rejected=getattr(answer.partial_success, self._rejected))
+
+    def _read(self, content: bytes) -> Any:
+        """Return the answer in *content*; some receivers answer with JSON, or with a text."""
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no hints
+
+        answer = self._response()
+        with suppress(DecodeError):
+            answer.MergeFromString(content)
+        return answer
+
+
+def _make_exporter(
+    signal: Signal, path: str, timeout_seconds: float, endpoint: str | None, *, is_grpc: bool
+) -> Any:
+    """
+    Return the SDK's exporter, whose parts we use.
+
+    It is imported here, because the import takes up to 0.6 s that nobody should pay unasked.
+    """
+    url = endpoint if is_grpc or not endpoint else f"{endpoint.rstrip('/')}/v1/{path}"
+    exporter: Any
+    try:
+        make = _exporter_of(signal, is_grpc=is_grpc)
+        exporter = make(url, timeout=timeout_seconds)
+    except Exception as error:  # that it was is known all the same
+        raise ExporterCannotStart(f"OTEL_EXPORTER_OTLP_*: {error}") from error
+    expect_known(exporter, is_grpc=is_grpc)
+    return exporter
+
+
+def expect_known(exporter: Any, *, is_grpc: bool) -> None:
+    """
+    Look for the parts of the SDK's *exporter* that a request takes.
+
+    Raises:
+        ExporterCannotStart: this version of the SDK has others.
+    """
+    if is_grpc:
+        parts = ("_client", "_headers", "_channel", "_initialize_channel_and_stub")
+        is_known = all(hasattr(exporter, part) for part in parts)
+    else:
+        client = getattr(exporter, "_client", None)
+        is_known = all(hasattr(client, part) for part in ("_submit", "_compress"))
+    if not is_known:
+        raise ExporterCannotStart(_UNKNOWN_SDK)
+
+
+def _exporter_of(signal: Signal, *, is_grpc: bool) -> Any:
+    """Return the class of the SDK's exporter."""
+    if signal is Signal.METRICS:
+        if is_grpc:
+            from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+
+            return OTLPMetricExporter
+        from opentelemetry.exporter.otlp.proto.http import metric_exporter
+
+        return metric_exporter.OTLPMetricExporter
+    if is_grpc:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+        return OTLPSpanExporter
+    from opentelemetry.exporter.otlp.proto.http import trace_exporter
+
+    return trace_exporter.OTLPSpanExporter
+
+
+def _response_of(signal: Signal) -> Any:
+    """Return the message that a receiver answers with."""
+    if signal is Signal.METRICS:
+        from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+
+        return metrics_service_pb2.ExportMetricsServiceResponse
+    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+    return trace_service_pb2.ExportTraceServiceResponse
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Return the seconds of a Retry-After header; a date counts as nothing."""
+    return float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
+
+
+def _retry_delay(metadata: Iterable[tuple[str, Any]]) -> float | None:
+    """Return the seconds that a gRPC server asks for, None where it does not ask."""
+    from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # no hints
+    from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # no hints
+
+    for name, value in metadata:
+        if name == "grpc-status-details-bin":
+            for detail in Status.FromString(value).details:
+                told = RetryInfo()
+                if detail.Unpack(told):
+                    return float(told.retry_delay.seconds + told.retry_delay.nanos / 1e9)
+    return None

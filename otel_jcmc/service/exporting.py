@@ -1,0 +1,63 @@
+"""
+What the process that sends by OTLP is made of: the export of participants, that of spans, or both.
+
+Settings come in, parts of `otlp` and `traces` go out; nothing is opened before they run.
+"""
+
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.metrics.gauges import declare
+from otel_jcmc.metrics.own import make_resource
+from otel_jcmc.metrics.provider import GaugeProvider
+from otel_jcmc.otlp.metrics import MetricDelivery
+from otel_jcmc.otlp.process import ParticipantExport, report_to_parent
+from otel_jcmc.otlp.sender import Sender, Signal
+from otel_jcmc.service.recording import keeping_of
+from otel_jcmc.store.lease import Lease
+from otel_jcmc.store.link import Link
+from otel_jcmc.store.live import Store
+
+
+def make_exports(
+    settings: Settings, redis_url: str, holder: str
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """
+    Return what is to run until the process ends; *holder* is who holds the leases.
+
+    Raises:
+        ExporterCannotStart: a variable of OTEL_EXPORTER_OTLP_* holds what it can't take.
+    """
+    resource = make_resource(settings.service_name, settings.resource_attributes, "")
+    sends_spans = settings.traces_exporter == "otlp"
+    if "otlp" in settings.metrics_exporter or not sends_spans:
+        provider = GaugeProvider()
+        declare(provider.get_meter("otel_jcmc"), settings.naming, settings.metrics_prefix)
+        seconds = settings.otlp_timeout_ms / 1000
+        sender = Sender(Signal.METRICS, settings.otlp_protocol, seconds)
+        yield ParticipantExport(
+            Store(redis_url, settings.key_prefix),
+            Lease(redis_url, f"{settings.key_prefix}:otlp:lease", holder),
+            provider,
+            MetricDelivery(sender.send, "participants", seconds),
+            resource,
+            settings.export_interval_ms / 1000,
+            settings.export_timeout_ms / 1000,
+        ).run()
+    if sends_spans:
+        from otel_jcmc.otlp.spans import SpanSender
+        from otel_jcmc.traces.delivery import Traces
+        from otel_jcmc.traces.outbox import Outbox
+        from otel_jcmc.traces.sweep import Sweep
+
+        seconds = settings.spans_timeout_ms / 1000
+        link = Link(redis_url)
+        yield Traces(
+            Lease(redis_url, f"{settings.key_prefix}:traces:lease", holder),
+            link,
+            Sweep(link, settings.key_prefix, keeping_of(settings)),
+            Outbox(link, settings.key_prefix, settings.traces_waiting),
+            SpanSender(Sender(Signal.SPANS, settings.spans_protocol, seconds), resource),
+            report_to_parent,
+        ).run()
