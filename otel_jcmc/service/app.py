@@ -17,7 +17,7 @@ from otel_jcmc.jmmc.push import JmmcEndpoint
 from otel_jcmc.jmmc.states import States
 from otel_jcmc.jmmc.wire import JmmcParser
 from otel_jcmc.server.connections import ConnectionLimits, Connections
-from otel_jcmc.service.application import Application
+from otel_jcmc.service.application import Application, list_methods
 from otel_jcmc.service.life import Life
 from otel_jcmc.service.parts import Parts
 from otel_jcmc.store.embedded import EmbeddedStore
@@ -104,6 +104,7 @@ def create_app(
         app.include_router(
             push_token_routes(service.push_tokens.issue, cors, service.limits, count)
         )
+    app.add_exception_handler(405, list_methods)
     app.include_router(health_routes(service.store))
     client = _client_file(settings)
     app.include_router(client_routes("/client-file", lambda: client, cors))
