@@ -199,8 +199,8 @@ def test_who_must_come_back_hears_when(document: Any) -> None:
 def test_a_405_lists_all_methods_of_its_path(asked: Service) -> None:
     told = request(asked.url + "/sessions", method="PUT")
     assert (told.status, told.headers["allow"]) == (405, "DELETE, GET, HEAD")
-    told = request(asked.url + "/push-token", method="GET")
-    assert (told.status, told.headers["allow"]) == (405, "OPTIONS, POST")
+    told = request(asked.url + "/client-file", method="PUT")
+    assert (told.status, told.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_head_is_get_without_a_body(asked: Service) -> None:
