@@ -9,7 +9,7 @@ Source: RFC 6750 (Bearer), and the compact form of RFC 7515.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
@@ -24,6 +24,16 @@ REMEMBERED: Final = 32_768
 _COMPACT: Final = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
+def bearer_token(headers: Iterable[Header]) -> bytes | None:
+    """Return the first bearer token in *headers*, None when there is none."""
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, token = value.strip().partition(b" ")
+            if scheme.lower() == b"bearer":
+                return token.strip()
+    return None
+
+
 def token_of(headers: Sequence[Header], report: Report) -> bytes:
     """
     Return the token of a push, the header's before the body's, unchecked.
@@ -31,9 +41,8 @@ def token_of(headers: Sequence[Header], report: Report) -> bytes:
     Raises:
         PushRefused: there is none.
     """
-    for name, value in headers:
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return value[7:].strip()
+    if token := bearer_token(headers):
+        return token
     if not report.token:
         raise refusal(Reason.TOKEN_MISSING)
     # What is no ASCII is no token: it stays none, whatever takes its place.

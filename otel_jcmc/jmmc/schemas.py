@@ -43,10 +43,7 @@ def jmmc_push_schema(parser: JmmcParser) -> Schema:
     """Return the schema of a push in which all is well for *parser*."""
     fields = _fields(parser)
     opening = {"required": [*OPENING]}
-    change = {
-        "not": {"required": [OPENING[0]]},
-        "anyOf": [{"required": [key]} for key in fields if key not in ("br", "ts")],
-    }
+    change = {"not": {"required": [OPENING[0]]}, "anyOf": _telling(fields)}
     return {
         "title": "JMMC push",
         "description": "What has changed in one session, which a push with `br` opens. Whatever is"
@@ -64,6 +61,23 @@ def jmmc_push_schema(parser: JmmcParser) -> Schema:
     }
 
 
+def _telling(fields: dict[str, Schema]) -> list[Schema]:
+    """Return what of *fields* is something to keep; a push that opens no session needs one."""
+    says = {"not": {"enum": sorted(ABSENT)}}
+    return [
+        {"required": [key], "properties": {key: _any_of(schema, says)}}
+        for key, schema in fields.items()
+        if key not in ("br", "ts")
+    ]
+
+
+def _any_of(schema: Schema, says: Schema) -> Schema:
+    """Return that one of the properties of *schema*, if it has any, *says* something."""
+    below = schema.get("properties", {})
+    one = [{"required": [key], "properties": {key: says}} for key in below]
+    return {"anyOf": one} if one else {}
+
+
 def _fields(parser: JmmcParser) -> dict[str, Schema]:
     """Return the schemas of the fields of `m`."""
     told = {path: _number(path) for path in NUMBER_OF}
@@ -79,8 +93,7 @@ def _fields(parser: JmmcParser) -> dict[str, Schema]:
     for path, schema in told.items():
         key, _, below = path.partition(".")
         if below:
-            # What is there says something.
-            fields.setdefault(key, object_of({}) | {"minProperties": 1})
+            fields.setdefault(key, object_of({}))
             fields[key]["properties"][below] = schema
         else:
             fields[key] = schema
@@ -104,14 +117,13 @@ def _whole(row: Attribute, most: int) -> Schema:
 
 
 def _text(row: Attribute, parser: JmmcParser) -> Schema:
-    """Return the schema of a text that says something."""
+    """Return the schema of a text, which may say that it has nothing to say."""
     words: Sequence[str] = row.choices if row.id == PROTOCOL.id else ()
     if row.id == REGION.id:
         words = sorted(parser.regions)
     if words:
-        return {"description": row.brief, "enum": [*words]}
-    told = text_of(parser.rules.rows[row.id], 1)
-    return told | {"not": {"enum": sorted(ABSENT)}}
+        return {"description": row.brief, "enum": [*words, *sorted(ABSENT)]}
+    return text_of(parser.rules.rows[row.id])
 
 
 def jmmc_push(parser: JmmcParser) -> Schema:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from math import ceil
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, PlainTextResponse
 
@@ -81,6 +81,7 @@ class Application(FastAPI):
         self.admin_port = admin_port
         self.rules = parts.rules
         self.guarded = guarded
+        self.add_exception_handler(405, list_methods)
         for router in routers:
             self.include_router(router)
         self.include_router(description_routes(self.openapi, description_readers))
@@ -107,6 +108,8 @@ class Application(FastAPI):
                 await endpoint(scope, receive, send)
                 return
             send = _hardened(send)
+            if scope["method"] == "HEAD":
+                scope, send = {**scope, "method": "GET"}, _without_body(send)
         await super().__call__(scope, receive, send)
 
     def _endpoint_of(self, path: str) -> Any:
@@ -154,6 +157,31 @@ def _at_home(scope: Any) -> Any:
     if not root or path.startswith(f"{root}/") or not path.startswith(f"{mount}/"):
         return scope
     return {**scope, "path": root + path.removeprefix(mount)}
+
+
+async def list_methods(request: Request, _error: Exception) -> Response:
+    """Answer 405 with the methods of all routes of the path; Starlette tells the first route's."""
+    allowed: set[str] = set()
+    included = (getattr(each, "original_router", None) for each in request.app.routes)
+    for route in (route for router in included if router for route in router.routes):
+        match, _ = route.matches(request.scope)
+        if match.value:
+            allowed |= getattr(route, "methods", None) or set()
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    allow = {"allow": ", ".join(sorted(allowed))}
+    return JSONResponse({"detail": "Method Not Allowed"}, 405, allow)
+
+
+def _without_body(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Return a *send* for the answer to HEAD: that to GET, of which the body stays here."""
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return sending
 
 
 def _hardened(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

@@ -19,7 +19,7 @@ from otel_jcmc.intake.callers import Header
 from otel_jcmc.intake.intake import read_head
 from otel_jcmc.intake.limits import Limits, TooFast
 from otel_jcmc.metrics.own import ACCEPTED, FAILED, REFUSED
-from otel_jcmc.web.answers import RETRY_AFTER_SECONDS
+from otel_jcmc.web.answers import RETRY_AFTER_SECONDS, listing
 from otel_jcmc.web.cors import Cors
 
 # The second is beside the push, where a page that knows only that address looks.
@@ -50,14 +50,14 @@ def push_token_routes(
             count(REFUSED, fast.reason)
             limits.refusals.note(fast.reason)
             headers["retry-after"] = str(ceil(fast.seconds))
-            return _faulty([Fault("", fast.reason)], 429, headers)
+            return JSONResponse(listing("errors", [Fault("", fast.reason)]), 429, headers)
         except PushRefused as refused:
             count(REFUSED, refused.reason)
-            return _faulty(refused.faults, 403, headers)
+            return JSONResponse(listing("errors", refused.faults), 403, headers)
         except StoreUnavailable as away:
             count(FAILED, away.reason)
             headers["retry-after"] = str(RETRY_AFTER_SECONDS)
-            return _faulty([Fault("", away.reason)], 503, headers)
+            return JSONResponse(listing("errors", [Fault("", away.reason)]), 503, headers)
         count(ACCEPTED)
         return JSONResponse(issued, headers=headers)
 
@@ -70,9 +70,3 @@ def push_token_routes(
         router.post(path)(push_token)
         router.options(path, include_in_schema=False)(preflight)
     return router
-
-
-def _faulty(faults: Sequence[Fault], status: int, headers: dict[str, str]) -> Response:
-    """Return an answer that lists *faults*, as a push has it."""
-    listed = [fault._asdict() for fault in faults]
-    return JSONResponse({"errors": listed, "more": 0}, status, headers)

@@ -8,13 +8,14 @@ Source: RFC 6750 (bearer tokens).
 """
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fastapi import Response
 from fastapi.responses import PlainTextResponse
 
-from otel_jcmc.intake.callers import Header, Network, is_private
+from otel_jcmc.intake.bearer import bearer_token
+from otel_jcmc.intake.callers import Network, is_private
 
 
 class Refusal(NamedTuple):
@@ -102,7 +103,10 @@ class Readers:
 
     def _refuse_token(self, scope: Any, more: str = "") -> Refusal | None:
         """Return what a caller is told without the token, None when it has it."""
-        told = _bearer(scope["headers"])
+        headers = scope["headers"]
+        # Of two nobody knows which one somebody on the way has looked at.
+        is_one = sum(name == b"authorization" for name, _ in headers) == 1
+        told = bearer_token(headers) if is_one else None
         if told is None:
             text = f"a bearer token is missing ({more}its setting is {self._token_setting})"
             return Refusal(401, "token_missing", text, {"www-authenticate": "Bearer"})
@@ -111,12 +115,3 @@ class Readers:
             error = 'Bearer error="invalid_token"'
             return Refusal(401, "token_wrong", text, {"www-authenticate": error})
         return None
-
-
-def _bearer(headers: Iterable[Header]) -> bytes | None:
-    """Return the bearer token in *headers*, None when there is none or more than one."""
-    told = [value for name, value in headers if name == b"authorization"]
-    if len(told) != 1:
-        return None
-    scheme, _, token = told[0].strip().partition(b" ")
-    return token.strip() if scheme.lower() == b"bearer" else None

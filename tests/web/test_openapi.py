@@ -16,13 +16,15 @@ import schemathesis
 from fuzz import corpus
 from fuzz.schema import fits, fits_jmmc
 from fuzz.wire import running
-from harness import Service, push_body
+from harness import Service, push_body, request
 from jsonschema_rs import Draft202012Validator, meta
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.reasons import PushRefused
 from otel_jcmc.config.settings import Settings
+from otel_jcmc.jmmc.wire import JmmcParser
 from otel_jcmc.service.app import create_app
 from otel_jcmc.service.application import Application
 from otel_jcmc.web.openapi import push_schema
@@ -151,6 +153,19 @@ def test_a_session_is_enough() -> None:
     assert not fits({"default_labels": who, "session": None})
 
 
+@pytest.mark.parametrize("m", [{"t": {}}, {"t": {"sr": ""}}, {"cdc": {"a": "undefined"}}])
+def test_of_a_jmmc_page_what_has_nothing_to_say_fits_beside_what_has(m: dict[str, Any]) -> None:
+    """Nothing is dropped of it; alone it is nothing to keep."""
+    who = {"uid": push_body()["default_labels"]["client_id"], "conf": "standup"}
+    opening = {**who, "m": {"br": "x", "os": "y", "pid": "p", **m}}
+    assert JmmcParser().parse(json.dumps(opening).encode()).dropped == []
+    assert fits_jmmc(opening)
+    assert fits_jmmc({**who, "m": {"cq": 1, **m}})
+    assert not fits_jmmc({**who, "m": m})
+    with pytest.raises(PushRefused):
+        JmmcParser().parse(json.dumps({**who, "m": m}).encode())
+
+
 # The document
 
 
@@ -179,6 +194,19 @@ def test_who_must_come_back_hears_when(document: Any) -> None:
     answers = document["paths"]["/metrics/push"]["post"]["responses"]
     assert answers["429"]["headers"]["Retry-After"]["required"]
     assert answers["503"]["headers"]["Retry-After"]["required"]
+
+
+def test_a_405_lists_all_methods_of_its_path(asked: Service) -> None:
+    told = request(asked.url + "/sessions", method="PUT")
+    assert (told.status, told.headers["allow"]) == (405, "DELETE, GET, HEAD")
+    told = request(asked.url + "/client-file", method="PUT")
+    assert (told.status, told.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+def test_head_is_get_without_a_body(asked: Service) -> None:
+    get, head = asked.get("/-/healthy"), request(asked.url + "/-/healthy", method="HEAD")
+    assert (head.status, head.body) == (get.status, "")
+    assert head.headers["content-length"] == get.headers["content-length"]
 
 
 # The service, asked by the document
