@@ -20,14 +20,11 @@ from urllib.parse import quote, urlencode, urlsplit
 from otel_jcmc.command.environment import url_of
 from otel_jcmc.command.plot import ASCII, BLOCKS, Point, Signs, plot
 from otel_jcmc.config.settings import Settings
+from otel_jcmc.store.sid import began_ms, is_short_sid, short_sid
 from otel_jcmc.version import __version__
 
 SECONDS: Final = 30
 PAGE: Final = 500
-# Of an id: when it began, and which of the client's sessions it is. It is short, and enough.
-SHORT: Final = 16
-_STARTED: Final = 11
-_is_short: Final = re.compile(r"[0-9a-f]{16}").fullmatch
 _is_ago: Final = re.compile(r"\d+[smhd]").fullmatch
 # Which range of an interval a metric has, and which end of it is the worst.
 _RANGES: Final = {
@@ -168,7 +165,7 @@ def _table(found: list[dict[str, Any]]) -> str:
     rows = [("id", "began (UTC)", "lasted", "conference", "participant", "browser", "end")]
     rows += [
         (
-            each["id"][-SHORT:],
+            short_sid(each["id"]),
             each["started"][5:16].replace("T", " "),
             _lasted(each["duration_seconds"]),
             _shown(each["conference"] or "?"),
@@ -223,9 +220,9 @@ def _find(sid: str, service: _RunningService) -> str:
     Raises:
         CannotShow: there is none, or more than one.
     """
-    if not _is_short(sid):
+    if not is_short_sid(sid):
         return sid
-    began = f"{int(sid[:_STARTED], 16) / 1000:.3f}"
+    began = f"{began_ms(sid) / 1000:.3f}"
     after, found = None, []
     while True:
         query = {"from": began, "to": began, "limit": PAGE, "after": after}
@@ -233,7 +230,7 @@ def _find(sid: str, service: _RunningService) -> str:
         found += [each["id"] for each in page["sessions"] if each["id"].endswith(sid)]
         after = page["next"]
         # Newest first: what follows had begun before.
-        if after is None or after[32:] < sid[:_STARTED]:
+        if after is None or began_ms(after) < began_ms(sid):
             break
     if len(found) > 1:
         raise CannotShow(f"there are {len(found)}: {', '.join(found)}")

@@ -34,8 +34,8 @@ from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.keeping import SETTLE_MS, Keeping
 from otel_jcmc.store.live import Store
-from otel_jcmc.store.scripts import SETTLE_MS, Keeping
 
 if TYPE_CHECKING:
     from otel_jcmc.intake.push_tokens import PushTokens

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.otlp.spans import Outcome, Sent, SpanSender
+from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.lease import RENEW_SECONDS, Lease
 from otel_jcmc.store.link import Link
-from otel_jcmc.store.scripts import Keeping
 from otel_jcmc.traces.outbox import Outbox, WaitingSpans
 from otel_jcmc.traces.sweep import Sweep
 

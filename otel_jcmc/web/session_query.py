@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from otel_jcmc.catalogue.rows import CLIENT, CONFERENCE, METRICS
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.history import Asked
-from otel_jcmc.sessions.past import is_sid
+from otel_jcmc.store.sid import is_sid
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 500
