@@ -19,11 +19,8 @@ from otel_jcmc.command.environment import url_of
 from otel_jcmc.command.plot import ASCII, BLOCKS, Point, Signs, plot
 from otel_jcmc.command.running_service import PAGE, CannotShow, RunningService, printable
 from otel_jcmc.config.settings import Settings
+from otel_jcmc.store.sid import began_ms, is_short_sid, short_sid
 
-# Of an id: when it began, and which of the client's sessions it is. It is short, and enough.
-SHORT: Final = 16
-_STARTED: Final = 11
-_is_short: Final = re.compile(r"[0-9a-f]{16}").fullmatch
 _is_ago: Final = re.compile(r"\d+[smhd]").fullmatch
 # Which range of an interval a metric has, and which end of it is the worst.
 _RANGES: Final = {
@@ -102,7 +99,7 @@ def _table(found: list[dict[str, Any]]) -> str:
     rows = [("id", "began (UTC)", "lasted", "conference", "participant", "browser", "end")]
     rows += [
         (
-            each["id"][-SHORT:],
+            short_sid(each["id"]),
             each["started"][5:16].replace("T", " "),
             _lasted(each["duration_seconds"]),
             printable(each["conference"] or "?"),
@@ -157,9 +154,9 @@ def _find(sid: str, service: RunningService) -> str:
     Raises:
         CannotShow: there is none, or more than one.
     """
-    if not _is_short(sid):
+    if not is_short_sid(sid):
         return sid
-    began = f"{int(sid[:_STARTED], 16) / 1000:.3f}"
+    began = f"{began_ms(sid) / 1000:.3f}"
     after, found = None, []
     while True:
         query = {"from": began, "to": began, "limit": PAGE, "after": after}
@@ -167,7 +164,7 @@ def _find(sid: str, service: RunningService) -> str:
         found += [each["id"] for each in page["sessions"] if each["id"].endswith(sid)]
         after = page["next"]
         # Newest first: what follows had begun before.
-        if after is None or after[32:] < sid[:_STARTED]:
+        if after is None or began_ms(after) < began_ms(sid):
             break
     if len(found) > 1:
         raise CannotShow(f"there are {len(found)}: {', '.join(found)}")

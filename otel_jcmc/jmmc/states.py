@@ -18,8 +18,8 @@ import msgspec
 from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
+from otel_jcmc.store.keys import PARTITIONS, Keys
 from otel_jcmc.store.link import Command, Link
-from otel_jcmc.store.participant import PARTITIONS
 from otel_jcmc.store.scripts import run_scripts, script
 
 # As long as a page may be away: a lesson with its breaks, not a night.
@@ -62,7 +62,7 @@ class States:
 
     def __init__(self, url: str, key_prefix: str, most: int = 0) -> None:
         """Prepare; nothing is opened yet. *most* is how many sessions there may be, 0 for any."""
-        self._prefix = key_prefix
+        self._keys = Keys(key_prefix)
         self._most = -(-most // PARTITIONS) or -1
         self._link = Link(url)
         self._waiting: list[tuple[Command, asyncio.Future[State | None]]] = []
@@ -104,12 +104,11 @@ class States:
 
     def _command(self, session_id: str, changes: Changes, opens: str) -> Command:
         """Return the script call for one push."""
-        # Ids are chance, so any two of their digits spread them evenly.
-        index = f"{self._prefix}:{{{int(session_id[:2], 16) % PARTITIONS:02d}}}:jmmc"
+        key, index = self._keys.jmmc(session_id)
         args: list[Any] = [KEEP_MS, self._most, opens]
         for id_, value in changes.items():
             args += (id_, "" if value is None else value if type(value) is str else _encode(value))
-        return ("EVALSHA", _SCRIPT.sha, 2, f"{index}:{session_id}", index, *args)
+        return ("EVALSHA", _SCRIPT.sha, 2, key, index, *args)
 
     async def _send(self) -> None:
         """Send batch after batch until nobody waits."""

@@ -13,7 +13,7 @@ from otel_jcmc.sessions.log import SessionLogs
 from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.sessions.vitals import Thresholds
-from otel_jcmc.store.scripts import SETTLE_MS, Keeping
+from otel_jcmc.store.keeping import SETTLE_MS, Keeping
 
 # For which a session is known without history: that long its span may wait to be made.
 HOURS_WITHOUT_HISTORY: Final = 24

@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.attributes import CLIENT
 from otel_jcmc.sessions.history import Asked, History
-from otel_jcmc.sessions.past import MEMBER, batched, participant_of
+from otel_jcmc.sessions.past import batched, participant_of
 from otel_jcmc.sessions.span_ids import session_span_id
+from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.link import Command
-from otel_jcmc.store.participant import PARTITION_OF, PARTITIONS
-from otel_jcmc.store.scripts import Keeping, script
+from otel_jcmc.store.scripts import script
+from otel_jcmc.store.sid import sid_member
 
 _SCRIPT: Final = script("sessions/erasure")
 _AT_ONCE: Final = 100
@@ -59,7 +60,7 @@ class Erasure:
         """
         asked = Asked(conferences, clients, limit=_MANY)
         found, _ = await self._history.sessions(asked)
-        members = {each.sid[:MEMBER] for each in found} | {*await self._live(asked)}
+        members = {sid_member(each.sid) for each in found} | {*await self._live(asked)}
         count = 0
         for member, sids in (await self._sids(members)).items():
             for some in [*batched(sids, _AT_ONCE)] or [()]:
@@ -72,20 +73,18 @@ class Erasure:
     async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
         """Return all sessions of *members*, those too of which nobody could tell whose they are."""
         found: dict[str, set[str]] = {member: set() for member in members}
-        for partition in {PARTITION_OF[member[0]] for member in members}:
-            key = f"{self._history.base(partition)}sessions"
-            async for listed in self._history.read_index(key, "-inf"):
+        for base in {self._history.keys.base_of(member) for member in members}:
+            async for listed in self._history.read_index(f"{base}sessions", "-inf"):
                 for sid in map(bytes.decode, listed):
-                    if sid[:MEMBER] in found:
-                        found[sid[:MEMBER]].add(sid)
+                    if (member := sid_member(sid)) in found:
+                        found[member].add(sid)
         return found
 
     async def _live(self, asked: Asked) -> list[str]:
         """Return the members who are there, of whom history may have nothing."""
         found = []
         needles = [client.encode() for client in asked.clients]
-        for partition in range(PARTITIONS):
-            base = self._history.base(partition)
+        for base in self._history.keys.bases:
             async for listed in self._history.read_index(f"{base}live", "-inf"):
                 for some in batched(listed, _READ_AT_ONCE):
                     keys = [f"{base}participant:{each.decode()}" for each in some]
@@ -104,7 +103,7 @@ class Erasure:
 
     async def _erase(self, member: str, sids: tuple[str, ...]) -> list[_Erased]:
         """Erase one participant and so many of its sessions; return what those were."""
-        key = f"{self._history.base(PARTITION_OF[member[0]])}live"
+        key = f"{self._history.keys.base_of(member)}live"
         args = (*self._keeping, member, self._behind_ms, *sids)
         (gone,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, key, *args)])
         told = [part.decode() for part in gone]
@@ -114,8 +113,8 @@ class Erasure:
         """Erase what is known of *sessions* of JMMC pages, if there are such among them."""
         commands: list[Command] = []
         for session in filter(_is_hex, sessions):
-            index = f"{self._history.base(int(session[:2], 16) % PARTITIONS)}jmmc"
-            commands += [("UNLINK", f"{index}:{session}"), ("ZREM", index, session)]
+            key, index = self._history.keys.jmmc(session)
+            commands += [("UNLINK", key), ("ZREM", index, session)]
         if commands:
             await self._run(commands)
 
@@ -125,7 +124,7 @@ class Erasure:
         if not gone:
             return
         ids = [session_span_id(sid, int(of), session, int(leg)) for sid, session, of, leg in gone]
-        key = f"{self._history.base(PARTITION_OF[member[0]])}outbox"
+        key = f"{self._history.keys.base_of(member)}outbox"
         start = 0
         while True:
             (spans,) = await self._run([("LRANGE", key, start, start + _SPANS_AT_ONCE - 1)])

@@ -14,7 +14,7 @@ import msgspec
 
 from otel_jcmc.sessions.entry import TENTH_MS, encode
 from otel_jcmc.sessions.vitals import Thresholds
-from otel_jcmc.store.participant import PARTITION_OF
+from otel_jcmc.store.keys import PARTITION_OF
 
 # Of an interval; a quality that jumps to and fro at each push is told no better by more of them.
 MOST_EVENTS: Final = 20

@@ -13,20 +13,18 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE
-from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.sessions.past import (
     KEYS,
-    MEMBER,
     PastSession,
     batched,
-    began_ms,
-    is_sid,
     keys_of,
     session_of,
 )
-from otel_jcmc.store.link import Command, Link
-from otel_jcmc.store.participant import PARTITION_OF, PARTITIONS, conference_digest
+from otel_jcmc.store.keys import PARTITION_OF, Keys
+from otel_jcmc.store.link import Command, Link, expect_all
+from otel_jcmc.store.participant import conference_digest
 from otel_jcmc.store.scripts import Script, run_scripts
+from otel_jcmc.store.sid import began_ms, by_time, from_by_time, is_sid
 
 READ_SECONDS: Final = 2.0
 # So many of the index, of what describes them and of one log at a time: some ms of Redis each.
@@ -66,13 +64,16 @@ class History:
     """
     The sessions in one Redis under one key prefix.
 
+    Attributes:
+        keys: where the sessions are.
+
     Concurrency: to be used from one event loop, by any number of tasks.
     """
 
     def __init__(self, url: str, key_prefix: str, interval_ms: int) -> None:
         """Prepare to read what a recorder writes each *interval_ms*; nothing is opened yet."""
         self._link = Link(url)
-        self._prefix = key_prefix
+        self.keys = Keys(key_prefix)
         self._behind_ms = interval_ms + BEHIND_MS
 
     async def now_ms(self) -> int:
@@ -127,8 +128,8 @@ class History:
         before = began_ms(asked.after) if asked.after else "+inf"
         listed = await self.run(
             [
-                ("ZREVRANGEBYSCORE", f"{self.base(each)}sessions", before, "-inf", "LIMIT", 0, most)
-                for each in range(PARTITIONS)
+                ("ZREVRANGEBYSCORE", key, before, "-inf", "LIMIT", 0, most)
+                for key in self.keys.each("sessions")
             ]
         )
         began = sorted(began_ms(sid.decode()) for sids in listed for sid in sids)
@@ -159,20 +160,24 @@ class History:
     async def _index(self, asked: Asked, floor_ms: int | None) -> Iterable[str]:
         """Return the sids that may be *asked* for, newest first, by what they say themselves."""
         digests = tuple(conference_digest(name).encode() for name in asked.conferences)
-        partitions = {PARTITION_OF[chr(digest[0])] for digest in digests} or range(PARTITIONS)
+        indexes = self.keys.each("sessions")
+        if digests:
+            indexes = [
+                indexes[each] for each in {PARTITION_OF[chr(digest[0])] for digest in digests}
+            ]
         if asked.from_ms is not None:
             floor_ms = asked.from_ms - self._behind_ms
         first = "-inf" if floor_ms is None else str(floor_ms)
         latest = b"g" if asked.to_ms is None else b"%011x" % max(0, asked.to_ms + 1)
-        before = min(latest, _rotated(asked.after.encode())) if asked.after else latest
+        before = min(latest, by_time(asked.after.encode())) if asked.after else latest
         found: list[list[bytes]] = []
-        for partition in partitions:
-            async for sids in self.read_index(f"{self.base(partition)}sessions", first):
+        for key in indexes:
+            async for sids in self.read_index(key, first):
                 mine = [sid for sid in sids if sid.startswith(digests)] if digests else sids
                 # Sorted piece by piece, so that a push never waits for all of them.
-                turned = sorted(filter(before.__gt__, map(_rotated, mine)), reverse=True)
+                turned = sorted(filter(before.__gt__, map(by_time, mine)), reverse=True)
                 found.append(turned)
-        return _told_once(heapq.merge(*found, reverse=True))
+        return _each_once(heapq.merge(*found, reverse=True))
 
     async def read_index(self, key: str, first: str) -> AsyncIterator[list[bytes]]:
         """
@@ -197,15 +202,14 @@ class History:
     async def _of_clients(self, sids: Sequence[str], clients: Collection[str]) -> list[str]:
         """Return those of *sids* that may be one of *clients*'."""
         needles = [client.encode() for client in clients]
-        by_partition: dict[int, list[str]] = {}
+        by_base: dict[str, list[str]] = {}
         for sid in sids:
-            by_partition.setdefault(PARTITION_OF[sid[0]], []).append(sid)
+            by_base.setdefault(self.keys.base_of(sid), []).append(sid)
         commands: list[Command] = [
-            ("MGET", *[f"{self.base(partition)}about:{sid}" for sid in some])
-            for partition, some in by_partition.items()
+            ("MGET", *[f"{base}about:{sid}" for sid in some]) for base, some in by_base.items()
         ]
         abouts: dict[str, bytes | None] = {}
-        for some, values in zip(by_partition.values(), await self.run(commands), strict=True):
+        for some, values in zip(by_base.values(), await self.run(commands), strict=True):
             abouts.update(zip(some, values, strict=True))
         # Of a session that has just begun only the participant's own key tells.
         return [
@@ -216,7 +220,7 @@ class History:
 
     async def _describe(self, sids: Sequence[str]) -> list[PastSession]:
         """Return what is known of *sids*, without those that are gone or damaged."""
-        wanted = [keys_of(sid, self.base(PARTITION_OF[sid[0]])) for sid in sids]
+        wanted = [keys_of(sid, self.keys.base_of(sid)) for sid in sids]
         replies = await self.run([command for commands in wanted for command in commands])
         found = []
         for sid, told in zip(sids, batched(replies, KEYS), strict=True):
@@ -227,7 +231,7 @@ class History:
 
     async def _log(self, sid: str) -> list[bytes]:
         """Return the entries of the log of *sid*."""
-        key = f"{self.base(PARTITION_OF[sid[0]])}samples:{sid}"
+        key = f"{self.keys.base_of(sid)}samples:{sid}"
         found: list[bytes] = []
         oldest = None
         while True:
@@ -244,10 +248,6 @@ class History:
             if len(some) < ENTRY_CHUNK:
                 return found
 
-    def base(self, partition: int) -> str:
-        """Return what the keys of *partition* start with."""
-        return f"{self._prefix}:{{{partition:02d}}}:"
-
     async def run(self, commands: Sequence[Command], scripts: Sequence[Script] = ()) -> list[Any]:
         """
         Return the replies to *commands*, which may call *scripts*.
@@ -257,28 +257,19 @@ class History:
         """
         if not commands:
             return []
-        replies = await run_scripts(self._link, commands, scripts, READ_SECONDS)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise StoreUnavailable from reply
-        return replies
+        return expect_all(await run_scripts(self._link, commands, scripts, READ_SECONDS))
 
     async def close(self) -> None:
         """Close the connection."""
         await self._link.close()
 
 
-def _rotated(sid: bytes) -> bytes:
-    """Return *sid* with its start before whose it is: in this order they have begun."""
-    return sid[MEMBER:] + sid[:MEMBER]
-
-
-def _told_once(rotated: Iterable[bytes]) -> Iterable[str]:
-    """Return each of the sorted sids once, and as it is written."""
+def _each_once(turned: Iterable[bytes]) -> Iterable[str]:
+    """Return each of the sids that are sorted `by_time` once, and as it is written."""
     before = b""
-    for each in rotated:
+    for each in turned:
         if each != before:
-            yield (each[-MEMBER:] + each[:-MEMBER]).decode()
+            yield from_by_time(each)
         before = each
 
 

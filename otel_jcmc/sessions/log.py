@@ -17,9 +17,10 @@ from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.sessions.gathering import name_of, partition_of
+from otel_jcmc.store.keeping import Keeping
+from otel_jcmc.store.keys import PARTITIONS, Keys
 from otel_jcmc.store.link import Command, Link
-from otel_jcmc.store.participant import PARTITIONS
-from otel_jcmc.store.scripts import Keeping, run_scripts, script
+from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 
@@ -76,12 +77,12 @@ class SessionLogs:
         self.offset = time() - clock() if offset is None else offset
         self.counts = dict.fromkeys((WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY), 0)
         self.link = Link(url)
-        self._prefix = key_prefix
         self._keeping = keeping.to_args()
         self._most_samples = most_samples
         self._clock = clock
         self._is_time_known = False
-        self._process = secrets.token_hex(4)
+        # Of this process, one in each partition: the number of its last batch.
+        self._recorded = Keys(key_prefix).each(f"recorded:{secrets.token_hex(4)}")
         self._numbers = [0] * PARTITIONS
         self._waiting: deque[bytes] = deque()
         self._unknown: list[str] = []
@@ -163,9 +164,8 @@ class SessionLogs:
 
     def _command(self, batch: _Batch) -> Command:
         """Return the script call for *batch*."""
-        key = f"{self._prefix}:{{{batch.partition:02d}}}:recorded:{self._process}"
         args = (*self._keeping, batch.number, self._most_samples, b"".join(batch.entries))
-        return ("EVALSHA", _SCRIPT.sha, 1, key, *args)
+        return ("EVALSHA", _SCRIPT.sha, 1, self._recorded[batch.partition], *args)
 
     def _hear(self, batch: _Batch, reply: Any, asked: float) -> bool:
         """Learn from the *reply* to *batch*, and say whether that was it."""

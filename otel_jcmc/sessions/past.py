@@ -5,18 +5,14 @@ One session as Redis tells it: whose it was, from when to when, and how it ended
 those of stays.lua, log.lua and participant.lua.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_jcmc.store.link import Command
 from otel_jcmc.store.participant import Stay, from_value, known_attributes, session_name
+from otel_jcmc.store.sid import began_ms, sid_member
 
-# A sid: whose it is, since when, and which of the client's it is.
-MEMBER: Final = 32
-_STARTED: Final = 11
-is_sid: Final = re.compile(r"[0-9a-f]{48}").fullmatch
 # So many are asked for one session.
 KEYS: Final = 5
 
@@ -57,14 +53,9 @@ class PastSession(NamedTuple):
         return session_name(self.attributes, float(self.started_ms))
 
 
-def began_ms(sid: str) -> int:
-    """Return when the session *sid* began."""
-    return int(sid[MEMBER : MEMBER + _STARTED], 16)
-
-
 def keys_of(sid: str, base: str) -> list[Command]:
     """Return what to ask Redis for the session *sid*, whose partition's keys start with *base*."""
-    member = sid[:MEMBER]
+    member = sid_member(sid)
     return [
         ("HGETALL", f"{base}session:{sid}"),
         ("GET", f"{base}about:{sid}"),

@@ -13,9 +13,10 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.store.link import Command, Link
-from otel_jcmc.store.participant import PARTITIONS
-from otel_jcmc.store.scripts import Keeping, run_scripts, script
+from otel_jcmc.store.keeping import Keeping
+from otel_jcmc.store.keys import PARTITIONS, Keys
+from otel_jcmc.store.link import Command, Link, expect_all
+from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Quota:
         self.is_full = False
         self.evicted = {NUMBER: 0, OUT_OF_MEMORY: 0}
         self._link = link
-        self._prefix = key_prefix
+        self._indexes = Keys(key_prefix).each("sessions")
         self._keeping = keeping.to_args()
         self._bounds = bounds
         self._clock = clock
@@ -161,15 +162,12 @@ class Quota:
         """Run the script for each of partition, most sessions, most bytes and none later than."""
         commands: list[Command] = [
             (
-                *("EVALSHA", _SCRIPT.sha, 1, f"{self._prefix}:{{{at:02d}}}:sessions"),
+                *("EVALSHA", _SCRIPT.sha, 1, self._indexes[at]),
                 *(*self._keeping, most_sessions, most_bytes, SESSION_BYTES, until, GO_AT_ONCE),
             )
             for at, most_sessions, most_bytes, until in asked
         ]
-        replies = await run_scripts(self._link, commands, [_SCRIPT])
-        for reply in replies:
-            if not isinstance(reply, bytes):
-                raise StoreUnavailable from reply
+        replies = expect_all(await run_scripts(self._link, commands, [_SCRIPT]))
         told = [PartitionUse(*map(int, reply.split(b";"))) for reply in replies]
         self.is_full = any(part.is_full for part in told)
         return told

@@ -7,6 +7,8 @@ what they were, because a conference may outlast a version. Called by spans.py a
 
 from hashlib import blake2b
 
+from otel_jcmc.store.sid import sid_began, sid_conference
+
 
 def trace_id(conference: str, instance: int) -> bytes:
     """Return the trace of the *conference*, 12 hex digits, whose *instance* began then (ms)."""
@@ -20,15 +22,12 @@ def conference_span_id(conference: str, instance: int) -> bytes:
 
 def session_span_id(sid: str, instance: int, session: str, leg: int) -> bytes:
     """Return the id of the span of a session's leg, which its *sid* names."""
-    return _digest(8, "session", sid[:12], str(instance), sid[:43], session, str(leg))
+    return _digest(
+        8, "session", sid_conference(sid), str(instance), sid_began(sid), session, str(leg)
+    )
 
 
 def _digest(size: int, *parts: str) -> bytes:
     """Return a digest of *parts*; nothing but zeros would be no id."""
     found = blake2b("\0".join(parts).encode(), digest_size=size, person=b"otel_jcmc").digest()
     return found if any(found) else b"\1" * size
-
-
-def sid_conference(sid: str) -> str:
-    """Return the conference of a session, as Redis's keys have it."""
-    return sid[:12]

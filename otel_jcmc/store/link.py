@@ -38,6 +38,19 @@ _DEMOTED_WORDS = ("NOREPLICAS", "UNBLOCKED")
 Command = tuple[Any, ...]
 
 
+def expect_all(replies: list[Any]) -> list[Any]:
+    """
+    Return *replies*, for who can do nothing with a part of them.
+
+    Raises:
+        StoreUnavailable: one of them is an error, which is its cause.
+    """
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise StoreUnavailable from reply
+    return replies
+
+
 class Link:
     """
     One connection, opened when it is needed; its commands run one batch after the other.

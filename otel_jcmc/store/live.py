@@ -17,9 +17,11 @@ from typing import Any, Final, NamedTuple
 from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
-from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link
-from otel_jcmc.store.participant import PARTITION_OF, PARTITIONS, Write
-from otel_jcmc.store.scripts import NOTHING_KEPT, Keeping, run_scripts, script
+from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
+from otel_jcmc.store.keys import PARTITION_OF, PARTITIONS, Keys
+from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link, expect_all
+from otel_jcmc.store.participant import Write
+from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ class Store:
             on_batch: called after each batch with the seconds its oldest push has waited.
             keeping: what is kept of sessions.
         """
-        self._prefix = key_prefix
+        self._keys = Keys(key_prefix)
         self._participant_limit = participant_limit
         # -1 is the script's word for any number: 0 is none.
         self._conference_limit = conference_limit or -1
@@ -193,7 +195,7 @@ class Store:
 
     def _command(self, partition: int, part: list[_WaitingWrite]) -> Command:
         """Return the script call for one partition's share of a batch."""
-        base = self._base(partition)
+        base = self._keys.bases[partition]
         keys: list[str] = [f"{base}live", f"{base}ended", f"{base}conferences"]
         start = f"{base}participant:"
         args: list[Any] = [
@@ -218,10 +220,6 @@ class Store:
             return -1
         return max(0, self._participant_limit - sum(self._live) + self._live[partition])
 
-    def _base(self, partition: int) -> str:
-        """Return what the keys of *partition* start with."""
-        return f"{self._prefix}:{{{partition:02d}}}:"
-
     async def read_live(self, known: KnownExpiries) -> AsyncIterator[Live]:
         """
         Return every live participant, a thousand or two at a time.
@@ -235,12 +233,14 @@ class Store:
         """
         now_us = await self._now_us()
         indexes: list[Command] = [
-            ("ZRANGEBYSCORE", f"{self._base(partition)}live", f"({now_us}", "+inf", "WITHSCORES")
-            for partition in range(PARTITIONS)
+            ("ZRANGEBYSCORE", key, f"({now_us}", "+inf", "WITHSCORES")
+            for key in self._keys.each("live")
         ]
         # One exchange for each two thousand, so that pushes on the event loop get their turn.
-        for partition, listed in enumerate(await self._read(indexes)):
-            base = f"{self._base(partition)}participant:".encode()
+        for start_of_key, listed in zip(
+            self._keys.each("participant:"), await self._read(indexes), strict=True
+        ):
+            base = start_of_key.encode()
             for start in range(0, len(listed), 2 * READ_CHUNK):
                 chunk: list[bytes] = listed[start : start + 2 * READ_CHUNK]
                 members, expiries = chunk[::2], chunk[1::2]
@@ -270,10 +270,7 @@ class Store:
         """
         now_us = await self._now_us()
         self._live = await self._read(
-            [
-                ("ZCOUNT", f"{self._base(partition)}live", now_us, "+inf")
-                for partition in range(PARTITIONS)
-            ],
+            [("ZCOUNT", key, now_us, "+inf") for key in self._keys.each("live")],
             TIMEOUT_SECONDS,
         )
 
@@ -288,11 +285,7 @@ class Store:
 
     async def _read(self, commands: list[Command], seconds: float = READ_SECONDS) -> list[Any]:
         """Return the replies to *commands*; an error among them counts as no answer."""
-        replies = await self._run(self._reads, commands, seconds)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise StoreUnavailable from reply
-        return replies
+        return expect_all(await self._run(self._reads, commands, seconds))
 
     async def _run(self, link: Link, commands: list[Command], seconds: float) -> list[Any]:
         """Run *commands* and take note of whether Redis is there."""

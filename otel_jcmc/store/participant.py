@@ -31,9 +31,6 @@ from otel_jcmc.catalogue.attributes import ATTRIBUTES, CLIENT, CONFERENCE, PARTI
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
 from otel_jcmc.wire.push import Report
 
-PARTITIONS: Final = 4
-# A digest's first digit -> its partition.
-PARTITION_OF: Final = {f"{digit:x}": digit % PARTITIONS for digit in range(16)}
 SCHEMA: Final = 3
 # A client that pushes every n seconds lives for 3 n, but for no longer than this by its own word.
 MAX_CLIENT_TTL_MS: Final = 300_000

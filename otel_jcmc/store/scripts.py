@@ -2,7 +2,6 @@
 The scripts that run inside Redis, each made of its file and of stays.lua before it.
 
 `script` reads one; `run_scripts` runs calls of some and brings along what Redis has forgotten.
-`Keeping` is what each of them is told of sessions. Used by whoever writes to a partition's keys.
 """
 
 import hashlib
@@ -10,14 +9,11 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from redis.exceptions import NoScriptError
 
 from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link
-
-# For what recorders have written of a session to be in Redis.
-SETTLE_MS: Final = 3_000
 
 
 class Script(NamedTuple):
@@ -38,36 +34,6 @@ def script(name: str, *, touches_stays: bool = True) -> Script:
     names = ("store/stays", name) if touches_stays else (name,)
     text = b"\n".join(folder.joinpath(f"{each}.lua").read_bytes() for each in names)
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
-
-
-class Keeping(NamedTuple):
-    """
-    What is kept of sessions.
-
-    Attributes:
-        sessions: whether anything is.
-        spans: whether they become spans.
-        grace_ms: for this long after an expiry who comes back goes on with the same session.
-        keep_ms: for this long a session is kept in Redis.
-        settle_ms: for this long after a session's last push there may be some of it that recorders
-            have not written yet: a span waits for it.
-        history: whether a session's log is kept when it is a span.
-    """
-
-    sessions: bool = False
-    spans: bool = False
-    grace_ms: int = 60_000
-    keep_ms: int = 86_400_000
-    settle_ms: int = SETTLE_MS
-    history: bool = True
-
-    def to_args(self) -> tuple[int, int, int, int]:
-        """Return the first arguments of each script."""
-        mode = (2 if self.spans else 1) if self.sessions else 0
-        return mode, self.grace_ms, self.keep_ms, self.settle_ms
-
-
-NOTHING_KEPT: Final = Keeping()
 
 
 async def run_scripts(

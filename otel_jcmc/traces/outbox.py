@@ -9,9 +9,8 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
-from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.store.link import Command, Link
-from otel_jcmc.store.participant import PARTITIONS
+from otel_jcmc.store.keys import PARTITIONS, Keys
+from otel_jcmc.store.link import Command, Link, expect_all
 from otel_jcmc.traces.sweep import WAITS_MS
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ class Outbox:
     def __init__(self, link: Link, key_prefix: str, most: int) -> None:
         """Prepare; nothing is asked yet."""
         self._link = link
-        self._keys = [f"{key_prefix}:{{{partition:02d}}}:outbox" for partition in range(PARTITIONS)]
+        self._keys = Keys(key_prefix).each("outbox")
         self._most = most
         self._turn = 0
         self.dropped = 0
@@ -118,8 +117,4 @@ class Outbox:
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies to *commands*; an error among them counts as no answer."""
-        replies = await self._link.run(commands, OUTBOX_SECONDS)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise StoreUnavailable from reply
-        return replies
+        return expect_all(await self._link.run(commands, OUTBOX_SECONDS))

@@ -17,14 +17,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags, Status
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING
 from otel_jcmc.sessions.entry import Sample
-from otel_jcmc.sessions.span_ids import (
-    conference_span_id,
-    session_span_id,
-    sid_conference,
-    trace_id,
-)
+from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
 from otel_jcmc.sessions.vitals import VITALS
 from otel_jcmc.store.participant import session_name
+from otel_jcmc.store.sid import sid_conference
 from otel_jcmc.traces.summary import NAMED, WORDS, events_of, named, numbers_of, rounded
 
 SESSION_SPAN: Final = "jitsi.session"

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.sessions.entry import Sample, in_order
-from otel_jcmc.store.link import Command, Link
-from otel_jcmc.store.participant import PARTITIONS
-from otel_jcmc.store.scripts import Keeping, run_scripts, script
+from otel_jcmc.store.keeping import Keeping
+from otel_jcmc.store.keys import PARTITIONS, Keys
+from otel_jcmc.store.link import Command, Link, expect_all
+from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.traces.spans import Leg, fold_conference, fold_session
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Sweep:
     def __init__(self, link: Link, key_prefix: str, keeping: Keeping) -> None:
         """Prepare; nothing is asked yet."""
         self._link = link
-        self._prefix = key_prefix
+        self._keys = Keys(key_prefix)
         self._keeping = keeping.to_args()
         self._keeps_logs = keeping.history
         self._is_said = False
@@ -84,7 +84,7 @@ class Sweep:
         except (KeyError, ValueError) as error:
             return await self._let_go(partition, "open", sid, error)
         samples = await self._samples(partition, sid)
-        base = self._base(partition)
+        base = self._keys.bases[partition]
         about, who = await self._run([("GET", f"{base}about:{sid}"), ("GET", f"{base}who:{sid}")])
         try:
             folded = fold_session(leg, samples, _attributes(about or who))
@@ -108,7 +108,7 @@ class Sweep:
         """Forget what nobody can make a span of; return that none was."""
         self._say(error)
         self.lost += 1
-        await self._run([("ZREM", self._base(partition) + key, name)])
+        await self._run([("ZREM", self._keys.bases[partition] + key, name)])
         return 0
 
     def _say(self, error: Exception) -> None:
@@ -119,7 +119,7 @@ class Sweep:
 
     async def _samples(self, partition: int, sid: str) -> list[Sample]:
         """Return the log of a session."""
-        key = f"{self._base(partition)}samples:{sid}"
+        key = f"{self._keys.bases[partition]}samples:{sid}"
         entries: list[bytes] = []
         while True:
             start = len(entries)
@@ -130,22 +130,15 @@ class Sweep:
 
     async def _call(self, of: Any, partition: int, *args: Any) -> Any:
         """Return what a script says of *partition*."""
-        base = self._base(partition)
+        base = self._keys.bases[partition]
         command = ("EVALSHA", of.sha, 1, f"{base}live", *self._keeping, *args)
         (reply,) = await self._run([command])
         return reply
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies to *commands*; an error among them counts as no answer."""
-        replies = await run_scripts(self._link, commands, [_SWEEP, _OUTBOX], SWEEP_SECONDS)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise StoreUnavailable from reply
-        return replies
-
-    def _base(self, partition: int) -> str:
-        """Return what the keys of *partition* start with."""
-        return f"{self._prefix}:{{{partition:02d}}}:"
+        scripts = [_SWEEP, _OUTBOX]
+        return expect_all(await run_scripts(self._link, commands, scripts, SWEEP_SECONDS))
 
 
 def _pairs(said: list[Any]) -> Over:

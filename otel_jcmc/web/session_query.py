@@ -15,7 +15,7 @@ from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE
 from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.history import Asked
-from otel_jcmc.sessions.past import is_sid
+from otel_jcmc.store.sid import is_sid
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 500

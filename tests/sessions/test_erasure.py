@@ -17,8 +17,8 @@ from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.erasure import Erasure
 from otel_jcmc.sessions.history import Asked, History
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.link import Link
-from otel_jcmc.store.scripts import Keeping
 from otel_jcmc.traces.sweep import Sweep
 
 pytestmark = pytest.mark.anyio
