@@ -50,7 +50,9 @@ class ParticipantExport:
 
     async def run(self) -> None:
         """Push every live participant each interval, while the lease is ours; never returns."""
-        renewing = asyncio.create_task(self.lease.keep("otlp", "pushes", self._lost))
+        renewing = asyncio.create_task(
+            self.lease.keep("otlp: this replica %s", "pushes", self._lost)
+        )
         try:
             people: snapshot.People = {}
             next_push = monotonic() + self.interval_seconds

@@ -54,9 +54,9 @@ class Lease:
         self._until = asked + LEASE_MS / 1000 if replies[0] == 1 else 0.0
         return self.is_ours
 
-    async def keep(self, what: str, does: str, lost: Callable[[], None]) -> None:
+    async def keep(self, line: str, does: str, lost: Callable[[], None]) -> None:
         """
-        Take or renew it for ever; log it when it changes hands, as `what: this replica does`.
+        Take or renew it for ever; log it when it changes hands, as *line* with what it *does*.
 
         *lost* is called when another replica has it from now on.
         """
@@ -64,7 +64,7 @@ class Lease:
         while True:
             is_ours = await self.hold()
             if is_ours != was_ours:
-                log.info("%s: this replica %s", what, does if is_ours else "leaves it to another")
+                log.info(line, does if is_ours else "leaves it to another")
                 if not is_ours:
                     lost()
             was_ours = is_ours

@@ -168,7 +168,7 @@ class Traces:
         """Sweep and send; never returns."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._lease.keep("traces", "sends", self._lost))
+                tasks.create_task(self._lease.keep("traces: this replica %s", "sends", self._lost))
                 tasks.create_task(self._sweeping())
                 tasks.create_task(self._sending())
                 tasks.create_task(self._tending())
