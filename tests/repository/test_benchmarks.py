@@ -15,18 +15,18 @@ import pytest
 from harness import Service, push_body
 
 from benchmarks import __main__ as command
-from benchmarks import results
-from benchmarks.bench import Bench
-from benchmarks.bodies import CLIENT, WIRE
-from benchmarks.browsers import BROWSERS, SHARES, headers
-from benchmarks.day import simulate
-from benchmarks.load import arguments_of
-from benchmarks.loops import generate
-from benchmarks.order import Order, Result
-from benchmarks.profiles import Looks
-from benchmarks.pushes import Pushes
-from benchmarks.report import written_into
-from benchmarks.table import digits, markdown, rows
+from benchmarks.load.bodies import CLIENT, WIRE
+from benchmarks.load.browsers import BROWSERS, SHARES, headers
+from benchmarks.load.command import arguments_of
+from benchmarks.load.loops import generate
+from benchmarks.load.order import Order, Result
+from benchmarks.load.pushes import Pushes
+from benchmarks.measure.profile import Looks
+from benchmarks.report import results
+from benchmarks.report.bench import Bench
+from benchmarks.report.page import written_into
+from benchmarks.report.table import digits, markdown, rows
+from benchmarks.service.day import simulate
 from otel_jcmc.catalogue.rows import BROWSER_NAME, OS_NAME
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.simulate.client import Target
@@ -399,6 +399,14 @@ def test_a_measurement_that_fails_lets_the_next_one_run(
     measured = json.loads(told.read_text())["measurements"]
     assert measured["bad"]["error"] == "RuntimeError: not every push was answered 200"
     assert measured["good"]["error"] is None
+
+
+def test_each_measurement_is_a_file_and_a_row_of_the_readme() -> None:
+    names = list(command.MEASUREMENTS)
+    files = {path.stem for path in (ROOT / "benchmarks" / "measure").glob("*.py")}
+    assert files - {"__init__"} == set(names)
+    readme = (ROOT / "benchmarks" / "README.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \| .* \| \d+ \|$", readme, re.MULTILINE) == names
 
 
 def test_looks_are_summed_by_module_without_those_who_wait() -> None:
