@@ -20,8 +20,9 @@ Stored = dict[str, dict[str, Any]]
 # Unix time in ms, µs, and both with a fraction.
 _TIME: Final = re.compile(r"(?<!\d)\d{13}(?:\d{3})?(?:\.\d+)?(?!\d)")
 _SID: Final = re.compile(r"([0-9a-f]{32})([0-9a-f]{11})([0-9a-f]{5})(?![0-9a-f])")
-# The number of a process, at random.
+# The number of a process, and the partition of a JMMC page's session: both are at random.
 _PROCESS: Final = re.compile(r"(?<=:recorded:)[0-9a-f]{8}$")
+_PARTITION: Final = re.compile(r"\{0[0-3]\}(?=:jmmc(:|$))")
 # Tenths of a second since 2024, as an entry of a log begins.
 _EPOCH_MS: Final = 1_704_067_200_000
 # An entry's fields.
@@ -32,7 +33,7 @@ def read(client: redis.Redis) -> Stored:
     """Return all that there is."""
     found: Stored = {}
     for key in sorted(client.scan_iter(count=1000)):
-        kind = client.type(key).decode()
+        kind = str(client.type(key), "ascii")
         ttl_ms: Any = client.pttl(key)
         found[_text(key)] = {"type": kind, "ttl_ms": ttl_ms, "value": _READ[kind](client, key)}
     return found
@@ -95,7 +96,8 @@ def without_times(stored: Stored, begin_ms: float, end_ms: float, cookie: str) -
             value = sorted(map(told, value))
         else:
             value = {told(name): told(each) for name, each in value.items()}
-        found[_PROCESS.sub("<process>", told(key))] = of | {"value": value}
+        name = _PARTITION.sub("{<page>}", _PROCESS.sub("<process>", told(key)))
+        found[name] = of | {"value": value}
     return found
 
 
