@@ -33,7 +33,8 @@ def read(client: redis.Redis) -> Stored:
     """Return all that there is."""
     found: Stored = {}
     for key in sorted(client.scan_iter(count=1000)):
-        kind = str(client.type(key), "ascii")
+        told: Any = client.type(key)
+        kind = told.decode()
         ttl_ms: Any = client.pttl(key)
         found[_text(key)] = {"type": kind, "ttl_ms": ttl_ms, "value": _READ[kind](client, key)}
     return found
