@@ -17,7 +17,7 @@ from benchmarks.service.running import LASTING, SERVICE, STORE, Running, running
 PARTICIPANTS, RATE, TURN_SECONDS, INTERVAL_SECONDS = 12_000, 6000, 16, 8
 # At full load each pushes every second or so.
 PARTICIPANTS_AT_MOST, INTERVAL_AT_MOST = 20_000, 5
-RECORDER = "otel_jcmc.recorder"
+RECORDER = "otel_jcmc.sessions.recorder"
 TARGET_PERCENT, TARGET_US, TARGET_BYTES, TARGET_MB = 10, 3.3, 100, 288
 SEATS = 1000
 HOUR_SECONDS, TEN_MINUTES_SECONDS = 3600, 600

@@ -152,7 +152,7 @@ def _module_of(frame: str) -> str:
 def _module(file: str) -> str:
     """Return the module of ours, or the library, that *file* is of."""
     _, ours, name = file.removesuffix(".py").rpartition("/otel_jcmc/")
-    return f"otel_jcmc.{name}" if ours else name.split("/")[0]
+    return f"otel_jcmc/{name}".replace("/", ".") if ours else name.split("/")[0]
 
 
 def _program() -> str:
