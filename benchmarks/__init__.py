@@ -1,7 +1,8 @@
 """
 What the README's figures come from: `python -m benchmarks`, see README.md in this folder.
 
-Each module measures one thing on real processes; `__main__.py` lists them.
+`load` makes pushes, `service` runs what takes them, `measure` has a file for each thing that is
+measured, `report` shows what came of it. `__main__.py` is the command.
 """
 
 import sys

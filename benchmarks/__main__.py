@@ -6,16 +6,15 @@ import traceback
 from collections.abc import Callable
 from time import monotonic
 
-from benchmarks import (
+from benchmarks.measure import (
     churn,
     client,
     history,
     idle,
     memory,
-    profiles,
+    profile,
     prometheus,
     push,
-    results,
     scaling,
     scrape,
     stages,
@@ -24,9 +23,10 @@ from benchmarks import (
     together,
     wrk,
 )
-from benchmarks.bench import Bench
-from benchmarks.pace import Pace
-from benchmarks.table import rows
+from benchmarks.report import results
+from benchmarks.report.bench import Bench
+from benchmarks.report.pace import Pace
+from benchmarks.report.table import rows
 
 MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "push": push.measure,
@@ -41,7 +41,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "history": history.measure,
     "idle": idle.measure,
     "startup": startup.measure,
-    "profile": profiles.measure,
+    "profile": profile.measure,
     "prometheus": prometheus.measure,
     "client": client.measure,
 }
@@ -62,7 +62,7 @@ def main() -> int:
         parser.error(f"{', '.join(sorted(unknown))}: there are {', '.join(MEASUREMENTS)}")
     if arguments.write_docs:
         # It needs matplotlib, which a measurement does not.
-        from benchmarks import docs  # noqa: PLC0415
+        from benchmarks.report import docs  # noqa: PLC0415
 
         docs.write()
         return 0

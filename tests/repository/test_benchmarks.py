@@ -15,20 +15,22 @@ import pytest
 from harness import Service, push_body
 
 from benchmarks import __main__ as command
-from benchmarks import results
-from benchmarks.bench import Bench
-from benchmarks.bodies import CLIENT, WIRE
-from benchmarks.browsers import BROWSERS, SHARES, headers
-from benchmarks.day import simulate
-from benchmarks.load import arguments_of
-from benchmarks.loops import generate
-from benchmarks.order import Order, Result
-from benchmarks.profiles import Looks
-from benchmarks.pushes import Pushes
-from benchmarks.report import written_into
-from benchmarks.table import digits, markdown, rows
+from benchmarks.load.bodies import CLIENT, WIRE
+from benchmarks.load.browsers import BROWSERS, SHARES, headers
+from benchmarks.load.command import arguments_of
+from benchmarks.load.loops import generate
+from benchmarks.load.order import Order, Result
+from benchmarks.load.pushes import Pushes
+from benchmarks.measure.history import RECORDER
+from benchmarks.measure.profile import Looks
+from benchmarks.report import results
+from benchmarks.report.bench import Bench
+from benchmarks.report.page import written_into
+from benchmarks.report.table import digits, markdown, rows
+from benchmarks.service.day import simulate
 from otel_jcmc.catalogue.attributes import BROWSER_NAME, OS_NAME
 from otel_jcmc.intake.browsers import browser_and_system
+from otel_jcmc.sessions import recorder
 from otel_jcmc.simulate.client import Target
 from otel_jcmc.wire.push import PushParser
 
@@ -401,20 +403,34 @@ def test_a_measurement_that_fails_lets_the_next_one_run(
     assert measured["good"]["error"] is None
 
 
+def test_each_measurement_is_a_file_and_a_row_of_the_readme() -> None:
+    names = list(command.MEASUREMENTS)
+    files = {path.stem for path in (ROOT / "benchmarks" / "measure").glob("*.py")}
+    assert files - {"__init__"} == set(names)
+    readme = (ROOT / "benchmarks" / "README.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \| .* \| \d+ \|$", readme, re.MULTILINE) == names
+
+
 def test_looks_are_summed_by_module_without_those_who_wait() -> None:
     looks = Looks()
     looks.add(
-        "a (/x.py:1);take (/src/otel_jcmc/otel_jcmc/receiver.py:85) 3\n"
-        "a (/x.py:1);take (/src/otel_jcmc/otel_jcmc/receiver.py:91) 1\n"
+        "a (/x.py:1);take (/src/otel_jcmc/otel_jcmc/web/push.py:85) 3\n"
+        "a (/x.py:1);take (/src/otel_jcmc/otel_jcmc/web/push.py:91) 1\n"
         "main (/x.py:1);Runner.run (/usr/lib/python3.11/asyncio/runners.py:118) 2\n"
         "a (/x.py:1);_worker (/usr/lib/python3.11/concurrent/futures/thread.py:81) 99\n"
         "a (/x.py:1);Protocol.on_body (/v/lib/python3.11/site-packages/uvicorn/impl.py:9) 2\n"
     )
     assert looks.shares() == [
-        {"module": "otel_jcmc.receiver", "percent": 50.0, "mostly": "take"},
+        {"module": "otel_jcmc.web.push", "percent": 50.0, "mostly": "take"},
         {"module": "uvloop", "percent": 25.0, "mostly": ""},
         {"module": "uvicorn", "percent": 25.0, "mostly": "Protocol.on_body"},
     ]
+
+
+def test_the_recorder_whose_share_is_told_is_one_that_is_there() -> None:
+    looks = Looks()
+    looks.add(f"note ({recorder.__file__}:85);x (/src/otel_jcmc/otel_jcmc/web/push.py:85) 3")
+    assert looks.through[RECORDER] == 3
 
 
 def page() -> str:

@@ -1,0 +1,59 @@
+"""What one push costs, with all limits on: each is acknowledged when the store has it."""
+
+from dataclasses import replace
+
+from benchmarks.load.order import Order, Result
+from benchmarks.report.bench import Bench
+from benchmarks.report.machine import Usage
+from benchmarks.service.floor import running_floor
+from benchmarks.service.running import SERVICE, STORE, load, running
+
+CONNECTIONS = 64
+TARGET_US = 40
+# So many that none of them pushes more than once a second, which the limits would refuse.
+PARTICIPANTS = 40_000
+LIMITS = {"JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND": "1"}
+
+
+def measure(bench: Bench) -> None:
+    """Push as fast as 64 connections can, in turns to the service and to the floor."""
+    seconds = bench.choose(5, 2)
+    with running(**LIMITS) as service, running_floor() as floor:
+        wire = Order(service.service.url, PARTICIPANTS, connections=CONNECTIONS, seconds=seconds)
+        orders = {
+            "a push": wire,
+            "a push, head of four lines": replace(wire, lean=True),
+            # Others: who comes under another session has left the former and joins.
+            "a push of 30 series": replace(wire, body="client", first=PARTICIPANTS),
+            "the floor": replace(wire, url=floor.url),
+        }
+        for order in orders.values():
+            load(replace(order, seconds=1))  # caches fill, and the heap finds its size
+        watch = service.watch(floor=floor.family)
+        seen: dict[str, list[tuple[Result, Usage]]] = {name: [] for name in orders}
+        for _ in bench.rounds(5, 2):
+            for name, order in orders.items():
+                watch.read()
+                seen[name].append((load(order), bench.note(watch.read())))
+    taken = [_add(bench, name, rounds) for name, rounds in seen.items()]
+    bench.add_ratio("a push / the floor", taken[0], taken[-1])
+
+
+def _add(bench: Bench, what: str, rounds: list[tuple[Result, Usage]]) -> float:
+    """Add what the rounds gave, and return the CPU of a push."""
+    server = "floor" if what == "the floor" else SERVICE
+    results = [result for result, _ in rounds]
+    target = TARGET_US if what == "a push" else None
+
+    def each(role: str) -> list[float]:
+        return [1e6 * (usage.cpu | result.cpu)[role] / result.pushes for result, usage in rounds]
+
+    value = bench.add(f"{what}: {server} CPU", each(server), "µs", target)
+    if server == SERVICE:
+        bench.add(f"{what}: store CPU", each(STORE), "µs")
+    bench.add(f"{what}: load generator CPU", each("generator"), "µs")
+    rates = [result.pushes / result.seconds for result in results]
+    bench.add_rate(f"{what}: {CONNECTIONS} connections", rates, "/s")
+    bench.add(f"{what}: p50 at full load", [result.p50 for result in results], "ms")
+    bench.add(f"{what}: p99 at full load", [result.p99 for result in results], "ms")
+    return value

@@ -1,0 +1,80 @@
+"""What each stage of a push costs by itself, in this process, in a loop: no socket, no store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import process_time
+
+from benchmarks.load.order import Order
+from benchmarks.load.pushes import Pushes
+from benchmarks.report.bench import Bench
+from otel_jcmc.intake.browsers import browser_and_system
+from otel_jcmc.intake.callers import PRIVATE, Callers, Header
+from otel_jcmc.intake.intake import read_head, user_agent
+from otel_jcmc.intake.limits import Limits
+from otel_jcmc.simulate.client import Target
+from otel_jcmc.store.participant import to_write
+from otel_jcmc.wire.push import PushParser
+
+# Few, because what a service looks at has just been read and is in the core's cache.
+PUSHES = 100
+TURNS = 200
+LIMITS_TARGET_US = 2
+PROXY = "127.0.0.1"
+
+
+@dataclass
+class Sample:
+    """One push as the protocol hands it on."""
+
+    headers: list[Header]
+    body: bytes
+
+
+def measure(bench: Bench) -> None:
+    """Go through the same pushes stage by stage, in turns."""
+    samples = _samples()
+    limits = Limits(Callers(PRIVATE), *[1e9] * 3)
+    parse = PushParser().parse
+    reports = [parse(each.body) for each in samples]
+    writes = [to_write(each, 30_000) for each in reports]
+    agents = [user_agent(each.headers) for each in samples]
+
+    def take_limits() -> None:
+        for sample, write in zip(samples, writes, strict=True):
+            head = read_head(sample.headers)
+            user_agent(head)
+            address = limits.caller(PROXY, head)
+            limits.admit(address, 1.0)
+            limits.take_participant(write.member, 1.0)
+
+    stages: dict[str, Callable[[], object]] = {
+        "browser's header": lambda: [user_agent(each.headers) for each in samples],
+        "parse and check": lambda: [parse(each.body) for each in samples],
+        "browser and system": lambda: [browser_and_system(each) for each in agents],
+        "digest and msgpack": lambda: [to_write(each, 30_000) for each in reports],
+        "limits": take_limits,
+    }
+    seen: dict[str, list[float]] = {name: [] for name in stages}
+    for _ in bench.rounds(9, 3):
+        for name, stage in stages.items():
+            before = process_time()
+            for _ in range(TURNS):
+                stage()
+            seen[name].append((process_time() - before) / TURNS / PUSHES * 1e6)
+    # The limits look at each header, and find the browser's on their way.
+    without = seen["browser's header"]
+    seen["limits"] = [it - own for it, own in zip(seen["limits"], without, strict=True)]
+    for name, rounds in seen.items():
+        bench.add(name, rounds, "µs", LIMITS_TARGET_US if name == "limits" else None)
+
+
+def _samples() -> list[Sample]:
+    """Return pushes of as many participants, with a browser's and a proxy's head."""
+    order = Order("http://127.0.0.1:3000", PUSHES)
+    pushes = Pushes(Target(order.url), 0, order.participants)
+    samples = []
+    for _ in range(PUSHES):
+        head, _, body = pushes.next().partition(b"\r\n\r\n")
+        lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:]]
+        samples.append(Sample([(name.lower(), text) for name, _, text in lines], body))
+    return samples

@@ -1,0 +1,251 @@
+"""
+Another version of the service on the same Redis: what one has stored, the other shows.
+
+`golden/stored` is what an earlier version left behind and what it showed of it. This one has to
+show the same of the same bytes, and to leave the same behind after the same pushes, but for times
+and what is made at random. golden/stored/README.md says how to record anew.
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import stored
+from calls import body, leave
+from harness import Service, eventually, push_body
+from jmmc_page import JmmcPage
+from otlp_sink import OtlpSink
+from redis_parts import RedisServer
+
+from otel_jcmc.store.embedded import EmbeddedStore, find_server
+
+pytestmark = pytest.mark.xdist_group("faults-versions")
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+FOLDER = GOLDEN / "stored"
+RECORDS = os.environ.get("GOLDEN") == "write"
+FAKETIME = Path(__file__).parents[2] / ".cache" / "clock"
+# 2036-03-01T12:00:00Z: what is live then is so now, and no history is too old.
+NOON_MS = 2_087_985_600_000
+UID = "5f1c6f0e-8d1b-4b5e-9a55-3d8f1f0a2b47"
+# Nobody listens there: spans wait.
+NOWHERE = "http://127.0.0.1:9"
+SETTINGS = {
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": NOWHERE,
+    "JCMC_HISTORY_INTERVAL": "10",
+    "JCMC_SESSION_GRACE": "1",
+    "METRICS_EXPIRATION": "300",
+}
+# Of two who leave, and four who come back under another session.
+SPANS = 6
+# For how long a time to live may differ: as long as a play takes on a busy machine.
+TOLERANCE_MS = 120_000
+AHEAD_MS = 600_000
+
+
+def page_of(service: Service, cookie: str = "") -> JmmcPage:
+    page = JmmcPage(service, "jmmc-room")
+    page.uid, page.cookie = UID, cookie
+    return page
+
+
+def play(service: Service, client: redis.Redis) -> str:
+    """Push what there is to push, wait for the spans, and return the JMMC page's cookie."""
+    for path in sorted(GOLDEN.glob("*.push.json")):
+        # As text: one of them has a number that json.dumps() would not write.
+        push = path.read_text().replace("1a2b3c4d", path.name.partition(".")[0])
+        assert service.push(push).status == 200, path
+    for conference in ("standup", "retro", "planning", "all hands"):
+        # Without a session of his own, with one, in another after that.
+        assert service.push(push_body("ada", conference)).status == 200
+        told = {"id": "session-of-bob", "meeting_id": "meeting-9", "seq": 0, "interval_ms": 10_000}
+        for seq in range(2):
+            again = push_body("bob", conference, session=told | {"seq": seq})
+            assert service.push(again).status == 200
+        for number in range(2):
+            again = push_body("cleo", conference, session={"id": f"session-{number}"})
+            assert service.push(again).status == 200
+    # These two leave, one of them after a bad time.
+    assert service.push(body("dora", quality=12)).status == 200
+    assert service.push(leave("dora")).status == 200
+    assert service.push(body("emil")).status == 200
+    assert service.push(leave("emil", "failed")).status == 200
+    page = page_of(service)
+    assert page.open({"cq": 77, "u": {"bw": 2900, "pl": 1}}).status == 200
+    assert page.push({"cq": 78, "d": {"bw": 5100}}).status == 200
+
+    def waiting() -> int:
+        return sum(client.llen(key) for key in client.scan_iter("*:outbox"))
+
+    eventually(lambda: waiting() == SPANS, 60)
+    return page.cookie
+
+
+def left_behind(url: str, folder: Path, **environ: str) -> tuple[stored.Stored, str]:
+    """Play, end the service, and return what it left in Redis and the page's cookie."""
+    with redis.Redis.from_url(url) as client:
+        with Service(folder, REDIS_URL=url, **SETTINGS, **environ) as service:
+            cookie = play(service, client)
+        return stored.read(client), cookie
+
+
+def shown(service: Service) -> dict[str, Any]:
+    """Return what *service* shows of sessions: the list, and each as JSON and as CSV."""
+    answer = service.get("/sessions?limit=500")
+    assert answer.status == 200
+    listed = answer.json()
+    each = {}
+    for session in listed["sessions"]:
+        path = f"/sessions/{session['id']}"
+        as_csv = service.get(path, headers={"accept": "text/csv"})
+        each[session["id"]] = {"json": service.get(path).json(), "csv": as_csv.body}
+    return {"list": listed, "each": each}
+
+
+def of_participants(service: Service) -> str:
+    """Scrape, and return the participants' families, in the order in which they come."""
+    # Not splitlines: the text of a label may hold what else ends a line.
+    lines = service.get("/metrics").body.split("\n")
+    return "".join(f"{line}\n" for line in lines if re.match("(# (HELP|TYPE) )?jitsi_", line))
+
+
+def goes_on(service: Service, cookie: str) -> dict[str, Any]:
+    """Let the page push one changed field, and return the answer and its series."""
+    page = page_of(service, cookie)
+    answer = page.push({"cq": 79})
+    series = [line for line in of_participants(service).split("\n") if UID in line]
+    told = {"status": answer.status, "answer": answer.json(), "series": series}
+    # The time of the push, in seconds.
+    assert abs(told["answer"]["m"].pop("ts") - time.time()) < 60
+    return told
+
+
+@contextmanager
+def filled_with(found: stored.Stored, folder: Path) -> Iterator[str]:
+    """Run a server that holds *found*, and return where it is."""
+    server = EmbeddedStore(folder)
+    server.start()
+    try:
+        with redis.Redis.from_url(server.url) as client:
+            stored.write(client, found)
+        yield server.url
+    finally:
+        server.stop()
+
+
+def record(folder: Path) -> None:
+    """Write all of `golden/stored` but its README anew, by a clock that is ten years ahead."""
+    (fake,) = FAKETIME.rglob("libfaketimeMT.so.1")
+    clock = {
+        "LD_PRELOAD": str(fake),
+        "FAKETIME": f"{NOON_MS // 1000 - int(time.time()):+d}",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    with RedisServer(folder / "r", environ=clock, binary=find_server()) as server:
+        found, cookie = left_behind(server.url, folder / "a", **clock)
+
+    def keep(name: str, value: Any) -> None:
+        text = json.dumps(value, indent=1, ensure_ascii=True)
+        (FOLDER / f"{name}.json").write_text(text + "\n")
+
+    keep("redis", found)
+    keep("about", {"begin_ms": NOON_MS, "end_ms": NOON_MS + 60_000, "cookie": cookie})
+    with filled_with(found, folder / "e") as url:
+        for naming in ("jcmc", "otel"):
+            with Service(folder / naming, REDIS_URL=url, JCMC_NAMING=naming) as service:
+                (FOLDER / f"{naming}.prom").write_bytes(of_participants(service).encode())
+        with Service(folder / "b", REDIS_URL=url) as service:
+            keep("sessions", shown(service))
+            keep("page", goes_on(service, cookie))
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what was recorded: the Redis, when it was written, the cookie, what was shown."""
+    if RECORDS:
+        record(tmp_path_factory.mktemp("s", numbered=True))
+    return {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
+
+
+@pytest.fixture
+def filled(short_path: Path, recorded: dict[str, Any]) -> Iterator[str]:
+    """Return a Redis that holds what was recorded."""
+    with filled_with(recorded["redis"], short_path / "r") as url:
+        yield url
+
+
+@pytest.mark.parametrize("naming", ["jcmc", "otel"])
+def test_what_another_version_stored_is_scraped_the_same(
+    filled: str, short_path: Path, naming: str
+) -> None:
+    with Service(short_path / "a", REDIS_URL=filled, JCMC_NAMING=naming) as service:
+        assert of_participants(service) == (FOLDER / f"{naming}.prom").read_bytes().decode()
+        assert not [line for line in service.said() if " INFO " not in line]
+
+
+def test_sessions_of_another_version_are_listed_and_read_the_same(
+    filled: str, short_path: Path, recorded: dict[str, Any]
+) -> None:
+    with Service(short_path / "a", REDIS_URL=filled) as service:
+        assert shown(service) == recorded["sessions"]
+
+
+def test_a_page_goes_on_with_what_another_version_knows_of_it(
+    filled: str, short_path: Path, recorded: dict[str, Any]
+) -> None:
+    with Service(short_path / "a", REDIS_URL=filled) as service:
+        assert goes_on(service, recorded["about"]["cookie"]) == recorded["page"]
+
+
+def test_spans_that_wait_of_another_version_are_sent_byte_for_byte(
+    filled: str, short_path: Path, recorded: dict[str, Any]
+) -> None:
+    waiting = {
+        span.encode("latin-1")
+        for key, of in recorded["redis"].items()
+        if key.endswith(":outbox")
+        for span in of["value"]
+    }
+    assert len(waiting) == SPANS
+    with OtlpSink() as sink:
+        settings = SETTINGS | {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.http_endpoint}
+        with Service(short_path / "a", REDIS_URL=filled, **settings):
+            eventually(lambda: len(sink.spans()) >= len(waiting), 30)
+        sent = {
+            span.SerializeToString()
+            for request in sink.trace_requests
+            for of in request.message.resource_spans
+            for scope in of.scope_spans
+            for span in scope.spans
+        }
+    assert sent == waiting
+
+
+def test_the_same_pushes_leave_the_same_behind(
+    redis_server: EmbeddedStore, short_path: Path, recorded: dict[str, Any]
+) -> None:
+    """Keys, types, values byte for byte, times to live: but for times, and what is random."""
+    before = time.time() * 1000
+    found, cookie = left_behind(redis_server.url, short_path / "a")
+    after = time.time() * 1000
+    about = recorded["about"]
+    # Expiries are ahead.
+    ours = stored.without_times(found, before - 1000, after + AHEAD_MS, cookie)
+    theirs = stored.without_times(
+        recorded["redis"], about["begin_ms"] - 1000, about["end_ms"] + AHEAD_MS, about["cookie"]
+    )
+    assert set(ours) == set(theirs)
+    for key, of in theirs.items():
+        mine = ours[key]
+        assert (mine["type"], mine["value"]) == (of["type"], of["value"]), key
+        assert (mine["ttl_ms"] < 0) == (of["ttl_ms"] < 0), key
+        assert abs(mine["ttl_ms"] - of["ttl_ms"]) < TOLERANCE_MS, key
