@@ -5,9 +5,8 @@ Read from the environment, else from a `.env` file in the working folder. Names 
 service are kept as they are, standard `OTEL_*` names mean what the OpenTelemetry specification
 says, everything else starts with `JCMC_`. A trailing comment (`5 # In seconds`) is stripped, also
 where a container runtime passes it along. A secret NAME may be given as NAME_FILE, the file that
-holds it. The fields stand in a file for each group, in
-the order of GROUPS; docs/settings.md and .env.example are generated from them. What holds between
-fields of several groups is checked here.
+holds it. The fields stand in a file for each group, in the order of GROUPS; docs/settings.md and
+.env.example are generated from them. What holds between fields of several groups is checked here.
 """
 
 import os
