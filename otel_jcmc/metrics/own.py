@@ -3,7 +3,7 @@ The service's own metrics, on the stock SDK.
 
 What happens often is a plain integer that an observable counter reads, because `Counter.add` costs
 6 µs and a push may cost 40 in all; what happens once a batch or a collection is recorded as it
-comes. The names are fixed: alerts and dashboards build on them. Used by service.py and exporter.py.
+comes. The names are fixed: alerts and dashboards build on them.
 """
 
 import platform

@@ -6,7 +6,7 @@ spans as bytes, the same for the same input, and what a conference keeps of each
 Ids are digests of conference, instance, member, session and leg: whoever makes the span of a
 session, and how often, makes it with the same ids. Called by sweep.py.
 
-Source: opentelemetry-proto, trace.proto; names as JCMC_NAMING=otel has them (catalogue.py).
+Source: opentelemetry-proto, trace.proto; names as JCMC_NAMING=otel has them (catalogue).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

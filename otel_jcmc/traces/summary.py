@@ -3,7 +3,7 @@ A session's log folded: into a few numbers, into what it was, and into what happ
 
 In come the samples of a leg in their order (samples.py), of one process or of several that took its
 pushes; out come the attributes and events of its span, by the names that JCMC_NAMING=otel has
-(catalogue.py), and what its conference keeps of it. Called by spans.py.
+(catalogue), and what its conference keeps of it. Called by spans.py.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

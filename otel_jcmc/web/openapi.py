@@ -2,7 +2,7 @@
 The OpenAPI document: the push endpoint, and what FastAPI can't know of the other routes.
 
 `described` completes the document that FastAPI makes of its routes. The schema of a push is made of
-the rows of catalogue.py and the limits of the deployment: a push that it takes is stored whole, and
+the rows of catalogue and the limits of the deployment: a push that it takes is stored whole, and
 of one that it does not take the answer names what is wrong. Called by routes.py when somebody asks
 for /openapi.json.
 

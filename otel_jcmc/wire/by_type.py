@@ -3,7 +3,7 @@ The shape of a push in which all is well, as types that msgspec decodes and chec
 
 In comes the body of a push; out goes what its Report is made of, or None when anything in it is
 out of the ordinary: then push.py goes through it field by field and tells what is wrong. Both
-follow from the same rows of catalogue.py and the same rules. Called by push.py first: nearly every
+follow from the same rows of catalogue and the same rules. Called by push.py first: nearly every
 push is of this shape, and costs a third.
 """
 

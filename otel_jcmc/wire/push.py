@@ -4,7 +4,7 @@ The wire format of a push: bytes in, a checked Report out.
 In comes the body of `POST /metrics/push`; out goes a Report with the fields that are well formed,
 by the catalogue's ids, and the list of those that were dropped and why. Strict about
 identity (PushRefused), tolerant of everything else: one bad field costs that field. Every check
-follows from a row of catalogue.py and the limits of the deployment. A push in which all is well is
+follows from a row of catalogue and the limits of the deployment. A push in which all is well is
 known by its shape (push_shape.py); what is here tells what is wrong with any other. Called by
 receiver.py once per push.
 """
