@@ -26,7 +26,7 @@ def export(settings: "Settings") -> int:
     running = list(make_exports(settings, redis_url, holder))
 
     async def all_of_it() -> None:
-        await asyncio.gather(*running)
+        await asyncio.gather(*[run() for run in running])
 
     async def until_ended() -> None:
         task = asyncio.create_task(all_of_it())

@@ -10,8 +10,9 @@ Source: OpenTelemetry protocol exporter specification, protocol/exporter.md.
 
 import logging
 import random
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
@@ -31,10 +32,10 @@ class MetricDelivery:
     Metrics on their way to one receiver.
 
     Attributes:
-        most_bytes: the largest request that the receiver is known to take, None while none was too
-            large for it. Counted before compression.
+        most_bytes: requests have so many bytes at most, before compression: the receiver has
+            refused one that had more, and has taken smaller ones. None: it has refused none.
 
-    Concurrency: one export at a time.
+    Concurrency: one export at a time; `stop` from any thread.
     """
 
     def __init__(
@@ -49,7 +50,13 @@ class MetricDelivery:
         self._what = what
         self._request_seconds = request_seconds
         self._outcome = ""
+        self._stopped = threading.Event()
+        self._taken = 0
         self.most_bytes: int | None = None
+
+    def stop(self) -> None:
+        """Try nothing again from now on: the service ends."""
+        self._stopped.set()
 
     def export(self, requests: Iterable[Any], deadline: float) -> str:
         """
@@ -57,21 +64,36 @@ class MetricDelivery:
 
         Returns OK, PARTIAL when all were taken but not all points of them, or FAILED.
         """
-        rejected, why, is_asked = 0, "", False
-        for request in self._small(requests):
-            is_asked = True
-            if monotonic() > deadline:
-                why = "it is too slow for OTEL_METRIC_EXPORT_TIMEOUT"
-                break
-            sent = self._deliver(request, deadline)
-            if sent.answer is not Outcome.TAKEN:
-                why = sent.why
-                break
-            rejected += sent.rejected
-        if not is_asked:
+        known, self._taken = self.most_bytes, 0
+        sent = self._deliver_all(requests, deadline)
+        if sent is None:
             # Nobody was live.
             return OK
-        return self._end(FAILED if why else PARTIAL if rejected else OK, rejected, why)
+        if not self._taken:
+            # It took nothing of any size: that says nothing of the sizes that it takes.
+            self.most_bytes = known
+        elif self.most_bytes != known:
+            log.warning(
+                "otlp: the receiver takes no request of more than %d bytes of %s: they have no more"
+                " from now on; nginx has such a limit in client_max_body_size, a Collector in"
+                " max_recv_msg_size_mib",
+                *(self.most_bytes, self._what),
+            )
+        if sent.answer is not Outcome.TAKEN:
+            return self._end(FAILED, 0, sent.why)
+        return self._end(PARTIAL if sent.rejected else OK, sent.rejected)
+
+    def _deliver_all(self, requests: Iterable[Any], deadline: float) -> Sent | None:
+        """Deliver *requests* until one fails; return what became of them, None if there is none."""
+        rejected, sent = 0, None
+        for request in self._small(requests):
+            if monotonic() > deadline:
+                return Sent(Outcome.AWAY, "it is too slow for OTEL_METRIC_EXPORT_TIMEOUT")
+            sent = self._deliver(request, deadline)
+            if sent.answer is not Outcome.TAKEN:
+                return sent
+            rejected += sent.rejected
+        return sent and Sent(Outcome.TAKEN, rejected=rejected)
 
     def _small(self, requests: Iterable[Any]) -> Iterator[Any]:
         """Return *requests*, in halves where they are larger than the receiver takes."""
@@ -82,43 +104,24 @@ class MetricDelivery:
                 yield request
 
     def _deliver(self, request: Any, deadline: float) -> Sent:
-        """Send *request*, in parts where it is too large and again where that may help."""
+        """Send *request*, in halves where it is too large and again where that may help."""
         ends = min(deadline, monotonic() + self._request_seconds)
         backoff = FIRST_BACKOFF_SECONDS
         sent = self._send(request)
         while sent.answer is Outcome.AWAY and sent.is_passing:
-            pause = max(sent.after_seconds, backoff * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
-            if monotonic() + pause > ends:
+            jitter = random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+            pause = max(sent.after_seconds, backoff * jitter)
+            if monotonic() + pause > ends or self._stopped.wait(pause):
                 break
-            sleep(pause)
             backoff *= 2
             sent = self._send(request)
         if sent.is_too_large and _count(request) > 1:
-            return self._deliver_halves(request, sent, deadline)
+            self.most_bytes = request.ByteSize() - 1
+            return self._deliver_all(halves(request), deadline) or sent
+        self._taken += sent.answer is Outcome.TAKEN
         return sent
 
-    def _deliver_halves(self, request: Any, refused: Sent, deadline: float) -> Sent:
-        """Send a *request* that was *refused* for its size in halves, and remember the size."""
-        size = request.ByteSize()
-        if self.most_bytes is None or size // 2 < self.most_bytes:
-            self.most_bytes = size // 2
-            log.warning(
-                "otlp: the receiver takes no request of %d bytes of %s (%s): from now on they have"
-                " at most %d; it or a proxy before it has a limit, nginx client_max_body_size, a"
-                " Collector max_recv_msg_size_mib",
-                *(size, self._what, refused.why, self.most_bytes),
-            )
-        rejected = 0
-        for half in halves(request):
-            if monotonic() > deadline:
-                return Sent(Outcome.AWAY, "it is too slow for OTEL_METRIC_EXPORT_TIMEOUT")
-            sent = self._deliver(half, deadline)
-            if sent.answer is not Outcome.TAKEN:
-                return sent
-            rejected += sent.rejected
-        return Sent(Outcome.TAKEN, rejected=rejected)
-
-    def _end(self, outcome: str, rejected: int, why: str) -> str:
+    def _end(self, outcome: str, rejected: int, why: str = "") -> str:
         """Return the *outcome*; log it if it is another than before."""
         if outcome != self._outcome:
             if outcome == OK:
@@ -159,7 +162,8 @@ class OwnMetricExporter(MetricExporter):
         return True
 
     def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:  # noqa: ARG002  # the SDK's
-        """Close the connections."""
+        """Try nothing again, and close the connections."""
+        self._delivery.stop()
         self._sender.shut_down()
 
 

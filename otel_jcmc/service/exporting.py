@@ -4,7 +4,7 @@ What the process that sends by OTLP is made of: the export of participants, that
 Settings come in, parts of `otlp` and `traces` go out; nothing is opened before they run.
 """
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from otel_jcmc.config.settings import Settings
@@ -22,7 +22,7 @@ from otel_jcmc.store.live import Store
 
 def make_exports(
     settings: Settings, redis_url: str, holder: str
-) -> Iterator[Coroutine[Any, Any, None]]:
+) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
     """
     Return what is to run until the process ends; *holder* is who holds the leases.
 
@@ -44,7 +44,7 @@ def make_exports(
             resource,
             settings.export_interval_ms / 1000,
             settings.export_timeout_ms / 1000,
-        ).run()
+        ).run
     if sends_spans:
         from otel_jcmc.otlp.spans import SpanSender
         from otel_jcmc.traces.delivery import Traces
@@ -60,4 +60,4 @@ def make_exports(
             Outbox(link, settings.key_prefix, settings.traces_waiting),
             SpanSender(Sender(Signal.SPANS, settings.spans_protocol, seconds), resource),
             report_to_parent,
-        ).run()
+        ).run

@@ -1,6 +1,7 @@
 """Collected gauges on their way to an OTLP receiver: pieces, names, values, headers, TLS."""
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from time import monotonic
 from typing import Any
@@ -374,7 +375,9 @@ def test_everybody_arrives_at_a_receiver_that_takes_small_requests_alone(
     refused = sink.tries - len(sink.requests)
     assert refused > 1
     warned = [line for line in caplog.messages if "takes no request of" in line]
-    assert f"at most {delivery.most_bytes}" in warned[-1]
+    assert delivery.most_bytes
+    assert len(warned) == 1
+    assert f"more than {delivery.most_bytes} bytes" in warned[0]
     assert not [line for line in caplog.messages if "secret" in line]
     caplog.clear()
     sink.requests.clear()
@@ -451,3 +454,57 @@ def test_halves_have_all_points_once_and_whose_they_are() -> None:
     ]
     assert sorted(found) == sorted(whole)
     assert first.resource_metrics[0].resource == second.resource_metrics[0].resource
+
+
+@BOTH
+def test_a_receiver_that_refused_everything_gets_whole_requests_when_it_is_back(
+    sink: OtlpSink, protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No size was taken, so none is known: a proxy's bad minute must not last for ever."""
+    sink.refuse_with = (413, grpc.StatusCode.RESOURCE_EXHAUSTED, "")
+    sink.refuse_metrics_with = lambda _raw: True
+    delivery = delivery_to(sink, protocol)
+    assert delivery.export(requests(people(100), RESOURCE, 1), monotonic() + 60) == FAILED
+    assert delivery.most_bytes is None
+    assert len(caplog.messages) == 1
+    sink.refuse_metrics_with = lambda _raw: False
+    assert delivery.export(requests(people(100), RESOURCE, 2), monotonic() + 60) == OK
+    assert len(sink.requests) == 1
+
+
+@BOTH
+def test_a_size_that_is_too_large_is_logged_once(
+    sink: OtlpSink, protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink.refuse_with = (413, grpc.StatusCode.RESOURCE_EXHAUSTED, "")
+    sink.refuse_metrics_with = lambda raw: len(raw) > 5_000
+    delivery = delivery_to(sink, protocol)
+    assert delivery.export(requests(people(100), RESOURCE, 1), monotonic() + 60) == OK
+    assert len([line for line in caplog.messages if "takes no request of" in line]) == 1
+
+
+def test_an_end_does_not_wait_for_a_receiver_that_is_away() -> None:
+    away = Sent(Outcome.AWAY, "HTTP 503", after_seconds=50, is_passing=True)
+    tried = threading.Event()
+
+    def send(_request: object) -> Sent:
+        tried.set()
+        return away
+
+    delivery = MetricDelivery(send, "participants", 60)
+    messages = list(requests(people(1), RESOURCE, 1))
+    outcomes: list[str] = []
+    exporting = threading.Thread(
+        target=lambda: outcomes.append(delivery.export(messages, monotonic() + 60))
+    )
+    exporting.start()
+    assert tried.wait(5)
+    delivery.stop()
+    exporting.join(5)
+    assert outcomes == [FAILED]
+
+
+def test_what_failed_has_failed_whatever_is_said_of_it() -> None:
+    delivery = MetricDelivery(lambda _request: Sent(Outcome.REFUSED), "participants")
+    messages = list(requests(people(1), RESOURCE, 1))
+    assert delivery.export(messages, monotonic() + 60) == FAILED
