@@ -1,6 +1,7 @@
 """`otel-jcmc serve`: takes pushes and answers scrapes until SIGTERM or Ctrl-C."""
 
 import asyncio
+import contextlib
 import gc
 import signal
 import sys
@@ -11,7 +12,10 @@ from otel_jcmc.command.environment import url_of
 from otel_jcmc.version import __version__
 
 if TYPE_CHECKING:
+    import socket
+
     from otel_jcmc.config.settings import Settings
+    from otel_jcmc.server.tls import Certificate
     from otel_jcmc.store.embedded import EmbeddedStore
 
 
@@ -28,7 +32,7 @@ def serve(settings: "Settings") -> int:
     # them for garbage meanwhile costs, and finds none. Imports are the same in small.
     gc.set_threshold(250_000, 20, 50)
     from otel_jcmc.catalogue.reasons import CannotServe
-    from otel_jcmc.server.sockets import allow_connections, listen
+    from otel_jcmc.server.sockets import listen
     from otel_jcmc.server.tls import load_certificate
 
     try:
@@ -42,12 +46,28 @@ def serve(settings: "Settings") -> int:
         print(f"otel-jcmc: {error}", file=sys.stderr)
         return 1
     embedded = _begin(settings)
+    # The store ends with us, also when the service can't be made. It is waited for: what the kernel
+    # ends when we are gone may be seen, and may hold its folder, for a moment longer.
+    with contextlib.ExitStack() as stack:
+        if embedded is not None:
+            stack.callback(embedded.stop)
+        _serve(settings, embedded, listeners, certificate)
+    return 0
 
+
+def _serve(
+    settings: "Settings",
+    embedded: "EmbeddedStore | None",
+    listeners: "list[socket.socket]",
+    certificate: "Certificate | None",
+) -> None:
+    """Make the service, and serve with it."""
     import uvicorn
 
     from otel_jcmc.command.log import set_up_logging
     from otel_jcmc.server.ending import GRACE_SECONDS
     from otel_jcmc.server.server import Server
+    from otel_jcmc.server.sockets import allow_connections
     from otel_jcmc.service.app import create_app
 
     set_up_logging(settings.log_level)
@@ -86,7 +106,6 @@ def serve(settings: "Settings") -> int:
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(run())
-    return 0
 
 
 def _begin(settings: "Settings") -> "EmbeddedStore | None":

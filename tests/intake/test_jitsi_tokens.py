@@ -559,7 +559,7 @@ def test_a_file_without_a_key_is_told_with_its_path(path: str, line: str) -> Non
 def test_a_service_without_a_key_does_not_start_and_says_why_in_one_line(
     short_path: Path, command: str
 ) -> None:
-    """Nor does the store stay behind that it began to start."""
+    """The store that it began to start has ended before it does, and its folder is gone."""
     service = Service(short_path, JCMC_JWT_JWKS_FILE="/nowhere/jwks", **MODE)
     ended = subprocess.run(
         [sys.executable, "-m", "otel_jcmc", command],
@@ -575,6 +575,7 @@ def test_a_service_without_a_key_does_not_start_and_says_why_in_one_line(
     assert ended.stderr == "otel-jcmc: /nowhere/jwks: No such file or directory\n"
     left = [each for each in psutil.process_iter(["cmdline"]) if str(short_path) in str(each.info)]
     assert left == []
+    assert not (short_path / "store").exists()
 
 
 def test_the_application_is_made_with_each_kind_of_key(tmp_path: Path) -> None:
