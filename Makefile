@@ -10,7 +10,7 @@ NODE := node_modules/.bin
 # Compiled once here: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each start would.
 SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 
-.PHONY: run test e2e soak fuzz check generate bench lock clean help
+.PHONY: run test e2e versions soak fuzz check generate bench lock clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
@@ -31,6 +31,10 @@ fuzz: $(VENV)/.fuzz  ## 200,000 bad pushes, led by coverage, and bad requests, h
 soak: $(VENV)/.dev  ## try the large faults for some minutes: fail-overs, crowds, stops under load
 	@tests/real-parts.sh redis
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/soak
+
+versions: $(VENV)/.dev  ## run the service's tests with the lowest and newest libraries, and other Pythons
+	@tests/real-parts.sh
+	tests/versions.sh
 
 check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, configurations, known vulnerabilities
 	$(BIN)/ruff format --check

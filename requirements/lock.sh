@@ -2,6 +2,7 @@
 # Writes the lists of exact versions with their hashes. No registry's address: any mirror will do.
 #   runtime.txt  a service with its own Redis    run.txt  with the embedded store, and what builds
 #   dev.txt      with what tests and checks need  uv.txt   the installer
+#   lowest.txt   the lowest versions that pyproject.toml allows, with dev.txt's tools
 #   bench.txt    beside dev.txt, what only `make bench` needs; fuzz.txt, what only `make fuzz` does
 #   package-lock.json in the root: what checks the browser's file
 set -eu
@@ -16,6 +17,12 @@ UV=${1:-uv}
 compile runtime.txt pyproject.toml
 compile run.txt pyproject.toml --extra embedded --group build
 compile dev.txt pyproject.toml --extra embedded --group build --group dev
+lowest=$(mktemp)
+trap 'rm -f "$lowest"' EXIT
+"$UV" pip compile --quiet --universal --python-version 3.11 --resolution lowest-direct \
+    --no-emit-index-url --no-header --no-annotate --output-file "$lowest" \
+    pyproject.toml --extra embedded
+compile lowest.txt pyproject.toml --extra embedded --group build --group dev --constraint "$lowest"
 compile bench.txt --group bench --constraint requirements/dev.txt
 compile fuzz.txt --group fuzz --constraint requirements/dev.txt
 echo uv | compile uv.txt -

@@ -166,7 +166,8 @@ class Link:
         await self._drop()
         self._lock = asyncio.Lock()
         if self._sentinel is not None:
-            await self._sentinel.aclose()
+            for each in self._sentinel.sentinels:
+                await each.aclose()
 
 
 def _options(connect_seconds: float) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+#!/bin/bash
+# Runs the tests of the service with other versions than the pinned ones:
+#   tests/versions.sh [lowest] [newest] [3.12] [3.13] [3.14]   the default: all of them
+# lowest   the lowest libraries that pyproject.toml allows, by requirements/lowest.txt
+# newest   the newest that it allows today, which may be newer than the pinned ones
+# 3.x      the pinned ones with another Python, if it is on PATH or pyenv has it
+# Tests of the browser's file, of the repository and of whole systems are left out: what they try
+# does not change with a library of the service.
+set -eu
+cd "$(dirname "$0")/.."
+uv=$PWD/.venv/bin/uv
+[ $# -gt 0 ] || set -- lowest newest 3.12 3.13 3.14
+left_out="client conference e2e fuzz repository soak tools"
+
+interpreter() { # version -> its path, or nothing
+    for each in "$(command -v "python$1")" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python"$1"; do
+        if [ -x "$each" ] && "$each" -c 'import ensurepip' 2>/dev/null; then
+            echo "$each"
+            return
+        fi
+    done
+}
+
+try() { # name python; the lists of requirements on stdin
+    folder=.cache/versions/$1
+    "$uv" venv --quiet --clear --python "$2" "$folder"
+    install() { "$uv" pip install --quiet --compile-bytecode --python "$folder/bin/python" "$@"; }
+    if [ "$1" = newest ]; then
+        install --editable '.[embedded]' --group dev --group build
+    else
+        install --require-hashes -r "requirements/$([ "$1" = lowest ] && echo lowest || echo dev).txt"
+        install --no-deps --no-build-isolation --editable .
+    fi
+    "$folder/bin/python" -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -p no:cacheprovider \
+        $(printf -- '--ignore=tests/%s ' $left_out) tests
+}
+
+said=
+failed=0
+for name in "$@"; do
+    case $name in
+    lowest | newest) python=.venv/bin/python ;;
+    *) python=$(interpreter "$name") ;;
+    esac
+    if [ -z "$python" ]; then
+        result="not here"
+    elif try "$name" "$python"; then
+        result=passed
+    else
+        result=failed
+        failed=1
+    fi
+    said+=$(printf '%-8s %s' "$name" "$result")$'\n'
+done
+printf '\n%s' "$said"
+exit $failed
