@@ -22,6 +22,7 @@ from typing import Any
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
+from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.metrics.observed import Column, Observed
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,11 @@ class _Gauge(metrics.ObservableGauge):
     unit: str
     description: str
     callbacks: list[Any] = field(default_factory=list)
-    trouble: str = ""
+
+    def __post_init__(self) -> None:
+        """Begin without trouble."""
+        begins = f"gauge {self.name} is left out: %s"
+        self.trouble = Trouble(log, begins, f"gauge {self.name} is back", logging.ERROR)
 
 
 class GaugeProvider(MeterProvider):
@@ -97,10 +102,10 @@ class GaugeProvider(MeterProvider):
             try:
                 observed = [Observed.of(callback(options)) for callback in gauge.callbacks]
             except Exception as error:  # noqa: BLE001  # that it was is known all the same
-                self._note(gauge, _where(error))
+                self.errors[gauge.name] = self.errors.get(gauge.name, 0) + 1
+                gauge.trouble.update(_where(error))
                 continue
-            if gauge.trouble:
-                self._note(gauge, "")
+            gauge.trouble.update("")
             found.append(Collected(gauge.name, gauge.unit, gauge.description, observed))
         return found
 
@@ -113,17 +118,6 @@ class GaugeProvider(MeterProvider):
             raise ValueError(f"gauge {name} is declared with unit {gauge.unit!r} and {unit!r}")
         gauge.callbacks += callbacks
         return gauge
-
-    def _note(self, gauge: _Gauge, trouble: str) -> None:
-        """Count a callback's *trouble*; log it when it begins, changes and ends."""
-        if trouble:
-            self.errors[gauge.name] = self.errors.get(gauge.name, 0) + 1
-        if trouble != gauge.trouble:
-            if trouble:
-                log.error("gauge %s is left out: %s", gauge.name, trouble)
-            else:
-                log.info("gauge %s is back", gauge.name)
-        gauge.trouble = trouble
 
 
 def _where(error: Exception) -> str:

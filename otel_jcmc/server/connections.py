@@ -11,6 +11,8 @@ from enum import StrEnum
 from heapq import nsmallest
 from typing import Any, Final, NamedTuple, Protocol
 
+from otel_jcmc.catalogue.trouble import Trouble
+
 log = logging.getLogger(__name__)
 
 # What may come beside the limit on the port that is not for browsers: a flood of theirs must not
@@ -74,7 +76,12 @@ class Connections:
             cut.setdefault(reason, 0)
         self._everyone: set[Any] | None = None
         self._spare: list[tuple[tuple[bool, float], Connection]] = []
-        self._is_full = False
+        self._full = Trouble(
+            log,
+            "connections: all %d places are taken (JCMC_LIMIT_CONNECTIONS): the longest idle are"
+            " closed for newcomers, and with nobody idle the newcomers",
+            "connections: there is room again",
+        )
         self._rests_until = 0.0
 
     def count(self) -> int | None:
@@ -91,17 +98,10 @@ class Connections:
         self._everyone = everyone
         most = self.limits.connections + spare
         if len(everyone) <= most or not self.limits.connections:
-            if self._is_full and len(everyone) < most * 0.9:
-                self._is_full = False
-                log.info("connections: there is room again")
+            if self._full.what and len(everyone) < most * 0.9:
+                self._full.update("")
             return True
-        if not self._is_full:
-            self._is_full = True
-            log.warning(
-                "connections: all %d places are taken (JCMC_LIMIT_CONNECTIONS): the longest idle"
-                " are closed for newcomers, and with nobody idle the newcomers",
-                self.limits.connections,
-            )
+        self._full.update(self.limits.connections)
         victim = self._next(newcomer, now)
         gone = victim or newcomer
         # Not when it is lost: until then others would be closed for the same place.

@@ -17,6 +17,8 @@ from contextvars import Context
 from time import monotonic
 from typing import Any, Final, Protocol, Self
 
+from otel_jcmc.catalogue.trouble import Trouble
+
 log = logging.getLogger(__name__)
 
 # A request waits this long for the start, which takes a quarter of a second: pages give up at 10 s.
@@ -39,7 +41,7 @@ class Life:
         self._holding: asyncio.Task[None] | None = None
         self._tried = asyncio.Event()
         self._again_at = 0.0
-        self._said = ""
+        self._trouble = Trouble(log, "%s", "otel_jcmc is up", logging.ERROR)
 
     @property
     def is_up(self) -> bool:
@@ -80,7 +82,9 @@ class Life:
                 self._hold(self._tried), name="otel_jcmc", context=Context()
             )
         elif self._holding_loop() is not asyncio.get_running_loop():
-            self._say("otel_jcmc is up in another event loop of this process: it has one")
+            self._trouble.update(
+                "otel_jcmc is up in another event loop of this process: it has one"
+            )
             return AGAIN_SECONDS
         try:
             async with asyncio.timeout(WAIT_SECONDS):
@@ -118,22 +122,14 @@ class Life:
         """
         try:
             async with self.running():
-                self._say("")
+                self._trouble.update("")
                 tried.set()
                 await asyncio.Event().wait()
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             self._again_at = monotonic() + AGAIN_SECONDS
-            self._say(f"otel_jcmc does not start: {_words(error)}")
+            self._trouble.update(f"otel_jcmc does not start: {_words(error)}")
         finally:
             tried.set()
-
-    def _say(self, fault: str) -> None:
-        """Log what keeps us from being up when it changes, and its end."""
-        if fault and fault != self._said:
-            log.error("%s", fault)
-        elif self._said and not fault:
-            log.info("otel_jcmc is up")
-        self._said = fault
 
 
 def _words(error: Exception) -> str:

@@ -16,11 +16,12 @@ from typing import Any, Final
 from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.gathering import name_of, partition_of
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import PARTITIONS, Keys
 from otel_jcmc.store.link import Command, Link
-from otel_jcmc.store.scripts import run_scripts, script
+from otel_jcmc.store.scripts import run_scripts, script, without_script
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,9 @@ class SessionLogs:
         self._unknown: list[str] = []
         self._waiting_bytes = 0
         self._sending: list[_Batch] = []
-        self._refusal = ""
+        self._refusal = Trouble(
+            log, "history: Redis refuses a batch: %s", "history: Redis takes batches again"
+        )
 
     @property
     def waiting(self) -> int:
@@ -181,10 +184,7 @@ class SessionLogs:
             return True
         if isinstance(reply, OutOfMemoryError) and not batch.attempts:
             self.counts[OUT_OF_MEMORY] += len(batch.entries)
-        refusal = str(reply).partition(" script:")[0]
-        if refusal != self._refusal:
-            log.warning("history: Redis refuses a batch: %s", refusal)
-        self._refusal = refusal
+        self._refusal.update(without_script(str(reply)))
         batch.attempts += 1
         if batch.attempts < ATTEMPTS:
             return False

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.gathering import Gathered, make_entry, new_weighed, weigh, widen
 from otel_jcmc.sessions.log import FAILED, SessionLogs
 from otel_jcmc.sessions.quota import Quota
@@ -66,7 +67,9 @@ class Recorder:
         self._due: dict[int, list[Gathered]] = {}
         self._looked_at = int(clock())
         self._ticking: asyncio.Task[None] | None = None
-        self._trouble = ""
+        self._trouble = Trouble(
+            log, "history: something is tried again: %s", "history: what was tried again has worked"
+        )
 
     @property
     def known(self) -> int:
@@ -201,20 +204,16 @@ class Recorder:
     async def _tick(self) -> None:
         """Write what is due, again and again."""
         while True:
+            trouble: Exception | None = None
             for step in (self.logs.know_time, self.look, self.logs.send, self.room.look):
                 try:
                     await step()
                 except StoreUnavailable:
                     continue
                 except Exception as error:  # noqa: BLE001  # that it was is known all the same
-                    self._say(error)
+                    trouble = trouble or error
+            self._trouble.update(repr(trouble) if trouble else "", trouble)
             await asyncio.sleep(TICK_SECONDS)
-
-    def _say(self, error: Exception) -> None:
-        """Log an *error* that comes again each second once, until there is another one."""
-        if repr(error) != self._trouble:
-            log.warning("history: something is tried again", exc_info=error)
-        self._trouble = repr(error)
 
     async def stop(self) -> None:
         """Write all that was gathered, within a few seconds, and end."""

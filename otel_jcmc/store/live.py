@@ -17,11 +17,12 @@ from typing import Any, Final, NamedTuple
 from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
+from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import PARTITION_OF, PARTITIONS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link, expect_all
 from otel_jcmc.store.participant import Write
-from otel_jcmc.store.scripts import run_scripts, script
+from otel_jcmc.store.scripts import run_scripts, script, without_script
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,10 @@ class Store:
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
         self._flushing: asyncio.Task[None] | None = None
-        self._refusal, self._refused_at = "", 0.0
+        self._refusal = Trouble(
+            log, "store: Redis refuses writes: %s", "store: Redis takes writes again"
+        )
+        self._refused_at = 0.0
         self.up: bool | None = None
 
     async def put(self, write: Write) -> Stored:
@@ -293,14 +297,14 @@ class Store:
             deadline = monotonic() + seconds
             replies = await run_scripts(link, commands, [_SCRIPT], seconds)
         except StoreUnavailable as error:
-            self._note(up=False, why=error.__cause__)
+            self._set_up(up=False, why=error.__cause__)
             raise
         # What takes longer than a push may take is no sign that pushes are stored again.
         if self.up is not False or monotonic() < deadline - seconds + TIMEOUT_SECONDS:
-            self._note(up=True)
+            self._set_up(up=True)
         return replies
 
-    def _note(self, *, up: bool, why: BaseException | None = None) -> None:
+    def _set_up(self, *, up: bool, why: BaseException | None = None) -> None:
         """Remember whether Redis is there; say so when it changes."""
         if up != self.up:
             if up:
@@ -311,16 +315,13 @@ class Store:
 
     def _note_refusal(self, replies: list[Any]) -> None:
         """Say so when Redis begins to refuse writes for another reason, and when it has ended."""
-        # What follows "script:" is a line of the script, another one for a leave than for a push.
         refusals = (str(reply) for reply in replies if isinstance(reply, Exception))
-        refusal = next(refusals, "").partition(" script:")[0]
+        refusal = without_script(next(refusals, ""))
         if refusal:
-            if refusal != self._refusal:
-                log.warning("store: Redis refuses writes: %s", refusal)
-            self._refusal, self._refused_at = refusal, monotonic()
-        elif self._refusal and monotonic() - self._refused_at > REFUSAL_OVER_SECONDS:
-            log.info("store: Redis takes writes again")
-            self._refusal = ""
+            self._refusal.update(refusal)
+            self._refused_at = monotonic()
+        elif self._refusal.what and monotonic() - self._refused_at > REFUSAL_OVER_SECONDS:
+            self._refusal.update("")
 
     async def close(self) -> None:
         """Answer who still waits, then close the connections."""

@@ -59,3 +59,8 @@ async def run_scripts(
         for index, reply in zip(at, again, strict=True):
             replies[index] = reply
     return replies
+
+
+def without_script(error: str) -> str:
+    """Return Redis's *error* without the script's line, which differs for a leave and a push."""
+    return error.partition(" script:")[0]

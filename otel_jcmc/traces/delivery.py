@@ -15,10 +15,12 @@ from contextlib import suppress
 from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.otlp.sender import Outcome, Sent
 from otel_jcmc.otlp.spans import SpanSender
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import Link
+from otel_jcmc.store.scripts import without_script
 from otel_jcmc.traces.outbox import Outbox, WaitingSpans
 from otel_jcmc.traces.sweep import Sweep
 
@@ -54,7 +56,7 @@ class Delivery:
         self._most = MAX_SPANS
         self._suspects: list[WaitingSpans] = []
         self._backoff = FIRST_BACKOFF_SECONDS
-        self._trouble = ""
+        self._trouble = Trouble(log, "traces: the receiver %s", "traces: the receiver takes spans")
         self.counts = {"sent": 0, "rejected": 0}
 
     async def deliver(self) -> float:
@@ -88,9 +90,9 @@ class Delivery:
         self._most = min(MAX_SPANS, 2 * self._most)
         self._backoff = FIRST_BACKOFF_SECONDS
         if sent.rejected:
-            self._say(f"rejects {sent.rejected} spans; its own log says why")
-        elif self._trouble:
-            self._say("")
+            self._trouble.update(f"rejects {sent.rejected} spans; its own log says why")
+        else:
+            self._trouble.update("")
         return 0.0
 
     async def _note_refused(self, batch: list[WaitingSpans], sent: Sent) -> float:
@@ -98,7 +100,7 @@ class Delivery:
         if len(batch) > 1:
             self._most = len(batch) // 2
             return 0.0
-        self._say(f"refuses spans: {sent.why}")
+        self._trouble.update(f"refuses spans: {sent.why}")
         if sent.answer is Outcome.BAD:
             await self._give_up(batch)
             return 0.0
@@ -118,7 +120,7 @@ class Delivery:
 
     def _put_off(self, sent: Sent) -> float:
         """Return how long to leave the receiver alone: longer each time, and never all at once."""
-        self._say(f"does not take spans: {sent.why}")
+        self._trouble.update(f"does not take spans: {sent.why}")
         return max(sent.after_seconds, self._next_backoff())
 
     def _next_backoff(self) -> float:
@@ -126,15 +128,6 @@ class Delivery:
         seconds = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         self._backoff = min(2 * self._backoff, MAX_BACKOFF_SECONDS)
         return seconds
-
-    def _say(self, trouble: str) -> None:
-        """Say what the matter is, once."""
-        if trouble != self._trouble:
-            if trouble:
-                log.warning("traces: the receiver %s", trouble)
-            else:
-                log.info("traces: the receiver takes spans")
-        self._trouble = trouble
 
 
 class Traces:
@@ -162,7 +155,9 @@ class Traces:
         self._tell = tell
         self._told: SpanReport = {}
         self._dropped = 0
-        self._trouble = ""
+        self._trouble = Trouble(
+            log, "traces: Redis does not answer, or refuses: %s", "traces: Redis answers"
+        )
 
     async def run(self) -> None:
         """Sweep and send; never returns."""
@@ -187,10 +182,10 @@ class Traces:
             if self._lease.is_ours:
                 try:
                     _, more = await self._sweep.run()
-                    self._note_waiting(await self._outbox.bound())
-                    self._note_redis("")
+                    self._report_waiting(await self._outbox.bound())
+                    self._trouble.update("")
                 except StoreUnavailable as error:
-                    self._note_redis(str(error.__cause__ or "") or "time-out")
+                    self._trouble.update(without_script(str(error.__cause__ or "") or "time-out"))
             await asyncio.sleep(0 if more else SWEEP_EVERY_SECONDS)
 
     async def _sending(self) -> None:
@@ -210,17 +205,7 @@ class Traces:
                     await self._outbox.tend()
             await asyncio.sleep(TEND_EVERY_SECONDS)
 
-    def _note_redis(self, trouble: str) -> None:
-        """Say so when Redis ceases to do what it is asked, and when it does it again."""
-        # What follows is a line of the script.
-        trouble = trouble.partition(" script:")[0]
-        if trouble and not self._trouble:
-            log.warning("traces: Redis does not answer, or refuses: %s", trouble)
-        elif self._trouble and not trouble:
-            log.info("traces: Redis answers")
-        self._trouble = trouble
-
-    def _note_waiting(self, waiting: int) -> None:
+    def _report_waiting(self, waiting: int) -> None:
         """Tell the parent how many wait and what became of the others."""
         dropped = self._outbox.dropped + self._sweep.lost
         counts = {**self._delivery.counts, "dropped": dropped - self._dropped}

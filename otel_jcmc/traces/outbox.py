@@ -9,6 +9,7 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
+from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.store.keys import PARTITIONS, Keys
 from otel_jcmc.store.link import Command, Link, expect_all
 from otel_jcmc.traces.sweep import WAITS_MS
@@ -33,7 +34,6 @@ class Outbox:
 
     Attributes:
         dropped: spans that had to go for newer ones, so far.
-        is_full: whether some had to of late.
     """
 
     def __init__(self, link: Link, key_prefix: str, most: int) -> None:
@@ -43,7 +43,11 @@ class Outbox:
         self._most = most
         self._turn = 0
         self.dropped = 0
-        self.is_full = False
+        self._full = Trouble(
+            log,
+            "traces: %s spans wait: the oldest are dropped",
+            "traces: there is room for spans again",
+        )
 
     async def bound(self) -> int:
         """
@@ -63,18 +67,10 @@ class Outbox:
             await self._run([("LTRIM", self._keys[longest], gone, -1)])
             counts[longest] -= gone
             self.dropped += gone
-            self._note_full(is_full=True)
+            self._full.update("JCMC_TRACES_WAITING")
         if sum(counts) < ROOM_SHARE * self._most:
-            self._note_full(is_full=False)
+            self._full.update("")
         return sum(counts)
-
-    def _note_full(self, *, is_full: bool) -> None:
-        """Say so when spans begin to be dropped, and when there is room again."""
-        if is_full and not self.is_full:
-            log.warning("traces: JCMC_TRACES_WAITING spans wait: the oldest are dropped")
-        elif self.is_full and not is_full:
-            log.info("traces: there is room for spans again")
-        self.is_full = is_full
 
     async def read(
         self, most: int, most_bytes: int, without: Collection[WaitingSpans] = ()

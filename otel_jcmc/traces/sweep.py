@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.entry import Sample, in_order
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import PARTITIONS, Keys
@@ -51,7 +52,9 @@ class Sweep:
         self._keys = Keys(key_prefix)
         self._keeping = keeping.to_args()
         self._keeps_logs = keeping.history
-        self._is_said = False
+        self._trouble = Trouble(
+            log, "traces: something in Redis can't be read: %s", "traces: all is read again"
+        )
         self.lost = 0
 
     async def run(self) -> tuple[int, bool]:
@@ -89,7 +92,7 @@ class Sweep:
         try:
             folded = fold_session(leg, samples, _attributes(about or who))
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
-            self._say(error)
+            self._trouble.update(repr(error), error)
             folded = fold_session(leg, (), {})
         kept = [part for pair in folded.kept.items() for part in pair]
         move = (WAITS_MS, folded.span, sid, leg.instance, int(self._keeps_logs), *kept)
@@ -106,16 +109,10 @@ class Sweep:
 
     async def _let_go(self, partition: int, key: str, name: str, error: Exception) -> int:
         """Forget what nobody can make a span of; return that none was."""
-        self._say(error)
+        self._trouble.update(repr(error), error)
         self.lost += 1
         await self._run([("ZREM", self._keys.bases[partition] + key, name)])
         return 0
-
-    def _say(self, error: Exception) -> None:
-        """Say that something in Redis is not as it is written; once."""
-        if not self._is_said:
-            log.warning("traces: something in Redis can't be read", exc_info=error)
-        self._is_said = True
 
     async def _samples(self, partition: int, sid: str) -> list[Sample]:
         """Return the log of a session."""

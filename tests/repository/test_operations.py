@@ -25,9 +25,15 @@ def log_formats() -> list[str]:
     texts = [f"limits: {said}" for said in _SAID.values()]
     for path in (ROOT / "otel_jcmc").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts += [node.value] * node.value.startswith(AREAS)
-    return [text for text in texts if text != "limits: %s"]
+            match node:
+                case ast.Constant(value=str(text)):
+                    texts.append(text)
+                case ast.JoinedStr(values=parts):
+                    known = (
+                        part.value if isinstance(part, ast.Constant) else "%s" for part in parts
+                    )
+                    texts.append("".join(map(str, known)))
+    return [text for text in texts if text.startswith(AREAS) and text not in {*AREAS, "limits: %s"}]
 
 
 ANY, NUMBER = "\0", "\1"
