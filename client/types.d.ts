@@ -1,4 +1,4 @@
-// What the client file's comments call by name. Nothing of this is served.
+// What the comments of the parts call by name. Nothing of this is served.
 
 /** Not ours: the page's objects, the library's and the browser's reports, of any shape. */
 // biome-ignore lint/suspicious/noExplicitAny: that is the point
@@ -34,8 +34,17 @@ interface Sample {
 /** A stat, and the same one a sample before; undefined if it is new or was reset. */
 type Stream = [Untrusted, Untrusted];
 
+/** A path in the library's stats; in small letters, the wire's name. */
+type Field = string;
+
+/** Of which members of the report, per which members (docs/browsers.md). */
+type Row = [name: string, how: string, of: string, per: string, times: number];
+
 /** [minus sign or nothing, type of the stat, its member, that one's member] */
 type Term = string[];
+
+/** A Row with its members as terms; "": of none. */
+type ParsedRow = [name: string, how: string, of: Term[], per: Term[] | "", times: number];
 
 type ReadStats = (
     stats?: Untrusted,
@@ -53,15 +62,22 @@ interface Reading {
     streams: Map<string, Untrusted>;
 }
 
-interface Environment {
-    url: string;
-    /** Where tokens for pushes are given, text or a URL; none: nowhere. */
-    tokenUrl?: Untrusted;
+interface Timers {
+    setTimeout: (action: (nothing: Untrusted) => void, ms?: number) => number;
+    clearTimeout: (timer?: number) => void;
+}
+
+/** What both clients need of the page and the browser. */
+interface BrowserEnvironment extends Timers {
     fetch: typeof fetch;
     now: () => number;
     random: () => number;
-    setTimeout: (action: () => void, ms?: number) => number;
-    clearTimeout: (timer?: number) => void;
+}
+
+interface Environment extends BrowserEnvironment {
+    url: string;
+    /** Where tokens for pushes are given, text or a URL; none: nowhere. */
+    tokenUrl?: Untrusted;
     intervalMs?: number;
     jitterMs?: number;
     token?: () => string | undefined;
@@ -71,40 +87,29 @@ interface Environment {
 /** Makes the body when it goes: age and count are that moment's. Empty: nothing to say. */
 type MakeBody = (token?: string | null) => string | null | undefined;
 
+/** The default labels; null: not known yet. */
+type Identify = () => Record<string, string> | null;
+
 interface Session {
-    id: string;
-    seq: number;
-    identify: () => Record<string, string> | null;
-    findMeetingId?: () => string | undefined;
-    labels?: Record<string, string> | null;
-    meetingId?: string;
-    /** When the newest numbers came. */
-    knownAt: number;
-    /** Between two samples, and how many of them one push has. */
-    sampleMs: number;
-    every: number;
-    gaps?: number[];
-    samples: Sample[];
-    /** The server has, or is about to have, numbers of this session that are not nulls. */
-    isKnown?: boolean;
-    /** This tab's place in an interval. */
-    delayMs: number;
-    turn?: number;
-    heartbeat?: number;
+    /** A sample of an event just now. */
+    push(sample: Sample): void;
+    end(reason: EndReason): void;
 }
 
 interface Sender {
     begin(): void;
-    offer(make: MakeBody): void;
-    last(make: MakeBody | null): void;
+    offer(make: MakeBody | null): void;
+    last(make: MakeBody): void;
 }
 
 type EndReason = "left" | "kicked" | "closed" | "suspended" | "failed";
 
-interface Pusher {
-    begin(identify: Session["identify"], options?: BeginOptions): void;
-    push(sample: Sample): void;
-    end(reason: EndReason): void;
+/** Lets go of a room. */
+type Unhook = (reason: "left" | "closed") => void;
+
+interface Pusher extends Session {
+    /** Begins a session, unless one goes on. */
+    begin(identify: Identify, options?: BeginOptions): void;
 }
 
 interface BeginOptions {
@@ -120,19 +125,17 @@ type JmmcState = Record<string, Untrusted>;
 interface JmmcStay {
     who: { uid: string; conf: string; pid: string };
     samples: JmmcState[];
-    /** What is known here, and what the server is known to have; null: no session is open. */
+    /** What is known here, and what the server is known to have; null: no session is open there. */
     state: JmmcState;
     known: JmmcState | null;
-    /** There is something to push. */
-    isDue: boolean;
-    /** The first sample has been pushed. */
-    isSeen?: boolean;
+    /** How many samples the next push has. */
+    every: number;
 }
 
-type JmmcEnvironment = Pick<
-    Environment,
-    "url" | "fetch" | "now" | "random" | "setTimeout" | "clearTimeout"
-> & { token: () => string | undefined };
+interface JmmcEnvironment extends BrowserEnvironment {
+    url: string;
+    token: () => string | undefined;
+}
 
 interface JmmcPusher {
     /** Begins a stay, unless one goes on. */

@@ -1,16 +1,20 @@
 """
 The browser's files with this deployment's settings in them.
 
-A file in client/ has one line `const SETTINGS = {};`; what the server knows takes the place of
-the braces, as JSON that may stand in a script. Comments and blanks are taken out, nothing else:
-what one reads is what runs. It changes with the version and the settings only, so it is made and
-compressed once and has an ETag. Called by app.py.
+A file in client/ imports the parts that it is made of. They are put together to one classic
+script: a page loads it in one request, and nobody builds anything. One line of it is
+`const SETTINGS = {};`; what the server knows takes the place of the braces, as JSON that may stand
+in a script. Comments and blanks are taken out, nothing else: what one reads is what runs. It
+changes with the version and the settings only, so it is made and compressed once and has an ETag.
 """
 
 import json
+import posixpath
+import re
 from collections.abc import Callable
 from hashlib import blake2b
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +29,11 @@ _CACHE: Final = "public, max-age=300"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
 FILE_NAME: Final = "otel_jcmc.js"
 JMMC_FILE_NAME: Final = "jmmc.js"
+# The one form of each that the parts have: names without aliases, so that taking it out is all.
+_IMPORT: Final = re.compile(
+    r'^import (?:\{\s*\w+(?:,\s*\w+)*,?\s*\} from )?"\./(.+)";\n+', re.MULTILINE
+)
+_EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:function|const) )", re.MULTILINE)
 _PLACE: Final = "const SETTINGS = {};"
 # What would end a script element or a line of it, where somebody puts the file inline.
 _UNSAFE: Final = {
@@ -45,11 +54,24 @@ class ClientFile(NamedTuple):
 
 
 def source(name: str = FILE_NAME) -> str:
-    """Return a client file as it stands in the wheel, or in the source tree."""
-    inside = files("otel_jcmc").joinpath("client", name)
-    if inside.is_file():
-        return inside.read_text("utf-8")
-    return Path(__file__).parents[2].joinpath("client", name).read_text("utf-8")
+    """Return a client file, all its parts in one scope, from the wheel or from the source tree."""
+    folder: Traversable = files("otel_jcmc").joinpath("client")
+    if not folder.is_dir():
+        folder = Path(__file__).parents[2] / "client"
+    parts: dict[str, str] = {}
+    _gather(folder, name, parts)
+    about, end, entry = parts.pop(name).partition("*/\n")
+    body = "\n".join([*parts.values(), entry.lstrip()])
+    return f'{about}{end}(() => {{\n"use strict";\n\n{body}}})();\n'
+
+
+def _gather(folder: Traversable, path: str, parts: dict[str, str]) -> None:
+    """Add to *parts* the file at *path* after what it imports, in the order of modules."""
+    text = folder.joinpath(path).read_text("utf-8")
+    for imported in _IMPORT.findall(text):
+        if (target := posixpath.join(posixpath.dirname(path), imported)) not in parts:
+            _gather(folder, target, parts)
+    parts[path] = _EXPORT.sub("", _IMPORT.sub("", text))
 
 
 def make_client_file(

@@ -24,7 +24,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from otel_jcmc.web.client import FILE_NAME, JMMC_FILE_NAME, make_client_file
 
 HERE = Path(__file__).parent
-CLIENT_FILE = HERE.parents[1] / "client" / "otel_jcmc.js"
 CLIENTS = {"/client-file": FILE_NAME, "/jmmc/getClient": JMMC_FILE_NAME}
 PAGE = '<!doctype html><title>call</title><script src="/fakes.js"></script>'
 CHROMIUM_FLAGS = [

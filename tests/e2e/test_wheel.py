@@ -20,7 +20,10 @@ from harness import Service, push_body
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
-CLIENTS = ("jmmc.js", "otel_jcmc.js")
+CLIENTS = [
+    *("jmmc.js", "otel_jcmc.js"),
+    *(f"parts/{part.name}" for part in (ROOT / "client" / "parts").iterdir()),
+]
 
 
 def run(*command: str | Path) -> str:
@@ -98,7 +101,7 @@ def test_an_installed_service_serves_the_wheels_own_client_file(
     with service:
         client = service.get("/client-file")
         assert client.status == 200
-        assert client.body.endswith('console.debug("from the wheel");')
+        assert 'console.debug("from the wheel");' in client.body
         assert '"jitterMs":5000' in client.body
         # The script beside the code, and the store's server, are there too.
         assert service.push(push_body()).body == "OK"

@@ -1,0 +1,24 @@
+/*
+ * The peer connection that a room uses, and the browser's report on it.
+ */
+
+import { ask, read } from "./quiet.js";
+
+/**
+ * Calls *finish* with the connection and the report, or without one where none comes.
+ * @param {Untrusted} room @param {Timers["setTimeout"]} setTimeout
+ * @param {(active: Untrusted, report?: Untrusted) => void} finish
+ */
+export function takeReport(room, setTimeout, finish) {
+    const active = ask(room, "getActivePeerConnection");
+    const peer = read(active, "peerconnection");
+    /** @param {Untrusted} [report] */
+    const end = (report) => finish(active, report);
+    if (!peer) end();
+    else
+        Promise.race([
+            ask(peer, "getStats"),
+            // A dying connection need not answer.
+            new Promise((resolve) => setTimeout(resolve, 1000)),
+        ]).then(end, () => end());
+}

@@ -1,0 +1,90 @@
+/*
+ * What a room's events mean for the session, and what one sample is made of.
+ */
+
+import { clientId } from "./client_id.js";
+import { takeReport } from "./connection.js";
+import { SETTINGS } from "./loading.js";
+import { ask, attempt, read, text } from "./quiet.js";
+import { readReport } from "./report.js";
+import { isOutside, listen, readStore } from "./room.js";
+import { addReading } from "./sample.js";
+import { readStats } from "./stats.js";
+
+/**
+ * The default labels, if known. The room first: the page may be in another.
+ * @param {Untrusted} room
+ */
+function identify(room) {
+    const page = read(window, "APP.conference");
+    const participant = text(ask(room, "myUserId"), 128) || text(ask(page, "getMyUserId"), 128);
+    const name = text(ask(room, "getName")) || text(read(page, "roomName"));
+    if (!participant || !name) return null;
+    return { client_id: clientId(), participant_id: participant, roomname: name };
+}
+
+/**
+ * Follows one room object; returns what lets go of it.
+ * @param {Untrusted} room @param {Pusher} pusher @param {Timers} timers
+ * @returns {Unhook}
+ */
+export function hookRoom(room, pusher, { setTimeout }) {
+    let isOver = false; // stats that trail in bring nobody back
+    let ends = 0;
+    /** @type {{active?: Untrusted, streams?: Reading["streams"]}} */
+    let last = {};
+
+    function begin() {
+        if (isOver || isOutside(room)) return;
+        pusher.begin(() => identify(room), {
+            intervalMs: read(window, "config.pcStatsInterval"),
+            findMeetingId: () => text(ask(room, "getMeetingUniqueId")),
+        });
+    }
+
+    /** @param {EndReason} reason */
+    function end(reason) {
+        ends++;
+        isOver = isOver || reason === "left" || reason === "kicked";
+        pusher.end(reason);
+    }
+
+    /** @param {Untrusted} stats */
+    function push(stats) {
+        begin();
+        const sample = readStats(stats, {
+            username: SETTINGS.collectUsername ? readStore("settings.displayName") : undefined,
+            participants: ask(room, "getParticipantCount"),
+        });
+        const began = ends;
+        takeReport(room, setTimeout, (active, report) => {
+            attempt(() => {
+                if (!report) return;
+                // Another connection has counters of its own.
+                const before = last.active === active ? last.streams : undefined;
+                const reading = readReport(report, before);
+                last = { active, streams: reading.streams };
+                addReading(sample, reading, read(active, "isP2P"));
+            });
+            if (began === ends) attempt(() => pusher.push(sample));
+        });
+    }
+
+    const unlisten = listen(room, {
+        "cq.local_stats_updated": push,
+        "conference.joined": () => {
+            isOver = false;
+            begin();
+        },
+        "conference.left": () => end("left"),
+        "conference.kicked": () => end("kicked"),
+        // For good, mostly; but stats of a joined room begin a new session.
+        "conference.failed": () => end("failed"),
+        "conference.suspendDetected": () => end("suspended"),
+    });
+    if (ask(room, "isJoined")) begin();
+    return (reason) => {
+        unlisten();
+        end(reason);
+    };
+}

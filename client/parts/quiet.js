@@ -1,0 +1,45 @@
+/*
+ * What can't break the page: looks into its objects and words for its console.
+ */
+
+import { SETTINGS } from "./loading.js";
+
+/** @param {...unknown} words */
+export const debug = (...words) => SETTINGS.debug && console.debug("otel_jcmc", ...words);
+
+/**
+ * What *action* throws stays here: all around us is the page's code.
+ * @template T
+ * @param {() => T} action
+ */
+export function attempt(action) {
+    try {
+        return action();
+    } catch (error) {
+        debug(error);
+    }
+}
+
+/**
+ * The value at a dotted path, if any.
+ * @param {Untrusted} object @param {string} path
+ * @returns {Untrusted}
+ */
+export const read = (object, path) =>
+    attempt(() => path.split(".").reduce((value, key) => value?.[key], object));
+
+/**
+ * What a method answers, if there is one.
+ * @param {Untrusted} object @param {string} method @param {unknown[]} args
+ * @returns {Untrusted}
+ */
+export const ask = (object, method, ...args) => attempt(() => object?.[method]?.(...args));
+
+/**
+ * Text that the wire takes; half an emoji would cost the whole push.
+ * @param {Untrusted} value
+ */
+export const text = (value, limit = 256) =>
+    typeof value === "string"
+        ? value.slice(0, limit).replace(/[\0\uD800-\uDFFF]/gu, "") || undefined
+        : undefined;

@@ -1,0 +1,73 @@
+/*
+ * The room of the page's call: where jitsi-meet has it, its events, and when it is another one.
+ */
+
+import { ask, attempt, read } from "./quiet.js";
+
+/**
+ * What is at a path of jitsi-meet's store.
+ * @param {string} path
+ */
+export const readStore = (path) =>
+    read(ask(read(window, "APP.store"), "getState"), `features/base/${path}`);
+
+/** @param {Untrusted} room */
+export const isOutside = (room) => read(room, "isJoined") && !ask(room, "isJoined");
+
+/**
+ * Listens to events of *room*; returns what ends that.
+ * @param {Untrusted} room @param {Record<string, (stats: Untrusted) => void>} listeners
+ */
+export function listen(room, listeners) {
+    const quiet = Object.entries(listeners).map(([event, listener]) => [
+        event,
+        /** @param {Untrusted} stats */
+        (stats) => attempt(() => listener(stats)),
+    ]);
+    for (const each of quiet) ask(room, "on", ...each);
+    return () => {
+        for (const each of quiet) ask(room, "off", ...each);
+    };
+}
+
+/**
+ * Looks for the room as long as the page lives: a rejoin or a breakout room is a new one. Returns
+ * what ends that.
+ * @param {(room: Untrusted) => Unhook} hook @param {Timers} timers
+ */
+export function followRooms(hook, { setTimeout, clearTimeout }) {
+    /** @type {Untrusted} */
+    let room;
+    /** @type {Unhook | undefined} */
+    let unhook;
+    let timer = 0;
+
+    /** @type {Unhook} */
+    function release(reason) {
+        clearTimeout(timer);
+        unhook?.(reason);
+        room = unhook = undefined;
+    }
+
+    function poll() {
+        const rooms = [readStore("conference.conference"), read(window, "APP.conference._room")];
+        const found = rooms.find((one) => typeof read(one, "on") === "function");
+        if (found !== room) {
+            release("left");
+            room = found;
+            unhook = found && attempt(() => hook(found));
+        }
+        clearTimeout(timer);
+        timer = setTimeout(poll, 1000);
+    }
+
+    // Closed, or kept by the browser, which need not show it again.
+    const life = new AbortController();
+    addEventListener("pagehide", () => release("closed"), life);
+    addEventListener("pageshow", poll, life);
+    poll();
+    return () => {
+        life.abort();
+        release("left");
+    };
+}

@@ -1,0 +1,70 @@
+/*
+ * The library's statistics as a push has them.
+ */
+
+import { FIELDS, READINGS } from "./fields.js";
+import { protocol, readNumber } from "./library.js";
+import { SETTINGS } from "./loading.js";
+import { attempt, read, text } from "./quiet.js";
+
+/**
+ * What is undefined is left out on the way.
+ * @param {Untrusted} number @param {Labels} labels
+ * @returns {Metric}
+ */
+export const metric = (number, labels = {}) => ({
+    value: Number.isFinite(number) ? Math.round(number * 1000) / 1000 : null,
+    labels: JSON.stringify(labels) === "{}" ? undefined : labels,
+});
+
+/**
+ * The address in the library's "address:port"; undefined for a name ("….local"). IPv6 comes
+ * with and without brackets: what follows the last colon is the port.
+ * @param {Untrusted} endpoint
+ */
+const address = (endpoint) =>
+    /^\[?((\d+\.){3}\d+|[\da-f.]*:[\da-f.:]+)\]?$/i.exec(
+        String(endpoint).replace(/:\d*$/, ""),
+    )?.[1];
+
+/** @param {Untrusted} transport @param {boolean} [collectAddresses] */
+export function readTransport(transport, collectAddresses) {
+    const p2p = read(transport, "p2p");
+    /** @param {string} name */
+    const own = (name) => text(read(transport, name));
+    return metric(read(transport, "rtt"), {
+        protocol: protocol(transport),
+        networkType: own("networkType"),
+        localCandidateType: own("localCandidateType"),
+        remoteCandidateType: own("remoteCandidateType"),
+        p2p: typeof p2p === "boolean" ? String(p2p) : undefined,
+        src_ip: collectAddresses ? address(own("localip")) : undefined,
+        dst_ip: collectAddresses ? address(own("ip")) : undefined,
+    });
+}
+
+/**
+ * What a push tells of *stats*. Keeps no part of it: the library emits it again, changed.
+ * @type {ReadStats}
+ */
+export function readStats(
+    stats,
+    { username, participants, collectAddresses = SETTINGS.collectAddresses } = {},
+) {
+    /** @type {Sample["metrics"]} */
+    const metrics = { transport_rtt: [], conference_participants: metric(participants) };
+    for (const path of FIELDS) {
+        metrics[path.toLowerCase().replace(/\./g, "_")] = metric(readNumber(stats, path));
+    }
+    for (const [name] of READINGS) metrics[name] = metric(NaN);
+    metrics.connectionquality = metric(metrics.connectionquality.value, {
+        serverregion: text(read(stats, "serverRegion")),
+        username: text(username),
+    });
+    const transports = read(stats, "transport");
+    for (let i = 0; i < 8 && attempt(() => Array.isArray(transports)); i++) {
+        const transport = read(transports, String(i));
+        if (transport) metrics.transport_rtt.push(readTransport(transport, collectAddresses));
+    }
+    return { metrics };
+}
