@@ -28,7 +28,7 @@ from otel_jcmc.wire.rules import (
 from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_INTERVAL_MS, MAX_SEQ, Session
 
 # Of the token in a body.
-TOKEN_BRIEF: Final = "A token where a header can't be sent: text."
+IN_BODY: Final = "A token where a header can't be sent: text."
 _NOT_KNOWN: Final = Meta(description="null: not known now.")
 # What a label holds that has nothing to say.
 ABSENT: Final = frozenset(("", "undefined"))
@@ -91,15 +91,15 @@ def _labels(rules: Rules, scope: Scope) -> Any:
 def _metrics(rules: Rules) -> Any:
     """Return the type of `metrics`: fields in the order of their ids, the list at the end."""
     entries: dict[Any, Any] = {}
+    no_labels = _object("No labels", [])
 
     def entry(row: Metric, labels: Scope | None = None) -> Any:
         """Return the type of a metric's entry; metrics with the same bounds share it."""
         key = (row.minimum, row.maximum, labels)
         if key not in entries:
-            value = _number(row.minimum, row.maximum) | None
-            fields: list[Any] = [("value", Annotated[value, _NOT_KNOWN])]
-            if labels is not None:
-                fields.append(("labels", _labels(rules, labels) | None, None))
+            value: Any = _number(row.minimum, row.maximum) | None
+            known = no_labels if labels is None else _labels(rules, labels)
+            fields = [("value", Annotated[value, _NOT_KNOWN]), ("labels", known | None, None)]
             entries[key] = _object(f"Entry {len(entries)}", fields)
         return entries[key]
 
@@ -114,7 +114,7 @@ def _metrics(rules: Rules) -> Any:
             lists.append((row.field, Annotated[list[path], most], ()))
         else:
             labels = Scope.QUALITY if row.field == "connectionquality" else None
-            kind = Annotated[entry(row, labels), Meta(description=told)]
+            kind: Any = Annotated[entry(row, labels), Meta(description=told)]
             numbers.append((row.field, kind, absent))
     return _object("Metrics", numbers + lists)
 
@@ -142,7 +142,7 @@ def push_type(rules: Rules) -> Any:
             ("default_labels", _object("Identity", who)),
             ("session", session | None, None),
             ("metrics", _metrics(rules) | None, None),
-            ("token", Annotated[Any, Meta(description=TOKEN_BRIEF)], None),
+            ("token", Annotated[Any, Meta(description=IN_BODY)], None),
         ],
     )
 

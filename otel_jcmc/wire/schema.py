@@ -22,7 +22,7 @@ Schema = dict[str, Any]
 # What a reader of the schema has no use for: names and defaults of our types.
 _OURS: Final = frozenset(("$ref", "title", "default"))
 # A bound that is none, and a list of required fields without any.
-_NOTHING: Final = (sys.maxsize, [])
+_NOTHING: Final[tuple[Any, ...]] = (sys.maxsize, [])
 # Something to keep: a session, or at least one metric. No type tells that.
 _KEPT: Final = [
     {"required": ["session"], "properties": {"session": {"type": "object"}}},
@@ -47,9 +47,7 @@ def _plain(schema: Schema, parts: dict[str, Schema]) -> Schema:
     if "$ref" in schema:
         schema = parts[schema["$ref"].removeprefix("#/$defs/")] | schema
     told = {
-        key: value
-        for key, value in schema.items()
-        if key not in _OURS and value not in _NOTHING
+        key: value for key, value in schema.items() if key not in _OURS and value not in _NOTHING
     }
     if "properties" in told:
         fields = told["properties"].items()
