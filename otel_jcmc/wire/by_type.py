@@ -56,9 +56,9 @@ _SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
 }
 
 
-def _object(name: str, fields: list[Any], *, is_closed: bool = True) -> Any:
+def _object(name: str, fields: list[Any]) -> Any:
     """Return the type of a JSON object with these *fields*; nobody would check others."""
-    return msgspec.defstruct(name, fields, forbid_unknown_fields=is_closed, frozen=True, gc=False)
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, frozen=True, gc=False)
 
 
 def _number(minimum: int, maximum: int) -> Any:
@@ -121,8 +121,9 @@ def _metrics(rules: Rules) -> Any:
 
 def push_type(rules: Rules) -> Any:
     """Return the type of a push."""
-    # Other keys of an end are nobody's fault.
-    end = _object("End", [("reason", Literal[*END_REASONS])], is_closed=False)
+    end: Any = _object("End", [("reason", Literal[*END_REASONS])])
+    # It may have more; what msgspec skips it does not look at, and it might be no UTF-8.
+    open_end = Annotated[end, Meta(extra_json_schema={"additionalProperties": True})]
     rows = [rules.rows[row.id] for row in (CLIENT, PARTICIPANT, CONFERENCE)]
     who = [(row.field.rpartition(".")[2], text_type(row, 1)) for row in rows]
     session = _object(
@@ -133,7 +134,7 @@ def push_type(rules: Rules) -> Any:
             ("seq", Annotated[int, Meta(ge=0, le=MAX_SEQ)], -1),
             ("interval_ms", _number(0, MAX_INTERVAL_MS), 0),
             ("stats_age_ms", _number(0, MAX_AGE_MS), 0),
-            ("end", end | None, None),
+            ("end", open_end | None, None),
         ],
     )
     return _object(
