@@ -25,16 +25,7 @@ from otel_jcmc.jmmc.wire import (
     JmmcParser,
 )
 from otel_jcmc.web.openapi import door
-from otel_jcmc.web.schemas import (
-    JSON,
-    Schema,
-    answer,
-    header,
-    listing,
-    object_of,
-    or_null,
-    within,
-)
+from otel_jcmc.web.schemas import JSON, Schema, answer, header, listing, object_of, or_null, within
 from otel_jcmc.wire.by_type import ABSENT, IN_BODY
 from otel_jcmc.wire.schema import text_schema
 

@@ -9,25 +9,13 @@ Source: RFC 6750 (bearer tokens).
 
 import hmac
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import Response
 from fastapi.responses import PlainTextResponse
 
 from otel_jcmc.intake.bearer import bearer_token
 from otel_jcmc.intake.callers import Network, is_private
-from otel_jcmc.web.schemas import TEXT, Responses, answer, header
-
-# What a route behind a door tells the OpenAPI document of it: the answers to who may not read, and
-# the headers by which the address is told.
-SENT_AWAY: Final[Responses] = {
-    401: answer("A token is wanted.", TEXT),
-    403: answer("Only private addresses may read this.", TEXT),
-}
-FORWARDED: Final = (
-    header("X-Forwarded-For", "Who a proxy says that it asks for."),
-    header("Forwarded", "The same by RFC 7239."),
-)
 
 
 class Refusal(NamedTuple):

@@ -87,3 +87,12 @@ def asked(name: str, description: str, example: str, schema: Schema) -> Schema:
 
 
 GZIP: Final = header("Accept-Encoding", "gzip, or nothing.")
+# Of what only some may read (readers.py): what others hear, and what tells who asks.
+SENT_AWAY: Final[Responses] = {
+    401: answer("A token is wanted.", TEXT),
+    403: answer("Only private addresses may read this.", TEXT),
+}
+FORWARDED: Final = (
+    header("X-Forwarded-For", "Who a proxy says that it asks for."),
+    header("Forwarded", "The same by RFC 7239."),
+)

@@ -12,8 +12,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from otel_jcmc.metrics.scrape import Scraper
-from otel_jcmc.web.readers import FORWARDED, SENT_AWAY, Readers
-from otel_jcmc.web.schemas import GZIP, TEXT, Responses, answer
+from otel_jcmc.web.readers import Readers
+from otel_jcmc.web.schemas import FORWARDED, GZIP, SENT_AWAY, TEXT, Responses, answer
 
 # Browsers ask again after five minutes and mostly hear 304: a new version is out within that.
 _SCRAPE_AGAIN: Final = "5"

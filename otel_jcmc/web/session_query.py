@@ -9,14 +9,13 @@ may ask by the name and by the hash. Called by session_routes.py.
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE
 from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.history import Asked
 from otel_jcmc.store.sid import is_sid
-from otel_jcmc.web.schemas import asked, within
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 500
@@ -25,43 +24,6 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _UNIX: Final = re.compile(r"\d{1,11}(\.\d{1,9})?").fullmatch
 _FIELDS: Final = {row.field: row.id for row in METRICS}
 _WANTED: Final = "2026-03-01T09:30:00Z, 1772357400 or -2h (s, m, h, d)"
-
-# The same for the OpenAPI document; of times the forms that one would write.
-_IS_SID: Final = {"pattern": "^[0-9a-f]{48}$"}
-_IS_NAME: Final = {"pattern": r"^[^\u0000]+$"}
-_IS_TIME: Final = {
-    "anyOf": [
-        {"pattern": "^-[0-9]{1,9}[smhd]$"},
-        {"pattern": r"^[0-9]{1,10}(\.[0-9]{1,3})?$"},
-        {"format": "date-time"},
-    ]
-}
-_FIELD: Final = "|".join(_FIELDS)
-_IS_FIELDS: Final = {"pattern": f"^({_FIELD})(,({_FIELD}))*$"}
-_A_SID: Final = "3fd3c1ab52e0f5ae04ad5ee3a1b0c7f2019363a4d2f0c81b"
-_A_CLIENT: Final = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
-_TIME: Final = "RFC 3339, Unix seconds, or so long ago: -2h (s, m, h, d)."
-_FILLED: Final = "Whether what a push left out has the value before."
-_LIMITED: Final = {"type": "integer", **within(1, MAX_LIMIT)}
-_CONFERENCE: Final = asked(
-    "conference", "Name of the conference, or its hash.", "standup", _IS_NAME
-)
-_CLIENT: Final = asked("client_id", "The client's id, or its hash.", _A_CLIENT, _IS_NAME)
-ASKED: Final = (
-    _CONFERENCE,
-    _CLIENT,
-    asked("from", f"It was there then or later: {_TIME}", "-2h", _IS_TIME),
-    asked("to", f"It had begun by then: {_TIME}", "2026-03-01T09:30:00Z", _IS_TIME),
-    asked("limit", f"At most so many; {LIMIT} if not said.", "50", _LIMITED),
-    asked("after", "The `next` of the page before.", _A_SID, _IS_SID),
-)
-ERASED: Final = (_CONFERENCE, _CLIENT | {"required": True})
-VIEWED: Final[tuple[dict[str, Any], ...]] = (
-    asked("sid", "The `id` of the list.", _A_SID, _IS_SID) | {"in": "path", "required": True},
-    asked("metrics", "Fields, with commas.", "connectionquality", _IS_FIELDS),
-    asked("format", "As JSON or CSV.", "json", {"enum": ["json", "csv"]}),
-    asked("fill", _FILLED, "true", {"enum": ["true", "false"]}),
-)
 
 
 class BadQuery(Exception):
@@ -138,8 +100,8 @@ def read_view(query: Mapping[str, str], accept: str) -> View:
         BadQuery: *query* has something that can't be.
     """
     _refuse_others(query, ("metrics", "format", "fill"))
-    wanted = [name.strip() for name in query.get("metrics", "").split(",") if name.strip()]
-    for name in wanted:
+    asked = [name.strip() for name in query.get("metrics", "").split(",") if name.strip()]
+    for name in asked:
         if name not in _FIELDS:
             raise BadQuery(f"metrics: there are {', '.join(_FIELDS)}")
     kind = query.get("format", "csv" if "text/csv" in accept else "json")
@@ -149,7 +111,7 @@ def read_view(query: Mapping[str, str], accept: str) -> View:
     if fill not in ("true", "false"):
         raise BadQuery("fill must be true or false")
     # Each once, in the order of asking.
-    ids = [_FIELDS[name] for name in dict.fromkeys(wanted)] or None
+    ids = [_FIELDS[name] for name in dict.fromkeys(asked)] or None
     return View(ids, kind == "csv", fill == "true")
 
 

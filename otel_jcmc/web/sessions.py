@@ -15,17 +15,9 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.erasure import Erasure
 from otel_jcmc.sessions.history import History, NoSuchSession
-from otel_jcmc.web.readers import FORWARDED, SENT_AWAY, Readers
-from otel_jcmc.web.schemas import TEXT, Responses, answer, header, object_of
-from otel_jcmc.web.session_query import (
-    ASKED,
-    ERASED,
-    VIEWED,
-    BadQuery,
-    read_asked,
-    read_erased,
-    read_view,
-)
+from otel_jcmc.web.readers import Readers
+from otel_jcmc.web.session_document import ERASED, ERASURE, FOUND, LISTED, LISTING, ONE
+from otel_jcmc.web.session_query import BadQuery, read_asked, read_erased, read_view
 from otel_jcmc.web.session_text import CSV, JSON, list_text, session_text
 
 # Who was in which conference is nothing for a cache on the way.
@@ -34,46 +26,6 @@ _OFF: Final = "JCMC_HISTORY_HOURS is 0: no history is kept"
 _AWAY: Final = "Redis does not answer"
 _NONE: Final = "there is no such session, or no more"
 _RETRY: Final = {"retry-after": "5"}
-
-# What the routes tell the OpenAPI document of their answers.
-_REFUSED: Final[Responses] = {
-    400: answer("What is asked for can't be; what can.", TEXT),
-    404: answer("No history is kept.", TEXT),
-    **SENT_AWAY,
-    503: answer("Redis does not answer; to be asked again.", TEXT),
-}
-_SOME: Final = {"type": "array", "items": {"type": "object"}}
-_PAGE: Final = {
-    "type": "object",
-    "properties": {"sessions": _SOME, "next": {"type": ["string", "null"]}},
-    "required": ["sessions", "next"],
-}
-_ONE: Final = {
-    "type": "object",
-    "properties": {"samples": _SOME},
-    "required": ["id", "metrics", "samples"],
-}
-_DELETED: Final = object_of({"deleted": {"type": "integer", "minimum": 0}}, required=["deleted"])
-_LIST_ANSWERS: Final[Responses] = {
-    200: answer("Sessions, and what to go on after if there are more.", JSON, schema=_PAGE),
-    **_REFUSED,
-}
-_ANSWERS: Final[Responses] = {
-    200: {
-        "description": "As JSON or CSV.",
-        "content": {JSON: {"schema": _ONE}, "text/csv": {"schema": {"type": "string"}}},
-    },
-    **_REFUSED,
-    404: answer("There is no such session, or no history is kept.", TEXT),
-}
-_ERASURE_ANSWERS: Final[Responses] = {
-    200: answer("How many sessions were erased.", JSON, schema=_DELETED),
-    **_REFUSED,
-    400: answer("No client is named, or something that can't be.", TEXT),
-    404: answer("Nothing is kept of sessions.", TEXT),
-}
-_ACCEPT: Final = header("Accept", "text/csv is format=csv.")
-_NO_PAGE: Final = header("Origin", "No page may erase: there must be none.")
 
 _T = TypeVar("_T")
 
@@ -92,7 +44,7 @@ def session_routes(
     """
     router = APIRouter(default_response_class=Response)
 
-    @router.get("/sessions", responses=_LIST_ANSWERS, openapi_extra=_asking(*ASKED))
+    @router.get("/sessions", responses=LISTED, openapi_extra=LISTING)
     async def sessions(request: Request) -> Response:
         """Return the sessions that are asked for, newest first."""
 
@@ -102,7 +54,7 @@ def session_routes(
 
         return await _answer(request, readers, history, read)
 
-    @router.get("/sessions/{sid}", responses=_ANSWERS, openapi_extra=_asking(*VIEWED, _ACCEPT))
+    @router.get("/sessions/{sid}", responses=FOUND, openapi_extra=ONE)
     async def session(request: Request) -> Response:
         """Return one session: who, when, and its samples in the order of their times."""
 
@@ -115,9 +67,7 @@ def session_routes(
 
         return await _answer(request, readers, history, read)
 
-    @router.delete(
-        "/sessions", responses=_ERASURE_ANSWERS, openapi_extra=_asking(*ERASED, _NO_PAGE)
-    )
+    @router.delete("/sessions", responses=ERASED, openapi_extra=ERASURE)
     async def erase(request: Request) -> Response:
         """Erase all that is kept of a client's sessions."""
 
@@ -131,11 +81,6 @@ def session_routes(
         return await _answer(request, readers, erasure, erased)
 
     return router
-
-
-def _asking(*parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what FastAPI can't know of a request with *parameters*."""
-    return {"parameters": [*parameters, *FORWARDED]}
 
 
 async def _answer(

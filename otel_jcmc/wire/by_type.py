@@ -123,7 +123,7 @@ def push_type(rules: Rules) -> Any:
     """Return the type of a push."""
     end: Any = _object("End", [("reason", Literal[*END_REASONS])])
     # It may have more; what msgspec skips it does not look at, and it might be no UTF-8.
-    open_end = Annotated[end, Meta(extra_json_schema={"additionalProperties": True})]
+    open_end = Annotated[end | None, Meta(extra_json_schema={"additionalProperties": True})]
     rows = [rules.rows[row.id] for row in (CLIENT, PARTICIPANT, CONFERENCE)]
     who = [(row.field.rpartition(".")[2], text_type(row, 1)) for row in rows]
     session = _object(
@@ -134,7 +134,7 @@ def push_type(rules: Rules) -> Any:
             ("seq", Annotated[int, Meta(ge=0, le=MAX_SEQ)], -1),
             ("interval_ms", _number(0, MAX_INTERVAL_MS), 0),
             ("stats_age_ms", _number(0, MAX_AGE_MS), 0),
-            ("end", open_end | None, None),
+            ("end", open_end, None),
         ],
     )
     return _object(

@@ -55,7 +55,7 @@ def _plain(schema: Schema, parts: dict[str, Schema]) -> Schema:
     if "items" in told:
         told["items"] = _plain(told["items"], parts)
     if "anyOf" in told and "type" not in told:
-        told |= _folded([_plain(each, parts) for each in told.pop("anyOf")])
+        told = _folded([_plain(each, parts) for each in told.pop("anyOf")]) | told
     return told
 
 
