@@ -5,10 +5,10 @@ A push that fits the schema is taken whole, with its session's cookie if it open
 does not fit the answer names what is wrong. Called when somebody asks for it.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT, PROTOCOL, REGION
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT, REGION
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.catalogue.rows import Attribute
 from otel_jcmc.jmmc.wire import (
@@ -109,12 +109,10 @@ def _whole(row: Attribute, most: int) -> Schema:
 
 def _text(row: Attribute, parser: JmmcParser) -> Schema:
     """Return the schema of a text, which may say that it has nothing to say."""
-    words: Sequence[str] = row.choices if row.id == PROTOCOL.id else ()
-    if row.id == REGION.id:
-        words = sorted(parser.regions)
-    if words:
-        return {"description": row.brief, "enum": [*words, *sorted(ABSENT)]}
-    return text_schema(parser.rules.rows[row.id])
+    row = parser.rules.rows[row.id]
+    if row.id == REGION.id and parser.regions:
+        row = replace(row, choices=tuple(parser.regions))
+    return text_schema(row)
 
 
 def jmmc_operations(parser: JmmcParser) -> Schema:
