@@ -24,6 +24,7 @@ from otel_jcmc.web.session_query import LIMIT, MAX_LIMIT
 
 _SID: Final = "3fd3c1ab52e0f5ae04ad5ee3a1b0c7f2019363a4d2f0c81b"
 _IS_SID: Final = {"pattern": "^[0-9a-f]{48}$"}
+_IS_NEXT: Final = {"pattern": "^([0-9a-f]{48})?$"}
 _IS_NAME: Final = {"pattern": r"^[^\u0000]+$"}
 _AGO: Final = {"pattern": "^-[0-9]{1,9}[smhd]$"}
 _UNIX: Final = {"pattern": r"^[0-9]{1,10}(\.[0-9]{1,3})?$"}
@@ -51,7 +52,7 @@ LISTING: Final = _asking(
     asked("from", f"It was there then or later: {_TIME}", "-2h", _IS_TIME),
     asked("to", f"It had begun by then: {_TIME}", "2026-03-01T09:30:00Z", _IS_TIME),
     asked("limit", f"At most so many, {LIMIT} if not said.", "50", _IS_LIMIT),
-    asked("after", "The `next` of the page before.", _SID, _IS_SID),
+    asked("after", "The `next` of the page before; empty: of none.", _SID, _IS_NEXT),
 )
 ONE: Final = _asking(
     asked("sid", "The `id` of the list.", _SID, _IS_SID) | {"in": "path", "required": True},
