@@ -2,13 +2,14 @@
 What the OpenAPI document says of the pages of the Jitsi Meet Metrics Collector.
 
 A push that fits the schema is taken whole, with its session's cookie if it opens none; of one that
-does not fit the answer names what is wrong. Called by openapi.py when somebody asks for it.
+does not fit the answer names what is wrong. Called when somebody asks for it.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT, PROTOCOL, REGION
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT, REGION
+from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.catalogue.rows import Attribute
 from otel_jcmc.jmmc.wire import (
     ADDRESS_OF,
@@ -23,20 +24,10 @@ from otel_jcmc.jmmc.wire import (
     TEXT_OF,
     JmmcParser,
 )
-from otel_jcmc.web.schemas import (
-    JSON,
-    Schema,
-    answer,
-    header,
-    later,
-    listing,
-    object_of,
-    or_null,
-    refused,
-    text_of,
-    within,
-)
-from otel_jcmc.wire.by_type import ABSENT
+from otel_jcmc.web.openapi import door
+from otel_jcmc.web.schemas import JSON, Schema, answer, header, listing, object_of, or_null, within
+from otel_jcmc.wire.by_type import ABSENT, IN_BODY
+from otel_jcmc.wire.schema import text_schema
 
 
 def jmmc_push_schema(parser: JmmcParser) -> Schema:
@@ -50,11 +41,11 @@ def jmmc_push_schema(parser: JmmcParser) -> Schema:
         " left out keeps its last value.",
         **object_of(
             {
-                "uid": text_of(parser.rules.rows[CLIENT.id]),
-                "conf": text_of(parser.rules.rows[CONFERENCE.id], 1)
+                "uid": text_schema(parser.rules.rows[CLIENT.id]),
+                "conf": text_schema(parser.rules.rows[CONFERENCE.id], 1)
                 | {"description": "The conference; it must match JCMC_JMMC_CONF_PATTERN."},
                 "m": object_of(fields) | {"anyOf": [opening, change]},
-                "token": {"description": "A token where a header can't be sent: text."},
+                "token": {"description": IN_BODY},
             },
             required=["uid", "conf", "m"],
         ),
@@ -85,9 +76,9 @@ def _fields(parser: JmmcParser) -> dict[str, Schema]:
     told |= {path: _whole(row, MAX_IPV4) for path, row in ADDRESS_OF.items()}
     told |= {path: _whole(row, MAX_PORT) for path, row in PORT_OF.items()}
     fields: dict[str, Any] = {
-        "br": text_of(PLACEHOLDER) | {"description": "The browser; the server knows better."},
-        "os": text_of(PLACEHOLDER) | {"description": "The system; the server knows better."},
-        "pid": text_of(parser.rules.rows[PARTICIPANT.id], 1),
+        "br": text_schema(PLACEHOLDER) | {"description": "The browser; the server knows better."},
+        "os": text_schema(PLACEHOLDER) | {"description": "The system; the server knows better."},
+        "pid": text_schema(parser.rules.rows[PARTICIPANT.id], 1),
         "ts": {"description": "Anything: the time is the server's."},
     }
     for path, schema in told.items():
@@ -118,15 +109,13 @@ def _whole(row: Attribute, most: int) -> Schema:
 
 def _text(row: Attribute, parser: JmmcParser) -> Schema:
     """Return the schema of a text, which may say that it has nothing to say."""
-    words: Sequence[str] = row.choices if row.id == PROTOCOL.id else ()
-    if row.id == REGION.id:
-        words = sorted(parser.regions)
-    if words:
-        return {"description": row.brief, "enum": [*words, *sorted(ABSENT)]}
-    return text_of(parser.rules.rows[row.id])
+    row = parser.rules.rows[row.id]
+    if row.id == REGION.id and parser.regions:
+        row = replace(row, choices=tuple(parser.regions))
+    return text_schema(row)
 
 
-def jmmc_push(parser: JmmcParser) -> Schema:
+def jmmc_operations(parser: JmmcParser) -> Schema:
     """Return the operations of the endpoint that these pages push to."""
     accepted = object_of(
         {
@@ -137,39 +126,23 @@ def jmmc_push(parser: JmmcParser) -> Schema:
         },
         required=["uid", "m"],
     )
+    told = (
+        "What was accepted, and what was not. All of it may be too long for an answer, which then"
+        " has the time alone."
+    )
     cookie = {"description": "That of a session which was opened.", "schema": {"type": "string"}}
-    return {
-        "post": {
-            "summary": "Push what has changed in one session of a JMMC page",
-            "description": "The body is JSON in UTF-8. A push with `br` opens a session, any other"
-            " one needs its cookie. What does not fit the schema is dropped and named, and refuses"
-            " the push when it is who it is, or all of it.",
-            "parameters": [
-                header("User-Agent", "Tells the browser and the system."),
-                header("Origin", "Of the page, as browsers send it."),
-                header("jmmc_objectId", "Names the session.") | {"in": "cookie"},
-            ],
-            "requestBody": {
-                "required": True,
-                "content": {JSON: {"schema": jmmc_push_schema(parser)}},
-            },
-            "responses": {
-                "200": {
-                    "description": "What was accepted, and what was not. All of it may be too"
-                    " long for an answer, which then has the time alone.",
-                    "headers": {"Set-Cookie": cookie},
-                    "content": {JSON: {"schema": accepted}},
-                },
-                "400": refused("Not JSON, not known whose it is, no good cookie, or nothing kept."),
-                "401": refused("A token is wanted, or this one is no longer good."),
-                "403": refused("Not from this page, or not for this conference or participant."),
-                "413": refused("The body is larger than JCMC_LIMIT_BODY_BYTES."),
-                "429": later("Too many pushes; to be sent again after Retry-After."),
-                "503": later("Not stored; to be sent again after Retry-After."),
-            },
-        },
-        "options": {
-            "summary": "Preflight of a push",
-            "responses": {"204": answer("What a page of the Origin may send.")},
-        },
-    }
+    return door(
+        "Push what has changed in one session of a JMMC page",
+        "The body is JSON in UTF-8. A push with `br` opens a session, any other"
+        " one needs its cookie. What does not fit the schema is dropped and named, and refuses"
+        " the push when it is who it is, or all of it.",
+        jmmc_push_schema(parser),
+        answer(told, JSON, schema=accepted) | {"headers": {"Set-Cookie": cookie}},
+        headers=[header("jmmc_objectId", "Names the session.") | {"in": "cookie"}],
+        reasons=(
+            Reason.CONFERENCE_PATTERN,
+            Reason.COOKIE_MISSING,
+            Reason.COOKIE_INVALID,
+            Reason.SESSION_UNKNOWN,
+        ),
+    )

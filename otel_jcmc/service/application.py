@@ -134,14 +134,14 @@ class Application(FastAPI):
         """Return the OpenAPI document, the push endpoint's entry included."""
         if not self.openapi_schema:
             # Hardly anybody asks: no start-up pays for what describes it.
-            from otel_jcmc.jmmc.schemas import jmmc_push
-            from otel_jcmc.web.openapi import described
+            from otel_jcmc.jmmc.schemas import jmmc_operations
+            from otel_jcmc.web.openapi import described, push_operations
 
             made = get_openapi(title=self.title, version=self.version, routes=self.routes)
-            jmmc = {}
+            doors = {push.PUSH_PATH: push_operations(self.rules)}
             if self.jmmc_endpoint:
-                jmmc = {self.jmmc_push_path: jmmc_push(self.jmmc_endpoint.parser)}
-            self.openapi_schema = described(made, self.rules, self.guarded, jmmc)
+                doors[self.jmmc_push_path] = jmmc_operations(self.jmmc_endpoint.parser)
+            self.openapi_schema = described(made, doors, self.guarded)
         return self.openapi_schema
 
 

@@ -29,8 +29,8 @@ JSON: Final = (b"content-type", b"application/json")
 # The rest of the body is not waited for: no other request may follow it on this connection.
 CLOSE: Final = (b"connection", b"close")
 _BEARER: Final = (b"www-authenticate", b"Bearer")
-# Of what is the sender's to mend; any other reason is 400.
-_STATUS: Final = {
+# Of what is the sender's to mend any other reason is 400, of what may be sent again 503.
+STATUS: Final = {
     Reason.BODY_TOO_LARGE: 413,
     Reason.TOKEN_MISSING: 401,
     Reason.TOKEN_INVALID: 401,
@@ -38,6 +38,15 @@ _STATUS: Final = {
     Reason.ORIGIN_NOT_ALLOWED: 403,
     Reason.CONFERENCE_NOT_ALLOWED: 403,
     Reason.PARTICIPANT_TAKEN: 403,
+    Reason.ADDRESS_RATE: 429,
+    Reason.PARTICIPANT_RATE: 429,
+    Reason.NEWCOMER_RATE: 429,
+    Reason.PARTICIPANT_LIMIT: 503,
+    Reason.CONFERENCE_LIMIT: 503,
+    Reason.STORE_UNAVAILABLE: 503,
+    Reason.STORE_FULL: 503,
+    Reason.STORE_BUSY: 503,
+    Reason.STOPPING: 503,
 }
 # Of these the rest of the body is not read.
 _CUT: Final = {Reason.BODY_TOO_LARGE, Reason.BODY_INCOMPLETE}
@@ -50,8 +59,6 @@ _NEWCOMERS_REFUSED: Final = {
     Stored.CONFERENCE_LIMIT: Reason.CONFERENCE_LIMIT,
     Stored.NEWCOMER: Reason.NEWCOMER_RATE,
 }
-# Of a sender who goes too fast: any other reason to try again is 503, which is ours.
-_TOO_FAST: Final = {Reason.ADDRESS_RATE, Reason.PARTICIPANT_RATE, Reason.NEWCOMER_RATE}
 
 
 class Answer(NamedTuple):
@@ -80,7 +87,7 @@ class Answers:
     def refuse(self, headers: Sequence[Header], refused: PushRefused) -> Answer:
         """Count a push that is the sender's to mend, and return the answer to it."""
         self._telemetry.count_push(REFUSED, refused.reason)
-        status = _STATUS.get(refused.reason, 400)
+        status = STATUS.get(refused.reason, 400)
         more = [CLOSE] if refused.reason in _CUT else []
         if status == 401:
             more.append(_BEARER)
@@ -93,9 +100,8 @@ class Answers:
         if is_limit:
             self._limits.refusals.note(reason)
         again = (b"retry-after", str(ceil(seconds) or RETRY_AFTER_SECONDS).encode())
-        status = 429 if reason in _TOO_FAST else 503
         told = encode(listing("errors", [Fault("", reason)]))
-        return self.make(headers, status, JSON, told, again)
+        return self.make(headers, STATUS.get(reason, 503), JSON, told, again)
 
     def stop(self, headers: Sequence[Header]) -> Answer:
         """Return the answer to a push that has not come whole when the service stops."""

@@ -24,9 +24,15 @@ from rjsmin import jsmin
 from zopfli.gzip import compress
 
 from otel_jcmc.web.cors import Cors
+from otel_jcmc.web.schemas import GZIP, Responses, answer, header
 
 _CACHE: Final = "public, max-age=300"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
+_ANSWERS: Final[Responses] = {
+    200: answer("The browser's file.", "text/javascript"),
+    304: answer("The one that the asker has is good."),
+}
+_KNOWN: Final = header("If-None-Match", "The tag of the file that the asker has.")
 FILE_NAME: Final = "otel_jcmc.js"
 JMMC_FILE_NAME: Final = "jmmc.js"
 # The one form of each that the parts have: names without aliases, so that taking it out is all.
@@ -95,10 +101,11 @@ def make_client_file(
 
 def client_routes(path: str, make: Callable[[], ClientFile], cors: Cors) -> APIRouter:
     """Return the routes of a browser's file at *path*, to be loaded by pages of other origins."""
-    router = APIRouter()
+    router = APIRouter(default_response_class=Response)
 
-    @router.get(path)
+    @router.get(path, responses=_ANSWERS, openapi_extra={"parameters": [_KNOWN, GZIP]})
     async def client_file(request: Request) -> Response:
+        """Return the browser's file with this deployment's settings in it."""
         client = make()
         headers = cors.answer_as_text(request.headers.raw) | {
             "etag": client.etag,

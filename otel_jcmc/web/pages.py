@@ -6,7 +6,7 @@ with a type FastAPI makes a model, and imports all of pydantic's version 1 (40 m
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -15,22 +15,32 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.live import Store
 from otel_jcmc.version import __version__
 from otel_jcmc.web.readers import Readers
+from otel_jcmc.web.schemas import TEXT, Responses, answer
+
+_UP: Final[Responses] = {200: answer("It is up.", TEXT)}
+_READY: Final[Responses] = {
+    200: answer("It takes pushes.", TEXT),
+    503: answer("Redis does not answer.", TEXT),
+}
 
 
 def health_routes(store: Store) -> APIRouter:
     """Return the routes that say whether the service is up and of use."""
-    router = APIRouter()
+    router = APIRouter(default_response_class=Response)
 
-    @router.get("/", response_class=PlainTextResponse)
+    @router.get("/", responses=_UP)
     async def index() -> Response:
+        """Say which version is up."""
         return PlainTextResponse(f"otel_jcmc {__version__} is up.\n")
 
-    @router.get("/-/healthy", response_class=PlainTextResponse)
+    @router.get("/-/healthy", responses=_UP)
     async def healthy() -> Response:
+        """Say that the service is up; it asks nobody."""
         return PlainTextResponse("healthy\n")
 
-    @router.get("/-/ready", response_class=PlainTextResponse)
+    @router.get("/-/ready", responses=_READY)
     async def ready() -> Response:
+        """Say whether the service takes pushes, which it does while Redis answers."""
         try:
             await store.ping()
         except StoreUnavailable:

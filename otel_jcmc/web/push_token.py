@@ -14,16 +14,47 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from otel_jcmc.catalogue.reasons import Fault, PushRefused, StoreUnavailable
+from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.intake.callers import Header
 from otel_jcmc.intake.intake import read_head
 from otel_jcmc.intake.limits import Limits, TooFast
 from otel_jcmc.metrics.own import ACCEPTED, FAILED, REFUSED
 from otel_jcmc.web.answers import RETRY_AFTER_SECONDS, listing
 from otel_jcmc.web.cors import Cors
+from otel_jcmc.web.schemas import (
+    JSON,
+    Responses,
+    answer,
+    because,
+    header,
+    later,
+    object_of,
+    refused,
+)
 
 # The second is beside the push, where a page that knows only that address looks.
 PUSH_TOKEN_PATHS: Final = ("/push-token", "/metrics/push-token")
+_ISSUED: Final = object_of(
+    {
+        "token": {
+            "type": "string",
+            "description": "For the header of a push, or its body's `token`.",
+        },
+        "expires_in": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Seconds for which it is good.",
+        },
+    },
+    required=["token", "expires_in"],
+)
+_ANSWERS: Final[Responses] = {
+    200: answer("A token.", JSON, schema=_ISSUED),
+    403: refused(f"{because(Reason.ORIGIN_NOT_ALLOWED)} Or none is said."),
+    429: later(because(Reason.ADDRESS_RATE)),
+    503: later("Not to be had now."),
+}
+_ORIGIN: Final = header("Origin", "Of the page that asks, as browsers say it.")
 
 
 def push_token_routes(
@@ -37,9 +68,10 @@ def push_token_routes(
 
     In the limit of an address a request for a token is as much as a push.
     """
-    router = APIRouter()
+    router = APIRouter(default_response_class=Response)
 
     async def push_token(request: Request) -> Response:
+        """Return a token for the pushes of the page that asks."""
         headers = cors.answer_as_text(request.headers.raw) | {"cache-control": "no-store"}
         peer = request.client.host if request.client else ""
         address = limits.caller(peer, read_head(request.headers.raw))
@@ -67,6 +99,7 @@ def push_token_routes(
         return response
 
     for path in PUSH_TOKEN_PATHS:
-        router.post(path)(push_token)
+        told = router.post(path, responses=_ANSWERS, openapi_extra={"parameters": [_ORIGIN]})
+        told(push_token)
         router.options(path, include_in_schema=False)(preflight)
     return router

@@ -1,57 +1,29 @@
 """
-What the OpenAPI document is put together of: schemas of values, and answers.
+What the routes tell the OpenAPI document of themselves: answers, and what counts of a request.
 
-Used by openapi.py and openapi_jmmc.py, when somebody asks for the document.
+Routes hand it to FastAPI as `responses` and `openapi_extra`; the doors for pushes, which FastAPI
+does not know, put their operations together of the same (openapi.py).
 
 Source: OpenAPI 3.1, whose schemas are JSON Schema 2020-12 with ECMA-262's regular expressions.
 """
 
-import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import Reason
-from otel_jcmc.catalogue.rows import Attribute, Kind
 from otel_jcmc.web.answers import MAX_LISTED, RETRY_AFTER_SECONDS
 
 Schema = dict[str, Any]
+# By status.
+Responses = dict[int | str, dict[str, Any]]
 
 TEXT: Final = "text/plain"
 JSON: Final = "application/json"
-_HEX: Final = "[0-9a-fA-F]"
-# What the text of a kind must be, beyond its length. No lone surrogates either: UTF-8 has none.
-_PATTERNS: Final = {
-    Kind.TEXT: r"^[^\u0000]*$",
-    Kind.GUID: rf"^{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$",
-    Kind.SESSION: "^[A-Za-z0-9_-]{8,64}$",
-}
-_GUID_LENGTH: Final = 36
 
 
-def text_of(row: Attribute, shortest: int = 0) -> Schema:
-    """Return the schema of the text of an attribute."""
-    longest = _GUID_LENGTH if row.kind is Kind.GUID else row.max_length
-    return {
-        "description": row.brief,
-        "type": "string",
-        "pattern": _PATTERNS[row.kind],
-        **at_most("maxLength", longest),
-        **({"minLength": shortest} if shortest else {}),
-    }
-
-
-def at_most(key: str, most: int) -> Schema:
-    """Return a bound, nothing where any number may be."""
-    return {} if most == sys.maxsize else {key: most}
-
-
-def object_of(properties: dict[str, Any], required: Sequence[str] = ()) -> Schema:
+def object_of(properties: Schema, required: Sequence[str] = ()) -> Schema:
     """Return the schema of an object with these *properties* and no others."""
-    closed: Schema = {
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-    }
+    closed = {"type": "object", "properties": properties, "additionalProperties": False}
     return closed | ({"required": [*required]} if required else {})
 
 
@@ -65,10 +37,15 @@ def within(minimum: int, maximum: int) -> Schema:
     return {"minimum": minimum, "maximum": maximum}
 
 
-def answer(description: str, *kinds: str) -> Schema:
-    """Return an answer of text of these *kinds* of content; without any it has no body."""
-    content = {kind: {"schema": {"type": "string"}} for kind in kinds}
+def answer(description: str, *kinds: str, schema: Schema | None = None) -> Schema:
+    """Return an answer of these *kinds* of content, text if there is no *schema*; else no body."""
+    content = {kind: {"schema": schema or {"type": "string"}} for kind in kinds}
     return {"description": description} | ({"content": content} if content else {})
+
+
+def because(*reasons: Reason) -> str:
+    """Return what the catalogue says of *reasons*, each as a sentence."""
+    return " ".join(f"{reason.brief[0].upper()}{reason.brief[1:]}." for reason in reasons)
 
 
 def listing(key: str) -> Schema:
@@ -87,16 +64,35 @@ def listing(key: str) -> Schema:
 
 def refused(description: str) -> Schema:
     """Return an answer that lists what is wrong."""
-    return {"description": description, "content": {JSON: {"schema": listing("errors")}}}
+    return answer(description, JSON, schema=listing("errors"))
 
 
 def later(description: str) -> Schema:
     """Return an answer that lists what is wrong and says when to come back."""
     seconds = {"type": "integer", "minimum": 1, "example": RETRY_AFTER_SECONDS}
-    header = {"description": "Seconds to wait.", "required": True, "schema": seconds}
-    return refused(description) | {"headers": {"Retry-After": header}}
+    told = {"description": "Seconds to wait.", "required": True, "schema": seconds}
+    again = "To be tried again after Retry-After."
+    return refused(f"{description} {again}") | {"headers": {"Retry-After": told}}
 
 
 def header(name: str, description: str) -> Schema:
     """Return a header that a request may have."""
     return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+def asked(name: str, description: str, example: str, schema: Schema) -> Schema:
+    """Return a part of the query."""
+    told = {"name": name, "in": "query", "description": description, "example": example}
+    return told | {"required": False, "schema": {"type": "string"} | schema}
+
+
+GZIP: Final = header("Accept-Encoding", "gzip, or nothing.")
+# Of what only some may read (readers.py): what others hear, and what tells who asks.
+SENT_AWAY: Final[Responses] = {
+    401: answer("A token is wanted.", TEXT),
+    403: answer("Only private addresses may read this.", TEXT),
+}
+FORWARDED: Final = (
+    header("X-Forwarded-For", "Who a proxy says that it asks for."),
+    header("Forwarded", "The same by RFC 7239."),
+)

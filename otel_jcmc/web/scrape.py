@@ -13,9 +13,16 @@ from fastapi.responses import PlainTextResponse
 
 from otel_jcmc.metrics.scrape import Scraper
 from otel_jcmc.web.readers import Readers
+from otel_jcmc.web.schemas import FORWARDED, GZIP, SENT_AWAY, TEXT, Responses, answer
 
 # Browsers ask again after five minutes and mostly hear 304: a new version is out within that.
 _SCRAPE_AGAIN: Final = "5"
+_ANSWERS: Final[Responses] = {
+    200: answer("The exposition.", TEXT, "application/openmetrics-text"),
+    **SENT_AWAY,
+    404: answer("OTEL_METRICS_EXPORTER does not name prometheus.", TEXT),
+    503: answer("Too many scrapes at a time; to be asked again.", TEXT),
+}
 
 
 def scrape_routes(scraper: Scraper | None, readers: Readers, most: int) -> APIRouter:
@@ -24,7 +31,7 @@ def scrape_routes(scraper: Scraper | None, readers: Readers, most: int) -> APIRo
 
     At most so many are answered at a time, 0: any number; each holds its answer until it is read.
     """
-    router = APIRouter()
+    router = APIRouter(default_response_class=Response)
     busy = (readers.name, "busy")
     readers.refused.setdefault(busy, 0)
     answering = 0
@@ -33,8 +40,9 @@ def scrape_routes(scraper: Scraper | None, readers: Readers, most: int) -> APIRo
         nonlocal answering
         answering -= 1
 
-    @router.get("/metrics")
+    @router.get("/metrics", responses=_ANSWERS, openapi_extra={"parameters": [GZIP, *FORWARDED]})
     async def metrics(request: Request) -> Response:
+        """Return the metrics of all who are there now, and the service's own."""
         if refusal := readers.refuse(request.scope):
             return refusal.response()
         if scraper is None:

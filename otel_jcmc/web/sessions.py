@@ -16,6 +16,7 @@ from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.erasure import Erasure
 from otel_jcmc.sessions.history import History, NoSuchSession
 from otel_jcmc.web.readers import Readers
+from otel_jcmc.web.session_document import ERASED, ERASURE, FOUND, LISTED, LISTING, ONE
 from otel_jcmc.web.session_query import BadQuery, read_asked, read_erased, read_view
 from otel_jcmc.web.session_text import CSV, JSON, list_text, session_text
 
@@ -41,18 +42,22 @@ def session_routes(
 
     Without *erasure* nothing is kept of sessions, not for spans either.
     """
-    router = APIRouter()
+    router = APIRouter(default_response_class=Response)
 
-    @router.get("/sessions")
+    @router.get("/sessions", responses=LISTED, openapi_extra=LISTING)
     async def sessions(request: Request) -> Response:
+        """Return the sessions that are asked for, newest first."""
+
         async def read(of: History) -> Response:
             asked = read_asked(request.query_params, privacy, await of.now_ms())
             return Response(list_text(*await of.sessions(asked)), 200, _HEADERS, JSON)
 
         return await _answer(request, readers, history, read)
 
-    @router.get("/sessions/{sid}")
+    @router.get("/sessions/{sid}", responses=FOUND, openapi_extra=ONE)
     async def session(request: Request) -> Response:
+        """Return one session: who, when, and its samples in the order of their times."""
+
         async def read(of: History) -> Response:
             view = read_view(request.query_params, request.headers.get("accept", ""))
             found, entries = await of.session(request.path_params["sid"])
@@ -62,8 +67,10 @@ def session_routes(
 
         return await _answer(request, readers, history, read)
 
-    @router.delete("/sessions")
+    @router.delete("/sessions", responses=ERASED, openapi_extra=ERASURE)
     async def erase(request: Request) -> Response:
+        """Erase all that is kept of a client's sessions."""
+
         async def erased(of: Erasure) -> Response:
             # No page has a button for it: it is another site's, by a name that leads here.
             if "origin" in request.headers:

@@ -4,7 +4,8 @@ The shape of a push in which all is well, as types that msgspec decodes and chec
 In comes the body of a push; out goes what its Report is made of, or None when anything in it is
 out of the ordinary: then push.py goes through it field by field and tells what is wrong. Both
 follow from the same rows of catalogue and the same rules. Called by push.py first: nearly every
-push is of this shape, and costs a third.
+push is of this shape, and costs a third. schema.py tells readers of the same types, so they have
+descriptions too, and what Python checks of a text as JSON Schema; decoding knows neither.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -16,9 +17,19 @@ from msgspec.structs import astuple
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIPANT, SESSION
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
 from otel_jcmc.catalogue.rows import Attribute, Kind, Metric, Scope
-from otel_jcmc.wire.rules import Rules, is_guid, is_no_address, is_session_id
+from otel_jcmc.wire.rules import (
+    GUID,
+    SESSION_ID,
+    Rules,
+    is_guid,
+    is_no_address,
+    is_session_id,
+)
 from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_INTERVAL_MS, MAX_SEQ, Session
 
+# Of the token in a body.
+IN_BODY: Final = "A token where a header can't be sent: text."
+_NOT_KNOWN: Final = Meta(description="null: not known now.")
 # What a label holds that has nothing to say.
 ABSENT: Final = frozenset(("", "undefined"))
 
@@ -34,6 +45,15 @@ _EMPTY: Final = sorted(
 )
 # What there is to check of a label beyond its type and NUL; a new kind has to be put here.
 _CHECKS: Final[dict[Kind, Any]] = {Kind.TEXT: None, Kind.CHOICE: None, Kind.ADDRESS: is_no_address}
+# What the checks of a kind come to, as JSON Schema.
+_SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
+    Kind.TEXT: {"pattern": r"^[^\u0000]*$"},
+    Kind.GUID: {"pattern": f"^{GUID}$"},
+    Kind.SESSION: {"pattern": f"^{SESSION_ID}$"},
+    Kind.ADDRESS: {
+        "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"enum": sorted(ABSENT)}],
+    },
+}
 
 
 def _object(name: str, fields: list[Any]) -> Any:
@@ -47,69 +67,83 @@ def _number(minimum: int, maximum: int) -> Any:
     return Annotated[int, bounds] | Annotated[float, bounds]
 
 
-def _text(row: Attribute, shortest: int = 0) -> Any:
+def text_type(row: Attribute, shortest: int = 0) -> Any:
     """Return the type of a text, as far as a type can tell."""
     if row.choices:
-        return Literal[(*row.choices, *ABSENT)]
-    return Annotated[str, Meta(min_length=shortest, max_length=row.max_length)]
+        return Annotated[Literal[(*row.choices, *ABSENT)], Meta(description=row.brief)]
+    told = Meta(
+        min_length=shortest or None,
+        # What has a form is as long as that.
+        max_length=None if row.kind in (Kind.GUID, Kind.SESSION) else row.max_length,
+        description=row.brief,
+        extra_json_schema=_SCHEMAS[row.kind],
+    )
+    return Annotated[str, told]
 
 
 def _labels(rules: Rules, scope: Scope) -> Any:
     """Return the type of a metric's `labels`."""
     rows = rules.labels_of(scope).items()
-    return _object("Labels", [(key, _text(row) | None, None) for key, row in rows])
+    fields = [(key, text_type(row) | None, None) for key, row in rows]
+    return _object(f"Labels of {scope}", fields)
 
 
 def _metrics(rules: Rules) -> Any:
     """Return the type of `metrics`: fields in the order of their ids, the list at the end."""
     entries: dict[Any, Any] = {}
+    no_labels = _object("No labels", [])
 
     def entry(row: Metric, labels: Scope | None = None) -> Any:
         """Return the type of a metric's entry; metrics with the same bounds share it."""
         key = (row.minimum, row.maximum, labels)
         if key not in entries:
-            fields: list[Any] = [("value", _number(row.minimum, row.maximum) | None)]
-            if labels is not None:
-                fields.append(("labels", _labels(rules, labels) | None, None))
-            entries[key] = _object("Entry", fields)
+            value: Any = _number(row.minimum, row.maximum) | None
+            known = no_labels if labels is None else _labels(rules, labels)
+            fields = [("value", Annotated[value, _NOT_KNOWN]), ("labels", known | None, None)]
+            entries[key] = _object(f"Entry {len(entries)}", fields)
         return entries[key]
 
     absent = _object("Absent", [("value", None, None), ("labels", None, None)])()
     numbers: list[Any] = []
     lists: list[Any] = []
     for row in sorted(METRICS, key=lambda row: row.id):
+        told = f"{row.brief}; {row.unit}."
         if row.is_list:
+            most = Meta(max_length=rules.transports, description=told)
             path: Any = entry(row, Scope.PATH)
-            lists.append((row.field, Annotated[list[path], Meta(max_length=rules.transports)], ()))
+            lists.append((row.field, Annotated[list[path], most], ()))
         else:
             labels = Scope.QUALITY if row.field == "connectionquality" else None
-            numbers.append((row.field, entry(row, labels), absent))
+            kind: Any = Annotated[entry(row, labels), Meta(description=told)]
+            numbers.append((row.field, kind, absent))
     return _object("Metrics", numbers + lists)
 
 
-def _push(rules: Rules) -> Any:
+def push_type(rules: Rules) -> Any:
     """Return the type of a push."""
-    end = _object("End", [("reason", Literal[*END_REASONS])])
+    end: Any = _object("End", [("reason", Literal[*END_REASONS])])
+    # It may have more; what msgspec skips it does not look at, and it might be no UTF-8.
+    open_end = Annotated[end | None, Meta(extra_json_schema={"additionalProperties": True})]
     rows = [rules.rows[row.id] for row in (CLIENT, PARTICIPANT, CONFERENCE)]
-    identity = _object("Identity", [(row.field.rpartition(".")[2], _text(row, 1)) for row in rows])
+    who = [(row.field.rpartition(".")[2], text_type(row, 1)) for row in rows]
     session = _object(
         "Session",
         [
-            ("id", _text(SESSION, 1), ""),
-            ("meeting_id", _text(rules.rows[MEETING.id]) | None, None),
+            ("id", text_type(SESSION, 1), ""),
+            ("meeting_id", text_type(rules.rows[MEETING.id]) | None, None),
             ("seq", Annotated[int, Meta(ge=0, le=MAX_SEQ)], -1),
             ("interval_ms", _number(0, MAX_INTERVAL_MS), 0),
             ("stats_age_ms", _number(0, MAX_AGE_MS), 0),
-            ("end", end | None, None),
+            ("end", open_end, None),
         ],
     )
     return _object(
         "Push",
         [
-            ("default_labels", identity),
+            ("default_labels", _object("Identity", who)),
             ("session", session | None, None),
             ("metrics", _metrics(rules) | None, None),
-            ("token", Any, None),
+            ("token", Annotated[Any, Meta(description=IN_BODY)], None),
         ],
     )
 
@@ -123,7 +157,7 @@ class Shape:
 
     def __init__(self, rules: Rules) -> None:
         """Make the types, which takes some milliseconds."""
-        self._decode = msgspec.json.Decoder(_push(rules)).decode
+        self._decode = msgspec.json.Decoder(push_type(rules)).decode
         self._keeps_meeting = MEETING.id not in rules.dropped
         self._quality = _checks_of(rules, Scope.QUALITY)
         self._path = _checks_of(rules, Scope.PATH)

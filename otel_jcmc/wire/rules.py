@@ -27,8 +27,11 @@ _NOT_COLLECTED: Final = frozenset(row.id for row in ATTRIBUTES if row.collect)
 _NUMBERS = (int, float)
 # Quotes and backslashes would be longer in JSON.
 _UNTELLABLE: Final = re.compile(r"[^ !#-\[\]-~]")
-is_guid: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
-is_session_id: Final = re.compile(r"[A-Za-z0-9_-]{8,64}").fullmatch
+# The same in Python and in ECMA-262: the OpenAPI document tells them.
+GUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+SESSION_ID: Final = "[A-Za-z0-9_-]{8,64}"
+is_guid: Final = re.compile(GUID).fullmatch
+is_session_id: Final = re.compile(SESSION_ID).fullmatch
 
 
 @dataclass(frozen=True, slots=True)

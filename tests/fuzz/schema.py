@@ -12,8 +12,8 @@ from jsonschema_rs import Draft202012Validator
 
 from otel_jcmc.jmmc.schemas import jmmc_push_schema
 from otel_jcmc.jmmc.wire import JmmcParser
-from otel_jcmc.web.openapi import push_schema
 from otel_jcmc.wire.rules import make_rules
+from otel_jcmc.wire.schema import push_schema
 
 
 def fits(push: Any) -> bool:

@@ -75,6 +75,8 @@ def test_a_push_with_everything_in_it_is_ordinary() -> None:
         ((*LABELS, "serverregion"), "x" * 256),
         (("session", "meeting_id"), ""),
         (("session", "end"), None),
+        (("metrics", "bandwidth_upload", "labels"), {}),
+        (("metrics", "bandwidth_upload", "labels"), None),
     ],
 )
 def test_what_is_allowed_is_ordinary(path: tuple[Any, ...], value: Any) -> None:
@@ -117,7 +119,7 @@ def test_what_is_allowed_is_ordinary(path: tuple[Any, ...], value: Any) -> None:
         (("metrics", "bandwidth_upload", "value"), -1),
         (("metrics", "bandwidth_upload", "value"), 10_000_000.5),
         (("metrics", "bandwidth_upload", "value"), 10**30),
-        (("metrics", "bandwidth_upload", "labels"), {}),
+        (("metrics", "bandwidth_upload", "labels"), {"serverregion": "eu"}),
         ((*LABELS, "serverregion"), "a\0b"),
         ((*LABELS, "serverregion"), "x" * 257),
         ((*LABELS, "username"), "a\0b"),
