@@ -16,7 +16,7 @@ class Trouble:
     def __init__(
         self, log: logging.Logger, begins: str, ends: str, level: int = logging.WARNING
     ) -> None:
-        """Log *begins* at *level*, in which %s or %d is what is wrong, and *ends* as information."""
+        """Log *begins* at *level*, where %s or %d is what is wrong, and *ends* as information."""
         self._log, self._begins, self._ends, self._level = log, begins, ends, level
         self.what: str | int = ""
 
