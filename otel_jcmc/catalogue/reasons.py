@@ -3,7 +3,7 @@ What can be wrong with a push, and whose fault it is.
 
 `Reason` is one closed list: the words in an answer's body, the `reason` label of our counters and
 the table in the docs. Modules raise `PushRefused` (the sender is wrong) or `StoreUnavailable` (we
-are); only receiver.py knows status codes.
+are); only web/push.py knows status codes.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,7 @@ How the log of our own process is written: one line an event, and never what som
 
 The text of an error can be a value: `KeyError: 'Ada'`. So of what fails unexpectedly the log has
 the kind and the places, whoever logs it: we, uvicorn, asyncio, a thread, or Python itself at the
-end. The text of an OSError is the system's, and kept. Called by the command line.
+end. The text of an OSError is the system's, and kept.
 """
 
 import logging

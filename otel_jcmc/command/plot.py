@@ -2,7 +2,7 @@
 A metric over time, drawn with characters.
 
 In go points with the range that they had, out come lines for a terminal. Where there was nothing
-there is nothing: a gap has no axis either. Used by sessions_command.py.
+there is nothing: a gap has no axis either.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 
 In go the arguments, out come a table, one session with a plot, JSON or CSV. All of it is asked of
 the service by HTTP, by whoever may read there: the store that it has started itself is nobody
-else's. Called by __main__.py.
+else's.
 """
 
 import json

@@ -1,8 +1,4 @@
-"""
-What settings allow and is still likely to disappoint: `otel-jcmc check` and the start say it.
-
-Called by the command line.
-"""
+"""What settings allow and is likely to disappoint: `otel-jcmc check` and the start say it."""
 
 from otel_jcmc.config.fields import LEAST_SECRET_BYTES
 from otel_jcmc.config.settings import Settings

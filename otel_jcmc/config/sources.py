@@ -1,8 +1,4 @@
-"""
-Where settings come from: the environment, a `.env` file, and files that hold one secret each.
-
-Called by settings.py, whose fields say what there is.
-"""
+"""Where settings come from: the environment, a `.env` file, and files of one secret each."""
 
 import re
 from collections.abc import Mapping

@@ -2,8 +2,7 @@
 The token that a push brings: in the header, or in the body where a header can't be sent.
 
 Out goes its text as bytes, looked at only so far that no library gets what can't be a token. A
-page that closes has no time for a preflight, so its last push has the token in the body. Called by
-push_token.py and jitsi_token.py, each of which says what the token has to hold.
+page that closes has no time for a preflight, so its last push has the token in the body.
 
 Source: RFC 6750 (Bearer), and the compact form of RFC 7515.
 """

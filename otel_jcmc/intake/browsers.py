@@ -2,8 +2,7 @@
 User-Agent -> names of the browser and the system.
 
 In goes the header of a push; out come up to four attributes of the catalogue, in the words of
-ua-parser-js, which existing dashboards know, where ua-parser says it differently. Called by
-receiver.py once per push: 40 µs for a new text, 0.1 µs for one that was seen.
+ua-parser-js, which existing dashboards know, where ua-parser says it differently.
 """
 
 import re

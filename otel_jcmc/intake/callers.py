@@ -2,8 +2,7 @@
 Who a caller is.
 
 Its address is the connection's, or what a trusted proxy says in front of us; anything that can't be
-read makes the caller not private (fail closed), and counts against nobody's limits. Called by
-doors.py, which asks who is private, and limits.py, which asks whom a push counts against.
+read makes the caller not private (fail closed), and counts against nobody's limits.
 
 Source: RFC 7239 (Forwarded) and the X-Forwarded-For convention.
 """

@@ -1,9 +1,9 @@
 """
 What becomes of a checked push, whichever door it came in by: one road.
 
-Who may push, the limits, the browser's names, privacy, and then Redis. The doors (receiver.py,
-jmmc_door.py) read requests and write answers; what is between is here. `on_stored` hears of each
-push that Redis has taken, which is how sessions are recorded. Wired by app.py.
+Who may push, the limits, the browser's names, privacy, and then Redis. The doors (web/push.py,
+jmmc/push.py) read requests and write answers; what is between is here. `on_stored` hears of each
+push that Redis has taken, which is how sessions are recorded.
 """
 
 from collections.abc import Callable, Sequence

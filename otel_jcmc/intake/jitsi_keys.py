@@ -4,8 +4,7 @@ The keys that Jitsi's tokens are verified by, and the one algorithm of each.
 In comes a secret, a public key in PEM or a file of either kind or of JWKS; out go keys. The
 algorithm follows from the key and never from a token: a secret is HS256, RSA is RS256, P-256 is
 ES256, and there is nothing else. A file is looked at again every few seconds, so that keys are
-changed without a restart; one that is broken by then changes nothing, and is logged once. Called
-by jitsi_token.py.
+changed without a restart; one that is broken by then changes nothing, and is logged once.
 
 Source: RFC 7517 (JWKS), RFC 7518 (algorithms), RFC 8725 (what goes wrong with them).
 """

@@ -2,7 +2,8 @@
 Jitsi's tokens: a push is taken if the page's own token is for the conference that is pushed.
 
 In comes a push, out goes its user by the token, or its refusal. A token names no participant; the
-store binds each to the user that pushed first for it. Made by app.py where JCMC_PUSH_AUTH is `jwt`.
+store binds each to the user that pushed first for it. Made by service/app.py where JCMC_PUSH_AUTH
+is `jwt`.
 
 Source: lib-jitsi-meet's doc/tokens.md, and how Prosody verifies them, jitsi-meet's
 resources/prosody-plugins/token/util.lib.lua: `iss` and `aud` are one of a list or anything by `*`,

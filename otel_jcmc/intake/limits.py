@@ -4,7 +4,7 @@ How often somebody may push, and what the log says when limits refuse.
 `Pace` is a token bucket for any number of keys in a memory that does not grow with them, `Refusals`
 what an operator reads, `Limits` all of them together. They are of this process alone: two replicas
 let through twice as much, which is enough against a flood. What has to be exact over replicas, how
-many participants there are, is counted in Redis by participants.lua. Used by receiver.py.
+many participants there are, is counted in Redis by store/participant.lua.
 """
 
 import logging

@@ -3,8 +3,7 @@ What of a person is stored: each attribute as it was sent, dropped, hashed or tr
 
 In come the entries of JCMC_PRIVACY and the settings that are short for some; out comes a Privacy,
 which changes a checked Report before anything of it is on its way to Redis. Keys in Redis, labels
-and OTLP attributes are then made of what it left, so nothing needs to know of it. Called by
-receiver.py once per push, if there is something to do.
+and OTLP attributes are then made of what it left, so nothing needs to know of it.
 
 A hash is keyed: who has no key can't try names. The same text has the same hash for as long as the
 key is the same, letter by letter: `Standup` and `standup` are two, as their series are without.

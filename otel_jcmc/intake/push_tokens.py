@@ -4,7 +4,8 @@ Push tokens: our own proof that a page of an allowed origin has asked for one.
 In comes the head of a request for a token, out goes one that is signed, short-lived and good for
 pushes of that origin alone; in comes a push, out goes nothing or its refusal. A browser says its
 page's origin with each POST and lets no page say another one: so this stops other web sites. A
-script says what it likes: it is not stopped. Made by app.py where JCMC_PUSH_AUTH is `token`.
+script says what it likes: it is not stopped. Made by service/app.py where JCMC_PUSH_AUTH is
+`token`.
 
 Source: RFC 7519 (JWT) by PyJWT, which compares signatures in constant time; the WHATWG Fetch
 standard (Origin).

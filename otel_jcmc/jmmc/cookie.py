@@ -4,8 +4,7 @@ The cookie that names the session of a JMMC page.
 `issue` makes one when a session is opened, `read` says of a later push which session it is of. It
 holds the session's id and the participant's, and a signature over both, the client and the
 conference: so it is good for those alone, and nothing of who it is has to be kept here. The tabs of
-a browser share it, so it has a part for each of the sessions that were opened last. Used by
-jmmc_door.py.
+a browser share it, so it has a part for each of the sessions that were opened last.
 
 Source: RFC 6265 (cookies) with SameSite of its draft successor; RFC 2104 (HMAC), here with SHA-256.
 """

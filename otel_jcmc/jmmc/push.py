@@ -3,7 +3,6 @@ The endpoint that pages of the Jitsi Meet Metrics Collector push to.
 
 An ASGI callable, asked before FastAPI. A push opens a session, or changes what is known of one; the
 whole of it then goes the road of any other push, so it is the same participant, series and history.
-Wired by app.py.
 
 Source: the answers are those of docs/jmmc.md.
 """

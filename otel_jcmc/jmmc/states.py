@@ -3,9 +3,9 @@ What is known of the sessions of JMMC pages, which send only what has changed.
 
 `open` begins a session, `merge` adds what a push changes and returns all that is known by then. A
 session is kept for hours after its last push, so a page that was away for longer than a participant
-lives is whole again with one changed field. Merged in Redis, by jmmc.lua alone, so that replicas
+lives is whole again with one changed field. Merged in Redis, by states.lua alone, so that replicas
 and pushes that overtake each other lose nothing. What is to be kept secret must have been screened
-before. Used by jmmc_door.py.
+before.
 
     jcmc:{03}:jmmc:<id>    hash: catalogue id -> number or text; seq
     jcmc:{03}:jmmc         index of the partition: id -> its last push in ms
@@ -24,7 +24,7 @@ from otel_jcmc.store.scripts import run_scripts, script
 
 # As long as a page may be away: a lesson with its breaks, not a night.
 KEEP_MS: Final = 6 * 3_600_000
-# A push waits for this in all, and then for its participant's turn: see store.py.
+# A push waits for this in all, and then for its participant's turn: see store/live.py.
 _SECONDS: Final = 0.9
 # In one exchange with Redis, and waiting for one.
 _BATCH: Final = 256

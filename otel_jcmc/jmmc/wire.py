@@ -4,7 +4,7 @@ The wire format of a page of the Jitsi Meet Metrics Collector (JMMC): bytes in, 
 Such a page opens a session by a push with `br`, and from then on sends only what has changed. In
 comes the body of a push; out goes what it changes, by the catalogue's ids, and what was dropped and
 why. Strict about who it is (PushRefused), tolerant of everything else: one bad field costs that
-field. Called by jmmc_door.py once per push.
+field.
 
 Source: the table in docs/jmmc.md.
 """

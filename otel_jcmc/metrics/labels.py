@@ -3,7 +3,6 @@ The label sets of a participant's series, in one naming or the other.
 
 In goes a participant's stay, out come the sets that its series share. They are made once and stay
 with it, so that a push which changes only numbers makes none. A label without a value is left out.
-Called by gauges.py.
 """
 
 from dataclasses import dataclass

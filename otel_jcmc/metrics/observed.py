@@ -19,7 +19,7 @@ class Labels(dict[str, str]):
 
     Attributes:
         text: what prometheus.py has made of it; empty before.
-        encoded: what otlp_points.py has made of it; empty before.
+        encoded: what otlp/points.py has made of it; empty before.
     """
 
     __slots__ = ("encoded", "text")

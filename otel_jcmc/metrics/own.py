@@ -58,7 +58,7 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
 
 
 class HistoryFigures(Protocol):
-    """What history says of itself (recorder.py)."""
+    """What history says of itself (sessions/recorder.py)."""
 
     @property
     def samples(self) -> dict[str, int]:

@@ -2,7 +2,7 @@
 Collected gauges -> exposition text, in the Prometheus text format or OpenMetrics.
 
 In go the gauges of one collection and the text of our own metrics; out come the bytes of one
-answer to a scrape. Called by scrape.py, in a thread of its own.
+answer to a scrape.
 
 Source: the Prometheus exposition formats (text 0.0.4), OpenMetrics 1.0.0, and the OpenTelemetry
 specification, compatibility/prometheus_and_openmetrics.md for names and units.

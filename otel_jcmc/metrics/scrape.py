@@ -1,9 +1,8 @@
 """
 One scrape: read who is live, run the gauges, render, compress.
 
-Called by routes.py for each `GET /metrics`. The read happens on the event loop, everything else
-in a thread, so that pushes go on meanwhile. With Redis away the answer holds our own metrics alone:
-absent beats stale.
+The read happens on the event loop, everything else in a thread, so that pushes go on meanwhile.
+With Redis away the answer holds our own metrics alone: absent beats stale.
 """
 
 import asyncio

@@ -3,7 +3,7 @@ One read of everyone who is live, shared by all callbacks of a collection.
 
 `Building` makes it of what the store hands out; the collection that follows runs inside `bound`,
 and the gauges' callbacks ask `current`. A context variable ties the two together, so collections
-that overlap never share a snapshot. Called by scrape.py and exporter.py.
+that overlap never share a snapshot.
 
 A snapshot may be made with what is known from the one before it: who has not pushed since is taken
 over whole, and of who has, what describes him, with the label sets that were made of it, if the

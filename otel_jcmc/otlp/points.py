@@ -3,8 +3,7 @@ Collected gauges -> the requests of an OTLP export, in protobuf's wire format.
 
 The SDK's encoder makes every attribute of every point anew, 12 to 15 µs a point. Here the
 attributes of a label set are encoded once for as long as its participant is live, and a point is
-three pieces of bytes put together. Resource and scope are the SDK's encoder's work. Called by
-exporter.py in its own process.
+three pieces of bytes put together. Resource and scope are the SDK's encoder's work.
 
 Source: opentelemetry-proto, metrics.proto and common.proto (the field numbers below), and
 protobuf's encoding guide; a test compares every message with the SDK's own encoder's.

@@ -1,9 +1,9 @@
 """
 How many connections there may be, and how long each may take over a head, a body, an answer.
 
-One `Connections` for all of a process, made by app.py; protocol.py asks it for a place and for the
-limits, and keeps the times of its own connection. Nothing here is asked when a push comes on a
-connection that is there already.
+One `Connections` for all of a process, made by service/app.py; protocol.py asks it for a place and
+for the limits, and keeps the times of its own connection. Nothing here is asked when a push comes
+on a connection that is there already.
 """
 
 import logging

@@ -6,8 +6,6 @@ half read, or that a browser or proxy sent a moment before it could know. Here e
 a byte has been read is answered, and what comes within LINGER_SECONDS too, each answer with
 `Connection: close`, so that the other side knows. Who sends or reads too slowly to be waited for is
 told to come again, or hung up on, before uvicorn's own patience ends with a traceback in the log.
-
-Used by server.py; the command line gives uvicorn GRACE_SECONDS for all of this.
 """
 
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""uvicorn's server on sockets of ours, in TLS with our certificate. Used by the command line."""
+"""uvicorn's server on sockets of ours, in TLS with our certificate."""
 
 import asyncio
 import socket

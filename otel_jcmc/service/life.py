@@ -3,8 +3,7 @@ When the service starts and ends, in an application of its own and as a guest in
 
 A host does not run the lifespan of what it mounts. So a guest starts at the first request for it,
 and ends with the event loop, unless the host composes `lifespan`, which does both in time. Its
-start never fails the host: who asks hears 503 until one works. Called by routes.py, wired by
-app.py; `otel_jcmc.lifespan` is for hosts.
+start never fails the host: who asks hears 503 until one works.
 
 Source: Starlette's documentation of `Mount` and of lifespans.
 """

@@ -1,7 +1,7 @@
 -- Takes away all that there is of one participant: its sessions, and its last push.
 --
 -- KEYS[1] any key of the partition
--- ARGV[1...4] what is kept of sessions, as stays.lua has it, which stands before this
+-- ARGV[1...4] what is kept of sessions, as store/stays.lua has it, which stands before this
 -- ARGV[5] the member, ARGV[6] ms from now on in which pushes may be part of an entry that began before
 -- ARGV[7...] sids of its sessions
 --
@@ -18,7 +18,7 @@ if redis.call('ZREM', live_key, member) == 1 then
     redis.call('HDEL', base .. 'conferences', conference)
   end
 end
--- Processes have of it what was not written yet: record.lua is not to take that.
+-- Processes have of it what was not written yet: log.lua is not to take that.
 redis.call('ZREMRANGEBYSCORE', base .. 'erased', '-inf', now - REMEMBER_MS)
 redis.call('ZADD', base .. 'erased', now + behind, member)
 redis.call('PEXPIRE', base .. 'erased', behind + REMEMBER_MS)

@@ -1,9 +1,9 @@
 """
 Takes away all that there is of a client: its sessions and its last push, in Redis and on the way.
 
-Whose a session is, is said by its attributes, so all of them are looked at; erase.lua then takes
+Whose a session is, is said by its attributes, so all of them are looked at; erasure.lua then takes
 away everything of one participant at once. What processes have gathered of it and not written yet
-is refused by record.lua. Called by session_routes.py.
+is refused by log.lua.
 """
 
 import re

@@ -1,7 +1,7 @@
 """
 What is gathered of a session between two entries of its log.
 
-In come its pushes, as recorder.py hears of them; out comes the entry (samples.py). All that it
+In come its pushes, as recorder.py hears of them; out comes the entry (entry.py). All that it
 takes over of a push is bytes and a few numbers, because there are thousands of these: the numbers
 of the last push stay as they were stored, and are read when the entry is made.
 """
@@ -148,7 +148,7 @@ def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | No
     """
     Return the entry of what was gathered with *payload* as the last push, and begin anew.
 
-    It is as record.lua takes it, and so that entries can stand one after the other: its time in ms,
+    It is as log.lua takes it, and so that entries can stand one after the other: its time in ms,
     ttl in ms and three lengths, of eight bytes and four each; then as long "member:session", what
     goes into the log, and the attributes, none if they are those of the entry before.
 

@@ -2,9 +2,9 @@
 What was: the sessions that Redis has, listed newest first, and the log of one.
 
 In goes an `Asked`, out come `PastSession`s and the entries of their logs. The keys are those of
-stays.lua and log.lua; nothing is written here. The index is read a few thousand at a time, ordered
-by the last push. A session only moves forward in that order: one that pushes during the read is
-seen twice and never missed.
+store/stays.lua and log.lua; nothing is written here. The index is read a few thousand at a time,
+ordered by the last push. A session only moves forward in that order: one that pushes during the
+read is seen twice and never missed.
 """
 
 import heapq

@@ -1,7 +1,7 @@
 -- Adds one batch of entries to the logs of sessions of one partition.
 --
 -- KEYS[1] the number of the last batch that this process has written; any number of processes write
--- ARGV[1...4] what is kept of sessions, as stays.lua has it, which stands before this
+-- ARGV[1...4] what is kept of sessions, as store/stays.lua has it, which stands before this
 -- ARGV[5] the number of this batch, ARGV[6] most entries of a session
 -- ARGV[7] the entries, one after the other, as gathering.py makes them
 --
@@ -50,7 +50,7 @@ local function shorten(key, length)
 end
 
 local function add(name, at, ttl, entry, attributes)
-  -- What was gathered of somebody before he was erased (erase.lua).
+  -- What was gathered of somebody before he was erased (erasure.lua).
   local erased = some_erased and redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
   if erased and at < tonumber(erased) then return 1 end
   -- What had to wait until it was too old.

@@ -1,7 +1,7 @@
 """
 The sessions' logs in Redis: entries wait here, and go out in batches.
 
-Entries come from recorder.py; record.lua adds them, a batch of a partition at a time, on a
+Entries come from recorder.py; log.lua adds them, a batch of a partition at a time, on a
 connection of their own. With Redis away they wait, and beyond a bound the oldest are dropped and
 counted. A batch whose reply was lost is sent again under its number, by which Redis knows it.
 """

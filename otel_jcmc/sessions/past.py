@@ -2,7 +2,7 @@
 One session as Redis tells it: whose it was, from when to when, and how it ended.
 
 `keys_of` says what to ask for a sid, `session_of` makes a `PastSession` of the replies. Keys are
-those of stays.lua, log.lua and participant.lua.
+those of store/stays.lua, log.lua and store/participant.lua.
 """
 
 from collections.abc import Iterable, Iterator

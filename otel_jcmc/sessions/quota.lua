@@ -1,7 +1,7 @@
 -- Takes sessions of one partition away: those that have been kept for long enough, and the oldest if there are too many.
 --
 -- KEYS[1] any key of the partition
--- ARGV[1...4] what is kept of sessions, as stays.lua has it, which stands before this
+-- ARGV[1...4] what is kept of sessions, as store/stays.lua has it, which stands before this
 -- ARGV[5] most sessions, ARGV[6] most bytes, -1: any number; ARGV[7] bytes that each session takes besides its log
 -- ARGV[8] ms: none that was there later goes for being too many, -1: any may; ARGV[9] most that go at once
 --

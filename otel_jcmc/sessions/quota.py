@@ -1,7 +1,7 @@
 """
 How much of Redis history may take: the oldest sessions go when there are too many.
 
-Asked once a second by recorder.py. trim.lua takes a few dozen at a time away, those of the
+Asked once a second by recorder.py. quota.lua takes a few dozen at a time away, those of the
 partition first whose oldest is the oldest of all, so several replicas that do this at once only
 share the work. When Redis is out of memory history makes room, and keeps to that for a while: it
 must not take at once what a push could have.
@@ -20,9 +20,9 @@ from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 
-# Keys of a session and its place in the index, without what record.lua counts; measured with
+# Keys of a session and its place in the index, without what log.lua counts; measured with
 # Valkey 9 and Redis 7.0, where it is 1,120 to 1,630 bytes with an hour's log
-# (tests/test_history_room.py).
+# (tests/sessions/test_quota.py).
 SESSION_BYTES: Final = 1100
 # Redis takes 10 µs for each.
 GO_AT_ONCE: Final = 100
@@ -47,7 +47,7 @@ class Bounds(NamedTuple):
 
 
 class PartitionUse(NamedTuple):
-    """What trim.lua tells of a partition."""
+    """What quota.lua tells of a partition."""
 
     is_full: int = 0
     old: int = 0

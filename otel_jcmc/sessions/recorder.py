@@ -1,10 +1,10 @@
 """
 Sessions as they were: what pushes say is gathered, and written to each session's log in Redis.
 
-`note` hears of every push that Redis has stored (intake.py). Once an interval, when a session
-leaves, and when the service stops, what was gathered of it becomes an entry (gathering.py), which
-waits for its turn (session_logs.py). Nothing that happens here may fail or slow a push. A process
-that is killed loses what it had gathered: the interval that was being filled.
+`note` hears of every push that Redis has stored (intake/intake.py). Once an interval, when a
+session leaves, and when the service stops, what was gathered of it becomes an entry (gathering.py),
+which waits for its turn (log.py). Nothing that happens here may fail or slow a push. A process that
+is killed loses what it had gathered: the interval that was being filled.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 The ids of a conference's trace and of its spans: digests of what they are of.
 
 Whoever makes the span of a session, and how often, makes it with the same ids; a test holds them to
-what they were, because a conference may outlast a version. Called by spans.py and erasure.py.
+what they were, because a conference may outlast a version.
 """
 
 from hashlib import blake2b

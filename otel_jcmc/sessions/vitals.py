@@ -2,7 +2,7 @@
 The three numbers that say how well somebody is: quality, loss and round trip.
 
 Made of a push's numbers by catalogue id. History keeps their worst and best of each interval;
-a session's span tells for how long each was bad. Used by samples.py, recorder.py and spans.py.
+a session's span tells for how long each was bad.
 """
 
 from collections.abc import Sequence

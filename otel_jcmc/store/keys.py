@@ -3,7 +3,8 @@ The keys in Redis, and the partition that each of them is in.
 
 All keys of a partition begin alike, `jcmc:{03}:`: a Redis Cluster keeps in one place what stands in
 the same braces, and so a script may touch all of it. In goes what a key is of, out comes the key.
-What is below the keys is said by who writes it: participant.py, stays.lua, log.lua, jmmc/states.py.
+What is below the keys is said by who writes it: participant.py, stays.lua, sessions/log.lua,
+jmmc/states.py.
 """
 
 from typing import Final

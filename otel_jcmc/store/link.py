@@ -7,7 +7,7 @@ done for a push in the store. The client library's own defaults (10 retries, 5 s
 for a minute, so there are none here: everything has one deadline, and after a time-out the
 connection is dropped, because a reply that comes late would be taken for the next one's. It is also
 dropped when a server says that it is no master any more: Sentinel, or the name in the URL, may by
-then lead to the one that is. Used by store.py and by what shares its keys.
+then lead to the one that is.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class Link:
         """
         Prepare a connection to *url*; nothing is opened yet.
 
-        redis://, rediss://, unix://, or as redis_url.py has it.
+        redis://, rediss://, unix://, or as url.py has it.
 
         Raises:
             StoreCannotStart: *url* has options that redis-py does not know.

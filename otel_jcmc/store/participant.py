@@ -2,7 +2,7 @@
 A participant in Redis: its keys, its stored value, and back.
 
 A checked Report becomes a `Write`; a stored value becomes a `Participant`. The keys and values are
-written by participants.lua alone, which store.py sends.
+written by participant.lua alone, which live.py sends.
 
     jcmc:{03}:participant:<digest>   the participant's last push, with a native TTL
     jcmc:{03}:live                   index of the partition: digest -> expiry in µs of Redis's clock
@@ -35,7 +35,7 @@ SCHEMA: Final = 3
 # A client that pushes every n seconds lives for 3 n, but for no longer than this by its own word.
 MAX_CLIENT_TTL_MS: Final = 300_000
 
-# The only one: push_shape.py and this would not know a second.
+# The only one: wire/by_type.py and this would not know a second.
 (_LIST,) = [row.id for row in METRICS if row.is_list]
 _IDENTITY: Final = {CONFERENCE.id, CLIENT.id, PARTICIPANT.id}
 _KIND_OF: Final[dict[int, Any]] = dict.fromkeys((row.id for row in ATTRIBUTES), str) | {
@@ -106,7 +106,7 @@ class Stay:
         started_ms: Redis's clock at the session's first push.
         stored: the attributes as they are stored, checked; they are needed once, and are small so.
         paths: how many values a list metric has, each with attributes of its own.
-        labels: what labels.py has made of it.
+        labels: what metrics/labels.py has made of it.
     """
 
     conference: str

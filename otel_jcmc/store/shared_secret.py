@@ -3,7 +3,8 @@ The secret that push tokens are signed with, the same in all replicas and after 
 
 The operator's own, or one that the first replica makes and keeps in Redis, where the others find
 it. With Redis away at the start there is none yet; away later, the one that is known stays. A Redis
-that comes back empty is given it again. Kept by push_token.py, whose tokens live for an hour.
+that comes back empty is given it again. Kept by intake/push_tokens.py, whose tokens live for an
+hour.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 -- One participant's stay in one conference: when it begins, goes on and ends. Stands before each script that touches it:
--- participants.lua, record.lua, sweep.lua, outbox.lua.
+-- participant.lua, sessions/log.lua, traces/sweep.lua, traces/outbox.lua.
 --
 -- KEYS[1] any key of the partition
 -- ARGV[1] 0: nothing is kept of sessions, 1: they are, 2: they also become spans
@@ -12,8 +12,8 @@
 --   stay:<member>:<session>  the sid of the present leg, or of the last one
 --   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
 --                            instance (ms, start of the conference's instance), former (the previous leg's instance),
---                            seen (ms, last push that record.lua has), bytes (of samples and about)
---   samples:<sid>            list: its log, written by record.lua
+--                            seen (ms, last push that sessions/log.lua has), bytes (of samples and about)
+--   samples:<sid>            list: its log, written by sessions/log.lua
 --   about:<sid>              its latest attributes, as an entry of the log has them
 --   sessions                 sid -> when it was last there (ms), by a minute of a day of keep too late at most: every
 --                            session, so that all can be bounded
@@ -24,7 +24,7 @@
 --   open                     sid -> when to look at it (ms): the sessions that are no spans yet
 --   rooms                    conference -> its present instance (ms)
 --   room:<conference>:<instance>       hash: sessions (how many there were), here (how many there are), most (at once),
---                            there (ms, when somebody was last known to be there), and of outbox.lua what those were like
+--                            there (ms, when somebody was last known to be there), and of traces/outbox.lua what those were like
 --                            that are spans: last (ms, when the last one ended), ...
 --   attendees:<conference>:<instance>  the sids of those that are no spans yet
 --   emptied                  "conference:instance" -> there, of those without attendees: they are no spans yet
@@ -118,7 +118,7 @@ local function attend(sid, at)
   local most = redis.call('HGET', room_key, 'most')
   redis.call('HSET', room_key, 'there', now, 'most', math.max(here, tonumber(most or 0)))
   redis.call('SADD', attendees, sid)
-  -- Later on who is there is looked at and who is over moved: sweep.lua and outbox.lua see to it then.
+  -- Later on who is there is looked at and who is over moved: traces/sweep.lua and traces/outbox.lua see to it then.
   if sessions == 1 then
     redis.call('PEXPIRE', room_key, keep)
     redis.call('PEXPIRE', attendees, keep)
@@ -191,7 +191,7 @@ local function begin(member, session, ttl, at, another)
     local ended, before, began, lived, seen, instance = unpack(of_previous)
     if before then
       if not ended then
-        -- Where the index has lost it, as with a Redis that was emptied, what record.lua knows has to do.
+        -- Where the index has lost it, as with a Redis that was emptied, what sessions/log.lua knows has to do.
         local expiry = not another and expiry_of(member) or math.max(began, seen or 0) + lived
         if not another and now - expiry <= grace then return end
         expire(previous, expiry)

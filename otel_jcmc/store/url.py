@@ -5,8 +5,7 @@ REDIS_URL where Sentinels say which server is the master.
 
 User, password, database and the rest of the query are the data servers', as in redis-py's own URLs;
 `sentinel_username` and `sentinel_password` are the Sentinels'. With rediss+sentinel:// both are
-spoken to by TLS, with the same ssl_* options. Used by settings.py, which refuses what can't be
-read, and by link.py.
+spoken to by TLS, with the same ssl_* options.
 """
 
 from typing import Final, NamedTuple

@@ -1,6 +1,6 @@
 -- Moves what is over into the outbox, as the span that was made of it: once, whoever asks how often.
 --
--- ARGV[1...4] and the keys as stays.lua has them, which stands before this
+-- ARGV[1...4] and the keys as store/stays.lua has them, which stands before this
 -- ARGV[5] ms for which a span waits when nobody tends it, ARGV[6] the span
 -- ARGV[7] of a session its sid; ARGV[8] its instance, ARGV[9] 0 if its log is of no more use, ARGV[10...] pairs for its
 -- conference's hash: fields that begin with "+" are added up, with "<" and ">" the least and the most stays, all others

@@ -1,7 +1,7 @@
 """
 The spans that wait in Redis for a receiver: read, removed when it has them, and bounded.
 
-sweep.py puts them there, one list for each partition; traces.py reads the oldest, sends them, and
+sweep.py puts them there, one list for each partition; delivery.py reads the oldest, sends them, and
 removes them by their value: whoever sends, and how often, nothing goes that is not sent.
 """
 

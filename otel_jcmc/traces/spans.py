@@ -1,10 +1,10 @@
 """
 What is over, as spans: a session's log folded into one, and the conference above them.
 
-In come the hashes that stays.lua and outbox.lua keep and the samples of samples.py, out come OTLP
-spans as bytes, the same for the same input, and what a conference keeps of each of its sessions.
-Ids are digests of conference, instance, member, session and leg: whoever makes the span of a
-session, and how often, makes it with the same ids. Called by sweep.py.
+In come the hashes that store/stays.lua and outbox.lua keep and the samples of sessions/entry.py,
+out come OTLP spans as bytes, the same for the same input, and what a conference keeps of each of
+its sessions. Ids are digests of conference, instance, member, session and leg: whoever makes the
+span of a session, and how often, makes it with the same ids.
 
 Source: opentelemetry-proto, trace.proto; names as JCMC_NAMING=otel has them (catalogue).
 """
@@ -54,7 +54,7 @@ class Leg(NamedTuple):
         Return the leg that is told by its hash.
 
         Raises:
-            KeyError, ValueError: the hash is not what stays.lua writes.
+            KeyError, ValueError: the hash is not what store/stays.lua writes.
         """
         return cls(
             sid,
@@ -117,7 +117,7 @@ def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
     Return the span of a conference, *room* being "conference:instance", of its hash.
 
     Raises:
-        ValueError: the hash is not what stays.lua and outbox.lua write.
+        ValueError: the hash is not what store/stays.lua and outbox.lua write.
     """
     conference, _, started = room.partition(":")
     instance = int(started)

@@ -1,9 +1,9 @@
 """
 A session's log folded: into a few numbers, into what it was, and into what happened.
 
-In come the samples of a leg in their order (samples.py), of one process or of several that took its
-pushes; out come the attributes and events of its span, by the names that JCMC_NAMING=otel has
-(catalogue), and what its conference keeps of it. Called by spans.py.
+In come the samples of a leg in their order (sessions/entry.py), of one process or of several that
+took its pushes; out come the attributes and events of its span, by the names that JCMC_NAMING=otel
+has (catalogue), and what its conference keeps of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 -- Looks at the open sessions of one partition whose time has come: who is over is claimed, atomically, and returned.
 --
--- ARGV[5] most to look at; ARGV[1...4] and the keys as stays.lua has them, which stands before this
+-- ARGV[5] most to look at; ARGV[1...4] and the keys as store/stays.lua has them, which stands before this
 -- Returns: how many sessions are not known any more, 1 if there is more to look at, and what is over: pairs of
 -- {sid, its hash} and of {"conference:instance", its hash and `there` of emptied}. It is returned again a while later
 -- unless outbox.lua has moved it.

@@ -3,7 +3,7 @@ Sessions and conferences that are over, on their way from Redis's open ones to i
 
 sweep.lua claims who is over, spans.py makes the span of what is known of them, outbox.lua moves it
 into the outbox. Each step can be done again by anybody at any time: a claim is said again until the
-move is done, and the move is done once. Called by traces.py, who holds the lease.
+move is done, and the move is done once.
 """
 
 import logging

@@ -1,8 +1,7 @@
 """
 What senders of pushes are told, whichever door they came to.
 
-Statuses, reasons and headers of answers, and the counting that goes with each. Used by the doors,
-receiver.py and jmmc_door.py, which with routes.py are all that knows status codes.
+Statuses, reasons and headers of answers, and the counting that goes with each.
 
 Source: the answers are those of docs/push.md.
 """

@@ -1,8 +1,6 @@
 """
 The body of a push that comes the ASGI way: read whole, or refused as soon as it may be.
 
-Used by the doors, receiver.py and jmmc_door.py.
-
 Source: the ASGI specification, HTTP.
 """
 

@@ -1,7 +1,7 @@
 """
 What answers tell a browser: which pages may read them, and what it may do with them.
 
-CORS is for the paths that browsers use, and no other. Called by receiver.py and routes.py.
+CORS is for the paths that browsers use, and no other.
 
 Source: the WHATWG Fetch standard (CORS).
 """

@@ -2,7 +2,7 @@
 The push endpoint: the one road that a push takes.
 
 An ASGI callable that is asked before FastAPI, because the framework's own way costs more than the
-whole budget of a push. What it answers is in answers.py. Wired by app.py.
+whole budget of a push. What it answers is in answers.py.
 
 Source: the answers are those of docs/push.md.
 """

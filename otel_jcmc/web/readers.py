@@ -1,8 +1,7 @@
 """
 Who may read: a door stands before what is not for everybody.
 
-In goes a request, out comes what to tell a caller who may not read, or None. Called by routes.py
-for the scrape and for every page that is for people.
+In goes a request, out comes what to tell a caller who may not read, or None.
 
 Source: RFC 6750 (bearer tokens).
 """

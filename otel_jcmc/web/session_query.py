@@ -3,7 +3,7 @@ What a request for sessions asks for, out of its query.
 
 In go the parameters, out come an `Asked` or a `View`; what is wrong is one line that says what
 would be right. Names are treated as those of a push are before they are stored, so who hashes them
-may ask by the name and by the hash. Called by session_routes.py.
+may ask by the name and by the hash.
 """
 
 import re

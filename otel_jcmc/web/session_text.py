@@ -1,9 +1,9 @@
 """
 Sessions as JSON and CSV.
 
-In come what history.py has read, out go the pieces of an answer, made as they are sent: a log of a
-day is megabytes of text. Metrics have the names of their fields, attributes those of their labels.
-Called by session_routes.py.
+In come what sessions/history.py has read, out go the pieces of an answer, made as they are sent: a
+log of a day is megabytes of text. Metrics have the names of their fields, attributes those of their
+labels.
 """
 
 import csv

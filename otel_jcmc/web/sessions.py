@@ -1,8 +1,9 @@
 """
 What is served of sessions: the list, one of them, and their erasure.
 
-FastAPI routes behind the readers of what people read, never with CORS. They take the request and
-return responses, as routes.py says why. Wired by app.py.
+FastAPI routes behind the readers of what people read, never with CORS. They take the request
+and return responses: for a parameter or a result with a type FastAPI makes a model, and imports
+all of pydantic's version 1 to see that it is none of those (40 ms, 2 MiB).
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,11 +1,10 @@
 """
 The shape of a push in which all is well, as types that msgspec decodes and checks in one go.
 
-In comes the body of a push; out goes what its Report is made of, or None when anything in it is
-out of the ordinary: then push.py goes through it field by field and tells what is wrong. Both
-follow from the same rows of catalogue and the same rules. Called by push.py first: nearly every
-push is of this shape, and costs a third. schema.py tells readers of the same types, so they have
-descriptions too, and what Python checks of a text as JSON Schema; decoding knows neither.
+In comes the body of a push; out goes what its Report is made of, or None when anything in it is out
+of the ordinary: then push.py goes through it field by field and tells what is wrong. Both follow
+from the same rows of catalogue and the same rules. schema.py tells readers of the same types, so
+they have descriptions too, and what Python checks of a text as JSON Schema; decoding knows neither.
 """
 
 from typing import Annotated, Any, Final, Literal

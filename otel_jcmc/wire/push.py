@@ -5,8 +5,7 @@ In comes the body of `POST /metrics/push`; out goes a Report with the fields tha
 by the catalogue's ids, and the list of those that were dropped and why. Strict about
 identity (PushRefused), tolerant of everything else: one bad field costs that field. Every check
 follows from a row of catalogue and the limits of the deployment. A push in which all is well is
-known by its shape (push_shape.py); what is here tells what is wrong with any other. Called by
-receiver.py once per push.
+known by its shape (by_type.py); what is here tells what is wrong with any other.
 """
 
 import json
@@ -38,7 +37,7 @@ class Report(msgspec.Struct, gc=False):
 
     Attributes:
         attributes: catalogue id -> text; for a list metric one {id: text} for each of its values.
-            Mutable: enrich.py adds to it.
+            Mutable: intake/intake.py adds to it.
         numbers: the value of the metric with id n at n - 1, a list for a list metric; None where
             it is not known now, also in a list. As long as there are ids.
         dropped: what was bad, in the order it was met.

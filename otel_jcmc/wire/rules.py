@@ -2,7 +2,7 @@
 What one value must be to be kept, by its row of the catalogue and the limits of a deployment.
 
 `make_rules` puts the two together, once. Each other function returns the Reason why a value is bad,
-or None. Called by push.py for every field of every push.
+or None.
 """
 
 import re

@@ -2,7 +2,7 @@
 The `session` object of a push: one participant's stay, as far as the push tells.
 
 In comes what the push has under `session`; out come its checked fields. A bad one is dropped
-alone. Called by push.py; the rules are those of docs/push.md.
+alone.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Session(msgspec.Struct, gc=False):
     One participant's stay, as far as the push tells.
 
     Attributes:
-        id: the client's own id; empty: the server names the session (participants.py).
+        id: the client's own id; empty: the server names the session (store/participant.py).
         seq: number of this push in the session; -1: not told.
         interval_ms: how often this client means to push; 0: not told.
         end: why the participant leaves; empty: it stays.

@@ -5,6 +5,7 @@ Computed from the sources with `ast`, imports inside functions and for type chec
 """
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -157,3 +158,18 @@ def test_a_package_itself_imports_nothing_at_once(path: Path) -> None:
         "from otel_jcmc.version import __version__",
     }
     assert {ast.unparse(node) for node in at_once} <= allowed
+
+
+FILE_NAME = re.compile(r"(?<![\w/.-])[\w/]+\.(?:py|lua)\b")
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*PACKAGE.glob("*/*.py"), *PACKAGE.glob("*/*.lua")]), ids=lambda path: path.name
+)
+def test_files_that_are_named_are_there(path: Path) -> None:
+    """In the same room by its name alone, in another one with the room before it."""
+    named = set(FILE_NAME.findall(path.read_text()))
+    places = (path.parent, PACKAGE, PACKAGE.parent)
+    assert {
+        name for name in named if not any((place / name).is_file() for place in places)
+    } == set()
