@@ -6,6 +6,7 @@ original's page, values that drift (load/bodies.py), made beforehand; a Recorder
 own writes them into a real server. Only what the recorder does counts as its CPU.
 """
 
+import asyncio
 import random
 import tempfile
 import time
@@ -27,7 +28,7 @@ from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.simulate.client import Target
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import Keeping
-from otel_jcmc.store.live import Store
+from otel_jcmc.store.live import Store, Stored
 from otel_jcmc.store.participant import Write, to_write
 from otel_jcmc.wire.push import PushParser, Report
 from otel_jcmc.wire.session import Session
@@ -72,6 +73,14 @@ class _Seat:
         self.report, self.until, self.place = report, until, place
 
 
+async def _put(store: Store, write: Write) -> None:
+    """Store *write*, and wait until Redis has it."""
+    told: asyncio.Future[Stored | Exception] = asyncio.get_running_loop().create_future()
+    store.submit(write, told.set_result)
+    if isinstance(answer := await told, Exception):
+        raise answer
+
+
 def simulate(seats: int, hours: float, stay_seconds: float, say: Callable[[str], None]) -> Day:
     """Let so many *seats* be taken for so many *hours*, each by one after the other."""
     with tempfile.TemporaryDirectory(prefix="jcmc") as folder:
@@ -106,7 +115,7 @@ async def _simulate(
             people += 1
             until = now + max(1, round(left_steps))
             sitting = _Seat(people, f"room-{seat // 10:04d}", until, chance.randrange(POOL))
-            await store.put(to_write(sitting.report, EXPIRATION_MS))
+            await _put(store, to_write(sitting.report, EXPIRATION_MS))
             return sitting
 
         mean = stay_seconds / PUSH_SECONDS
@@ -127,13 +136,13 @@ async def _simulate(
                     end = Write(
                         sitting.member, sitting.session, -1, EXPIRATION_MS, b"", b"", "left"
                     )
-                    await store.put(end)
+                    await _put(store, end)
                     heard.append((end, report))
                     taken[seat] = await sit_down(seat, step, mean * chance.uniform(0.8, 1.2))
             began = process_time()
             for write, report in heard:
-                recorder.note(write, report)
-            await recorder.look()
+                recorder.take(write, report)
+            await recorder.write_due()
             await logs.send()
             cpu += process_time() - began
             pushes += len(heard)

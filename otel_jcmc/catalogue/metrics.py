@@ -423,6 +423,9 @@ METRICS: tuple[Metric, ...] = (
 )
 # Ids are never reused, so this is at least how many there are.
 LAST_METRIC_ID = max(row.id for row in METRICS)
+# The one metric that has several values, each with attributes of its own: one for a transport. Wire
+# and store would not know a second.
+(LIST_ID,) = [row.id for row in METRICS if row.is_list]
 # The gauge that carries the descriptive attributes in the `otel` naming; its value is always 1.
 INFO_NAME = "jitsi.client.info"
 INFO_BRIEF = "The participant's browser, system and region; always 1"

@@ -71,7 +71,7 @@ class Keys:
         self._looked_at = monotonic()
         self.now = self._load(text)
 
-    def look(self) -> bool:
+    def reload(self) -> bool:
         """Look at the file again if it is time; say whether the keys are others than before."""
         if self._path is None or monotonic() - self._looked_at < LOOK_SECONDS:
             return False

@@ -81,7 +81,7 @@ class JitsiTokens:
             PushRefused: there is no token, it is not good, or it is for another conference.
         """
         token = token_of(headers, report)
-        if self._keys.look():
+        if self._keys.reload():
             self._known.cache_clear()
         known = self._known(token)
         if known.expires_at <= time():

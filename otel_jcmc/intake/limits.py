@@ -100,13 +100,13 @@ class Refusals:
         """Begin with none."""
         self._last: dict[Reason, float] = {}
 
-    def note(self, reason: Reason) -> None:
+    def add(self, reason: Reason) -> None:
         """Note that something was refused for *reason*, which is a limit."""
         if reason not in self._last:
             log.warning("limits: %s", _SAID[reason])
         self._last[reason] = monotonic()
 
-    def look(self) -> None:
+    def log_ended(self) -> None:
         """Say which limits have refused nothing for a minute; to be called now and then."""
         now = monotonic()
         over = [reason for reason, at in self._last.items() if now - at > _OVER_SECONDS]

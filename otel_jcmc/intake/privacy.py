@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_jcmc.catalogue.attributes import ATTRIBUTES, CLIENT, CONFERENCE, PARTICIPANT, SESSION
-from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.metrics import LIST_ID
 from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ _Change = Callable[[str], str]
 
 # They tell one participant, and one stay, from another: without them there are no series.
 _NEEDED: Final = frozenset(row.id for row in (CONFERENCE, CLIENT, PARTICIPANT, SESSION))
-_LISTS: Final = [row.id for row in METRICS if row.is_list]
 
 
 def name_of(row: Attribute) -> str:
@@ -174,9 +173,8 @@ class Privacy:
         if self._session and report.session.id:
             report.session.id = self._session(report.session.id)
         if self._paths:
-            for list_ in _LISTS:
-                for path in attributes.get(list_, ()):
-                    _change_texts(path, self._paths)
+            for path in attributes.get(LIST_ID, ()):
+                _change_texts(path, self._paths)
 
     def stored(self, row: Attribute, text: str) -> list[str]:
         """

@@ -24,7 +24,7 @@ from otel_jcmc.catalogue.attributes import (
     OS_VERSION,
     PARTICIPANT,
 )
-from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.catalogue.rows import Scope
 from otel_jcmc.intake.browsers import browser_and_system
@@ -49,7 +49,6 @@ INTERVAL_MS: Final = 30_000
 # With the head, which may have a cookie of 0.8 kB, an answer stays below 4 kB.
 MAX_BODY_BYTES: Final = 2800
 _ID_BYTES: Final = 12
-(_LIST,) = [row.id for row in METRICS if row.is_list]
 _OF_PATH: Final = {row.id for row in ATTRIBUTES if row.scope is Scope.PATH}
 # Of someone whom the header tells nothing of.
 _UNKNOWN: Final = "unknown"
@@ -259,13 +258,13 @@ def _add(known: Changes, report: Report) -> None:
             report.attributes[id_] = value
     if path:
         # Of this wire's one transport the round trip is not known.
-        report.attributes[_LIST] = [path]
-        report.numbers[_LIST - 1] = [None]
+        report.attributes[LIST_ID] = [path]
+        report.numbers[LIST_ID - 1] = [None]
 
 
 def _changes(push: JmmcPush, report: Report) -> Changes:
     """Return what *push* changes, as far as its *report*, which has been screened, still has it."""
-    (path,) = report.attributes.get(_LIST, [{}])
+    (path,) = report.attributes.get(LIST_ID, [{}])
     texts = {**report.attributes, **path}
     return {**push.numbers, **{id_: texts[id_] for id_ in push.texts if id_ in texts}}
 

@@ -111,7 +111,12 @@ class States:
         return ("EVALSHA", _SCRIPT.sha, 2, key, index, *args)
 
     async def _send(self) -> None:
-        """Send batch after batch until nobody waits."""
+        """
+        Send batch after batch until nobody waits.
+
+        store/live.py has a group commit too, of other things: it groups by partition, bounds bytes
+        and calls back. Here each push is a call of its own, and a task waits for it.
+        """
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]

@@ -77,7 +77,7 @@ class Observed(Iterable[Observation]):
                 yield Observation(value, labels)
 
     @classmethod
-    def of(cls, observations: Iterable[Observation]) -> "Observed":
+    def gather(cls, observations: Iterable[Observation]) -> "Observed":
         """Return any callback's *observations*."""
         if isinstance(observations, cls):
             return observations

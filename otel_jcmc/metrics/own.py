@@ -180,17 +180,17 @@ class Telemetry:
     def _of_history(self) -> dict[str, Callable[[], list[Observation]]]:
         """Return what is observed of history, nothing where there is none."""
 
-        def of(
+        def kept(
             observe: Callable[[HistoryFigures], list[Observation]],
         ) -> Callable[[], list[Observation]]:
             return lambda: [] if self.history is None else observe(self.history)
 
         return {
-            "otel_jcmc.history_samples": of(lambda its: _singles(its.samples, "outcome")),
-            "otel_jcmc.history_sessions_evicted": of(lambda its: _singles(its.evicted, "reason")),
-            "otel_jcmc.history_sessions": of(lambda its: _known(its.sessions)),
-            "otel_jcmc.history_bytes": of(lambda its: _known(its.bytes)),
-            "otel_jcmc.history_waiting": of(lambda its: _known(its.waiting)),
+            "otel_jcmc.history_samples": kept(lambda its: _singles(its.samples, "outcome")),
+            "otel_jcmc.history_sessions_evicted": kept(lambda its: _singles(its.evicted, "reason")),
+            "otel_jcmc.history_sessions": kept(lambda its: _known(its.sessions)),
+            "otel_jcmc.history_bytes": kept(lambda its: _known(its.bytes)),
+            "otel_jcmc.history_waiting": kept(lambda its: _known(its.waiting)),
         }
 
     def count_dropped(self, reasons: Iterable[str]) -> None:

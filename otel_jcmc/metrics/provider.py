@@ -100,7 +100,7 @@ class GaugeProvider(MeterProvider):
         found = []
         for gauge in self._gauges.values():
             try:
-                observed = [Observed.of(callback(options)) for callback in gauge.callbacks]
+                observed = [Observed.gather(callback(options)) for callback in gauge.callbacks]
             except Exception as error:  # noqa: BLE001  # that it was is known all the same
                 self.errors[gauge.name] = self.errors.get(gauge.name, 0) + 1
                 gauge.trouble.update(_where(error))

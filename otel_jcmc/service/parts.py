@@ -113,7 +113,7 @@ class Parts:
             settings.metrics_expiration_seconds * 1000,
             self.privacy if self.privacy.is_needed else None,
             self.push_tokens or make_jitsi_tokens(settings),
-            None if self.recorder is None else self.recorder.note,
+            None if self.recorder is None else self.recorder.take,
         )
         bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
         parser = PushParser(self.rules)
@@ -181,7 +181,7 @@ class Parts:
             with suppress(StoreUnavailable):
                 await self.store.count()
             self.telemetry.store_up = bool(self.store.up)
-            self.limits.refusals.look()
+            self.limits.refusals.log_ended()
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _start_own_export(self, stack: AsyncExitStack) -> None:
@@ -206,7 +206,7 @@ class Parts:
 
     def _start_exporter(self, stack: AsyncExitStack) -> None:
         """Start the exporter's process, of participants and of spans."""
-        exporter = ExporterProcess(os.environ | self.exporter_environ(), self._note_export)
+        exporter = ExporterProcess(os.environ | self.exporter_environ(), self._count_export)
         exporter.start()
         stack.push_async_callback(exporter.stop)
 
@@ -232,7 +232,7 @@ class Parts:
         """Whether the environment has an endpoint: then it is the SDK's to read, else ours."""
         return any(name in os.environ for name in names_of("otlp_endpoint"))
 
-    def _note_export(self, report: dict[str, Any]) -> None:
+    def _count_export(self, report: dict[str, Any]) -> None:
         """Count what the exporter's process tells of one export, or of spans."""
         if (traces := report.get("traces")) is not None:
             self.telemetry.record_spans(traces.get("spans", {}), traces["waiting"])

@@ -40,13 +40,13 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
         redis_url, settings.key_prefix, keeping_of(settings), settings.history_samples
     )
     bounds = Bounds(settings.history_sessions, settings.history_max_bytes)
-    room = Quota(logs.link, settings.key_prefix, keeping_of(settings), bounds)
+    quota = Quota(logs.link, settings.key_prefix, keeping_of(settings), bounds)
     thresholds = None
     if settings.traces_exporter == "otlp":
         thresholds = Thresholds(
             settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
         )
-    return Recorder(logs, room, settings.history_interval_seconds, thresholds)
+    return Recorder(logs, quota, settings.history_interval_seconds, thresholds)
 
 
 def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:

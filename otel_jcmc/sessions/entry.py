@@ -40,8 +40,6 @@ VITAL_SCALES: Final = (10, 100, 1)
 _ORIGINAL: Final = 13
 _WITH_DECIMALS: Final = [(row.id - 1, 10**row.decimals) for row in METRICS if row.decimals]
 _ORIGINAL_WITH_DECIMALS: Final = [each for each in _WITH_DECIMALS if each[0] < _ORIGINAL]
-# The list metric, which has no decimals.
-(_PATHS,) = [row.id - 1 for row in METRICS if row.is_list and not row.decimals]
 _NOTHING: Final = [None] * (LAST_METRIC_ID - _ORIGINAL)
 # What a float begins with in msgpack. Other things may have it in them.
 _FLOAT: Final = 0xCB
@@ -107,19 +105,6 @@ class _Entry(msgspec.Struct, array_like=True, gc=False):
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Entry).decode
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
-
-
-def write(sample: Sample) -> bytes:
-    """Return the entry of *sample*."""
-    return encode(
-        sample.at_ms,
-        sample.numbers + [None] * (LAST_METRIC_ID - len(sample.numbers)),
-        _whole(sample.worst),
-        _whole(sample.best),
-        [each and _tenths(each, of) for each, of in zip(sample.tally, VITAL_SCALES, strict=False)],
-        [((sample.at_ms - at) // TENTH_MS, what, value) for at, what, value in sample.events],
-        None if sample.attributes is None else _encode(sample.attributes),
-    )
 
 
 def encode(
@@ -226,16 +211,3 @@ def _told(value: Any, scale: int) -> Any:
     if type(value) is list:
         return [_told(each, scale) for each in value]
     return value if scale == 1 else value / scale
-
-
-def _whole(found: Sequence[float | None]) -> list[int | None]:
-    """Return vitals as whole numbers."""
-    return [
-        None if value is None else round(value * scale)
-        for value, scale in zip(found, VITAL_SCALES, strict=True)
-    ]
-
-
-def _tenths(tally: Tally, scale: int) -> StoredTally:
-    """Return *tally* as it is stored."""
-    return round(tally.mean * scale), tally.known_ms // TENTH_MS, tally.bad_ms // TENTH_MS

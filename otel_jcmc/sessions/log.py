@@ -120,9 +120,9 @@ class SessionLogs:
             ((seconds, micros),) = await self.link.run([("TIME",)])
         except (StoreUnavailable, TypeError, ValueError):
             return
-        self._note_time(asked, int(seconds) * 1000 + int(micros) // 1000)
+        self._learn_time(asked, int(seconds) * 1000 + int(micros) // 1000)
 
-    def _note_time(self, asked: float, redis_ms: int) -> None:
+    def _learn_time(self, asked: float, redis_ms: int) -> None:
         """Learn from an answer to what was *asked* how far Redis's clock is ahead."""
         now = self._clock()
         # In a slow answer nobody knows where the time went.
@@ -174,7 +174,7 @@ class SessionLogs:
         """Learn from the *reply* to *batch*, and say whether that was it."""
         if isinstance(reply, bytes):
             answers, _, redis_ms = reply.partition(b";")
-            self._note_time(asked, int(redis_ms))
+            self._learn_time(asked, int(redis_ms))
             lost = answers.count(_NOT_WRITTEN)
             self.counts[WRITTEN] += len(batch.entries) - lost
             self.counts[DROPPED] += lost

@@ -103,7 +103,7 @@ class Quota:
         """How many bytes of Redis they take, about; None if that is not known."""
         return None if self._parts is None else sum(part.bytes for part in self._parts)
 
-    async def look(self) -> None:
+    async def make_space(self) -> None:
         """
         See what there is, and take away what is too old or too much.
 

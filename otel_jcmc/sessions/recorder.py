@@ -51,13 +51,13 @@ class Recorder:
     def __init__(
         self,
         logs: SessionLogs,
-        room: Quota,
+        quota: Quota,
         interval_seconds: float,
         thresholds: Thresholds | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """Prepare; without *thresholds* nothing is gathered that only spans want to know."""
-        self.logs, self.room = logs, room
+        self.logs, self.quota = logs, quota
         self._interval = interval_seconds
         self._thresholds = thresholds
         self._clock = clock
@@ -72,11 +72,6 @@ class Recorder:
         )
 
     @property
-    def known(self) -> int:
-        """How many sessions something is known of."""
-        return len(self._gathered)
-
-    @property
     def samples(self) -> dict[str, int]:
         """Outcome -> samples so far."""
         return self.logs.counts
@@ -84,24 +79,24 @@ class Recorder:
     @property
     def evicted(self) -> dict[str, int]:
         """Reason -> sessions that had to go, so far."""
-        return self.room.evicted
+        return self.quota.evicted
 
     @property
     def sessions(self) -> int | None:
         """How many there are in Redis, None if that is not known now."""
-        return self.room.sessions
+        return self.quota.sessions
 
     @property
     def bytes(self) -> int | None:
         """What they take of Redis, about; None if that is not known now."""
-        return self.room.bytes
+        return self.quota.bytes
 
     @property
     def waiting(self) -> int:
         """Samples that wait for Redis."""
         return self.logs.waiting
 
-    def note(self, write: Write, report: Report) -> None:
+    def take(self, write: Write, report: Report) -> None:
         """Take note of a push that Redis has stored; whatever comes of it, nothing is raised."""
         try:
             of = self._gathered.get(write.member)
@@ -161,7 +156,7 @@ class Recorder:
             log.warning("history: a push could not be taken note of", exc_info=error)
         self.logs.counts[FAILED] += 1
 
-    async def look(self) -> None:
+    async def write_due(self) -> None:
         """Make entries of the sessions whose interval is over; pushes get their turn meanwhile."""
         for name in self.logs.take_unknown():
             of = self._gathered.get(name.partition(":")[0])
@@ -205,7 +200,12 @@ class Recorder:
         """Write what is due, again and again."""
         while True:
             trouble: Exception | None = None
-            for step in (self.logs.know_time, self.look, self.logs.send, self.room.look):
+            for step in (
+                self.logs.know_time,
+                self.write_due,
+                self.logs.send,
+                self.quota.make_space,
+            ):
                 try:
                     await step()
                 except StoreUnavailable:

@@ -1,8 +1,8 @@
 """
 The live participants in Redis: the only road to write them, and the one to read them all.
 
-`put` joins the batch that is being gathered and returns when Redis has answered for it, so one
-exchange serves all pushes that are in flight together (group commit). `read_live` returns the
+`submit` joins the batch that is being gathered and calls back when Redis has answered for it, so
+one exchange serves all pushes that are in flight together (group commit). `read_live` returns the
 value of everyone who has not expired, left or been replaced, by Redis's own clock. Nothing of a
 participant is kept in this process.
 """
@@ -127,31 +127,12 @@ class Store:
         self._refused_at = 0.0
         self.up: bool | None = None
 
-    async def put(self, write: Write) -> Stored:
-        """
-        Store *write*, or remove its participant, and return what Redis did, STORED for JOINED.
-
-        Raises:
-            StoreUnavailable: Redis is not known to have it; it may be sent again.
-        """
-        told: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-
-        def done(stored: Stored | Exception) -> None:
-            if told.done():
-                return
-            if isinstance(stored, Stored):
-                told.set_result(Stored.STORED if stored is Stored.JOINED else stored)
-            else:
-                told.set_exception(stored)
-
-        self.submit(write, done)
-        return await told
-
     def submit(self, write: Write, done: Done) -> None:
         """
-        Store *write* as `put` does; *done* hears what Redis did, or why it is not known.
+        Store *write*, or remove its participant.
 
-        It may hear it before this returns. Only the first word counts, should there be another.
+        *done* hears what Redis did, or why it is not known, perhaps before this returns. Only
+        the first word counts, should there be another.
         """
         queued_bytes = self._queued_bytes + len(write.payload)
         if len(self._queue) >= QUEUE_PUSHES or queued_bytes > QUEUE_BYTES:
@@ -195,7 +176,7 @@ class Store:
                 full = isinstance(reply, OutOfMemoryError)
                 reason = Reason.STORE_FULL if full else Reason.STORE_UNAVAILABLE
                 _fail(part, StoreUnavailable(reason))
-        self._note_refusal(replies)
+        self._log_refusal(replies)
 
     def _command(self, partition: int, part: list[_WaitingWrite]) -> Command:
         """Return the script call for one partition's share of a batch."""
@@ -313,7 +294,7 @@ class Store:
                 log.warning("store: Redis does not answer: %s", str(why or "") or "time-out")
         self.up = up
 
-    def _note_refusal(self, replies: list[Any]) -> None:
+    def _log_refusal(self, replies: list[Any]) -> None:
         """Say so when Redis begins to refuse writes for another reason, and when it has ended."""
         refusals = (str(reply) for reply in replies if isinstance(reply, Exception))
         refusal = without_script(next(refusals, ""))

@@ -28,24 +28,26 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from otel_jcmc.catalogue.attributes import ATTRIBUTES, CLIENT, CONFERENCE, PARTICIPANT
-from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID
 from otel_jcmc.wire.push import Report
 
 SCHEMA: Final = 3
 # A client that pushes every n seconds lives for 3 n, but for no longer than this by its own word.
 MAX_CLIENT_TTL_MS: Final = 300_000
 
-# The only one: wire/by_type.py and this would not know a second.
-(_LIST,) = [row.id for row in METRICS if row.is_list]
 _IDENTITY: Final = {CONFERENCE.id, CLIENT.id, PARTICIPANT.id}
 _KIND_OF: Final[dict[int, Any]] = dict.fromkeys((row.id for row in ATTRIBUTES), str) | {
-    _LIST: list[dict[int, str]]
+    LIST_ID: list[dict[int, str]]
 }
 # One field for each id, so that a number of the wrong kind is found where it is cheapest.
 _Numbers: Final = msgspec.defstruct(
     "_Numbers",
     [
-        (f"id_{id_}", list[int | float | None] | None if id_ == _LIST else int | float | None, None)
+        (
+            f"id_{id_}",
+            list[int | float | None] | None if id_ == LIST_ID else int | float | None,
+            None,
+        )
         for id_ in range(1, LAST_METRIC_ID + 1)
     ],
     array_like=True,
@@ -205,7 +207,7 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
             return None
         raise ValueError(f"damaged value: {error}") from error
     paths = _count(numbers)
-    if len(attributes.get(_LIST, ())) != paths:
+    if len(attributes.get(LIST_ID, ())) != paths:
         raise ValueError("damaged value: not each value has its attributes")
     # There are few conferences and many in each.
     conference = intern(attributes[CONFERENCE.id])
@@ -215,7 +217,7 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
 
 def _count(numbers: tuple[Any, ...]) -> int:
     """Return how many values the list metric has among *numbers*."""
-    values = numbers[_LIST - 1]
+    values = numbers[LIST_ID - 1]
     return len(values) if values else 0
 
 

@@ -75,12 +75,12 @@ class Delivery:
             return self._next_backoff()
         sent = await asyncio.to_thread(self._send, [each.span for each in batch])
         if sent.answer is Outcome.TAKEN:
-            return await self._note_taken(batch, sent)
+            return await self._go_on(batch, sent)
         if sent.answer is Outcome.AWAY:
             return self._put_off(sent)
-        return await self._note_refused(batch, sent)
+        return await self._narrow_down(batch, sent)
 
-    async def _note_taken(self, batch: list[WaitingSpans], sent: Sent) -> float:
+    async def _go_on(self, batch: list[WaitingSpans], sent: Sent) -> float:
         """Take what the receiver has out of what waits, and what it refused while it takes this."""
         await self._outbox.remove(batch)
         self.counts["sent"] += len(batch) - sent.rejected
@@ -95,7 +95,7 @@ class Delivery:
             self._trouble.update("")
         return 0.0
 
-    async def _note_refused(self, batch: list[WaitingSpans], sent: Sent) -> float:
+    async def _narrow_down(self, batch: list[WaitingSpans], sent: Sent) -> float:
         """Look for what it is that the receiver does not take."""
         if len(batch) > 1:
             self._most = len(batch) // 2

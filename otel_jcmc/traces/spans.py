@@ -49,7 +49,7 @@ class Leg(NamedTuple):
     former: int
 
     @classmethod
-    def of(cls, sid: str, of_redis: Mapping[str, str]) -> "Leg":
+    def from_redis(cls, sid: str, of_redis: Mapping[str, str]) -> "Leg":
         """
         Return the leg that is told by its hash.
 

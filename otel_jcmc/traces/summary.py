@@ -19,7 +19,7 @@ from otel_jcmc.catalogue.attributes import (
     SESSION,
     USERNAME,
 )
-from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.metrics import LIST_ID
 from otel_jcmc.catalogue.rows import Scope
 from otel_jcmc.sessions.entry import Event, Sample
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITALS, vitals
@@ -30,7 +30,6 @@ _PICTURE: Final = "quality"
 
 # Of each vital: its word in attributes, and what makes it a base unit.
 WORDS: Final = (("quality", 1.0), ("packet_loss", 0.01), ("round_trip_time", 0.001))
-(_PATHS,) = [row.id for row in METRICS if row.is_list]
 # Who it is beside the participant's id in Jitsi is nobody's business in a trace.
 _NEVER: Final = {USERNAME.id, CLIENT.id, SESSION.id}
 NAMED: Final = [
@@ -97,7 +96,7 @@ def rounded(value: float) -> float:
 
 def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
     """Return those of *attributes* that *rows* are of, by their names; of a transport the first."""
-    paths = attributes.get(_PATHS) or [{}]
+    paths = attributes.get(LIST_ID) or [{}]
     found: dict[str, Any] = {}
     for id_, name, words, is_of_path in rows:
         text = (paths[0] if is_of_path else attributes).get(id_)

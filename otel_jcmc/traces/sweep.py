@@ -66,7 +66,7 @@ class Sweep:
         """
         moved, more = 0, False
         for partition in range(PARTITIONS):
-            sessions, rooms, is_cut = await self.look(partition)
+            sessions, rooms, is_cut = await self.find_over(partition)
             for sid, of_redis in sessions:
                 moved += await self.move_session(partition, sid, of_redis)
             for room, of_redis in rooms:
@@ -74,7 +74,7 @@ class Sweep:
             more = more or is_cut
         return moved, more
 
-    async def look(self, partition: int) -> tuple[Over, Over, bool]:
+    async def find_over(self, partition: int) -> tuple[Over, Over, bool]:
         """Claim who is over; return the sessions and the rooms, and whether there are more."""
         lost, is_cut, sessions, rooms = await self._call(_SWEEP, partition, LOOKS)
         self.lost += lost
@@ -83,7 +83,7 @@ class Sweep:
     async def move_session(self, partition: int, sid: str, of_redis: Mapping[str, str]) -> int:
         """Move a claimed session into the outbox; 0 if somebody else has."""
         try:
-            leg = Leg.of(sid, of_redis)
+            leg = Leg.from_redis(sid, of_redis)
         except (KeyError, ValueError) as error:
             return await self._let_go(partition, "open", sid, error)
         samples = await self._samples(partition, sid)

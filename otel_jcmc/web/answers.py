@@ -97,7 +97,7 @@ class Answers:
         is_limit = reason in LIMITS
         self._telemetry.count_push(REFUSED if is_limit else FAILED, reason)
         if is_limit:
-            self._limits.refusals.note(reason)
+            self._limits.refusals.add(reason)
         again = (b"retry-after", str(ceil(seconds) or RETRY_AFTER_SECONDS).encode())
         told = encode(listing("errors", [Fault("", reason)]))
         return self.make(headers, STATUS.get(reason, 503), JSON, told, again)

@@ -80,7 +80,7 @@ def push_token_routes(
             issued = issue(request.headers.raw)
         except TooFast as fast:
             count(REFUSED, fast.reason)
-            limits.refusals.note(fast.reason)
+            limits.refusals.add(fast.reason)
             headers["retry-after"] = str(ceil(fast.seconds))
             return JSONResponse(listing("errors", [Fault("", fast.reason)]), 429, headers)
         except PushRefused as refused:

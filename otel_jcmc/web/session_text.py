@@ -26,7 +26,7 @@ from otel_jcmc.catalogue.attributes import (
     PARTICIPANT,
     REGION,
 )
-from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.metrics import LIST_ID, METRICS
 from otel_jcmc.intake.privacy import name_of
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.entry import read as read_entry
@@ -39,7 +39,6 @@ CSV: Final = "text/csv; charset=utf-8"
 # So many samples are one piece of an answer.
 PIECE: Final = 200
 _FIELD: Final = {row.id: row.field for row in METRICS}
-_LISTS: Final = [row.id for row in METRICS if row.is_list]
 _NAME: Final = {row.id: name_of(row) for row in ATTRIBUTES}
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -53,7 +52,7 @@ def about(session: PastSession) -> dict[str, Any]:
     """Return who it was and when, as JSON has it."""
     known = session.attributes
     until_ms = session.last_ms if session.ended_ms is None else session.ended_ms
-    paths = [path for id_ in _LISTS for path in known.get(id_, ())]
+    paths = known.get(LIST_ID, [])
     return {
         "id": session.sid,
         "conference": known.get(CONFERENCE.id),
@@ -128,7 +127,7 @@ class _Log:
         self._fill = view.fill
         self._apart_ms = apart_ms
         self.fields = [_FIELD[id_] for id_ in self._ids]
-        self.summary = {name: each.told() for name, each in zip(VITALS, sums, strict=True)}
+        self.summary = {name: each.to_dict() for name, each in zip(VITALS, sums, strict=True)}
 
     def rows(self) -> Iterator[list[dict[str, Any]]]:
         """Return the samples as JSON has them, some at a time."""
@@ -187,7 +186,7 @@ class _Sum:
             self._total += last
             self.count += 1
 
-    def told(self) -> dict[str, float | None]:
+    def to_dict(self) -> dict[str, float | None]:
         """Return them; the mean is of the intervals' last pushes."""
         return {
             "worst": next(iter(self._worst), None),

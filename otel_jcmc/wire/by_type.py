@@ -14,7 +14,7 @@ from msgspec import Meta
 from msgspec.structs import astuple
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIPANT, SESSION
-from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, MAX_INTERVAL_MS, METRICS
 from otel_jcmc.catalogue.rows import Attribute, Kind, Metric, Scope
 from otel_jcmc.wire.rules import (
     GUID,
@@ -24,7 +24,7 @@ from otel_jcmc.wire.rules import (
     is_no_address,
     is_session_id,
 )
-from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_INTERVAL_MS, MAX_SEQ, Session
+from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_SEQ, Session
 
 # Of the token in a body.
 IN_BODY: Final = "A token where a header can't be sent: text."
@@ -37,7 +37,6 @@ Taken = tuple[Session, dict[int, Any], list[Any], Any]
 # Of each label in the order of its type: id, what else may be wrong with it, whether it is kept.
 _LabelChecks = list[tuple[int, Any, bool]]
 
-_LIST: Final = next(row.id for row in METRICS if row.is_list)
 # Places among the numbers that no field of `metrics` fills; ids are not used again.
 _EMPTY: Final = sorted(
     {*range(1, LAST_METRIC_ID + 1)} - {row.id for row in METRICS if not row.is_list}
@@ -216,8 +215,8 @@ class Shape:
                 values.append(path.value)
                 taken.append(labels)
         if values:
-            numbers[_LIST - 1] = values
-            attributes[_LIST] = taken
+            numbers[LIST_ID - 1] = values
+            attributes[LIST_ID] = taken
         return numbers
 
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from otel_jcmc.catalogue.attributes import MEETING, SESSION
+from otel_jcmc.catalogue.metrics import MAX_INTERVAL_MS
 from otel_jcmc.catalogue.reasons import Fault, Reason
 from otel_jcmc.wire.rules import Rules, echo, number_fault, text_fault, whole_number_fault
 
 MAX_SEQ = 2**32 - 1
-MAX_INTERVAL_MS = 3_600_000
 END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
 # Stats older than this are a broken clock, not an age.
 MAX_AGE_MS = 86_400_000

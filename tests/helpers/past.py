@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 import redis
+from entries import write
 from harness import CLIENT_ID
 from people import apart
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
-from otel_jcmc.sessions.entry import Sample, write
+from otel_jcmc.sessions.entry import Sample
 
 # 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.
 NOON = 2_087_985_600_000

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import redis
 from harness import CLIENT_ID
 from people import apart
+from storing import put
 
 from otel_jcmc.sessions import entry
 from otel_jcmc.sessions.entry import Sample
@@ -67,22 +68,22 @@ class Process:
         offset = time.time() - self.clock.now - ago
         self.store = Store(url, keeping=keeping)
         self.logs = SessionLogs(url, "jcmc", keeping, most, self.clock, offset)
-        self.room = Quota(self.logs.link, "jcmc", keeping, bounds)
+        self.quota = Quota(self.logs.link, "jcmc", keeping, bounds)
         thresholds = BOUNDS if keeping.spans else None
-        self.recorder = Recorder(self.logs, self.room, interval, thresholds, self.clock)
+        self.recorder = Recorder(self.logs, self.quota, interval, thresholds, self.clock)
         self.ttl_ms = 30_000
 
     async def push(self, report: Report) -> Stored:
         write = to_write(report, self.ttl_ms)
-        stored = await self.store.put(write)
+        stored = await put(self.store, write)
         if stored is Stored.STORED:
-            self.recorder.note(write, report)
+            self.recorder.take(write, report)
         return stored
 
     async def wait(self, seconds: float) -> None:
         """Let time pass, and the recorder do what is due."""
         self.clock.now += seconds
-        await self.recorder.look()
+        await self.recorder.write_due()
         await self.logs.send()
 
 

@@ -636,7 +636,7 @@ def test_a_file_that_stays_is_read_once(
     monkeypatch.setattr(keys, "_load", pytest.fail)
     for _ in range(5):
         clock[0] += 10
-        assert keys.look() is False
+        assert keys.reload() is False
 
 
 @pytest.mark.parametrize("broken", ["", "no key", None, b"\xff\xfe"], ids=str)

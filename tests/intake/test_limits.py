@@ -127,18 +127,18 @@ def test_a_limit_that_refuses_is_said_once_and_its_end_too(
     caplog.set_level(logging.INFO, "otel_jcmc")
     refusals = Refusals()
     for reason in sorted(LIMITS) * 3:
-        refusals.note(reason)
+        refusals.add(reason)
     assert [record.levelname for record in caplog.records] == ["WARNING"] * len(LIMITS)
     now += 59
-    refusals.note(Reason.ADDRESS_RATE)
-    refusals.look()
+    refusals.add(Reason.ADDRESS_RATE)
+    refusals.log_ended()
     assert len(caplog.records) == len(LIMITS)
     now += 2
-    refusals.look()
-    refusals.look()
+    refusals.log_ended()
+    refusals.log_ended()
     assert [record.levelname for record in caplog.records][len(LIMITS) :] == ["INFO"] * 4
     now += 60
-    refusals.look()
+    refusals.log_ended()
     assert "JCMC_LIMIT_ADDRESS_PUSHES" in caplog.records[-1].message
-    refusals.note(Reason.ADDRESS_RATE)
+    refusals.add(Reason.ADDRESS_RATE)
     assert caplog.records[-1].levelname == "WARNING"

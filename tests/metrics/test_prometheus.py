@@ -284,7 +284,7 @@ def text_of(gauges: list[Collected], own: bytes = b"") -> str:
 
 def collected(*observations: Observation, name: str = "a.b", unit: str = "") -> Collected:
     """Return a gauge with *observations*."""
-    return Collected(name, unit, "What it is", [Observed.of(observations)])
+    return Collected(name, unit, "What it is", [Observed.gather(observations)])
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,9 @@ def test_labels_are_escaped() -> None:
 
 
 def test_the_description_is_escaped_as_each_format_wants_it() -> None:
-    gauge = Collected("a.b", "", 'a "quoted" \\ and\nbroken line', [Observed.of([Observation(1)])])
+    gauge = Collected(
+        "a.b", "", 'a "quoted" \\ and\nbroken line', [Observed.gather([Observation(1)])]
+    )
     plain = text_of([gauge]).splitlines()[0]
     strict = text_of([gauge], b"# EOF\n").splitlines()[0]
     assert plain == r'# HELP a_b a "quoted" \\ and\nbroken line'

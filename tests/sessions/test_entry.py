@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from entries import write
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
-from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order, read, write
+from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order, read
 
 NOON = 1_763_812_800_000
 TENTH = 100

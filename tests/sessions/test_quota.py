@@ -59,8 +59,8 @@ async def stay(here: Process, sessions: int, samples: int, first: int = 0) -> No
             here.clock.now += 10
             for number in people:
                 report = original(number, chance)
-                here.recorder.note(to_write(report, 30_000), report)
-        await here.recorder.look()
+                here.recorder.take(to_write(report, 30_000), report)
+        await here.recorder.write_due()
         await here.logs.send()
 
 
@@ -101,8 +101,8 @@ async def test_the_bytes_that_are_counted_are_those_that_redis_uses(
     async with process(each_server, keeping) as here:
         await stay(here, 100, 30)
         await stay(here, 20, 200, first=500)
-        await here.room.look()
-        assert here.room.bytes == pytest.approx(usage_of(each_client), rel=0.25)
+        await here.quota.make_space()
+        assert here.quota.bytes == pytest.approx(usage_of(each_client), rel=0.25)
 
 
 @pytest.mark.anyio
@@ -115,10 +115,10 @@ async def test_the_count_is_right_when_samples_and_sessions_have_gone(
         for key in [*each_client.scan_iter("jcmc:*:session:*")][:10]:
             # As one that has expired before it was taken away.
             each_client.delete(key)
-        await here.room.look()
-        assert here.room.bytes == pytest.approx(usage_of(each_client), rel=0.25)
+        await here.quota.make_space()
+        assert here.quota.bytes == pytest.approx(usage_of(each_client), rel=0.25)
         with_nobody = quota.Quota(here.logs.link, "jcmc", HISTORY, Bounds(1, 2**40))
-        await with_nobody.look()
+        await with_nobody.make_space()
         left = sum(int(each_client.get(key) or 0) for key in each_client.scan_iter("jcmc:*:bytes"))
         assert abs(left - usage_of(each_client, logs_only=True)) < 2000
 
@@ -133,13 +133,13 @@ async def test_the_oldest_sessions_go_when_there_are_too_many(
     async with process(each_server, bounds=Bounds(30, 2**40), ago=86_000) as here:
         for number in range(50):
             report = push(f"p{number}", conference=f"room-{number}", f1=number)
-            here.recorder.note(to_write(report, 30_000), report)
+            here.recorder.take(to_write(report, 30_000), report)
             await here.wait(200)
-        await here.room.look()
-        assert here.room.sessions == 30
+        await here.quota.make_space()
+        assert here.quota.sessions == 30
         left = {read_log(each_client, sid)[0].numbers[0] for sid in sids(each_client)}
     assert left == {*range(20, 50)}
-    assert here.room.evicted == {"number": 20, "out_of_memory": 0}
+    assert here.quota.evicted == {"number": 20, "out_of_memory": 0}
     names = [key.decode().split(":")[2] for key in each_client.scan_iter()]
     assert {name: names.count(name) for name in ("stay", "session", "samples", "about")} == {
         "stay": 30,
@@ -158,8 +158,8 @@ async def test_the_oldest_sessions_go_when_they_take_too_much(
         for first in range(0, 400, 100):
             await stay(here, 100, 5, first)
             here.clock.now += 600
-            await here.room.look()
-            assert (here.room.bytes or 0) <= most
+            await here.quota.make_space()
+            assert (here.quota.bytes or 0) <= most
         assert usage_of(each_client) <= 1.25 * most
         left = len(sids(each_client))
         assert left == pytest.approx(most / 1700, rel=0.2)
@@ -172,17 +172,17 @@ async def test_sessions_go_when_they_have_been_kept_for_long_enough(
     async with process(each_server, ago=86_400 + 1800) as here:
         for number in range(300):
             report = push(f"p{number}", f1=number)
-            here.recorder.note(to_write(report, 30_000), report)
+            here.recorder.take(to_write(report, 30_000), report)
             await here.wait(31 if number < 200 else 0)
         here.clock.now += 31
-        await here.recorder.look()
+        await here.recorder.write_due()
         await here.logs.send()
-        await here.room.look()
+        await here.quota.make_space()
         kept_since = (here.clock.now + here.logs.offset) * 1000 - HISTORY.keep_ms
         ended = [read_log(each_client, sid)[-1].at_ms for sid in sids(each_client)]
     assert 0 < len(ended) < 300
     assert min(ended) >= kept_since - 2 * 86_400_000
-    assert here.room.evicted == {"number": 0, "out_of_memory": 0}
+    assert here.quota.evicted == {"number": 0, "out_of_memory": 0}
 
 
 @pytest.mark.anyio
@@ -193,7 +193,7 @@ async def test_newcomers_who_push_once_do_not_fill_redis(
     async with process(each_server, SPANS, bounds=Bounds(0, 200_000)) as here:
         for number in range(1000):
             await here.push(push(f"p{number}", f"session-{number}", f1=97))
-        await here.room.look()
+        await here.quota.make_space()
         assert len(sids(each_client)) <= 200_000 / 1100
         others = sum(
             each_client.memory_usage(key, samples=0) or 0
@@ -212,8 +212,8 @@ async def test_two_at_once_take_no_more_away_than_one(
         for number in range(1000):
             await here.push(push(f"p{number}", conference=f"room-{number}", f1=97))
         links = [Process(each_server.url, bounds=bounds) for _ in range(3)]
-        await asyncio.gather(*[each.room.look() for each in links])
-        evicted = [each.room.evicted["number"] for each in links]
+        await asyncio.gather(*[each.quota.make_space() for each in links])
+        evicted = [each.quota.evicted["number"] for each in links]
         for each in links:
             await each.recorder.stop()
             await each.store.close()
@@ -227,8 +227,8 @@ async def test_two_at_once_take_no_more_away_than_one(
 async def test_with_redis_away_nothing_is_known() -> None:
     here = Process("redis://127.0.0.1:1")
     with pytest.raises(StoreUnavailable):
-        await here.room.look()
-    assert (here.room.sessions, here.room.bytes) == (None, None)
+        await here.quota.make_space()
+    assert (here.quota.sessions, here.quota.bytes) == (None, None)
 
 
 # Out of memory.
@@ -260,22 +260,22 @@ async def test_history_makes_room_for_pushes_when_redis_is_out_of_memory(
     with small_server.client() as client:
         here = Process(small_server.url, ago=80_000)
         await stay(here, 150, 50)
-        await here.room.look()
-        had, had_bytes = len(sids(client)), here.room.bytes or 0
+        await here.quota.make_space()
+        had, had_bytes = len(sids(client)), here.quota.bytes or 0
         for _ in range(100):
-            if here.room.evicted["out_of_memory"]:
+            if here.quota.evicted["out_of_memory"]:
                 break
             # Redis itself gives some back now and then.
             fill(client)
-            await here.room.look()
-        assert here.room.is_full is False
+            await here.quota.make_space()
+        assert here.quota.is_full is False
         assert 0 < len(sids(client)) < had
         # With memory there again it does not take it back at once.
         client.delete("others")
         eventually(lambda: used(client) < 6_000_000)
         await stay(here, 100, 5, first=5000)
-        await here.room.look()
-        assert (here.room.bytes or 0) <= 0.91 * had_bytes
+        await here.quota.make_space()
+        assert (here.quota.bytes or 0) <= 0.91 * had_bytes
         await here.recorder.stop()
         await here.store.close()
 

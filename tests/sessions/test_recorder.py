@@ -32,7 +32,7 @@ def begin_together(here: Process, many: int) -> None:
     """Take note of a push of so many, all at the same time."""
     for number in range(many):
         report = push(f"p{number}", f1=50)
-        here.recorder.note(to_write(report, 90_000), report)
+        here.recorder.take(to_write(report, 90_000), report)
 
 
 # What an entry has.
@@ -190,7 +190,7 @@ async def test_a_leave_writes_at_once_what_its_session_had(
         await here.push(push(session="session-1", end="left"))
         await here.wait(1)
         assert [each.numbers[0] for each in read_log(each_client, *sids(each_client))] == [50]
-        assert here.recorder.known == 0
+        assert len(here.recorder._gathered) == 0
 
 
 @pytest.mark.anyio
@@ -200,7 +200,7 @@ async def test_a_late_leave_of_an_earlier_session_does_not_end_the_present_one(
     async with process(each_server) as here:
         await here.push(push(session="session-2", f1=50))
         await here.push(push(session="session-1", end="left"))
-        assert here.recorder.known == 1
+        assert len(here.recorder._gathered) == 1
 
 
 @pytest.mark.anyio
@@ -232,12 +232,12 @@ async def test_who_has_expired_is_forgotten_when_his_entry_is_made(
 ) -> None:
     async with process(each_server) as here:
         await here.push(push(f1=50))
-        assert here.recorder.known == 1
+        assert len(here.recorder._gathered) == 1
         await here.wait(30)
-        assert here.recorder.known == 0
+        assert len(here.recorder._gathered) == 0
         await here.push(push(f1=60))
         await here.wait(30)
-        assert here.recorder.known == 0
+        assert len(here.recorder._gathered) == 0
         (sid,) = sids(each_client)
         entries = read_log(each_client, sid)
     # Who comes back is recorded as ever; whose it is, is said again.
@@ -263,7 +263,7 @@ async def test_others_get_their_turn_while_thousands_of_entries_are_made(
 
         here.clock.now += 31
         other = asyncio.create_task(take_turns())
-        await here.recorder.look()
+        await here.recorder.write_due()
         other.cancel()
         assert here.logs.waiting == 3200
     assert turns >= 3200 / recorder.MADE_AT_ONCE
@@ -463,7 +463,7 @@ async def test_samples_of_a_long_session_go_when_they_are_too_old(
     async with process(each_server, hour, ago=7200) as here:
         for _ in range(24):
             report = push(f1=97)
-            here.recorder.note(to_write(report, 30_000), report)
+            here.recorder.take(to_write(report, 30_000), report)
             await here.wait(300)
         found = read_log(each_client, *sids(each_client))
     ages = [(found[-1].at_ms - each.at_ms) / 1000 for each in found]
@@ -478,7 +478,7 @@ async def test_every_key_of_history_expires(
     async with process(each_server) as here:
         await here.push(push(session="session-1", f1=97))
         await here.wait(31)
-        await here.room.look()
+        await here.quota.make_space()
     for key in each_client.scan_iter():
         assert each_client.pttl(key) != -1, key
 
@@ -494,9 +494,9 @@ async def test_a_push_does_not_feel_that_it_can_not_be_noted(
         report = push(f1=97)
         report.numbers[0] = "not a number"
         for _ in range(2):
-            here.recorder.note(to_write(report, 30_000), report)
+            here.recorder.take(to_write(report, 30_000), report)
         assert here.recorder.samples["failed"] == 2
-        here.recorder.note(to_write(push("bob", f1=97), 30_000), push("bob", f1=97))
+        here.recorder.take(to_write(push("bob", f1=97), 30_000), push("bob", f1=97))
         await here.wait(31)
         assert here.recorder.samples["written"] >= 1
     assert [each.levelno for each in caplog.records if "history" in each.msg] == [logging.WARNING]
@@ -510,7 +510,7 @@ async def test_with_redis_away_entries_wait(tmp_path: Path) -> None:
         server.stop()
         for _ in range(3):
             report = push(f1=98)
-            here.recorder.note(to_write(report, 30_000), report)
+            here.recorder.take(to_write(report, 30_000), report)
             await here.wait(31)
         assert here.recorder.waiting == 3
         assert here.recorder.samples["written"] == 0
@@ -532,10 +532,10 @@ async def test_the_oldest_are_dropped_when_too_many_wait(
     here = Process(server.url)
     for quality in range(50, 60):
         report = push(f1=quality)
-        here.recorder.note(to_write(report, 30_000), report)
-        await here.recorder.look()
+        here.recorder.take(to_write(report, 30_000), report)
+        await here.recorder.write_due()
         here.clock.now += 31
-        await here.recorder.look()
+        await here.recorder.write_due()
     assert (here.recorder.waiting, here.recorder.samples["dropped"]) == (5, 5)
     with server, server.client() as client:
         await here.logs.send()
@@ -550,9 +550,9 @@ async def test_bytes_that_wait_are_bounded_too(monkeypatch: pytest.MonkeyPatch) 
     here = Process("redis://127.0.0.1:1")
     for number in range(100):
         report = push(f"p{number}", f1=50, f69="x" * 200)
-        here.recorder.note(to_write(report, 30_000), report)
+        here.recorder.take(to_write(report, 30_000), report)
     here.clock.now += 31
-    await here.recorder.look()
+    await here.recorder.write_due()
     assert 5 <= here.recorder.waiting <= 20
     assert here.recorder.waiting + here.recorder.samples["dropped"] == 100
 
@@ -564,9 +564,9 @@ async def test_a_batch_whose_answer_was_lost_is_not_written_twice(tmp_path: Path
         there = Process(wire.url)
         report = push(f1=97)
         await here.push(report)
-        there.recorder.note(to_write(report, 30_000), report)
+        there.recorder.take(to_write(report, 30_000), report)
         await there.wait(31)
-        there.recorder.note(to_write(report, 30_000), report)
+        there.recorder.take(to_write(report, 30_000), report)
         # Redis has it, and says so to nobody.
         wire.delay = 2.0
         await there.wait(31)
@@ -608,7 +608,7 @@ async def test_what_redis_does_not_take_is_tried_again_and_dropped_in_the_end(
             # As a replica that waits for its master.
             client.replicaof("127.0.0.1", 1)
             here.clock.now += 31
-            await here.recorder.look()
+            await here.recorder.write_due()
             for attempt in range(log.ATTEMPTS):
                 assert here.recorder.waiting == 1, attempt
                 await here.logs.send()

@@ -16,6 +16,7 @@ import pytest
 import redis
 from harness import CLIENT_ID, Service, eventually, push_body
 from people import apart, people_in, stored_value, told_by, with_head
+from storing import put
 
 from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.metrics import snapshot
@@ -116,7 +117,7 @@ async def test_a_push_is_read_back_whole(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
         paths = [[41, {82: "udp"}], [7.5, {}]]
         write = push("ada", "Grüße ☕", "session-1", 3, f1=97.5, f2=0, f13=paths, f69="eu-west")
-        assert await ours.put(write) is Stored.STORED
+        assert await put(ours, write) is Stored.STORED
         (ada,) = (await live(ours)).values()
     assert ada.stay.conference == "Grüße ☕"
     assert ada.stay.session == ada.stay.session_id == "session-1"
@@ -133,8 +134,8 @@ async def test_a_push_is_read_back_whole(server: EmbeddedStore) -> None:
 @pytest.mark.anyio
 async def test_who_has_expired_is_gone_from_the_next_read(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        await ours.put(push("ada", expiration_ms=150))
-        await ours.put(push("bob"))
+        await put(ours, push("ada", expiration_ms=150))
+        await put(ours, push("bob"))
         assert set(await live(ours)) == {"ada", "bob"}
         await asyncio.sleep(0.2)
         assert set(await live(ours)) == {"bob"}
@@ -143,9 +144,9 @@ async def test_who_has_expired_is_gone_from_the_next_read(server: EmbeddedStore)
 @pytest.mark.anyio
 async def test_who_left_is_gone_from_the_next_read(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        await ours.put(push("ada", session="session-1"))
-        await ours.put(push("bob", session="session-2"))
-        assert await ours.put(push("ada", session="session-1", end="left")) is Stored.STORED
+        await put(ours, push("ada", session="session-1"))
+        await put(ours, push("bob", session="session-2"))
+        assert await put(ours, push("ada", session="session-1", end="left")) is Stored.STORED
         assert set(await live(ours)) == {"bob"}
 
 
@@ -154,18 +155,18 @@ async def test_a_leave_without_a_session_id_removes_who_pushed_without_one(
     server: EmbeddedStore,  # it is well
 ) -> None:
     async with opened(server) as ours:
-        await ours.put(push("ada"))
-        await ours.put(push("bob", session="session-2"))
-        await ours.put(push("ada", end="left"))
-        await ours.put(push("bob", end="left"))
+        await put(ours, push("ada"))
+        await put(ours, push("bob", session="session-2"))
+        await put(ours, push("ada", end="left"))
+        await put(ours, push("bob", end="left"))
         assert set(await live(ours)) == {"bob"}
 
 
 @pytest.mark.anyio
 async def test_a_push_replaces_the_former_one_whole(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        await ours.put(push(f1=97, f2=2900, f69="eu-west"))
-        await ours.put(push(f1=0, f69="us-east"))
+        await put(ours, push(f1=97, f2=2900, f69="eu-west"))
+        await put(ours, push(f1=0, f69="us-east"))
         (ada,) = (await live(ours)).values()
     told = told_by(ada)
     assert (told[1], told[69]) == (0, "us-east")
@@ -175,8 +176,8 @@ async def test_a_push_replaces_the_former_one_whole(server: EmbeddedStore) -> No
 @pytest.mark.anyio
 async def test_one_participant_in_two_conferences_is_two(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        await ours.put(push("ada", "one"))
-        await ours.put(push("ada", "two"))
+        await put(ours, push("ada", "one"))
+        await put(ours, push("ada", "two"))
         taken = await snapshot.take(ours)
     assert sorted(stay.conference for stay in taken.stays) == ["one", "two"]
     assert taken.conferences == 2
@@ -186,7 +187,7 @@ async def test_one_participant_in_two_conferences_is_two(server: EmbeddedStore) 
 async def test_two_stores_on_one_redis_show_the_same(server: EmbeddedStore) -> None:
     async with opened(server) as one, opened(server) as two:
         for number in range(40):
-            await (one if number % 2 else two).put(push(f"p{number}", f1=number))
+            await put(one if number % 2 else two, push(f"p{number}", f1=number))
         first, second = await live(one), await live(two)
     assert len(first) == 40
     assert {name: told_by(each) for name, each in first.items()} == {
@@ -199,7 +200,7 @@ async def test_a_new_store_on_the_same_redis_misses_nobody(server: EmbeddedStore
     """Nothing of a participant is kept in the process."""
     async with opened(server) as before:
         for number in range(40):
-            await before.put(push(f"p{number}"))
+            await put(before, push(f"p{number}"))
     async with opened(server) as after:
         assert len(await live(after)) == 40
 
@@ -215,15 +216,15 @@ async def test_leave_and_late_push_end_in_absence_in_any_order(
 ) -> None:
     async with opened(server) as one, opened(server) as another:
         two = one if same_process else another
-        await one.put(push(session="session-1", seq=1))
+        await put(one, push(session="session-1", seq=1))
         late = push(session="session-1", seq=2)
         leave = push(session="session-1", seq=3, end="closed")
         if leave_first:
-            assert await one.put(leave) is Stored.STORED
-            assert await two.put(late) is Stored.SESSION_ENDED
+            assert await put(one, leave) is Stored.STORED
+            assert await put(two, late) is Stored.SESSION_ENDED
         else:
-            assert await one.put(late) is Stored.STORED
-            assert await two.put(leave) is Stored.STORED
+            assert await put(one, late) is Stored.STORED
+            assert await put(two, leave) is Stored.STORED
         assert await live(one) == await live(two) == {}
 
 
@@ -232,10 +233,10 @@ async def test_leave_and_late_push_in_one_batch_end_in_absence(server: EmbeddedS
     async with opened(server) as ours:
         leave = push(session="session-1", end="left")
         answers = await asyncio.gather(
-            *(ours.put(push(session="session-1", seq=n)) for n in range(3)),
-            ours.put(leave),
-            ours.put(push(session="session-1", seq=3)),
-            ours.put(leave),
+            *(put(ours, push(session="session-1", seq=n)) for n in range(3)),
+            put(ours, leave),
+            put(ours, push(session="session-1", seq=3)),
+            put(ours, leave),
         )
         assert [answer.name for answer in answers] == [
             *("STORED", "STORED", "STORED", "STORED", "SESSION_ENDED", "STORED")
@@ -246,8 +247,8 @@ async def test_leave_and_late_push_in_one_batch_end_in_absence(server: EmbeddedS
 @pytest.mark.anyio
 async def test_a_leave_that_overtakes_the_first_push_refuses_it(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        await ours.put(push(session="session-1", seq=1, end="left"))
-        assert await ours.put(push(session="session-1", seq=0)) is Stored.SESSION_ENDED
+        await put(ours, push(session="session-1", seq=1, end="left"))
+        assert await put(ours, push(session="session-1", seq=0)) is Stored.SESSION_ENDED
         assert await live(ours) == {}
 
 
@@ -256,10 +257,10 @@ async def test_a_rejoin_is_a_new_session_and_the_former_ones_pushes_are_refused(
     server: EmbeddedStore,  # it is well
 ) -> None:
     async with opened(server) as one, opened(server) as two:
-        await one.put(push(session="session-1", seq=8, f1=1))
-        await one.put(push(session="session-1", seq=9, end="left"))
-        assert await two.put(push(session="session-2", seq=0, f1=2)) is Stored.STORED
-        assert await one.put(push(session="session-1", seq=10, f1=3)) is Stored.SESSION_ENDED
+        await put(one, push(session="session-1", seq=8, f1=1))
+        await put(one, push(session="session-1", seq=9, end="left"))
+        assert await put(two, push(session="session-2", seq=0, f1=2)) is Stored.STORED
+        assert await put(one, push(session="session-1", seq=10, f1=3)) is Stored.SESSION_ENDED
         (ada,) = (await live(one)).values()
     assert (ada.stay.session, told_by(ada)[1]) == ("session-2", 2)
 
@@ -267,10 +268,10 @@ async def test_a_rejoin_is_a_new_session_and_the_former_ones_pushes_are_refused(
 @pytest.mark.anyio
 async def test_a_rejoin_without_a_leave_ends_the_former_session(server: EmbeddedStore) -> None:
     async with opened(server) as one, opened(server) as two:
-        await one.put(push(session="session-1", seq=8, f1=1))
-        assert await two.put(push(session="session-2", seq=0, f1=2)) is Stored.STORED
-        assert await one.put(push(session="session-1", seq=9, f1=3)) is Stored.SESSION_ENDED
-        assert await one.put(push(session="session-1", seq=10, end="left")) is Stored.STORED
+        await put(one, push(session="session-1", seq=8, f1=1))
+        assert await put(two, push(session="session-2", seq=0, f1=2)) is Stored.STORED
+        assert await put(one, push(session="session-1", seq=9, f1=3)) is Stored.SESSION_ENDED
+        assert await put(one, push(session="session-1", seq=10, end="left")) is Stored.STORED
         (ada,) = (await live(one)).values()
     assert (ada.stay.session, told_by(ada)[1]) == ("session-2", 2)
 
@@ -278,20 +279,20 @@ async def test_a_rejoin_without_a_leave_ends_the_former_session(server: Embedded
 @pytest.mark.anyio
 async def test_a_late_leave_does_not_take_the_present_session_along(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        await ours.put(push(session="session-2", seq=0))
-        assert await ours.put(push(session="session-1", end="left")) is Stored.STORED
+        await put(ours, push(session="session-2", seq=0))
+        assert await put(ours, push(session="session-1", end="left")) is Stored.STORED
         assert (await live(ours))["ada"].stay.session == "session-2"
-        assert await ours.put(push(session="session-1")) is Stored.SESSION_ENDED
+        assert await put(ours, push(session="session-1")) is Stored.SESSION_ENDED
 
 
 @pytest.mark.anyio
 async def test_an_end_concerns_one_participant_only(server: EmbeddedStore) -> None:
     """Two participants may name their sessions alike; nobody may end another's."""
     async with opened(server) as ours:
-        await ours.put(push("ada", session="same-name"))
-        await ours.put(push("bob", session="same-name"))
-        await ours.put(push("bob", session="same-name", end="left"))
-        assert await ours.put(push("ada", session="same-name")) is Stored.STORED
+        await put(ours, push("ada", session="same-name"))
+        await put(ours, push("bob", session="same-name"))
+        await put(ours, push("bob", session="same-name", end="left"))
+        assert await put(ours, push("ada", session="same-name")) is Stored.STORED
         assert set(await live(ours)) == {"ada"}
 
 
@@ -300,13 +301,13 @@ async def test_a_session_that_the_server_names_lasts_until_it_expires(
     server: EmbeddedStore,  # it is well
 ) -> None:
     async with opened(server) as ours:
-        await ours.put(push(expiration_ms=30_000))
+        await put(ours, push(expiration_ms=30_000))
         first = (await live(ours))["ada"].stay.session_id
         await asyncio.sleep(0.01)
-        await ours.put(push(expiration_ms=100))
+        await put(ours, push(expiration_ms=100))
         assert (await live(ours))["ada"].stay.session_id == first
         await asyncio.sleep(0.15)
-        await ours.put(push())
+        await put(ours, push())
         second = (await live(ours))["ada"].stay.session_id
     assert uuid.UUID(first).version == uuid.UUID(second).version == 5
     assert first != second
@@ -319,11 +320,11 @@ async def test_a_session_that_the_server_names_lasts_until_it_expires(
 async def test_a_lower_seq_changes_nothing(server: EmbeddedStore, client: redis.Redis) -> None:
     async with opened(server) as one, opened(server) as two:
         newest = push(session="session-1", seq=7, f1=70)
-        await one.put(newest)
+        await put(one, newest)
         key = key_of(newest)
         before = client.get(key)
         client.pexpire(key, 10_000)
-        assert await two.put(push(session="session-1", seq=6, f1=60)) is Stored.SUPERSEDED
+        assert await put(two, push(session="session-1", seq=6, f1=60)) is Stored.SUPERSEDED
         assert client.get(key) == before
         left: Any = client.pttl(key)
         assert left <= 10_000
@@ -334,17 +335,17 @@ async def test_the_same_seq_again_and_no_seq_are_stored(server: EmbeddedStore) -
     """A push that was sent twice after a 503 is stored, however often Redis got it."""
     async with opened(server) as ours:
         for seq, quality in ((7, 1), (7, 2), (-1, 3), (2**32 - 1, 4)):
-            stored = await ours.put(push(session="session-1", seq=seq, f1=quality))
+            stored = await put(ours, push(session="session-1", seq=seq, f1=quality))
             assert stored is Stored.STORED
             assert told_by((await live(ours))["ada"])[1] == quality
-        assert await ours.put(push(session="session-1", seq=8)) is Stored.SUPERSEDED
+        assert await put(ours, push(session="session-1", seq=8)) is Stored.SUPERSEDED
 
 
 @pytest.mark.anyio
 async def test_seq_counts_anew_in_a_new_session(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        await ours.put(push(session="session-1", seq=700))
-        assert await ours.put(push(session="session-2", seq=0, f1=5)) is Stored.STORED
+        await put(ours, push(session="session-1", seq=700))
+        assert await put(ours, push(session="session-2", seq=0, f1=5)) is Stored.STORED
         assert told_by((await live(ours))["ada"])[1] == 5
 
 
@@ -369,7 +370,7 @@ async def test_the_ttl_follows_the_clients_interval_up_to_five_minutes(
 ) -> None:
     async with opened(server) as ours:
         write = push(expiration_ms=expiration_ms, interval_ms=interval_ms)
-        await ours.put(write)
+        await put(ours, write)
     left: Any = client.pttl(key_of(write))
     assert ttl_ms - 1_000 < left <= ttl_ms
 
@@ -379,9 +380,9 @@ async def test_every_key_has_a_ttl_and_the_indexes_outlive_what_they_list(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
     async with opened(server) as ours:
-        await ours.put(push(expiration_ms=300_000))
-        await ours.put(push(expiration_ms=30_000))
-        await ours.put(push("bob", session="session-1", end="left"))
+        await put(ours, push(expiration_ms=300_000))
+        await put(ours, push(expiration_ms=30_000))
+        await put(ours, push("bob", session="session-1", end="left"))
     index: Any = client.pttl(index_of(push("ada")))
     ended: Any = client.pttl(index_of(push("bob"), "ended"))
     counts: Any = client.pttl(index_of(push("ada"), "conferences"))
@@ -401,8 +402,8 @@ async def test_an_idle_redis_becomes_empty(
     monkeypatch.setattr(live_store, "REMEMBER_ENDED_MS", 300)
     async with opened(server) as ours:
         for number in range(20):
-            await ours.put(push(f"p{number}", session="session-1", expiration_ms=100))
-            await ours.put(push(f"q{number}", session="session-1", end="left"))
+            await put(ours, push(f"p{number}", session="session-1", expiration_ms=100))
+            await put(ours, push(f"q{number}", session="session-1", end="left"))
     assert client.dbsize() != 0
     eventually(lambda: client.dbsize() == 0, 5)
 
@@ -414,12 +415,12 @@ async def test_the_index_is_pruned_by_score_and_well_behind(
     """Who is not found is not pruned: a push in between would be lost."""
     async with opened(server) as ours:
         write = push("ada")
-        await ours.put(write)
+        await put(ours, write)
         now = time.time() * 1e6
         client.zadd(index_of(write), {"0" * 32: now - 62e6, "1" * 32: now - 55e6})
         client.zadd(index_of(write), {"2" * 32: now + 5e6})
         await snapshot.take(ours)
-        await ours.put(write)
+        await put(ours, write)
         members: Any = client.zrange(index_of(write), 0, -1)
     assert set(members) == {b"1" * 32, b"2" * 32, write.member.encode()}
 
@@ -431,10 +432,10 @@ async def test_ends_are_forgotten_after_their_time_but_not_before(
     monkeypatch.setattr(live_store, "REMEMBER_ENDED_MS", 400)
     async with opened(server) as ours:
         leave, late = push(session="session-1", end="left"), push(session="session-1")
-        await ours.put(leave)
-        assert await ours.put(late) is Stored.SESSION_ENDED
+        await put(ours, leave)
+        assert await put(ours, late) is Stored.SESSION_ENDED
         await asyncio.sleep(0.45)
-        assert await ours.put(late) is Stored.STORED
+        assert await put(ours, late) is Stored.STORED
 
 
 # What a read costs.
@@ -447,7 +448,7 @@ async def test_keys_of_others_cost_a_read_nothing(
     """A read asks for the four indexes and for who is in them, and looks at nothing else."""
     async with opened(server) as ours:
         rooms = [push(f"p{number}", f"room-{number // 10}") for number in range(300)]
-        await asyncio.gather(*(ours.put(write) for write in rooms))
+        await asyncio.gather(*(put(ours, write) for write in rooms))
 
         async def cost() -> dict[str, int]:
             client.config_resetstat()
@@ -468,18 +469,18 @@ async def test_who_has_not_pushed_since_is_not_read_again(
 ) -> None:
     async with opened(server) as ours:
         for name in ("ada", "bob", "eve", "joe"):
-            await ours.put(push(name, session="session-1", f1=5))
+            await put(ours, push(name, session="session-1", f1=5))
         before = await snapshot.take(ours)
         client.config_resetstat()
         again = await snapshot.take(ours, before.people)
         assert calls(client) == {"time": 1, "zrangebyscore": 4}
         assert people_in(again) == people_in(before)
 
-        await ours.put(push("ada", session="session-1", f1=6))
-        await ours.put(push("bob", session="session-1", end="left"))
-        await ours.put(push("eve", session="session-1", end="left"))
-        await ours.put(push("eve", session="session-2", f1=7))
-        await ours.put(push("new", session="session-1", f1=8))
+        await put(ours, push("ada", session="session-1", f1=6))
+        await put(ours, push("bob", session="session-1", end="left"))
+        await put(ours, push("eve", session="session-1", end="left"))
+        await put(ours, push("eve", session="session-2", f1=7))
+        await put(ours, push("new", session="session-1", f1=8))
         after = await snapshot.take(ours, again.people)
     found = {each.stay.attributes[PARTICIPANT]: each for each in people_in(after)}
     assert {name: told_by(each)[1] for name, each in found.items()} == {
@@ -500,7 +501,7 @@ async def test_a_push_in_the_same_millisecond_is_not_missed(server: EmbeddedStor
     async with opened(server) as ours:
         people: snapshot.People = {}
         for number in range(300):
-            await ours.put(push("ada", f1=number % 100, session="session-1"))
+            await put(ours, push("ada", f1=number % 100, session="session-1"))
             taken = await snapshot.take(ours, people)
             (ada,) = people_in(taken)
             assert told_by(ada)[1] == number % 100
@@ -510,7 +511,7 @@ async def test_a_push_in_the_same_millisecond_is_not_missed(server: EmbeddedStor
 @pytest.mark.anyio
 async def test_who_is_known_and_has_expired_is_gone(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        await ours.put(push("ada", expiration_ms=100))
+        await put(ours, push("ada", expiration_ms=100))
         before = await snapshot.take(ours)
         assert len(before.people) == 1
         await asyncio.sleep(0.15)
@@ -525,7 +526,7 @@ async def test_a_read_of_many_is_split_and_whole(
     monkeypatch.setattr(live_store, "READ_CHUNK", 10)
     async with opened(server) as ours:
         writes = [push(f"p{number}", f"room-{number // 10}") for number in range(500)]
-        await asyncio.gather(*(ours.put(write) for write in writes))
+        await asyncio.gather(*(put(ours, write) for write in writes))
         client.config_resetstat()
         assert len(await live(ours)) == 500
         assert 50 <= calls(client)["mget"] <= 54
@@ -557,7 +558,7 @@ async def test_another_versions_values_are_never_taken_for_another_metric(
     provider = GaugeProvider()
     declare(provider.get_meter("test"), Naming.JCMC)
     async with opened(server) as ours:
-        await ours.put(push("present", f1=78))
+        await put(ours, push("present", f1=78))
         taken = await snapshot.take(ours)
     with snapshot.bound(taken):
         points = {
@@ -579,7 +580,7 @@ async def test_a_push_takes_over_the_key_of_another_schema(
 ) -> None:
     plant(client, "ada", stored_value(identity("ada"), schema=2, session=b"session-9"))
     async with opened(server) as ours:
-        assert await ours.put(push("ada", session="session-1", seq=0)) is Stored.STORED
+        assert await put(ours, push("ada", session="session-1", seq=0)) is Stored.STORED
         assert (await live(ours))["ada"].stay.session == "session-1"
 
 
@@ -608,7 +609,7 @@ async def test_damaged_values_are_left_out(
     for number, value in enumerate(damaged):
         plant(client, f"d{number}", value)
     async with opened(server) as ours:
-        await ours.put(push("ada"))
+        await put(ours, push("ada"))
         assert set(await live(ours)) == {"ada"}
     assert len(caplog.records) == 1
     assert "standup" not in caplog.text
@@ -626,7 +627,7 @@ def test_no_cut_of_a_value_is_taken_for_a_participant() -> None:
 async def test_a_push_heals_a_damaged_value(server: EmbeddedStore, client: redis.Redis) -> None:
     plant(client, "ada", stored_value(identity("ada"))[:9])
     async with opened(server) as ours:
-        assert await ours.put(push("ada", session="session-1", f1=5)) is Stored.STORED
+        assert await put(ours, push("ada", session="session-1", f1=5)) is Stored.STORED
         assert told_by((await live(ours))["ada"])[1] == 5
 
 
@@ -641,11 +642,11 @@ async def test_a_script_that_redis_forgot_is_sent_again(
         for number in range(3):
             client.script_flush()
             writes = [push(f"p{number}-{n}") for n in range(40)]
-            answers = await asyncio.gather(*(ours.put(write) for write in writes))
+            answers = await asyncio.gather(*(put(ours, write) for write in writes))
             assert answers == [Stored.STORED] * 40
         assert len(await live(ours)) == 120
         client.config_resetstat()
-        await ours.put(push())
+        await put(ours, push())
         assert calls(client).keys() >= {"evalsha"}
         assert "eval" not in calls(client)
 
@@ -653,9 +654,9 @@ async def test_a_script_that_redis_forgot_is_sent_again(
 @pytest.mark.anyio
 async def test_a_key_prefix_isolates(server: EmbeddedStore, client: redis.Redis) -> None:
     async with opened(server) as ours, opened(server, key_prefix="team-b:jcmc") as theirs:
-        await ours.put(push("ada", session="session-1"))
-        await theirs.put(push("bob", session="session-1"))
-        await theirs.put(push("ada", session="session-1", end="left"))
+        await put(ours, push("ada", session="session-1"))
+        await put(theirs, push("bob", session="session-1"))
+        await put(theirs, push("ada", session="session-1", end="left"))
         assert set(await live(ours)) == {"ada"}
         assert set(await live(theirs)) == {"bob"}
     keys: Any = client.keys("*")
@@ -670,9 +671,9 @@ async def test_all_keys_of_a_script_are_in_one_hash_slot(
     """The hash tag is the partition, so that a Redis Cluster takes the calls as they are."""
     async with opened(server) as ours:
         writes = [push("ada", f"room-{number}", session="session-1") for number in range(60)]
-        await asyncio.gather(*(ours.put(write) for write in writes))
+        await asyncio.gather(*(put(ours, write) for write in writes))
         leaves = [push("bob", f"room-{number}", session="s", end="left") for number in range(60)]
-        await asyncio.gather(*(ours.put(write) for write in leaves))
+        await asyncio.gather(*(put(ours, write) for write in leaves))
     keys: Any = client.keys("*")
     tags = {key.split(b"{")[1].split(b"}")[0] for key in keys}
     assert tags == {b"%02d" % number for number in range(4)}
@@ -685,33 +686,33 @@ async def test_the_participant_limit_refuses_newcomers_and_lets_the_known_go_on(
 ) -> None:
     async with opened(server, participant_limit=32) as ours, opened(server) as unlimited:
         names = [f"p{number}" for number in range(400)]
-        answers = await asyncio.gather(*(ours.put(push(name, session="s-1")) for name in names))
+        answers = await asyncio.gather(*(put(ours, push(name, session="s-1")) for name in names))
         inside = [n for n, answer in zip(names, answers, strict=True) if answer is Stored.STORED]
         assert set(answers) == {Stored.STORED, Stored.PARTICIPANT_LIMIT}
         assert len(inside) == 32
         assert set(await live(ours)) == set(inside)
 
-        again = await asyncio.gather(*(ours.put(push(name, session="s-1")) for name in inside))
+        again = await asyncio.gather(*(put(ours, push(name, session="s-1")) for name in inside))
         assert again == [Stored.STORED] * 32
-        rejoined = await ours.put(push(inside[0], session="s-2"))
+        rejoined = await put(ours, push(inside[0], session="s-2"))
         assert rejoined is Stored.STORED
 
         (outside, *_) = (name for name in names if name not in inside)
-        assert await ours.put(push(outside)) is Stored.PARTICIPANT_LIMIT
-        await ours.put(push(inside[0], session="s-2", end="left"))
-        assert await ours.put(push(outside)) is Stored.STORED
+        assert await put(ours, push(outside)) is Stored.PARTICIPANT_LIMIT
+        await put(ours, push(inside[0], session="s-2", end="left"))
+        assert await put(ours, push(outside)) is Stored.STORED
         assert len(await live(ours)) == 32
 
-        assert await unlimited.put(push("p-more")) is Stored.STORED
+        assert await put(unlimited, push("p-more")) is Stored.STORED
 
 
 @pytest.mark.anyio
 async def test_who_expired_makes_room(server: EmbeddedStore) -> None:
     async with opened(server, participant_limit=1) as ours:
-        assert await ours.put(push("p0", expiration_ms=100)) is Stored.STORED
-        assert await ours.put(push("p1")) is Stored.PARTICIPANT_LIMIT
+        assert await put(ours, push("p0", expiration_ms=100)) is Stored.STORED
+        assert await put(ours, push("p1")) is Stored.PARTICIPANT_LIMIT
         await asyncio.sleep(0.15)
-        assert await ours.put(push("p1")) is Stored.STORED
+        assert await put(ours, push("p1")) is Stored.STORED
 
 
 @pytest.mark.anyio
@@ -721,9 +722,9 @@ async def test_the_participant_limit_is_over_all_partitions(server: EmbeddedStor
         f"jcmc:{{{number:02d}}}:live" for number in range(4)
     }
     async with opened(server, participant_limit=20) as ours:
-        answers = [await ours.put(push(conference=room)) for room in rooms]
+        answers = [await put(ours, push(conference=room)) for room in rooms]
         assert answers == [Stored.STORED] * 20 + [Stored.PARTICIPANT_LIMIT] * 40
-        assert await ours.put(push(conference=rooms[0])) is Stored.STORED
+        assert await put(ours, push(conference=rooms[0])) is Stored.STORED
 
 
 @pytest.mark.anyio
@@ -736,15 +737,15 @@ async def test_what_another_process_has_stored_counts_once_it_is_counted(
         opened(server, participant_limit=20) as theirs,
     ):
         for room in rooms[:20]:
-            assert await theirs.put(push(conference=room)) is Stored.STORED
+            assert await put(theirs, push(conference=room)) is Stored.STORED
         await ours.count()
-        assert {await ours.put(push(conference=room)) for room in rooms[20:]} == {
+        assert {await put(ours, push(conference=room)) for room in rooms[20:]} == {
             Stored.PARTICIPANT_LIMIT
         }
         for room in rooms[:20]:
-            await theirs.put(push(conference=room, end="left"))
+            await put(theirs, push(conference=room, end="left"))
         await ours.count()
-        assert await ours.put(push(conference=rooms[-1])) is Stored.STORED
+        assert await put(ours, push(conference=rooms[-1])) is Stored.STORED
 
 
 @pytest.mark.anyio
@@ -752,14 +753,14 @@ async def test_the_conference_limit_refuses_newcomers_of_that_conference(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
     async with opened(server, conference_limit=5) as ours:
-        answers = await asyncio.gather(*(ours.put(push(f"p{n}", "big")) for n in range(8)))
+        answers = await asyncio.gather(*(put(ours, push(f"p{n}", "big")) for n in range(8)))
         assert answers == [Stored.STORED] * 5 + [Stored.CONFERENCE_LIMIT] * 3
-        assert await ours.put(push("p0", "small")) is Stored.STORED
-        assert await ours.put(push("p0", "big")) is Stored.STORED
-        assert await ours.put(push("p7", "big")) is Stored.CONFERENCE_LIMIT
-        await ours.put(push("p0", "big", end="left"))
-        assert await ours.put(push("p7", "big")) is Stored.STORED
-        assert await ours.put(push("p0", "big")) is Stored.CONFERENCE_LIMIT
+        assert await put(ours, push("p0", "small")) is Stored.STORED
+        assert await put(ours, push("p0", "big")) is Stored.STORED
+        assert await put(ours, push("p7", "big")) is Stored.CONFERENCE_LIMIT
+        await put(ours, push("p0", "big", end="left"))
+        assert await put(ours, push("p7", "big")) is Stored.STORED
+        assert await put(ours, push("p0", "big")) is Stored.CONFERENCE_LIMIT
     counts: Any = client.hgetall(index_of(push(conference="big"), "conferences"))
     assert counts[push(conference="big").member[:12].encode()] == b"5"
 
@@ -769,11 +770,11 @@ async def test_who_has_just_expired_may_come_back_to_a_full_conference(
     server: EmbeddedStore,  # it is well
 ) -> None:
     async with opened(server, conference_limit=2) as ours:
-        await ours.put(push("p0", expiration_ms=50))
-        await ours.put(push("p1"))
+        await put(ours, push("p0", expiration_ms=50))
+        await put(ours, push("p1"))
         await asyncio.sleep(0.1)
-        assert await ours.put(push("p0")) is Stored.STORED
-        assert await ours.put(push("p2")) is Stored.CONFERENCE_LIMIT
+        assert await put(ours, push("p0")) is Stored.STORED
+        assert await put(ours, push("p2")) is Stored.CONFERENCE_LIMIT
 
 
 @pytest.mark.anyio
@@ -795,7 +796,7 @@ async def test_the_counts_of_conferences_follow_the_index(
                 )
                 for _ in range(30)
             ]
-            await asyncio.gather(*(ours.put(write) for write in writes))
+            await asyncio.gather(*(put(ours, write) for write in writes))
             await asyncio.sleep(0.005)
     listed: Counter[str] = Counter()
     counted: Counter[str] = Counter()
@@ -815,10 +816,10 @@ async def test_a_crowd_that_expired_is_pruned_bit_by_bit(
 ) -> None:
     monkeypatch.setattr(live_store, "PRUNE_BEHIND_MS", 0)
     async with opened(server) as ours:
-        await asyncio.gather(*(ours.put(push(f"p{n}", expiration_ms=1)) for n in range(1_200)))
+        await asyncio.gather(*(put(ours, push(f"p{n}", expiration_ms=1)) for n in range(1_200)))
         await asyncio.sleep(0.05)
         for _ in range(3):
-            await ours.put(push("last"))
+            await put(ours, push("last"))
     assert client.zcard(index_of(push())) == 1
     assert client.hvals(index_of(push(), "conferences")) == [b"1"]
 
@@ -828,10 +829,10 @@ async def test_a_push_that_may_be_nobodys_first_is_refused_to_newcomers_alone(
     server: EmbeddedStore,  # it is well
 ) -> None:
     async with opened(server) as ours:
-        assert await ours.put(push("ada")) is Stored.STORED
+        assert await put(ours, push("ada")) is Stored.STORED
         for name, stored in [("ada", Stored.STORED), ("bob", Stored.NEWCOMER)]:
             write = push(name, f1=5)
-            assert await ours.put(msgspec.structs.replace(write, ttl_ms=-write.ttl_ms)) is stored
+            assert await put(ours, msgspec.structs.replace(write, ttl_ms=-write.ttl_ms)) is stored
         found = await live(ours)
     assert list(found) == ["ada"]
     assert told_by(found["ada"])[1] == 5
@@ -848,31 +849,31 @@ def owned(by: bytes, *args: Any, **changes: Any) -> Write:
 @pytest.mark.parametrize("other", [b"somebody", b""])
 async def test_a_participant_is_of_who_pushed_first(server: EmbeddedStore, other: bytes) -> None:
     async with opened(server) as ours:
-        assert await ours.put(owned(b"original", "ada", session="one", f1=5)) is Stored.STORED
-        assert await ours.put(owned(other, "ada", session="one", f1=9)) is Stored.TAKEN
-        assert await ours.put(owned(other, "ada", session="two", f1=9)) is Stored.TAKEN
-        assert await ours.put(owned(other, "ada", session="one", end="left")) is Stored.TAKEN
+        assert await put(ours, owned(b"original", "ada", session="one", f1=5)) is Stored.STORED
+        assert await put(ours, owned(other, "ada", session="one", f1=9)) is Stored.TAKEN
+        assert await put(ours, owned(other, "ada", session="two", f1=9)) is Stored.TAKEN
+        assert await put(ours, owned(other, "ada", session="one", end="left")) is Stored.TAKEN
         assert told_by((await live(ours))["ada"])[1] == 5
-        assert await ours.put(owned(b"original", "ada", session="two", f1=6)) is Stored.STORED
-        assert await ours.put(owned(other, "ada", session="two", f1=9)) is Stored.TAKEN
+        assert await put(ours, owned(b"original", "ada", session="two", f1=6)) is Stored.STORED
+        assert await put(ours, owned(other, "ada", session="two", f1=9)) is Stored.TAKEN
         assert told_by((await live(ours))["ada"])[1] == 6
 
 
 @pytest.mark.anyio
 async def test_a_participant_of_nobody_stays_so(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        assert await ours.put(owned(b"", "ada")) is Stored.STORED
-        assert await ours.put(owned(b"somebody", "ada")) is Stored.STORED
-        assert await ours.put(owned(b"", "ada")) is Stored.STORED
+        assert await put(ours, owned(b"", "ada")) is Stored.STORED
+        assert await put(ours, owned(b"somebody", "ada")) is Stored.STORED
+        assert await put(ours, owned(b"", "ada")) is Stored.STORED
 
 
 @pytest.mark.anyio
 async def test_who_has_left_or_expired_is_of_nobody(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        await ours.put(owned(b"original", "ada", end="left"))
-        assert await ours.put(owned(b"somebody", "ada", expiration_ms=50)) is Stored.STORED
+        await put(ours, owned(b"original", "ada", end="left"))
+        assert await put(ours, owned(b"somebody", "ada", expiration_ms=50)) is Stored.STORED
         await asyncio.sleep(0.1)
-        assert await ours.put(owned(b"original", "ada")) is Stored.STORED
+        assert await put(ours, owned(b"original", "ada")) is Stored.STORED
 
 
 @pytest.mark.anyio
@@ -884,7 +885,7 @@ async def test_ends_of_sessions_that_never_were_fill_no_memory(
         for start in range(0, 4_000, 500):
             await asyncio.gather(
                 *(
-                    ours.put(push("ada", session=f"session-{number}", end="left"))
+                    put(ours, push("ada", session=f"session-{number}", end="left"))
                     for number in range(start, start + 500)
                 )
             )
@@ -900,10 +901,10 @@ async def test_pushes_in_flight_together_share_a_few_script_calls(
 ) -> None:
     durations: list[float] = []
     async with opened(server, on_batch=durations.append) as ours:
-        await ours.put(push("first"))
+        await put(ours, push("first"))
         client.config_resetstat()
         answers = await asyncio.gather(
-            *(ours.put(push(f"p{n}", f"room-{n // 10}")) for n in range(1_000))
+            *(put(ours, push(f"p{n}", f"room-{n // 10}")) for n in range(1_000))
         )
         counts = calls(client)
         assert answers == [Stored.STORED] * 1_000
@@ -919,12 +920,12 @@ async def test_each_push_of_a_batch_gets_its_own_result(server: EmbeddedStore) -
     async with opened(server) as ours:
         for number in range(100):
             session = f"session-{number}"
-            await ours.put(push(f"p{number}", session=session, seq=5))
+            await put(ours, push(f"p{number}", session=session, seq=5))
             if number % 3 == 0:
-                await ours.put(push(f"p{number}", session=session, end="left"))
+                await put(ours, push(f"p{number}", session=session, end="left"))
         answers = await asyncio.gather(
             *(
-                ours.put(push(f"p{n}", session=f"session-{n}", seq=4 if n % 3 == 1 else 6))
+                put(ours, push(f"p{n}", session=f"session-{n}", seq=4 if n % 3 == 1 else 6))
                 for n in range(100)
             )
         )
@@ -939,7 +940,7 @@ async def test_who_is_answered_is_in_redis(server: EmbeddedStore, client: redis.
         async def pushes(name: str) -> None:
             for number in range(20):
                 write = push(f"{name}-{number}", f1=number)
-                assert await ours.put(write) is Stored.STORED
+                assert await put(ours, write) is Stored.STORED
                 value: Any = client.get(key_of(write))
                 participant = from_value(value)
                 assert participant is not None
@@ -951,19 +952,19 @@ async def test_who_is_answered_is_in_redis(server: EmbeddedStore, client: redis.
 @pytest.mark.anyio
 async def test_who_hangs_up_harms_nobody_else(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        waiting = [asyncio.create_task(ours.put(push(f"p{n}"))) for n in range(50)]
+        waiting = [asyncio.create_task(put(ours, push(f"p{n}"))) for n in range(50)]
         await asyncio.sleep(0)
         for task in waiting[::2]:
             task.cancel()
         answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert answers[1::2] == [Stored.STORED] * 25
-        assert await ours.put(push("after")) is Stored.STORED
+        assert await put(ours, push("after")) is Stored.STORED
 
 
 @pytest.mark.anyio
 async def test_closing_answers_who_still_waits(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
-        waiting = [asyncio.create_task(ours.put(push(f"p{n}"))) for n in range(50)]
+        waiting = [asyncio.create_task(put(ours, push(f"p{n}"))) for n in range(50)]
         await asyncio.sleep(0)
         await ours.close()
         assert [task.result() for task in waiting] == [Stored.STORED] * 50

@@ -13,6 +13,7 @@ import pytest
 import redis
 from harness import Answer, Service, eventually, push_body
 from redis_parts import Wire
+from storing import put
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
 from otel_jcmc.metrics import snapshot
@@ -372,7 +373,7 @@ def writes(count: int, payload: bytes = b"x") -> list[Write]:
 async def put_all(of: Store, sent: list[Write]) -> tuple[list[Any], float]:
     """Put all at once; return their results or errors and the seconds until the last."""
     began = time.monotonic()
-    results = await asyncio.gather(*(of.put(each) for each in sent), return_exceptions=True)
+    results = await asyncio.gather(*(put(of, each) for each in sent), return_exceptions=True)
     return list(results), time.monotonic() - began
 
 
@@ -389,7 +390,7 @@ async def test_thousands_that_wait_are_all_answered_within_the_deadline(
     redis_server: EmbeddedStore,
 ) -> None:
     ours = Store(redis_server.url)
-    assert await ours.put(writes(1)[0]) is Stored.STORED
+    assert await put(ours, writes(1)[0]) is Stored.STORED
     os.kill(pid_of(redis_server), signal.SIGSTOP)
     try:
         results, seconds = await put_all(ours, writes(5_000))
@@ -463,10 +464,10 @@ async def test_the_end_of_refusals_is_logged_once_it_has_lasted(
             client.config_set("maxmemory", 1)
             for _ in range(3):
                 with pytest.raises(StoreUnavailable, match="store_full"):
-                    await ours.put(writes(1)[0])
+                    await put(ours, writes(1)[0])
             client.config_set("maxmemory", 0)
             for _ in range(3):
-                await ours.put(writes(1)[0])
+                await put(ours, writes(1)[0])
                 await asyncio.sleep(0.15)
     await ours.close()
     said = [record.message.partition(":")[2].split(":")[0] for record in caplog.records]

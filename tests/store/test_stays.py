@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from redis_parts import RedisServer
+from storing import put
 
 from otel_jcmc.store.embedded import find_server
 from otel_jcmc.store.keeping import Keeping
@@ -56,10 +57,10 @@ class Life:
 
     async def push(self, member: str, session: str = "session-1") -> Stored:
         write = Write(member, session, next(self._seq) if session else -1, TTL_MS, PAYLOAD)
-        return await self.store.put(write)
+        return await put(self.store, write)
 
     async def leave(self, member: str, session: str = "session-1", why: str = "left") -> Stored:
-        return await self.store.put(Write(member, session, next(self._seq), TTL_MS, b"", b"", why))
+        return await put(self.store, Write(member, session, next(self._seq), TTL_MS, b"", b"", why))
 
     def sid(self, member: str, session: str = "session-1") -> str:
         """Return the sid of the present leg."""
@@ -97,7 +98,7 @@ class Life:
 
     async def claimed(self) -> list[str]:
         """Return the sids that are over, as a sweep sees it."""
-        sessions, _, _ = await self.sweep.look(2)
+        sessions, _, _ = await self.sweep.find_over(2)
         return [sid for sid, _ in sessions]
 
     def room(self, instance: str) -> dict[str, str]:
@@ -448,7 +449,7 @@ async def test_what_is_over_is_moved_once(life: Life) -> None:
     await life.push(ADA)
     await life.leave(ADA)
     life.look_now()
-    sessions, _, _ = await life.sweep.look(2)
+    sessions, _, _ = await life.sweep.find_over(2)
     ((sid, of_redis),) = sessions
     assert await life.sweep.move_session(2, sid, of_redis) == 1
     assert await life.sweep.move_session(2, sid, of_redis) == 0
@@ -477,7 +478,7 @@ async def test_whose_it_was_is_known_before_there_is_a_log(life: Life, character
     name = "r" * characters
     encode = msgspec.msgpack.encode
     payload = encode(encode({64: name, 71: "Chrome"})) + encode([])
-    await life.store.put(Write(ADA, "session-1", 0, TTL_MS, payload))
+    await put(life.store, Write(ADA, "session-1", 0, TTL_MS, payload))
     await life.leave(ADA)
     life.look_now()
     await life.sweep.run()
@@ -545,7 +546,7 @@ async def test_who_joins_an_empty_room_within_the_grace_keeps_it_open(life: Life
     await life.sweep.run()
     life.make_room_over(instance, GRACE_MS + 1)
     # Looked at as over, and joined before it was moved: by who still saw it within its grace.
-    _, ((room, of_redis),), _ = await life.sweep.look(2)
+    _, ((room, of_redis),), _ = await life.sweep.find_over(2)
     life.redis.hset(f"{BASE}room:{room}", "there", life.now())
     await life.push(BOB)
     assert life.leg(life.sid(BOB))["instance"] == instance
@@ -557,7 +558,7 @@ async def test_a_session_that_is_erased_makes_no_span_and_its_room_ends(life: Li
     await life.push(ADA)
     await life.leave(ADA)
     life.look_now()
-    ((sid, of_redis),), _, _ = await life.sweep.look(2)
+    ((sid, of_redis),), _, _ = await life.sweep.find_over(2)
     life.redis.delete(f"{BASE}session:{sid}")
     assert await life.sweep.move_session(2, sid, of_redis) == 0
     assert life.waiting() == []
@@ -638,7 +639,7 @@ async def test_many_are_taken_by_the_hundred(life: Life) -> None:
         await life.push(member)
         await life.leave(member)
     life.look_now()
-    sessions, _, is_cut = await life.sweep.look(2)
+    sessions, _, is_cut = await life.sweep.find_over(2)
     assert (len(sessions), is_cut) == (200, True)
     while (await life.sweep.run())[1]:
         pass
