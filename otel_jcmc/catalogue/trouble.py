@@ -14,7 +14,7 @@ class Trouble:
     __slots__ = ("_begins", "_ends", "_level", "_log", "what")
 
     def __init__(
-        self, log: logging.Logger, begins: str, ends: str, level: int = logging.WARNING
+        self, log: logging.Logger, begins: str, ends: str = "", level: int = logging.WARNING
     ) -> None:
         """Log *begins* at *level*, where %s or %d is what is wrong, and *ends* as information."""
         self._log, self._begins, self._ends, self._level = log, begins, ends, level

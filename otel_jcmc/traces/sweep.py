@@ -52,9 +52,7 @@ class Sweep:
         self._keys = Keys(key_prefix)
         self._keeping = keeping.to_args()
         self._keeps_logs = keeping.history
-        self._trouble = Trouble(
-            log, "traces: something in Redis can't be read: %s", "traces: all is read again"
-        )
+        self._trouble = Trouble(log, "traces: something in Redis can't be read: %s")
         self.lost = 0
 
     async def run(self) -> tuple[int, bool]:
