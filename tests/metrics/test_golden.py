@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from exposition import samples
 from harness import Service
+from series_names import PARTICIPANT_NAMES
 
 pytestmark = pytest.mark.xdist_group("golden")
 
@@ -74,56 +75,4 @@ def test_the_cases_hold_every_metric_of_both_namings() -> None:
         for path in GOLDEN.glob("*.prom")
         for sample in samples(path.read_bytes().decode())
     }
-    assert names == {
-        "jitsi_jcmc_connectionquality",
-        "jitsi_jcmc_bandwidth_upload",
-        "jitsi_jcmc_bandwidth_download",
-        "jitsi_jcmc_bitrate_audio_upload",
-        "jitsi_jcmc_bitrate_audio_download",
-        "jitsi_jcmc_bitrate_video_upload",
-        "jitsi_jcmc_bitrate_video_download",
-        "jitsi_jcmc_bitrate_upload",
-        "jitsi_jcmc_bitrate_download",
-        "jitsi_jcmc_packetloss_upload",
-        "jitsi_jcmc_packetloss_download",
-        "jitsi_jcmc_packetloss_total",
-        "jitsi_jcmc_transport_rtt",
-        "jitsi_jcmc_jitter_upload",
-        "jitsi_jcmc_jitter_download",
-        "jitsi_jcmc_round_trip_time",
-        "jitsi_jcmc_bandwidth_available_upload",
-        "jitsi_jcmc_framerate_upload",
-        "jitsi_jcmc_framerate_download",
-        "jitsi_jcmc_resolution_width_upload",
-        "jitsi_jcmc_resolution_height_upload",
-        "jitsi_jcmc_freezes",
-        "jitsi_jcmc_freeze_time",
-        "jitsi_jcmc_audio_concealed",
-        "jitsi_jcmc_frames_dropped",
-        "jitsi_jcmc_encode_time",
-        "jitsi_jcmc_limitation_none",
-        "jitsi_jcmc_limitation_cpu",
-        "jitsi_jcmc_limitation_bandwidth",
-        "jitsi_jcmc_conference_participants",
-        "jitsi_client_connection_quality",
-        "jitsi_client_bandwidth_estimate_bit_per_second",
-        "jitsi_client_media_bitrate_bit_per_second",
-        "jitsi_client_bitrate_bit_per_second",
-        "jitsi_client_packet_loss_ratio",
-        "jitsi_client_packet_loss_overall_ratio",
-        "jitsi_client_transport_round_trip_time_seconds",
-        "jitsi_client_jitter_seconds",
-        "jitsi_client_candidate_pair_round_trip_time_seconds",
-        "jitsi_client_bandwidth_available_bit_per_second",
-        "jitsi_client_video_frame_rate_per_second",
-        "jitsi_client_video_frame_width",
-        "jitsi_client_video_frame_height",
-        "jitsi_client_video_freezes",
-        "jitsi_client_video_freeze_duration_seconds",
-        "jitsi_client_audio_concealed_ratio",
-        "jitsi_client_video_frames_dropped",
-        "jitsi_client_video_encode_duration_seconds",
-        "jitsi_client_video_quality_limitation_ratio",
-        "jitsi_client_conference_participants",
-        "jitsi_client_info",
-    }
+    assert names == PARTICIPANT_NAMES

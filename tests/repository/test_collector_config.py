@@ -23,6 +23,7 @@ import pytest
 import yaml
 from harness import Service, eventually, push_body, request
 from otlp_sink import OtlpSink
+from series_names import PARTICIPANT_NAMES
 
 from otel_jcmc.store.embedded import EmbeddedStore
 
@@ -34,60 +35,6 @@ DASHBOARDS = sorted((CONFIG / "grafana/dashboards").glob("*.json"))
 COLLECTORS = ["otelcol-otlp.yaml", "otelcol-scrape.yaml"]
 SCRAPERS = ["prometheus.yaml", "prometheus-otlp.yaml", "otelcol-scrape.yaml"]
 
-# The contracts' names. Written out, so that a renamed metric shows here as one that is gone.
-PARTICIPANT_NAMES = {
-    "jitsi_jcmc_connectionquality",
-    "jitsi_jcmc_bandwidth_upload",
-    "jitsi_jcmc_bandwidth_download",
-    "jitsi_jcmc_bitrate_audio_upload",
-    "jitsi_jcmc_bitrate_audio_download",
-    "jitsi_jcmc_bitrate_video_upload",
-    "jitsi_jcmc_bitrate_video_download",
-    "jitsi_jcmc_bitrate_upload",
-    "jitsi_jcmc_bitrate_download",
-    "jitsi_jcmc_packetloss_upload",
-    "jitsi_jcmc_packetloss_download",
-    "jitsi_jcmc_packetloss_total",
-    "jitsi_jcmc_transport_rtt",
-    "jitsi_jcmc_jitter_upload",
-    "jitsi_jcmc_jitter_download",
-    "jitsi_jcmc_round_trip_time",
-    "jitsi_jcmc_bandwidth_available_upload",
-    "jitsi_jcmc_framerate_upload",
-    "jitsi_jcmc_framerate_download",
-    "jitsi_jcmc_resolution_width_upload",
-    "jitsi_jcmc_resolution_height_upload",
-    "jitsi_jcmc_freezes",
-    "jitsi_jcmc_freeze_time",
-    "jitsi_jcmc_audio_concealed",
-    "jitsi_jcmc_frames_dropped",
-    "jitsi_jcmc_encode_time",
-    "jitsi_jcmc_limitation_none",
-    "jitsi_jcmc_limitation_cpu",
-    "jitsi_jcmc_limitation_bandwidth",
-    "jitsi_jcmc_conference_participants",
-    "jitsi_client_connection_quality",
-    "jitsi_client_bandwidth_estimate_bit_per_second",
-    "jitsi_client_bitrate_bit_per_second",
-    "jitsi_client_media_bitrate_bit_per_second",
-    "jitsi_client_packet_loss_ratio",
-    "jitsi_client_packet_loss_overall_ratio",
-    "jitsi_client_transport_round_trip_time_seconds",
-    "jitsi_client_jitter_seconds",
-    "jitsi_client_candidate_pair_round_trip_time_seconds",
-    "jitsi_client_bandwidth_available_bit_per_second",
-    "jitsi_client_video_frame_rate_per_second",
-    "jitsi_client_video_frame_width",
-    "jitsi_client_video_frame_height",
-    "jitsi_client_video_freezes",
-    "jitsi_client_video_freeze_duration_seconds",
-    "jitsi_client_audio_concealed_ratio",
-    "jitsi_client_video_frames_dropped",
-    "jitsi_client_video_encode_duration_seconds",
-    "jitsi_client_video_quality_limitation_ratio",
-    "jitsi_client_conference_participants",
-    "jitsi_client_info",
-}
 OWN_NAMES = {
     "otel_jcmc_pushes_total",
     "otel_jcmc_fields_dropped_total",
