@@ -31,7 +31,7 @@ try() { # name python; the lists of requirements on stdin
         install --require-hashes -r "requirements/$([ "$1" = lowest ] && echo lowest || echo dev).txt"
         install --no-deps --no-build-isolation --editable .
     fi
-    "$folder/bin/python" -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -p no:cacheprovider \
+    "$folder/bin/python" -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -p no:cacheprovider \
         $(printf -- '--ignore=tests/%s ' $left_out) tests
 }
 

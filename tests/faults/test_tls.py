@@ -48,15 +48,16 @@ def test_a_link_by_tls_takes_what_is_large_and_is_opened_anew(
         link = Link(url_of(server, certificates.ca))
         large = "x" * 5_000_000
         for number in range(3):
-            assert await link.run([("ECHO", f"{number}"), ("PING",)]) == [b"%d" % number, b"PONG"]
+            said = await link.run([("ECHO", f"{number}"), ("PING",)], 5)
+            assert said == [b"%d" % number, b"PONG"]
             assert await link.run([("ECHO", large)], 5) == [large.encode()]
             # Closed by the server, then by a time-out of ours.
-            assert await link.run([("CLIENT", "KILL", "TYPE", "normal")]) == [0]
+            assert await link.run([("CLIENT", "KILL", "TYPE", "normal")], 5) == [0]
             with pytest.raises(StoreUnavailable):
-                await link.run([("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"), ("PING",)])
+                await link.run([("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"), ("PING",)], 5)
             with pytest.raises(StoreUnavailable):
                 await link.run([("BLPOP", "nothing", 1)], 0.05)
-        assert await link.run([("PING",)]) == [b"PONG"]
+        assert await link.run([("PING",)], 5) == [b"PONG"]
         await link.close()
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
