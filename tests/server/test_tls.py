@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness import Service, eventually, push_body
+from redis_parts import CA_EXTENSIONS
 
 from otel_jcmc.catalogue.reasons import CannotServe
 from otel_jcmc.server.tls import load_certificate
@@ -33,13 +34,16 @@ class Authority:
         self.folder = folder
         self.root = folder / "root.pem"
         self.key = folder / "root.key"
-        openssl("req", "-x509", *EC, "-subj", "/CN=test", "-out", self.root, "-keyout", self.key)
+        openssl(
+            *("req", "-x509", *EC, "-subj", "/CN=test", *CA_EXTENSIONS),
+            *("-out", self.root, "-keyout", self.key),
+        )
 
     def issue(self, name: str) -> tuple[Path, Path]:
         """Return the files of a new certificate, chain and key, for the common name *name*."""
         chain, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         asked, extra = self.folder / f"{name}.csr", self.folder / "extra"
-        extra.write_text("subjectAltName=IP:127.0.0.1,IP:::1")
+        extra.write_text("subjectAltName=IP:127.0.0.1,IP:::1\nauthorityKeyIdentifier=keyid\n")
         openssl("req", *EC[:-2], "-subj", f"/CN={name}", "-out", asked, "-keyout", key)
         openssl(
             *("x509", "-req", "-in", asked, "-CA", self.root, "-CAkey", self.key),
