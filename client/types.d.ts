@@ -31,20 +31,17 @@ interface Sample {
     metrics: Record<string, Untrusted>;
 }
 
-/** A stat, and the same one a sample before; undefined if it is new or was reset. */
+/** A stat, and the same one a sample before; false if it is new or was reset. */
 type Stream = [Untrusted, Untrusted];
 
 /** A path in the library's stats; in small letters, the wire's name. */
 type Field = string;
 
 /** Of which members of the report, per which members (docs/browsers.md). */
-type Row = [name: string, how: string, of: string, per: string, times: number];
+type Row = [name: string, how: string, of: Term[], times: number, per?: Term[]];
 
-/** [minus sign or nothing, type of the stat, its member, that one's member] */
-type Term = string[];
-
-/** A Row with its members as terms; "": of none. */
-type ParsedRow = [name: string, how: string, of: Term[], per: Term[] | "", times: number];
+/** 1 to add or -1 to subtract, the type of the stat, its member, that one's member. */
+type Term = [factor: number, type: string, ...path: string[]];
 
 type ReadStats = (
     stats?: Untrusted,
@@ -52,8 +49,8 @@ type ReadStats = (
 ) => Sample;
 
 interface Reading {
-    /** By the metric's name; not finite: not known. */
-    values: Record<string, number>;
+    /** The streams in use. */
+    live: Stream[];
     /** By the kind of media. */
     codecs: Record<string, string>;
     /** The candidate pair in use, in the library's shape. */

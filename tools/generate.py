@@ -234,12 +234,17 @@ def client_fields() -> str:
         if row.client and not row.is_list and not row.client.startswith(ROOM)
     ]
     readings = [
-        (row.field, str(of.how), " ".join(of.of), " ".join(of.per), of.times)
+        (row.field, str(of.how), _js_terms(of.of), of.times, *filter(None, [_js_terms(of.per)]))
         for row in METRICS
         if (of := row.reading)
     ]
     tables = [_js_table("Field", "FIELDS", fields), _js_table("Row", "READINGS", readings)]
     return "\n".join([f"// {_NOTE}\n", *tables])
+
+
+def _js_terms(terms: tuple[str, ...]) -> list[tuple[int | str, ...]]:
+    """Return each term as how often it counts, its type and its member."""
+    return [(-1 if term[0] == "-" else 1, *term.lstrip("-").split(".")) for term in terms]
 
 
 def _js_table(kind: str, name: str, rows: Iterable[Any]) -> str:

@@ -13,5 +13,5 @@ export const browser = () => ({
     setTimeout,
     clearTimeout,
     // Anew for each push: jitsi-meet renews it during a call.
-    token: () => (SETTINGS.sendJwt ? text(readStore("jwt.jwt"), 8192) : undefined),
+    token: () => text(SETTINGS.sendJwt && readStore("jwt.jwt"), 8192),
 });

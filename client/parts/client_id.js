@@ -13,12 +13,11 @@ export const guid = () =>
         (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16),
     );
 
-let pageClientId = ""; // where storage is forbidden
+const pageClientId = guid(); // until storage has it; where that is forbidden, for good
 export function clientId() {
     /** @type {Untrusted} */
     const known = attempt(() => localStorage.getItem(CLIENT_ID_KEY));
     if (GUID.test(known)) return known;
-    pageClientId = pageClientId || guid();
     attempt(() => localStorage.setItem(CLIENT_ID_KEY, pageClientId));
     return pageClientId;
 }

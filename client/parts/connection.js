@@ -12,13 +12,14 @@ import { ask, read } from "./quiet.js";
 export function takeReport(room, setTimeout, finish) {
     const active = ask(room, "getActivePeerConnection");
     const peer = read(active, "peerconnection");
-    /** @param {Untrusted} [report] */
-    const end = (report) => finish(active, report);
-    if (!peer) end();
+    if (!peer) finish(active);
     else
         Promise.race([
             ask(peer, "getStats"),
             // A dying connection need not answer.
             new Promise((resolve) => setTimeout(resolve, 1000)),
-        ]).then(end, () => end());
+        ]).then(
+            (report) => finish(active, report),
+            () => finish(active),
+        );
 }

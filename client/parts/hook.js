@@ -17,10 +17,11 @@ import { readStats } from "./stats.js";
  */
 function identify(room) {
     const page = read(window, "APP.conference");
-    const participant = text(ask(room, "myUserId"), 128) || text(ask(page, "getMyUserId"), 128);
-    const name = text(ask(room, "getName")) || text(read(page, "roomName"));
-    if (!participant || !name) return null;
-    return { client_id: clientId(), participant_id: participant, roomname: name };
+    const participant = text(ask(room, "myUserId") || ask(page, "getMyUserId"), 128);
+    const name = text(ask(room, "getName") || read(page, "roomName"));
+    return participant && name
+        ? { client_id: clientId(), participant_id: participant, roomname: name }
+        : null;
 }
 
 /**
@@ -53,7 +54,7 @@ export function hookRoom(room, pusher, { setTimeout }) {
     function push(stats) {
         begin();
         const sample = readStats(stats, {
-            username: SETTINGS.collectUsername ? readStore("settings.displayName") : undefined,
+            username: SETTINGS.collectUsername && readStore("settings.displayName"),
             participants: ask(room, "getParticipantCount"),
         });
         const began = ends;
@@ -61,9 +62,9 @@ export function hookRoom(room, pusher, { setTimeout }) {
             attempt(() => {
                 if (!report) return;
                 // Another connection has counters of its own.
-                const before = last.active === active ? last.streams : undefined;
-                const reading = readReport(report, before);
-                last = { active, streams: reading.streams };
+                if (last.active !== active) last = { active };
+                const reading = readReport(report, last.streams);
+                last.streams = reading.streams;
                 addReading(sample, reading, read(active, "isP2P"));
             });
             if (began === ends) attempt(() => pusher.push(sample));

@@ -21,12 +21,18 @@ export function attempt(action) {
 }
 
 /**
+ * The value where *path* leads from *object*, if any. It can throw.
+ * @param {Untrusted} object @param {string[]} path
+ * @returns {Untrusted}
+ */
+export const follow = (object, path) => path.reduce((value, key) => value?.[key], object);
+
+/**
  * The value at a dotted path, if any.
  * @param {Untrusted} object @param {string} path
  * @returns {Untrusted}
  */
-export const read = (object, path) =>
-    attempt(() => path.split(".").reduce((value, key) => value?.[key], object));
+export const read = (object, path) => attempt(() => follow(object, path.split(".")));
 
 /**
  * What a method answers, if there is one.

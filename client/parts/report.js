@@ -2,8 +2,6 @@
  * The browser's own report on a connection (getStats), read against the one before.
  */
 
-import { evaluate, ROWS } from "./readings.js";
-
 /**
  * What grows while a stream is in use, and falls when it is reset.
  * @type {Record<string, string>}
@@ -22,7 +20,7 @@ const BEATS = {
  * @param {Map<string, Untrusted>} [before] `streams` of the same connection's last reading
  * @returns {Reading}
  */
-export function readReport(lazy, before = new Map()) {
+export function readReport(lazy, before) {
     // Once through: at each look Chromium makes its objects anew, which is most of the cost.
     const report = new Map(lazy);
     const pairs = new Set(); // that are in use, by their ids: one, where media are bundled
@@ -41,7 +39,7 @@ export function readReport(lazy, before = new Map()) {
     report.forEach((stat) => {
         const beat = BEATS[stat.type];
         if (!beat || (beat === "bytesReceived" && !pairs.has(stat.id))) return;
-        const old = before.get(stat.id);
+        const old = before?.get(stat.id);
         let now = stat;
         if (beat === "sent") {
             // The peer reports when it likes, on what was sent up to then. Chromium counts
@@ -52,11 +50,9 @@ export function readReport(lazy, before = new Map()) {
         }
         streams.set(stat.id, now);
         const growth = now[beat] - old?.[beat];
-        if (growth !== 0) live.push([now, growth > 0 ? old : undefined]);
-    });
-
-    for (const [stat] of live) {
-        if (stat.type === "candidate-pair") {
+        if (growth === 0) return;
+        live.push([now, growth > 0 && old]);
+        if (beat === "bytesReceived") {
             const local = report.get(stat.localCandidateId);
             const remote = report.get(stat.remoteCandidateId);
             // As the library would have it among its transports.
@@ -70,10 +66,10 @@ export function readReport(lazy, before = new Map()) {
                 ip: `${remote?.address}:`,
             };
         }
-        if (stat.type !== "outbound-rtp") continue;
-        const [kind, codec] = String(report.get(stat.codecId)?.mimeType).split("/");
-        codecs[kind] = codec;
-    }
-    const values = Object.fromEntries(ROWS.map((row) => [row[0], evaluate(row, live)]));
-    return { values, codecs, transport, streams };
+        if (beat === "packetsSent") {
+            const [kind, codec] = String(report.get(stat.codecId)?.mimeType).split("/");
+            codecs[kind] = codec;
+        }
+    });
+    return { live, codecs, transport, streams };
 }

@@ -24,10 +24,10 @@ export function listen(room, listeners) {
         /** @param {Untrusted} stats */
         (stats) => attempt(() => listener(stats)),
     ]);
-    for (const each of quiet) ask(room, "on", ...each);
-    return () => {
-        for (const each of quiet) ask(room, "off", ...each);
-    };
+    /** @param {string} method */
+    const tell = (method) => quiet.map((each) => ask(room, method, ...each));
+    tell("on");
+    return () => tell("off");
 }
 
 /**

@@ -3,6 +3,7 @@
  */
 
 import { READINGS } from "./fields.js";
+import { evaluate } from "./readings.js";
 import { SETTINGS } from "./loading.js";
 import { text } from "./quiet.js";
 import { metric, readTransport } from "./stats.js";
@@ -11,8 +12,8 @@ import { metric, readTransport } from "./stats.js";
  * Adds to *sample* what the report tells.
  * @param {Sample} sample @param {Reading} reading @param {boolean} [isP2P]
  */
-export function addReading({ metrics }, { values, codecs, transport }, isP2P) {
-    for (const [name] of READINGS) metrics[name] = metric(values[name]);
+export function addReading({ metrics }, { live, codecs, transport }, isP2P) {
+    for (const row of READINGS) metrics[row[0]] = metric(evaluate(row, live));
     const { value, labels } = metrics.connectionquality;
     metrics.connectionquality = metric(value, {
         ...labels,
@@ -25,10 +26,12 @@ export function addReading({ metrics }, { values, codecs, transport }, isP2P) {
     }
 }
 
-// Of several samples these are added up; everything else is averaged.
-const COUNTS = READINGS.flatMap(([name, how, , per]) =>
-    how.endsWith("growth") && !per ? name : [],
-);
+/**
+ * Of several samples a count is added up; everything else is averaged.
+ * @param {string} metric
+ */
+const isCount = (metric) =>
+    READINGS.some(([name, how, , , per]) => name === metric && how.endsWith("growth") && !per);
 
 /**
  * One sample of several, newest last; the newest says what is no number.
@@ -37,13 +40,12 @@ const COUNTS = READINGS.flatMap(([name, how, , per]) =>
  */
 export function combine(samples) {
     const metrics = { ...samples[samples.length - 1].metrics };
-    for (const name of Object.keys(metrics)) {
-        if (Array.isArray(metrics[name])) continue;
+    for (const [name, last] of Object.entries(metrics)) {
+        if (Array.isArray(last)) continue;
         const values = samples.map((one) => one.metrics[name].value).filter(Number.isFinite);
-        const sum = values.reduce((all, value) => all + value, 0);
-        // 0 / 0 for none: not known.
-        const value = sum / (COUNTS.includes(name) && values.length ? 1 : values.length);
-        metrics[name] = metric(value, metrics[name].labels);
+        // NaN of none: not known.
+        const sum = values.reduce((all, value) => (all || 0) + value, NaN);
+        metrics[name] = metric(isCount(name) ? sum : sum / values.length, last.labels);
     }
     return { metrics };
 }

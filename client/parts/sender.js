@@ -10,7 +10,7 @@ import { ask, attempt } from "./quiet.js";
  * @returns {Sender}
  */
 export function createSender(environment) {
-    const { url, tokenUrl, now, random } = environment;
+    const { url, tokenUrl, isCrossOrigin, now, random } = environment;
     let pushToken = ""; // the server's own, where it gives one
     let renewAt = 0;
     let refusals = 0; // since a push was taken
@@ -40,7 +40,7 @@ export function createSender(environment) {
     function post(make, isLast) {
         const token = make && getToken();
         // A header needs a preflight, for which a page that closes has no time.
-        const isInBody = isLast && environment.isCrossOrigin;
+        const isInBody = isLast && isCrossOrigin;
         const body = make && attempt(() => make(isInBody ? token : undefined));
         if (make && !body) return;
         line.wait(1000);

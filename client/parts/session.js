@@ -44,10 +44,10 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
     let heartbeat = 0;
 
     /**
-     * @param {number} knownAt @param {{metrics?: object}} sample
-     * @param {?string} [token] @param {object} [end]
+     * @param {{metrics?: object}} sample @param {object} [end]
+     * @returns {MakeBody}
      */
-    function body(knownAt, sample, token, end) {
+    const makeBody = (sample, end, at = knownAt) => (token) => {
         labels = labels || identify();
         meetingId = findMeetingId?.() || meetingId; // a room that was left has none
         return (
@@ -59,21 +59,19 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
                     meeting_id: meetingId,
                     seq: seq++,
                     interval_ms: every * sampleMs,
-                    stats_age_ms: Math.round(now() - knownAt),
+                    stats_age_ms: Math.round(now() - at),
                     end,
                 },
                 token,
                 ...sample,
             })
         );
-    }
+    };
 
     function flush() {
-        const at = knownAt;
-        const sample = combine(samples);
+        sender.offer(makeBody(combine(samples)));
         samples = [];
         turn = 0;
-        sender.offer((token) => body(at, sample, token));
     }
 
     /** Pushes what was gathered when this tab's turn in an interval has come. */
@@ -98,8 +96,7 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
         push(sample) {
             // The middle of three: an interrupted connection brings events off the beat.
             gaps = gaps ? [...gaps, now() - knownAt].slice(-3) : [];
-            const [, middle] = [...gaps].sort((a, b) => a - b);
-            if (gaps.length === 3) sampleMs = interval(middle);
+            if (gaps.length === 3) sampleMs = interval([...gaps].sort((a, b) => a - b)[1]);
             every = Math.round(pushMs / sampleMs) || 1;
             knownAt = now();
             samples.push(sample);
@@ -114,7 +111,7 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
             clearTimeout(heartbeat);
             clearTimeout(turn);
             // A server that has heard nothing of the session is told nothing.
-            if (seq) sender.last((token) => body(knownAt, {}, token, { reason }));
+            if (seq) sender.last(makeBody({}, { reason }));
             else sender.offer(null);
         },
     };

@@ -38,8 +38,8 @@ export function readTransport(transport, collectAddresses) {
         localCandidateType: own("localCandidateType"),
         remoteCandidateType: own("remoteCandidateType"),
         p2p: typeof p2p === "boolean" ? String(p2p) : undefined,
-        src_ip: collectAddresses ? address(own("localip")) : undefined,
-        dst_ip: collectAddresses ? address(own("ip")) : undefined,
+        src_ip: address(collectAddresses && own("localip")),
+        dst_ip: address(collectAddresses && own("ip")),
     });
 }
 
@@ -52,7 +52,7 @@ export function readStats(
     { username, participants, collectAddresses = SETTINGS.collectAddresses } = {},
 ) {
     /** @type {Sample["metrics"]} */
-    const metrics = { transport_rtt: [], conference_participants: metric(participants) };
+    const metrics = { conference_participants: metric(participants) };
     for (const path of FIELDS) {
         metrics[path.toLowerCase().replace(/\./g, "_")] = metric(readNumber(stats, path));
     }
@@ -61,10 +61,8 @@ export function readStats(
         serverregion: text(read(stats, "serverRegion")),
         username: text(username),
     });
-    const transports = read(stats, "transport");
-    for (let i = 0; i < 8 && attempt(() => Array.isArray(transports)); i++) {
-        const transport = read(transports, String(i));
-        if (transport) metrics.transport_rtt.push(readTransport(transport, collectAddresses));
-    }
+    /** @type {Untrusted[]} */
+    const transports = attempt(() => stats?.transport?.filter(Boolean).slice(0, 8)) || [];
+    metrics.transport_rtt = transports.map((one) => readTransport(one, collectAddresses));
     return { metrics };
 }

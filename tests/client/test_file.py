@@ -35,7 +35,9 @@ def test_there_is_one_settings_line_for_the_server_to_replace() -> None:
 def test_the_field_table_is_a_part_of_its_own() -> None:
     text = FIELDS_FILE.read_text(encoding="utf-8")
     assert text.startswith(GENERATED)
-    assert '    ["jitter_upload", "max level", "remote-inbound-rtp.jitter", "", 1000],\n' in text
+    assert (
+        '    ["jitter_upload", "max level", [[1, "remote-inbound-rtp", "jitter"]], 1000],\n' in text
+    )
 
 
 def test_it_is_a_classic_script() -> None:
