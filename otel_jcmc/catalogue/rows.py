@@ -138,7 +138,7 @@ class Metric:
         otel_attributes: fixed attributes that tell the rows of one `otel` name apart.
         lower_is_worse: of two values for one series the lower is kept, else the higher.
         is_list: several values, one for each transport.
-        panel: the dashboard panel it belongs to.
+        panel: what it is of, in a word or two; what the gauge of several rows is called by.
         decimals: places after the point that history keeps.
     """
 

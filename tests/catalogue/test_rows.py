@@ -75,7 +75,11 @@ every_attribute = pytest.mark.parametrize(
 
 
 def test_metric_ids_are_what_redis_already_holds() -> None:
-    assert {row.id: row.field for row in METRICS} == METRIC_IDS
+    held = {row.id: row.field for row in METRICS}
+    assert held == METRIC_IDS, (
+        f"new: {dict(held.items() - METRIC_IDS.items())}; add the new id to METRIC_IDS here. "
+        f"Gone: {dict(METRIC_IDS.items() - held.items())}; an id stays as it is for ever."
+    )
 
 
 def test_attribute_ids_are_what_redis_already_holds() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from client.pages import Tab
 
+from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.wire.push import PushParser
 from otel_jcmc.wire.rules import make_rules
 
@@ -13,26 +14,12 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 # Of a deployment that collects all there is.
 PARSER = PushParser(make_rules(dropped=frozenset()))
 # The client makes these of the report.
-READ = (
-    "packetloss_upload",
-    "packetloss_total",
-    "jitter_upload",
-    "jitter_download",
-    "round_trip_time",
-    "bandwidth_available_upload",
-    "framerate_upload",
-    "framerate_download",
-    "resolution_width_upload",
-    "resolution_height_upload",
-    "freezes",
-    "freeze_time",
-    "audio_concealed",
-    "frames_dropped",
-    "encode_time",
-    "limitation_none",
-    "limitation_cpu",
-    "limitation_bandwidth",
-)
+READ = tuple(row.field for row in METRICS if row.reading)
+# What a sample says as long as nothing is known.
+NOTHING_KNOWN: dict[str, Any] = {
+    row.field: [] if row.is_list else {"value": None} for row in METRICS
+}
+
 
 Stat = dict[str, Any]
 Report = list[Stat]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from client.pages import Tab
-from client.reports import READ
+from client.reports import NOTHING_KNOWN, READ
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 LIBRARY = {
@@ -46,7 +46,6 @@ TRANSPORT_LABELS = {
     "src_ip",
     "dst_ip",
 }
-NOTHING_KNOWN: dict[str, Any] = {name: {"value": None} for name in SCALARS} | {"transport_rtt": []}
 
 
 def read(tab: Tab, stats: str, **options: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from harness import Service
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -70,7 +71,9 @@ def values(service: Service, conference: str) -> dict[str, float]:
 def promtool_complaints(exposition: str) -> str:
     """Return what `promtool check metrics` says of *exposition*, empty when it is content."""
     unpacked = ROOT / ".cache/prometheus/usr/bin/promtool"
-    promtool = shutil.which("promtool") or str(unpacked)
+    promtool = shutil.which("promtool") or (str(unpacked) if unpacked.exists() else None)
+    if promtool is None:
+        pytest.fail("promtool is missing: run tests/real-parts.sh prometheus", pytrace=False)
     done = subprocess.run(
         [promtool, "check", "metrics"],
         input=exposition,

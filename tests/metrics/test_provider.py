@@ -115,7 +115,9 @@ def test_the_same_gauges_give_the_same_points_on_the_stock_provider(naming: Nami
         theirs, found = of_stock(reader), of_ours(ours)
     stock.shutdown()
     assert found == theirs
-    assert sum(map(len, found.values())) == (35 + 4 if naming is Naming.OTEL else 35)
+    # Each metric of one, a second transport, two of two others; and four times who they are.
+    whole = len(METRICS) + 1 + 2 + 2
+    assert sum(map(len, found.values())) == (whole + 4 if naming is Naming.OTEL else whole)
 
 
 def test_who_has_left_is_gone_from_the_next_collection_of_ours_alone() -> None:

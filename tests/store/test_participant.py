@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from people import stored_value, told_by, value_of, with_head
 
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.store.participant import Participant, Write, from_value, to_write
 from otel_jcmc.wire.push import PushParser
 
@@ -55,8 +56,9 @@ def test_a_push_is_stored_as_these_bytes() -> None:
         + (b"\x41\xd9\x24" + CLIENT_ID.encode())  # 65: client id
         + b"\x42\xa81a2b3c4d"  # 66: participant
         + b"\x40\xa7standup"  # 64: conference
-        + b"\xdc\x00\x1e"  # thirty numbers, most of them not known
-        + (7 * b"\xc0" + b"\xcd\x04\xd2" + 22 * b"\xc0")  # the 8th: bitrate_upload
+        + (b"\xdc\x00" + bytes([LAST_METRIC_ID]))  # so many numbers, most of them not known
+        + (7 * b"\xc0" + b"\xcd\x04\xd2")  # the 8th: bitrate_upload
+        + (LAST_METRIC_ID - 8) * b"\xc0"
     )
 
 
@@ -75,7 +77,7 @@ def test_a_metric_that_is_null_is_not_stored() -> None:
         write({"bitrate_upload": {"value": None}, "transport_rtt": [{"value": None}]}).payload
     )
     assert set(attributes) == {64, 65, 66}
-    assert numbers == [None] * 30
+    assert numbers == [None] * LAST_METRIC_ID
 
 
 def test_zero_is_stored() -> None:
@@ -203,7 +205,7 @@ def test_a_transport_may_be_known_without_its_round_trip() -> None:
 def test_numbers_that_an_earlier_version_had_no_place_for_are_not_known() -> None:
     encode = msgspec.msgpack.encode
     found = read(with_head(encode(encode(WHO)) + encode([97.5, 12])))
-    assert found.numbers == (97.5, 12, *[None] * 28)
+    assert found.numbers == (97.5, 12, *[None] * (LAST_METRIC_ID - 2))
 
 
 @pytest.mark.parametrize(
@@ -320,4 +322,4 @@ def test_no_flipped_byte_is_worse_than_damaged(at: int, mask: int) -> None:
         found = from_value(bytes(changed))
     except ValueError:
         return
-    assert found is None or len(found.numbers) == 30
+    assert found is None or len(found.numbers) == LAST_METRIC_ID
