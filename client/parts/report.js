@@ -52,7 +52,7 @@ export function readReport(lazy, before) {
         const growth = now[beat] - old?.[beat];
         if (growth === 0) return;
         live.push([now, growth > 0 && old]);
-        if (beat === "bytesReceived") {
+        if (stat.type === "candidate-pair") {
             const local = report.get(stat.localCandidateId);
             const remote = report.get(stat.remoteCandidateId);
             // As the library would have it among its transports.
@@ -66,7 +66,7 @@ export function readReport(lazy, before) {
                 ip: `${remote?.address}:`,
             };
         }
-        if (beat === "packetsSent") {
+        if (stat.type === "outbound-rtp") {
             const [kind, codec] = String(report.get(stat.codecId)?.mimeType).split("/");
             codecs[kind] = codec;
         }

@@ -91,6 +91,7 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
         }, quietMs);
     }
 
+    sender.begin();
     watch();
     return {
         push(sample) {
@@ -128,9 +129,7 @@ export function createPusher(environment) {
     let session = null;
     return {
         begin(identify, options = {}) {
-            if (session) return;
-            sender.begin();
-            session = createSession(environment, sender, identify, options);
+            session = session || createSession(environment, sender, identify, options);
         },
         push: (sample) => session?.push(sample),
         end(reason) {

@@ -52,10 +52,11 @@ export function readStats(
     { username, participants, collectAddresses = SETTINGS.collectAddresses } = {},
 ) {
     /** @type {Sample["metrics"]} */
-    const metrics = { conference_participants: metric(participants) };
+    const metrics = {};
     for (const path of FIELDS) {
         metrics[path.toLowerCase().replace(/\./g, "_")] = metric(readNumber(stats, path));
     }
+    metrics.conference_participants = metric(participants);
     for (const [name] of READINGS) metrics[name] = metric(NaN);
     metrics.connectionquality = metric(metrics.connectionquality.value, {
         serverregion: text(read(stats, "serverRegion")),

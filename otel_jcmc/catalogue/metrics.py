@@ -1,8 +1,8 @@
 """
 Every metric, one row each, and the only place it is described.
 
-A new metric is one row here; docs/architecture.md has the steps. Ids are permanent and never reused:
-Redis holds them in place of names.
+A new metric is one row here; docs/architecture.md has the steps. Ids are permanent and never
+reused: Redis holds them in place of names.
 
 Sources of the names: the wire format and series of the Jitsi Client Metrics Collector; for the
 `otel` naming the OpenTelemetry semantic conventions 1.44 where they have a name, else `jitsi.*`.
