@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from string import Template
 
-from e2e.parts import ROOT, free_port, is_open, missing, running
+from e2e.parts import ROOT, is_open, missing, running
 from harness import eventually
+from ports import free_port
 
 HERE = Path(__file__).parent
 UNPACKED = ROOT / ".cache" / "prosody"

@@ -14,6 +14,7 @@ import pytest
 from exposition import scraped
 from harness import Service, eventually, push_body
 from otlp_sink import OtlpSink
+from ports import free_port
 from pydantic import SecretStr, ValidationError
 
 from otel_jcmc.catalogue.rows import Naming
@@ -154,13 +155,6 @@ def command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
         timeout=30,
         check=False,
     )
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 # Defaults

@@ -25,6 +25,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from harness import eventually, request
+from ports import free_port
 
 from otel_jcmc.store.embedded import find_server
 
@@ -47,14 +48,6 @@ def until(expected: object, probe: Callable[[], T], seconds: float = SCRAPED_SEC
 def missing(what: str) -> NoReturn:
     """Fail with the command that puts the real parts in place."""
     pytest.fail(f"{what} is missing: run tests/real-parts.sh", pytrace=False)
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

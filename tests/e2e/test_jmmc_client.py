@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from client.pages import running_chromium
 from e2e.meeting import Seat, recorded, running_site
-from e2e.parts import free_port
 from harness import Service, eventually
 from playwright.sync_api import Browser
+from ports import free_port
 from redis_parts import Certificates
 
 from otel_jcmc.store.embedded import EmbeddedStore

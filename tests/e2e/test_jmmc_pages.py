@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from e2e.nginx import fenced, running_nginx
-from e2e.parts import free_port
 from harness import Service
 from playwright.sync_api import Browser, BrowserContext
+from ports import free_port
 
 pytestmark = pytest.mark.xdist_group("e2e")
 

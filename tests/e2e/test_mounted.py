@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from e2e.conftest import Sit
 from e2e.meeting import Seat, recorded, running_site, taken_seat
-from e2e.parts import free_port
 from harness import eventually
 from hosting import Host
 from playwright.sync_api import Browser
+from ports import free_port
 
 pytestmark = pytest.mark.xdist_group("e2e")
 

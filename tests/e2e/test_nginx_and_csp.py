@@ -17,10 +17,11 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from e2e.meeting import HERE, Seat, recorded, taken_seat
 from e2e.nginx import fenced, running_nginx
-from e2e.parts import ROOT, free_port
+from e2e.parts import ROOT
 from harness import Answer, Service, eventually, request
 from paths import ask, every_path
 from playwright.sync_api import Browser
+from ports import free_port
 
 pytestmark = pytest.mark.xdist_group("e2e")
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from e2e.parts import Prometheus, free_port, running_redis, until
+from e2e.parts import Prometheus, running_redis, until
 from harness import Service, push_body
+from ports import free_port
 
 pytestmark = pytest.mark.xdist_group("e2e")
 

@@ -14,9 +14,9 @@ import jwt
 import pytest
 from e2e.meeting import HERE, Seat, recorded, running_site, taken_seat
 from e2e.nginx import fenced, running_nginx
-from e2e.parts import free_port
 from harness import Service, eventually, push_body
 from playwright.sync_api import Browser
+from ports import free_port
 
 pytestmark = pytest.mark.xdist_group("e2e")
 

@@ -14,7 +14,6 @@ of 4 MiB at most, as gRPC servers do by default.
 """
 
 import gzip
-import socket
 import ssl
 import threading
 import time
@@ -44,6 +43,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from ports import free_port
 
 _SERVICE = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 _TRACES = "opentelemetry.proto.collector.trace.v1.TraceService"
@@ -199,7 +199,7 @@ class OtlpSink:
     def __init__(self, tls: tuple[str, str] | None = None) -> None:
         """Take free ports; *tls* is (certificate file, key file) for both transports."""
         self._tls = tls
-        self._grpc_port, self._http_port = _free_port(), _free_port()
+        self._grpc_port, self._http_port = free_port(), free_port()
         self._grpc: grpc.Server | None = None
         self._http: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -427,11 +427,3 @@ def _value(point: Any) -> float:
     if not hasattr(point, "as_double"):
         return float(point.count)
     return float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
-
-
-def _free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

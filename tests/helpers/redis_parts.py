@@ -20,6 +20,7 @@ from typing import Any, Self
 import pytest
 import redis
 from harness import eventually
+from ports import free_port
 
 UNPACKED = Path(__file__).parents[2] / ".cache" / "redis" / "redis-server"
 
@@ -30,14 +31,6 @@ def redis_binary() -> Path:
     if found is None:
         pytest.fail("redis-server is missing: run tests/real-parts.sh", pytrace=False)
     return Path(found)
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class RedisServer:

@@ -1,0 +1,21 @@
+"""Ports of loopback for servers that have to be told which to take."""
+
+import random
+import socket
+
+
+def free_port() -> int:
+    """
+    Return a port that was free a moment ago.
+
+    It is below those that the kernel gives to outgoing connections (32768 and above on Linux): one
+    of them would now and then have it before the server does.
+    """
+    for port in random.sample(range(15_000, 32_000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free")
