@@ -2,7 +2,8 @@
 `python -m fuzz`: bad input by the hundred thousand; `make fuzz` runs it.
 
 One target after the other: `push` is the push check and all that is made of a push, in this
-process and led by coverage; `jmmc` is the same of the second wire format; `forwarded`, `agent` and
+process and led by coverage; `jmmc` is the same of the second wire format; `framing`
+is streams of requests, which a strict reader of RFC 9112 reads too; `forwarded`, `agent` and
 `accept` are headers, `token` what a push says to be allowed, `stored` what Redis may hold; `http`
 sends broken requests to a running service, `road` broken pushes, and compares a scrape with what
 was sent. Exits with 1 at the first that breaks, and says how to see it again.
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SHARES = {
     "push": 1.0,
     "jmmc": 0.25,
+    "framing": 0.5,
     "stored": 0.25,
     "agent": 0.1,
     "forwarded": 0.1,
