@@ -58,7 +58,9 @@ class Sockets:
         seconds = time.monotonic() - started
         statuses = [int(status) for status in _STATUS.findall(told)]
         assert told == b"" or told.startswith(b"HTTP/1.1 "), told[:200]
-        assert not [status for status in statuses if status >= 500], told[:400]
+        # What is no fault of ours: another version, or a transfer coding that is not understood.
+        ours = [status for status in statuses if status >= 500 and status not in (501, 505)]
+        assert not ours, told[:400]
         if statuses and not any(each in told for each in _LONG):
             assert len(told) / len(statuses) <= push.MAX_ANSWER_BYTES
         self._has_nothing_to_log()
