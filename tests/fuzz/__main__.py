@@ -30,7 +30,7 @@ SHARES = {
     "accept": 0.1,
     "token": 0.1,
 }
-WIRE = {"http": 0.05, "road": 0.025}
+WIRE = {"http": 0.05, "road": 0.025, "proxied": 0.5}
 
 
 def main() -> int:
@@ -85,6 +85,8 @@ def on_the_wire(name: str, inputs: int, seed: int) -> bool:
     """Run one target against a service of its own."""
     from fuzz import wire
 
+    if name == "proxied":
+        return through_proxies(inputs, seed)
     tries = {"http": wire.try_sockets, "road": wire.try_road}
     with wire.running() as service:
         try:
@@ -92,6 +94,18 @@ def on_the_wire(name: str, inputs: int, seed: int) -> bool:
         except AssertionError as error:
             print(error)
             return False
+    return True
+
+
+def through_proxies(inputs: int, seed: int) -> bool:
+    """Send streams through real proxies."""
+    from fuzz import proxied
+
+    try:
+        proxied.try_proxies(inputs, seed).say("  in the end")
+    except AssertionError as error:
+        print(error)
+        return False
     return True
 
 

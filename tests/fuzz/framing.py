@@ -57,7 +57,7 @@ class _Transport:
         self.is_paused = False
 
 
-class _App:
+class App:
     """Notes what it is asked; the push endpoint answers at once or a little later."""
 
     max_body_bytes = 64 * 1024
@@ -101,7 +101,7 @@ class _App:
 
 async def _converse(stream: bytes, chance: Random) -> list[Request]:
     """Send *stream* to a connection; return what its application saw."""
-    app: Any = _App(chance)
+    app: Any = App(chance)
     config = uvicorn.Config(app, log_config=None, lifespan="off")
     config.load()
     config.loaded_app = app
