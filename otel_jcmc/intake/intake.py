@@ -146,6 +146,9 @@ class Intake:
         if stored is Stored.JOINED:
             stored = Stored.STORED
             self.limits.note_newcomer(sender.address)
+        if stored is Stored.STORED:
+            until = 0.0 if write.end else sender.at + abs(write.ttl_ms) / 1000
+            self.limits.count_live(sender.address, write.member, until)
         # What was merged is no less true for being overtaken by what it was merged into.
         is_taken = stored is Stored.STORED or (
             stored is Stored.SUPERSEDED and report.sent is not None

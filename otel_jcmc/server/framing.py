@@ -233,6 +233,8 @@ class Framing(asyncio.Protocol):
 
     def _choose(self, version: str) -> None:
         """Have the head taken, or read again."""
+        if version == "0.9":  # which is what the parser says where there is none
+            raise Refused(400, "Invalid HTTP request received.")
         if version not in _VERSIONS:
             raise Refused(505, "HTTP/1.1 is spoken here.")
         if not self.parser.should_upgrade():

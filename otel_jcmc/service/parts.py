@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from time import monotonic
 from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
@@ -49,6 +50,8 @@ from otel_jcmc.wire.rules import make_rules
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 5.0
+# Who of an address has expired need not be known sooner.
+TIDY_SECONDS: Final = 60.0
 LAST_EXPORT_MS: Final = 2_000
 
 
@@ -97,6 +100,10 @@ class Parts:
             settings.limit_conference_participants,
             self.telemetry.record_batch,
             keeping_of(settings),
+            first_life_ms=max(
+                1000 * settings.metrics_expiration_seconds,
+                3000 * settings.client_interval_seconds,
+            ),
         )
         self.history, self.erasure = make_history(settings, self.redis_url)
         self.limits = make_limits(settings)
@@ -173,6 +180,7 @@ class Parts:
 
     async def _check(self) -> None:
         """Ask the store for a sign of life now and then; an embedded one that died starts again."""
+        tidy_at = 0.0
         while True:
             if self._embedded and not self._embedded.is_running:
                 log.error("store: the embedded server died; starting it again, empty")
@@ -182,6 +190,9 @@ class Parts:
                 await self.store.count()
             self.telemetry.store_up = bool(self.store.up)
             self.limits.refusals.log_ended()
+            if self.limits.crowds is not None and monotonic() > tidy_at:
+                self.limits.crowds.tidy(monotonic())
+                tidy_at = monotonic() + TIDY_SECONDS
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _start_own_export(self, stack: AsyncExitStack) -> None:

@@ -136,7 +136,7 @@ def test_a_limit_that_refuses_is_said_once_and_its_end_too(
     now += 2
     refusals.log_ended()
     refusals.log_ended()
-    assert [record.levelname for record in caplog.records][len(LIMITS) :] == ["INFO"] * 4
+    assert [record.levelname for record in caplog.records][len(LIMITS) :] == ["INFO"] * 5
     now += 60
     refusals.log_ended()
     assert "JCMC_LIMIT_ADDRESS_PUSHES" in caplog.records[-1].message
