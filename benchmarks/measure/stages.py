@@ -33,7 +33,7 @@ class Sample:
 def measure(bench: Bench) -> None:
     """Go through the same pushes stage by stage, in turns."""
     samples = _samples()
-    limits = Limits(Callers(PRIVATE), 1e9, 1e9, 1e9, 10_000)
+    limits = Limits(Callers(PRIVATE), 1e9, 1e9, 1e9, 10_000, 1000)
     parse = PushParser().parse
     reports = [parse(each.body) for each in samples]
     writes = [to_write(each, 30_000) for each in reports]
@@ -46,6 +46,7 @@ def measure(bench: Bench) -> None:
             address = limits.caller(PROXY, head)
             limits.admit(address, 1.0)
             limits.take_participant(write.member, 1.0)
+            limits.has_seat(address, write.member, 1.0)
             limits.count_live(address, write.member, 61.0)
 
     stages: dict[str, Callable[[], object]] = {

@@ -75,7 +75,7 @@ class Reason(StrEnum):
     NEWCOMER_RATE = "newcomer_rate", "too many new participants from this address"
     ADDRESS_LIMIT = (
         "address_limit",
-        "JCMC_LIMIT_ADDRESS_PARTICIPANTS of this address are live; newcomers wait",
+        "as many of this address are live as may be, in all or in this conference; newcomers wait",
     )
     SUPERSEDED = "superseded", "a push with a higher session.seq was stored before this one"
     SESSION_ENDED = "session_ended", "the session had ended before this push was handled"

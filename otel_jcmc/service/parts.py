@@ -20,7 +20,7 @@ from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.config.settings import Settings, names_of, to_text
 from otel_jcmc.intake import browsers
 from otel_jcmc.intake.intake import Intake
-from otel_jcmc.jmmc.push import JmmcEndpoint
+from otel_jcmc.jmmc.push import INTERVAL_MS, JmmcEndpoint
 from otel_jcmc.jmmc.states import States
 from otel_jcmc.jmmc.wire import JmmcParser
 from otel_jcmc.metrics.gauges import declare
@@ -100,10 +100,7 @@ class Parts:
             settings.limit_conference_participants,
             self.telemetry.record_batch,
             keeping_of(settings),
-            first_life_ms=max(
-                1000 * settings.metrics_expiration_seconds,
-                3000 * settings.client_interval_seconds,
-            ),
+            first_life_ms=_first_life_ms(settings),
         )
         self.history, self.erasure = make_history(settings, self.redis_url)
         self.limits = make_limits(settings)
@@ -277,3 +274,9 @@ def _connection_limits(settings: Settings, connections: int | None) -> Connectio
         settings.limit_body_seconds,
         settings.limit_answer_seconds,
     )
+
+
+def _first_life_ms(settings: Settings) -> int:
+    """Return what a newcomer lives for: three pushes of the pages that we serve, at least."""
+    pages_ms = [1000 * settings.client_interval_seconds, INTERVAL_MS if settings.jmmc_path else 0]
+    return max(1000 * settings.metrics_expiration_seconds, *(3 * each for each in pages_ms))

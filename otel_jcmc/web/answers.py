@@ -117,10 +117,11 @@ class Answers:
             return self.retry(headers, told or Reason.STORE_UNAVAILABLE)
         if reason := _NEWCOMERS_REFUSED.get(stored):
             now = monotonic()
-            if stored is Stored.NEWCOMER and not self._limits.has_room(address, now):
+            seconds = self._limits.seconds_to_join(address, now)
+            if stored is Stored.NEWCOMER and not seconds:
+                # It is not how fast they come: so many of this address are here, or there.
                 reason = Reason.ADDRESS_LIMIT
             self._telemetry.suppressed[reason] += 1
-            seconds = self._limits.seconds_to_join(address, now)
             return self.retry(headers, reason, seconds)
         if stored is Stored.TAKEN:
             return self.refuse(headers, PushRefused([Fault("token", Reason.PARTICIPANT_TAKEN)]))
