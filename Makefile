@@ -25,6 +25,7 @@ e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving
 
 # SEED=7 tries others; what breaks is kept, with the command that tries it again.
 fuzz: $(VENV)/.fuzz  ## 200,000 bad pushes, led by coverage, and bad requests, headers and values
+	@tests/real-parts.sh redis nginx proxies
 	PYTHONPATH=tests:tests/helpers $(BIN)/python -m fuzz --seed $(or $(SEED),1)
 	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -q tests/web/test_openapi.py
 

@@ -4,6 +4,7 @@
 #   tests/real-parts.sh [prometheus] [redis] [nginx] [browser] [rotel] [clock]   the default
 #                       [conference] [node]     for `make e2e`; for that and for `make check`
 #                       [wrk]                   for `make bench`
+#                       [proxies]               for `make fuzz`: HAProxy and Caddy
 # What is unpacked into .cache needs no root: no service is started and nothing outside is touched.
 # The rest is installed with apt.
 set -eu
@@ -77,6 +78,10 @@ nginx() {
 browser() {
     command -v chromium >/dev/null || command -v chromium-headless-shell >/dev/null \
         || install chromium-headless-shell
+}
+proxies() {
+    [ -x "$cache/proxies/usr/bin/caddy" ] \
+        || unpack "$cache/proxies" haproxy caddy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
 }
 rotel() {
     # rotel embeds the system's Python, whatever version runs the tests.

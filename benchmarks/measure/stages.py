@@ -18,7 +18,7 @@ from otel_jcmc.wire.push import PushParser
 # Few, because what a service looks at has just been read and is in the core's cache.
 PUSHES = 100
 TURNS = 200
-LIMITS_TARGET_US = 2
+LIMITS_TARGET_US = 2.4
 PROXY = "127.0.0.1"
 
 
@@ -33,7 +33,7 @@ class Sample:
 def measure(bench: Bench) -> None:
     """Go through the same pushes stage by stage, in turns."""
     samples = _samples()
-    limits = Limits(Callers(PRIVATE), *[1e9] * 3)
+    limits = Limits(Callers(PRIVATE), 1e9, 1e9, 1e9, 10_000, 1000)
     parse = PushParser().parse
     reports = [parse(each.body) for each in samples]
     writes = [to_write(each, 30_000) for each in reports]
@@ -46,6 +46,8 @@ def measure(bench: Bench) -> None:
             address = limits.caller(PROXY, head)
             limits.admit(address, 1.0)
             limits.take_participant(write.member, 1.0)
+            limits.has_seat(address, write.member, 1.0)
+            limits.count_live(address, write.member, 61.0)
 
     stages: dict[str, Callable[[], object]] = {
         "browser's header": lambda: [user_agent(each.headers) for each in samples],

@@ -73,6 +73,10 @@ class Reason(StrEnum):
     ADDRESS_RATE = "address_rate", "too many pushes from this address"
     PARTICIPANT_RATE = "participant_rate", "too many pushes for this participant"
     NEWCOMER_RATE = "newcomer_rate", "too many new participants from this address"
+    ADDRESS_LIMIT = (
+        "address_limit",
+        "as many of this address are live as may be, in all or in this conference; newcomers wait",
+    )
     SUPERSEDED = "superseded", "a push with a higher session.seq was stored before this one"
     SESSION_ENDED = "session_ended", "the session had ended before this push was handled"
     PARTICIPANT_LIMIT = "participant_limit", "JCMC_LIMIT_PARTICIPANTS are live; newcomers wait"

@@ -67,6 +67,14 @@ class LimitSettings(Group):
         description="Most new participants a second from one address, ten seconds' worth of them at"
         " once, in each replica; 0 for any number.",
     )
+    limit_address_participants: int = Field(
+        2_500,
+        ge=0,
+        validation_alias=named("JCMC_LIMIT_ADDRESS_PARTICIPANTS"),
+        description="Most live participants of one address, as each replica counts them since its"
+        " start; newcomers beyond are refused, those who are there are not; a school behind one"
+        " address is 2,000 pupils; 0 for any number.",
+    )
     limit_connections: int = Field(
         10_000,
         ge=0,

@@ -100,6 +100,7 @@ class Intake:
         owner = self.screen(sender, report)
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
         self.limits.take_participant(write.member, sender.at)
+        write = self._seated(sender, write)
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
 
     # The three steps of it, for who has something to do in between.
@@ -131,7 +132,14 @@ class Intake:
     def store(self, sender: Sender, report: Report, owner: str, settle: Settle, reply: Any) -> None:
         """Store *report* of *owner*, which has been screened; *settle*, *reply* as in `submit`."""
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
+        write = self._seated(sender, write)
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
+
+    def _seated(self, sender: Sender, write: Write) -> Write:
+        """Return *write*, for nobody new where its address has no seat left in the conference."""
+        if self.limits.has_seat(sender.address, write.member, sender.at):
+            return write
+        return msgspec.structs.replace(write, ttl_ms=-abs(write.ttl_ms))
 
     def _settle(
         self,
@@ -145,7 +153,10 @@ class Intake:
         """Take note of what Redis did with a push, and pass it on."""
         if stored is Stored.JOINED:
             stored = Stored.STORED
-            self.limits.note_newcomer(sender.address)
+            self.limits.count_newcomer(sender.address, write.member)
+        if stored is Stored.STORED:
+            until = 0.0 if write.end else sender.at + abs(write.ttl_ms) / 1000
+            self.limits.count_live(sender.address, write.member, until)
         # What was merged is no less true for being overtaken by what it was merged into.
         is_taken = stored is Stored.STORED or (
             stored is Stored.SUPERSEDED and report.sent is not None

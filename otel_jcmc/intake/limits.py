@@ -15,6 +15,7 @@ from typing import Final
 
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.callers import Callers, Header
+from otel_jcmc.intake.crowds import Crowds
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,8 @@ _SAID: Final = {
     " in a conference",
     Reason.NEWCOMER_RATE: "newcomers are refused: more of one address than"
     " JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND",
+    Reason.ADDRESS_LIMIT: "newcomers are refused: JCMC_LIMIT_ADDRESS_PARTICIPANTS of one address"
+    " are live, or half of JCMC_LIMIT_CONFERENCE_PARTICIPANTS in a conference",
     Reason.ADDRESS_RATE: "pushes are refused: more of one address than"
     " JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND",
     Reason.PARTICIPANT_RATE: "pushes are refused: more for one participant than"
@@ -138,6 +141,7 @@ class Limits:
 
     Attributes:
         refusals: what limits refuse now.
+        crowds: who of each address is live, None where any number may be.
     """
 
     def __init__(
@@ -146,12 +150,19 @@ class Limits:
         address_per_second: float = 0,
         participant_per_second: float = 0,
         newcomers_per_second: float = 0,
+        address_participants: int = 0,
+        conference_participants: int = 0,
     ) -> None:
-        """Limit pushes of an address and for a participant, and newcomers of an address; 0: not."""
+        """Limit pushes of an address and for a participant, and who comes of an address; 0: not."""
         self._of_address = _pace(address_per_second, _ADDRESSES)
         self._of_participant = _pace(participant_per_second, _PARTICIPANTS)
         self._newcomers = _pace(newcomers_per_second, _ADDRESSES)
-        self._callers = callers if self._of_address or self._newcomers else None
+        # Half of a conference is for others: who fills a room from one address keeps nobody out.
+        seats = conference_participants // 2
+        is_bound = address_participants or seats
+        self.crowds = Crowds(address_participants, seats) if is_bound else None
+        is_told = self._of_address or self._newcomers or self.crowds
+        self._callers = callers if is_told else None
         self.refusals = Refusals()
 
     def caller(self, peer: str, headers: Sequence[Header]) -> str:
@@ -170,7 +181,26 @@ class Limits:
         pace, newcomers = self._of_address, self._newcomers
         if pace and (seconds := pace.take(address, now)):
             raise TooFast(Reason.ADDRESS_RATE, seconds)
-        return not (newcomers and newcomers.wait(address, now))
+        if newcomers and newcomers.wait(address, now):
+            return False
+        return self.has_room(address, now)
+
+    def has_room(self, address: str, now: float) -> bool:
+        """Say whether *address* may have one more live participant."""
+        return not address or self.crowds is None or self.crowds.has_room(address, now)
+
+    def has_seat(self, address: str, member: str, now: float) -> bool:
+        """Say whether *member* of *address* may come to its conference, or is there."""
+        return not address or self.crowds is None or self.crowds.has_seat(address, member, now)
+
+    def count_live(self, address: str, member: str, until: float) -> None:
+        """Count *member* of *address* as live *until* then; 0: it has left."""
+        if not address or self.crowds is None:
+            return
+        if until:
+            self.crowds.keep(address, member, until)
+        else:
+            self.crowds.let_go(address, member)
 
     def take_participant(self, member: str, now: float) -> None:
         """
@@ -188,7 +218,9 @@ class Limits:
         pace = self._newcomers
         return pace.wait(address, now) if address and pace else 0.0
 
-    def note_newcomer(self, address: str) -> None:
-        """Count a new participant of *address*, which is known only when Redis has answered."""
+    def count_newcomer(self, address: str, member: str) -> None:
+        """Count *member* as new of *address*, which is known only when Redis has answered."""
+        if address and self.crowds is not None:
+            self.crowds.seat(address, member)
         if address and self._newcomers:
             self._newcomers.take(address, monotonic())

@@ -117,6 +117,7 @@ class Telemetry:
             Reason.PARTICIPANT_LIMIT: 0,
             Reason.CONFERENCE_LIMIT: 0,
             Reason.NEWCOMER_RATE: 0,
+            Reason.ADDRESS_LIMIT: 0,
         }
         self.exports: dict[tuple[str, str], int] = {}
         self.spans: dict[str, int] = {}

@@ -24,28 +24,19 @@ GRACE_SECONDS: Final = 5
 class EndingProtocol(PushProtocol):
     """One connection, which ends well."""
 
-    _is_stopping = False
-
     def shutdown(self) -> None:
         """Answer what has begun, then close; uvicorn calls this when the service stops."""
-        self._is_stopping = True
-        # As in HTTP/1.0: no push that comes from now on leaves the connection open.
-        self._is_old = True
-        last: Any = self.pipeline[0][0] if self.pipeline else self.cycle
+        # No request that comes from now on leaves the connection open.
+        self.is_ending = True
+        last: Any = self.waiting[0] if self.waiting else self.cycle
         last.keep_alive = False
         self.loop.call_later(LINGER_SECONDS, self._close_if_quiet)
         self.loop.call_later(UNREAD_SECONDS, self._answer_unread)
         self.loop.call_later(HANG_UP_SECONDS, self.transport.abort)
 
-    def _go_by_asgi(self) -> None:
-        """Go the long way, for the last time."""
-        super()._go_by_asgi()
-        if self._is_stopping:
-            self.cycle.keep_alive = False
-
     def _close_if_quiet(self) -> None:
         """Close a connection on which nothing is asked."""
-        if self.cycle.response_complete and not self._reading:
+        if self.cycle.response_complete and not self.reading:
             self.transport.close()
 
     def _answer_unread(self) -> None:
@@ -56,7 +47,7 @@ class EndingProtocol(PushProtocol):
         else:
             # In the middle of a head: the answer to the request before must be out.
             is_owed = cycle.response_complete
-        if self._reading and is_owed and not self.transport.is_closing():
+        if self.reading and is_owed and not self.transport.is_closing():
             self._end_body()
             self._push.response_complete = True
             answer = self._door.stop(self.headers)

@@ -1,28 +1,31 @@
 """
-uvicorn's HTTP protocol with a short way for pushes, and bounds on what a connection may take.
+One connection: a short way for pushes, the ASGI way for all else, and bounds on what it may take.
 
 A push whose head and body have been read goes to the push endpoint at once and is answered when the
 store has it, without the task, the event and the messages of an ASGI call, which cost more than
 checking and storing it. Whatever is out of the ordinary (another path, a query, a request before
-the last one was answered, an upgrade, a sender that does not read) goes the ASGI way, to the same
-door. Neither httptools nor uvicorn bounds the size of a head, or the time for a head, a body or the
-reading of an answer: all that is here, and connections.py has the limits. Times are looked at when
-a timer is over; a push that comes whole and is answered at once sets none.
+the last one was answered, a sender that does not read) goes the ASGI way, to the same door. Where a
+request ends is framing.py's to say; connections.py has the limits of time and size. Times are
+looked at when a timer is over; a push that comes whole and is answered at once sets none.
 
-Passed to uvicorn by the command line; an application in somebody's server has that server's
-protocol and bounds.
+An application in somebody's server has that server's protocol and bounds.
 """
 
-from asyncio import BaseTransport, TimerHandle
+from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, get_running_loop
 from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import uvicorn
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
 from otel_jcmc.server.connections import ADMIN_PLACES, Connections, Cut
+from otel_jcmc.server.framing import BODY, HEAD, Framing, Header, Refused
+from otel_jcmc.server.requests import Flow, Requests, in_one_piece
 from otel_jcmc.web.answers import CLOSE, Answer
 from otel_jcmc.web.cors import SECURITY_HEADERS
 from otel_jcmc.web.push import PUSH_PATH, PushEndpoint
@@ -30,14 +33,6 @@ from otel_jcmc.web.push import PUSH_PATH, PushEndpoint
 _URL: Final = PUSH_PATH.encode()
 # A browser sends some 16. In memory a short line is seventeen times what it is on the wire.
 MAX_HEADERS: Final = 100
-# What of a request has been read and is not whole yet.
-_NOTHING: Final = 0
-_HEAD: Final = 1
-_BODY: Final = 2
-
-
-class TooManyHeaders(Exception):
-    """A head of more than MAX_HEADERS lines: uvicorn answers 400 and hangs up."""
 
 
 class _NobodyWaits:
@@ -50,10 +45,14 @@ class _NobodyWaits:
 class _PendingPush:
     """The push of a connection, one after the other, in the place of a RequestResponseCycle."""
 
-    __slots__ = ("disconnected", "keep_alive", "more_body", "parts", "response_complete", "size")
+    __slots__ = (
+        *("disconnected", "headers", "keep_alive", "more_body"),
+        *("parts", "response_complete", "size"),
+    )
     message_event = _NobodyWaits()
 
     def __init__(self) -> None:
+        self.headers: list[Header] = []
         self.parts: list[bytes] = []
         self.size = 0
         self.more_body = False
@@ -63,26 +62,37 @@ class _PendingPush:
         self.keep_alive = True
 
 
-class PushProtocol(HttpToolsProtocol):
+class PushProtocol(Framing):
     """One connection; it is ended when it goes beyond a limit, or when it is idle."""
 
     # The last answer as bytes, which is nearly always the next one's too; whether it says close.
     _known: tuple[Answer | None, Any, bytes, bool] = (None, None, b"", False)
     cycle: Any
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: AbstractEventLoop | None = None,
+    ) -> None:
         """Begin a connection; uvicorn calls this."""
-        super().__init__(*args, **kwargs)
+        super().__init__()
+        self._requests = Requests(config, app_state, self.on_response_complete)
+        self.app: Any = config.loaded_app
+        self.loop = _loop or get_running_loop()
+        self.server_state = server_state
+        self.connections, self.tasks = server_state.connections, server_state.tasks
+        self.patience = config.timeout_keep_alive
         self._door: PushEndpoint = self.app.push_endpoint
         self._places: Connections = self.app.connections
         self._limits = self._places.limits
+        self.most_bytes = self._limits.head_bytes
         self._push_url: bytes | None = _URL
         self._push = self.cycle = _PendingPush()
         self._peer = ""
-        self._reading = _NOTHING
-        self._head_bytes = 0
-        self._is_old: bool | None = None
         self._idle_since = 0.0
+        self._has_ended = False
         self._is_ending = False
         self._idle_timer: TimerHandle | None = None
         self._late_timer: TimerHandle | None = None
@@ -91,127 +101,187 @@ class PushProtocol(HttpToolsProtocol):
         self._unread: Any = None
         self._unread_since = 0.0
         self._answering: Any = None
+        # What is said when all that waits is answered.
+        self._last_word: Answer | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Ask for a place, and begin to look for idleness; the loop calls this."""
-        super().connection_made(transport)  # type: ignore[arg-type]
-        if self.client:
-            self._peer = self.client[0]
+        self.transport = transport
+        self.connections.add(self)  # type: ignore[arg-type]
+        self.flow = Flow(self)
+        self._requests.connect(transport, self.flow)
+        self._peer = self._requests.peer
         now = self._idle_since = self.loop.time()
         spare = 0
-        if self.app.is_admin(self.server):
+        if self.app.is_admin(self._requests.server):
             self._push_url, spare = None, ADMIN_PLACES
         if self._places.has_place(self, self.connections, now, spare):
-            self._watch(self._limits.head_seconds or self.timeout_keep_alive)
+            self._watch(self._limits.head_seconds or self.patience)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was being read; the loop calls this."""
+        self.connections.discard(self)
         if isinstance(exc, TimeoutError):
             # The kernel had an answer that was not read.
             self._places.cut[Cut.ANSWER_TOO_SLOW] += 1
         for timer in (self._idle_timer, self._late_timer, self._answer_timer):
             if timer is not None:
                 timer.cancel()
-        cycle = self._answering
-        if cycle is not None and cycle is not self.cycle:
-            # uvicorn 0.54 tells the last request alone, and this one's answer would be an error.
-            cycle.disconnected = True
-            cycle.message_event.set()
-        super().connection_lost(exc)
-
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        """Begin to answer a request the ASGI way; uvicorn calls this too."""
-        self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        for cycle in (self.cycle, self._answering):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self.flow.resume_writing()
+        self.is_over = True
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; the loop calls this."""
         super().data_received(data)
-        if self._reading:
-            self._wait(len(data))
+        if self.reading:
+            self._wait()
+        if self.has_rest:
+            self.flow.pause_reading()
 
-    # What the parser calls.
+    def eof_received(self) -> bool:
+        """Answer what a sender that sends no more has asked; the loop calls this."""
+        self._has_ended = True
+        if not self.has_rest:
+            self._drop_unfinished()
+        # In TLS nothing can be sent behind the other side's end.
+        return self._is_owed() and not self._requests.is_tls
 
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        self.url = b""
-        self.headers = []
-        self._head_bytes, self._reading = 0, _HEAD
+    def _is_owed(self) -> bool:
+        """Whether somebody waits for an answer."""
+        begun = self._push, self._answering
+        is_begun = any(each is not None and not each.response_complete for each in begun)
+        return is_begun or bool(self.waiting) or self.has_rest
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header."""
-        self.headers.append((name.lower(), value))
+    def _drop_unfinished(self) -> None:
+        """Forget a request that will never be whole; a push is told so."""
+        cycle = self.cycle
+        if not cycle.more_body:
+            return
+        if cycle is self._push:
+            self._refuse(Reason.BODY_INCOMPLETE)
+            return
+        cycle.disconnected = cycle.response_complete = True
+        cycle.message_event.set()
+        if cycle in self.waiting:
+            self.waiting.remove(cycle)
 
-    def on_headers_complete(self) -> None:
+    # What is read.
+
+    def take_head(self) -> None:
         """Choose the way."""
-        self._reading = _BODY
         if self._late_timer is not None:
             self._in_time()
         if len(self.headers) > MAX_HEADERS:
-            self._places.cut[Cut.HEAD_TOO_LARGE] += 1
-            raise TooManyHeaders
-        parser = self.parser
+            raise self._too_many_headers()
         if (
             self.url == self._push_url
             and self.cycle.response_complete
-            and parser.get_method() == b"POST"
-            and not parser.should_upgrade()
+            and self.parser.get_method() == b"POST"
             and not self.flow.write_paused
         ):
             self.cycle = push = self._push
+            push.headers = self.headers
             push.more_body = True
             push.response_complete = False
-            if self._is_old is None:
-                # Asked once: nobody changes the version in the middle of a connection.
-                self._is_old = parser.get_http_version() == "1.0"
-            push.keep_alive = parser.should_keep_alive() and not self._is_old
+            push.keep_alive = not self.closes
         else:
             self._go_by_asgi()
 
+    def _too_many_headers(self) -> Refused:
+        """Count a head with too many lines, and return what its sender is told."""
+        self._places.cut[Cut.HEAD_TOO_LARGE] += 1
+        return Refused(431, "Too many headers.")
+
     def _go_by_asgi(self) -> None:
-        """Tell uvicorn's protocol what was kept from it."""
-        url, headers = self.url, self.headers
-        super().on_message_begin()
-        super().on_url(url)
-        for name, value in headers:
-            super().on_header(name, value)
-        super().on_headers_complete()
+        """Have the request answered by the application, behind those that wait."""
+        self.check_codings()
+        is_free = self.cycle.response_complete
+        self.cycle = self._requests.make(
+            self.parser, self.url, self.headers, self.server_state.default_headers
+        )
+        self.cycle.keep_alive = not self.closes
+        if is_free:
+            self._begin(self.cycle)
+        else:
+            self.flow.pause_reading()
+            self.waiting.appendleft(self.cycle)
 
-    def on_body(self, body: bytes) -> None:
-        """Gather a push's body."""
+    def _begin(self, cycle: RequestResponseCycle) -> None:
+        """Begin to answer a request the ASGI way."""
+        self._answering = cycle
+        is_old = cycle.scope["http_version"] == "1.0"
+        app = in_one_piece(self.app) if is_old else self.app
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def take_body(self, body: bytes) -> None:
+        """Gather a push's body, or hand it to the application."""
         push = self.cycle
+        if push.response_complete:
+            return
         if push is not self._push:
-            super().on_body(body)
-        elif not push.response_complete:
-            push.parts.append(body)
-            push.size += len(body)
-            if push.size > self._door.max_body_bytes:
-                self._refuse(Reason.BODY_TOO_LARGE)
+            push.body += body
+            if len(push.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            push.message_event.set()
+            return
+        push.parts.append(body)
+        push.size += len(body)
+        if push.size > self._door.max_body_bytes:
+            self._refuse(Reason.BODY_TOO_LARGE)
 
-    def on_message_complete(self) -> None:
+    def take_end(self) -> None:
         """Hand a whole push to the door."""
-        self._reading = _NOTHING
         push = self.cycle
+        if self._late_timer is not None:
+            self._in_time()
+        if push.response_complete:
+            return
         if push is not self._push:
-            if self._late_timer is not None:
-                self._in_time()
-            super().on_message_complete()
-        elif not push.response_complete:
-            body = b"".join(push.parts)
+            push.more_body = False
+            push.message_event.set()
+            return
+        body = b"".join(push.parts)
+        self._end_body()
+        self._door.take(push.headers, body, self._reply, self._peer)
+
+    def refuse(self, refused: Refused) -> None:
+        """Answer what is no HTTP that we take, behind what is answered, and hang up."""
+        kind = (b"content-type", b"text/plain; charset=utf-8")
+        answer = Answer(refused.status, [kind, CLOSE, *SECURITY_HEADERS], str(refused).encode())
+        if self.cycle is self._push and self._push.more_body:
+            # It is this one that is answered.
             self._end_body()
-            self._door.take(self.headers, body, self._reply, self._peer)
+            self._push.response_complete = True
+        if self._is_owed():
+            self._last_word = answer
+        else:
+            self._end_with(answer)
+
+    def _end_with(self, answer: Answer) -> None:
+        """Send the last answer."""
+        self.transport.write(text_of(answer, self.server_state.default_headers))
+        self.transport.close()
+
+    def cut_head(self) -> None:
+        """End the connection of a head that is too large."""
+        self._cut(Cut.HEAD_TOO_LARGE)
 
     # A request that is not there yet.
 
-    def _wait(self, size: int) -> None:
-        """See to a request of which only a part has come, *size* bytes just now."""
+    def _wait(self) -> None:
+        """See to a request of which only a part has come."""
         if self.transport.is_closing():
             return
-        if self._reading == _HEAD:
-            self._head_bytes += size
-            most = self._limits.head_bytes
-            if 0 < most < self._head_bytes or len(self.headers) > MAX_HEADERS:
-                self._cut(Cut.HEAD_TOO_LARGE)
+        if self.reading == HEAD:
+            if len(self.headers) > MAX_HEADERS:
+                self.is_over = True
+                self.refuse(self._too_many_headers())
             else:
                 self._expect_within(self._limits.head_seconds, self._end_head)
         elif self.cycle is not self._push:
@@ -221,12 +291,13 @@ class PushProtocol(HttpToolsProtocol):
 
     def _wait_for_body(self) -> None:
         """See to a push whose head has come, and not all of its body."""
-        if self._door.is_too_large(self.headers):
+        if self._door.is_too_large(self._push.headers):
             self._refuse(Reason.BODY_TOO_LARGE)
             return
         # Only here: who has sent all of it waits for no word.
         if any(
-            name == b"expect" and text.lower() == b"100-continue" for name, text in self.headers
+            name == b"expect" and text.lower() == b"100-continue"
+            for name, text in self._push.headers
         ):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         late = partial(self._refuse, Reason.BODY_INCOMPLETE)
@@ -276,7 +347,7 @@ class PushProtocol(HttpToolsProtocol):
     def _refuse(self, reason: Reason) -> None:
         """Answer a push whose body is not read to its end, and hang up."""
         self._end_body()
-        self._reply(self._door.refuse(self.headers, PushRefused([Fault("", reason)])))
+        self._reply(self._door.refuse(self._push.headers, PushRefused([Fault("", reason)])))
 
     # Answers.
 
@@ -304,30 +375,37 @@ class PushProtocol(HttpToolsProtocol):
         """Begin the next request that waits, or to be idle; uvicorn's cycle calls this too."""
         self.server_state.total_requests += 1
         self._idle_since = self.loop.time()
-        if (self.pipeline or self.flow.read_paused) and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self.waiting:
+            self._begin(self.waiting.pop())
+        if self.has_rest:
+            self.read_on()
+        if not (self.waiting or self.has_rest):
             self.flow.resume_reading()
-            if self.pipeline:
-                self._start_asgi_task(*self.pipeline.pop())
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, and hang up; uvicorn's protocol calls this."""
-        body = msg.encode("ascii")
-        kind = (b"content-type", b"text/plain; charset=utf-8")
-        answer = Answer(400, [kind, CLOSE, *SECURITY_HEADERS], body)
-        self.transport.write(text_of(answer, self.server_state.default_headers))
-        self.transport.close()
+            if self._has_ended:
+                self._drop_unfinished()
+            if not self._is_owed():
+                if self._last_word:
+                    self._end_with(self._last_word)
+                elif self._has_ended:
+                    self.transport.close()
 
     # An answer that is not read.
 
     def pause_writing(self) -> None:
         """Begin to count the time of an answer that is not read as fast as it is written."""
-        super().pause_writing()
+        self.flow.pause_writing()
         if self._unread is None or self._unread.response_complete:
             # Of pushes there is one cycle for all, and it was over before its answer was written.
             self._unread = None if self.cycle is self._push else self.cycle
             self._unread_since = self.loop.time()
         if self._answer_timer is None and (seconds := self._limits.answer_seconds):
             self._answer_timer = self.loop.call_later(seconds, self._look_at_answer)
+
+    def resume_writing(self) -> None:
+        """Let answers be written again; the loop calls this."""
+        self.flow.resume_writing()
 
     def _look_at_answer(self) -> None:
         """Hang up on who has not read its answer in time."""
@@ -350,10 +428,10 @@ class PushProtocol(HttpToolsProtocol):
 
         Until it has asked anything, or while a head is not whole yet, it is not between two.
         """
-        is_busy = not self.cycle.response_complete or self._reading == _BODY
+        is_busy = not self.cycle.response_complete or self.reading == BODY
         if is_busy or self.transport.is_closing():
             return None
-        return self.headers is not None and self._reading != _HEAD, self._idle_since
+        return self.has_asked and self.reading != HEAD, self._idle_since
 
     def _watch(self, seconds: float) -> None:
         """Look in *seconds* whether nothing is asked for any more."""
@@ -361,7 +439,7 @@ class PushProtocol(HttpToolsProtocol):
 
     def _close_if_idle(self) -> None:
         """Close when nothing has been asked for as long as uvicorn was told."""
-        patience = self.timeout_keep_alive
+        patience = self.patience
         if self.transport.is_closing():
             # What was written before is not read. Twice, for it may be closing since just now.
             if self._is_ending:
@@ -370,7 +448,7 @@ class PushProtocol(HttpToolsProtocol):
                 self._is_ending = True
                 self._watch(self._limits.answer_seconds or patience)
             return
-        quiet = None if self._reading else self.quiet_since()
+        quiet = None if self.reading else self.quiet_since()
         if quiet is None:
             self._watch(patience)
             return

@@ -82,4 +82,6 @@ def make_limits(settings: Settings) -> Limits:
         settings.limit_address_pushes,
         settings.limit_participant_pushes,
         settings.limit_address_newcomers,
+        settings.limit_address_participants,
+        settings.limit_conference_participants,
     )

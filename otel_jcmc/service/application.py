@@ -17,6 +17,7 @@ from otel_jcmc.service.life import Life
 from otel_jcmc.service.parts import Parts
 from otel_jcmc.version import __version__
 from otel_jcmc.web import push
+from otel_jcmc.web.answers import CLOSE
 from otel_jcmc.web.cors import SECURITY_HEADERS
 from otel_jcmc.web.pages import description_routes
 from otel_jcmc.web.push_token import PUSH_TOKEN_PATHS
@@ -93,6 +94,8 @@ class Application(FastAPI):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Hand a push to the push endpoint, everything else to FastAPI."""
         if scope["type"] == "http":
+            if any(name == b"upgrade" for name, _ in scope["headers"]):
+                send = _last(send)
             scope = _at_home(scope)
             path: str = scope["path"].removeprefix(scope.get("root_path", ""))
             if self.admin_port is not None:
@@ -179,6 +182,23 @@ def _without_body(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awa
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.body":
             message = {**message, "body": b""}
+        await send(message)
+
+    return sending
+
+
+def _last(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """
+    Return a *send* after which the connection ends.
+
+    A host's server may take the body of a request that offers an upgrade for the next request.
+    Ours takes the offer out of the head and reads the body.
+    """
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            others = [each for each in message.get("headers", ()) if each[0] != CLOSE[0]]
+            message = {**message, "headers": [*others, CLOSE]}
         await send(message)
 
     return sending

@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from time import monotonic
 from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
@@ -19,7 +20,7 @@ from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.config.settings import Settings, names_of, to_text
 from otel_jcmc.intake import browsers
 from otel_jcmc.intake.intake import Intake
-from otel_jcmc.jmmc.push import JmmcEndpoint
+from otel_jcmc.jmmc.push import INTERVAL_MS, JmmcEndpoint
 from otel_jcmc.jmmc.states import States
 from otel_jcmc.jmmc.wire import JmmcParser
 from otel_jcmc.metrics.gauges import declare
@@ -49,6 +50,8 @@ from otel_jcmc.wire.rules import make_rules
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 5.0
+# Who of an address has expired need not be known sooner.
+TIDY_SECONDS: Final = 60.0
 LAST_EXPORT_MS: Final = 2_000
 
 
@@ -97,6 +100,7 @@ class Parts:
             settings.limit_conference_participants,
             self.telemetry.record_batch,
             keeping_of(settings),
+            first_life_ms=_first_life_ms(settings),
         )
         self.history, self.erasure = make_history(settings, self.redis_url)
         self.limits = make_limits(settings)
@@ -173,6 +177,7 @@ class Parts:
 
     async def _check(self) -> None:
         """Ask the store for a sign of life now and then; an embedded one that died starts again."""
+        tidy_at = 0.0
         while True:
             if self._embedded and not self._embedded.is_running:
                 log.error("store: the embedded server died; starting it again, empty")
@@ -182,6 +187,9 @@ class Parts:
                 await self.store.count()
             self.telemetry.store_up = bool(self.store.up)
             self.limits.refusals.log_ended()
+            if self.limits.crowds is not None and monotonic() > tidy_at:
+                self.limits.crowds.tidy(monotonic())
+                tidy_at = monotonic() + TIDY_SECONDS
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _start_own_export(self, stack: AsyncExitStack) -> None:
@@ -266,3 +274,9 @@ def _connection_limits(settings: Settings, connections: int | None) -> Connectio
         settings.limit_body_seconds,
         settings.limit_answer_seconds,
     )
+
+
+def _first_life_ms(settings: Settings) -> int:
+    """Return what a newcomer lives for: three pushes of the pages that we serve, at least."""
+    pages_ms = [1000 * settings.client_interval_seconds, INTERVAL_MS if settings.jmmc_path else 0]
+    return max(1000 * settings.metrics_expiration_seconds, *(3 * each for each in pages_ms))

@@ -96,6 +96,7 @@ class Store:
         conference_limit: int = 0,
         on_batch: Callable[[float], None] = lambda _seconds: None,
         keeping: Keeping = NOTHING_KEPT,
+        first_life_ms: int = 0,
     ) -> None:
         """
         Prepare; nothing is opened yet.
@@ -106,6 +107,8 @@ class Store:
             conference_limit: most participants in a conference, 0 for any number.
             on_batch: called after each batch with the seconds its oldest push has waited.
             keeping: what is kept of sessions.
+            first_life_ms: what a participant lives for after its first push, whatever it asks
+                for; 0: as long as it asks for.
         """
         self._keys = Keys(key_prefix)
         self._participant_limit = participant_limit
@@ -115,6 +118,7 @@ class Store:
         self._live = [0] * PARTITIONS
         self._on_batch = on_batch
         self._keeping = keeping.to_args()
+        self._first_life_ms = first_life_ms or -1
         # Who comes back goes on with the same session for as long as his expiry is known.
         self._grace_ms = keeping.grace_ms if keeping.sessions else 0
         self._writes, self._reads = Link(url), Link(url)
@@ -186,7 +190,7 @@ class Store:
         args: list[Any] = [
             *self._keeping,
             *(self._room(partition), self._conference_limit, self._ends_limit),
-            *(REMEMBER_ENDED_MS, max(PRUNE_BEHIND_MS, self._grace_ms)),
+            *(REMEMBER_ENDED_MS, max(PRUNE_BEHIND_MS, self._grace_ms), self._first_life_ms),
         ]
         for write, _, _ in part:
             keys.append(start + write.member)

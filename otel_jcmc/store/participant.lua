@@ -6,7 +6,8 @@
 -- ARGV[1...4] what is kept of sessions, as stays.lua has it, which stands before this
 -- ARGV[5] most live in this partition, ARGV[6] most in a conference, ARGV[7] most ends to remember; -1: any number
 -- ARGV[8] ms for which an end is remembered, ARGV[9] ms after its expiry at which a member is pruned
--- ARGV[10...] five a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
+-- ARGV[10] ms that somebody new lives for at the most, whatever its push asks for; -1: any time
+-- ARGV[11...] five a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
 -- new) or to leave the reason, payload ("" to leave), digest of whose it is ("" when nobody has to say so)
 --
 -- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), whose it is
@@ -17,7 +18,7 @@ local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8 = 0x97, 3, 0xcb, 0
 local PRUNED_AT_ONCE = 500
 local live, ended, conferences = KEYS[1], KEYS[2], KEYS[3]
 local most, most_in_conference, most_ends = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local remember, behind = tonumber(ARGV[8]), tonumber(ARGV[9])
+local remember, behind, first_life = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local answers, ends, longest = {}, false, 0
 
 local function remember_end(member, session)
@@ -105,6 +106,8 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
   end
   if seq < 0 then seq = stored_seq end
   ttl = math.abs(ttl)
+  -- Who pushes again has shown that it is there.
+  if not stored and first_life >= 0 and ttl > first_life then ttl = first_life end
   local head = struct.pack('>BBBdBI4BB', ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, started, UINT_32, seq, STR_8, #session)
   head = head .. session .. string.char(BIN_8, #owner) .. owner
   redis.call('SET', key, head .. payload, 'PX', ttl)
@@ -114,7 +117,7 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
 end
 
 for i = 4, #KEYS do
-  local a = 5 * (i - 4) + 10
+  local a = 5 * (i - 4) + 11
   answers[i - 3] =
     write(KEYS[i], ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
 end

@@ -40,6 +40,7 @@ STATUS: Final = {
     Reason.ADDRESS_RATE: 429,
     Reason.PARTICIPANT_RATE: 429,
     Reason.NEWCOMER_RATE: 429,
+    Reason.ADDRESS_LIMIT: 429,
     Reason.PARTICIPANT_LIMIT: 503,
     Reason.CONFERENCE_LIMIT: 503,
     Reason.STORE_UNAVAILABLE: 503,
@@ -115,8 +116,12 @@ class Answers:
             told = stored.reason if isinstance(stored, StoreUnavailable) else None
             return self.retry(headers, told or Reason.STORE_UNAVAILABLE)
         if reason := _NEWCOMERS_REFUSED.get(stored):
+            now = monotonic()
+            seconds = self._limits.seconds_to_join(address, now)
+            if stored is Stored.NEWCOMER and not seconds:
+                # It is not how fast they come: so many of this address are here, or there.
+                reason = Reason.ADDRESS_LIMIT
             self._telemetry.suppressed[reason] += 1
-            seconds = self._limits.seconds_to_join(address, monotonic())
             return self.retry(headers, reason, seconds)
         if stored is Stored.TAKEN:
             return self.refuse(headers, PushRefused([Fault("token", Reason.PARTICIPANT_TAKEN)]))

@@ -2,7 +2,8 @@
 `python -m fuzz`: bad input by the hundred thousand; `make fuzz` runs it.
 
 One target after the other: `push` is the push check and all that is made of a push, in this
-process and led by coverage; `jmmc` is the same of the second wire format; `forwarded`, `agent` and
+process and led by coverage; `jmmc` is the same of the second wire format; `framing`
+is streams of requests, which a strict reader of RFC 9112 reads too; `forwarded`, `agent` and
 `accept` are headers, `token` what a push says to be allowed, `stored` what Redis may hold; `http`
 sends broken requests to a running service, `road` broken pushes, and compares a scrape with what
 was sent. Exits with 1 at the first that breaks, and says how to see it again.
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 SHARES = {
     "push": 1.0,
     "jmmc": 0.25,
+    "framing": 0.5,
     "stored": 0.25,
     "agent": 0.1,
     "forwarded": 0.1,
     "accept": 0.1,
     "token": 0.1,
 }
-WIRE = {"http": 0.05, "road": 0.025}
+WIRE = {"http": 0.05, "road": 0.025, "proxied": 0.5}
 
 
 def main() -> int:
@@ -83,6 +85,8 @@ def on_the_wire(name: str, inputs: int, seed: int) -> bool:
     """Run one target against a service of its own."""
     from fuzz import wire
 
+    if name == "proxied":
+        return through_proxies(inputs, seed)
     tries = {"http": wire.try_sockets, "road": wire.try_road}
     with wire.running() as service:
         try:
@@ -90,6 +94,18 @@ def on_the_wire(name: str, inputs: int, seed: int) -> bool:
         except AssertionError as error:
             print(error)
             return False
+    return True
+
+
+def through_proxies(inputs: int, seed: int) -> bool:
+    """Send streams through real proxies."""
+    from fuzz import proxied
+
+    try:
+        proxied.try_proxies(inputs, seed).say("  in the end")
+    except AssertionError as error:
+        print(error)
+        return False
     return True
 
 

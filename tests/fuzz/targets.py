@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from random import Random
 
-from fuzz import corpus, edges, jmmc, mutations, push, tokens
+from fuzz import corpus, edges, framing, jmmc, mutations, push, tokens
 from fuzz.engine import Target
 
 
@@ -27,6 +27,7 @@ def _header(name: str, check: Callable[[bytes], float], known: Sequence[bytes]) 
 TARGETS = {
     "push": Target(push.check, corpus.pushes, _mutate_push),
     "jmmc": Target(jmmc.check, lambda: _seeds("jmmc", jmmc.seeds(corpus.pushes())), _mutate_push),
+    "framing": Target(framing.check, lambda: _seeds("framing", framing.seeds()), framing.mutate),
     "stored": Target(edges.check_stored, lambda: _seeds("stored", edges.stored()), edges.mutate),
     "agent": _header("agent", edges.check_user_agent, edges.USER_AGENTS),
     "forwarded": _header("forwarded", edges.check_forwarded, edges.FORWARDED),

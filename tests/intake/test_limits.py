@@ -96,7 +96,7 @@ def test_an_address_that_is_not_known_has_no_limit() -> None:
     limit = Limits(Callers(PRIVATE), 1, 2, 1)
     assert refused(limit, "admit", "", 100) == []
     for _ in range(100):
-        limit.note_newcomer("")
+        limit.count_newcomer("", "ada")
     assert limit.seconds_to_join("", 1000.0) == 0
 
 
@@ -105,7 +105,7 @@ def test_newcomers_are_counted_when_they_have_come(monkeypatch: pytest.MonkeyPat
     limit = Limits(Callers(PRIVATE), newcomers_per_second=1)
     for _ in range(10):
         assert limit.admit("a", 1000.0)
-        limit.note_newcomer("a")
+        limit.count_newcomer("a", "ada")
     assert not limit.admit("a", 1000.0)
     assert limit.admit("b", 1000.0)
     assert limit.admit("", 1000.0)
@@ -136,7 +136,7 @@ def test_a_limit_that_refuses_is_said_once_and_its_end_too(
     now += 2
     refusals.log_ended()
     refusals.log_ended()
-    assert [record.levelname for record in caplog.records][len(LIMITS) :] == ["INFO"] * 4
+    assert [record.levelname for record in caplog.records][len(LIMITS) :] == ["INFO"] * 5
     now += 60
     refusals.log_ended()
     assert "JCMC_LIMIT_ADDRESS_PUSHES" in caplog.records[-1].message

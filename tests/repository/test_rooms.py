@@ -52,7 +52,7 @@ MAY_SEE = {
     },
     "ua_parser": {"intake.browsers"},
     "uvicorn": {"server", "command.serve"},
-    "httptools": {"simulate.client"},
+    "httptools": {"server.framing", "server.requests", "simulate.client"},
     "isal": {"metrics.scrape"},
     "rjsmin": {"web.client"},
     "zopfli": {"web.client"},

@@ -514,7 +514,7 @@ def test_who_does_not_read_an_answer_is_cut_when_its_time_is_over(
 ) -> None:
     """In pieces and slowly, too: each piece that is read does not begin the time anew."""
     clock, wire, protocol, _ = idle
-    protocol.headers = []
+    protocol.has_asked = True
     protocol.cycle = Unfinished()
     for _ in range(7):
         assert not wire.is_closed
@@ -530,7 +530,7 @@ def test_who_has_read_an_answer_has_as_long_for_the_next_one(
     idle: tuple[Clock, Wire, PushProtocol, Door],
 ) -> None:
     clock, wire, protocol, _ = idle
-    protocol.headers = []
+    protocol.has_asked = True
     for _ in range(5):
         protocol.cycle = Unfinished()
         protocol.pause_writing()
@@ -574,10 +574,10 @@ def test_a_request_whose_body_nobody_reads_is_not_read_for_ever(
     clock, wire, protocol, _ = idle
     protocol.cycle = Unfinished()
     protocol.cycle.response_complete = True
-    protocol.headers = []
-    protocol._reading = 2
+    protocol.has_asked = True
+    protocol.reading = 2
     for _ in range(11):
-        protocol._wait(1000)
+        protocol._wait()
         clock.advance(1)
     assert wire.is_aborted
     assert reasons(protocol) == {"body_too_slow": 1}

@@ -11,10 +11,12 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -614,6 +616,28 @@ def test_the_hosts_middleware_works_around_it(host: Host) -> None:
         assert b"otelJcmc" in gzip.decompress(answer.read())
     pushed = host.push(push_body("dora"), headers=page)
     assert pushed.headers.get_all("access-control-allow-origin") == ["https://shop.example.org"]
+
+
+def test_behind_an_offer_of_an_upgrade_the_connection_ends(host: Host) -> None:
+    """uvicorn, and not we, takes what comes as its body for a request."""
+    hidden = b"GET /jitsi-metrics/metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = (
+        b"POST /jitsi-metrics/metrics/push HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+        b"Upgrade: h2c\r\nContent-Length: %d\r\n\r\n" % len(hidden)
+    )
+    name, _, port = host.url.removeprefix("http://").rpartition(":")
+    with socket.create_connection((name, int(port)), timeout=8) as wire:
+        wire.sendall(head)
+        time.sleep(0.3)
+        with suppress(ConnectionError):
+            wire.sendall(hidden)
+        said = b""
+        with suppress(ConnectionError):
+            while more := wire.recv(65536):
+                said += more
+    assert said.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in said
+    assert b"otel_jcmc_" not in said
 
 
 def test_two_in_one_host_share_nothing(host: Host) -> None:

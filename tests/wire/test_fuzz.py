@@ -23,6 +23,7 @@ pytestmark = pytest.mark.xdist_group("fuzz")
 INPUTS = {
     "push": 1000,
     "jmmc": 1000,
+    "framing": 1000,
     "stored": 2000,
     "agent": 500,
     "forwarded": 200,

@@ -1,0 +1,278 @@
+"""
+Bytes of one connection -> requests, each with one end, or the connection is over.
+
+httptools' parser says what a request is (RFC 9112). What it leaves open is closed here: an upgrade
+is ignored and the body read by its length; trailers are dropped; a transfer coding that we don't
+decode, and CONNECT, are answered once; and behind the last request of a connection nothing is
+parsed. What is waiting to be answered is bounded, and so are a head and what frames a body.
+
+Not uvicorn's protocol, which hands on what comes behind an upgrade as a request (Kludex/uvicorn
+2722) and has none of these bounds; of uvicorn only the ASGI cycle of one request is used.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections import deque
+from typing import Any, Final
+
+import httptools
+
+# A read is parsed in pieces, so that what is too much is seen before all of it is: a head, or what
+# frames a body, may be larger than its limit by one.
+PIECE_BYTES: Final = 2048
+# Requests behind the one that is being answered. With so many waiting, no further piece is parsed.
+MAX_WAITING: Final = 8
+# A chunk may have so many bytes around it.
+_CHUNK_BYTES: Final = 16
+
+Header = tuple[bytes, bytes]
+
+_VERSIONS: Final = ("1.1", "1.0")
+
+# What of a request has been read and is not whole yet.
+NOTHING: Final = 0
+HEAD: Final = 1
+BODY: Final = 2
+
+
+class Refused(Exception):
+    """What came is not parsed on: it is answered with *status*, and the connection ends."""
+
+    def __init__(self, status: int, text: str) -> None:
+        """Answer with *status* and *text*."""
+        super().__init__(text)
+        self.status = status
+
+
+class _IsOver(Exception):
+    """Nothing behind the last request of a connection is parsed."""
+
+
+class Framing(asyncio.Protocol):
+    """
+    One connection's bytes, read; what is made of its requests is a subclass's.
+
+    Attributes:
+        transport: of the connection.
+        url, headers: of the request that is being read; names in lower case, no trailers.
+        reading: NOTHING, HEAD or BODY: what has been begun and is not whole.
+        has_asked: whether a first request has begun.
+        waiting: requests behind the one that is being answered, the newest first.
+        closes: whether the connection ends with the answer to the request.
+        is_ending: whether it is to end with the next one.
+        is_over: nothing that comes from now on is a request.
+        parser: says method, version and whether the connection may stay open.
+    """
+
+    transport: Any
+    # Bytes of an unfinished head may be so many, and those around a body's; 0 is no bound.
+    most_bytes = 0
+
+    def __init__(self) -> None:
+        """Begin with nothing read."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.url = b""
+        self.headers: list[Header] = []
+        self.reading = NOTHING
+        self.has_asked = False
+        self.is_over = False
+        self._framing_bytes = 0
+        self._is_chunked = self._sees_chunks = False
+        self._is_replayed = False
+        self._is_parsing = False
+        # The parser tells no longer why a callback raised where another error is being handled.
+        self._refused: Refused | None = None
+        self.is_ending = self.closes = False
+        self._rest = memoryview(b"")
+        self.waiting: deque[Any] = deque()
+
+    # What a subclass makes of it.
+
+    @abstractmethod
+    def take_head(self) -> None:
+        """Take a request whose head is whole."""
+
+    @abstractmethod
+    def take_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+
+    @abstractmethod
+    def take_end(self) -> None:
+        """Take the end of the request."""
+
+    @abstractmethod
+    def refuse(self, refused: Refused) -> None:
+        """Answer what is not parsed on, after all that waits, and end the connection."""
+
+    @abstractmethod
+    def cut_head(self) -> None:
+        """End a connection whose head, or what frames its body, is too large."""
+
+    # Reading.
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; the loop calls this."""
+        if len(data) <= PIECE_BYTES and not self._rest and not self.waiting:
+            self._parse(data)
+        else:
+            self._rest = memoryview(bytes(self._rest) + data)
+            self.read_on()
+
+    def read_on(self) -> None:
+        """Parse what was left, for as long as not too many requests wait."""
+        while self.has_rest and len(self.waiting) < MAX_WAITING and not self._is_parsing:
+            piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
+            self._parse(piece)
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether something was read that is not parsed yet."""
+        return bool(self._rest) and not (self.is_over or self.transport.is_closing())
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        """Parse a piece, and bound what of it is no body."""
+        if self.is_over:
+            return
+        behind_upgrade: int | None = None
+        self._is_parsing = True
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            behind_upgrade = upgrade.args[0]
+        except httptools.HttpParserError as error:
+            self._stop(error)
+            return
+        finally:
+            self._is_parsing = False
+        if behind_upgrade is not None:
+            self._read_without_upgrade(bytes(data[behind_upgrade:]))
+            return
+        if self.reading == BODY and not self._is_chunked:
+            # A chunk's extension may go on and on before there is a chunk.
+            self._is_chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
+        if self.reading == HEAD or self._is_chunked:
+            self._framing_bytes += len(data)
+            if 0 < self.most_bytes < self._framing_bytes:
+                self.is_over = True
+                self.cut_head()
+
+    def _stop(self, error: httptools.HttpParserError) -> None:
+        """Parse nothing any more, and say why unless it was the end."""
+        was_over, self.is_over = self.is_over, True
+        if was_over or self.transport.is_closing():
+            return
+        if isinstance(error, httptools.HttpParserCallbackError) and self._refused is None:
+            raise error
+        self.refuse(self._refused or Refused(400, "Invalid HTTP request received."))
+
+    def _read_without_upgrade(self, rest: bytes) -> None:
+        """
+        Read the request again as if it asked for no upgrade, and then the *rest*.
+
+        The parser takes no body for the request's then, and what follows for another protocol.
+        """
+        parser, headers = self.parser, self.headers
+        version = parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (parser.get_method(), self.url, version)]
+        for name, value in headers:
+            if name == b"connection":
+                tokens = [token.strip() for token in value.split(b",")]
+                others = b", ".join(token for token in tokens if token.lower() != b"upgrade")
+                lines.append(b"connection: " + others)
+            elif name != b"upgrade":
+                lines.append(b"%b: %b" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self._parse(b"\r\n".join([*lines, b"\r\n"]))
+        if rest:
+            self._rest = memoryview(rest + bytes(self._rest))
+            self.read_on()
+
+    def check_codings(self) -> None:
+        """
+        See whether we decode how the body is framed.
+
+        Raises:
+            Refused: it has another transfer coding than chunks, or has one in HTTP/1.0.
+        """
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        is_old = self.parser.get_http_version() == "1.0"
+        if codings and (is_old or codings[0].lower() != b"chunked" or codings[1:]):
+            raise Refused(501, "Only chunked is understood as a transfer coding.")
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        if self.is_over or self.transport.is_closing():
+            raise _IsOver
+        self.url = b""
+        self.headers = []
+        self.has_asked = True
+        self.reading = HEAD
+        self._framing_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Add a piece of the target."""
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a header, or a trailer where nobody looks."""
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Choose what is to be read."""
+        self.reading = BODY
+        self._framing_bytes = 0
+        version = self.parser.get_http_version()
+        self.closes = self.is_ending or version == "1.0" or not self.parser.should_keep_alive()
+        try:
+            self._choose(version)
+        except Refused as refused:
+            self._refused = refused
+            raise
+
+    def _choose(self, version: str) -> None:
+        """Have the head taken, or read again."""
+        if version == "0.9":  # which is what the parser says where there is none
+            raise Refused(400, "Invalid HTTP request received.")
+        if version not in _VERSIONS:
+            raise Refused(505, "HTTP/1.1 is spoken here.")
+        if not self.parser.should_upgrade():
+            self.take_head()
+        elif self.parser.get_method() == b"CONNECT":
+            raise Refused(400, "CONNECT is for proxies.")
+        else:
+            # The parser raises HttpParserUpgrade when it is done with this.
+            self.reading = NOTHING
+            self._is_replayed = True
+
+    def on_chunk_header(self) -> None:
+        """Allow a chunk what frames it; see at the first whether chunks are all that there is."""
+        if self._sees_chunks:
+            self._framing_bytes = max(0, self._framing_bytes - _CHUNK_BYTES)
+            return
+        try:
+            self.check_codings()
+        except Refused as refused:
+            self._refused = refused
+            raise
+        self._sees_chunks = self._is_chunked = True
+        # What comes behind the last chunk by this name is a trailer.
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        if self._is_chunked:
+            self._framing_bytes = max(0, self._framing_bytes - len(body))
+        self.take_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take the end of the request, and see whether it was the last."""
+        if self._is_replayed:
+            self._is_replayed = False
+            return
+        self.reading = NOTHING
+        if self._is_chunked:
+            self._is_chunked = self._sees_chunks = False
+        self.is_over = self.closes
+        self.take_end()
