@@ -18,10 +18,11 @@ from typing import Any, Final
 
 import uvicorn
 from e2e.nginx import running_nginx
-from e2e.parts import ROOT, free_port, is_open, running
+from e2e.parts import ROOT, is_open, running
 from fuzz import framing
 from fuzz.engine import Tally
 from harness import eventually
+from ports import free_port
 from uvicorn.server import ServerState
 
 from otel_jcmc.server.ending import EndingProtocol

@@ -58,8 +58,8 @@ class Sockets:
         seconds = time.monotonic() - started
         statuses = [int(status) for status in _STATUS.findall(told)]
         assert told == b"" or told.startswith(b"HTTP/1.1 "), told[:200]
-        # What it says when it is busy is an answer: on a slow machine scrapes wait for each other. So
-        # is that it speaks no other version and no other transfer coding.
+        # That it is busy is an answer (on a slow machine scrapes wait for each other), and so is
+        # that it speaks no other version and no other transfer coding.
         ours = [status for status in statuses if status >= 500 and status not in (501, 505)]
         assert not ours or b"scrapes are being answered" in told, told[:400]
         if statuses and not any(each in told for each in _LONG):
