@@ -150,6 +150,9 @@ class Framing(asyncio.Protocol):
         if self.reading == BODY and not self._is_chunked:
             # A chunk's extension may go on and on before there is a chunk.
             self._is_chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
+        if self._sees_chunks:
+            # Trailers: a short line in memory is thirty times what it is on the wire.
+            self.headers.clear()
         if self.reading == HEAD or self._is_chunked:
             self._framing_bytes += len(data)
             if 0 < self.most_bytes < self._framing_bytes:
