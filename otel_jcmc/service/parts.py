@@ -49,6 +49,7 @@ from otel_jcmc.wire.rules import make_rules
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 5.0
+REFUSED_SECONDS: Final = 1.0
 LAST_EXPORT_MS: Final = 2_000
 
 
@@ -152,8 +153,7 @@ class Parts:
             stack.push_async_callback(self.store.close)
             if self.history:
                 stack.push_async_callback(self.history.close)
-            with suppress(StoreUnavailable):
-                await self.store.ping()
+            await self.store.start()
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)
             if self.push_tokens:
@@ -172,7 +172,11 @@ class Parts:
             yield
 
     async def _check(self) -> None:
-        """Ask the store for a sign of life now and then; an embedded one that died starts again."""
+        """
+        Ask the store now and then for a sign of life, and whether it takes writes.
+
+        An embedded one that died starts again.
+        """
         while True:
             if self._embedded and not self._embedded.is_running:
                 log.error("store: the embedded server died; starting it again, empty")
@@ -180,9 +184,11 @@ class Parts:
                     self._embedded.restart()
             with suppress(StoreUnavailable):
                 await self.store.count()
+                await self.store.try_writing()
             self.telemetry.store_up = bool(self.store.up)
             self.limits.refusals.log_ended()
-            await asyncio.sleep(CHECK_SECONDS)
+            # What is over is known soon.
+            await asyncio.sleep(REFUSED_SECONDS if self.store.is_refusing else CHECK_SECONDS)
 
     async def _start_own_export(self, stack: AsyncExitStack) -> None:
         """Start the export of our own metrics, in this process."""
