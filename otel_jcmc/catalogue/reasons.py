@@ -24,6 +24,7 @@ class Reason(StrEnum):
         return member
 
     NOT_JSON = "not_json", "the body is not UTF-8 JSON, or is nested too deep to read"
+    CONTENT_ENCODING = "content_encoding", "the body is compressed; it is taken as plain JSON alone"
     NOT_AN_OBJECT = "not_an_object", "a JSON object is wanted here"
     NOT_A_LIST = "not_a_list", "a JSON list is wanted here"
     MISSING = "missing", "a required field is not there"
@@ -43,6 +44,10 @@ class Reason(StrEnum):
     BODY_INCOMPLETE = "body_incomplete", "the body did not arrive in time"
     TOKEN_MISSING = "token_missing", "a token is wanted, in the header or the body"
     TOKEN_INVALID = "token_invalid", "the token is none of ours, or damaged"
+    TOKEN_AMBIGUOUS = (
+        "token_ambiguous",
+        "there are two Authorization headers, and nobody knows which one counts",
+    )
     TOKEN_EXPIRED = "token_expired", "the token is past its time; a new one is wanted"
     ORIGIN_NOT_ALLOWED = (
         "origin_not_allowed",

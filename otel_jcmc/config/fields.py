@@ -1,5 +1,6 @@
 """What the fields of every group are made with: names, lists, secrets and URLs."""
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # As long as what HS256 makes of it (RFC 7518, section 3.2).
 LEAST_SECRET_BYTES = 32
+_HOST = re.compile(r"[\w.:%-]+")
 
 
 class Group(BaseSettings):
@@ -38,14 +40,27 @@ def split(value: Any) -> Any:
 
 def check_url(url: str | None, name: str, schemes: tuple[str, ...]) -> None:
     """Refuse a *url* of another scheme; its text is not repeated, it may hold a password."""
-    if url is None:
-        return
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        # Not its message: what looks like a port may be a piece of an unescaped password.
-        raise ValueError(f"{name} is no URL: its host or port can't be read") from None
-    if parts.scheme not in schemes:
+    if url is not None and not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):
         wanted = ", ".join(f"{scheme}://" for scheme in schemes)
         raise ValueError(f"{name} must start with one of {wanted}")
+
+
+def check_http_url(url: str | None, name: str) -> None:
+    """Refuse a *url* that is none of HTTP; its text is not repeated, it may hold a password."""
+    if url is None:
+        return
+    check_url(url, name, ("http", "https"))
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        # Not its message: what looks like a port may be a piece of an unescaped password.
+        host = None
+    else:
+        # Of `http://user:12/34@host` the host would be user.
+        if "@" in url.partition("://")[2].removeprefix(parts.netloc):
+            raise ValueError(
+                f"{name} is no URL: in a user, a password or a path `/` is %2F and `@` is %40"
+            )
+    if not host or not _HOST.fullmatch(host):
+        raise ValueError(f"{name} is no URL: its host or port can't be read")

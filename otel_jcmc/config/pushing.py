@@ -23,7 +23,11 @@ class PushingSettings(Group):
         "none",
         validation_alias=named("JCMC_PUSH_AUTH"),
         description="Who may push: `none` asks nobody, `token` pages of the allowed origins,"
-        " `jwt` who has a Jitsi token for the conference (docs/security.md).",
+        " `jwt` who has a Jitsi token for the conference. With `none`, and with `token` for any"
+        " script, who knows a participant's ids can overwrite it, and lock its owner out with nine"
+        " pushes at once, which use up what it may push; with `jwt` it takes a token for the"
+        " conference, and a participant that a user has is not overwritten by another"
+        " (docs/security.md).",
     )
     push_token_secret: SecretStr | None = Field(
         None,

@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 
 from otel_jcmc.config.client import ClientSettings
-from otel_jcmc.config.fields import check_url
+from otel_jcmc.config.fields import check_http_url, check_url
 from otel_jcmc.config.jmmc import JmmcSettings
 from otel_jcmc.config.limits import LimitSettings
 from otel_jcmc.config.otel import OtelSettings
@@ -31,10 +31,9 @@ from otel_jcmc.config.serving import ServingSettings
 from otel_jcmc.config.sessions import SessionSettings
 from otel_jcmc.config.sources import EnvFile, Environment, secret_names, strip_comments
 from otel_jcmc.config.store import StoreSettings
-from otel_jcmc.store.url import SCHEMES, is_sentinel, parse_sentinel
+from otel_jcmc.store.url import SCHEMES, check_redis
 
 _REDIS = ("redis", "rediss", "unix", *SCHEMES)
-_HTTP = ("http", "https")
 # In the order of the documents.
 GROUPS: tuple[type[BaseSettings], ...] = (
     StoreSettings,
@@ -61,7 +60,7 @@ class Settings(
     ServingSettings,
     StoreSettings,
 ):
-    """The settings in force; frozen. Unknown variables are ignored."""
+    """The settings in force; frozen. Of unknown variables those that begin as ours are refused."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -97,18 +96,17 @@ class Settings(
 
     @model_validator(mode="after")
     def _check_urls(self) -> Self:
-        redis_url = self.redis_url.get_secret_value() if self.redis_url else None
-        if redis_url and is_sentinel(redis_url):
+        if self.redis_url:
+            redis_url = self.redis_url.get_secret_value()
+            check_url(redis_url, "REDIS_URL", _REDIS)
             try:
-                parse_sentinel(redis_url)
+                check_redis(redis_url)
             except ValueError as error:
                 raise ValueError(f"REDIS_URL is no URL: {error}") from None
-        else:
-            check_url(redis_url, "REDIS_URL", _REDIS)
-        check_url(self.push_url, "PUSH_URL", _HTTP)
-        check_url(self.jmmc_push_url, "JCMC_JMMC_PUSH_URL", _HTTP)
-        check_url(self.otlp_traces_endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", _HTTP)
-        check_url(self.otlp_endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT", _HTTP)
+        check_http_url(self.push_url, "PUSH_URL")
+        check_http_url(self.jmmc_push_url, "JCMC_JMMC_PUSH_URL")
+        check_http_url(self.otlp_traces_endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        check_http_url(self.otlp_endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT")
         return self
 
     @model_validator(mode="after")

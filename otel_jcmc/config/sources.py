@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -11,8 +12,18 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 _COMMENT: Final = re.compile(r"\s+#.*$", re.DOTALL)
 
 
-class NoSecret(ValueError):
-    """In the place of a secret whose file can't be had; the message says why."""
+# What starts so is ours, or meant to be.
+_PREFIX: Final = "JCMC_"
+# What `serve` tells the exporter that it starts; no setting.
+_TOLD: Final = frozenset(("JCMC_INSTANCE_ID",))
+# What Kubernetes tells every pod of its services, which may be called jcmc, or jcmc-redis.
+_OF_KUBERNETES: Final = re.compile(
+    r"JCMC(_.+)?_(SERVICE_(HOST|PORT(_.+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_.+)?)"
+)
+
+
+class NoSetting(ValueError):
+    """In the place of what can't be had, as a secret's file; the message says why."""
 
 
 class Environment(EnvSettingsSource):
@@ -25,13 +36,31 @@ class Environment(EnvSettingsSource):
         for name in secret_names(self.settings_cls):
             path = _COMMENT.sub("", given.get(f"{name}_FILE") or "").strip()
             if path and given.get(name):
-                found[name] = NoSecret(f"{name} and {name}_FILE are both given: one is wanted")
+                found[name] = NoSetting(f"{name} and {name}_FILE are both given: one is wanted")
             elif path:
                 try:
                     found[name] = SecretStr(read_secret(f"{name}_FILE", path))
                 except ValueError as error:
-                    found[name] = NoSecret(str(error))
+                    found[name] = NoSetting(str(error))
+        for name, text in given.items():
+            if text and (fault := _unknown(name, given, self.settings_cls)):
+                found[name] = NoSetting(fault)
         return found
+
+
+def _unknown(name: str, given: Mapping[str, Any], settings: type[BaseSettings]) -> str:
+    """Return what to say of a *name* that is no setting's and meant to be; else nothing."""
+    if not name.startswith(_PREFIX) or name in _TOLD or _OF_KUBERNETES.fullmatch(name):
+        return ""
+    known = _names(settings)
+    is_link = f"{name.removesuffix('PORT')}SERVICE_HOST" in given
+    if name in known or (name.endswith("_PORT") and is_link):
+        return ""
+    # What all begin with is no likeness.
+    by_rest = {each.removeprefix(_PREFIX): each for each in sorted(known, reverse=True)}
+    meant = get_close_matches(name.removeprefix(_PREFIX), by_rest, 1)
+    what = f"is {by_rest[meant[0]]} meant?" if meant else "docs/settings.md has all of them"
+    return f"{name} is no setting: {what}"
 
 
 class EnvFile(Environment, DotEnvSettingsSource):
@@ -73,15 +102,22 @@ def secret_names(settings: type[BaseSettings]) -> list[str]:
     ]
 
 
+def _names(settings: type[BaseSettings]) -> set[str]:
+    """Return all names that the environment may have for *settings*."""
+    fields: Mapping[str, Any] = settings.model_fields
+    names = {str(name) for field in fields.values() for name in field.validation_alias.choices}
+    return names | {f"{name}_FILE" for name in secret_names(settings)}
+
+
 def strip_comments(values: dict[str, Any]) -> dict[str, Any]:
     """
     Return *values* without trailing comments and blanks, which env files have and containers pass.
 
     Raises:
-        ValueError: one of them is a secret whose file can't be had.
+        ValueError: one of them can't be had.
     """
     for value in values.values():
-        if isinstance(value, NoSecret):
+        if isinstance(value, NoSetting):
             raise value
     return {
         key: _COMMENT.sub("", value).strip() if isinstance(value, str) else value

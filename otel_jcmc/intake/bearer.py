@@ -23,14 +23,19 @@ REMEMBERED: Final = 32_768
 _COMPACT: Final = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
-def bearer_token(headers: Iterable[Header]) -> bytes | None:
-    """Return the first bearer token in *headers*, None when there is none."""
-    for name, value in headers:
-        if name == b"authorization":
-            scheme, _, token = value.strip().partition(b" ")
-            if scheme.lower() == b"bearer":
-                return token.strip()
-    return None
+def authorizations(headers: Iterable[Header]) -> list[bytes]:
+    """
+    Return what the Authorization headers say.
+
+    Of two nobody knows which one somebody on the way has looked at: then none counts.
+    """
+    return [value for name, value in headers if name == b"authorization"]
+
+
+def bearer_token(authorization: bytes) -> bytes | None:
+    """Return the bearer token of an *authorization*, None where it is of another kind."""
+    scheme, _, token = authorization.strip().partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else None
 
 
 def token_of(headers: Sequence[Header], report: Report) -> bytes:
@@ -38,9 +43,12 @@ def token_of(headers: Sequence[Header], report: Report) -> bytes:
     Return the token of a push, the header's before the body's, unchecked.
 
     Raises:
-        PushRefused: there is none.
+        PushRefused: there is none, or it can't be told which one counts.
     """
-    if token := bearer_token(headers):
+    told = authorizations(headers)
+    if len(told) > 1:
+        raise refusal(Reason.TOKEN_AMBIGUOUS)
+    if told and (token := bearer_token(told[0])):
         return token
     if not report.token:
         raise refusal(Reason.TOKEN_MISSING)

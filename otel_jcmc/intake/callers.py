@@ -1,8 +1,9 @@
 """
 Who a caller is.
 
-Its address is the connection's, or what a trusted proxy says in front of us; anything that can't be
-read makes the caller not private (fail closed), and counts against nobody's limits.
+Its origin is what a browser says. Its address is the connection's, or what a trusted proxy says in
+front of us; anything that can't be read makes the caller not private (fail closed), and counts
+against nobody's limits.
 
 Source: RFC 7239 (Forwarded) and the X-Forwarded-For convention.
 """
@@ -77,6 +78,12 @@ def caller_address(peer: str, headers: Iterable[Header], trusted: Sequence[Netwo
         callers = {_caller(hops, trusted) for hops in _forwarded(headers)} or {address}
         address = callers.pop() if len(callers) == 1 else None
     return str(address) if address else ""
+
+
+def origin_of(headers: Iterable[Header]) -> bytes:
+    """Return the page's origin as a browser says it; empty: none is said, or more than one is."""
+    told = [value for name, value in headers if name == b"origin"]
+    return told[0] if len(told) == 1 else b""
 
 
 def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:

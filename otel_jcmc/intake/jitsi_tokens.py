@@ -7,7 +7,8 @@ is `jwt`.
 
 Source: lib-jitsi-meet's doc/tokens.md, and how Prosody verifies them, jitsi-meet's
 resources/prosody-plugins/token/util.lib.lua: `iss` and `aud` are one of a list or anything by `*`,
-`room` is required, `*` or compared in lower case, and so is `sub`, the tenant or the domain.
+`room` is required, `*` or compared in lower case, and so is `sub`, the tenant or the domain. Its
+lower case is Lua's, of the letters of ASCII: jitsi-meet has all others of a room percent-encoded.
 """
 
 import json
@@ -16,6 +17,7 @@ import warnings
 from base64 import urlsafe_b64decode
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
 from time import time
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +33,7 @@ from otel_jcmc.wire.push import Report
 ANY: Final = "*"
 # A name as Prosody and the bridge have it: "[tenant]room".
 _BRACKETED: Final = re.compile(r"\[([^\]]*)\](.*)", re.DOTALL)
+_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 # A deployment's secret is what it is; `otel-jcmc check` says so when it is short.
 warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
 
@@ -40,8 +43,9 @@ class _Verified(NamedTuple):
     What a token that was verified says.
 
     Attributes:
-        room: folded, or ANY; *plain* is the same where a name that equals it needs no other look.
-        tenant: folded, or ANY.
+        room: in lower case, or ANY; *plain* is the same where a name that equals it needs no other
+            look.
+        tenant: in lower case, or ANY.
         owner: the user, with the issuer that knows them; empty where the token names none.
     """
 
@@ -67,7 +71,7 @@ class JitsiTokens:
         self._keys = keys
         self._issuers = frozenset(issuers)
         self._audiences = frozenset(audiences)
-        self._subjects = frozenset(each.casefold() for each in subjects)
+        self._subjects = frozenset(in_lower(each) for each in subjects)
         self._leeway_seconds = leeway_seconds
         # By the token's bytes. A timing tells nothing: no token is compared with another one
         # unless their hashes, keyed and of 64 bits, are equal.
@@ -86,7 +90,7 @@ class JitsiTokens:
         known = self._known(token)
         if known.expires_at <= time():
             known = self._verify(token)
-        conference = report.conference.casefold()
+        conference = in_lower(report.conference)
         if conference != known.plain and not is_for(conference, known.room, known.tenant):
             raise refusal(Reason.CONFERENCE_NOT_ALLOWED)
         return known.owner
@@ -137,10 +141,10 @@ class JitsiTokens:
         _expect_one_of(self._issuers, issuer)
         audience = claims.get("aud", "")
         _expect_one_of(self._audiences, *(audience if type(audience) is list else [audience]))
-        tenant = _text(claims.get("sub", "")).casefold()
+        tenant = in_lower(_text(claims.get("sub", "")))
         if tenant != ANY:
             _expect_one_of(self._subjects, tenant)
-        room = _text(claims["room"]).casefold()
+        room = in_lower(_text(claims["room"]))
         if not room:
             raise ValueError("no room")
         is_plain = room != ANY and "/" not in room and not room.startswith("[")
@@ -154,9 +158,19 @@ class JitsiTokens:
         )
 
 
+def in_lower(name: str) -> str:
+    """
+    Return *name* in lower case, as far as it is ASCII.
+
+    Unicode's ways of comparing take rooms for one that are two: straße and strasse, k and the sign
+    of Kelvin.
+    """
+    return name.lower() if name.isascii() else name.translate(_LOWER)
+
+
 def is_for(conference: str, room: str, tenant: str) -> bool:
     """
-    Say whether a token for *room* of *tenant* is for *conference*, all of them folded.
+    Say whether a token for *room* of *tenant* is for *conference*, all in lower case.
 
     A name without a tenant is what pages push; that of one is "tenant/room" or "[tenant]room".
     """

@@ -20,7 +20,7 @@ import jwt
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.intake.bearer import REMEMBERED, expect_compact, refusal, token_of
-from otel_jcmc.intake.callers import Header
+from otel_jcmc.intake.callers import Header, origin_of
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.wire.push import Report
 
@@ -67,7 +67,7 @@ class PushTokens:
             PushRefused: the origin is not said, or not allowed.
             StoreUnavailable: the secret is not known yet.
         """
-        origin = _origin(headers)
+        origin = origin_of(headers)
         if not origin or not self._allows(origin):
             raise PushRefused([Fault("origin", Reason.ORIGIN_NOT_ALLOWED)])
         now = int(time())
@@ -90,7 +90,7 @@ class PushTokens:
         known = self._known(token)
         if known.expires_at <= time():
             known = self._verify(token)
-        if _origin(headers) != known.origin:
+        if origin_of(headers) != known.origin:
             raise refusal(Reason.ORIGIN_NOT_ALLOWED)
         return ""
 
@@ -129,11 +129,3 @@ class PushTokens:
         if not self._secret.value:
             raise StoreUnavailable
         return self._secret.value
-
-
-def _origin(headers: Sequence[Header]) -> bytes:
-    """Return the origin that a browser says, empty when none is said."""
-    for name, value in headers:
-        if name == b"origin":
-            return value
-    return b""

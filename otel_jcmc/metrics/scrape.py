@@ -13,10 +13,10 @@ from time import monotonic
 from typing import Final
 
 from isal import isal_zlib
-from prometheus_client.exposition import choose_encoder, gzip_accepted
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.metrics import snapshot
+from otel_jcmc.metrics.accept import takes_gzip, wants_openmetrics
 from otel_jcmc.metrics.own import Telemetry
 from otel_jcmc.metrics.prometheus import OPENMETRICS, TEXT, render
 from otel_jcmc.metrics.provider import GaugeProvider
@@ -52,8 +52,8 @@ class Scraper:
     async def scrape(self, accept: str, accept_encoding: str) -> Exposition:
         """Return the exposition of everyone who is live now, in the format that is asked for."""
         started = monotonic()
-        is_openmetrics = _wants_openmetrics(accept)
-        is_gzip = gzip_accepted(accept_encoding)
+        is_openmetrics = wants_openmetrics(accept)
+        is_gzip = takes_gzip(accept_encoding)
         loop = asyncio.get_running_loop()
         known = self._people
         building = Building(known)
@@ -105,12 +105,3 @@ class Scraper:
         packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW)
         packed = [packer.compress(piece) for piece in pieces]
         return [*filter(None, packed), packer.flush()]
-
-
-def _wants_openmetrics(accept: str) -> bool:
-    """Say whether the header *accept* asks for OpenMetrics."""
-    try:
-        return "openmetrics" in choose_encoder(accept)[1]
-    except (TypeError, ValueError):
-        # prometheus_client 0.26 stumbles over a version that is no number.
-        return False

@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS: Final = 5.0
 # Who of an address has expired need not be known sooner.
 TIDY_SECONDS: Final = 60.0
+REFUSED_SECONDS: Final = 1.0
 LAST_EXPORT_MS: Final = 2_000
 
 
@@ -156,8 +157,7 @@ class Parts:
             stack.push_async_callback(self.store.close)
             if self.history:
                 stack.push_async_callback(self.history.close)
-            with suppress(StoreUnavailable):
-                await self.store.ping()
+            await self.store.start()
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)
             if self.push_tokens:
@@ -176,7 +176,11 @@ class Parts:
             yield
 
     async def _check(self) -> None:
-        """Ask the store for a sign of life now and then; an embedded one that died starts again."""
+        """
+        Ask the store now and then for a sign of life, and whether it takes writes.
+
+        An embedded one that died starts again.
+        """
         tidy_at = 0.0
         while True:
             if self._embedded and not self._embedded.is_running:
@@ -185,12 +189,14 @@ class Parts:
                     self._embedded.restart()
             with suppress(StoreUnavailable):
                 await self.store.count()
+                await self.store.try_writing()
             self.telemetry.store_up = bool(self.store.up)
             self.limits.refusals.log_ended()
             if self.limits.crowds is not None and monotonic() > tidy_at:
                 self.limits.crowds.tidy(monotonic())
                 tidy_at = monotonic() + TIDY_SECONDS
-            await asyncio.sleep(CHECK_SECONDS)
+            # What is over is known soon.
+            await asyncio.sleep(REFUSED_SECONDS if self.store.is_refusing else CHECK_SECONDS)
 
     async def _start_own_export(self, stack: AsyncExitStack) -> None:
         """Start the export of our own metrics, in this process."""

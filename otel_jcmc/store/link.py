@@ -7,10 +7,11 @@ done for a push in the store. The client library's own defaults (10 retries, 5 s
 for a minute, so there are none here: everything has one deadline, and after a time-out the
 connection is dropped, because a reply that comes late would be taken for the next one's. It is also
 dropped when a server says that it is no master any more: Sentinel, or the name in the URL, may by
-then lead to the one that is.
+then lead to the one that is. A node of a Redis Cluster has a part of the keys and is no answer.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,25 @@ SENTINEL_SECONDS = 0.2
 _DEMOTED = (ReadOnlyError, MasterDownError)
 _DEMOTED_WORDS = ("NOREPLICAS", "UNBLOCKED")
 
+# Error class of redis-py -> the word that Redis begins such an error with.
+_CODE_OF = {
+    each: code for code, each in BaseParser.EXCEPTION_CLASSES.items() if isinstance(each, type)
+}
+_CODE = re.compile(r"[A-Z]{2,20}\b")
+
 Command = tuple[Any, ...]
+
+
+class ClusterNode(NoConnection):
+    """The server is one of a Redis Cluster; the message says what to do."""
+
+
+def code_of(error: Exception) -> str:
+    """Return the word that Redis has begun *error* with: it repeats nothing of a command."""
+    if code := _CODE_OF.get(type(error)):
+        return code
+    found = _CODE.match(str(error))
+    return found[0] if found else "ERR"
 
 
 def expect_all(replies: list[Any]) -> list[Any]:
@@ -142,8 +161,7 @@ class Link:
         try:
             await self._connection.connect()
             self._wire = _Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
-            if self._sentinel is not None:
-                await _see_that_it_is_master(self._wire)
+            await _see_that_it_fits(self._wire, master=self._sentinel is not None)
         except BaseException as error:
             if self._sentinel is not None:
                 # The next attempt begins with another one: this one may hang, or be behind.
@@ -192,15 +210,23 @@ def _is_demoted(reply: Any) -> bool:
     )
 
 
-async def _see_that_it_is_master(wire: "_Wire") -> None:
+async def _see_that_it_fits(wire: "_Wire", *, master: bool) -> None:
     """
-    Ask the server itself, because a Sentinel that was cut off names the former master.
+    Ask the server what it is: no node of a cluster and, where Sentinel names it, a *master*.
+
+    A Sentinel that was cut off names the former one.
 
     Raises:
-        NoConnection: it is none. Who may not ask (an ACL) believes Sentinel.
+        ClusterNode, NoConnection: it does not fit. Who may not ask (an ACL) believes that it does.
     """
-    (role,) = await wire.exchange(hiredis.pack_command(("ROLE",)), 1)
-    if isinstance(role, list) and role[0] != b"master":
+    asked: list[Any] = [("INFO", "cluster"), ("ROLE",)][: 1 + master]
+    replies = await wire.exchange(b"".join(map(hiredis.pack_command, asked)), len(asked))
+    if isinstance(replies[0], bytes) and b"cluster_enabled:1" in replies[0]:
+        raise ClusterNode(
+            "REDIS_URL is a node of a Redis Cluster, which is not supported: name a Redis or Valkey"
+            " that has all keys"
+        )
+    if master and isinstance(replies[1], list) and replies[1][0] != b"master":
         raise NoConnection("the server that Sentinel names is no master")
 
 

@@ -10,19 +10,21 @@ participant is kept in this process.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from enum import Enum
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from redis.exceptions import OutOfMemoryError
 
-from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
+from otel_jcmc.catalogue.reasons import Reason, StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import PARTITION_OF, PARTITIONS, Keys
-from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link, expect_all
+from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, expect_all
 from otel_jcmc.store.participant import Write
-from otel_jcmc.store.scripts import run_scripts, script, without_script
+from otel_jcmc.store.refusals import Refusals
+from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +38,6 @@ READ_CHUNK: Final = 2000
 # An end is remembered for as long as a push may live: nothing older is still on its way.
 REMEMBER_ENDED_MS: Final = 300_000
 PRUNE_BEHIND_MS: Final = 60_000
-# At the edge of its memory Redis refuses some writes and takes others: one change, not many.
-REFUSAL_OVER_SECONDS: Final = 10.0
 
 _SCRIPT: Final = script("store/participant")
 
@@ -125,10 +125,12 @@ class Store:
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
         self._flushing: asyncio.Task[None] | None = None
-        self._refusal = Trouble(
-            log, "store: Redis refuses writes: %s", "store: Redis takes writes again"
+        self._refusals = Refusals()
+        self._unfit = Trouble(
+            log, "store: Redis is of no use: %s", "store: Redis answers", logging.ERROR
         )
-        self._refused_at = 0.0
+        # Since Redis was last away.
+        self._has_tried = False
         self.up: bool | None = None
 
     def submit(self, write: Write, done: Done) -> None:
@@ -180,7 +182,7 @@ class Store:
                 full = isinstance(reply, OutOfMemoryError)
                 reason = Reason.STORE_FULL if full else Reason.STORE_UNAVAILABLE
                 _fail(part, StoreUnavailable(reason))
-        self._log_refusal(replies)
+        self._refusals.add(replies)
 
     def _command(self, partition: int, part: list[_WaitingWrite]) -> Command:
         """Return the script call for one partition's share of a batch."""
@@ -272,6 +274,56 @@ class Store:
         """
         await self._read([("PING",)], TIMEOUT_SECONDS)
 
+    async def start(self) -> None:
+        """
+        Find out whether Redis takes writes; that it is away now is no reason not to start.
+
+        Raises:
+            StoreCannotStart: it is none that we can use.
+        """
+        try:
+            await self._writes.run([("PING",)])
+        except StoreUnavailable as away:
+            # Not logged: the line with which the start ends says it.
+            if isinstance(away.__cause__, ClusterNode):
+                raise StoreCannotStart(str(away.__cause__)) from None
+            self._set_up(up=False, why=away.__cause__)
+        else:
+            with suppress(StoreUnavailable):
+                await self.try_writing()
+
+    async def try_writing(self) -> None:
+        """
+        Ask Redis for a write in each partition that changes nothing, for what it says to that.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        # A text that does not exist stays so when nothing is written into it; and yet this is
+        # refused by whatever refuses a push: memory, a replica, a disk that is full, a cluster.
+        tries: list[Command] = [("SETRANGE", key, 0, "") for key in self._keys.each("try")]
+        replies = await self._run(self._writes, tries, TIMEOUT_SECONDS)
+        self._has_tried = True
+        self._refusals.settle(replies)
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether Redis refuses writes, as far as is known."""
+        return bool(self._refusals.why)
+
+    async def why_not_ready(self) -> str:
+        """
+        Return in a line for everybody why pushes are not taken now, empty if they are.
+
+        Redis is asked for a sign of life; whether it takes writes is known from the last ones.
+        """
+        try:
+            await (self.ping() if self._has_tried else self.try_writing())
+        except StoreUnavailable as away:
+            is_unfit = isinstance(away.__cause__, ClusterNode)
+            return str(away.__cause__) if is_unfit else "Redis does not answer"
+        return self._refusals.why
+
     async def _read(self, commands: list[Command], seconds: float = READ_SECONDS) -> list[Any]:
         """Return the replies to *commands*; an error among them counts as no answer."""
         return expect_all(await self._run(self._reads, commands, seconds))
@@ -291,22 +343,17 @@ class Store:
 
     def _set_up(self, *, up: bool, why: BaseException | None = None) -> None:
         """Remember whether Redis is there; say so when it changes."""
-        if up != self.up:
+        if isinstance(why, ClusterNode):
+            self._unfit.update(str(why))
+        elif up and self._unfit.what:
+            self._unfit.update("")
+        elif up != self.up:
             if up:
                 log.info("store: Redis answers")
             else:
                 log.warning("store: Redis does not answer: %s", str(why or "") or "time-out")
+        self._has_tried = self._has_tried and up
         self.up = up
-
-    def _log_refusal(self, replies: list[Any]) -> None:
-        """Say so when Redis begins to refuse writes for another reason, and when it has ended."""
-        refusals = (str(reply) for reply in replies if isinstance(reply, Exception))
-        refusal = without_script(next(refusals, ""))
-        if refusal:
-            self._refusal.update(refusal)
-            self._refused_at = monotonic()
-        elif self._refusal.what and monotonic() - self._refused_at > REFUSAL_OVER_SECONDS:
-            self._refusal.update("")
 
     async def close(self) -> None:
         """Answer who still waits, then close the connections."""

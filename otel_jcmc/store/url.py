@@ -1,5 +1,5 @@
 """
-REDIS_URL where Sentinels say which server is the master.
+REDIS_URL: whether it is one, and what it says where Sentinels know which server is the master.
 
     redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?sentinel_password=...
 
@@ -8,13 +8,22 @@ User, password, database and the rest of the query are the data servers', as in 
 spoken to by TLS, with the same ssl_* options.
 """
 
+import re
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 SCHEMES: Final = ("redis+sentinel", "rediss+sentinel")
 DEFAULT_PORT: Final = 26_379
 # Not urllib's words: what looks like a port may be a piece of an unescaped password.
 _UNREADABLE: Final = "its host or port can't be read"
+# `redis://:ab@cd/ef@host/0` would go to a host cd: what a password may hold has to be told apart.
+_ENCODE: Final = "in a password `/` is %2F, `?` %3F, `#` %23 and `@` %40; an option is name=value"
+_NO_DATABASE: Final = "what follows its host is no database's number: redis://host:6379/0"
+_NO_SOCKET: Final = "the path of a socket is wanted: unix:///run/redis.sock"
+_NO_MASTER: Final = "the master's name is missing: redis+sentinel://host:26379/mymaster"
+_HOST: Final = re.compile(r"[\w.:%-]+")
+_DATABASE: Final = re.compile(r"(/[0-9]*)?/?")
+_QUERY: Final = re.compile(r"(\w+=[^@&]*(&\w+=[^@&]*)*)?")
 
 
 class SentinelUrl(NamedTuple):
@@ -39,6 +48,39 @@ def is_sentinel(url: str) -> bool:
     return url.partition("://")[0] in SCHEMES
 
 
+def check_redis(url: str) -> None:
+    """
+    Refuse a *url*, of a scheme that is known, which would not lead where its writer means.
+
+    Raises:
+        ValueError: the message says why, and repeats nothing of it: it may hold a password.
+    """
+    if is_sentinel(url):
+        parse_sentinel(url)
+        return
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(_UNREADABLE) from None
+    _check_end(parts)
+    if parts.scheme == "unix":
+        if parts.netloc.rpartition("@")[2] or not parts.path.strip("/"):
+            raise ValueError(_NO_SOCKET)
+        return
+    # None at all is this machine.
+    if parts.netloc and (not host or not _HOST.fullmatch(host) or port == 0):
+        raise ValueError(_UNREADABLE)
+    if not _DATABASE.fullmatch(parts.path):
+        raise ValueError(_NO_DATABASE)
+
+
+def _check_end(parts: SplitResult) -> None:
+    """Refuse what follows the path of a URL unless it is options, and nothing of a password."""
+    if parts.fragment or not _QUERY.fullmatch(parts.query):
+        raise ValueError(_ENCODE)
+
+
 def parse_sentinel(url: str) -> SentinelUrl:
     """
     Return what *url*, one of SCHEMES, says.
@@ -50,11 +92,12 @@ def parse_sentinel(url: str) -> SentinelUrl:
         parts = urlsplit(url)
     except ValueError:
         raise ValueError(_UNREADABLE) from None
+    _check_end(parts)
     user, at, addresses = parts.netloc.rpartition("@")
     hosts = tuple(_address(text) for text in addresses.split(","))
     master, _, database = parts.path.strip("/").partition("/")
-    if not master:
-        raise ValueError("the master's name is missing: redis+sentinel://host:26379/mymaster")
+    if not master or "@" in master:
+        raise ValueError(_NO_MASTER)
     if database and not database.isdecimal():
         raise ValueError("what follows the master's name is no database: /mymaster/0")
     options = parse_qsl(parts.query)
@@ -76,6 +119,6 @@ def _address(text: str) -> tuple[str, int]:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise ValueError(_UNREADABLE) from None
-    if not host:
+    if not host or not _HOST.fullmatch(host):
         raise ValueError(_UNREADABLE)
     return host, port or DEFAULT_PORT

@@ -28,11 +28,14 @@ JSON: Final = (b"content-type", b"application/json")
 # The rest of the body is not waited for: no other request may follow it on this connection.
 CLOSE: Final = (b"connection", b"close")
 _BEARER: Final = (b"www-authenticate", b"Bearer")
+_IDENTITY: Final = (b"accept-encoding", b"identity")
 # Of what is the sender's to mend any other reason is 400, of what may be sent again 503.
 STATUS: Final = {
     Reason.BODY_TOO_LARGE: 413,
+    Reason.CONTENT_ENCODING: 415,
     Reason.TOKEN_MISSING: 401,
     Reason.TOKEN_INVALID: 401,
+    Reason.TOKEN_AMBIGUOUS: 401,
     Reason.TOKEN_EXPIRED: 401,
     Reason.ORIGIN_NOT_ALLOWED: 403,
     Reason.CONFERENCE_NOT_ALLOWED: 403,
@@ -86,11 +89,15 @@ class Answers:
 
     def refuse(self, headers: Sequence[Header], refused: PushRefused) -> Answer:
         """Count a push that is the sender's to mend, and return the answer to it."""
+        if refused.reason is Reason.NOT_JSON and _is_compressed(headers):
+            refused = PushRefused([Fault("", Reason.CONTENT_ENCODING)])
         self._telemetry.count_push(REFUSED, refused.reason)
         status = STATUS.get(refused.reason, 400)
         more = [CLOSE] if refused.reason in _CUT else []
         if status == 401:
             more.append(_BEARER)
+        elif status == 415:
+            more.append(_IDENTITY)
         return self.make(headers, status, JSON, encode(listing("errors", refused.faults)), *more)
 
     def retry(self, headers: Sequence[Header], reason: Reason, seconds: float = 0.0) -> Answer:
@@ -138,6 +145,14 @@ class Answers:
         told = _NOT_STORED[stored]
         self._telemetry.count_push(ACCEPTED, told.reason)
         return [told, *dropped]
+
+
+def _is_compressed(headers: Sequence[Header]) -> bool:
+    """Say whether *headers* tell that the body is not to be read as it is."""
+    return any(
+        name == b"content-encoding" and value.strip().lower() not in (b"", b"identity")
+        for name, value in headers
+    )
 
 
 encode: Final = msgspec.json.Encoder().encode

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client.exposition import gzip_accepted
 from rjsmin import jsmin
 from zopfli.gzip import compress
 
+from otel_jcmc.metrics.accept import takes_gzip
 from otel_jcmc.web.cors import Cors
 from otel_jcmc.web.schemas import GZIP, Responses, answer, header
 
@@ -118,7 +118,7 @@ def client_routes(path: str, make: Callable[[], ClientFile], cors: Cors) -> APIR
             return Response(status_code=304, headers=headers)
         # A page that isolates itself (COEP) loads a script of another origin only with this.
         headers["cross-origin-resource-policy"] = "cross-origin"
-        if not gzip_accepted(request.headers.get("accept-encoding", "")):
+        if not takes_gzip(",".join(request.headers.getlist("accept-encoding"))):
             return Response(client.body, headers=headers, media_type=_JAVASCRIPT)
         headers["content-encoding"] = "gzip"
         return Response(client.gzipped, headers=headers, media_type=_JAVASCRIPT)

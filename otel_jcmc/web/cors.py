@@ -9,7 +9,7 @@ Source: the WHATWG Fetch standard (CORS).
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from otel_jcmc.intake.callers import Header
+from otel_jcmc.intake.callers import Header, origin_of
 
 PREFLIGHT_SECONDS: Final = b"86400"
 # What a browser is told that shows or loads an answer of ours: take it for what it says it is, load
@@ -51,20 +51,19 @@ class Cors:
         if self._origins is None:
             return self.headers
         vary = (b"vary", b"origin")
-        for name, value in headers:
-            if name == b"origin" and value in self._origins:
-                named = (b"access-control-allow-origin", value)
-                return [named, *self._credentials, _EXPOSE, vary]
-        return [vary]
+        origin = origin_of(headers)
+        if origin not in self._origins:
+            return [vary]
+        return [(b"access-control-allow-origin", origin), *self._credentials, _EXPOSE, vary]
 
     def answer_as_text(self, headers: Iterable[Header]) -> dict[str, str]:
         """Return what `answer` does as FastAPI's responses want it."""
         return {name.decode(): value.decode() for name, value in self.answer(headers)}
 
-    def preflight(self, headers: Iterable[Header], method: bytes) -> list[Header]:
+    def preflight(self, headers: Sequence[Header], method: bytes) -> list[Header]:
         """Return what the answer to a preflight for *method* carries."""
         asked = dict(headers)
-        answer = self.answer(asked.items())
+        answer = self.answer(headers)
         if not any(name == b"access-control-allow-origin" for name, _ in answer):
             return answer
         answer = [

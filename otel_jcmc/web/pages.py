@@ -11,7 +11,6 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.live import Store
 from otel_jcmc.version import __version__
 from otel_jcmc.web.readers import Readers
@@ -20,7 +19,7 @@ from otel_jcmc.web.schemas import TEXT, Responses, answer
 _UP: Final[Responses] = {200: answer("It is up.", TEXT)}
 _READY: Final[Responses] = {
     200: answer("It takes pushes.", TEXT),
-    503: answer("Redis does not answer.", TEXT),
+    503: answer("Redis does not answer, or refuses writes: why, in a line.", TEXT),
 }
 
 
@@ -40,11 +39,9 @@ def health_routes(store: Store) -> APIRouter:
 
     @router.get("/-/ready", responses=_READY)
     async def ready() -> Response:
-        """Say whether the service takes pushes, which it does while Redis answers."""
-        try:
-            await store.ping()
-        except StoreUnavailable:
-            return PlainTextResponse("not ready: Redis does not answer\n", 503)
+        """Say whether the service takes pushes, which it does while Redis takes writes."""
+        if why := await store.why_not_ready():
+            return PlainTextResponse(f"not ready: {why}\n", 503)
         return PlainTextResponse("ready\n")
 
     return router

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from fastapi import Response
 from fastapi.responses import PlainTextResponse
 
-from otel_jcmc.intake.bearer import bearer_token
+from otel_jcmc.intake.bearer import authorizations, bearer_token
 from otel_jcmc.intake.callers import Network, is_private
 
 
@@ -102,10 +102,8 @@ class Readers:
 
     def _refuse_token(self, scope: Any, more: str = "") -> Refusal | None:
         """Return what a caller is told without the token, None when it has it."""
-        headers = scope["headers"]
-        # Of two nobody knows which one somebody on the way has looked at.
-        is_one = sum(name == b"authorization" for name, _ in headers) == 1
-        told = bearer_token(headers) if is_one else None
+        said = authorizations(scope["headers"])
+        told = bearer_token(said[0]) if len(said) == 1 else None
         if told is None:
             text = f"a bearer token is missing ({more}its setting is {self._token_setting})"
             return Refusal(401, "token_missing", text, {"www-authenticate": "Bearer"})

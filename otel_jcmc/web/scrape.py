@@ -56,7 +56,7 @@ def scrape_routes(scraper: Scraper | None, readers: Readers, most: int) -> APIRo
         answering += 1
         try:
             exposition = await scraper.scrape(
-                asked.get("accept", ""), asked.get("accept-encoding", "")
+                ",".join(asked.getlist("accept")), ",".join(asked.getlist("accept-encoding"))
             )
         except BaseException:
             end()

@@ -23,6 +23,7 @@ from otel_jcmc.config.settings import Settings, name_of, names_of
 from otel_jcmc.config.sources import secret_names
 from otel_jcmc.service.app import create_app
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.link import Link
 from tools.generate import settings_page
 
 # Every setting, written out: its name in the environment and its default.
@@ -356,6 +357,23 @@ def test_the_original_env_file_works_when_a_container_runtime_passes_its_comment
 
 NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
 ONE_KEY = "JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY, JCMC_JWT_JWKS_FILE"
+UNREADABLE = "its host or port can't be read"
+ENCODE = "in a password `/` is %2F, `?` %3F, `#` %23 and `@` %40; an option is name=value"
+NO_DATABASE = "what follows its host is no database's number: redis://host:6379/0"
+NO_SOCKET = "the path of a socket is wanted: unix:///run/redis.sock"
+NO_MASTER = "the master's name is missing: redis+sentinel://host:26379/mymaster"
+AT_SIGN = "in a user, a password or a path `/` is %2F and `@` is %40"
+NO_SCHEME = (
+    "REDIS_URL must start with one of redis://, rediss://, unix://, redis+sentinel://,"
+    " rediss+sentinel://"
+)
+
+
+def no_setting(name: str, meant: str) -> str:
+    """Return what is said of a *name* that no setting has."""
+    return f"{name} is no setting: is {meant} meant?"
+
+
 NO_ORIGIN = "is no origin: https://meet.example.org is one"
 
 
@@ -471,6 +489,71 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
             "redis://:hunter2@[::1",
             "settings: REDIS_URL is no URL: its host or port can't be read",
         ),
+        *(
+            ("REDIS_URL", url, f"settings: REDIS_URL is no URL: {what}")
+            for url, what in (
+                # A piece of a password would be the host, or what Redis is asked for.
+                ("redis://:ab@hunter2/x@host/0", NO_DATABASE),
+                ("redis://:12/hunter2@host/0", UNREADABLE),
+                ("redis://user:12/hunter2@host/0", NO_DATABASE),
+                ("redis://user:12?hunter2@host/0", ENCODE),
+                ("redis://user:12#hunter2@host/0", ENCODE),
+                ("redis://:ab@hunter2?x=y@host/0", ENCODE),
+                ("redis://:ab@hunter2#x@host/0", ENCODE),
+                ("rediss://:ab@hunter2/0/x@host", NO_DATABASE),
+                ("redis://hunter2@", UNREADABLE),
+                ("redis://:hunter2@", UNREADABLE),
+                ("redis://:ab@hun ter2/0", UNREADABLE),
+                ("redis://:ab@hunter2,other/0", UNREADABLE),
+                ("redis://:ab@hunter2:0/0", UNREADABLE),
+                ("redis://:ab@hunter2:70000/0", UNREADABLE),
+                ("redis://host/word", NO_DATABASE),
+                ("redis://host/0/1", NO_DATABASE),
+                ("redis://host/-1", NO_DATABASE),
+                ("redis://host/0?hunter2", ENCODE),
+                ("unix://:ab/hunter2@/run/redis.sock", UNREADABLE),
+                ("unix://:ab@hunter2/x@/run/redis.sock", NO_SOCKET),
+                ("unix://run/hunter2.sock", NO_SOCKET),
+                ("unix://", NO_SOCKET),
+                ("unix:///", NO_SOCKET),
+                ("unix:///run/redis.sock#hunter2", ENCODE),
+                ("redis+sentinel://:ab@hunter2/x@host/0", NO_MASTER),
+                ("redis+sentinel://:ab@hunter2?x@host/m/0", ENCODE),
+                ("redis+sentinel://:ab@host/m?hunter2", ENCODE),
+                ("redis+sentinel://:ab@hun ter2/m", UNREADABLE),
+            )
+        ),
+        *(
+            ("REDIS_URL", url, f"settings: {NO_SCHEME}")
+            for url in ("host:6379", "redis:hunter2", "redis:/hunter2/0", "REDIS://:hunter2@host")
+        ),
+        *(
+            (name, url, f"settings: {name} is no URL: {what}")
+            for name in (
+                *("PUSH_URL", "JCMC_JMMC_PUSH_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            )
+            for url, what in (
+                ("https://ab:12/hunter2@host/push", AT_SIGN),
+                ("https://ab:c@hunter2/x@host/push", AT_SIGN),
+                ("https:///hunter2", UNREADABLE),
+                ("https://:hunter2@/push", UNREADABLE),
+                ("https://hun ter2/push", UNREADABLE),
+            )
+        ),
+        (
+            "JCMC_HISTROY_INTERVAL",
+            "hunter2",
+            f"settings: {no_setting('JCMC_HISTROY_INTERVAL', 'JCMC_HISTORY_INTERVAL')}",
+        ),
+        ("jcmc_prot", "hunter2", f"settings: {no_setting('JCMC_PROT', 'JCMC_PORT')}"),
+        ("JCMC_PORT_FILE", "/hunter2", f"settings: {no_setting('JCMC_PORT_FILE', 'JCMC_PORT')}"),
+        ("JCMC_REDIS_URL", "hunter2", f"settings: {no_setting('JCMC_REDIS_URL', 'REDIS_URL')}"),
+        (
+            "JCMC_XYZZY_QWERTY",
+            "hunter2",
+            "settings: JCMC_XYZZY_QWERTY is no setting: docs/settings.md has all of them",
+        ),
         (
             "PUSH_URL",
             "//user:hunter2@collector/metrics/push",
@@ -528,6 +611,70 @@ def test_a_wrong_setting_is_one_line_and_exit_1(
         arguments.main()
     assert ended.value.code == 1
     assert capsys.readouterr() == ("", f"otel-jcmc: {line}\n")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://host", "redis://host/", "redis://host:6379/0", "redis://user:p%40%2F@host/15"),
+        *(
+            "redis://:pass@word@host/0",
+            "redis://[::1]:6379",
+            "rediss://h_o-s.t/0?ssl_check_hostname=0",
+        ),
+        *("redis://", "redis:///0", "unix:///run/redis.sock?db=0", "unix://user:p@/run/redis.sock"),
+        "redis+sentinel://user:p@a:26379,b/mymaster/0?sentinel_password=x",
+    ],
+)
+def test_what_is_a_url_of_redis_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    taken = Settings().redis_url
+    assert taken is not None
+    assert taken.get_secret_value() == url
+    Link(url)
+
+
+def test_check_says_the_same_of_a_name_that_no_setting_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from otel_jcmc.command import arguments
+
+    (tmp_path / ".env").write_text("JCMC_LIMIT_SCRAPE=hunter2\n")
+    monkeypatch.setattr(sys, "argv", ["otel-jcmc", "check"])
+    with pytest.raises(SystemExit) as ended:
+        arguments.main()
+    assert ended.value.code == 1
+    told = no_setting("JCMC_LIMIT_SCRAPE", "JCMC_LIMIT_SCRAPES")
+    assert capsys.readouterr() == ("", f"otel-jcmc: settings: {told}\n")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        # Given and empty is not given.
+        {"JCMC_HISTROY": ""},
+        # What Kubernetes tells every pod of a service that is called jcmc, or jcmc-redis.
+        {
+            "JCMC_SERVICE_HOST": "10.0.0.1",
+            "JCMC_SERVICE_PORT": "3000",
+            "JCMC_SERVICE_PORT_HTTP": "3000",
+            "JCMC_PORT_3000_TCP": "tcp://10.0.0.1:3000",
+            "JCMC_PORT_3000_TCP_ADDR": "10.0.0.1",
+        },
+        {
+            "JCMC_REDIS_SERVICE_HOST": "10.0.0.1",
+            "JCMC_REDIS_SERVICE_PORT": "6379",
+            "JCMC_REDIS_PORT": "tcp://10.0.0.1:6379",
+            "JCMC_REDIS_PORT_6379_TCP_PROTO": "tcp",
+        },
+    ],
+)
+def test_what_nobody_has_misspelt_is_ignored(
+    monkeypatch: pytest.MonkeyPatch, names: dict[str, str]
+) -> None:
+    for name, text in names.items():
+        monkeypatch.setenv(name, text)
+    assert Settings().port == DEFAULTS["port"][1]
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,15 @@ from fuzz import corpus
 from fuzz.push import answer
 from harness import CHROME
 from people import observed_by, snapshot_of, value_of
-from prometheus_client.exposition import gzip_accepted
 
 from otel_jcmc.catalogue.attributes import BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION
 from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.intake.browsers import MAX_USER_AGENT_LENGTH, browser_and_system
 from otel_jcmc.intake.callers import PRIVATE, Callers, is_private
+from otel_jcmc.metrics.accept import takes_gzip, wants_openmetrics
 from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.prometheus import render
 from otel_jcmc.metrics.provider import GaugeProvider
-from otel_jcmc.metrics.scrape import _wants_openmetrics
 from otel_jcmc.metrics.snapshot import bound
 from otel_jcmc.store.participant import from_value
 
@@ -133,8 +132,8 @@ def check_accept(text: bytes) -> float:
     """Assert that no Accept and no Accept-Encoding raises."""
     asked = text.decode("latin-1")
     started = thread_time()
-    assert _wants_openmetrics(asked) in (True, False)
-    assert gzip_accepted(asked) in (True, False)
+    assert wants_openmetrics(asked) in (True, False)
+    assert takes_gzip(asked) in (True, False)
     return thread_time() - started
 
 

@@ -39,7 +39,7 @@ from otel_jcmc.catalogue.reasons import KeysUnusable, PushRefused, Reason
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.intake import bearer, jitsi_keys
 from otel_jcmc.intake.jitsi_keys import Keys, jwks_keys, keys_of, secret_key
-from otel_jcmc.intake.jitsi_tokens import JitsiTokens, is_for
+from otel_jcmc.intake.jitsi_tokens import JitsiTokens, in_lower, is_for
 from otel_jcmc.service.app import create_app
 from otel_jcmc.wire.push import PushParser, Report
 
@@ -340,6 +340,16 @@ def test_two_issuers_users_are_two_even_with_one_id() -> None:
         ("standup", "stand*", DOMAIN, False),
         ("standup", "stand.p", DOMAIN, False),
         ("[acme]\nstandup", "standup", "acme", False),
+        # Rooms of their own, which only Unicode's own ways of comparing take for one.
+        ("straße", "strasse", DOMAIN, False),
+        ("strasse", "straße", DOMAIN, False),
+        ("\N{KELVIN SIGN}", "k", DOMAIN, False),
+        ("k", "\N{KELVIN SIGN}", DOMAIN, False),
+        ("\N{LATIN SMALL LETTER LONG S}tandup", "standup", DOMAIN, False),
+        ("ﬁrst", "first", DOMAIN, False),
+        ("acme\N{KELVIN SIGN}/standup", "standup", "acmek", False),
+        ("Straße", "sTRAßE", DOMAIN, True),
+        ("stra%c3%9fe", "stra%C3%9Fe", DOMAIN, True),
     ],
 )
 def test_a_token_is_for_its_own_conference_of_its_own_tenant(
@@ -363,10 +373,44 @@ def test_a_tenant_that_is_not_accepted_pushes_nothing() -> None:
 
 @given(conference=st.text(min_size=1), room=st.text(min_size=1), tenant=st.text())
 def test_no_name_gets_a_token_into_another_room(conference: str, room: str, tenant: str) -> None:
-    conference, room, tenant = conference.casefold(), room.casefold(), tenant.casefold()
+    conference, room, tenant = in_lower(conference), in_lower(room), in_lower(tenant)
     names = {room, f"{tenant}/{room}", f"[{tenant}]{room}"}
     if room != "*" and tenant != "*" and is_for(conference, room, tenant):
         assert conference in names
+
+
+@given(one=st.text(max_size=20), other=st.text(max_size=20))
+def test_names_are_one_if_they_differ_in_letters_of_ascii_at_most(one: str, other: str) -> None:
+    for each in (other, one.swapcase(), one.casefold(), one.upper(), one.lower()):
+        is_one = len(one) == len(each) and all(
+            a == b or (a.isascii() and b.isascii() and a.lower() == b.lower())
+            for a, b in zip(one, each, strict=True)
+        )
+        assert (in_lower(one) == in_lower(each)) == is_one
+
+
+@pytest.mark.parametrize("subject", ["straße.example", "\N{KELVIN SIGN}.example"])
+def test_a_domain_is_compared_as_a_room_is(subject: str) -> None:
+    alike = subject.replace("ß", "ss").replace("\N{KELVIN SIGN}", "k")
+    assert reason(made(subjects=[subject]), token(sub=alike)) is Reason.TOKEN_INVALID
+    assert owner(made(subjects=[subject.replace("example", "ExAMPLE")]), token(sub=subject))
+
+
+# Headers
+
+
+@pytest.mark.parametrize("more", ["Bearer {}", "Bearer x.y.z", "Basic YWRhOnNlY3JldA==", ""])
+def test_of_two_authorizations_none_counts(more: str) -> None:
+    good, tokens = token(), made()
+    headers = [
+        (b"authorization", b"Bearer " + good.encode()),
+        (b"user-agent", b"x"),
+        (b"authorization", more.format(good).encode()),
+    ]
+    for each in (headers, headers[::-1]):
+        with pytest.raises(PushRefused) as error:
+            tokens(each, report(token=good))
+        assert error.value.reason is Reason.TOKEN_AMBIGUOUS
 
 
 # Keys, and what they verify

@@ -9,6 +9,8 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +214,37 @@ def test_an_authorization_of_another_kind_leaves_it_to_the_body(guarded: Service
     """A page behind a password, say."""
     headers = {"origin": MEET, "authorization": "Basic YWRhOnNlY3JldA=="}
     assert guarded.push(push_body(token=token_of(guarded)), headers=headers).body == "OK"
+
+
+def ask_with(service: Service, path: str, *headers: tuple[str, str]) -> tuple[int, Any]:
+    """Return status and faults of the answer to a push, or to who wants a token."""
+    connection = HTTPConnection(service.url.removeprefix("http://"))
+    with closing(connection):
+        body = json.dumps(push_body()).encode() if path == "/metrics/push" else b""
+        connection.putrequest("POST", path)
+        for name, value in (*headers, ("content-length", str(len(body)))):
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())["errors"]
+
+
+def test_of_two_authorizations_none_counts(guarded: Service) -> None:
+    bearer = ("authorization", f"Bearer {token_of(guarded)}")
+    for pair in ((bearer, ("authorization", "Basic eA==")), (bearer, bearer)):
+        told = ask_with(guarded, "/metrics/push", ("origin", MEET), *pair)
+        assert told == (401, [{"field": "token", "reason": "token_ambiguous"}])
+
+
+def test_of_two_origins_none_is_said(guarded: Service) -> None:
+    bearer = ("authorization", f"Bearer {token_of(guarded)}")
+    evil = "https://evil.example"
+    for pair in ((MEET, evil), (evil, MEET), (MEET, MEET)):
+        origins = [("origin", each) for each in pair]
+        status, (fault,) = ask_with(guarded, "/metrics/push", *origins, bearer)
+        assert (status, fault["reason"]) == (403, "origin_not_allowed")
+        status, (fault,) = ask_with(guarded, "/push-token", *origins)
+        assert (status, fault["reason"]) == (403, "origin_not_allowed")
 
 
 def test_a_push_without_a_token_is_refused_and_counted(guarded: Service) -> None:

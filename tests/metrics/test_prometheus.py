@@ -8,6 +8,8 @@ import gzip
 import platform
 import re
 import urllib.request
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -96,6 +98,22 @@ def exposition(request: pytest.FixtureRequest, with_data: Service) -> str:
         ("application/openmetrics-text; version=1.0.0; charset=utf-8", OPENMETRICS),
         (PROMETHEUS_2, OPENMETRICS),
         (PROMETHEUS_3, OPENMETRICS),
+        # A weight of none is a no.
+        ("application/openmetrics-text;q=0", TEXT),
+        ("application/openmetrics-text; version=1.0.0; q=0.000, */*", TEXT),
+        ("application/openmetrics-text;q=0.2,text/plain;q=0.8", TEXT),
+        ("application/openmetrics-text;q=0.2,text/plain;q=0.1,*/*;q=0.9", OPENMETRICS),
+        ("text/plain, application/openmetrics-text", OPENMETRICS),
+        ("application/openmetrics-text;q=2", TEXT),
+        ("application/openmetrics-text;q=nan", TEXT),
+        # Another version is not what we write.
+        ("application/openmetrics-text;version=2.0.0", TEXT),
+        ("application/openmetrics-text;version=abc", TEXT),
+        (
+            "application/openmetrics-text;version=2,application/openmetrics-text;version=1.0.0;q=0.9",
+            OPENMETRICS,
+        ),
+        ('Application/OpenMetrics-Text; Version="1.0.0"', OPENMETRICS),
     ],
 )
 def test_the_format_is_the_one_that_is_asked_for(
@@ -105,6 +123,42 @@ def test_the_format_is_the_one_that_is_asked_for(
     assert answer.headers["content-type"] == content_type
     assert answer.headers["vary"] == "accept, accept-encoding"
     assert answer.body.endswith("# EOF\n") == (content_type == OPENMETRICS)
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "encoding"),
+    [
+        ("gzip", "gzip"),
+        ("br, GZIP;q=0.1", "gzip"),
+        ("identity", None),
+        ("gzip;q=0", None),
+        ("br, gzip; q=0.0", None),
+        ("*", None),
+    ],
+)
+@pytest.mark.parametrize("path", ["/metrics", "/client-file"])
+def test_what_is_compressed_can_be_read(
+    shared_service: Service, path: str, accept_encoding: str, encoding: str | None
+) -> None:
+    with closing(HTTPConnection(shared_service.url.removeprefix("http://"))) as connection:
+        connection.request("GET", path, headers={"accept-encoding": accept_encoding})
+        answer = connection.getresponse()
+        answer.read()
+    assert answer.getheader("content-encoding") == encoding
+
+
+def test_what_is_asked_for_may_be_in_two_headers(shared_service: Service) -> None:
+    with closing(HTTPConnection(shared_service.url.removeprefix("http://"))) as connection:
+        connection.putrequest("GET", "/metrics", skip_accept_encoding=True)
+        connection.putheader("accept", "text/plain;q=0.5")
+        connection.putheader("accept", "application/openmetrics-text")
+        connection.putheader("accept-encoding", "br")
+        connection.putheader("accept-encoding", "gzip")
+        connection.endheaders()
+        answer = connection.getresponse()
+        answer.read()
+    assert answer.getheader("content-type") == OPENMETRICS
+    assert answer.getheader("content-encoding") == "gzip"
 
 
 def test_openmetrics_ends_once_and_is_read_by_its_own_parser(with_data: Service) -> None:

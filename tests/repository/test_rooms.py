@@ -40,7 +40,7 @@ MAY_SEE = {
     "redis": {"store", "sessions.log", "jmmc.states"},
     "hiredis": {"store.link"},
     "opentelemetry": {"metrics", "otlp", "traces.spans", "service.parts"},
-    "prometheus_client": {"metrics.own", "metrics.scrape", "web.client"},
+    "prometheus_client": {"metrics.own"},
     "fastapi": {"web", "service.application", "service.app"},
     "starlette": set(),
     "pydantic": {"config", "command.environment"},

@@ -40,7 +40,7 @@ async def answering(path: Path, answer: Callable[[int], list[bytes]]) -> AsyncIt
         while received := await reader.read(65_536):
             commands.feed(received)
             while command := commands.gets():
-                if command[0] == b"CLIENT":
+                if command[0] in (b"CLIENT", b"INFO"):
                     writer.write(b"+OK\r\n")
                     continue
                 for piece in answer(count):

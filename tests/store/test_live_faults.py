@@ -17,13 +17,15 @@ from storing import put
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
 from otel_jcmc.metrics import snapshot
-from otel_jcmc.store import live
+from otel_jcmc.store import live, refusals
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store, Stored
 from otel_jcmc.store.participant import Write
 
 # The deadline of a push is 0.9 s; the rest is for a machine that runs other tests too.
 IN_TIME = 1.6
+FULL = "Redis refuses writes: OOM, it is out of memory"
+READ_ONLY = "Redis refuses writes: READONLY, it is a replica"
 
 pytestmark = pytest.mark.xdist_group("store-faults")
 
@@ -109,8 +111,9 @@ def server(parts: tuple[EmbeddedStore, Service]) -> Iterator[EmbeddedStore]:
         other.config_set("maxmemory", 0)
         other.replicaof("NO", "ONE")
         other.flushall()
-    eventually(lambda: service.get("/-/ready").status == 200)
-    assert service.push(push_body()).status == 200
+    eventually(lambda: service.push(push_body()).status == 200)
+    # Of refusals it is ready, and says so, once they are over for a while.
+    eventually(lambda: service.get("/-/ready").status == 200, 20)
     assert service.process is not None
     assert service.process.poll() is None
 
@@ -234,7 +237,8 @@ def test_a_full_redis_refuses_pushes_and_is_read_on(
         assert answer.headers["retry-after"]
     assert service.series() == before
     assert service.own("otel_jcmc_store_up") == 1
-    assert service.get("/-/ready").status == 200
+    ready = service.get("/-/ready")
+    assert (ready.status, ready.body) == (503, f"not ready: {FULL}\n")
     failed = 'otel_jcmc_pushes_total{outcome="failed",reason="store_full"}'
     assert service.own(failed) == 20
     client.config_set("maxmemory", 0)
@@ -266,9 +270,115 @@ def test_a_read_only_redis_refuses_pushes_and_is_read_on(
         assert answer.status == 503
         assert answer.json()["errors"] == [{"field": "", "reason": "store_unavailable"}]
     assert service.series() == before
+    ready = service.get("/-/ready")
+    assert (ready.status, ready.body) == (503, f"not ready: {READ_ONLY}\n")
     client.replicaof("NO", "ONE")
     assert service.push(push_body("outside")).body == "OK"
     assert len(log.lines("WARNING")) == 1
+
+
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+def test_without_a_push_the_service_finds_out_that_none_would_be_taken(
+    service: Service, client: redis.Redis, log: Log, fault: str
+) -> None:
+    if fault == "full":
+        client.config_set("maxmemory", 1)
+    else:
+        client.replicaof("127.0.0.1", "1")
+    why = FULL if fault == "full" else READ_ONLY
+    assert eventually(lambda: service.get("/-/ready").status == 503, 8)
+    assert service.get("/-/ready").body == f"not ready: {why}\n"
+    client.config_set("maxmemory", 0)
+    client.replicaof("NO", "ONE")
+    # Once it has lasted; nobody has pushed meanwhile.
+    assert eventually(lambda: service.get("/-/ready").status == 200, 20)
+    said = [line.partition(" store: ")[2] for line in log.lines() if " store: " in line]
+    assert [line.partition(":")[0] for line in said] == [
+        "Redis refuses writes",
+        "Redis takes writes again",
+    ]
+
+
+def test_probes_cost_redis_nothing(service: Service, client: redis.Redis) -> None:
+    def writes_tried() -> int:
+        commands: Any = client.info("commandstats")
+        return int(commands.get("cmdstat_setrange", {}).get("calls", 0))
+
+    before = writes_tried()
+    for _ in range(200):
+        assert service.get("/-/ready").status == 200
+    # Four each 5 s, however many ask.
+    assert writes_tried() - before <= 8
+    assert not list(client.scan_iter("*probe*"))
+
+
+def test_what_goes_through_at_the_edge_does_not_make_it_ready_and_unready(
+    service: Service, client: redis.Redis
+) -> None:
+    """Memory that is full, then not, then full: it is not ready until that is over."""
+    told = set()
+    for _ in range(10):
+        client.config_set("maxmemory", 1)
+        assert service.push(push_body()).status == 503
+        client.config_set("maxmemory", 0)
+        assert service.push(push_body()).status == 200
+        told.add(service.get("/-/ready").status)
+    assert told == {503}
+
+
+def test_a_service_that_starts_on_a_full_redis_is_not_ready(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.config_set("maxmemory", 1)
+        with Service(short_path / "a", REDIS_URL=redis_server.url) as service:
+            answer = service.get("/-/ready")
+            assert (answer.status, answer.body) == (503, f"not ready: {FULL}\n")
+            assert service.get("/metrics").status == 200
+
+
+def test_a_redis_that_comes_back_read_only_is_not_ready_at_once(
+    service: Service, server: EmbeddedStore, client: redis.Redis
+) -> None:
+    os.kill(pid_of(server), signal.SIGKILL)
+    assert eventually(lambda: not server.is_running)
+    assert service.get("/-/ready").status == 503
+    server.restart()
+    client.replicaof("127.0.0.1", "1")
+    assert service.get("/-/ready").body == f"not ready: {READ_ONLY}\n"
+
+
+def test_a_user_who_may_not_try_is_ready_while_pushes_are_taken(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    path = redis_server.url.removeprefix("unix://")
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.acl_setuser(
+            "narrow",
+            enabled=True,
+            passwords=["+narrow"],
+            keys=["*"],
+            categories=["+@all"],
+            commands=["-setrange"],
+        )
+        with Service(short_path / "a", REDIS_URL=f"unix://narrow:narrow@{path}") as service:
+            assert service.push(push_body()).status == 200
+            assert service.get("/-/ready").status == 200
+            assert [line for line in service.said() if "WARNING" in line] == []
+
+
+@pytest.mark.anyio
+async def test_what_is_public_of_a_refusal_is_its_code(redis_server: EmbeddedStore) -> None:
+    """Redis repeats in some of its errors what it was sent."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.execute_command(
+            "ACL", "SETUSER", "default", "on", "nopass", "~*", "+@all", "-evalsha", "-eval"
+        )
+        ours = Store(redis_server.url)
+        with pytest.raises(StoreUnavailable):
+            await put(ours, writes(1)[0])
+        assert await ours.why_not_ready() == "Redis refuses writes: NOPERM, the log says more"
+        await ours.close()
 
 
 def test_a_connection_that_redis_closed_costs_no_push(
@@ -456,7 +566,7 @@ async def test_a_socket_that_nobody_serves_is_known_at_once(short_path: Path) ->
 async def test_the_end_of_refusals_is_logged_once_it_has_lasted(
     redis_server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(live, "REFUSAL_OVER_SECONDS", 0.2)
+    monkeypatch.setattr(refusals, "REFUSAL_OVER_SECONDS", 0.2)
     caplog.set_level("INFO")
     ours = Store(redis_server.url)
     with redis.Redis.from_url(redis_server.url) as client:
@@ -468,6 +578,7 @@ async def test_the_end_of_refusals_is_logged_once_it_has_lasted(
             client.config_set("maxmemory", 0)
             for _ in range(3):
                 await put(ours, writes(1)[0])
+                await ours.try_writing()
                 await asyncio.sleep(0.15)
     await ours.close()
     said = [record.message.partition(":")[2].split(":")[0] for record in caplog.records]

@@ -163,3 +163,12 @@ def test_only_what_browsers_need_answers_with_cors(shared_service: Service, meth
         for path in ("/metrics/push", "/client-file"):
             answer = shared_service.get(path, method=method, headers=headers)
             assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_of_two_origins_none_may_read() -> None:
+    one, other = b"https://meet.example.org", b"https://evil.example"
+    cors = Cors([one.decode()], credentials=True)
+    for pair in ((one, other), (other, one), (one, one)):
+        headers = [(b"origin", each) for each in pair]
+        assert cors.answer(headers) == [(b"vary", b"origin")]
+        assert cors.preflight(headers, b"POST") == [(b"vary", b"origin")]

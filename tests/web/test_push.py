@@ -5,6 +5,7 @@ On the running service, but for what needs a sender that is slower or ruder than
 """
 
 import asyncio
+import gzip
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -233,6 +234,37 @@ def test_the_address_of_the_store_is_not_in_the_log_of_its_absence(storeless: Se
     storeless.push(push_body())
     assert "Traceback" not in storeless.log.read_text()
     assert len(storeless.said()) == 1
+
+
+# Bodies that are compressed
+
+
+@pytest.mark.parametrize("path", ["/metrics/push", "/jmmc/push"])
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, Deflate", "x-gzip"])
+def test_a_compressed_body_is_told_to_be_one(
+    shared_service: Service, path: str, encoding: str
+) -> None:
+    series = 'otel_jcmc_pushes_total{outcome="refused",reason="content_encoding"}'
+    before = shared_service.own(series) or 0
+    body = gzip.compress(json.dumps(push_body()).encode())
+    url = shared_service.url + path
+    answer = request(url, body, headers={"content-encoding": encoding})
+    assert answer.status == 415
+    assert answer.json()["errors"] == [{"field": "", "reason": "content_encoding"}]
+    assert answer.headers["accept-encoding"] == "identity"
+    assert shared_service.own(series) == before + 1
+
+
+def test_what_is_not_compressed_is_told_what_else_is_wrong(shared_service: Service) -> None:
+    url = f"{shared_service.url}/metrics/push"
+    for headers in ({}, {"content-encoding": "identity"}, {"content-encoding": ""}):
+        answer = request(url, b"no push", headers=headers)
+        assert (answer.status, answer.json()["errors"][0]["reason"]) == (400, "not_json")
+    # What says so wrongly is JSON all the same.
+    answer = request(url, push_body(), headers={"content-encoding": "gzip"})
+    assert (answer.status, answer.body) == (200, "OK")
+    answer = request(url, b"[]", headers={"content-encoding": "gzip"})
+    assert answer.json()["errors"][0]["reason"] == "not_an_object"
 
 
 # Limits

@@ -1,0 +1,53 @@
+"""
+What a reader can take: the format and the compression that its headers ask for.
+
+In go `Accept` and `Accept-Encoding`, out comes a yes or a no. What can't be read asks for nothing,
+so the answer is the text format, not compressed: every reader takes that.
+
+Source: RFC 9110, sections 12.4.2 (weights), 12.5.1 (Accept) and 12.5.3 (Accept-Encoding); the
+content types of the Prometheus text format and of OpenMetrics.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+# A weight by RFC 9110: what is written otherwise is no weight.
+_WEIGHT: Final = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
+_OPENMETRICS: Final = "application/openmetrics-text"
+# From the one that is meant most to the one that is meant least: the first that is there counts.
+_TEXT: Final = ("text/plain", "text/*", "*/*")
+# What is written; a reader that names no version takes any.
+_OPENMETRICS_VERSIONS: Final = ("", "1.0.0")
+_TEXT_VERSIONS: Final = ("", "0.0.4")
+
+
+def wants_openmetrics(accept: str) -> bool:
+    """
+    Say whether the header *accept* asks for OpenMetrics as we write it, rather than for text.
+
+    It has to be named: what takes anything gets text. Of two that are wanted alike it is better.
+    """
+    weights: dict[str, float] = {}
+    for kind, parameters, weight in _elements(accept):
+        version = parameters.get("version", "")
+        versions = _OPENMETRICS_VERSIONS if kind == _OPENMETRICS else _TEXT_VERSIONS
+        if version in versions:
+            weights[kind] = max(weight, weights.get(kind, 0.0))
+    of_text = next((weights[kind] for kind in _TEXT if kind in weights), 0.0)
+    return 0.0 < weights.get(_OPENMETRICS, 0.0) >= of_text
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Say whether who sends the header *accept_encoding* can read gzip; it has to be named."""
+    return any(kind == "gzip" and weight > 0 for kind, _, weight in _elements(accept_encoding))
+
+
+def _elements(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Return each element of the list in *header*: its name, its parameters and its weight."""
+    for element in header.lower().split(","):
+        kind, *rest = (part.strip() for part in element.split(";"))
+        pairs = (part.partition("=") for part in rest)
+        parameters = {name.strip(): value.strip().strip('"') for name, _, value in pairs}
+        weight = parameters.get("q", "1")
+        yield kind, parameters, float(weight) if _WEIGHT.fullmatch(weight) else 0.0
