@@ -73,7 +73,7 @@ class LimitSettings(Group):
         validation_alias=named("JCMC_LIMIT_ADDRESS_PARTICIPANTS"),
         description="Most live participants of one address, as each replica counts them since its"
         " start; newcomers beyond are refused, those who are there are not; a school behind one"
-        " address is 2,000 pupils; 0 for any number.",
+        " address is 2,000 pupils; 0 for any number, and for any number in one conference.",
     )
     limit_connections: int = Field(
         10_000,

@@ -17,14 +17,14 @@ _CONFERENCE_DIGITS: Final = 12
 
 class Crowds:
     """
-    At most *most* live participants of one address, and *seats* of them in one conference; 0: any.
+    At most *most* live participants of one address, *seats* of them in one conference; 0 seats: any.
 
     Memory: some 120 bytes a participant. 0.2 µs a push.
     """
 
     def __init__(self, most: int, seats: int = 0) -> None:
         """Begin with nobody."""
-        self._most, self._seats = most or 2**31, seats
+        self._most, self._seats = most, seats
         # Address and conference -> hashes of the members who came to it.
         self._seated: dict[tuple[str, str], set[int]] = {}
         # Address -> hash of a member -> when its life is over. A hash is a fifth of the member.

@@ -159,8 +159,7 @@ class Limits:
         self._newcomers = _pace(newcomers_per_second, _ADDRESSES)
         # Half of a conference is for others: who fills a room from one address keeps nobody out.
         seats = conference_participants // 2
-        is_bound = address_participants or seats
-        self.crowds = Crowds(address_participants, seats) if is_bound else None
+        self.crowds = Crowds(address_participants, seats) if address_participants else None
         is_told = self._of_address or self._newcomers or self.crowds
         self._callers = callers if is_told else None
         self.refusals = Refusals()

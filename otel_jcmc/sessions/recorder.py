@@ -199,7 +199,7 @@ class Recorder:
     async def _tick(self) -> None:
         """Write what is due, again and again."""
         while True:
-            trouble: Exception | None = None
+            is_well = True
             for step in (
                 self.logs.know_time,
                 self.write_due,
@@ -211,8 +211,10 @@ class Recorder:
                 except StoreUnavailable:
                     continue
                 except Exception as error:  # noqa: BLE001  # that it was is known all the same
-                    trouble = trouble or error
-            self._trouble.update(repr(trouble) if trouble else "", trouble)
+                    is_well = False
+                    self._trouble.update(repr(error), error)
+            if is_well:
+                self._trouble.update("")
             await asyncio.sleep(TICK_SECONDS)
 
     async def stop(self) -> None:

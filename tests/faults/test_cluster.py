@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from harness import Service, eventually, push_body
-from redis_parts import RedisServer, free_port
+from ports import free_port
+from redis_parts import RedisServer
 
 pytestmark = pytest.mark.xdist_group("faults-cluster")
 

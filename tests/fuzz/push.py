@@ -90,6 +90,7 @@ def _application(*, collects: bool) -> Application:
     """Return the service, its limits off."""
     rates = ("PARTICIPANT_PUSHES", "ADDRESS_PUSHES", "ADDRESS_NEWCOMERS")
     limits: dict[str, Any] = {f"JCMC_LIMIT_{name}_PER_SECOND": 0 for name in rates}
+    limits["JCMC_LIMIT_ADDRESS_PARTICIPANTS"] = 0
     return create_app(
         Settings(
             _env_file=None,

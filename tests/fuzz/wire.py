@@ -29,9 +29,10 @@ _ROUTES = ("/metrics", "/client-file", "/", "/-/ready", "/-/healthy", "/openapi.
 
 @contextmanager
 def running(**environ: str) -> Iterator[Service]:
-    """Return a service without limits on rates, whose participants live for a second."""
+    """Return a service without limits on senders, whose participants live for a second."""
     rates = ("PARTICIPANT_PUSHES", "ADDRESS_PUSHES", "ADDRESS_NEWCOMERS")
     limits = {f"JCMC_LIMIT_{name}_PER_SECOND": "0" for name in rates}
+    limits["JCMC_LIMIT_ADDRESS_PARTICIPANTS"] = "0"
     # A short path: the store listens on a unix socket.
     with (
         tempfile.TemporaryDirectory(prefix="fz") as folder,

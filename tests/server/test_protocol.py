@@ -481,7 +481,7 @@ def test_a_head_too_large_is_cut_before_its_time(
     for count in range(110):
         assert not wire.is_closed or count > 60
         protocol.data_received(piece)
-    assert wire.is_aborted
+    assert wire.is_closed
     assert reasons(protocol)["head_too_large"] >= 1
 
 

@@ -243,7 +243,8 @@ def test_a_full_redis_refuses_pushes_and_is_read_on(
     assert service.own(failed) == 20
     client.config_set("maxmemory", 0)
     assert service.push(push_body("outside")).body == "OK"
-    assert len(log.lines("WARNING")) == 1
+    # History says the same of its own batches, if one was due.
+    assert len([line for line in log.lines("WARNING") if " store: " in line]) == 1
 
 
 def test_a_full_redis_takes_leaves(service: Service, client: redis.Redis, log: Log) -> None:
@@ -274,7 +275,8 @@ def test_a_read_only_redis_refuses_pushes_and_is_read_on(
     assert (ready.status, ready.body) == (503, f"not ready: {READ_ONLY}\n")
     client.replicaof("NO", "ONE")
     assert service.push(push_body("outside")).body == "OK"
-    assert len(log.lines("WARNING")) == 1
+    # History says the same of its own batches, if one was due.
+    assert len([line for line in log.lines("WARNING") if " store: " in line]) == 1
 
 
 @pytest.mark.parametrize("fault", ["full", "read-only"])
