@@ -10,9 +10,8 @@ import re
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
-from otel_jcmc.catalogue.attributes import CLIENT
 from otel_jcmc.sessions.history import Asked, History
-from otel_jcmc.sessions.past import batched, participant_of
+from otel_jcmc.sessions.past import batched, is_of, may_name, participant_of
 from otel_jcmc.sessions.span_ids import session_span_id
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.link import Command
@@ -83,19 +82,18 @@ class Erasure:
     async def _live(self, asked: Asked) -> list[str]:
         """Return the members who are there, of whom history may have nothing."""
         found = []
-        needles = [client.encode() for client in asked.clients]
         for base in self._history.keys.bases:
             async for listed in self._history.read_index(f"{base}live", "-inf"):
                 for some in batched(listed, _READ_AT_ONCE):
                     keys = [f"{base}participant:{each.decode()}" for each in some]
                     (values,) = await self._run([("MGET", *keys)])
                     for member, value in zip(some, values, strict=True):
-                        if value is None or not any(needle in value for needle in needles):
+                        if value is None or not may_name(value, asked.clients):
                             continue
                         stay = participant_of(value)
                         if (
                             stay is not None
-                            and stay.attributes[CLIENT.id] in asked.clients
+                            and is_of(stay.attributes, asked.clients)
                             and (not asked.conferences or stay.conference in asked.conferences)
                         ):
                             found.append(member.decode())

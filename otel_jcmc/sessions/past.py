@@ -5,10 +5,11 @@ One session as Redis tells it: whose it was, from when to when, and how it ended
 those of store/stays.lua, log.lua and store/participant.lua.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
+from otel_jcmc.catalogue.attributes import CLIENT
 from otel_jcmc.store.link import Command
 from otel_jcmc.store.participant import Stay, from_value, known_attributes, session_name
 from otel_jcmc.store.sid import began_ms, sid_member
@@ -109,6 +110,18 @@ def participant_of(value: bytes | None) -> Stay | None:
     except ValueError:
         return None
     return found.stay if found else None
+
+
+def may_name(packed: bytes, clients: Iterable[str]) -> bool:
+    """Say whether one of *clients* may be in *packed*: cheaper than to unpack all there are."""
+    folded = packed.lower()
+    return any(client.lower().encode() in folded for client in clients)
+
+
+def is_of(attributes: dict[int, Any], clients: Collection[str]) -> bool:
+    """Say whether *attributes* are of one of *clients*, of whom a GUID is in lower case as well."""
+    client: str = attributes.get(CLIENT.id) or ""
+    return client in clients or client.lower() in clients
 
 
 def batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:

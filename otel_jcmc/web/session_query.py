@@ -7,15 +7,17 @@ may ask by the name and by the hash.
 """
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
+
+from starlette.datastructures import QueryParams
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE
 from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.history import Asked
 from otel_jcmc.store.sid import is_sid
+from otel_jcmc.wire.rules import is_guid
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 500
@@ -45,7 +47,7 @@ class View(NamedTuple):
     fill: bool
 
 
-def read_asked(query: Mapping[str, str], privacy: Privacy, now_ms: int) -> Asked:
+def read_asked(query: QueryParams, privacy: Privacy, now_ms: int) -> Asked:
     """
     Return what a list is asked for.
 
@@ -63,7 +65,7 @@ def read_asked(query: Mapping[str, str], privacy: Privacy, now_ms: int) -> Asked
     return Asked(*read_who(query, privacy), from_ms, to_ms, after, int(limit))
 
 
-def read_who(query: Mapping[str, str], privacy: Privacy) -> tuple[list[str], list[str]]:
+def read_who(query: QueryParams, privacy: Privacy) -> tuple[list[str], list[str]]:
     """
     Return the conference and the client that *query* names, as they may be stored; empty: any.
 
@@ -75,11 +77,15 @@ def read_who(query: Mapping[str, str], privacy: Privacy) -> tuple[list[str], lis
         text = query.get(name)
         if text is not None and (not text or "\0" in text):
             raise BadQuery(f"{name} must be a name that was pushed, or its hash")
-        found.append([] if text is None else privacy.stored(row, text))
+        # The case of a GUID tells nobody apart, but a hash is of the text as the page sent it.
+        texts = [text] if text is not None else []
+        if row is CLIENT and text is not None and is_guid(text):
+            texts += [text.lower(), text.upper()]
+        found.append([*dict.fromkeys(each for one in texts for each in privacy.stored(row, one))])
     return found[0], found[1]
 
 
-def read_erased(query: Mapping[str, str], privacy: Privacy) -> tuple[list[str], list[str]]:
+def read_erased(query: QueryParams, privacy: Privacy) -> tuple[list[str], list[str]]:
     """
     Return the conferences, any if there are none, and the clients that are to be erased.
 
@@ -92,7 +98,7 @@ def read_erased(query: Mapping[str, str], privacy: Privacy) -> tuple[list[str], 
     return read_who(query, privacy)
 
 
-def read_view(query: Mapping[str, str], accept: str) -> View:
+def read_view(query: QueryParams, accept: str) -> View:
     """
     Return how one session is asked for.
 
@@ -115,14 +121,17 @@ def read_view(query: Mapping[str, str], accept: str) -> View:
     return View(ids, kind == "csv", fill == "true")
 
 
-def _refuse_others(query: Mapping[str, str], known: tuple[str, ...]) -> None:
-    """Refuse what is misspelt: it would be a filter that does nothing."""
-    for name in query:
+def _refuse_others(query: QueryParams, known: tuple[str, ...]) -> None:
+    """Refuse what is misspelt or there twice: it would be a filter that does nothing."""
+    names = [name for name, _ in query.multi_items()]
+    for name in names:
         if name not in known:
             raise BadQuery(f"there are {', '.join(known)}, and nothing else to ask by")
+        if names.count(name) > 1:
+            raise BadQuery(f"{name} is there twice: one is wanted")
 
 
-def _time(query: Mapping[str, str], name: str, now_ms: int) -> int | None:
+def _time(query: QueryParams, name: str, now_ms: int) -> int | None:
     """Return the time that *query* has under *name*, as Unix time in ms."""
     text = query.get(name)
     if text is None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -261,6 +261,20 @@ def test_pushes_are_erased_over_http(service_on: Service, redis_server: Embedded
     assert delete(service_on, f"?client_id={CLIENT_ID}").json() == {"deleted": 0}
 
 
+@pytest.mark.parametrize("pushed", [str.lower, str.upper])
+def test_the_case_of_a_client_id_is_ignored(
+    shared_service: Service, room: str, pushed: Callable[[str], str]
+) -> None:
+    client_id = "cccccccc" + CLIENT_ID[8:]
+    who = {"client_id": pushed(client_id), "participant_id": "ada", "roomname": room}
+    assert shared_service.push(push_body(default_labels=who)).body == "OK"
+    for asked in (client_id, client_id.upper(), client_id.title()):
+        query = f"/sessions?client_id={asked}&conference={room}"
+        assert len(shared_service.get(query).json()["sessions"]) == 1
+    query = f"?client_id={client_id.title()}&conference={room}"
+    assert delete(shared_service, query).json() == {"deleted": 1}
+
+
 def test_what_is_known_of_a_jmmc_page_is_erased(
     service_on: Service, redis_server: EmbeddedStore
 ) -> None:
@@ -291,6 +305,8 @@ def test_it_wants_a_client(shared_service: Service) -> None:
         ("?conference=standup", "client_id is missing: whose sessions are to be erased"),
         ("?client_id=", "client_id must be a name that was pushed, or its hash"),
         ("?client_id=x&from=-1h", "there are client_id, conference, and nothing else to ask by"),
+        (f"?client_id={OTHER}&client_id={CLIENT_ID}", "client_id is there twice: one is wanted"),
+        ("?client_id=x&conference=&conference=y", "conference is there twice: one is wanted"),
     ):
         answer = delete(shared_service, query)
         assert (answer.status, answer.body) == (400, f"{line}\n")
@@ -321,3 +337,7 @@ def test_who_hashes_asks_by_the_name_and_by_the_hash(short_path: Path) -> None:
             assert service.get("/sessions?conference=retro").json()["sessions"] == []
             client_id = told["client_id"] if is_hash else CLIENT_ID
             assert delete(service, f"?client_id={client_id}").json() == {"deleted": 1}
+        for pushed, asked in ((CLIENT_ID, CLIENT_ID.upper()), (CLIENT_ID.upper(), CLIENT_ID)):
+            who = {"client_id": pushed, "participant_id": "ada", "roomname": "standup"}
+            assert service.push(push_body(default_labels=who)).body == "OK"
+            assert delete(service, f"?client_id={asked}").json() == {"deleted": 1}
