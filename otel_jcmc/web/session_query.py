@@ -7,10 +7,9 @@ may ask by the name and by the hash.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
-
-from starlette.datastructures import QueryParams
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE
 from otel_jcmc.catalogue.metrics import METRICS
@@ -26,6 +25,9 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _UNIX: Final = re.compile(r"\d{1,11}(\.\d{1,9})?").fullmatch
 _FIELDS: Final = {row.field: row.id for row in METRICS}
 _WANTED: Final = "2026-03-01T09:30:00Z, 1772357400 or -2h (s, m, h, d)"
+
+# A query as it was sent: names with their texts.
+Pairs = Sequence[tuple[str, str]]
 
 
 class BadQuery(Exception):
@@ -47,14 +49,14 @@ class View(NamedTuple):
     fill: bool
 
 
-def read_asked(query: QueryParams, privacy: Privacy, now_ms: int) -> Asked:
+def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> Asked:
     """
     Return what a list is asked for.
 
     Raises:
-        BadQuery: *query* has something that can't be.
+        BadQuery: *pairs* have something that can't be.
     """
-    _refuse_others(query, ("conference", "client_id", "from", "to", "limit", "after"))
+    query = _read_once(pairs, ("conference", "client_id", "from", "to", "limit", "after"))
     from_ms, to_ms = (_time(query, name, now_ms) for name in ("from", "to"))
     limit = query.get("limit", str(LIMIT))
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX_LIMIT:
@@ -65,7 +67,7 @@ def read_asked(query: QueryParams, privacy: Privacy, now_ms: int) -> Asked:
     return Asked(*read_who(query, privacy), from_ms, to_ms, after, int(limit))
 
 
-def read_who(query: QueryParams, privacy: Privacy) -> tuple[list[str], list[str]]:
+def read_who(query: Mapping[str, str], privacy: Privacy) -> tuple[list[str], list[str]]:
     """
     Return the conference and the client that *query* names, as they may be stored; empty: any.
 
@@ -85,27 +87,27 @@ def read_who(query: QueryParams, privacy: Privacy) -> tuple[list[str], list[str]
     return found[0], found[1]
 
 
-def read_erased(query: QueryParams, privacy: Privacy) -> tuple[list[str], list[str]]:
+def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
     """
     Return the conferences, any if there are none, and the clients that are to be erased.
 
     Raises:
-        BadQuery: *query* has something that can't be, or names no client.
+        BadQuery: *pairs* have something that can't be, or names no client.
     """
-    _refuse_others(query, ("client_id", "conference"))
+    query = _read_once(pairs, ("client_id", "conference"))
     if "client_id" not in query:
         raise BadQuery("client_id is missing: whose sessions are to be erased")
     return read_who(query, privacy)
 
 
-def read_view(query: QueryParams, accept: str) -> View:
+def read_view(pairs: Pairs, accept: str) -> View:
     """
     Return how one session is asked for.
 
     Raises:
-        BadQuery: *query* has something that can't be.
+        BadQuery: *pairs* have something that can't be.
     """
-    _refuse_others(query, ("metrics", "format", "fill"))
+    query = _read_once(pairs, ("metrics", "format", "fill"))
     asked = [name.strip() for name in query.get("metrics", "").split(",") if name.strip()]
     for name in asked:
         if name not in _FIELDS:
@@ -121,17 +123,19 @@ def read_view(query: QueryParams, accept: str) -> View:
     return View(ids, kind == "csv", fill == "true")
 
 
-def _refuse_others(query: QueryParams, known: tuple[str, ...]) -> None:
-    """Refuse what is misspelt or there twice: it would be a filter that does nothing."""
-    names = [name for name, _ in query.multi_items()]
-    for name in names:
+def _read_once(pairs: Pairs, known: tuple[str, ...]) -> dict[str, str]:
+    """Return the parameters; one that is misspelt or there twice would do nothing, and is refused."""
+    query: dict[str, str] = {}
+    for name, text in pairs:
         if name not in known:
             raise BadQuery(f"there are {', '.join(known)}, and nothing else to ask by")
-        if names.count(name) > 1:
+        if name in query:
             raise BadQuery(f"{name} is there twice: one is wanted")
+        query[name] = text
+    return query
 
 
-def _time(query: QueryParams, name: str, now_ms: int) -> int | None:
+def _time(query: Mapping[str, str], name: str, now_ms: int) -> int | None:
     """Return the time that *query* has under *name*, as Unix time in ms."""
     text = query.get(name)
     if text is None:
