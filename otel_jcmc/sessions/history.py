@@ -22,6 +22,7 @@ from otel_jcmc.sessions.past import (
     may_name,
     session_of,
 )
+from otel_jcmc.sessions.span_marks import client_digest
 from otel_jcmc.store.keys import PARTITION_OF, Keys
 from otel_jcmc.store.link import Command, Link, expect_all
 from otel_jcmc.store.participant import conference_digest
@@ -277,7 +278,7 @@ def _is_asked(session: PastSession, asked: Asked) -> bool:
     return (
         # Without attributes the digest has to do.
         (not asked.conferences or about.get(CONFERENCE.id) in (None, *asked.conferences))
-        and (not asked.clients or is_of(about, asked.clients))
+        and (not asked.clients or _is_of_clients(session, asked.clients))
         and (asked.to_ms is None or session.started_ms <= asked.to_ms)
         and (
             asked.from_ms is None
@@ -285,3 +286,10 @@ def _is_asked(session: PastSession, asked: Asked) -> bool:
             or max(session.ended_ms, session.last_ms) >= asked.from_ms
         )
     )
+
+
+def _is_of_clients(session: PastSession, clients: Collection[str]) -> bool:
+    """Say whether *session* is one of *clients*'."""
+    if session.attributes or not session.client:
+        return is_of(session.attributes, clients)
+    return any(client_digest(client).hex() == session.client for client in clients)

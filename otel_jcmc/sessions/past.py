@@ -15,7 +15,7 @@ from otel_jcmc.store.participant import Stay, from_value, known_attributes, sess
 from otel_jcmc.store.sid import began_ms, sid_member
 
 # So many are asked for one session.
-KEYS: Final = 5
+KEYS: Final = 6
 
 _T = TypeVar("_T")
 
@@ -32,6 +32,7 @@ class PastSession(NamedTuple):
             participant is gone, they are its last push and `expired`.
         leg, previous: how often it has begun, and the sid before; empty on the first.
         samples: how many entries its log has.
+        client: digest of whose it was, where it became a span and nothing else is kept of it.
     """
 
     sid: str
@@ -45,6 +46,7 @@ class PastSession(NamedTuple):
     previous: str
     samples: int
     ttl_ms: int
+    client: str = ""
 
     @property
     def session_id(self) -> str | None:
@@ -60,6 +62,7 @@ def keys_of(sid: str, base: str) -> list[Command]:
     return [
         ("HGETALL", f"{base}session:{sid}"),
         ("GET", f"{base}about:{sid}"),
+        ("GET", f"{base}who:{sid}"),
         ("GET", f"{base}participant:{member}"),
         ("ZSCORE", f"{base}live", member),
         ("LLEN", f"{base}samples:{sid}"),
@@ -70,6 +73,7 @@ def session_of(
     sid: str,
     fields: list[bytes],
     about: bytes | None,
+    who: bytes | None,
     value: bytes | None,
     expiry: bytes | None,
     samples: int,
@@ -85,7 +89,7 @@ def session_of(
     if is_there and expiry is not None:
         last_ms = max(last_ms, int(float(expiry)) // 1000 - ttl_ms)
     ended_ms = None if is_there else int(told.get("ended", last_ms))
-    attributes = known_attributes(about)
+    attributes = known_attributes(about) or known_attributes(who)
     if not attributes and participant is not None:
         attributes = participant.attributes
     return PastSession(
@@ -100,6 +104,7 @@ def session_of(
         told.get("previous", ""),
         samples,
         ttl_ms,
+        told.get("client", ""),
     )
 
 

@@ -12,7 +12,8 @@
 --   stay:<member>:<session>  the sid of the present leg, or of the last one
 --   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
 --                            instance (ms, start of the conference's instance), former (the previous leg's instance),
---                            seen (ms, last push that sessions/log.lua has), bytes (of samples and about)
+--                            seen (ms, last push that sessions/log.lua has), bytes (of samples and about),
+--                            client (digest of whose it was, of a span where no history is kept)
 --   samples:<sid>            list: its log, written by sessions/log.lua
 --   about:<sid>              its latest attributes, as an entry of the log has them
 --   sessions                 sid -> when it was last there (ms), by a minute of a day of keep too late at most: every
@@ -28,7 +29,8 @@
 --                            that are spans: last (ms, when the last one ended), ...
 --   attendees:<conference>:<instance>  the sids of those that are no spans yet
 --   emptied                  "conference:instance" -> there, of those without attendees: they are no spans yet
---   outbox                   the spans that wait for their receiver, oldest first
+--   outbox                   the spans that wait for their receiver, oldest first, those of sessions with a mark
+--                            (sessions/span_marks.py)
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)

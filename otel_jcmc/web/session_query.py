@@ -124,7 +124,7 @@ def read_view(pairs: Pairs, accept: str) -> View:
 
 
 def _read_once(pairs: Pairs, known: tuple[str, ...]) -> dict[str, str]:
-    """Return the parameters; one that is misspelt or there twice would do nothing, and is refused."""
+    """Return the parameters; what is misspelt or there twice would do nothing, and is refused."""
     query: dict[str, str] = {}
     for name, text in pairs:
         if name not in known:
