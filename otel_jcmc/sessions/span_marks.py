@@ -57,5 +57,5 @@ def without_mark(waiting: bytes) -> bytes:
 
 
 def span_id_of(span: bytes) -> bytes:
-    """Return the id of a *span* as spans.py packs it; nothing if it is not of that form."""
+    """Return the id of a *span* as traces/spans.py packs it; nothing if it is not of that form."""
     return span[_ID] if span[_ID_TAG] == b"\x12\x08" else b""
