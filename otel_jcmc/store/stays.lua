@@ -18,6 +18,7 @@
 --   about:<sid>              its latest attributes, as an entry of the log has them
 --   sessions                 sid -> when it was last there (ms), by a minute of a day of keep too late at most: every
 --                            session, so that all can be bounded
+--   crowded                  is there while history has no room for those who are there: sessions/log.lua begins nobody again
 --   bytes                    of all samples and abouts
 --   erased                   member -> until when entries may have what was before its erasure (ms); for an hour
 -- and for spans:
@@ -39,6 +40,9 @@ local mode, grace, keep, settle = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber
 -- So long after an expiry nothing can change any more.
 local wait = math.max(grace, settle)
 local ROOM_MS = 24 * 3600 * 1000
+-- A session's place in the index is the end of such a part of the day: to move it for each entry would cost as much as
+-- the entry does.
+local part_ms = math.max(1000, math.floor(keep / 1440))
 -- All of a small conference; of a large one enough to find somebody who is there.
 local ASKED = 200
 local live_key = base .. 'live'
@@ -51,6 +55,11 @@ end
 
 local function member_of(sid)
   return string.sub(sid, 1, 32)
+end
+
+-- Where in the index a session is that was last there at this time.
+local function place_of(at)
+  return (math.floor(at / part_ms) + 1) * part_ms - 1
 end
 
 -- A leg's instance of its conference, as the keys of both are named.
@@ -217,7 +226,8 @@ local function begin(member, session, ttl, at, another)
   redis.call('HSET', key, unpack(fields))
   redis.call('PEXPIRE', key, keep)
   redis.call('SET', pointer, sid, 'PX', keep)
-  redis.call('ZADD', base .. 'sessions', started, sid)
+  -- Behind all whose entries are of the same part of the day, or it would go before it has a first one.
+  redis.call('ZADD', base .. 'sessions', place_of(started) + started % part_ms / part_ms, sid)
   redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
   return sid
 end

@@ -225,8 +225,8 @@ async def test_what_waits_to_be_sent_as_a_span_is_erased_too(
 async def end_as_spans(kind: EmbeddedStore, client: redis.Redis, keeping: Keeping) -> None:
     """Let all sessions that are over become spans at once."""
     for key in client.keys("*:open"):
-        for sid in client.zrange(key, 0, -1):
-            client.zadd(key, {sid: 0}, xx=True)
+        found: Any = client.zrange(key, 0, -1)
+        client.zadd(key, dict.fromkeys(found, 0), xx=True)
     link = Link(kind.url)
     await Sweep(link, "jcmc", keeping).run()
     await link.close()
@@ -234,7 +234,8 @@ async def end_as_spans(kind: EmbeddedStore, client: redis.Redis, keeping: Keepin
 
 def waiting(client: redis.Redis) -> list[bytes]:
     """Return the spans that wait."""
-    return [span for key in client.keys("*:outbox") for span in client.lrange(key, 0, -1)]
+    lists: list[Any] = [client.lrange(key, 0, -1) for key in client.keys("*:outbox")]
+    return [span for spans in lists for span in spans]
 
 
 @pytest.mark.parametrize("conferences", [(), ("standup",)])
@@ -276,7 +277,8 @@ async def test_who_is_to_become_a_span_and_has_lost_his_log_is_erased(
     await running.recorder.stop()
     await running.store.close()
     # As stays.lua does that makes room.
-    for about in past.client.keys("*:about:*"):
+    abouts: Any = past.client.keys("*:about:*")
+    for about in abouts:
         past.client.rename(about, about.replace(b"about", b"who"))
     assert past.client.keys("*:who:*")
     assert len(await listed(kind)) == 1
