@@ -21,8 +21,8 @@
 --   crowded                  is there while history has no room for those who are there: sessions/log.lua begins nobody again
 --   bytes                    of all samples and abouts
 --   erased                   member -> until when entries may have what was before its erasure (ms); for an hour
--- and for spans:
 --   who:<sid>                its attributes at first, until about has them
+-- and for spans:
 --   open                     sid -> when to look at it (ms): the sessions that are no spans yet
 --   rooms                    conference -> its present instance (ms)
 --   room:<conference>:<instance>       hash: sessions (how many there were), here (how many there are), most (at once),

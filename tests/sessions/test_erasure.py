@@ -288,6 +288,34 @@ async def test_who_is_to_become_a_span_and_has_lost_his_log_is_erased(
     assert past.client.keys("*:open") == []
 
 
+async def test_who_left_before_his_first_sample_was_written_is_known_and_erased(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    """Whether the process that heard of him writes it a moment later, or was killed."""
+    running = Process(kind.url)
+    for end in ("", "left"):
+        await running.push(push("ada", "session-of-ada", f1=97, end=end))
+    async with erasing(kind) as erasure:
+        ((session,), _) = await erasure._history.sessions(Asked())
+        assert (session.attributes[64], session.attributes[66]) == ("standup", "ada")
+        assert session.samples == 0
+        assert await erasure.erase((), [CLIENT_ID]) == 1
+    assert "session-of-ada" not in everything(past.client)
+    await running.recorder.stop()
+    await running.store.close()
+
+
+async def test_whose_it_is_stands_once_when_the_log_has_it(kind: EmbeddedStore, past: Past) -> None:
+    running = Process(kind.url)
+    await running.push(push("ada", f1=97))
+    assert len(past.client.keys("*:who:*")) == 1
+    await running.wait(31)
+    assert past.client.keys("*:who:*") == []
+    assert len(past.client.keys("*:about:*")) == 1
+    await running.recorder.stop()
+    await running.store.close()
+
+
 async def test_without_history_what_became_a_span_is_erased(
     kind: EmbeddedStore, past: Past
 ) -> None:

@@ -662,7 +662,7 @@ async def test_without_spans_nothing_is_kept_for_them(server: RedisServer) -> No
     await life.leave(ADA)
     keys: Any = life.redis.keys("*")
     kinds = {key.decode().removeprefix(BASE).partition(":")[0] for key in keys}
-    assert kinds == {"session", "sessions", "stay", "ended"}
+    assert kinds == {"session", "sessions", "stay", "who", "ended"}
     await life.close()
 
 
