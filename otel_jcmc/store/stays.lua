@@ -164,10 +164,19 @@ end
 local function depart(sid, room)
   local attendees = base .. 'attendees:' .. room
   redis.call('SREM', attendees, sid)
-  if redis.call('EXISTS', attendees) == 0 then
-    redis.call('ZADD', emptied_key, redis.call('HGET', base .. 'room:' .. room, 'there') or now, room)
-    redis.call('PEXPIRE', emptied_key, keep + ROOM_MS)
-  end
+  if redis.call('EXISTS', attendees) == 1 then return end
+  redis.call('ZADD', emptied_key, redis.call('HGET', base .. 'room:' .. room, 'there') or now, room)
+  redis.call('PEXPIRE', emptied_key, keep + ROOM_MS)
+end
+
+-- Forgets an instance of which no leg has become a span, nor will.
+local function forget_room(room)
+  local room_key = base .. 'room:' .. room
+  if redis.call('EXISTS', base .. 'attendees:' .. room) + redis.call('HEXISTS', room_key, 'last') > 0 then return end
+  redis.call('ZREM', emptied_key, room)
+  redis.call('UNLINK', room_key)
+  local conference, instance = string.match(room, '^(.-):(.*)$')
+  if redis.call('HGET', base .. 'rooms', conference) == instance then redis.call('HDEL', base .. 'rooms', conference) end
 end
 
 -- Takes all away that there is of a leg.
@@ -180,7 +189,10 @@ local function forget(sid)
     local pointer = base .. 'stay:' .. member_of(sid) .. ':' .. session
     if redis.call('GET', pointer) == sid then redis.call('UNLINK', pointer) end
   end
-  if redis.call('ZREM', open_key, sid) == 1 and instance then depart(sid, room_of(sid, instance)) end
+  if redis.call('ZREM', open_key, sid) == 1 and instance then
+    depart(sid, room_of(sid, instance))
+    forget_room(room_of(sid, instance))
+  end
   redis.call('ZREM', base .. 'sessions', sid)
 end
 

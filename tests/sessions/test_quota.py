@@ -341,6 +341,20 @@ async def rush(here: Process, sessions: int, each: int, first: int = 0) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_conference_goes_with_the_last_that_is_known_of_it(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """Or rooms alone, of which there is no span below, would fill what history may take."""
+    async with process(each_server, SPANS, bounds=Bounds(50, 2**40)) as here:
+        await rush(here, 400, each=1)
+        await here.quota.make_space()
+        assert len(each_client.keys("*:room:*")) == 50
+        rooms = [each_client.hlen(key) for key in each_client.keys("*:rooms")]
+        assert sum(rooms) == 50
+        assert not each_client.keys("*:emptied")
+
+
+@pytest.mark.anyio
 async def test_with_redis_away_nothing_is_known() -> None:
     here = Process("redis://127.0.0.1:1")
     with pytest.raises(StoreUnavailable):
