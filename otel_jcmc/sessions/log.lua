@@ -64,7 +64,8 @@ local function add(name, at, ttl, entry, attributes)
   if attributes ~= '' then
     local before = redis.call('SET', about, attributes, 'PX', keep + while_ms, 'GET')
     more = more + #attributes - (before and #before or 0)
-    if not before then redis.call('UNLINK', base .. 'who:' .. sid) end
+    -- A span's is taken away with the span.
+    if not before and mode == 1 then redis.call('UNLINK', base .. 'who:' .. sid) end
   end
   if length == 1 or math.floor(seen / while_ms) ~= math.floor(at / while_ms) then
     if redis.call('PEXPIRE', about, keep + while_ms) == 0 then answer = 2 end
