@@ -17,7 +17,7 @@ _CONFERENCE_DIGITS: Final = 12
 
 class Crowds:
     """
-    At most *most* live participants of one address, *seats* of them in one conference; 0 seats: any.
+    At most *most* live participants of one address, *seats* of them in one conference (0: any).
 
     Memory: some 120 bytes a participant. 0.2 µs a push.
     """

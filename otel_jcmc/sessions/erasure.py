@@ -1,23 +1,25 @@
 """
 Takes away all that there is of a client: its sessions and its last push, in Redis and on the way.
 
-Whose a session is, is said by its attributes, so all of them are looked at; erasure.lua then takes
-away everything of one participant at once. What processes have gathered of it and not written yet
-is refused by log.lua.
+Whose a session is, is said by its attributes, so all of them are looked at; so are those who live
+and spans that wait (span_marks.py), since history may have let their sessions go. erasure.lua then
+takes away everything of one participant at once. What processes have gathered of it and not
+written yet is refused by log.lua.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any, Final, NamedTuple
 
-from otel_jcmc.catalogue.attributes import CLIENT
 from otel_jcmc.sessions.history import Asked, History
-from otel_jcmc.sessions.past import batched, participant_of
+from otel_jcmc.sessions.past import batched, is_of, may_name, participant_of
 from otel_jcmc.sessions.span_ids import session_span_id
+from otel_jcmc.sessions.span_marks import client_digest, mark_of, span_id_of
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.link import Command
+from otel_jcmc.store.participant import conference_digest
 from otel_jcmc.store.scripts import script
-from otel_jcmc.store.sid import sid_member
+from otel_jcmc.store.sid import sid_conference, sid_member
 
 _SCRIPT: Final = script("sessions/erasure")
 _AT_ONCE: Final = 100
@@ -60,15 +62,20 @@ class Erasure:
         """
         asked = Asked(conferences, clients, limit=_MANY)
         found, _ = await self._history.sessions(asked)
-        members = {sid_member(each.sid) for each in found} | {*await self._live(asked)}
-        count = 0
+        live = await self._live(asked)
+        members = {
+            *(sid_member(each.sid) for each in found),
+            *live,
+            *await self._waiting(asked),
+        }
+        gone: list[_Erased] = []
         for member, sids in (await self._sids(members)).items():
             for some in [*batched(sids, _AT_ONCE)] or [()]:
-                gone = await self._erase(member, some)
-                count += len(gone)
-                await self._erase_jmmc({each.session for each in gone})
-                await self._erase_spans(member, gone)
-        return count
+                gone += await self._erase(member, some)
+        await self._erase_jmmc({*live.values(), *(each.session for each in gone)})
+        await self._erase_ends(members)
+        # Of a session that history had let go, its span alone was left.
+        return len(gone) + await self._erase_spans(members, gone)
 
     async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
         """Return all sessions of *members*, those too of which nobody could tell whose they are."""
@@ -80,26 +87,36 @@ class Erasure:
                         found[member].add(sid)
         return found
 
-    async def _live(self, asked: Asked) -> list[str]:
-        """Return the members who are there, of whom history may have nothing."""
-        found = []
-        needles = [client.encode() for client in asked.clients]
+    async def _live(self, asked: Asked) -> dict[str, str]:
+        """Return who is there: member -> session. History may have nothing of them."""
+        found = {}
         for base in self._history.keys.bases:
             async for listed in self._history.read_index(f"{base}live", "-inf"):
                 for some in batched(listed, _READ_AT_ONCE):
                     keys = [f"{base}participant:{each.decode()}" for each in some]
                     (values,) = await self._run([("MGET", *keys)])
                     for member, value in zip(some, values, strict=True):
-                        if value is None or not any(needle in value for needle in needles):
+                        if value is None or not may_name(value, asked.clients):
                             continue
                         stay = participant_of(value)
                         if (
                             stay is not None
-                            and stay.attributes[CLIENT.id] in asked.clients
+                            and is_of(stay.attributes, asked.clients)
                             and (not asked.conferences or stay.conference in asked.conferences)
                         ):
-                            found.append(member.decode())
+                            found[member.decode()] = stay.session
         return found
+
+    async def _waiting(self, asked: Asked) -> set[str]:
+        """Return the members whose spans wait, of whom history may have nothing any more."""
+        clients = {client_digest(client) for client in asked.clients}
+        conferences = {conference_digest(name) for name in asked.conferences}
+        found = set()
+        for base in self._history.keys.bases:
+            async for spans in self._outbox(base):
+                marks = [mark for mark in map(mark_of, spans) if mark is not None]
+                found |= {mark.member for mark in marks if mark.client in clients}
+        return {each for each in found if not conferences or sid_conference(each) in conferences}
 
     async def _erase(self, member: str, sids: tuple[str, ...]) -> list[_Erased]:
         """Erase one participant and so many of its sessions; return what those were."""
@@ -118,22 +135,51 @@ class Erasure:
         if commands:
             await self._run(commands)
 
-    async def _erase_spans(self, member: str, gone: list[_Erased]) -> None:
-        """Erase the spans of sessions that are *gone*, as far as they still wait to be sent."""
-        gone = [each for each in gone if each.instance]
-        if not gone:
-            return
-        ids = [session_span_id(sid, int(of), session, int(leg)) for sid, session, of, leg in gone]
-        key = f"{self._history.keys.base_of(member)}outbox"
+    async def _erase_ends(self, members: Collection[str]) -> None:
+        """Erase that sessions of *members* have ended, by which what comes late is refused."""
+        for base in {self._history.keys.base_of(member) for member in members}:
+            theirs: list[bytes] = []
+            async for listed in self._history.read_index(f"{base}ended", "-inf"):
+                theirs += [each for each in listed if sid_member(each.decode()) in members]
+            for some in batched(theirs, _READ_AT_ONCE):
+                await self._run([("ZREM", f"{base}ended", *some)])
+
+    async def _erase_spans(self, members: Collection[str], gone: list[_Erased]) -> int:
+        """
+        Erase the spans that wait of *members*; return of how many sessions that are not *gone*.
+
+        Of *gone* there may be spans without a mark, by an earlier version.
+        """
+        ids = {
+            session_span_id(sid, int(of), session, int(leg)) for sid, session, of, leg in gone if of
+        }
+        others: set[bytes] = set()
+        for base in {self._history.keys.base_of(member) for member in members}:
+            async for spans in self._outbox(base):
+                theirs = [
+                    span
+                    for span in spans
+                    if span_id_of(span) in ids
+                    or ((mark := mark_of(span)) is not None and mark.member in members)
+                ]
+                await self._run([("LREM", f"{base}outbox", 1, span) for span in theirs])
+                others |= {span_id_of(span) for span in theirs} - ids
+        return len(others)
+
+    async def _outbox(self, base: str) -> AsyncIterator[list[bytes]]:
+        """Return the spans that wait in a partition, some at a time and some of them twice."""
+        key = f"{base}outbox"
         start = 0
         while True:
-            (spans,) = await self._run([("LRANGE", key, start, start + _SPANS_AT_ONCE - 1)])
-            theirs = [span for span in spans if any(id_ in span for id_ in ids)]
-            await self._run([("LREM", key, 1, span) for span in theirs])
+            spans, length = await self._run(
+                [("LRANGE", key, start, start + _SPANS_AT_ONCE - 1), ("LLEN", key)]
+            )
+            yield spans
             if len(spans) < _SPANS_AT_ONCE:
                 return
-            # Some are sent meanwhile: rather look at some twice than leave one out.
-            start = max(0, start + _SPANS_AT_ONCE // 2 - len(theirs))
+            (left,) = await self._run([("LLEN", key)])
+            # Who reads erases, and some are sent meanwhile: rather look at some twice.
+            start = max(0, start + _SPANS_AT_ONCE // 2 - max(0, length - left))
 
     async def _run(self, commands: list[Command]) -> list[Any]:
         """Return the replies to *commands*."""

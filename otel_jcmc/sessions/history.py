@@ -12,14 +12,17 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE
+from otel_jcmc.catalogue.attributes import CONFERENCE
 from otel_jcmc.sessions.past import (
     KEYS,
     PastSession,
     batched,
+    is_of,
     keys_of,
+    may_name,
     session_of,
 )
+from otel_jcmc.sessions.span_marks import client_digest
 from otel_jcmc.store.keys import PARTITION_OF, Keys
 from otel_jcmc.store.link import Command, Link, expect_all
 from otel_jcmc.store.participant import conference_digest
@@ -44,6 +47,7 @@ class Asked(NamedTuple):
 
     Attributes:
         conferences, clients: names as they are stored, one of which it has to be; empty: any.
+            A client that is named in lower case is meant in any.
         from_ms, to_ms: it was there in between, Unix time in ms.
         after: the sid after which to go on; empty: from the newest on.
     """
@@ -201,7 +205,6 @@ class History:
 
     async def _of_clients(self, sids: Sequence[str], clients: Collection[str]) -> list[str]:
         """Return those of *sids* that may be one of *clients*'."""
-        needles = [client.encode() for client in clients]
         by_base: dict[str, list[str]] = {}
         for sid in sids:
             by_base.setdefault(self.keys.base_of(sid), []).append(sid)
@@ -212,11 +215,7 @@ class History:
         for some, values in zip(by_base.values(), await self.run(commands), strict=True):
             abouts.update(zip(some, values, strict=True))
         # Of a session that has just begun only the participant's own key tells.
-        return [
-            sid
-            for sid in sids
-            if (about := abouts[sid]) is None or any(needle in about for needle in needles)
-        ]
+        return [sid for sid in sids if (about := abouts[sid]) is None or may_name(about, clients)]
 
     async def _describe(self, sids: Sequence[str]) -> list[PastSession]:
         """Return what is known of *sids*, without those that are gone or damaged."""
@@ -279,7 +278,7 @@ def _is_asked(session: PastSession, asked: Asked) -> bool:
     return (
         # Without attributes the digest has to do.
         (not asked.conferences or about.get(CONFERENCE.id) in (None, *asked.conferences))
-        and (not asked.clients or about.get(CLIENT.id) in asked.clients)
+        and (not asked.clients or _is_of_clients(session, asked.clients))
         and (asked.to_ms is None or session.started_ms <= asked.to_ms)
         and (
             asked.from_ms is None
@@ -287,3 +286,10 @@ def _is_asked(session: PastSession, asked: Asked) -> bool:
             or max(session.ended_ms, session.last_ms) >= asked.from_ms
         )
     )
+
+
+def _is_of_clients(session: PastSession, clients: Collection[str]) -> bool:
+    """Say whether *session* is one of *clients*'."""
+    if session.attributes or not session.client:
+        return is_of(session.attributes, clients)
+    return any(client_digest(client).hex() == session.client for client in clients)

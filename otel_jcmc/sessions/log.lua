@@ -11,18 +11,18 @@ local REPEATED_MS, LATE_MS, ENTRY_BYTES, POPPED_AT_ONCE = 600000, 200, 3, 200
 local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- Expiries are set once in a while, not with each entry.
 local while_ms = math.max(1000, math.floor(keep / 24))
--- A session's place in the index is the end of such a part of the day: to move it for each entry would cost as much as
--- the entry does.
-local part_ms = math.max(1000, math.floor(keep / 1440))
 local answers, grown = {}, 0
+local is_crowded = redis.call('EXISTS', base .. 'crowded') == 1
 local some_erased = redis.call('EXISTS', base .. 'erased') == 1
 
 -- The leg that was there at that time, and what is known of it. A new one if there is none: nobody pushed since it was
--- evicted, or since history was switched on.
+-- evicted, or since history was switched on. But nothing while there is no room for those who are there: each that was
+-- begun again would cost another its log.
 local function find(name, at, ttl)
   local sid = redis.call('GET', base .. 'stay:' .. name)
   local known = sid and redis.call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous')
   if not known or not known[1] then
+    if is_crowded then return end
     return begin(string.sub(name, 1, 32), string.sub(name, 34), ttl, at), {}
   end
   -- What was still on its way when its leg ended, and another one began.
@@ -56,6 +56,7 @@ local function add(name, at, ttl, entry, attributes)
   -- What had to wait until it was too old.
   if at < now - keep then return 1 end
   local sid, known = find(name, at, ttl)
+  if not sid then return 3 end
   local seen, bytes, answer = tonumber(known[2] or 0), tonumber(known[3] or 0), 1
   local samples, about = base .. 'samples:' .. sid, base .. 'about:' .. sid
   local length = redis.call('RPUSH', samples, entry)
@@ -63,6 +64,8 @@ local function add(name, at, ttl, entry, attributes)
   if attributes ~= '' then
     local before = redis.call('SET', about, attributes, 'PX', keep + while_ms, 'GET')
     more = more + #attributes - (before and #before or 0)
+    -- A span's is taken away with the span.
+    if not before and mode == 1 then redis.call('UNLINK', base .. 'who:' .. sid) end
   end
   if length == 1 or math.floor(seen / while_ms) ~= math.floor(at / while_ms) then
     if redis.call('PEXPIRE', about, keep + while_ms) == 0 then answer = 2 end
@@ -74,10 +77,7 @@ local function add(name, at, ttl, entry, attributes)
     more = more - shorten(samples, length)
   end
   if at > seen then
-    local part = math.floor(at / part_ms)
-    if part ~= math.floor(seen / part_ms) then
-      redis.call('ZADD', base .. 'sessions', (part + 1) * part_ms - 1, sid)
-    end
+    if place_of(at) ~= place_of(seen) then redis.call('ZADD', base .. 'sessions', place_of(at), sid) end
     seen = at
   end
   redis.call('HSET', base .. 'session:' .. sid, 'seen', seen, 'bytes', bytes + more)

@@ -5,16 +5,17 @@ One session as Redis tells it: whose it was, from when to when, and how it ended
 those of store/stays.lua, log.lua and store/participant.lua.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
+from otel_jcmc.catalogue.attributes import CLIENT
 from otel_jcmc.store.link import Command
 from otel_jcmc.store.participant import Stay, from_value, known_attributes, session_name
 from otel_jcmc.store.sid import began_ms, sid_member
 
 # So many are asked for one session.
-KEYS: Final = 5
+KEYS: Final = 6
 
 _T = TypeVar("_T")
 
@@ -31,6 +32,7 @@ class PastSession(NamedTuple):
             participant is gone, they are its last push and `expired`.
         leg, previous: how often it has begun, and the sid before; empty on the first.
         samples: how many entries its log has.
+        client: digest of whose it was, where it became a span and nothing else is kept of it.
     """
 
     sid: str
@@ -44,6 +46,7 @@ class PastSession(NamedTuple):
     previous: str
     samples: int
     ttl_ms: int
+    client: str = ""
 
     @property
     def session_id(self) -> str | None:
@@ -59,6 +62,7 @@ def keys_of(sid: str, base: str) -> list[Command]:
     return [
         ("HGETALL", f"{base}session:{sid}"),
         ("GET", f"{base}about:{sid}"),
+        ("GET", f"{base}who:{sid}"),
         ("GET", f"{base}participant:{member}"),
         ("ZSCORE", f"{base}live", member),
         ("LLEN", f"{base}samples:{sid}"),
@@ -69,6 +73,7 @@ def session_of(
     sid: str,
     fields: list[bytes],
     about: bytes | None,
+    who: bytes | None,
     value: bytes | None,
     expiry: bytes | None,
     samples: int,
@@ -84,7 +89,7 @@ def session_of(
     if is_there and expiry is not None:
         last_ms = max(last_ms, int(float(expiry)) // 1000 - ttl_ms)
     ended_ms = None if is_there else int(told.get("ended", last_ms))
-    attributes = known_attributes(about)
+    attributes = known_attributes(about) or known_attributes(who)
     if not attributes and participant is not None:
         attributes = participant.attributes
     return PastSession(
@@ -99,6 +104,7 @@ def session_of(
         told.get("previous", ""),
         samples,
         ttl_ms,
+        told.get("client", ""),
     )
 
 
@@ -109,6 +115,18 @@ def participant_of(value: bytes | None) -> Stay | None:
     except ValueError:
         return None
     return found.stay if found else None
+
+
+def may_name(packed: bytes, clients: Iterable[str]) -> bool:
+    """Say whether one of *clients* may be in *packed*: cheaper than to unpack all there are."""
+    folded = packed.lower()
+    return any(client.lower().encode() in folded for client in clients)
+
+
+def is_of(attributes: dict[int, Any], clients: Collection[str]) -> bool:
+    """Say whether *attributes* are of one of *clients*, of whom a GUID is in lower case as well."""
+    client: str = attributes.get(CLIENT.id) or ""
+    return client in clients or client.lower() in clients
 
 
 def batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:

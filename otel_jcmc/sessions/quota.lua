@@ -2,26 +2,37 @@
 --
 -- KEYS[1] any key of the partition
 -- ARGV[1...4] what is kept of sessions, as store/stays.lua has it, which stands before this
--- ARGV[5] most sessions, ARGV[6] most bytes, -1: any number; ARGV[7] bytes that each session takes besides its log
--- ARGV[8] ms: none that was there later goes for being too many, -1: any may; ARGV[9] most that go at once
+-- ARGV[5] most sessions, ARGV[6] most bytes, -1: any number
+-- ARGV[7...9] bytes that are taken besides logs: by each session, by each that is to become a span, by each conference
+-- ARGV[10] ms: none that was there later goes for being too many, -1: any may; ARGV[11] most that go at once
+-- ARGV[12] 1 if all partitions together are about as full as may be
 --
 -- Returns, between semicolons: 1 if Redis is out of memory, how many went because of their age, how many because of
--- their number or bytes, how many sessions are left, the bytes of their logs, and when the oldest was last there (ms).
-local most_sessions, most_bytes, each = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local not_after, at_once = tonumber(ARGV[8]), tonumber(ARGV[9])
+-- their number or bytes, how many sessions are left, the bytes of all, when the oldest was last there (ms), and the time (ms).
+local most_sessions, most_bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
+local each, each_open, each_room = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+-- Valkey packs what is small closer than Redis does, and says who it is.
+if not rawget(_G, 'server') then each = each + 350 end
+local not_after, at_once = tonumber(ARGV[10]), tonumber(ARGV[11])
 if not_after < 0 then not_after = math.huge end
 local sessions = base .. 'sessions'
 local old, over = 0, 0
 local AWAITED_MS = 600000
+-- Whoever was there within that is there now, as far as this matters; and how long that is remembered.
+local PRESENT_MS, CROWDED_MS = 600000, 30000
 
 -- Asked before anything is written: from then on a script may go on whatever it takes.
 local probe = redis.pcall('SET', base .. 'probe', '', 'PX', 1)
 local is_full = type(probe) == 'table' and probe.err and string.find(probe.err, 'OOM', 1, true) and 1 or 0
 
+local function bytes()
+  return (redis.call('GET', base .. 'bytes') or 0) + redis.call('ZCARD', sessions) * each
+    + redis.call('ZCARD', open_key) * each_open + redis.call('HLEN', base .. 'rooms') * each_room
+end
+
 local function is_beyond()
-  local count = redis.call('ZCARD', sessions)
-  if most_sessions >= 0 and count > most_sessions then return true end
-  return most_bytes >= 0 and (redis.call('GET', base .. 'bytes') or 0) + count * each > most_bytes
+  if most_sessions >= 0 and redis.call('ZCARD', sessions) > most_sessions then return true end
+  return most_bytes >= 0 and bytes() > most_bytes
 end
 
 -- Who is still to become a span goes last, without the log first; but not for ever if nobody makes spans.
@@ -52,8 +63,11 @@ end
 
 if take_away(false) > 0 and old + over == 0 then take_away(true) end
 
-local oldest = redis.call('ZRANGE', sessions, 0, 0, 'WITHSCORES')
+-- Who has just begun has a place between two ms: upwards, so that all of them go together.
+local oldest = tonumber(redis.call('ZRANGE', sessions, 0, 0, 'WITHSCORES')[2] or 0)
+if ARGV[12] == '1' and oldest > now - PRESENT_MS then
+  redis.pcall('SET', base .. 'crowded', '', 'PX', CROWDED_MS)
+end
 return string.format(
-  '%d;%d;%d;%d;%d;%d', is_full, old, over,
-  redis.call('ZCARD', sessions), redis.call('GET', base .. 'bytes') or 0, oldest[2] or 0
+  '%d;%d;%d;%d;%d;%d;%d', is_full, old, over, redis.call('ZCARD', sessions), bytes(), math.ceil(oldest), now
 )

@@ -51,8 +51,8 @@ local function refusal(member, ttl)
   end
 end
 
--- Keeps whom a session is of until its log says so: whoever is killed before, its span has a name. A payload begins with
--- the attributes: bin 8 or bin 16.
+-- Keeps whom a session is of until its log says so: whoever is killed before, it has a name, to be listed and erased by,
+-- and so has its span. A payload begins with the attributes: bin 8 or bin 16.
 local function note_who(sid, payload)
   local size = string.byte(payload) == BIN_8 and '>Bc0' or '>Hc0'
   local whole, attributes = pcall(struct.unpack, size, payload, 2)
@@ -100,7 +100,7 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
     if mode > 0 then
       if stored_session then leave(member, stored_session, 'replaced') end
       local sid = begin(member, session, math.abs(ttl), nil, stored_session)
-      if sid and mode == 2 then note_who(sid, payload) end
+      if sid then note_who(sid, payload) end
     end
     started, stored_seq = now, 0
   end

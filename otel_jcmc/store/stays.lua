@@ -12,15 +12,17 @@
 --   stay:<member>:<session>  the sid of the present leg, or of the last one
 --   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
 --                            instance (ms, start of the conference's instance), former (the previous leg's instance),
---                            seen (ms, last push that sessions/log.lua has), bytes (of samples and about)
+--                            seen (ms, last push that sessions/log.lua has), bytes (of samples and about),
+--                            client (digest of whose it was, of a span where no history is kept)
 --   samples:<sid>            list: its log, written by sessions/log.lua
 --   about:<sid>              its latest attributes, as an entry of the log has them
 --   sessions                 sid -> when it was last there (ms), by a minute of a day of keep too late at most: every
 --                            session, so that all can be bounded
+--   crowded                  is there while history has no room for those who are there: sessions/log.lua begins nobody again
 --   bytes                    of all samples and abouts
 --   erased                   member -> until when entries may have what was before its erasure (ms); for an hour
--- and for spans:
 --   who:<sid>                its attributes at first, until about has them
+-- and for spans:
 --   open                     sid -> when to look at it (ms): the sessions that are no spans yet
 --   rooms                    conference -> its present instance (ms)
 --   room:<conference>:<instance>       hash: sessions (how many there were), here (how many there are), most (at once),
@@ -28,7 +30,8 @@
 --                            that are spans: last (ms, when the last one ended), ...
 --   attendees:<conference>:<instance>  the sids of those that are no spans yet
 --   emptied                  "conference:instance" -> there, of those without attendees: they are no spans yet
---   outbox                   the spans that wait for their receiver, oldest first
+--   outbox                   the spans that wait for their receiver, oldest first, those of sessions with a mark
+--                            (sessions/span_marks.py)
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
@@ -37,6 +40,9 @@ local mode, grace, keep, settle = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber
 -- So long after an expiry nothing can change any more.
 local wait = math.max(grace, settle)
 local ROOM_MS = 24 * 3600 * 1000
+-- A session's place in the index is the end of such a part of the day: to move it for each entry would cost as much as
+-- the entry does.
+local part_ms = math.max(1000, math.floor(keep / 1440))
 -- All of a small conference; of a large one enough to find somebody who is there.
 local ASKED = 200
 local live_key = base .. 'live'
@@ -49,6 +55,11 @@ end
 
 local function member_of(sid)
   return string.sub(sid, 1, 32)
+end
+
+-- Where in the index a session is that was last there at this time.
+local function place_of(at)
+  return (math.floor(at / part_ms) + 1) * part_ms - 1
 end
 
 -- A leg's instance of its conference, as the keys of both are named.
@@ -153,10 +164,19 @@ end
 local function depart(sid, room)
   local attendees = base .. 'attendees:' .. room
   redis.call('SREM', attendees, sid)
-  if redis.call('EXISTS', attendees) == 0 then
-    redis.call('ZADD', emptied_key, redis.call('HGET', base .. 'room:' .. room, 'there') or now, room)
-    redis.call('PEXPIRE', emptied_key, keep + ROOM_MS)
-  end
+  if redis.call('EXISTS', attendees) == 1 then return end
+  redis.call('ZADD', emptied_key, redis.call('HGET', base .. 'room:' .. room, 'there') or now, room)
+  redis.call('PEXPIRE', emptied_key, keep + ROOM_MS)
+end
+
+-- Forgets an instance of which no leg has become a span, nor will.
+local function forget_room(room)
+  local room_key = base .. 'room:' .. room
+  if redis.call('EXISTS', base .. 'attendees:' .. room) + redis.call('HEXISTS', room_key, 'last') > 0 then return end
+  redis.call('ZREM', emptied_key, room)
+  redis.call('UNLINK', room_key)
+  local conference, instance = string.match(room, '^(.-):(.*)$')
+  if redis.call('HGET', base .. 'rooms', conference) == instance then redis.call('HDEL', base .. 'rooms', conference) end
 end
 
 -- Takes all away that there is of a leg.
@@ -169,7 +189,10 @@ local function forget(sid)
     local pointer = base .. 'stay:' .. member_of(sid) .. ':' .. session
     if redis.call('GET', pointer) == sid then redis.call('UNLINK', pointer) end
   end
-  if redis.call('ZREM', open_key, sid) == 1 and instance then depart(sid, room_of(sid, instance)) end
+  if redis.call('ZREM', open_key, sid) == 1 and instance then
+    depart(sid, room_of(sid, instance))
+    forget_room(room_of(sid, instance))
+  end
   redis.call('ZREM', base .. 'sessions', sid)
 end
 
@@ -215,7 +238,8 @@ local function begin(member, session, ttl, at, another)
   redis.call('HSET', key, unpack(fields))
   redis.call('PEXPIRE', key, keep)
   redis.call('SET', pointer, sid, 'PX', keep)
-  redis.call('ZADD', base .. 'sessions', started, sid)
+  -- Behind all whose entries are of the same part of the day, or it would go before it has a first one.
+  redis.call('ZADD', base .. 'sessions', place_of(started) + started % part_ms / part_ms, sid)
   redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
   return sid
 end

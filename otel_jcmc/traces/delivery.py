@@ -18,6 +18,7 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.otlp.sender import Outcome, Sent
 from otel_jcmc.otlp.spans import SpanSender
+from otel_jcmc.sessions.span_marks import without_mark
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import Link
 from otel_jcmc.store.scripts import without_script
@@ -73,7 +74,8 @@ class Delivery:
             # Those that were refused are tried again, since there is nothing else to try.
             self._suspects.clear()
             return self._next_backoff()
-        sent = await asyncio.to_thread(self._send, [each.span for each in batch])
+        spans = [without_mark(each.span) for each in batch]
+        sent = await asyncio.to_thread(self._send, spans)
         if sent.answer is Outcome.TAKEN:
             return await self._go_on(batch, sent)
         if sent.answer is Outcome.AWAY:

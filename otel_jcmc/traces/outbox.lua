@@ -1,7 +1,7 @@
 -- Moves what is over into the outbox, as the span that was made of it: once, whoever asks how often.
 --
 -- ARGV[1...4] and the keys as store/stays.lua has them, which stands before this
--- ARGV[5] ms for which a span waits when nobody tends it, ARGV[6] the span
+-- ARGV[5] ms for which a span waits when nobody tends it, ARGV[6] the span, of a session with its mark (sessions/span_marks.py)
 -- ARGV[7] of a session its sid; ARGV[8] its instance, ARGV[9] 0 if its log is of no more use, ARGV[10...] pairs for its
 -- conference's hash: fields that begin with "+" are added up, with "<" and ">" the least and the most stays, all others
 -- are put
@@ -41,7 +41,15 @@ local function move_session()
     redis.call('PEXPIRE', room_key, keep)
     redis.call('PEXPIRE', base .. 'attendees:' .. room, keep)
   end
-  if ARGV[9] == '0' then drop_samples(name) end
+  if ARGV[9] == '0' then
+    drop_samples(name)
+    -- Nothing else tells any more whose it was: 16 bytes of the mark do.
+    local client = string.sub(span, -32, -17)
+    if is_known == 1 and string.find(client, '%Z') then
+      local digest = string.gsub(client, '.', function(char) return string.format('%02x', string.byte(char)) end)
+      redis.call('HSET', base .. 'session:' .. name, 'client', digest)
+    end
+  end
   depart(name, room)
   return is_known
 end

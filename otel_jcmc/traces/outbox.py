@@ -22,7 +22,7 @@ ROOM_SHARE: Final = 0.9
 
 
 class WaitingSpans(NamedTuple):
-    """A span that waits, as it is sent, and where."""
+    """A span that waits, with its mark, and where."""
 
     partition: int
     span: bytes

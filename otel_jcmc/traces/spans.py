@@ -70,10 +70,15 @@ class Leg(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """A session's span, and what its conference keeps of it: fields as outbox.lua takes them."""
+    """
+    A session's span, and what its conference keeps of it: fields as outbox.lua takes them.
+
+    *client* is whose it was, empty if nobody knows.
+    """
 
     span: bytes
     kept: dict[str, str]
+    client: str = ""
 
 
 def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) -> Folded:
@@ -109,7 +114,8 @@ def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) 
     for field, row in (("name", CONFERENCE), ("meeting", MEETING)):
         if text := attributes.get(row.id):
             kept[field] = text
-    return Folded(_packed(span), kept | {">last": str(ended)})
+    kept[">last"] = str(ended)
+    return Folded(_packed(span), kept, attributes.get(CLIENT.id) or "")
 
 
 def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:

@@ -15,10 +15,12 @@ import msgspec
 
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.entry import Sample, in_order
+from otel_jcmc.sessions.span_marks import marked
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import PARTITIONS, Keys
 from otel_jcmc.store.link import Command, Link, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
+from otel_jcmc.store.sid import sid_member
 from otel_jcmc.traces.spans import Leg, fold_conference, fold_session
 
 log = logging.getLogger(__name__)
@@ -93,7 +95,8 @@ class Sweep:
             self._trouble.update(repr(error), error)
             folded = fold_session(leg, (), {})
         kept = [part for pair in folded.kept.items() for part in pair]
-        move = (WAITS_MS, folded.span, sid, leg.instance, int(self._keeps_logs), *kept)
+        span = marked(folded.span, folded.client, sid_member(sid))
+        move = (WAITS_MS, span, sid, leg.instance, int(self._keeps_logs), *kept)
         return int(await self._call(_OUTBOX, partition, *move))
 
     async def move_room(self, partition: int, room: str, of_redis: Mapping[str, str]) -> int:

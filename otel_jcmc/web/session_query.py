@@ -7,7 +7,7 @@ may ask by the name and by the hash.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -16,6 +16,7 @@ from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.history import Asked
 from otel_jcmc.store.sid import is_sid
+from otel_jcmc.wire.rules import is_guid
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 500
@@ -24,6 +25,9 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _UNIX: Final = re.compile(r"\d{1,11}(\.\d{1,9})?").fullmatch
 _FIELDS: Final = {row.field: row.id for row in METRICS}
 _WANTED: Final = "2026-03-01T09:30:00Z, 1772357400 or -2h (s, m, h, d)"
+
+# A query as it was sent: names with their texts.
+Pairs = Sequence[tuple[str, str]]
 
 
 class BadQuery(Exception):
@@ -45,14 +49,14 @@ class View(NamedTuple):
     fill: bool
 
 
-def read_asked(query: Mapping[str, str], privacy: Privacy, now_ms: int) -> Asked:
+def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> Asked:
     """
     Return what a list is asked for.
 
     Raises:
-        BadQuery: *query* has something that can't be.
+        BadQuery: *pairs* have something that can't be.
     """
-    _refuse_others(query, ("conference", "client_id", "from", "to", "limit", "after"))
+    query = _read_once(pairs, ("conference", "client_id", "from", "to", "limit", "after"))
     from_ms, to_ms = (_time(query, name, now_ms) for name in ("from", "to"))
     limit = query.get("limit", str(LIMIT))
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX_LIMIT:
@@ -75,31 +79,35 @@ def read_who(query: Mapping[str, str], privacy: Privacy) -> tuple[list[str], lis
         text = query.get(name)
         if text is not None and (not text or "\0" in text):
             raise BadQuery(f"{name} must be a name that was pushed, or its hash")
-        found.append([] if text is None else privacy.stored(row, text))
+        # The case of a GUID tells nobody apart, but a hash is of the text as the page sent it.
+        texts = [text] if text is not None else []
+        if row is CLIENT and text is not None and is_guid(text):
+            texts += [text.lower(), text.upper()]
+        found.append([*dict.fromkeys(each for one in texts for each in privacy.stored(row, one))])
     return found[0], found[1]
 
 
-def read_erased(query: Mapping[str, str], privacy: Privacy) -> tuple[list[str], list[str]]:
+def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
     """
     Return the conferences, any if there are none, and the clients that are to be erased.
 
     Raises:
-        BadQuery: *query* has something that can't be, or names no client.
+        BadQuery: *pairs* have something that can't be, or names no client.
     """
-    _refuse_others(query, ("client_id", "conference"))
+    query = _read_once(pairs, ("client_id", "conference"))
     if "client_id" not in query:
         raise BadQuery("client_id is missing: whose sessions are to be erased")
     return read_who(query, privacy)
 
 
-def read_view(query: Mapping[str, str], accept: str) -> View:
+def read_view(pairs: Pairs, accept: str) -> View:
     """
     Return how one session is asked for.
 
     Raises:
-        BadQuery: *query* has something that can't be.
+        BadQuery: *pairs* have something that can't be.
     """
-    _refuse_others(query, ("metrics", "format", "fill"))
+    query = _read_once(pairs, ("metrics", "format", "fill"))
     asked = [name.strip() for name in query.get("metrics", "").split(",") if name.strip()]
     for name in asked:
         if name not in _FIELDS:
@@ -115,11 +123,16 @@ def read_view(query: Mapping[str, str], accept: str) -> View:
     return View(ids, kind == "csv", fill == "true")
 
 
-def _refuse_others(query: Mapping[str, str], known: tuple[str, ...]) -> None:
-    """Refuse what is misspelt: it would be a filter that does nothing."""
-    for name in query:
+def _read_once(pairs: Pairs, known: tuple[str, ...]) -> dict[str, str]:
+    """Return the parameters; what is misspelt or there twice would do nothing, and is refused."""
+    query: dict[str, str] = {}
+    for name, text in pairs:
         if name not in known:
             raise BadQuery(f"there are {', '.join(known)}, and nothing else to ask by")
+        if name in query:
+            raise BadQuery(f"{name} is there twice: one is wanted")
+        query[name] = text
+    return query
 
 
 def _time(query: Mapping[str, str], name: str, now_ms: int) -> int | None:

@@ -50,7 +50,7 @@ def session_routes(
         """Return the sessions that are asked for, newest first."""
 
         async def read(of: History) -> Response:
-            asked = read_asked(request.query_params, privacy, await of.now_ms())
+            asked = read_asked(request.query_params.multi_items(), privacy, await of.now_ms())
             return Response(list_text(*await of.sessions(asked)), 200, _HEADERS, JSON)
 
         return await _answer(request, readers, history, read)
@@ -60,7 +60,7 @@ def session_routes(
         """Return one session: who, when, and its samples in the order of their times."""
 
         async def read(of: History) -> Response:
-            view = read_view(request.query_params, request.headers.get("accept", ""))
+            view = read_view(request.query_params.multi_items(), request.headers.get("accept", ""))
             found, entries = await of.session(request.path_params["sid"])
             # Made in a thread, a piece at a time, as fast as the other side reads.
             pieces = session_text(found, entries, view, interval_ms)
@@ -76,7 +76,7 @@ def session_routes(
             # No page has a button for it: it is another site's, by a name that leads here.
             if "origin" in request.headers:
                 return _line("no page may erase: a request without Origin is wanted", 403)
-            who = read_erased(request.query_params, privacy)
+            who = read_erased(request.query_params.multi_items(), privacy)
             return JSONResponse({"deleted": await of.erase(*who)}, 200, _HEADERS)
 
         return await _answer(request, readers, erasure, erased)

@@ -326,7 +326,8 @@ def test_a_simulated_day_has_a_sample_for_every_three_pushes_and_tells_what_they
     assert abs(day.samples - 30 * 60) <= day.sessions
     # The first are in the middle of their ten minutes.
     assert 90 <= day.sessions <= 150
-    assert day.samples * 50 < day.used_bytes < 1_000_000
+    # With what Redis has of its own, buffers and scripts: 0.1 MB more or less.
+    assert day.samples * 50 < day.used_bytes < 1_100_000
     assert day.cpu > 0
     assert said
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from recording import HISTORY, SPANS, Process, push
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.erasure import Erasure
 from otel_jcmc.sessions.history import Asked, History
+from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.link import Link
@@ -221,6 +222,118 @@ async def test_what_waits_to_be_sent_as_a_span_is_erased_too(
     await running.store.close()
 
 
+async def end_as_spans(kind: EmbeddedStore, client: redis.Redis, keeping: Keeping) -> None:
+    """Let all sessions that are over become spans at once."""
+    for key in client.keys("*:open"):
+        found: Any = client.zrange(key, 0, -1)
+        client.zadd(key, dict.fromkeys(found, 0), xx=True)
+    link = Link(kind.url)
+    await Sweep(link, "jcmc", keeping).run()
+    await link.close()
+
+
+def waiting(client: redis.Redis) -> list[bytes]:
+    """Return the spans that wait."""
+    lists: list[Any] = [client.lrange(key, 0, -1) for key in client.keys("*:outbox")]
+    return [span for spans in lists for span in spans]
+
+
+@pytest.mark.parametrize("conferences", [(), ("standup",)])
+async def test_a_span_that_waits_is_erased_though_history_has_let_its_session_go(
+    kind: EmbeddedStore, past: Past, conferences: tuple[str, ...]
+) -> None:
+    running = Process(kind.url, SPANS)
+    for name, client_id, conference in (
+        *(("ada", CLIENT_ID, "standup"), ("bob", OTHER, "standup")),
+        ("eve", CLIENT_ID.upper(), "retro"),
+    ):
+        for end in ("", "left"):
+            report = push(name, f"session-of-{name}", f1=97, end=end, conference=conference)
+            report.client_id = report.attributes[65] = client_id
+            await running.push(report)
+    await running.recorder.stop()
+    await end_as_spans(kind, past.client, SPANS)
+    link = Link(kind.url)
+    await Quota(link, "jcmc", SPANS, Bounds(0, 1)).make_space()
+    await link.close()
+    assert past.client.keys("*:session:*") == []
+    assert len(waiting(past.client)) == 3
+    async with erasing(kind, keeping=SPANS) as erasure:
+        assert await erasure.erase(conferences, [CLIENT_ID]) == 2 - len(conferences)
+        assert await erasure.erase(conferences, [CLIENT_ID]) == 0
+    left = waiting(past.client)
+    assert len(left) == 1 + len(conferences)
+    assert not any(b"ada" in span for span in left)
+    await running.store.close()
+
+
+async def test_who_is_to_become_a_span_and_has_lost_his_log_is_erased(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    """Whose it is, is known until the span is made; nobody pushes any more."""
+    running = Process(kind.url, SPANS)
+    for end in ("", "left"):
+        await running.push(push("ada", "session-of-ada", f1=97, end=end))
+    await running.recorder.stop()
+    await running.store.close()
+    # As stays.lua does that makes room.
+    abouts: Any = past.client.keys("*:about:*")
+    for about in abouts:
+        past.client.rename(about, about.replace(b"about", b"who"))
+    assert past.client.keys("*:who:*")
+    assert len(await listed(kind)) == 1
+    async with erasing(kind, keeping=SPANS) as erasure:
+        assert await erasure.erase((), [CLIENT_ID]) == 1
+    assert "session-of-ada" not in everything(past.client)
+    assert past.client.keys("*:open") == []
+
+
+async def test_who_left_before_his_first_sample_was_written_is_known_and_erased(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    """Whether the process that heard of him writes it a moment later, or was killed."""
+    running = Process(kind.url)
+    for end in ("", "left"):
+        await running.push(push("ada", "session-of-ada", f1=97, end=end))
+    async with erasing(kind) as erasure:
+        ((session,), _) = await erasure._history.sessions(Asked())
+        assert (session.attributes[64], session.attributes[66]) == ("standup", "ada")
+        assert session.samples == 0
+        assert await erasure.erase((), [CLIENT_ID]) == 1
+    assert "session-of-ada" not in everything(past.client)
+    await running.recorder.stop()
+    await running.store.close()
+
+
+async def test_whose_it_is_stands_once_when_the_log_has_it(kind: EmbeddedStore, past: Past) -> None:
+    running = Process(kind.url)
+    await running.push(push("ada", f1=97))
+    assert len(past.client.keys("*:who:*")) == 1
+    await running.wait(31)
+    assert past.client.keys("*:who:*") == []
+    assert len(past.client.keys("*:about:*")) == 1
+    await running.recorder.stop()
+    await running.store.close()
+
+
+async def test_without_history_what_became_a_span_is_erased(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    keeping = SPANS._replace(history=False)
+    running = Process(kind.url, keeping)
+    for end in ("", "left"):
+        await running.push(push("ada", "session-of-ada", f1=97, end=end))
+    await running.recorder.stop()
+    await end_as_spans(kind, past.client, keeping)
+    past.client.delete(*past.client.keys("*:outbox"))  # It was sent.
+    assert "session-of-ada" in everything(past.client)
+    async with erasing(kind, keeping=keeping) as erasure:
+        assert await erasure.erase((), [OTHER]) == 0
+        assert await erasure.erase((), [CLIENT_ID]) == 1
+    assert "session-of-ada" not in everything(past.client)
+    await running.store.close()
+
+
 async def test_it_works_when_redis_is_full(kind: EmbeddedStore, past: Past) -> None:
     sids = [past.session(NOON + n, f"room-{n}") for n in range(40)]
     past.client.config_set("maxmemory", "1")
@@ -261,6 +374,20 @@ def test_pushes_are_erased_over_http(service_on: Service, redis_server: Embedded
     assert delete(service_on, f"?client_id={CLIENT_ID}").json() == {"deleted": 0}
 
 
+@pytest.mark.parametrize("pushed", [str.lower, str.upper])
+def test_the_case_of_a_client_id_is_ignored(
+    shared_service: Service, room: str, pushed: Callable[[str], str]
+) -> None:
+    client_id = "cccccccc" + CLIENT_ID[8:]
+    who = {"client_id": pushed(client_id), "participant_id": "ada", "roomname": room}
+    assert shared_service.push(push_body(default_labels=who)).body == "OK"
+    for asked in (client_id, client_id.upper(), client_id.title()):
+        query = f"/sessions?client_id={asked}&conference={room}"
+        assert len(shared_service.get(query).json()["sessions"]) == 1
+    query = f"?client_id={client_id.title()}&conference={room}"
+    assert delete(shared_service, query).json() == {"deleted": 1}
+
+
 def test_what_is_known_of_a_jmmc_page_is_erased(
     service_on: Service, redis_server: EmbeddedStore
 ) -> None:
@@ -285,12 +412,31 @@ def test_what_is_known_of_a_jmmc_page_is_erased(
         assert trace not in left
 
 
+def test_a_jmmc_page_is_erased_that_history_has_let_go(
+    service_on: Service, redis_server: EmbeddedStore
+) -> None:
+    told = {"uid": CLIENT_ID, "conf": "standup", "m": {"br": "?", "os": "?", "pid": "ada"}}
+    assert request(f"{service_on.url}/jmmc/push", told).status == 200
+    with redis.Redis.from_url(redis_server.url) as client:
+        for kind in ("sessions", "session:*", "stay:*", "about:*"):
+            for key in client.keys(f"*:{kind}"):
+                client.delete(key)
+        assert client.keys("*:jmmc*")
+        assert delete(service_on, f"?client_id={CLIENT_ID}&conference=retro").status == 200
+        assert client.keys("*:jmmc*")
+        assert delete(service_on, f"?client_id={CLIENT_ID}&conference=standup").status == 200
+        assert client.keys("*:jmmc*") == []
+        assert client.keys("*:participant:*") == []
+
+
 def test_it_wants_a_client(shared_service: Service) -> None:
     for query, line in (
         ("", "client_id is missing: whose sessions are to be erased"),
         ("?conference=standup", "client_id is missing: whose sessions are to be erased"),
         ("?client_id=", "client_id must be a name that was pushed, or its hash"),
         ("?client_id=x&from=-1h", "there are client_id, conference, and nothing else to ask by"),
+        (f"?client_id={OTHER}&client_id={CLIENT_ID}", "client_id is there twice: one is wanted"),
+        ("?client_id=x&conference=&conference=y", "conference is there twice: one is wanted"),
     ):
         answer = delete(shared_service, query)
         assert (answer.status, answer.body) == (400, f"{line}\n")
@@ -321,3 +467,7 @@ def test_who_hashes_asks_by_the_name_and_by_the_hash(short_path: Path) -> None:
             assert service.get("/sessions?conference=retro").json()["sessions"] == []
             client_id = told["client_id"] if is_hash else CLIENT_ID
             assert delete(service, f"?client_id={client_id}").json() == {"deleted": 1}
+        for pushed, asked in ((CLIENT_ID, CLIENT_ID.upper()), (CLIENT_ID.upper(), CLIENT_ID)):
+            who = {"client_id": pushed, "participant_id": "ada", "roomname": "standup"}
+            assert service.push(push_body(default_labels=who)).body == "OK"
+            assert delete(service, f"?client_id={asked}").json() == {"deleted": 1}

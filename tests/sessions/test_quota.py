@@ -224,6 +224,137 @@ async def test_two_at_once_take_no_more_away_than_one(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("keeping", [HISTORY, SPANS])
+async def test_who_is_evicted_while_he_pushes_goes_once_and_is_counted_once(
+    each_server: EmbeddedStore, each_client: redis.Redis, keeping: Any
+) -> None:
+    """All have their samples still to come: who was evicted is not begun again for them."""
+    async with process(each_server, keeping, bounds=Bounds(100, 2**40)) as here:
+        reports = [push(f"p{n}", conference=f"room-{n}", f1=97) for n in range(400)]
+        for report in reports:
+            await here.push(report)
+        await here.quota.make_space()
+        kept = {*sids(each_client)}
+        for _ in range(3):
+            for report in reports:
+                here.recorder.take(to_write(report, 30_000), report)
+            await here.wait(31)
+            await here.quota.make_space()
+        assert {*sids(each_client)} == kept
+        assert here.quota.evicted == {"number": 300, "out_of_memory": 0}
+        assert all(len(read_log(each_client, sid)) == 3 for sid in kept)
+        assert (here.recorder.samples["written"], here.recorder.samples["dropped"]) == (300, 900)
+
+
+@pytest.mark.anyio
+async def test_who_was_evicted_is_recorded_again_when_there_is_room(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, bounds=Bounds(1, 2**40)) as here:
+        for name in ("ada", "bob"):
+            await here.push(push(name, f1=97))
+        await here.quota.make_space()
+        for key in each_client.keys("*:crowded"):
+            each_client.delete(key)
+        await here.wait(31)
+        assert len(sids(each_client)) == 2
+
+
+@pytest.mark.anyio
+async def test_old_sessions_make_room_and_nobody_there_is_kept_out(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """History is full most of the time: then the sessions of hours ago go."""
+    async with process(each_server, bounds=Bounds(50, 2**40), ago=7200) as here:
+        await stay(here, 50, 1)
+        # They were there two hours ago.
+        for key in each_client.keys("*:sessions"):
+            found: Any = each_client.zrange(key, 0, -1, withscores=True)
+            each_client.zadd(key, {sid: at - 7_200_000 for sid, at in found})
+        await here.quota.make_space()
+        assert not each_client.keys("*:crowded")
+
+
+@pytest.mark.anyio
+async def test_who_has_just_begun_stays_while_older_ones_are_there(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """Whenever within a minute of history's clock it is."""
+    async with process(each_server, bounds=Bounds(60, 2**40), ago=31) as here:
+        for number in range(50):
+            report = push(f"old{number}", conference=f"room-{number}", f1=97)
+            await here.push(report)
+        await here.wait(31)
+        older = {*sids(each_client)}
+        for number in range(50):
+            await here.push(push(f"new{number}", conference=f"hall-{number}", f1=97))
+        newer = {*sids(each_client)} - older
+        await here.quota.make_space()
+        assert newer <= {*sids(each_client)}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("interval", [0, 31])
+async def test_partitions_give_alike(
+    each_server: EmbeddedStore, each_client: redis.Redis, interval: int
+) -> None:
+    async with process(each_server, bounds=Bounds(800, 2**40)) as here:
+        for number in range(2400):
+            await here.push(push(f"p{number}", conference=f"room-{number}", f1=97))
+        await here.wait(interval)
+        await here.quota.make_space()
+        kept = [each_client.zcard(f"jcmc:{{{number:02d}}}:sessions") for number in range(4)]
+    assert sum(kept) == 800
+    assert max(kept) - min(kept) <= quota.GO_AT_ONCE
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("keeping", [HISTORY, SPANS])
+@pytest.mark.parametrize("each", [1, 10])
+async def test_a_rush_takes_no_more_than_a_tenth_beyond_the_bound(
+    each_server: EmbeddedStore, each_client: redis.Redis, keeping: Any, each: int
+) -> None:
+    """By what Redis uses, with everything that a session and a conference of its own bring."""
+    most = 6_000_000
+    async with process(each_server, keeping, bounds=Bounds(0, most)) as here:
+        each_client.flushall()
+        before = used(each_client)
+        for first in range(0, 8000, 500):
+            await rush(here, 500, each, first)
+            await here.quota.make_space()
+        await here.wait(31)
+        await here.quota.make_space()
+        for key in each_client.scan_iter("jcmc:*", 1000):
+            if key.split(b":")[2] in (b"participant", b"live", b"conferences", b"ended"):
+                each_client.delete(key)
+        # Freed in the background.
+        eventually(lambda: used(each_client) - before <= 1.1 * most)
+        assert (here.quota.bytes or 0) >= 0.95 * most
+
+
+async def rush(here: Process, sessions: int, each: int, first: int = 0) -> None:
+    """Let so many come at once, *each* of them to a conference, and push once."""
+    reports = [original(first + number, random.Random(number)) for number in range(sessions)]
+    for number, report in enumerate(reports, first):
+        report.conference = report.attributes[64] = f"hall-{number // each:06d}"
+    await asyncio.gather(*map(here.push, reports))
+
+
+@pytest.mark.anyio
+async def test_a_conference_goes_with_the_last_that_is_known_of_it(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """Or rooms alone, of which there is no span below, would fill what history may take."""
+    async with process(each_server, SPANS, bounds=Bounds(50, 2**40)) as here:
+        await rush(here, 400, each=1)
+        await here.quota.make_space()
+        assert len(each_client.keys("*:room:*")) == 50
+        rooms = [each_client.hlen(key) for key in each_client.keys("*:rooms")]
+        assert sum(rooms) == 50
+        assert not each_client.keys("*:emptied")
+
+
+@pytest.mark.anyio
 async def test_with_redis_away_nothing_is_known() -> None:
     here = Process("redis://127.0.0.1:1")
     with pytest.raises(StoreUnavailable):

@@ -20,7 +20,10 @@ import psutil
 import pytest
 from crowd import Browser, Told, at_once, push_request, shown
 from harness import Service, eventually
+from recording import SPANS, Process, push
 from redis_parts import RedisServer, Wire
+
+from otel_jcmc.sessions.quota import Bounds
 
 SLOW = 2_000
 STRANGERS = 50_000
@@ -364,3 +367,43 @@ def test_scrapes_that_are_cut_by_the_hundred(short_path: Path, say: Say) -> None
         assert len(shown(service)) == people
         assert service.log.read_text() == log
         say(f"200 of {people} people, {before} to {most} to {megabytes(service)} MB")
+
+
+@pytest.mark.anyio
+async def test_history_holds_its_bound_in_a_rush(tmp_path: Path, say: Say) -> None:
+    """Of newcomers as fast as they can be stored; what comes between two looks may be beyond it."""
+    most, newcomers, at_a_time = 100_000_000, 120_000, 250
+    with RedisServer(tmp_path) as server, server.client() as client:
+        here, other = (Process(server.url, SPANS, bounds=Bounds(0, each)) for each in (most, 2**40))
+        here.recorder.start()
+        highest = 0
+
+        async def watch() -> None:
+            nonlocal highest
+            while True:
+                await other.quota.make_space()
+                highest = max(highest, other.quota.bytes or 0)
+                await asyncio.sleep(0.25)
+
+        watching = asyncio.create_task(watch())
+        began = time.monotonic()
+        for first in range(0, newcomers, at_a_time):
+            who = range(first, first + at_a_time)
+            reports = [push(f"p{n}", f"session-{n}", conference=f"room-{n}", f1=97) for n in who]
+            await asyncio.gather(*map(here.push, reports))
+        rate = newcomers / (time.monotonic() - began)
+        await asyncio.sleep(5)
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        await other.quota.make_space()
+        left = [client.zcard(f"jcmc:{{{number:02d}}}:sessions") for number in range(4)]
+        say(f"{rate:.0f} a second, at most {highest / most:.0%} of the bound, then {left}")
+        assert (other.quota.bytes or 0) <= most
+        # Of two seconds, each with a conference of its own.
+        assert highest <= most + 2 * rate * 3000
+        assert max(left) - min(left) <= 500
+        assert here.quota.evicted["number"] == newcomers - sum(left)
+        for each in (here, other):
+            await each.recorder.stop()
+            await each.store.close()

@@ -585,8 +585,8 @@ def log_of(life: Life, sid: str) -> None:
 
 
 async def trim(life: Life, most_sessions: int) -> None:
-    """Take sessions away that are too many, as history_room.py does."""
-    args = (*KEEPING.to_args(), most_sessions, -1, 1100, -1, 100)
+    """Take sessions away that are too many, as quota.py does."""
+    args = (*KEEPING.to_args(), most_sessions, -1, 1050, 550, 450, -1, 100, 0)
     life.redis.eval(script("sessions/quota").text.decode(), 1, f"{BASE}sessions", *args)
 
 
@@ -662,7 +662,7 @@ async def test_without_spans_nothing_is_kept_for_them(server: RedisServer) -> No
     await life.leave(ADA)
     keys: Any = life.redis.keys("*")
     kinds = {key.decode().removeprefix(BASE).partition(":")[0] for key in keys}
-    assert kinds == {"session", "sessions", "stay", "ended"}
+    assert kinds == {"session", "sessions", "stay", "who", "ended"}
     await life.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from otel_jcmc.otlp.sender import Outcome, Sent
+from otel_jcmc.sessions.span_marks import marked
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.link import Link
 from otel_jcmc.traces.delivery import Delivery
@@ -139,6 +140,16 @@ async def test_what_is_taken_is_removed_and_counted(box: Box) -> None:
     assert len(set(receiver.took)) == 600
     assert box.held() == []
     assert delivery.counts == {"sent": 600, "rejected": 0}
+
+
+async def test_the_mark_of_a_span_is_not_sent(box: Box) -> None:
+    """The digest of a client is for erasure alone."""
+    waiting = marked(b"a1", "3fa85f64-5717-4562-b3fc-2c963f66afa6", "0123456789ab" + "c" * 20)
+    box.redis.rpush("jcmc:{00}:outbox", waiting)
+    receiver = Receiver(lambda _spans: TAKEN)
+    await deliver(box, receiver)
+    assert receiver.took == ["a1"]
+    assert box.held() == []
 
 
 async def test_what_is_taken_in_part_is_not_sent_again(

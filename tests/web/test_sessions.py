@@ -161,6 +161,8 @@ TIMES = "must be a time: 2026-03-01T09:30:00Z, 1772357400 or -2h (s, m, h, d)"
         ("limit=%D9%A1", "limit must be a whole number from 1 to 500"),
         ("conference=", "conference must be a name that was pushed, or its hash"),
         ("client_id=%00", "client_id must be a name that was pushed, or its hash"),
+        ("client_id=x&client_id=y", "client_id is there twice: one is wanted"),
+        ("from=-1h&limit=5&from=-2h", "from is there twice: one is wanted"),
         ("after=x", "after must be the `next` of an earlier answer"),
         (
             "room=x",
@@ -291,6 +293,7 @@ def test_a_session_without_samples_is_one_too(service: Service, past: Past) -> N
     [
         ("?format=xml", "format must be json or csv"),
         ("?fill=yes", "fill must be true or false"),
+        ("?fill=true&fill=true", "fill is there twice: one is wanted"),
         ("?metric=x", "there are metrics, format, fill, and nothing else to ask by"),
     ],
 )
