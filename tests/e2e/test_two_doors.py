@@ -182,7 +182,14 @@ def test_a_call_by_both_wires_has_the_same_series_a_history_each_and_one_trace(
     found = sessions_of(doors)
     assert found.keys() == {"ada00001", "bob00002"}
     for participant, client in (("ada00001", ADA), ("bob00002", BOB)):
-        session = request(f"{doors.url}/sessions/{found[participant]['id']}?fill=true").json()
+        path = f"{doors.url}/sessions/{found[participant]['id']}?fill=true"
+        # It is listed from its first push on; its log has something when an interval is over.
+
+        def with_samples(path: str = path) -> Any:
+            session = request(path).json()
+            return session if session["samples"] else None
+
+        session = eventually(with_samples)
         assert (session["client_id"], session["conference"]) == (client, ROOM)
         kept = session["samples"][-1]["metrics"]
         for name, value in last.items():
