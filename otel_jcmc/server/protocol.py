@@ -139,7 +139,7 @@ class PushProtocol(Framing):
         super().data_received(data)
         if self.reading:
             self._wait()
-        if self.has_rest:
+        if self._rest and self.has_rest:
             self.flow.pause_reading()
 
     def eof_received(self) -> bool:
