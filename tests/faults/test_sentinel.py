@@ -109,7 +109,9 @@ def test_a_fail_over_costs_seconds_of_503_and_no_restart(
         assert service.own("otel_jcmc_store_up") == 1
 
         log = service.said()
-        assert [line.split()[1] for line in log] == ["INFO", "WARNING", "INFO"]
+        levels = [line.split()[1] for line in log]
+        # Writes may be at the new master a moment before reads are.
+        assert levels in (["INFO", "WARNING", "INFO"], ["INFO", *["WARNING", "INFO"] * 2]), log
         assert log[1].partition("store: ")[2].startswith("Redis does not answer: ")
         assert not [line for line in log if "secret" in line or "theirs" in line]
 
