@@ -11,7 +11,7 @@ Not uvicorn's protocol, which hands on what comes behind an upgrade as a request
 """
 
 import asyncio
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ class _IsOver(Exception):
     """Nothing behind the last request of a connection is parsed."""
 
 
-class Framing(asyncio.Protocol):
+class Framing(asyncio.Protocol, ABC):
     """
     One connection's bytes, read; what is made of its requests is a subclass's.
 

@@ -6,6 +6,7 @@ the others are stored and shown; how fast they are is for the reader.
 """
 
 import asyncio
+import json
 import os
 import statistics
 import time
@@ -30,8 +31,6 @@ GREEDY = "198.51.100.66"
 
 def push_of(name: str, address: str, conference: str, interval_ms: int = 0) -> bytes:
     """Return a push as the proxy forwards it, with eight transports where it asks for long life."""
-    import json
-
     body = push_body(name, conference=conference)
     if interval_ms:
         body["session"] = {"interval_ms": interval_ms, "id": f"s-{time.monotonic_ns():x}"}
