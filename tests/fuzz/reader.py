@@ -29,6 +29,8 @@ _CHUNK: Final = re.compile(
     + _TOKENS
     + rb'|"[^"\\\x00-\x08\x0a-\x1f\x7f]*"))?)*'
 )
+# An extension that is no extension, in a line that ends where all lines end.
+_DOUBTFUL_CHUNK: Final = re.compile(rb"0*([0-9A-Fa-f]+)[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
 
 # The service's own limit.
@@ -61,12 +63,21 @@ class _Incomplete(Exception):
 
 
 class Reader:
-    """Reads one stream."""
+    """
+    Reads one stream.
+
+    Attributes:
+        may_end_after: after so many requests comes one with a chunk extension that is faulty and
+            moves no end: who reads it may refuse it, or read on and agree on all that follows.
+            None if there is none.
+    """
 
     def __init__(self, stream: bytes) -> None:
         """Read *stream*, all that ever comes on a connection."""
         self._stream = stream
         self._at = 0
+        self._is_doubtful = False
+        self.may_end_after: int | None = None
 
     def read(self) -> tuple[list[Request], End]:
         """Return the requests that are whole, and how it ended."""
@@ -84,6 +95,8 @@ class Reader:
                 return found, End.BAD
             except _Incomplete:
                 return found, End.INCOMPLETE
+            if self._is_doubtful and self.may_end_after is None:
+                self.may_end_after = len(found)
             found.append(request)
             if is_last:
                 return found, End.CLOSE
@@ -152,7 +165,11 @@ class Reader:
         """Return a body in chunks, without its trailers."""
         body = b""
         while True:
-            line = _CHUNK.fullmatch(self._line())
+            text = self._line()
+            line = _CHUNK.fullmatch(text)
+            if line is None:
+                self._is_doubtful = True
+                line = _DOUBTFUL_CHUNK.fullmatch(text)
             if line is None or len(line[1]) > 15:
                 raise _Bad
             size = int(line[1], 16)

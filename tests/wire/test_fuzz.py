@@ -30,8 +30,8 @@ INPUTS = {
     "accept": 1000,
     "token": 500,
 }
-# What coverage can't be had for in a test run, chance makes up for in many of them.
-SEED = random.SystemRandom().randrange(1 << 32)
+# The same inputs in each run: who changes something is told of that. `make fuzz` tries others.
+SEED = 1
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_there_is_something_to_replay_for_every_target() -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_what_once_broke_and_what_is_bad_by_chance_breaks_nothing(name: str) -> None:
+def test_what_once_broke_and_mutations_of_it_breaks_nothing(name: str) -> None:
     """The seeds, which hold all that was found, and mutations of them."""
     tally = engine.run(name, TARGETS[name], INPUTS[name], SEED, is_silent=True)
     assert tally.done >= INPUTS[name]
