@@ -7,10 +7,12 @@ from time import process_time
 from benchmarks.load.order import Order
 from benchmarks.load.pushes import Pushes
 from benchmarks.report.bench import Bench
+from otel_jcmc.config.settings import Settings
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.intake.callers import PRIVATE, Callers, Header
 from otel_jcmc.intake.intake import read_head, user_agent
 from otel_jcmc.intake.limits import Limits
+from otel_jcmc.service.recording import make_recorder
 from otel_jcmc.simulate.client import Target
 from otel_jcmc.store.participant import to_write
 from otel_jcmc.wire.push import PushParser
@@ -37,6 +39,10 @@ def measure(bench: Bench) -> None:
     parse = PushParser().parse
     reports = [parse(each.body) for each in samples]
     writes = [to_write(each, 30_000) for each in reports]
+    recorder = make_recorder(Settings(), "redis://127.0.0.1")
+    assert recorder is not None
+    for write, report in zip(writes, reports, strict=True):
+        recorder.take(write, report)
     agents = [user_agent(each.headers) for each in samples]
 
     def take_limits() -> None:
@@ -47,6 +53,7 @@ def measure(bench: Bench) -> None:
             limits.admit(address, 1.0)
             limits.take_participant(write.member, 1.0)
             limits.has_seat(address, write.member, 1.0)
+            recorder.goes_on(write)
             limits.count_live(address, write.member, 61.0)
 
     stages: dict[str, Callable[[], object]] = {

@@ -109,7 +109,8 @@ OWN_METRICS: Final = (
         "counter",
         ("outcome",),
         "Samples of sessions by outcome: written, dropped (Redis away for long, or it refuses),"
-        " failed (us); out_of_memory: refused by Redis at first, and tried again",
+        " refused (its address has had its share), failed (us); out_of_memory: refused by Redis"
+        " at first, and tried again",
     ),
     OwnMetric(
         "otel_jcmc.history_sessions_evicted",

@@ -48,7 +48,7 @@ class LimitSettings(Group):
         allow_inf_nan=False,
         validation_alias=named("JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND"),
         description="Most pushes a second for one participant, ten seconds' worth of them at once,"
-        " in each replica; 0 for any number.",
+        " in each replica, and another session every 10 s at most; 0 for any number.",
     )
     limit_address_pushes: float = Field(
         1000.0,
@@ -73,7 +73,8 @@ class LimitSettings(Group):
         validation_alias=named("JCMC_LIMIT_ADDRESS_PARTICIPANTS"),
         description="Most live participants of one address, as each replica counts them since its"
         " start; newcomers beyond are refused, those who are there are not; a school behind one"
-        " address is 2,000 pupils; 0 for any number, and for any number in one conference.",
+        " address is 2,000 pupils; 0 for any number, also in one conference, and for any share of"
+        " history.",
     )
     limit_connections: int = Field(
         10_000,

@@ -2,8 +2,8 @@
 What becomes of a checked push, whichever door it came in by: one road.
 
 Who may push, the limits, the browser's names, privacy, and then Redis. The doors (web/push.py,
-jmmc/push.py) read requests and write answers; what is between is here. `on_stored` hears of each
-push that Redis has taken, which is how sessions are recorded.
+jmmc/push.py) read requests and write answers; what is between is here. The recorder of sessions
+hears of each push that Redis has taken, and says which session may begin.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,12 +13,14 @@ from typing import Any, Final
 
 import msgspec
 
+from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.intake.callers import FORWARDED, Header
-from otel_jcmc.intake.limits import Limits
+from otel_jcmc.intake.limits import Limits, TooFast
 from otel_jcmc.intake.privacy import Privacy
+from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.store.live import Store, Stored
-from otel_jcmc.store.participant import Write, member_of, to_write
+from otel_jcmc.store.participant import Write, to_write
 from otel_jcmc.wire.push import Report
 
 # What is read of a push's head, tokens apart.
@@ -27,7 +29,6 @@ _READ: Final = FORWARDED | {b"user-agent"}
 # Who a push comes from, by what its head and its body say: empty when nobody has to say so.
 # Raises PushRefused when it may not be pushed.
 Authorise = Callable[[Sequence[Header], Report], str]
-OnStored = Callable[[Write, Report], None]
 # How a door hears what Redis did, STORED for JOINED, or why it is not known. What it has itself
 # given with the push is handed back: one call for each push is what this saves.
 Settle = Callable[["Sender", Report, Any, Stored | Exception], None]
@@ -66,15 +67,20 @@ class Intake:
         expiration_ms: int,
         privacy: Privacy | None = None,
         authorise: Authorise | None = None,
-        on_stored: OnStored | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        """Take pushes for *store*; without *privacy* what was parsed is stored as it is."""
+        """
+        Take pushes for *store*.
+
+        Without *privacy* what was parsed is stored as it is; without *recorder* nothing is kept of
+        sessions.
+        """
         self.limits = limits
         self._store = store
         self._expiration_ms = expiration_ms
         self._privacy = privacy
         self._authorise = authorise
-        self._on_stored = on_stored
+        self._recorder = recorder
 
     def admit(self, headers: Sequence[Header], peer: str) -> Sender:
         """
@@ -94,13 +100,13 @@ class Intake:
 
         Raises:
             PushRefused: *sender* may not push this.
-            TooFast: the participant has pushed too much of late.
+            TooFast: the participant has pushed too much of late, or begun a session.
             StoreUnavailable: it can't be known now whether he may.
         """
         owner = self.screen(sender, report)
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
         self.limits.take_participant(write.member, sender.at)
-        write = self._seated(sender, write)
+        write = self._bounded(sender, write)
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
 
     # The three steps of it, for who has something to do in between.
@@ -127,19 +133,41 @@ class Intake:
         Raises:
             TooFast: the participant has pushed too much of late.
         """
-        self.limits.take_participant(member_of(report), sender.at)
+        write = to_write(report, self._expiration_ms)
+        self.limits.take_participant(write.member, sender.at)
+        self._bounded(sender, write)
 
     def store(self, sender: Sender, report: Report, owner: str, settle: Settle, reply: Any) -> None:
-        """Store *report* of *owner*, which has been screened; *settle*, *reply* as in `submit`."""
+        """
+        Store *report* of *owner*, which has been screened; *settle*, *reply* as in `submit`.
+
+        Raises:
+            TooFast: the participant has begun another session since.
+        """
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
-        write = self._seated(sender, write)
+        write = self._bounded(sender, write)
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
 
-    def _seated(self, sender: Sender, write: Write) -> Write:
-        """Return *write*, for nobody new where its address has no seat left in the conference."""
-        if self.limits.has_seat(sender.address, write.member, sender.at):
+    def _bounded(self, sender: Sender, write: Write) -> Write:
+        """
+        Return *write* as its sender may have it.
+
+        It is for nobody new where the address has no seat left in the conference, and a session
+        that it begins is not kept where the address has filled its share of history.
+
+        Raises:
+            TooFast: it begins another session, and the participant did so a moment ago.
+        """
+        limits, recorder, address = self.limits, self._recorder, sender.address
+        if not limits.has_seat(address, write.member, sender.at):
+            write = msgspec.structs.replace(write, ttl_ms=-abs(write.ttl_ms))
+        if recorder is None or recorder.goes_on(write) or write.end:
             return write
-        return msgspec.structs.replace(write, ttl_ms=-abs(write.ttl_ms))
+        if limits.paces_participants and (seconds := recorder.seconds_to_begin(write.member)):
+            raise TooFast(Reason.PARTICIPANT_RATE, seconds)
+        if not recorder.has_room(address):
+            write = msgspec.structs.replace(write, is_kept=False)
+        return write
 
     def _settle(
         self,
@@ -161,8 +189,8 @@ class Intake:
         is_taken = stored is Stored.STORED or (
             stored is Stored.SUPERSEDED and report.sent is not None
         )
-        if self._on_stored is not None and is_taken:
-            self._on_stored(write, report)
+        if self._recorder is not None and is_taken:
+            self._recorder.take(write, report, sender.address)
         settle(sender, report, reply, stored)
 
 

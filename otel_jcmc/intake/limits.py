@@ -142,6 +142,7 @@ class Limits:
     Attributes:
         refusals: what limits refuse now.
         crowds: who of each address is live, None where any number may be.
+        paces_participants: whether a participant may push only so often.
     """
 
     def __init__(
@@ -156,6 +157,7 @@ class Limits:
         """Limit pushes of an address and for a participant, and who comes of an address; 0: not."""
         self._of_address = _pace(address_per_second, _ADDRESSES)
         self._of_participant = _pace(participant_per_second, _PARTICIPANTS)
+        self.paces_participants = self._of_participant is not None
         self._newcomers = _pace(newcomers_per_second, _ADDRESSES)
         # Half of a conference is for others: who fills a room from one address keeps nobody out.
         seats = conference_participants // 2

@@ -73,7 +73,7 @@ class HistoryFigures(Protocol):
         """How many there are in Redis, None if that is not known now."""
 
     @property
-    def bytes(self) -> int | None:
+    def taken_bytes(self) -> int | None:
         """What they take of it."""
 
     @property
@@ -190,7 +190,7 @@ class Telemetry:
             "otel_jcmc.history_samples": kept(lambda its: _singles(its.samples, "outcome")),
             "otel_jcmc.history_sessions_evicted": kept(lambda its: _singles(its.evicted, "reason")),
             "otel_jcmc.history_sessions": kept(lambda its: _known(its.sessions)),
-            "otel_jcmc.history_bytes": kept(lambda its: _known(its.bytes)),
+            "otel_jcmc.history_bytes": kept(lambda its: _known(its.taken_bytes)),
             "otel_jcmc.history_waiting": kept(lambda its: _known(its.waiting)),
         }
 

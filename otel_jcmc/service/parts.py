@@ -118,7 +118,7 @@ class Parts:
             settings.metrics_expiration_seconds * 1000,
             self.privacy if self.privacy.is_needed else None,
             self.push_tokens or make_jitsi_tokens(settings),
-            None if self.recorder is None else self.recorder.take,
+            self.recorder,
         )
         bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
         parser = PushParser(self.rules)

@@ -12,6 +12,7 @@ from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.log import SessionLogs
 from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder
+from otel_jcmc.sessions.shares import Shares
 from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.keeping import SETTLE_MS, Keeping
 
@@ -40,13 +41,18 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
         redis_url, settings.key_prefix, keeping_of(settings), settings.history_samples
     )
     bounds = Bounds(settings.history_sessions, settings.history_max_bytes)
+    keep_seconds = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3600.0
     quota = Quota(logs.link, settings.key_prefix, keeping_of(settings), bounds)
     thresholds = None
     if settings.traces_exporter == "otlp":
         thresholds = Thresholds(
             settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
         )
-    return Recorder(logs, quota, settings.history_interval_seconds, thresholds)
+    shares = None
+    if settings.limit_address_participants:
+        shares = Shares(bounds, keep_seconds, lambda: quota.fullness)
+    interval = settings.history_interval_seconds
+    return Recorder(logs, quota, interval, thresholds, shares=shares)
 
 
 def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:

@@ -62,6 +62,8 @@ class Gathered(msgspec.Struct, gc=False):
         at: its last push, by our clock in seconds; 0: none yet.
         low_…, high_…: of the vitals since the last entry.
         told: hash of the attributes that the last entry was written with; None: they are to be.
+        address: of who brought the session, as limits know it; empty: nobody can say.
+        began: when this process first heard of the session, by our clock in seconds.
         is_over: its session has left, or is another one now.
     """
 
@@ -77,6 +79,8 @@ class Gathered(msgspec.Struct, gc=False):
     low_trip: float = inf
     high_trip: float = -inf
     told: int | None = None
+    address: str = ""
+    began: float = 0.0
     weighed: Weighed | None = None
     is_over: bool = False
 

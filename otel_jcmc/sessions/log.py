@@ -39,6 +39,7 @@ _SCRIPT: Final = script("sessions/log")
 _TELL_AGAIN, _NOT_WRITTEN = ord("2"), ord("3")
 # What became of an entry.
 WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY = "written", "dropped", "failed", "out_of_memory"
+REFUSED: Final = "refused"
 
 
 class _Batch:
@@ -76,7 +77,7 @@ class SessionLogs:
         """Prepare; nothing is opened yet. An *offset* of *clock* that is given is not learnt."""
         self._is_offset_given = offset is not None
         self.offset = time() - clock() if offset is None else offset
-        self.counts = dict.fromkeys((WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY), 0)
+        self.counts = dict.fromkeys((WRITTEN, DROPPED, REFUSED, FAILED, OUT_OF_MEMORY), 0)
         self.link = Link(url)
         self._keeping = keeping.to_args()
         self._most_samples = most_samples

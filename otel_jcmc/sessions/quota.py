@@ -106,6 +106,14 @@ class Quota:
         """How many bytes of Redis they take, about; None if that is not known."""
         return None if self._parts is None else sum(part.bytes for part in self._parts)
 
+    @property
+    def fullness(self) -> float:
+        """How much of its bounds history takes, 1 for all; 0 while it is not known."""
+        most = self._bounds.sessions
+        return max(
+            (self.bytes or 0) / self._bounds.bytes, (self.sessions or 0) / most if most else 0.0
+        )
+
     async def make_space(self) -> None:
         """
         See what there is, and take away what is too old or too much.

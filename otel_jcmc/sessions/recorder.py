@@ -12,13 +12,14 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.gathering import Gathered, make_entry, new_weighed, weigh, widen
-from otel_jcmc.sessions.log import FAILED, SessionLogs
+from otel_jcmc.sessions.log import FAILED, REFUSED, SessionLogs
 from otel_jcmc.sessions.quota import Quota
+from otel_jcmc.sessions.shares import Shares
 from otel_jcmc.sessions.vitals import Thresholds, vitals
 from otel_jcmc.store.participant import Write
 from otel_jcmc.wire.push import Report
@@ -34,6 +35,8 @@ AT_THE_SAME_TIME: Final = 256
 SPREAD: Final = 1.25
 # What a push stands for that is the first of its session and does not say how often they come.
 FIRST_MS: Final = 10_000
+# A participant begins another session so long after the last one at the earliest.
+CHANGE_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0
 
 
@@ -55,12 +58,19 @@ class Recorder:
         interval_seconds: float,
         thresholds: Thresholds | None = None,
         clock: Callable[[], float] = monotonic,
+        shares: Shares | None = None,
     ) -> None:
-        """Prepare; without *thresholds* nothing is gathered that only spans want to know."""
+        """
+        Prepare.
+
+        Without *thresholds* nothing is gathered that only spans want to know, without *shares* one
+        address may fill all of history.
+        """
         self.logs, self.quota = logs, quota
         self._interval = interval_seconds
         self._thresholds = thresholds
         self._clock = clock
+        self._shares = shares
         # One session of each member: a member whose session is another one has left the former.
         self._gathered: dict[str, Gathered] = {}
         # Second of our clock -> the sessions to be looked at then.
@@ -87,7 +97,7 @@ class Recorder:
         return self.quota.sessions
 
     @property
-    def bytes(self) -> int | None:
+    def taken_bytes(self) -> int | None:
         """What they take of Redis, about; None if that is not known now."""
         return self.quota.bytes
 
@@ -96,12 +106,30 @@ class Recorder:
         """Samples that wait for Redis."""
         return self.logs.waiting
 
-    def take(self, write: Write, report: Report) -> None:
-        """Take note of a push that Redis has stored; whatever comes of it, nothing is raised."""
+    def goes_on(self, write: Write) -> bool:
+        """Say whether the session of *write* is known here as its participant's present one."""
+        of = self._gathered.get(write.member)
+        return of is not None and of.session == write.session
+
+    def seconds_to_begin(self, member: str) -> float:
+        """Return the seconds until *member* may begin another session; 0: now."""
+        of = self._gathered.get(member)
+        return 0.0 if of is None else max(0.0, of.began + CHANGE_SECONDS - self._clock())
+
+    def has_room(self, address: str) -> bool:
+        """Say whether sessions of *address* may be kept; empty: nobody can say whose it is."""
+        return self._shares is None or self._shares.has_room(address)
+
+    def take(self, write: Write, report: Report, address: str = "") -> None:
+        """
+        Take note of a push of *address* that Redis has stored.
+
+        Whatever comes of it, nothing is raised.
+        """
         try:
             of = self._gathered.get(write.member)
             if of is None or of.session != write.session or write.end:
-                of = self._change(of, write)
+                of = self._change(of, write, address)
                 if of is None:
                     return
             at = self._clock()
@@ -111,14 +139,14 @@ class Recorder:
                 weigh(of.weighed, found, at, min(since_ms, of.ttl_ms), self._thresholds)
             of.at = at
             if report.sent is not None:
-                self.logs.add([make_entry(of, write.payload, self.logs.offset, report.sent)])
+                self._add(of, write.payload, report.sent)
                 return
             of.payload = write.payload
             widen(of, found)
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             self._fail(error)
 
-    def _change(self, of: Gathered | None, write: Write) -> Gathered | None:
+    def _change(self, of: Gathered | None, write: Write, address: str) -> Gathered | None:
         """End what is *of* another session, or of one that leaves; return the one of *write*."""
         if write.end and (of is None or of.session != write.session):
             return None
@@ -129,6 +157,7 @@ class Recorder:
         if write.end:
             return None
         new = Gathered(write.member, write.session, abs(write.ttl_ms))
+        new.address, new.began = address, self._clock()
         if self._thresholds is not None:
             new.weighed = new_weighed()
         self._gathered[write.member] = new
@@ -148,7 +177,24 @@ class Recorder:
     def _write(self, of: Gathered) -> None:
         """Make an entry of what was gathered, if there is something."""
         if of.payload:
-            self.logs.add([make_entry(of, of.payload, self.logs.offset)])
+            self._add(of, of.payload)
+
+    def _add(self, of: Gathered, payload: bytes, sent: list[Any] | None = None) -> None:
+        """Let an entry of *payload* wait for its turn, if there is room for it."""
+        if entry := self._entry(of, payload, sent):
+            self.logs.add([entry])
+
+    def _entry(self, of: Gathered, payload: bytes, sent: list[Any] | None = None) -> bytes:
+        """Return an entry of *payload*, empty where its address has filled its share of history."""
+        if not self.has_room(of.address):
+            self.logs.counts[REFUSED] += 1
+            of.payload = b""
+            return b""
+        is_first = of.told is None
+        entry = make_entry(of, payload, self.logs.offset, sent)
+        if self._shares is not None:
+            self._shares.add(of.address, len(entry), is_begun=is_first)
+        return entry
 
     def _fail(self, error: Exception) -> None:
         """Count a push that is missing in its session's log; say so once."""
@@ -172,7 +218,6 @@ class Recorder:
 
     def _look_at(self, due: list[Gathered], now: float) -> None:
         """Make an entry of each session that is *due*, and plan when to look at it again."""
-        offset = self.logs.offset
         entries: list[bytes] = []
         again: list[Gathered] = []
         for of in due:
@@ -180,7 +225,8 @@ class Recorder:
                 continue
             if of.payload:
                 try:
-                    entries.append(make_entry(of, of.payload, offset))
+                    if entry := self._entry(of, of.payload):
+                        entries.append(entry)
                 except Exception as error:  # noqa: BLE001  # that it was is known all the same
                     of.payload = b""
                     self._fail(error)
@@ -215,6 +261,8 @@ class Recorder:
                     self._trouble.update(repr(error), error)
             if is_well:
                 self._trouble.update("")
+            if self._shares is not None:
+                self._shares.log_ended()
             await asyncio.sleep(TICK_SECONDS)
 
     async def stop(self) -> None:

@@ -199,7 +199,7 @@ class Store:
             args += (
                 write.session,
                 write.seq,
-                write.end or write.ttl_ms,
+                write.end or (write.ttl_ms if write.is_kept else f"{write.ttl_ms}.5"),
                 write.payload,
                 write.owner,
             )

@@ -8,7 +8,8 @@
 -- ARGV[8] ms for which an end is remembered, ARGV[9] ms after its expiry at which a member is pruned
 -- ARGV[10] ms that somebody new lives for at the most, whatever its push asks for; -1: any time
 -- ARGV[11...] five a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
--- new) or to leave the reason, payload ("" to leave), digest of whose it is ("" when nobody has to say so)
+-- new; with a half: a session that begins is not kept) or to leave the reason, payload ("" to leave), digest of whose
+-- it is ("" when nobody has to say so)
 --
 -- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), whose it is
 -- (bin 8), and of the payload attributes and numbers.
@@ -91,6 +92,7 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
   end
 
   local ttl = tonumber(ttl_or_reason)
+  local is_kept = ttl == math.floor(ttl)
   if same and seq >= 0 and seq < stored_seq then return 2 end
   local refused = not stored and refusal(member, ttl)
   if refused then return refused end
@@ -99,13 +101,13 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
     if session ~= '' and stored_session and stored_session ~= '' then remember_end(member, stored_session) end
     if mode > 0 then
       if stored_session then leave(member, stored_session, 'replaced') end
-      local sid = begin(member, session, math.abs(ttl), nil, stored_session)
+      local sid = is_kept and begin(member, session, math.abs(ttl), nil, stored_session)
       if sid then note_who(sid, payload) end
     end
     started, stored_seq = now, 0
   end
   if seq < 0 then seq = stored_seq end
-  ttl = math.abs(ttl)
+  ttl = math.floor(math.abs(ttl))
   -- Who pushes again has shown that it is there.
   if not stored and first_life >= 0 and ttl > first_life then ttl = first_life end
   local head = struct.pack('>BBBdBI4BB', ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, started, UINT_32, seq, STR_8, #session)

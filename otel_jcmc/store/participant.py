@@ -86,6 +86,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
         payload: msgpack of attributes and numbers, as the stored value ends; empty to leave.
         owner: digest of who pushes; empty: nobody has to say so.
         end: why the participant leaves; empty: it stays.
+        is_kept: whether a session that this push begins goes into history.
     """
 
     member: str
@@ -95,6 +96,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     payload: bytes
     owner: bytes = b""
     end: str = ""
+    is_kept: bool = True
 
 
 @dataclass(slots=True)

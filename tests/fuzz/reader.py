@@ -148,9 +148,10 @@ class Reader:
                 raise _Bad
             body = self._chunks()
         elif lengths:
-            if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]) or len(lengths[0]) > 19:
+            digits = lengths[0].lstrip(b"0") or b"0"
+            if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]) or len(digits) > 19:
                 raise _Bad
-            body = self._take(int(lengths[0]))
+            body = self._take(int(digits))
         else:
             body = b""
         options = {
