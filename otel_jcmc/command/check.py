@@ -11,6 +11,7 @@ def check(settings: "Settings") -> int:
     """Print the settings in force, secrets hidden, and what is likely to disappoint."""
     from otel_jcmc.catalogue.reasons import CannotServe
     from otel_jcmc.config.advice import advice
+    from otel_jcmc.config.fields import show_url
     from otel_jcmc.config.settings import in_order, name_of, to_text
     from otel_jcmc.intake.privacy import describe
     from otel_jcmc.server.tls import load_certificate
@@ -19,10 +20,12 @@ def check(settings: "Settings") -> int:
         value = getattr(settings, field)
         if isinstance(value, tuple | frozenset):
             value = ",".join(sorted(str(part) for part in value)) or "none"
+        elif isinstance(value, str) and "://" in value:
+            value = show_url(value)
         is_set = field in settings.model_fields_set
         print(f"{name_of(field)}={'' if value is None else value}{'' if is_set else '  (default)'}")
     if settings.traces_exporter == "otlp":
-        where = settings.spans_endpoint or "this machine's Collector"
+        where = show_url(settings.spans_endpoint) or "this machine's Collector"
         print(f"# traces: {settings.spans_protocol} to {where}")
     for line in describe(settings.privacy_policy):
         print(f"# privacy: {line}")

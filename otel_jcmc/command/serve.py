@@ -132,6 +132,7 @@ def _begin(settings: "Settings") -> "EmbeddedStore | None":
 def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -> None:
     """Say on the terminal where to point a browser, a page and a Prometheus."""
     from otel_jcmc.config.advice import advice
+    from otel_jcmc.config.fields import show_url
 
     scheme = "https" if settings.tls_certificate_file else "http"
     base = url_of(scheme, settings.host, port)
@@ -145,10 +146,10 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
     if "prometheus" in settings.metrics_exporter:
         lines.append(f"  Prometheus  scrape {rest}/metrics")
     if "otlp" in settings.metrics_exporter:
-        where = settings.otlp_endpoint or "this machine's Collector"
+        where = show_url(settings.otlp_endpoint or "") or "this machine's Collector"
         lines.append(f"  OTLP        {settings.otlp_protocol} to {where}")
     if settings.traces_exporter == "otlp":
-        where = settings.spans_endpoint or "this machine's Collector"
+        where = show_url(settings.spans_endpoint) or "this machine's Collector"
         lines.append(f"  traces      {settings.spans_protocol} to {where}")
     lines.append(f"  store       {store}")
     lines += [f"  note        {line}" for line in advice(settings)]

@@ -38,6 +38,14 @@ def split(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def show_url(url: str) -> str:
+    """Return *url* as it may be shown: without a user and a password."""
+    scheme, mark, rest = url.partition("://")
+    where, slash, path = rest.partition("/")
+    user, at, host = where.rpartition("@")
+    return f"{scheme}{mark}{'***' if user else ''}{at}{host}{slash}{path}"
+
+
 def check_url(url: str | None, name: str, schemes: tuple[str, ...]) -> None:
     """Refuse a *url* of another scheme; its text is not repeated, it may hold a password."""
     if url is not None and not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):

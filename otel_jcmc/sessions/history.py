@@ -114,10 +114,14 @@ class History:
             NoSuchSession: there is none.
             StoreUnavailable: Redis did not answer in time.
         """
-        found = await self._describe([sid]) if is_sid(sid) else []
+        if not is_sid(sid):
+            raise NoSuchSession
+        # The log first: of what is described later no sample's attributes are missing.
+        log = await self._log(sid)
+        found = await self._describe([sid])
         if not found:
             raise NoSuchSession
-        return found[0], await self._log(sid)
+        return found[0], log
 
     async def _floor(self, asked: Asked) -> int | None:
         """

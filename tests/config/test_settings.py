@@ -1168,3 +1168,19 @@ def test_where_they_push_to_is_a_path_of_its_own(
     monkeypatch.setenv("JCMC_JMMC_PATH", path)
     with pytest.raises(ValueError, match=re.escape(line)):
         Settings()
+
+
+def test_what_is_shown_of_a_receivers_url_is_no_password(short_path: Path) -> None:
+    """Neither by `check` nor by the lines that a start begins with."""
+    environ = {
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://ada:hunter2@127.0.0.1:4318",
+    }
+    ended = command("check", **environ)
+    assert "http://***@127.0.0.1:4318" in ended.stdout
+    assert "hunter2" not in ended.stdout + ended.stderr
+    with Service(short_path, **environ) as service:
+        said = "\n".join(service.banner)
+    assert said.count("http://***@127.0.0.1:4318") == 2
+    assert "hunter2" not in said + service.log.read_text()

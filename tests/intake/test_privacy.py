@@ -468,7 +468,7 @@ def everything(redis_server: EmbeddedStore) -> Callable[[], bytes]:
             for key in client.scan_iter(count=1000):
                 kind = client.type(key)
                 if kind == b"none":
-                    continue  # it has expired since, as a lease does within seconds
+                    continue  # as a lease does within seconds, it has expired since
                 value = client.get(key) if kind == b"string" else None
                 if kind == b"zset":
                     value = client.zrange(key, 0, -1)
@@ -476,8 +476,10 @@ def everything(redis_server: EmbeddedStore) -> Callable[[], bytes]:
                     value = client.hgetall(key)
                 elif kind == b"set":
                     value = client.smembers(key)
-                assert value is not None, kind
-                found += [key, repr(value).encode()]
+                else:
+                    assert kind == b"string"
+                if value:
+                    found += [key, repr(value).encode()]
         return b"\n".join(found)
 
     return read
