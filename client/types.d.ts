@@ -55,8 +55,18 @@ interface Reading {
     codecs: Record<string, string>;
     /** The candidate pair in use, in the library's shape. */
     transport: Untrusted;
+    /** What the pair in use has carried, kbit/s each way; none: no pair. */
+    rates?: Record<"upload" | "download", number>;
     /** For the next sample of this peer connection. */
     streams: Map<string, Untrusted>;
+}
+
+/** What of an interval nobody could measure. */
+interface Path {
+    isDown?: boolean;
+    isOver?: boolean;
+    isUp?: boolean;
+    isProven?: boolean;
 }
 
 interface Timers {
@@ -82,7 +92,36 @@ interface Environment extends BrowserEnvironment {
 }
 
 /** Makes the body when it goes: age and count are that moment's. Empty: nothing to say. */
-type MakeBody = (token?: string | null) => string | null | undefined;
+interface MakeBody {
+    (token?: string | null): string | null | undefined;
+    /** Set when a body is made: what is done when the server has it. */
+    taken?: () => void;
+}
+
+/** ms of the outages that are not told, NaN: not known; and what is done when they are. */
+interface Told {
+    down: number;
+    up: number;
+    taken: () => void;
+}
+
+interface Outages {
+    /** Each second; says whether the page has stood still. */
+    beat(at: number): boolean;
+    /** At a report, or its copy. */
+    look(report: Map<string, Untrusted>, at: number): void;
+    /** Something may be wrong: look again in a second. */
+    isSuspect(): boolean;
+    isDown(): boolean;
+    /** One has ended at the last look. */
+    isOver(): boolean;
+    isUp(): boolean;
+    /** Whether it is known that something has arrived there since then, or nothing was asked. */
+    isProven(since: number): boolean;
+    tell(at: number): Told;
+    /** What runs is none: nobody else is there. */
+    drop(): void;
+}
 
 /** The default labels; null: not known yet. */
 type Identify = () => Record<string, string> | null;
@@ -104,6 +143,12 @@ type EndReason = "left" | "kicked" | "closed" | "suspended" | "failed";
 /** Lets go of a room. */
 type Unhook = (reason: "left" | "closed") => void;
 
+/** What follows a room, looks at it each second, and lets go of it. */
+interface Hooked {
+    beat?(): void;
+    release: Unhook;
+}
+
 interface Pusher extends Session {
     /** Begins a session, unless one goes on. */
     begin(identify: Identify, options?: BeginOptions): void;
@@ -112,6 +157,7 @@ interface Pusher extends Session {
 interface BeginOptions {
     intervalMs?: number;
     findMeetingId?: () => string | undefined;
+    outages?: Outages;
 }
 
 // Of client/jmmc.js

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from otel_jcmc.catalogue.metrics import ROOM
+from otel_jcmc.catalogue.metrics import OWN, ROOM
 from otel_jcmc.catalogue.rows import Metric
 
 # What the client makes itself, and of which members. It does without those with a minus sign.
@@ -97,6 +97,8 @@ def support_row(metric: Metric, support: BrowserSupport) -> tuple[str, ...]:
     else:
         needed = list(support.library.get(metric.client, ()))
         made_of = f"the library's `{metric.client}`"
+        if metric.client.startswith(OWN):
+            made_of = ", ".join(f"`{member}`" for member in needed)
     cells = member_cells(needed, support, f"the metric {metric.field}")
     return (f"`{metric.field}`", made_of, *cells)
 

@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from otel_jcmc.catalogue.attributes import ATTRIBUTES, SESSION
-from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_NAME, METRICS, ROOM
+from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_NAME, METRICS, OWN, ROOM
 from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.catalogue.rows import Attribute, Kind, Naming, Scope
@@ -231,7 +231,7 @@ def client_fields() -> str:
     fields = [
         row.client
         for row in METRICS
-        if row.client and not row.is_list and not row.client.startswith(ROOM)
+        if row.client and not row.is_list and not row.client.startswith((ROOM, OWN))
     ]
     readings = [
         (row.field, str(of.how), _js_terms(of.of), of.times, *filter(None, [_js_terms(of.per)]))

@@ -11,13 +11,13 @@ export const FIELDS = [
     "bitrate.video.download",
     "bitrate.upload",
     "bitrate.download",
-    "packetLoss.download",
 ];
 
 /** @type {Row[]} */
 export const READINGS = [
-    ["packetloss_upload", "max share", [[1, "remote-inbound-rtp", "packetsLost"]], 100, [[1, "remote-inbound-rtp", "sent"]]],
-    ["packetloss_total", "growth", [[1, "remote-inbound-rtp", "packetsLost"], [1, "inbound-rtp", "packetsLost"]], 100, [[1, "remote-inbound-rtp", "sent"], [1, "inbound-rtp", "packetsReceived"], [1, "inbound-rtp", "packetsLost"]]],
+    ["packetloss_upload", "share", [[1, "remote-inbound-rtp", "packetsLost"]], 100, [[1, "remote-inbound-rtp", "sent"]]],
+    ["packetloss_download", "share", [[1, "inbound-rtp", "packetsLost"]], 100, [[1, "inbound-rtp", "packetsReceived"], [1, "inbound-rtp", "packetsLost"]]],
+    ["packetloss_total", "share", [[1, "remote-inbound-rtp", "packetsLost"], [1, "inbound-rtp", "packetsLost"]], 100, [[1, "remote-inbound-rtp", "sent"], [1, "inbound-rtp", "packetsReceived"], [1, "inbound-rtp", "packetsLost"]]],
     ["jitter_upload", "max level", [[1, "remote-inbound-rtp", "jitter"]], 1000],
     ["jitter_download", "max level", [[1, "inbound-rtp", "jitter"]], 1000],
     ["round_trip_time", "max level", [[1, "candidate-pair", "currentRoundTripTime"]], 1000],

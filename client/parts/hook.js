@@ -5,10 +5,11 @@
 import { clientId } from "./client_id.js";
 import { takeReport } from "./connection.js";
 import { SETTINGS } from "./loading.js";
+import { createOutages } from "./outage.js";
 import { ask, attempt, read, text } from "./quiet.js";
 import { readReport } from "./report.js";
 import { isOutside, listen, readStore } from "./room.js";
-import { addReading } from "./sample.js";
+import { addReading, withhold } from "./sample.js";
 import { readStats } from "./stats.js";
 
 /**
@@ -26,20 +27,33 @@ function identify(room) {
 
 /**
  * Follows one room object; returns what lets go of it.
- * @param {Untrusted} room @param {Pusher} pusher @param {Timers} timers
- * @returns {Unhook}
+ * @param {Untrusted} room @param {Pusher} pusher @param {Timers & {now: () => number}} timers
+ * @returns {Hooked}
  */
-export function hookRoom(room, pusher, { setTimeout }) {
+export function hookRoom(room, pusher, { setTimeout, now }) {
     let isOver = false; // stats that trail in bring nobody back
     let ends = 0;
-    /** @type {{active?: Untrusted, streams?: Reading["streams"]}} */
+    /** @type {{active?: Untrusted, streams?: Reading["streams"], at?: number}} */
     let last = {};
+    const outages = createOutages();
 
     function begin() {
         if (isOver || isOutside(room)) return;
         pusher.begin(() => identify(room), {
             intervalMs: read(window, "config.pcStatsInterval"),
             findMeetingId: () => text(ask(room, "getMeetingUniqueId")),
+            outages,
+        });
+    }
+
+    /** Once a second: looks at an outage more often than the library does. */
+    function beat() {
+        // What has grown since a page stood still belongs to no interval.
+        if (outages.beat(now())) last = {};
+        if (!outages.isSuspect()) return;
+        takeReport(room, setTimeout, (active, report) => {
+            if (report && last.active === active)
+                attempt(() => outages.look(new Map(report), now()));
         });
     }
 
@@ -53,20 +67,34 @@ export function hookRoom(room, pusher, { setTimeout }) {
     /** @param {Untrusted} stats */
     function push(stats) {
         begin();
+        const participants = ask(room, "getParticipantCount");
         const sample = readStats(stats, {
             username: SETTINGS.collectUsername && readStore("settings.displayName"),
-            participants: ask(room, "getParticipantCount"),
+            participants,
         });
+        if (outages.beat(now())) last = {};
+        // The others have gone: that is no outage.
+        if (participants === 1) outages.drop();
         const began = ends;
         takeReport(room, setTimeout, (active, report) => {
             attempt(() => {
                 if (!report) return;
                 // Another connection has counters of its own.
                 if (last.active !== active) last = { active };
-                const reading = readReport(report, last.streams);
-                last.streams = reading.streams;
+                // Once through: at each look Chromium makes its objects anew, most of the cost.
+                const copy = new Map(report);
+                if (participants !== 1) outages.look(copy, now());
+                const { streams, at = 0 } = last;
+                const reading = readReport(copy, streams, {
+                    isDown: outages.isDown(),
+                    isOver: outages.isOver(),
+                    isUp: outages.isUp(),
+                    isProven: outages.isProven(at),
+                });
+                last = { active, streams: reading.streams, at: now() };
                 addReading(sample, reading, read(active, "isP2P"));
             });
+            withhold(sample, outages);
             if (began === ends) attempt(() => pusher.push(sample));
         });
     }
@@ -84,8 +112,11 @@ export function hookRoom(room, pusher, { setTimeout }) {
         "conference.suspendDetected": () => end("suspended"),
     });
     if (ask(room, "isJoined")) begin();
-    return (reason) => {
-        unlisten();
-        end(reason);
+    return {
+        beat,
+        release(reason) {
+            unlisten();
+            end(reason);
+        },
     };
 }

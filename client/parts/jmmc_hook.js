@@ -51,8 +51,10 @@ export function hookJmmcRoom(room, pusher, { setTimeout }) {
         "conference.kicked": end,
         "conference.failed": end,
     });
-    return () => {
-        unlisten();
-        end();
+    return {
+        release() {
+            unlisten();
+            end();
+        },
     };
 }

@@ -28,12 +28,12 @@ function total(terms, streams, isLevel) {
 export function evaluate([, how, of, times, per], live) {
     const isLevel = how.endsWith("level");
     const isMin = how === "min growth";
-    const found = (how === "growth" ? [live] : live.map((stream) => [stream]))
+    const found = (how === "growth" || how === "share" ? [live] : live.map((stream) => [stream]))
         // A shared screen stands still because nothing on it moves.
         .filter(([one]) => !isMin || one[0].contentType !== "screenshare")
         .map((group) => {
             // One lost of the two that a silent stream sends is no 50 % loss.
-            const whole = per ? Math.max(how === "max share" ? 20 : 0, total(per, group)) : 1;
+            const whole = per ? Math.max(how.endsWith("share") ? 20 : 0, total(per, group)) : 1;
             return Math.max(0, total(of, group, isLevel)) / whole;
         })
         .filter(Number.isFinite);

@@ -2,6 +2,8 @@
  * The browser's own report on a connection (getStats), read against the one before.
  */
 
+import { pairsInUse } from "./outage.js";
+
 /**
  * What grows while a stream is in use, and falls when it is reset.
  * @type {Record<string, string>}
@@ -16,18 +18,13 @@ const BEATS = {
 /**
  * What the browser's report on a peer connection tells of the interval since *before*.
  * Streams that are not in use are left out: what they last said stands still for good.
- * @param {Map<string, Untrusted>} lazy an RTCStatsReport
+ * @param {Map<string, Untrusted>} report an RTCStatsReport, or its copy
  * @param {Map<string, Untrusted>} [before] `streams` of the same connection's last reading
+ * @param {Path} [path] what nobody could measure
  * @returns {Reading}
  */
-export function readReport(lazy, before) {
-    // Once through: at each look Chromium makes its objects anew, which is most of the cost.
-    const report = new Map(lazy);
-    const pairs = new Set(); // that are in use, by their ids: one, where media are bundled
-    report.forEach((stat) => {
-        pairs.add(stat.selectedCandidatePairId); // of a transport
-        if (stat.selected) pairs.add(stat.id); // Firefox before 142 has no transports
-    });
+export function readReport(report, before, { isDown, isOver, isUp, isProven = true } = {}) {
+    const pairs = pairsInUse(report);
     const streams = new Map();
     /** @type {Stream[]} */
     const live = [];
@@ -35,21 +32,37 @@ export function readReport(lazy, before) {
     const codecs = {};
     /** @type {Untrusted} */
     let transport;
+    /** @type {Reading["rates"]} */
+    let rates;
 
     report.forEach((stat) => {
         const beat = BEATS[stat.type];
         if (!beat || (beat === "bytesReceived" && !pairs.has(stat.id))) return;
-        const old = before?.get(stat.id);
+        let old = before?.get(stat.id);
         let now = stat;
         if (beat === "sent") {
             // The peer reports when it likes, on what was sent up to then. Chromium counts
             // what it sends to probe the bandwidth in, as packets of video.
             const out = report.get(stat.localId);
             const sent = out?.packetsSent - (out?.retransmittedPacketsSent || 0);
-            now = old && old.timestamp === stat.timestamp ? old : { ...stat, sent };
+            // While nothing shows that what is sent arrives, the peer's report says nothing of it.
+            now = old && (old.timestamp === stat.timestamp || !isProven) ? old : { ...stat, sent };
         }
-        streams.set(stat.id, now);
         const growth = now[beat] - old?.[beat];
+        // A loss that is taken back makes up for the next one.
+        if (growth >= 0 && old.packetsLost > now.packetsLost)
+            now = { ...now, packetsLost: old.packetsLost };
+        // What an outage has swallowed is no loss when it is over.
+        if (isOver && old) old = { ...old, packetsLost: NaN };
+        const isLost = isDown || (isUp && beat === "sent");
+        streams.set(stat.id, isLost ? { ...now, packetsLost: NaN } : now);
+        if (stat.type === "candidate-pair") {
+            const kbits = 8 / (stat.timestamp - old?.timestamp);
+            rates = {
+                upload: kbits * (stat.bytesSent - old?.bytesSent),
+                download: kbits * growth,
+            };
+        }
         if (growth === 0) return;
         live.push([now, growth > 0 && old]);
         if (stat.type === "candidate-pair") {
@@ -71,5 +84,5 @@ export function readReport(lazy, before) {
             codecs[kind] = codec;
         }
     });
-    return { live, codecs, transport, streams };
+    return { live, codecs, transport, rates, streams };
 }

@@ -33,20 +33,20 @@ export function listen(room, listeners) {
 /**
  * Looks for the room as long as the page lives: a rejoin or a breakout room is a new one. Returns
  * what ends that.
- * @param {(room: Untrusted) => Unhook} hook @param {Timers} timers
+ * @param {(room: Untrusted) => Hooked} hook @param {Timers} timers
  */
 export function followRooms(hook, { setTimeout, clearTimeout }) {
     /** @type {Untrusted} */
     let room;
-    /** @type {Unhook | undefined} */
-    let unhook;
+    /** @type {Hooked | undefined} */
+    let hooked;
     let timer = 0;
 
     /** @type {Unhook} */
     function release(reason) {
         clearTimeout(timer);
-        unhook?.(reason);
-        room = unhook = undefined;
+        hooked?.release(reason);
+        room = hooked = undefined;
     }
 
     function poll() {
@@ -55,8 +55,9 @@ export function followRooms(hook, { setTimeout, clearTimeout }) {
         if (found !== room) {
             release("left");
             room = found;
-            unhook = found && attempt(() => hook(found));
+            hooked = found && attempt(() => hook(found));
         }
+        attempt(() => hooked?.beat?.());
         clearTimeout(timer);
         timer = setTimeout(poll, 1000);
     }

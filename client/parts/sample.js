@@ -8,12 +8,23 @@ import { SETTINGS } from "./loading.js";
 import { text } from "./quiet.js";
 import { metric, readTransport } from "./stats.js";
 
+const WAYS = /** @type {const} */ (["upload", "download"]);
+const CHECKS_KBITS = 5; // more than checks and reports of a silent call
+/** What a path is needed for. */
+const MEASURED = /^(connectionq|packetloss|jitter|round|transport|bandwidth|bitrate)/;
+
 /**
  * Adds to *sample* what the report tells.
  * @param {Sample} sample @param {Reading} reading @param {boolean} [isP2P]
  */
-export function addReading({ metrics }, { live, codecs, transport }, isP2P) {
+export function addReading({ metrics }, { live, codecs, transport, rates }, isP2P) {
     for (const row of READINGS) metrics[row[0]] = metric(evaluate(row, live));
+    for (const way of WAYS) {
+        if (!rates || metrics[`bitrate_${way}`].value) continue;
+        // The library says 0 before it has an interval, and when nothing arrives.
+        if (!(rates[way] > 0 && rates[way] < CHECKS_KBITS))
+            forget(metrics, (name) => name.startsWith("bitrate") && name.endsWith(way));
+    }
     const { value, labels } = metrics.connectionquality;
     metrics.connectionquality = metric(value, {
         ...labels,
@@ -23,6 +34,26 @@ export function addReading({ metrics }, { live, codecs, transport }, isP2P) {
     if (transport && !metrics.transport_rtt.length) {
         transport.p2p = isP2P;
         metrics.transport_rtt.push(readTransport(transport, SETTINGS.collectAddresses));
+    }
+}
+
+/**
+ * Takes out of *sample* what nobody could measure in an outage.
+ * @param {Sample} sample @param {{isDown: () => boolean, isUp: () => boolean}} outages
+ */
+export function withhold({ metrics }, { isDown, isUp }) {
+    const isAny = isDown();
+    if (isAny || isUp())
+        forget(metrics, (name) => MEASURED.test(name) && (isAny || !name.endsWith("download")));
+}
+
+/** @param {Sample["metrics"]} metrics @param {(name: string) => boolean} isUnknown */
+function forget(metrics, isUnknown) {
+    for (const [name, known] of Object.entries(metrics)) {
+        if (!isUnknown(name)) continue;
+        metrics[name] = Array.isArray(known)
+            ? known.map(({ labels }) => metric(NaN, labels))
+            : metric(NaN, known.labels);
     }
 }
 

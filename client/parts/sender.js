@@ -42,6 +42,7 @@ export function createSender(environment) {
         // A header needs a preflight, for which a page that closes has no time.
         const isInBody = isLast && isCrossOrigin;
         const body = make && attempt(() => make(isInBody ? token : undefined));
+        const taken = make?.taken;
         if (make && !body) return;
         line.wait(1000);
         line.post(
@@ -55,6 +56,7 @@ export function createSender(environment) {
             },
             (status, response) => {
                 lastStatus = status;
+                if (status === 200) taken?.();
                 const isRefused = status > 400 && status < 406; // 405: nginx has only files there
                 if (status < 500 && status !== 429 && !isRefused) {
                     line.failures = 0;

@@ -4,6 +4,7 @@
 
 import { guid } from "./client_id.js";
 import { combine } from "./sample.js";
+import { metric } from "./stats.js";
 import { createSender } from "./sender.js";
 import { readStats } from "./stats.js";
 
@@ -21,7 +22,7 @@ function interval(ms) {
  * @param {Identify} identify @param {BeginOptions} options
  * @returns {Session}
  */
-function createSession(environment, sender, identify, { intervalMs, findMeetingId }) {
+function createSession(environment, sender, identify, { intervalMs, findMeetingId, outages }) {
     const { now, random, setTimeout, clearTimeout, jitterMs = 0 } = environment;
     const pushMs = Math.min(environment.intervalMs || 0, MAX_INTERVAL_MS);
     const id = guid();
@@ -42,31 +43,56 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
     let isKnown = false; // the server has, or is about to have, numbers that are not nulls
     let turn = 0;
     let heartbeat = 0;
+    /** @type {string | undefined} where the participant is connected, or was when an outage began */
+    let region;
 
     /**
-     * @param {{metrics?: object}} sample @param {object} [end]
+     * What *sample* says when it goes: with outages, and the region on which they began.
+     * @param {{metrics?: Sample["metrics"]}} sample @param {Told} [told]
+     */
+    function complete({ metrics }, told) {
+        const { value, labels } = metrics?.connectionquality || {};
+        if (!metrics) return {};
+        if (!(told?.down || told?.up)) region = labels?.serverregion || region;
+        return {
+            metrics: {
+                ...metrics,
+                connectionquality: metric(value ?? NaN, { ...labels, serverregion: region }),
+                ...(told && { outage_down: metric(told.down), outage_up: metric(told.up) }),
+            },
+        };
+    }
+
+    /**
+     * @param {{metrics?: Sample["metrics"]}} sample @param {object} [end]
      * @returns {MakeBody}
      */
-    const makeBody = (sample, end, at = knownAt) => (token) => {
-        labels = labels || identify();
-        meetingId = findMeetingId?.() || meetingId; // a room that was left has none
-        return (
-            labels &&
-            JSON.stringify({
-                default_labels: labels,
-                session: {
-                    id,
-                    meeting_id: meetingId,
-                    seq: seq++,
-                    interval_ms: every * sampleMs,
-                    stats_age_ms: Math.round(now() - at),
-                    end,
-                },
-                token,
-                ...sample,
-            })
-        );
-    };
+    function makeBody(sample, end, at = knownAt) {
+        /** @type {MakeBody} */
+        const make = (token) => {
+            labels = labels || identify();
+            meetingId = findMeetingId?.() || meetingId; // a room that was left has none
+            const told = outages?.tell(now());
+            make.taken = told?.taken;
+            return (
+                labels &&
+                JSON.stringify({
+                    default_labels: labels,
+                    session: {
+                        id,
+                        meeting_id: meetingId,
+                        seq: seq++,
+                        interval_ms: every * sampleMs,
+                        stats_age_ms: Math.round(now() - at),
+                        end,
+                    },
+                    token,
+                    ...complete(sample, told),
+                })
+            );
+        };
+        return make;
+    }
 
     function flush() {
         sender.offer(makeBody(combine(samples)));

@@ -74,6 +74,8 @@ class How(StrEnum):
     """How one value is made of the streams in the browser's report."""
 
     GROWTH = "growth"  # what all streams together grew by since the sample before
+    # the same, of at least 20, so that few make no spike
+    SHARE = "share"
     MAX_GROWTH = "max growth"  # of the stream that grew the most
     MIN_GROWTH = "min growth"  # of the stream that grew the least, screens left out
     MAX_LEVEL = "max level"  # the highest as it is now

@@ -41,6 +41,8 @@ METRIC_IDS = {
     28: "limitation_cpu",
     29: "limitation_bandwidth",
     30: "conference_participants",
+    31: "outage_down",
+    32: "outage_up",
 }
 ATTRIBUTE_IDS = {
     64: "roomname",

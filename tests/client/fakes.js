@@ -81,6 +81,8 @@ function makeWorld() {
             }
             time = end;
         },
+        /** Time passes and nothing happens, as on a notebook that is closed. */
+        sleep(ms) { time += ms; },
         pendingTimers: () => timers.size,
         /** What was sent, as plain data. */
         sent: () => calls.map(({ at, url, options, aborted }) => ({

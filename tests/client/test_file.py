@@ -19,7 +19,6 @@ export const FIELDS = [
     "bitrate.video.download",
     "bitrate.upload",
     "bitrate.download",
-    "packetLoss.download",
 ];
 
 /** @type {Row[]} */

@@ -76,6 +76,8 @@ def test_stats_of_the_room_are_pushed(tab: Tab) -> None:
             "bandwidth_upload": {"value": 2900},
             "transport_rtt": [{"value": 41, "labels": {"protocol": "udp"}}],
             "conference_participants": {"value": 2},
+            "outage_down": {"value": None},
+            "outage_up": {"value": None},
         },
     }
 

@@ -45,6 +45,7 @@ RECORDING = "lyno-2021-p2p-getstats"
             {
                 # Sent up to the peer's reports: audio 632 - 532, video 478 - 409; lost: none.
                 "packetloss_upload": 0,
+                "packetloss_download": 0,
                 "packetloss_total": 0,
                 "jitter_upload": 1.133,
                 "jitter_download": 1,
@@ -71,6 +72,8 @@ RECORDING = "lyno-2021-p2p-getstats"
             {
                 # Of audio there is no new report. Video: 6 - 1 of (598 - 7) - (544 - 2) = 49.
                 "packetloss_upload": 10.204,
+                # 14 + 3 of 86 + 14 + 54 + 3.
+                "packetloss_download": 10.828,
                 # Lost 5 + audio 15 - 1 + video 3 - 0 = 22;
                 # of 49 + audio (815 - 729) + 14 + video (595 - 541) + 3 = 206.
                 "packetloss_total": 10.68,
@@ -98,8 +101,10 @@ RECORDING = "lyno-2021-p2p-getstats"
             7,
             {
                 # The audio report is the first since line 4: 15 - 0 of 932 - 632 = 300.
-                # Video, the worse: 10 - 6 of (666 - 10) - (598 - 7) = 65.
-                "packetloss_upload": 6.154,
+                # Video: 10 - 6 of (666 - 10) - (598 - 7) = 65.
+                "packetloss_upload": 5.205,
+                # 6 + 8 of 94 + 6 + 64 + 8.
+                "packetloss_download": 8.14,
                 # 15 + 4 + audio 21 - 15 + video 11 - 3 = 33;
                 # of 300 + 65 + (909 - 815) + 6 + (659 - 595) + 8 = 537.
                 "packetloss_total": 6.145,
@@ -126,9 +131,11 @@ RECORDING = "lyno-2021-p2p-getstats"
         pytest.param(
             9,
             {
-                # Audio, the worse: 29 - 15 of 1132 - 932 = 200.
+                # Audio: 29 - 15 of 1132 - 932 = 200.
                 # Video: 16 - 12 of (801 - 13) - (738 - 11) = 61.
-                "packetloss_upload": 7,
+                "packetloss_upload": 6.897,
+                # 12 + 4 of 88 + 12 + 86 + 4.
+                "packetloss_download": 8.421,
                 # 14 + 4 + 12 + 4 = 34; of 200 + 61 + (1086 - 998) + 12 + (814 - 728) + 4 = 451.
                 "packetloss_total": 7.539,
                 "jitter_upload": 12.722,
@@ -157,6 +164,8 @@ RECORDING = "lyno-2021-p2p-getstats"
             {
                 # Video alone: 60 - 53 of (1618 - 48) - (1574 - 39) = 35.
                 "packetloss_upload": 20,
+                # 1 + 17 of 92 + 1 + 44 + 17.
+                "packetloss_download": 11.688,
                 # 7 + 1 + 17 = 25; of 35 + (1989 - 1897) + 1 + (1883 - 1839) + 17 = 189.
                 "packetloss_total": 13.228,
                 "jitter_upload": 14,
@@ -183,6 +192,7 @@ RECORDING = "lyno-2021-p2p-getstats"
             16,
             {
                 "packetloss_upload": 0,
+                "packetloss_download": 0,
                 "packetloss_total": 0,
                 "jitter_upload": 74.855,
                 "jitter_download": 50,
@@ -328,6 +338,8 @@ def test_a_report_of_firefox_tells_what_it_has(tab: Tab) -> None:
     assert known(tab, reports) == {
         # 5 of 95
         "packetloss_upload": 5.263,
+        # 5 of 95 + 5 + 95
+        "packetloss_download": 2.564,
         # 10 of 95 + (95 + 5) + 95
         "packetloss_total": 3.448,
         "jitter_upload": 6,

@@ -83,7 +83,6 @@ def test_a_call_through_a_bridge_reaches_promql_and_goes_when_the_room_is_left(
         "jitsi_jcmc_bitrate_video_download": 177,
         "jitsi_jcmc_bitrate_upload": 165,
         "jitsi_jcmc_bitrate_download": 199,
-        "jitsi_jcmc_packetloss_download": 9,
         path("prflx", p2p="false"): 62,
     }
     assert until(expected, lambda: seen(prometheus, "ada00001", "standup")) == expected
@@ -109,7 +108,6 @@ def test_what_a_peer_to_peer_call_does_not_know_is_absent_and_all_goes_with_the_
         "jitsi_jcmc_bitrate_video_download": 146,
         "jitsi_jcmc_bitrate_upload": 232,
         "jitsi_jcmc_bitrate_download": 170,
-        "jitsi_jcmc_packetloss_download": 6,
         path("prflx", p2p="true"): 4,
     }
     assert until(expected, lambda: seen(prometheus, "bob00002", "pair")) == expected
@@ -143,7 +141,6 @@ def test_it_works_on_a_page_with_a_strict_content_security_policy(
         "jitsi_jcmc_bitrate_video_download": 0,
         "jitsi_jcmc_bitrate_upload": 0,
         "jitsi_jcmc_bitrate_download": 0,
-        "jitsi_jcmc_packetloss_download": 0,
     }
     assert until(expected, lambda: seen(prometheus, "cid00003", "quiet")) == expected
 

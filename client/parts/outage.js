@@ -1,0 +1,179 @@
+/*
+ * Outages of the path in use: down, nothing arrives; up, nothing that is sent arrives there.
+ */
+
+const SILENT_MS = 3000; // checks alone come every 2.5 s
+const UNPROVEN_MS = 5000; // at 10 % loss each way one check in five has no answer, and two are seldom
+const STOOD_STILL_MS = 4000; // between two beats: the page's own clock did
+
+/**
+ * The candidate pairs that carry media, one where media are bundled.
+ * @param {Map<string, Untrusted>} report
+ * @returns {Set<string>}
+ */
+export function pairsInUse(report) {
+    const ids = new Set();
+    for (const stat of report.values()) {
+        ids.add(stat.selectedCandidatePairId); // of a transport
+        if (stat.selected) ids.add(stat.id); // Firefox before 142 has no transports
+    }
+    return ids;
+}
+
+/** An outage of one direction that runs, and what is to be told of those that are over. */
+function createSpan() {
+    let from = 0;
+    let owed = 0;
+    return {
+        /** @param {number} at when the last one got through */
+        begin(at) {
+            from = from || at;
+        },
+        /** @param {number} [at] none: it was no outage */
+        end(at = from) {
+            if (from) owed += Math.max(0, at - from);
+            from = 0;
+        },
+        from: () => from,
+        /** @param {number} at */
+        ms: (at) => owed + (from && at - from),
+        /** Returns what forgets those that are over now. */
+        tell() {
+            const told = owed;
+            return () => {
+                owed -= told;
+            };
+        },
+    };
+}
+
+/**
+ * Looks at each report, and once a second while something is suspect (`isSuspect`). Times are of our
+ * own clock, in ms.
+ * @returns {Outages}
+ */
+export function createOutages() {
+    const down = createSpan();
+    const up = createSpan();
+    let beatAt = 0;
+    let lookedAt = 0;
+    let heardAt = 0; // when something arrived last; 0: nothing has
+    let silentAt = 0; // the last look in a silence
+    let lastHeard = NaN; // by the report's clock, or in bytes
+    let isOver = false; // an outage down has ended at this look
+    /** @type {Untrusted} the pair at the last look */
+    let last;
+    let unanswered = NaN; // checks in succession; NaN: the browser does not count them
+    let provenAt = 0; // when something that was sent is known to have arrived
+    /** The peer's last report on each stream. @type {Map<string, Untrusted>} */
+    const reports = new Map();
+
+    /** @param {Untrusted} pair @param {number} at @param {number} between */
+    function listen(pair, at, between) {
+        const from = heardAt;
+        const { timestamp, bytesReceived, lastPacketReceivedTimestamp = NaN } = pair;
+        const heard = lastPacketReceivedTimestamp || bytesReceived;
+        if (heard !== lastHeard)
+            heardAt = Math.max(heardAt, at - (timestamp - lastPacketReceivedTimestamp || 0));
+        lastHeard = heard;
+        isOver = false;
+        if (at - heardAt >= SILENT_MS - 1000) {
+            silentAt = at;
+            if (at - heardAt >= SILENT_MS) down.begin(heardAt);
+        } else if (silentAt) {
+            const end = Math.min(between, heardAt);
+            if (end - from >= SILENT_MS) down.begin(from);
+            isOver = down.from() > 0;
+            down.end(end);
+            silentAt = 0;
+            // What was asked meanwhile could have no answer.
+            provenAt = end;
+            last = undefined;
+        }
+    }
+
+    /** @param {Untrusted} pair @param {number} at @param {number} between */
+    function ask(pair, at, between) {
+        const isSame = last?.id === pair.id;
+        const asked = pair.requestsSent - (isSame ? last.requestsSent : 0);
+        const answered = pair.responsesReceived - (isSame ? last.responsesReceived : 0);
+        last = pair;
+        if (!isSame) unanswered = 0 * asked;
+        else if (answered > 0) unanswered = Math.max(0, asked - answered);
+        else unanswered += asked;
+        if (!isSame || answered > 0)
+            // Those without one are taken for the last.
+            provenAt = Math.max(provenAt, at - ((isSame && unanswered / asked) || 0) * (at - lookedAt));
+        if (provenAt > up.from()) up.end(between);
+        // Not yet at the look that finds some missing: the peer's reports may tell more at the next.
+        if (!answered && !silentAt && unanswered >= 2 && at - provenAt >= UNPROVEN_MS)
+            up.begin(provenAt);
+    }
+
+    /**
+     * Between two reports of the peer that differ something has arrived there.
+     * @param {Untrusted} stat @param {number} offset of our clock to the report's
+     */
+    function prove(stat, offset) {
+        const old = reports.get(stat.id);
+        reports.set(stat.id, stat);
+        if (
+            old?.timestamp < stat.timestamp &&
+            (old.jitter !== stat.jitter || old.packetsLost !== stat.packetsLost)
+        )
+            provenAt = Math.max(provenAt, old.timestamp + offset);
+    }
+
+    /** @type {Outages} */
+    const outages = {
+        beat(at) {
+            const hasSlept = beatAt > 0 && at - beatAt > STOOD_STILL_MS;
+            if (hasSlept) {
+                down.end(beatAt);
+                up.end(beatAt);
+                silentAt = 0;
+                provenAt = at;
+                heardAt = heardAt && at;
+                last = undefined;
+            }
+            beatAt = at;
+            return hasSlept;
+        },
+        look(report, at) {
+            outages.beat(at);
+            const ids = pairsInUse(report);
+            const stats = [...report.values()];
+            const pair = stats.find(({ type, id }) => type === "candidate-pair" && ids.has(id));
+            if (!pair) return;
+            for (const stat of stats)
+                if (stat.type === "remote-inbound-rtp") prove(stat, at - pair.timestamp);
+            const between = lookedAt ? (lookedAt + at) / 2 : at;
+            listen(pair, at, between);
+            ask(pair, at, between);
+            lookedAt = at;
+        },
+        isSuspect: () => silentAt > 0 || unanswered > 0,
+        isDown: () => down.from() > 0,
+        isOver: () => isOver,
+        isUp: () => up.from() > 0,
+        isProven: (since) => !(unanswered > 0) || provenAt > since,
+        tell(at) {
+            outages.beat(at);
+            if (silentAt && at - heardAt >= SILENT_MS) down.begin(heardAt);
+            const forget = [down.tell(), up.tell()];
+            return {
+                down: heardAt ? down.ms(at) : NaN,
+                up: up.ms(at) || (down.from() ? NaN : 0 * unanswered),
+                taken: () => forget.map((each) => each()),
+            };
+        },
+        drop() {
+            down.end();
+            up.end();
+            silentAt = heardAt = 0;
+            unanswered = NaN;
+            last = undefined;
+        },
+    };
+    return outages;
+}

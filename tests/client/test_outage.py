@@ -1,0 +1,356 @@
+"""
+`outage.js`: what is told of a path on which nothing gets through, and what is not told meanwhile.
+
+The recording is of two tabs of a real conference peer to peer: from 254.6 s to 266.6 s nothing that
+client1 sent arrived. Client1 went on receiving until ICE gave up, at 262.4 s.
+"""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client.pages import Tab
+from client.reports import inbound, outbound, pair, peers, transport
+
+CUT, HEALED = 254.6, 266.6
+MEASURED = [
+    *("connectionquality", "packetloss_upload", "packetloss_download", "packetloss_total"),
+    *("jitter_upload", "jitter_download", "round_trip_time", "bandwidth_upload"),
+    *("bandwidth_available_upload", "bitrate_upload", "bitrate_download"),
+]
+REPLAY = """
+delete window.APP;
+const world = makeWorld();
+let at = argument.events[0].t;
+const [diedAt, livedAt] = argument.dead;
+const fetch = world.fetch;
+world.fetch = (...all) => {
+    if (diedAt <= at && at < livedAt) world.answers.unshift("reject");
+    return fetch(...all);
+};
+const room = makeRoom();
+let report = [];
+const connection = { isP2P: true, peerconnection: { getStats: async () => makeReport(report) } };
+room.getActivePeerConnection = () => connection;
+room.getParticipantCount = () => argument.participants;
+window.config = { pcStatsInterval: argument.interval };
+setPage(room);
+startIn(world);
+
+for (const { t, report: next, stats } of argument.events) {
+    await world.advance(1000 * (t - at) - 1);
+    at = t;
+    if (next) report = next;
+    await world.advance(1);
+    if (stats) room.emit("cq.local_stats_updated", revive(stats));
+}
+await world.advance(argument.more);
+const calls = world.sent();
+otelJcmc.stop();
+delete window.config;
+return calls;
+"""
+
+Event = dict[str, Any]
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+
+
+def recording(name: str) -> list[dict[str, Any]]:
+    """Return the lines of a file in tests/recordings."""
+    lines = (RECORDINGS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def replay(
+    tab: Tab,
+    events: list[Event],
+    dead: tuple[float, float] = (0, 0),
+    participants: int = 2,
+    interval: int = 2000,
+    more: int = 0,
+) -> list[dict[str, Any]]:
+    """
+    Return the pushes of a page that sees *events*; `t` is in the recording's time.
+
+    While its server is *dead* from one time to another, pushes fail.
+    """
+    argument = {
+        "events": events,
+        "dead": dead,
+        "participants": participants,
+        "interval": interval,
+        "more": more,
+    }
+    began = events[0]["t"]
+    calls = tab.run(REPLAY, argument)
+    return [{"t": began + call["at"] / 1000, **call["body"]} for call in calls]
+
+
+def events_of(who: str) -> list[Event]:
+    """
+    Return what the page of *who* saw in the recording.
+
+    The library's events, each at the time of a report: at their own none was taken.
+    """
+    events: list[Event] = []
+    for line in recording("head-p2p-outage-12s"):
+        if line["who"] != who:
+            continue
+        if line["kind"] == "raw":
+            events.append({"t": line["t"], "report": line["data"]["pcs"][0]["stats"]})
+        elif line["kind"] == "stats" and events and "stats" not in events[-1]:
+            events[-1]["stats"] = line["data"]
+    return events
+
+
+def told(pushes: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
+    """Return the time and some values of each of *pushes*."""
+    return [
+        (round(push["t"], 1), *(push["metrics"][name]["value"] for name in names))
+        for push in pushes
+        if "metrics" in push
+    ]
+
+
+def test_who_hears_nothing_is_told_of_it_until_it_is_over(tab: Tab) -> None:
+    """Client2, to which nothing comes from 254.6 s to 266.6 s."""
+    pushes = replay(tab, events_of("client2"))
+    down = dict(told(pushes, "outage_down"))
+    assert {t: ms for t, ms in down.items() if ms} == {
+        258.9: pytest.approx(4300, abs=100),
+        260.9: pytest.approx(6300, abs=100),
+        263.0: pytest.approx(8400, abs=100),
+        264.9: pytest.approx(10300, abs=100),
+        267.0: pytest.approx(1000 * (HEALED - CUT), abs=500),
+    }
+    # Whether it is heard itself nobody can tell meanwhile.
+    up = dict(told(pushes, "outage_up"))
+    assert {t for t, ms in up.items() if ms is None} == {258.9, 260.9, 263.0, 264.9}
+    assert {ms for ms in up.values() if ms is not None} == {0}
+
+
+def test_who_is_heard_by_nobody_is_told_of_it_until_it_is_over(tab: Tab) -> None:
+    """Client1, whose packets go nowhere; from 262.4 s on it hears nothing either."""
+    pushes = replay(tab, events_of("client1"))
+    up = dict(told(pushes, "outage_up"))
+    assert {t: ms for t, ms in up.items() if ms} == {
+        260.9: pytest.approx(6200, abs=300),
+        263.0: pytest.approx(8300, abs=300),
+        264.9: pytest.approx(10300, abs=300),
+        267.1: pytest.approx(1000 * (HEALED - CUT), abs=500),
+    }
+    down = dict(told(pushes, "outage_down"))
+    assert {t: ms for t, ms in down.items() if ms} == {267.1: pytest.approx(4200, abs=500)}
+
+
+@pytest.mark.parametrize(
+    ("who", "names", "since", "until"),
+    [
+        ("client2", MEASURED, 258, 265),
+        ("client1", [name for name in MEASURED if not name.endswith("download")], 260, 265),
+        # One look is not enough to know of an outage, but for what would be a lie.
+        ("client2", ["packetloss_upload", "packetloss_download", "jitter_download"], 256, 268),
+        ("client1", ["packetloss_upload", "packetloss_total"], 256.5, 268),
+        ("client1", ["packetloss_download"], 263.5, 268),
+    ],
+)
+def test_what_nobody_can_measure_is_not_known(
+    tab: Tab, who: str, names: list[str], since: float, until: float
+) -> None:
+    pushes = [push for push in replay(tab, events_of(who)) if since < push["t"] < until]
+    assert len(pushes) >= 2
+    for push in pushes:
+        known = {name for name in names if push["metrics"][name]["value"] is not None}
+        # What has come once it is over is known again.
+        if push["t"] > HEALED:
+            known &= {name for name in names if name.startswith("packetloss")}
+        if who == "client1" and push["t"] < 263:
+            known -= {"packetloss_total"}
+        assert known == set(), push["t"]
+
+
+def test_loss_that_belongs_to_an_outage_is_not_told_as_loss_when_it_is_over(tab: Tab) -> None:
+    """It was 100 % up and 57 % down, with the path long healed."""
+    for who in ("client1", "client2"):
+        rows = told(replay(tab, events_of(who)), "packetloss_upload", "packetloss_download")
+        assert {value for _, *values in rows for value in values} == {0, None}
+
+
+def test_what_was_not_taken_is_told_in_the_first_push_that_is(tab: Tab) -> None:
+    """Media and pushes are dead together, as they mostly are."""
+    pushes = replay(tab, events_of("client2"), dead=(CUT, 275.0), more=120_000)
+    rows = [(t, ms) for t, ms in told(pushes, "outage_down") if t > HEALED]
+    failed = [ms for t, ms in rows if t < 275]
+    taken = [ms for t, ms in rows if t >= 275]
+    # Each that fails says all there is; the one that is taken is the last to say it.
+    assert failed
+    assert [*failed, taken[0]] == [pytest.approx(12_000, abs=500)] * (len(failed) + 1)
+    assert set(taken[1:]) <= {0, None}
+    assert len(taken) > 2
+
+
+# Reports made by hand: one in each second, of a path with what the other side says of one stream.
+
+
+def path(
+    at_s: float, heard_s: float, asked: int, answered: int, arrived: int, **changes: Any
+) -> Event:
+    """Return what a page sees at *at_s*; *arrived* is what of its packets the other side has."""
+    now = 1000 * at_s
+    members: dict[str, Any] = {
+        "timestamp": now,
+        "bytesReceived": 1000 * heard_s,
+        "bytesSent": 1000 * at_s,
+        "lastPacketReceivedTimestamp": 1000 * heard_s,
+        "requestsSent": asked,
+        "responsesReceived": answered,
+        **changes,
+    }
+    report = [
+        transport("T", "P"),
+        pair("P", 0.05, **{name: it for name, it in members.items() if it is not None}),
+        outbound("O", round(50 * at_s)),
+        peers("O", now - 100, 0, jitter=0.01 + arrived / 1e6),
+        inbound("I", round(50 * heard_s), packetsLost=0, timestamp=now),
+    ]
+    return {"t": at_s, "report": report}
+
+
+def with_stats(events: list[Event], every: int) -> list[Event]:
+    """Let the library tell of each so manieth of *events*."""
+    stats = {
+        "connectionQuality": 100,
+        "serverRegion": "eu-west",
+        "bitrate": {"upload": 400, "download": 400},
+    }
+    return [
+        event | ({"stats": stats} if not index % every else {})
+        for index, event in enumerate(events)
+    ]
+
+
+@pytest.mark.parametrize("every", [2, 10])
+@pytest.mark.parametrize("began", [20.0, 21.0, 23.0, 27.0, 29.0])
+def test_a_dead_link_of_12_s_is_12_s_however_seldom_the_library_looks(
+    tab: Tab, every: int, began: float
+) -> None:
+    ended = began + 12.0
+    events = []
+    for at in range(80):
+        is_dead = began < at < ended
+        checks = int((began if is_dead else at if at <= began else at - 12) / 2.5)
+        events.append(path(at, began if is_dead else at, int(at / 2.5), checks, checks))
+    rows = told(replay(tab, with_stats(events, every), interval=1000 * every), "outage_down")
+    assert max(ms for _, ms in rows) == pytest.approx(12_000, abs=1000)
+    assert rows[-1][1] == 0
+
+
+def test_a_link_that_is_dead_upwards_alone_is_told_so(tab: Tab) -> None:
+    events = []
+    for at in range(60):
+        is_dead = 20 < at < 32
+        checks = int(min(at, 20) / 2.5) + (int((at - 32) / 2.5) if at >= 32 else 0)
+        events.append(path(at, at, int(at / 2.5), checks, 20 if is_dead else at))
+    rows = told(replay(tab, with_stats(events, 2)), "outage_up", "outage_down")
+    assert max(ms for _, ms, _ in rows) == pytest.approx(12_000, abs=2500)
+    assert {ms for _, _, ms in rows} == {0}
+
+
+def test_a_silent_call_in_which_checks_come_alone_has_no_outage(tab: Tab) -> None:
+    events = []
+    for at in range(120):
+        check = 2.5 * int(at / 2.5)
+        events.append(path(at, check, int(at / 2.5) + 2, int(at / 2.5), 0))
+    rows = told(replay(tab, with_stats(events, 2)), "outage_up", "outage_down")
+    assert {tuple(values) for _, *values in rows} == {(0, 0)}
+
+
+@pytest.mark.parametrize("every", [2, 10])
+def test_10_percent_of_loss_each_way_is_no_outage(tab: Tab, every: int) -> None:
+    """One check in five has no answer then, and each that has none is missing for good."""
+    chance = random.Random(1)
+    asked, answered, events = 0, 0, []
+    for at in range(600):
+        if not at % 2:
+            asked += 1
+            answered += chance.random() < 0.81
+        events.append(path(at, at - 0.1, asked, answered, at))
+    pushes = replay(tab, with_stats(events, every), interval=1000 * every)
+    rows = told(pushes, "outage_up", "outage_down")
+    assert len(rows) >= 60
+    assert {(up, down) for _, up, down in rows} == {(0, 0)}
+
+
+def test_a_page_that_stood_still_knows_of_no_outage(tab: Tab) -> None:
+    """A notebook that slept: what came last is a minute old, and nobody was there to hear more."""
+    events = [path(at, at, int(at / 2.5), int(at / 2.5), at) for at in range(20)]
+    events += [path(at, 20 if at < 82 else at, 8, 8, 20) for at in range(80, 100)]
+    argument = {"events": with_stats(events, 2), "still": [20, 80]}
+    calls = tab.run(
+        REPLAY.replace(
+            "await world.advance(1000 * (t - at) - 1);",
+            "if (t === 80) world.sleep(60999); else await world.advance(1000 * (t - at) - 1);",
+        ),
+        argument | {"dead": (0, 0), "participants": 2, "interval": 2000, "more": 0},
+    )
+    assert {call["body"]["metrics"]["outage_down"]["value"] for call in calls} == {0}
+
+
+def test_who_is_alone_has_no_outage(tab: Tab) -> None:
+    events = [path(at, min(at, 20), int(at / 2.5), int(min(at, 20) / 2.5), 0) for at in range(40)]
+    rows = told(replay(tab, with_stats(events, 2), participants=1), "outage_down", "outage_up")
+    assert {tuple(values) for _, *values in rows} == {(None, None)}
+
+
+def test_safari_which_does_not_say_when_it_heard_last_tells_it_all_the_same(tab: Tab) -> None:
+    events = [
+        path(at, at if not 20 < at < 32 else 20, 9, 9, at, lastPacketReceivedTimestamp=None)
+        for at in range(60)
+    ]
+    rows = told(replay(tab, with_stats(events, 2)), "outage_down")
+    assert max(ms for _, ms in rows) == pytest.approx(12_000, abs=1500)
+
+
+def test_firefox_which_counts_no_checks_knows_of_none_upwards(tab: Tab) -> None:
+    events = [path(at, at, 0, 0, at, requestsSent=None, responsesReceived=None) for at in range(20)]
+    rows = told(replay(tab, with_stats(events, 2)), "outage_up", "outage_down")
+    assert {tuple(values) for _, *values in rows} == {(None, 0)}
+
+
+def test_a_heartbeat_says_how_long_and_where(tab: Tab) -> None:
+    """The statistics stop with the path."""
+    events = [path(at, min(at, 10), int(at / 2.5), int(min(at, 10) / 2.5), 0) for at in range(40)]
+    events = [
+        event if event["t"] <= 12 else {"t": event["t"], "report": event["report"]}
+        for event in with_stats(events, 2)
+    ]
+    pushes = replay(tab, events)
+    beats = [push for push in pushes if push["t"] > 14]
+    assert len(beats) >= 8
+    for push in beats:
+        metrics = push["metrics"]
+        assert metrics["outage_down"]["value"] == pytest.approx(1000 * (push["t"] - 10), abs=100)
+        assert metrics["connectionquality"] == {
+            "value": None,
+            "labels": {"serverregion": "eu-west"},
+        }
+        assert {name for name, it in metrics.items() if it and it.get("value") is not None} == {
+            "outage_down"
+        }
+
+
+def test_an_outage_keeps_the_region_that_it_began_in(tab: Tab) -> None:
+    events = with_stats(
+        [path(at, min(at, 20), int(at / 2.5), int(min(at, 20) / 2.5), 0) for at in range(40)], 2
+    )
+    for event in events:
+        if event["t"] > 26 and "stats" in event:
+            event["stats"] = event["stats"] | {"serverRegion": "us-east"}
+    pushes = replay(tab, events)
+    regions = {
+        (push["metrics"]["connectionquality"]["labels"]["serverregion"], push["t"] > 26)
+        for push in pushes
+    }
+    assert regions == {("eu-west", False), ("eu-west", True)}
