@@ -42,13 +42,13 @@ check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, co
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(NODE)/tsc
-	$(NODE)/biome lint --error-on-warnings client tests
+	$(NODE)/biome lint --error-on-warnings client/*.js client/*.ts client/parts tests
 	$(BIN)/python -m tools.generate --check
 	@$(BIN)/python -m tools.audit
 	@tests/real-parts.sh prometheus
 	$(BIN)/python -m pytest -q tests/repository/test_collector_config.py
 
-generate: $(VENV)/.dev  ## rewrite what is derived from the catalogue and the settings
+generate: $(VENV)/.dev $(NODE_MODULES)  ## rewrite what is derived from the catalogue, the settings and the client
 	$(BIN)/python -m tools.generate
 
 bench: $(VENV)/.bench  ## measure what the README's figures are, in about 40 minutes

@@ -2,13 +2,16 @@
 Writes everything that is derived from the catalogue, the settings and the reasons.
 
 `python -m tools.generate` rewrites docs/metrics.md, docs/browsers.md, docs/settings.md,
-docs/reasons.md, docs/rooms.md, docs/pictures/rooms.svg, .env.example and client/parts/fields.js.
-With `--check` it writes nothing and exits 1 if one of them is not what it would write.
+docs/reasons.md, docs/rooms.md, docs/pictures/rooms.svg, .env.example, client/parts/fields.js and
+client/served. With `--check` it writes nothing and exits 1 if one of them is not what it would
+write.
 """
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +26,7 @@ from otel_jcmc.catalogue.rows import Attribute, Kind, Naming, Scope
 from otel_jcmc.config.settings import GROUPS, Settings, in_order, names_of, to_text
 from otel_jcmc.config.sources import is_secret
 from otel_jcmc.metrics.prometheus import label_name, metric_name
+from otel_jcmc.web.client import FILE_NAME, JMMC_FILE_NAME, source_with_placeholder
 from tools.browser_support import (
     COLUMNS,
     MemberUnknown,
@@ -354,6 +358,40 @@ def _bounds(field: str) -> str:
     return f"at least {found['ge']}" if "ge" in found else ""
 
 
+def client_files() -> dict[Path, str]:
+    """
+    Return what is served of the client files, made of what is in the folder now.
+
+    The first line is a hash of what it was made of, by which tests know that it is not stale.
+
+    Raises:
+        CalledProcessError: Terser can't read them.
+    """
+    return {
+        _ROOT / "client" / "served" / name: f"// {client_hash(name)}\n{_minified(name)}"
+        for name in (FILE_NAME, JMMC_FILE_NAME)
+    }
+
+
+def client_hash(name: str) -> str:
+    """Return the hash of a client file's source."""
+    return blake2b(source_with_placeholder(name).encode(), digest_size=12).hexdigest()
+
+
+def _minified(name: str) -> str:
+    """Return a client file as Terser shortens it."""
+    terser = _ROOT / "node_modules" / ".bin" / "terser"
+    options = ("--compress", "passes=2", "--mangle", "--ecma", "2020")
+    made = subprocess.run(
+        [terser, *options],
+        input=source_with_placeholder(name),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return made.stdout.rstrip("\n") + "\n"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Write the files, or with `--check` say which are not as they should be."""
     try:
@@ -361,6 +399,13 @@ def main(arguments: Sequence[str]) -> int:
     except MemberUnknown as error:
         print(error, file=sys.stderr)
         return 1
+    is_stale = _write(made, arguments)
+    # Of what has just been written, among others.
+    return int(_write(client_files(), arguments) or is_stale)
+
+
+def _write(made: dict[Path, str], arguments: Sequence[str]) -> bool:
+    """Write what is stale of *made*, or say so; return whether something is stale still."""
     stale = [
         path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text
     ]
@@ -372,7 +417,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             path.write_text(made[path], "utf-8")
             print(f"wrote {path.relative_to(_ROOT)}")
-    return int(bool(stale) and "--check" in arguments)
+    return bool(stale) and "--check" in arguments
 
 
 if __name__ == "__main__":

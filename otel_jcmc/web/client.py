@@ -1,11 +1,12 @@
 """
 The browser's files with this deployment's settings in them.
 
-A file in client/ imports the parts that it is made of. They are put together to one classic
-script: a page loads it in one request, and nobody builds anything. One line of it is
-`const SETTINGS = {};`; what the server knows takes the place of the braces, as JSON that may stand
-in a script. Comments and blanks are taken out, nothing else: what one reads is what runs. It
-changes with the version and the settings only, so it is made and compressed once and has an ETag.
+A file in client/ imports the parts that it is made of. They are put together to one classic script
+(`source`), which a page loads in one request. One line of it is `const SETTINGS = {};`; what the
+server knows takes the place of the braces, as JSON that may stand in a script. What is served is
+made of it by `make generate`, in client/served, with short names; `JCMC_CLIENT_DEBUG` serves it as
+it is read. It changes with the version and the settings only, so it is filled in and compressed
+once and has an ETag.
 """
 
 import json
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request, Response
-from rjsmin import jsmin
 from zopfli.gzip import compress
 
 from otel_jcmc.metrics.accept import takes_gzip
@@ -41,6 +41,8 @@ _IMPORT: Final = re.compile(
 )
 _EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:function|const) )", re.MULTILINE)
 _PLACE: Final = "const SETTINGS = {};"
+# The same in client/served.
+PLACEHOLDER: Final = "__SETTINGS__"
 # What would end a script element or a line of it, where somebody puts the file inline.
 _UNSAFE: Final = {
     "<": "\\u003c",
@@ -60,15 +62,37 @@ class ClientFile(NamedTuple):
 
 
 def source(name: str = FILE_NAME) -> str:
-    """Return a client file, all its parts in one scope, from the wheel or from the source tree."""
-    folder: Traversable = files("otel_jcmc").joinpath("client")
-    if not folder.is_dir():
-        folder = Path(__file__).parents[2] / "client"
+    """Return a client file, all its parts in one scope."""
+    folder = _folder()
     parts: dict[str, str] = {}
     _gather(folder, name, parts)
     about, end, entry = parts.pop(name).partition("*/\n")
     body = "\n".join([*parts.values(), entry.lstrip()])
     return f'{about}{end}(() => {{\n"use strict";\n\n{body}}})();\n'
+
+
+def source_with_placeholder(name: str) -> str:
+    """
+    Return `source` with PLACEHOLDER where the settings stand.
+
+    Raises:
+        ValueError: there is no such place.
+    """
+    script = source(name)
+    if script.count(_PLACE) != 1:
+        raise ValueError(f"client/{name} has no line `{_PLACE}`")
+    return script.replace(_PLACE, f"const SETTINGS = {PLACEHOLDER};")
+
+
+def served(name: str = FILE_NAME) -> str:
+    """Return what is served of a client file, with PLACEHOLDER in it; its first line is a hash."""
+    return _folder().joinpath("served", name).read_text("utf-8").partition("\n")[2]
+
+
+def _folder() -> Traversable:
+    """Return client/, from the wheel or from the source tree."""
+    folder: Traversable = files("otel_jcmc").joinpath("client")
+    return folder if folder.is_dir() else Path(__file__).parents[2] / "client"
 
 
 def _gather(folder: Traversable, path: str, parts: dict[str, str]) -> None:
@@ -87,13 +111,8 @@ def make_client_file(
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     for character, escape in _UNSAFE.items():
         text = text.replace(character, escape)
-    script = source(name)
-    if script.count(_PLACE) != 1:
-        raise ValueError(f"client/{name} has no line `{_PLACE}`")
-    before, _, after = script.partition(_PLACE)
-    if not keep_comments:
-        before, after = jsmin(before), jsmin(after)
-    body = f"{before}const SETTINGS = {text};{after}".encode()
+    script = source_with_placeholder(name) if keep_comments else served(name)
+    body = script.replace(PLACEHOLDER, text).encode()
     etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
     # Once for millions of loads: 2 % smaller than by zlib at its best, in 30 ms.
     return ClientFile(body, compress(body), etag)

@@ -93,7 +93,7 @@ def test_an_installed_service_serves_the_wheels_own_client_file(
     installed: Path, short_path: Path
 ) -> None:
     """The installed copy gets a mark, so that the source tree's can't pass for it."""
-    (copy,) = installed.glob("lib/python*/site-packages/otel_jcmc/client/otel_jcmc.js")
+    (copy,) = installed.glob("lib/python*/site-packages/otel_jcmc/client/served/otel_jcmc.js")
     marked = copy.read_text(encoding="utf-8") + 'console.debug("from the wheel");\n'
     copy.write_text(marked, encoding="utf-8")
     service = Service(short_path)

@@ -54,7 +54,6 @@ MAY_SEE = {
     "uvicorn": {"server", "command.serve"},
     "httptools": {"server.framing", "server.requests", "simulate.client"},
     "isal": {"metrics.scrape"},
-    "rjsmin": {"web.client"},
     "zopfli": {"web.client"},
     "jwt": {"intake.push_tokens", "intake.jitsi_keys", "intake.jitsi_tokens"},
     "cryptography": {"intake.jitsi_keys"},
