@@ -4,6 +4,7 @@
 
 import { clientId } from "./client_id.js";
 import { takeReport } from "./connection.js";
+import { hearFeedback } from "./feedback.js";
 import { SETTINGS } from "./loading.js";
 import { ask, attempt, read, text } from "./quiet.js";
 import { readReport } from "./report.js";
@@ -25,6 +26,16 @@ function identify(room) {
 }
 
 /**
+ * What the page is, if no ordinary participant. Who is hidden is counted by nobody, as a recorder.
+ * @param {Untrusted} room
+ */
+function findRole(room) {
+    if (read(window, "config.iAmRecorder") || ask(room, "isHidden")) return "recorder";
+    if (read(window, "config.iAmSipGateway")) return "gateway";
+    return readStore("visitors.iAmVisitor", "") ? "visitor" : undefined;
+}
+
+/**
  * Follows one room object; returns what lets go of it.
  * @param {Untrusted} room @param {Pusher} pusher @param {Timers} timers
  * @returns {Unhook}
@@ -40,6 +51,7 @@ export function hookRoom(room, pusher, { setTimeout }) {
         pusher.begin(() => identify(room), {
             intervalMs: read(window, "config.pcStatsInterval"),
             findMeetingId: () => text(ask(room, "getMeetingUniqueId")),
+            findRole: () => findRole(room),
         });
     }
 
@@ -83,6 +95,7 @@ export function hookRoom(room, pusher, { setTimeout }) {
         "conference.failed": () => end("failed"),
         "conference.suspendDetected": () => end("suspended"),
     });
+    hearFeedback(room);
     if (ask(room, "isJoined")) begin();
     return (reason) => {
         unlisten();

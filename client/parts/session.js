@@ -3,9 +3,11 @@
  */
 
 import { guid } from "./client_id.js";
+import { SETTINGS } from "./loading.js";
+import { text } from "./quiet.js";
 import { combine } from "./sample.js";
 import { createSender } from "./sender.js";
-import { readStats } from "./stats.js";
+import { metric, readStats } from "./stats.js";
 
 const MAX_INTERVAL_MS = 100000; // the server keeps three intervals, at most 5 minutes
 
@@ -21,7 +23,7 @@ function interval(ms) {
  * @param {Identify} identify @param {BeginOptions} options
  * @returns {Session}
  */
-function createSession(environment, sender, identify, { intervalMs, findMeetingId }) {
+function createSession(environment, sender, identify, { intervalMs, findMeetingId, findRole }) {
     const { now, random, setTimeout, clearTimeout, jitterMs = 0 } = environment;
     const pushMs = Math.min(environment.intervalMs || 0, MAX_INTERVAL_MS);
     const id = guid();
@@ -30,6 +32,14 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
     let labels = null;
     /** @type {string | undefined} */
     let meetingId;
+    /** @type {string | undefined} */
+    let role;
+    /** @type {Metric | undefined} */
+    let rating;
+    /** @type {string | undefined} */
+    let feedback;
+    /** @type {EndReason | undefined} */
+    let reason;
     let sampleMs = interval(intervalMs);
     let every = 1; // so many samples has one push
     // Tabs that join in the same second do not push in the same second.
@@ -44,12 +54,14 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
     let heartbeat = 0;
 
     /**
-     * @param {{metrics?: object}} sample @param {object} [end]
+     * @param {object} [metrics] @param {object} [end]
      * @returns {MakeBody}
      */
-    const makeBody = (sample, end, at = knownAt) => (token) => {
+    const makeBody = (metrics, end, at = knownAt) => (token) => {
         labels = labels || identify();
-        meetingId = findMeetingId?.() || meetingId; // a room that was left has none
+        // A room that was left has none.
+        meetingId = findMeetingId?.() || meetingId;
+        role = role || findRole?.();
         return (
             labels &&
             JSON.stringify({
@@ -57,19 +69,21 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
                 session: {
                     id,
                     meeting_id: meetingId,
+                    role,
                     seq: seq++,
                     interval_ms: every * sampleMs,
                     stats_age_ms: Math.round(now() - at),
+                    feedback,
                     end,
                 },
                 token,
-                ...sample,
+                metrics: rating ? { ...metrics, rating } : metrics,
             })
         );
     };
 
     function flush() {
-        sender.offer(makeBody(combine(samples)));
+        sender.offer(makeBody(combine(samples).metrics));
         samples = [];
         turn = 0;
     }
@@ -91,6 +105,16 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
         }, quietMs);
     }
 
+    /** @param {EndReason} why */
+    function end(why) {
+        reason = why;
+        clearTimeout(heartbeat);
+        clearTimeout(turn);
+        // A server that has heard nothing of the session is told nothing.
+        if (seq) sender.last(makeBody(undefined, { reason }));
+        else sender.offer(null);
+    }
+
     sender.begin();
     watch();
     return {
@@ -108,13 +132,13 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
             }
             watch();
         },
-        end(reason) {
-            clearTimeout(heartbeat);
-            clearTimeout(turn);
-            // A server that has heard nothing of the session is told nothing.
-            if (seq) sender.last(makeBody({}, { reason }));
-            else sender.offer(null);
+        rate(stars, comment) {
+            rating = metric(stars >= 1 ? stars : NaN); // -1: none was chosen
+            feedback = text(SETTINGS.collectFeedback && comment);
+            // Mostly it comes when the call is over: the end is told again, with it.
+            if (reason) end(reason);
         },
+        end,
     };
 }
 
@@ -127,11 +151,14 @@ export function createPusher(environment) {
     const sender = createSender(environment);
     /** @type {?Session} */
     let session = null;
+    /** @type {?Session} */
+    let last = null;
     return {
         begin(identify, options = {}) {
-            session = session || createSession(environment, sender, identify, options);
+            session = last = session || createSession(environment, sender, identify, options);
         },
         push: (sample) => session?.push(sample),
+        rate: (...word) => last?.rate(...word),
         end(reason) {
             session?.end(reason);
             session = null;

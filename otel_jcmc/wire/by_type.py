@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import astuple
 
-from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIPANT, SESSION
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT, SESSION
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, MAX_INTERVAL_MS, METRICS
 from otel_jcmc.catalogue.rows import Attribute, Kind, Metric, Scope
 from otel_jcmc.wire.rules import (
+    ABSENT,
     GUID,
     SESSION_ID,
     Rules,
@@ -24,13 +25,11 @@ from otel_jcmc.wire.rules import (
     is_no_address,
     is_session_id,
 )
-from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_SEQ, Session
+from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_SEQ, TEXTS, Session
 
 # Of the token in a body.
 IN_BODY: Final = "A token where a header can't be sent: text."
 _NOT_KNOWN: Final = Meta(description="null: not known now.")
-# What a label holds that has nothing to say.
-ABSENT: Final = frozenset(("", "undefined"))
 
 # Session, attributes and numbers as Report has them, and whatever the push has for a token.
 Taken = tuple[Session, dict[int, Any], list[Any], Any]
@@ -128,11 +127,11 @@ def push_type(rules: Rules) -> Any:
         "Session",
         [
             ("id", text_type(SESSION, 1), ""),
-            ("meeting_id", text_type(rules.rows[MEETING.id]) | None, None),
             ("seq", Annotated[int, Meta(ge=0, le=MAX_SEQ)], -1),
             ("interval_ms", _number(0, MAX_INTERVAL_MS), 0),
             ("stats_age_ms", _number(0, MAX_AGE_MS), 0),
             ("end", open_end, None),
+            *((key, text_type(rules.rows[row.id]) | None, None) for key, row in TEXTS.items()),
         ],
     )
     return _object(
@@ -156,7 +155,7 @@ class Shape:
     def __init__(self, rules: Rules) -> None:
         """Make the types, which takes some milliseconds."""
         self._decode = msgspec.json.Decoder(push_type(rules)).decode
-        self._keeps_meeting = MEETING.id not in rules.dropped
+        self._texts = [(row.id, row.id not in rules.dropped) for row in TEXTS.values()]
         self._quality = _checks_of(rules, Scope.QUALITY)
         self._path = _checks_of(rules, Scope.PATH)
 
@@ -184,14 +183,16 @@ class Shape:
         }
         if push.session is None:
             return Session(), attributes
-        id_, meeting, seq, interval_ms, _, end = astuple(push.session)
+        id_, seq, interval_ms, _, end, *texts = astuple(push.session)
         if id_ and not is_session_id(id_):
             raise _Odd
-        if meeting:
-            if "\0" in meeting:
+        for text, (of, is_kept) in zip(texts, self._texts, strict=True):
+            if not text or text == "undefined":
+                continue
+            if "\0" in text:
                 raise _Odd
-            if self._keeps_meeting:
-                attributes[MEETING.id] = meeting
+            if is_kept:
+                attributes[of] = text
         return Session(id_, seq, int(interval_ms), end.reason if end else ""), attributes
 
     def _numbers(self, metrics: Any, attributes: dict[int, Any]) -> list[Any]:

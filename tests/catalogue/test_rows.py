@@ -41,6 +41,7 @@ METRIC_IDS = {
     28: "limitation_cpu",
     29: "limitation_bandwidth",
     30: "conference_participants",
+    34: "rating",
 }
 ATTRIBUTE_IDS = {
     64: "roomname",
@@ -66,6 +67,8 @@ ATTRIBUTE_IDS = {
     87: "m.t.lp",
     88: "m.t.p",
     89: "m.t.rip",
+    96: "role",
+    97: "feedback",
 }
 
 every_metric = pytest.mark.parametrize("row", METRICS, ids=lambda row: row.field)

@@ -16,8 +16,9 @@ PARSER = PushParser(make_rules(dropped=frozenset()))
 # The client makes these of the report.
 READ = tuple(row.field for row in METRICS if row.reading)
 # What a sample says as long as nothing is known.
+# A rating is no statistics: a push has it once it is given.
 NOTHING_KNOWN: dict[str, Any] = {
-    row.field: [] if row.is_list else {"value": None} for row in METRICS
+    row.field: [] if row.is_list else {"value": None} for row in METRICS if row.field != "rating"
 }
 
 

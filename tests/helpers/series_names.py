@@ -31,6 +31,8 @@ PARTICIPANT_NAMES = {
     "jitsi_jcmc_limitation_cpu",
     "jitsi_jcmc_limitation_bandwidth",
     "jitsi_jcmc_conference_participants",
+    "jitsi_jcmc_rating",
+    "jitsi_jcmc_role",
     "jitsi_client_connection_quality",
     "jitsi_client_bandwidth_estimate_bit_per_second",
     "jitsi_client_bitrate_bit_per_second",
@@ -51,5 +53,6 @@ PARTICIPANT_NAMES = {
     "jitsi_client_video_encode_duration_seconds",
     "jitsi_client_video_quality_limitation_ratio",
     "jitsi_client_conference_participants",
+    "jitsi_client_feedback_rating",
     "jitsi_client_info",
 }
