@@ -1,9 +1,15 @@
 """Who the page is of, and what the participant says of the call, now or when it is over."""
 
+import json
 from typing import Any
 
 import pytest
 from client.pages import Tab
+
+from otel_jcmc.catalogue.attributes import ROLE
+from otel_jcmc.store.participant import to_write
+from otel_jcmc.wire.push import PushParser
+from otel_jcmc.wire.rules import make_rules
 
 
 def pushed(tab: Tab, body: str) -> list[dict[str, Any]]:
@@ -296,3 +302,31 @@ def test_what_was_written_goes_where_the_server_says_so(
     )
     assert [body["session"].get("feedback") for body in bodies] == [None, None, text]
     assert "feedback" in bodies[2]["session"] or text is None
+
+
+def test_a_rating_arrives_though_the_page_goes_elsewhere(bare_tab: Tab) -> None:
+    """As a server gets it, over the browser's real network stack; and it takes all of it."""
+    bare_tab.run(
+        """window.room = makeRoom();
+        room.sendFeedback = () => {};
+        window.config = { iAmSipGateway: true };
+        setPage(room);"""
+    )
+    bare_tab.load_client({"collectFeedback": True})
+    bare_tab.run("room.stats(97.5);")
+    bare_tab.origin.wait_for(1, bare_tab.page)
+    bare_tab.run("room.emit('conference.left');")
+    bare_tab.origin.wait_for(2, bare_tab.page)
+    bare_tab.run("room.sendFeedback(2, 'choppy'); location.href = 'about:blank';")
+    requests = bare_tab.origin.wait_for(3, bare_tab.page)
+    parser = PushParser(make_rules(dropped=frozenset()))
+    reports = [parser.parse(json.dumps(request.push()).encode()) for request in requests]
+    assert [report.dropped for report in reports] == [[], [], []]
+    writes = [to_write(report, 30_000) for report in reports]
+    assert [(write.end, write.word) for write in writes] == [
+        ("", ""),
+        ("left", ""),
+        ("left", "2 choppy"),
+    ]
+    assert writes[2].payload == b""
+    assert reports[0].attributes[ROLE.id] == "gateway"

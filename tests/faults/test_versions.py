@@ -44,6 +44,8 @@ SETTINGS = {
     "JCMC_SESSION_GRACE": "1",
     "METRICS_EXPIRATION": "300",
 }
+# The cases that were recorded: an earlier version stores others' new fields otherwise.
+CASES = ("fractions", "not-known-now", "odd-text", "partly-bad", "transports", "whole", "zeros")
 # Of two who leave, and four who come back under another session.
 SPANS = 6
 # For how long a time to live may differ: as long as a play takes on a busy machine.
@@ -59,7 +61,7 @@ def page_of(service: Service, cookie: str = "") -> JmmcPage:
 
 def play(service: Service, client: redis.Redis) -> str:
     """Push what there is to push, wait for the spans, and return the JMMC page's cookie."""
-    for path in sorted(GOLDEN.glob("*.push.json")):
+    for path in [GOLDEN / f"{case}.push.json" for case in CASES]:
         # As text: one of them has a number that json.dumps() would not write.
         push = path.read_text().replace("1a2b3c4d", path.name.partition(".")[0])
         assert service.push(push).status == 200, path
@@ -108,6 +110,15 @@ def shown(service: Service) -> dict[str, Any]:
         as_csv = service.get(path, headers={"accept": "text/csv"})
         each[session["id"]] = {"json": service.get(path).json(), "csv": as_csv.body}
     return {"list": listed, "each": each}
+
+
+def as_told_then(now: Any, then: Any) -> Any:
+    """Return what is told *now* without fields that came since: who reads passes over them."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return {name: as_told_then(each, then[name]) for name, each in now.items() if name in then}
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [as_told_then(*each) for each in zip(now, then, strict=True)]
+    return now
 
 
 def of_participants(service: Service) -> str:
@@ -196,7 +207,7 @@ def test_sessions_of_another_version_are_listed_and_read_the_same(
     filled: str, short_path: Path, recorded: dict[str, Any]
 ) -> None:
     with Service(short_path / "a", REDIS_URL=filled) as service:
-        assert shown(service) == recorded["sessions"]
+        assert as_told_then(shown(service), recorded["sessions"]) == recorded["sessions"]
 
 
 def test_a_page_goes_on_with_what_another_version_knows_of_it(
