@@ -7,6 +7,7 @@ from the same rows of catalogue and the same rules. schema.py tells readers of t
 they have descriptions too, and what Python checks of a text as JSON Schema; decoding knows neither.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -155,9 +156,9 @@ class Shape:
     def __init__(self, rules: Rules) -> None:
         """Make the types, which takes some milliseconds."""
         self._decode = msgspec.json.Decoder(push_type(rules)).decode
-        self._texts = [(row.id, row.id not in rules.dropped) for row in TEXTS.values()]
-        self._quality = _checks_of(rules, Scope.QUALITY)
-        self._path = _checks_of(rules, Scope.PATH)
+        self._texts = _checks(rules, TEXTS.values())
+        self._quality = _checks(rules, rules.labels_of(Scope.QUALITY).values())
+        self._path = _checks(rules, rules.labels_of(Scope.PATH).values())
 
     def take(self, body: bytes) -> Taken | None:
         """Return what the push in *body* tells; None when there is anything to say about it."""
@@ -186,13 +187,8 @@ class Shape:
         id_, seq, interval_ms, _, end, *texts = astuple(push.session)
         if id_ and not is_session_id(id_):
             raise _Odd
-        for text, (of, is_kept) in zip(texts, self._texts, strict=True):
-            if not text or text == "undefined":
-                continue
-            if "\0" in text:
-                raise _Odd
-            if is_kept:
-                attributes[of] = text
+        if any(texts):
+            _take_labels(texts, self._texts, attributes)
         return Session(id_, seq, int(interval_ms), end.reason if end else ""), attributes
 
     def _numbers(self, metrics: Any, attributes: dict[int, Any]) -> list[Any]:
@@ -205,13 +201,13 @@ class Shape:
             numbers.insert(id_ - 1, None)
         quality = metrics.connectionquality.labels
         if quality is not None:
-            _take_labels(quality, self._quality, attributes)
+            _take_labels(astuple(quality), self._quality, attributes)
         values = []
         taken = []
         for path in found[-1]:
             labels: dict[int, Any] = {}
             if path.labels is not None:
-                _take_labels(path.labels, self._path, labels)
+                _take_labels(astuple(path.labels), self._path, labels)
             if path.value is not None:
                 values.append(path.value)
                 taken.append(labels)
@@ -221,15 +217,14 @@ class Shape:
         return numbers
 
 
-def _checks_of(rules: Rules, scope: Scope) -> _LabelChecks:
-    """Return what there is to check and to keep of each label."""
-    rows = rules.labels_of(scope).values()
+def _checks(rules: Rules, rows: Iterable[Attribute]) -> _LabelChecks:
+    """Return what there is to check and to keep of the text of each of *rows*."""
     return [(row.id, _CHECKS[row.kind], row.id not in rules.dropped) for row in rows]
 
 
-def _take_labels(labels: Any, checks: _LabelChecks, into: dict[int, Any]) -> None:
-    """Add to *into* what *labels* say."""
-    for value, (id_, is_bad, is_kept) in zip(astuple(labels), checks, strict=False):
+def _take_labels(texts: Iterable[Any], checks: _LabelChecks, into: dict[int, Any]) -> None:
+    """Add to *into* what *texts* say, in the order of *checks*."""
+    for value, (id_, is_bad, is_kept) in zip(texts, checks, strict=False):
         if not value or value == "undefined":
             continue
         if "\0" in value or (is_bad and is_bad(value)):
