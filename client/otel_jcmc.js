@@ -25,6 +25,13 @@ const client = {
     createPusher,
     stop() {},
 
+    /**
+     * What the participant thinks of the call, now or when it is over. For pages that ask
+     * themselves; what Jitsi asks is heard.
+     * @param {Untrusted} _stars 1 to 5 @param {Untrusted} [_comment]
+     */
+    rate(_stars, _comment) {},
+
     /** @param {Partial<Environment>} [overrides] */
     start(overrides) {
         client.stop();
@@ -38,7 +45,12 @@ const client = {
             ...overrides,
         };
         const pusher = createPusher(environment);
-        client.stop = followRooms((room) => hookRoom(room, pusher, environment), environment);
+        const unfollow = followRooms((room) => hookRoom(room, pusher, environment), environment);
+        client.rate = (...word) => attempt(() => pusher.rate(...word));
+        client.stop = () => {
+            client.rate = client.stop = () => {};
+            unfollow();
+        };
     },
 };
 

@@ -12,6 +12,7 @@ interface Settings {
     jitterMs?: number;
     collectUsername?: boolean;
     collectAddresses?: boolean;
+    collectFeedback?: boolean;
     sendJwt?: boolean;
     /** Beside the push: the server gives tokens there, and wants one with each push. */
     tokenUrl?: string;
@@ -129,6 +130,8 @@ type Identify = () => Record<string, string> | null;
 interface Session {
     /** A sample of an event just now. */
     push(sample: Sample): void;
+    /** What the participant says of the call, also when the session has ended. */
+    rate(stars?: Untrusted, comment?: Untrusted): void;
     end(reason: EndReason): void;
 }
 
@@ -158,6 +161,7 @@ interface BeginOptions {
     intervalMs?: number;
     findMeetingId?: () => string | undefined;
     outages?: Outages;
+    findRole?: () => string | undefined;
 }
 
 // Of client/jmmc.js

@@ -19,7 +19,15 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from otel_jcmc.catalogue.attributes import ATTRIBUTES, SESSION
-from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_NAME, METRICS, OWN, ROOM
+from otel_jcmc.catalogue.metrics import (
+    INFO_BRIEF,
+    INFO_NAME,
+    METRICS,
+    OWN,
+    ROLE_BRIEF,
+    ROLE_NAME,
+    ROOM,
+)
 from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.catalogue.rows import Attribute, Kind, Naming, Scope
@@ -51,6 +59,7 @@ def metrics_page() -> str:
         (f"`{prefix}{row.field}`", row.unit, f"{row.minimum} to {row.maximum:,}", row.brief)
         for row in METRICS
     ]
+    role = (f"`{prefix}{ROLE_NAME}`", "", "", ROLE_BRIEF)
     otel = [
         (
             f"`{row.field}`",
@@ -80,7 +89,7 @@ def metrics_page() -> str:
         "## `JCMC_NAMING=jcmc`, the default",
         "Names and units of the Jitsi Client Metrics Collector. By OTLP the unit is empty, so\n"
         "that a Collector adds nothing to the names.",
-        _table(("series", "unit", "bounds", "meaning"), jcmc),
+        _table(("series", "unit", "bounds", "meaning"), [*jcmc, role]),
         _attribute_table(Naming.JCMC),
         "## `JCMC_NAMING=otel`",
         "Semantic names, base units, direction and kind of media as attributes. The Prometheus\n"
@@ -288,11 +297,13 @@ _CARRIERS: Final = {
     Naming.JCMC: {
         Scope.IDENTITY: "all",
         Scope.QUALITY: "connectionquality",
+        Scope.ROLE: ROLE_NAME,
         Scope.PATH: "transport_rtt",
     },
     Naming.OTEL: {
         Scope.IDENTITY: "all",
         Scope.QUALITY: INFO_NAME,
+        Scope.ROLE: INFO_NAME,
         Scope.PATH: "jitsi.client.transport.round_trip_time",
     },
 }

@@ -4,6 +4,7 @@
 
 import { clientId } from "./client_id.js";
 import { takeReport } from "./connection.js";
+import { hearFeedback } from "./feedback.js";
 import { SETTINGS } from "./loading.js";
 import { createOutages } from "./outage.js";
 import { ask, attempt, read, text } from "./quiet.js";
@@ -26,6 +27,16 @@ function identify(room) {
 }
 
 /**
+ * What the page is, if no ordinary participant. Who is hidden is counted by nobody, as a recorder.
+ * @param {Untrusted} room
+ */
+function findRole(room) {
+    if (read(window, "config.iAmRecorder") || ask(room, "isHidden")) return "recorder";
+    if (read(window, "config.iAmSipGateway")) return "gateway";
+    return readStore("visitors.iAmVisitor", "") ? "visitor" : undefined;
+}
+
+/**
  * Follows one room object; returns what lets go of it.
  * @param {Untrusted} room @param {Pusher} pusher @param {Timers & {now: () => number}} timers
  * @returns {Hooked}
@@ -43,6 +54,7 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
             intervalMs: read(window, "config.pcStatsInterval"),
             findMeetingId: () => text(ask(room, "getMeetingUniqueId")),
             outages,
+            findRole: () => findRole(room),
         });
     }
 
@@ -111,6 +123,7 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
         "conference.failed": () => end("failed"),
         "conference.suspendDetected": () => end("suspended"),
     });
+    hearFeedback(room);
     if (ask(room, "isJoined")) begin();
     return {
         beat,

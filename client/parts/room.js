@@ -8,8 +8,8 @@ import { ask, attempt, read } from "./quiet.js";
  * What is at a path of jitsi-meet's store.
  * @param {string} path
  */
-export const readStore = (path) =>
-    read(ask(read(window, "APP.store"), "getState"), `features/base/${path}`);
+export const readStore = (path, feature = "base/") =>
+    read(ask(read(window, "APP.store"), "getState"), `features/${feature}${path}`);
 
 /** @param {Untrusted} room */
 export const isOutside = (room) => read(room, "isJoined") && !ask(room, "isJoined");

@@ -3,10 +3,11 @@
  */
 
 import { guid } from "./client_id.js";
+import { SETTINGS } from "./loading.js";
+import { text } from "./quiet.js";
 import { combine } from "./sample.js";
-import { metric } from "./stats.js";
 import { createSender } from "./sender.js";
-import { readStats } from "./stats.js";
+import { metric, readStats } from "./stats.js";
 
 const MAX_INTERVAL_MS = 100000; // the server keeps three intervals, at most 5 minutes
 
@@ -22,7 +23,8 @@ function interval(ms) {
  * @param {Identify} identify @param {BeginOptions} options
  * @returns {Session}
  */
-function createSession(environment, sender, identify, { intervalMs, findMeetingId, outages }) {
+function createSession(environment, sender, identify, options) {
+    const { intervalMs, findMeetingId, findRole, outages } = options;
     const { now, random, setTimeout, clearTimeout, jitterMs = 0 } = environment;
     const pushMs = Math.min(environment.intervalMs || 0, MAX_INTERVAL_MS);
     const id = guid();
@@ -31,6 +33,14 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
     let labels = null;
     /** @type {string | undefined} */
     let meetingId;
+    /** @type {string | undefined} */
+    let role;
+    /** @type {Metric | undefined} */
+    let rating;
+    /** @type {string | undefined} */
+    let feedback;
+    /** @type {EndReason | undefined} */
+    let reason;
     let sampleMs = interval(intervalMs);
     let every = 1; // so many samples has one push
     // Tabs that join in the same second do not push in the same second.
@@ -47,31 +57,32 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
     let region;
 
     /**
-     * What *sample* says when it goes: with outages, and the region on which they began.
-     * @param {{metrics?: Sample["metrics"]}} sample @param {Told} [told]
+     * What *metrics* say when they go: with outages, the region in which they began, and a rating.
+     * @param {Sample["metrics"]} [metrics] @param {Told} [told]
      */
-    function complete({ metrics }, told) {
-        const { value, labels } = metrics?.connectionquality || {};
-        if (!metrics) return {};
+    function complete(metrics, told) {
+        if (!metrics) return rating && { rating };
+        const { value, labels } = metrics.connectionquality;
         if (!(told?.down || told?.up)) region = labels?.serverregion || region;
         return {
-            metrics: {
-                ...metrics,
-                connectionquality: metric(value ?? NaN, { ...labels, serverregion: region }),
-                ...(told && { outage_down: metric(told.down), outage_up: metric(told.up) }),
-            },
+            ...metrics,
+            connectionquality: metric(value ?? NaN, { ...labels, serverregion: region }),
+            ...(told && { outage_down: metric(told.down), outage_up: metric(told.up) }),
+            ...(rating && { rating }),
         };
     }
 
     /**
-     * @param {{metrics?: Sample["metrics"]}} sample @param {object} [end]
+     * @param {Sample["metrics"]} [metrics] @param {object} [end]
      * @returns {MakeBody}
      */
-    function makeBody(sample, end, at = knownAt) {
+    function makeBody(metrics, end, at = knownAt) {
         /** @type {MakeBody} */
         const make = (token) => {
             labels = labels || identify();
-            meetingId = findMeetingId?.() || meetingId; // a room that was left has none
+            // A room that was left has none.
+            meetingId = findMeetingId?.() || meetingId;
+            role = role || findRole?.();
             const told = outages?.tell(now());
             make.taken = told?.taken;
             return (
@@ -81,13 +92,15 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
                     session: {
                         id,
                         meeting_id: meetingId,
+                        role,
                         seq: seq++,
                         interval_ms: every * sampleMs,
                         stats_age_ms: Math.round(now() - at),
+                        feedback,
                         end,
                     },
                     token,
-                    ...complete(sample, told),
+                    metrics: complete(metrics, told),
                 })
             );
         };
@@ -95,7 +108,7 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
     }
 
     function flush() {
-        sender.offer(makeBody(combine(samples)));
+        sender.offer(makeBody(combine(samples).metrics));
         samples = [];
         turn = 0;
     }
@@ -117,6 +130,16 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
         }, quietMs);
     }
 
+    /** @param {EndReason} why */
+    function end(why) {
+        reason = why;
+        clearTimeout(heartbeat);
+        clearTimeout(turn);
+        // A server that has heard nothing of the session is told nothing.
+        if (seq) sender.last(makeBody(undefined, { reason }));
+        else sender.offer(null);
+    }
+
     sender.begin();
     watch();
     return {
@@ -134,13 +157,13 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
             }
             watch();
         },
-        end(reason) {
-            clearTimeout(heartbeat);
-            clearTimeout(turn);
-            // A server that has heard nothing of the session is told nothing.
-            if (seq) sender.last(makeBody({}, { reason }));
-            else sender.offer(null);
+        rate(stars, comment) {
+            rating = metric(stars >= 1 ? stars : NaN); // -1: none was chosen
+            feedback = text(SETTINGS.collectFeedback && comment);
+            // Mostly it comes when the call is over: the end is told again, with it.
+            if (reason) end(reason);
         },
+        end,
     };
 }
 
@@ -153,11 +176,14 @@ export function createPusher(environment) {
     const sender = createSender(environment);
     /** @type {?Session} */
     let session = null;
+    /** @type {?Session} */
+    let last = null;
     return {
         begin(identify, options = {}) {
-            session = session || createSession(environment, sender, identify, options);
+            session = last = session || createSession(environment, sender, identify, options);
         },
         push: (sample) => session?.push(sample),
+        rate: (...word) => last?.rate(...word),
         end(reason) {
             session?.end(reason);
             session = null;

@@ -227,6 +227,26 @@ CLIENT_ADDRESS = Attribute(
     Kind.ADDRESS,
     collect="collect_addresses",
 )
+ROLE = Attribute(
+    96,
+    "session.role",
+    Scope.ROLE,
+    "role",
+    "jitsi.participant.role",
+    "What the page is, if no ordinary participant",
+    Kind.CHOICE,
+    # `recorder`: records, streams, or is hidden from everybody. `gateway`: a SIP caller's page.
+    choices=("recorder", "gateway", "visitor"),
+)
+FEEDBACK = Attribute(
+    97,
+    "session.feedback",
+    Scope.STORED,
+    "feedback",
+    "",
+    "What the participant wrote of the call; only with JCMC_COLLECT_FEEDBACK",
+    collect="collect_feedback",
+)
 ATTRIBUTES: tuple[Attribute, ...] = (
     CONFERENCE,
     CLIENT,
@@ -251,4 +271,6 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     LOCAL_PORT,
     PEER_PORT,
     CLIENT_ADDRESS,
+    ROLE,
+    FEEDBACK,
 )

@@ -10,7 +10,8 @@ Sources of the names: the wire format and series of the Jitsi Client Metrics Col
 
 from otel_jcmc.catalogue.rows import How, Metric, Reading
 
-# Before what the client asks the room for, and before what it works out over several reports.
+# Before what the client asks the room for or hears the page ask it for, and before what it works
+# out over several reports.
 ROOM = "room."
 OWN = "own."
 UP = ("network.io.direction", "transmit")
@@ -456,12 +457,31 @@ METRICS: tuple[Metric, ...] = (
         "Time since anything sent is known to have arrived there, from 5 s on; 0: no outage",
         UP,
     ),
+    # Not of the library's statistics: the participant gives it, during the call or after it.
+    Metric(
+        34,
+        "rating",
+        f"{ROOM}sendFeedback()",
+        "stars",
+        1,
+        5,
+        "jitsi.client.feedback.rating",
+        "{star}",
+        "What the participant thinks of the call, 1 to 5 stars; absent unless asked and told",
+        "Feedback",
+        lower_is_worse=True,
+    ),
 )
 # Ids are never reused, so this is at least how many there are.
 LAST_METRIC_ID = max(row.id for row in METRICS)
 # The one metric that has several values, each with attributes of its own: one for a transport. Wire
 # and store would not know a second.
 (LIST_ID,) = [row.id for row in METRICS if row.is_list]
+# What the participant said: the last word counts, after the call too.
+(RATING_ID,) = [row.id for row in METRICS if row.field == "rating"]
 # The gauge that carries the descriptive attributes in the `otel` naming; its value is always 1.
 INFO_NAME = "jitsi.client.info"
 INFO_BRIEF = "The participant's browser, system and region; always 1"
+# The gauge of the `jcmc` naming that says who is no ordinary participant; its value is always 1.
+ROLE_NAME = "role"
+ROLE_BRIEF = "A recorder, a gateway or a visitor; always 1, and absent for everybody else"

@@ -36,6 +36,7 @@ class Scope(StrEnum):
     IDENTITY = "every series"
     QUALITY = "connection quality"
     PATH = "each transport"
+    ROLE = "who is no ordinary participant"
     STORED = "no series"
 
 

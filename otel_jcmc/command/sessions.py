@@ -103,9 +103,9 @@ def _table(found: list[dict[str, Any]]) -> str:
             each["started"][5:16].replace("T", " "),
             _lasted(each["duration_seconds"]),
             printable(each["conference"] or "?"),
-            printable(each["participant_id"] or "?"),
+            printable(" ".join(filter(None, [each["participant_id"] or "?", _role(each)]))),
             printable(_brief(each["browser"])),
-            each["end_reason"] or "",
+            ", ".join(filter(None, [each["end_reason"], _rating(each)])),
         )
         for each in found
     ]
@@ -133,18 +133,31 @@ def _show(arguments: Namespace, service: RunningService) -> None:
     told = service.read(path, {"metrics": arguments.metric, "fill": "true"})
     began = told["started"][:19].replace("T", " ")
     end = told["end_reason"] or "goes on"
+    participant = " ".join(filter(None, [told["participant_id"], _role(told)]))
     lines = [
-        _joined(", ", told["conference"], told["participant_id"], told["region"]),
+        _joined(", ", told["conference"], participant, told["region"]),
         _joined(" on ", told["browser"], told["system"]),
         f"{began} UTC, {_lasted(told['duration_seconds'])}, {end}; {told['samples_count']} samples",
         _summary(told["summary"]),
+        _joined(": ", _rating(told), told.get("feedback")),
         "",
         f"{arguments.metric}{_explained(arguments.metric)}",
     ]
     width = shutil.get_terminal_size().columns
     points = _points(told, arguments.metric)
     drawn = plot(points, width, top=_TOPS.get(arguments.metric), signs=_signs())
-    print("\n".join([*filter(None, lines[:4]), *lines[4:], *(drawn or ["was never known"])]))
+    print("\n".join([*filter(None, lines[:5]), *lines[5:], *(drawn or ["was never known"])]))
+
+
+def _role(session: dict[str, Any]) -> str:
+    """Return in brackets what a session's page was, empty for an ordinary participant's."""
+    # An older service says nothing of it.
+    return f"({role})" if (role := session.get("role")) else ""
+
+
+def _rating(session: dict[str, Any]) -> str:
+    """Return how a session was rated, empty if it was not."""
+    return f"rated {rating:g}" if (rating := session.get("rating")) else ""
 
 
 def _find(sid: str, service: RunningService) -> str:

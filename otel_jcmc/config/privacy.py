@@ -30,6 +30,13 @@ class PrivacySettings(Group):
         description="Collect the transports' addresses (labels of the round-trip time): short for"
         " `src_ip=keep,dst_ip=keep` in JCMC_PRIVACY, which wins.",
     )
+    collect_feedback: bool = Field(
+        False,
+        validation_alias=named("JCMC_COLLECT_FEEDBACK"),
+        description="Collect what participants write when they rate a call, of its session in"
+        " history and of its span: short for `feedback=keep` in JCMC_PRIVACY, which wins. The"
+        " rating itself always comes.",
+    )
     privacy: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=named("JCMC_PRIVACY"),
@@ -65,7 +72,7 @@ class PrivacySettings(Group):
     @property
     def privacy_policy(self) -> Policy:
         """What becomes of every attribute."""
-        names = ("collect_username", "collect_addresses")
+        names = ("collect_username", "collect_addresses", "collect_feedback")
         return make_policy(self.privacy, [name for name in names if getattr(self, name)])
 
     @property

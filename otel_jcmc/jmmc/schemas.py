@@ -26,7 +26,8 @@ from otel_jcmc.jmmc.wire import (
 )
 from otel_jcmc.web.openapi import door
 from otel_jcmc.web.schemas import JSON, Schema, answer, header, listing, object_of, or_null, within
-from otel_jcmc.wire.by_type import ABSENT, IN_BODY
+from otel_jcmc.wire.by_type import IN_BODY
+from otel_jcmc.wire.rules import ABSENT
 from otel_jcmc.wire.schema import text_schema
 
 

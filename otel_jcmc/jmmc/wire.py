@@ -36,9 +36,9 @@ from otel_jcmc.catalogue.attributes import (
 from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
 from otel_jcmc.catalogue.rows import Attribute
-from otel_jcmc.wire.by_type import ABSENT
 from otel_jcmc.wire.push import decode
 from otel_jcmc.wire.rules import (
+    ABSENT,
     Rules,
     echo,
     make_rules,

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from opentelemetry.metrics import CallbackOptions, Meter
 
-from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_NAME, METRICS
+from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_NAME, METRICS, ROLE_BRIEF, ROLE_NAME
 from otel_jcmc.catalogue.rows import Metric, Naming
 from otel_jcmc.metrics.labels import LabelSets, labels_of, place_of
 from otel_jcmc.metrics.observed import Column, Labels, Observed
@@ -39,7 +39,8 @@ def instruments(naming: Naming, prefix: str = "jitsi_jcmc_") -> list[Instrument]
     """Return the gauges of *naming*; *prefix* stands before the names in the `jcmc` naming."""
     if naming is Naming.JCMC:
         # No unit: a Collector would add it to names that dashboards know without it.
-        return [Instrument(prefix + row.field, "", row.brief, (row,)) for row in METRICS]
+        made = [Instrument(prefix + row.field, "", row.brief, (row,)) for row in METRICS]
+        return [*made, Instrument(prefix + ROLE_NAME, "", ROLE_BRIEF, ())]
     rows_of: dict[str, list[Metric]] = {}
     for row in METRICS:
         rows_of.setdefault(row.otel_name, []).append(row)
@@ -55,7 +56,7 @@ def declare(meter: Meter, naming: Naming, prefix: str = "jitsi_jcmc_") -> None:
     for instrument in instruments(naming, prefix):
         meter.create_observable_gauge(
             instrument.name,
-            [partial(_observe, naming, row) for row in instrument.rows] or [_observe_info],
+            [partial(_observe, naming, row) for row in instrument.rows] or [_OTHERS[naming]],
             instrument.unit,
             instrument.description,
         )
@@ -86,6 +87,17 @@ def _observe_info(_options: CallbackOptions) -> Observed:
         who = chain.from_iterable(part.derive(_identities) for part in snapshot.parts)
         labels = [list(dict(zip(who, chain.from_iterable(labels), strict=True)).values())]
     return Observed([Column([1] * len(each), each) for each in labels])
+
+
+def _observe_role(_options: CallbackOptions) -> Observed:
+    """Return a 1 for each participant that is no ordinary one, with its role."""
+    parts = [part.derive(_roles) for part in current().parts]
+    return Observed([Column([1] * len(labels), labels) for labels in parts if labels])
+
+
+def _roles(part: Part) -> list[Labels]:
+    """Return what those of *part* have who have a role."""
+    return [each.role for each in part.derive(_LABEL_SETS[Naming.JCMC]) if each.role is not None]
 
 
 def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
@@ -165,6 +177,8 @@ def _has_twins(snapshot: Snapshot) -> bool:
     return len(set().union(*found)) < sum(map(len, found))
 
 
+# What observes a naming's gauge that is of no row.
+_OTHERS: Final = {Naming.JCMC: _observe_role, Naming.OTEL: _observe_info}
 # One object for each, because a part derives by it.
 _LABEL_SETS: Final = {naming: partial(_label_sets, naming) for naming in Naming}
 _LABELS: Final = {

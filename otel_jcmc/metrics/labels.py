@@ -27,11 +27,13 @@ class LabelSets:
     Attributes:
         sets: see `place_of`; the first has what all have in common, the last all descriptions.
         paths: id of a list metric -> one for each of its values.
+        role: what the series has that says who is no ordinary participant; None: nobody says so.
     """
 
     naming: Naming
     sets: list[Labels]
     paths: dict[int, list[Labels]]
+    role: Labels | None
 
 
 def labels_of(naming: Naming, stay: Stay) -> LabelSets:
@@ -62,12 +64,15 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
         for row in METRICS
         if row.id in attributes
     }
-    return LabelSets(naming, sets, paths)
+    role = _texts(attributes, _ROLE[naming])
+    return LabelSets(naming, sets, paths, Labels(common, role) if role else None)
 
 
 def _descriptions(naming: Naming, attributes: dict[int, Any]) -> dict[str, str]:
-    """Return what describes the participant: browser, system, region."""
+    """Return what describes the participant: browser, system, region, and here the role."""
     labels = _texts(attributes, _QUALITY[naming])
+    if naming is Naming.OTEL:
+        labels |= _texts(attributes, _ROLE[naming])
     if naming is Naming.OTEL and BROWSER_VERSION.otel_name in labels:
         # The convention's example is the major number; the rest would only multiply series.
         version = labels[BROWSER_VERSION.otel_name]
@@ -100,6 +105,7 @@ def _names(naming: Naming, scope: Scope) -> _Names:
 
 _IDENTITY: Final = {naming: _names(naming, Scope.IDENTITY) for naming in Naming}
 _QUALITY: Final = {naming: _names(naming, Scope.QUALITY) for naming in Naming}
+_ROLE: Final = {naming: _names(naming, Scope.ROLE) for naming in Naming}
 _PATHS: Final = {naming: _names(naming, Scope.PATH) for naming in Naming}
 # The ways to label that do not depend on the participant; nothing beside the common ones first.
 _FIXED: Final[dict[Naming, list[tuple[tuple[str, str], ...]]]] = {

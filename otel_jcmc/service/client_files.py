@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from otel_jcmc.catalogue.attributes import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME
+from otel_jcmc.catalogue.attributes import FEEDBACK, LOCAL_ADDRESS, PEER_ADDRESS, USERNAME
 from otel_jcmc.catalogue.rows import Attribute
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.intake.privacy import Treatment
@@ -16,6 +16,7 @@ def own_file(settings: Settings) -> ClientFile:
         "pushUrl": settings.push_url,
         # What would be dropped need not be sent.
         "collectUsername": _is_kept(settings, USERNAME),
+        "collectFeedback": _is_kept(settings, FEEDBACK),
         "intervalMs": settings.client_interval_seconds * 1000,
         "jitterMs": settings.client_jitter_seconds * 1000,
         "tokenUrl": "push-token" if settings.push_auth == "token" else "",

@@ -11,7 +11,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_jcmc.catalogue.attributes import CLIENT
 from otel_jcmc.store.link import Command
-from otel_jcmc.store.participant import Stay, from_value, known_attributes, session_name
+from otel_jcmc.store.participant import (
+    Stay,
+    from_value,
+    known_attributes,
+    read_word,
+    session_name,
+)
 from otel_jcmc.store.sid import began_ms, sid_member
 
 # So many are asked for one session.
@@ -33,6 +39,8 @@ class PastSession(NamedTuple):
         leg, previous: how often it has begun, and the sid before; empty on the first.
         samples: how many entries its log has.
         client: digest of whose it was, where it became a span and nothing else is kept of it.
+        rating: stars that the participant gave the call, 1 to 5; None: none that is known.
+        feedback: what the participant wrote of it; None: nothing that is kept.
     """
 
     sid: str
@@ -47,6 +55,8 @@ class PastSession(NamedTuple):
     samples: int
     ttl_ms: int
     client: str = ""
+    rating: float | None = None
+    feedback: str | None = None
 
     @property
     def session_id(self) -> str | None:
@@ -105,6 +115,7 @@ def session_of(
         samples,
         ttl_ms,
         told.get("client", ""),
+        *read_word(told.get("word", "")),
     )
 
 

@@ -202,6 +202,7 @@ class Store:
                 write.end or (write.ttl_ms if write.is_kept else f"{write.ttl_ms}.5"),
                 write.payload,
                 write.owner,
+                write.word,
             )
         return ("EVALSHA", _SCRIPT.sha, len(keys), *keys, *args)
 

@@ -7,9 +7,9 @@
 -- ARGV[5] most live in this partition, ARGV[6] most in a conference, ARGV[7] most ends to remember; -1: any number
 -- ARGV[8] ms for which an end is remembered, ARGV[9] ms after its expiry at which a member is pruned
 -- ARGV[10] ms that somebody new lives for at the most, whatever its push asks for; -1: any time
--- ARGV[11...] five a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
+-- ARGV[11...] six a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
 -- new; with a half: a session that begins is not kept) or to leave the reason, payload ("" to leave), digest of whose
--- it is ("" when nobody has to say so)
+-- it is ("" when nobody has to say so), what is said of the call ("" for nothing), also of a session that has ended
 --
 -- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), whose it is
 -- (bin 8), and of the payload attributes and numbers.
@@ -58,6 +58,20 @@ local function note_who(sid, payload)
   local size = string.byte(payload) == BIN_8 and '>Bc0' or '>Hc0'
   local whole, attributes = pcall(struct.unpack, size, payload, 2)
   if whole then redis.call('SET', base .. 'who:' .. sid, attributes, 'PX', keep) end
+end
+
+-- Keeps what is said of the call with the session's present leg, or its last one; the last word counts.
+local function note_word(member, session, word)
+  local sid = redis.call('GET', base .. 'stay:' .. member .. ':' .. session)
+  local key = sid and base .. 'session:' .. sid
+  if not key or redis.call('EXISTS', key) == 0 then return end
+  local before = redis.call('HGET', key, 'word')
+  if before == word then return end
+  local more = #word - (before and #before or 0)
+  redis.call('HSET', key, 'word', word)
+  redis.call('HINCRBY', key, 'bytes', more)
+  redis.call('INCRBY', base .. 'bytes', more)
+  redis.call('PEXPIRE', base .. 'bytes', 2 * keep)
 end
 
 local function write(key, session, seq, ttl_or_reason, payload, owner)
@@ -119,9 +133,12 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
 end
 
 for i = 4, #KEYS do
-  local a = 5 * (i - 4) + 11
-  answers[i - 3] =
-    write(KEYS[i], ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
+  local a = 6 * (i - 4) + 11
+  local answer = write(KEYS[i], ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
+  if mode > 0 and ARGV[a + 5] ~= '' and (answer == 1 or answer == 8) then
+    note_word(string.sub(KEYS[i], -32), ARGV[a], ARGV[a + 5])
+  end
+  answers[i - 3] = answer
 end
 
 -- By score and well behind: pruning what MGET did not find would lose who pushes in between.

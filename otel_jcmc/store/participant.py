@@ -27,8 +27,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from otel_jcmc.catalogue.attributes import ATTRIBUTES, CLIENT, CONFERENCE, PARTICIPANT
-from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID
+from otel_jcmc.catalogue.attributes import ATTRIBUTES, CLIENT, CONFERENCE, FEEDBACK, PARTICIPANT
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, RATING_ID
 from otel_jcmc.wire.push import Report
 
 SCHEMA: Final = 3
@@ -87,6 +87,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
         owner: digest of who pushes; empty: nobody has to say so.
         end: why the participant leaves; empty: it stays.
         is_kept: whether a session that this push begins goes into history.
+        word: what the participant says of the call, see `read_word`; empty: nothing.
     """
 
     member: str
@@ -97,6 +98,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     owner: bytes = b""
     end: str = ""
     is_kept: bool = True
+    word: str = ""
 
 
 @dataclass(slots=True)
@@ -162,7 +164,23 @@ def to_write(
         b"" if session.end else _encode(_encode(report.attributes)) + _encode(report.numbers),
         blake2b(owner.encode(), digest_size=8).digest() if owner else b"",
         session.end,
+        word=_word_of(report),
     )
+
+
+def _word_of(report: Report) -> str:
+    """Return what the participant says of the call: the rating if there is one, and the text."""
+    rating = report.numbers[RATING_ID - 1]
+    text = report.attributes.get(FEEDBACK.id, "")
+    if rating is None and not text:
+        return ""
+    return f"{'' if rating is None else rating} {text}"
+
+
+def read_word(word: str) -> tuple[float | None, str | None]:
+    """Return rating and text of a `word` as it is stored, None for what was not told."""
+    rating, _, text = word.partition(" ")
+    return float(rating) if rating else None, text or None
 
 
 def member_of(report: Report) -> str:

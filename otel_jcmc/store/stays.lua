@@ -12,7 +12,8 @@
 --   stay:<member>:<session>  the sid of the present leg, or of the last one
 --   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
 --                            instance (ms, start of the conference's instance), former (the previous leg's instance),
---                            seen (ms, last push that sessions/log.lua has), bytes (of samples and about),
+--                            seen (ms, last push that sessions/log.lua has), bytes (of samples, about and word),
+--                            word (what the participant said of the call, as store/participant.py reads it),
 --                            client (digest of whose it was, of a span where no history is kept)
 --   samples:<sid>            list: its log, written by sessions/log.lua
 --   about:<sid>              its latest attributes, as an entry of the log has them
@@ -155,7 +156,7 @@ local function drop_samples(sid)
   else
     redis.call('UNLINK', base .. 'about:' .. sid)
   end
-  redis.call('HDEL', key, 'bytes')
+  redis.call('HDEL', key, 'bytes', 'word')
   redis.call('DECRBY', base .. 'bytes', bytes)
   return bytes
 end

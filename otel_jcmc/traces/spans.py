@@ -19,7 +19,7 @@ from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
 from otel_jcmc.sessions.vitals import VITALS
-from otel_jcmc.store.participant import session_name
+from otel_jcmc.store.participant import read_word, session_name
 from otel_jcmc.store.sid import sid_conference
 from otel_jcmc.traces.summary import NAMED, WORDS, events_of, named, numbers_of, rounded
 
@@ -36,7 +36,11 @@ _FAILED: Final = "failed"
 
 
 class Leg(NamedTuple):
-    """One leg of a session as Redis has it; times in ms of Redis's clock."""
+    """
+    One leg of a session as Redis has it; times in ms of Redis's clock.
+
+    *word* is what the participant said of the call, as store/participant.py reads it.
+    """
 
     sid: str
     session: str
@@ -47,6 +51,7 @@ class Leg(NamedTuple):
     instance: int
     previous: str
     former: int
+    word: str = ""
 
     @classmethod
     def from_redis(cls, sid: str, of_redis: Mapping[str, str]) -> "Leg":
@@ -66,6 +71,7 @@ class Leg(NamedTuple):
             int(of_redis["instance"]),
             of_redis.get("previous", ""),
             int(of_redis.get("former", 0)),
+            of_redis.get("word", ""),
         )
 
 
@@ -102,6 +108,8 @@ def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) 
     )
     told = {"session.id": name, **named(attributes, NAMED)}
     told |= {"jitsi.session.end.reason": leg.reason, "jitsi.session.leg": leg.number, **numbers}
+    rating, feedback = read_word(leg.word)
+    told |= {"jitsi.session.feedback.rating": rating, "jitsi.session.feedback.text": feedback}
     span.attributes.extend(_key_values(told))
     if leg.reason == _FAILED:
         span.status.code = Status.STATUS_CODE_ERROR

@@ -25,6 +25,7 @@ from otel_jcmc.catalogue.attributes import (
     OS_VERSION,
     PARTICIPANT,
     REGION,
+    ROLE,
 )
 from otel_jcmc.catalogue.metrics import LIST_ID, METRICS
 from otel_jcmc.intake.privacy import name_of
@@ -68,6 +69,9 @@ def about(session: PastSession) -> dict[str, Any]:
         "browser": _joined(known, BROWSER_NAME.id, BROWSER_VERSION.id),
         "system": _joined(known, OS_NAME.id, OS_VERSION.id),
         "region": known.get(REGION.id),
+        "role": known.get(ROLE.id),
+        "rating": session.rating,
+        "feedback": session.feedback,
         "transports": [_named(path) for path in paths],
         "leg": session.leg,
         "previous": session.previous or None,

@@ -7,16 +7,18 @@ from the same rows of catalogue and the same rules. schema.py tells readers of t
 they have descriptions too, and what Python checks of a text as JSON Schema; decoding knows neither.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import astuple
 
-from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIPANT, SESSION
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT, SESSION
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, MAX_INTERVAL_MS, METRICS
 from otel_jcmc.catalogue.rows import Attribute, Kind, Metric, Scope
 from otel_jcmc.wire.rules import (
+    ABSENT,
     GUID,
     SESSION_ID,
     Rules,
@@ -24,13 +26,11 @@ from otel_jcmc.wire.rules import (
     is_no_address,
     is_session_id,
 )
-from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_SEQ, Session
+from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_SEQ, TEXTS, Session
 
 # Of the token in a body.
 IN_BODY: Final = "A token where a header can't be sent: text."
 _NOT_KNOWN: Final = Meta(description="null: not known now.")
-# What a label holds that has nothing to say.
-ABSENT: Final = frozenset(("", "undefined"))
 
 # Session, attributes and numbers as Report has them, and whatever the push has for a token.
 Taken = tuple[Session, dict[int, Any], list[Any], Any]
@@ -128,11 +128,11 @@ def push_type(rules: Rules) -> Any:
         "Session",
         [
             ("id", text_type(SESSION, 1), ""),
-            ("meeting_id", text_type(rules.rows[MEETING.id]) | None, None),
             ("seq", Annotated[int, Meta(ge=0, le=MAX_SEQ)], -1),
             ("interval_ms", _number(0, MAX_INTERVAL_MS), 0),
             ("stats_age_ms", _number(0, MAX_AGE_MS), 0),
             ("end", open_end, None),
+            *((key, text_type(rules.rows[row.id]) | None, None) for key, row in TEXTS.items()),
         ],
     )
     return _object(
@@ -156,9 +156,9 @@ class Shape:
     def __init__(self, rules: Rules) -> None:
         """Make the types, which takes some milliseconds."""
         self._decode = msgspec.json.Decoder(push_type(rules)).decode
-        self._keeps_meeting = MEETING.id not in rules.dropped
-        self._quality = _checks_of(rules, Scope.QUALITY)
-        self._path = _checks_of(rules, Scope.PATH)
+        self._texts = _checks(rules, TEXTS.values())
+        self._quality = _checks(rules, rules.labels_of(Scope.QUALITY).values())
+        self._path = _checks(rules, rules.labels_of(Scope.PATH).values())
 
     def take(self, body: bytes) -> Taken | None:
         """Return what the push in *body* tells; None when there is anything to say about it."""
@@ -184,14 +184,11 @@ class Shape:
         }
         if push.session is None:
             return Session(), attributes
-        id_, meeting, seq, interval_ms, _, end = astuple(push.session)
+        id_, seq, interval_ms, _, end, *texts = astuple(push.session)
         if id_ and not is_session_id(id_):
             raise _Odd
-        if meeting:
-            if "\0" in meeting:
-                raise _Odd
-            if self._keeps_meeting:
-                attributes[MEETING.id] = meeting
+        if any(texts):
+            _take_labels(texts, self._texts, attributes)
         return Session(id_, seq, int(interval_ms), end.reason if end else ""), attributes
 
     def _numbers(self, metrics: Any, attributes: dict[int, Any]) -> list[Any]:
@@ -204,13 +201,13 @@ class Shape:
             numbers.insert(id_ - 1, None)
         quality = metrics.connectionquality.labels
         if quality is not None:
-            _take_labels(quality, self._quality, attributes)
+            _take_labels(astuple(quality), self._quality, attributes)
         values = []
         taken = []
         for path in found[-1]:
             labels: dict[int, Any] = {}
             if path.labels is not None:
-                _take_labels(path.labels, self._path, labels)
+                _take_labels(astuple(path.labels), self._path, labels)
             if path.value is not None:
                 values.append(path.value)
                 taken.append(labels)
@@ -220,15 +217,14 @@ class Shape:
         return numbers
 
 
-def _checks_of(rules: Rules, scope: Scope) -> _LabelChecks:
-    """Return what there is to check and to keep of each label."""
-    rows = rules.labels_of(scope).values()
+def _checks(rules: Rules, rows: Iterable[Attribute]) -> _LabelChecks:
+    """Return what there is to check and to keep of the text of each of *rows*."""
     return [(row.id, _CHECKS[row.kind], row.id not in rules.dropped) for row in rows]
 
 
-def _take_labels(labels: Any, checks: _LabelChecks, into: dict[int, Any]) -> None:
-    """Add to *into* what *labels* say."""
-    for value, (id_, is_bad, is_kept) in zip(astuple(labels), checks, strict=False):
+def _take_labels(texts: Iterable[Any], checks: _LabelChecks, into: dict[int, Any]) -> None:
+    """Add to *into* what *texts* say, in the order of *checks*."""
+    for value, (id_, is_bad, is_kept) in zip(texts, checks, strict=False):
         if not value or value == "undefined":
             continue
         if "\0" in value or (is_bad and is_bad(value)):

@@ -18,8 +18,8 @@ from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
 from otel_jcmc.catalogue.rows import Attribute, Metric, Scope
-from otel_jcmc.wire.by_type import ABSENT, Shape
-from otel_jcmc.wire.rules import Rules, echo, make_rules, text_fault
+from otel_jcmc.wire.by_type import Shape
+from otel_jcmc.wire.rules import ABSENT, Rules, echo, make_rules, text_fault
 from otel_jcmc.wire.session import Session, take_session
 
 _NUMBERS = (int, float)

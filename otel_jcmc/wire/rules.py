@@ -16,6 +16,8 @@ from otel_jcmc.catalogue.attributes import ATTRIBUTES
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
 
+# What a text holds that has nothing to say.
+ABSENT: Final = frozenset(("", "undefined"))
 # Longest piece of a sender's own key that an answer repeats.
 MAX_KEY_ECHO = 40
 # Of characters or elements: the size of the body bounds them.

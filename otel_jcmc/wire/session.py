@@ -10,12 +10,21 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_jcmc.catalogue.attributes import MEETING, SESSION
+from otel_jcmc.catalogue.attributes import FEEDBACK, MEETING, ROLE, SESSION
 from otel_jcmc.catalogue.metrics import MAX_INTERVAL_MS
 from otel_jcmc.catalogue.reasons import Fault, Reason
-from otel_jcmc.wire.rules import Rules, echo, number_fault, text_fault, whole_number_fault
+from otel_jcmc.wire.rules import (
+    ABSENT,
+    Rules,
+    echo,
+    number_fault,
+    text_fault,
+    whole_number_fault,
+)
 
 MAX_SEQ = 2**32 - 1
+# What becomes an attribute, by its key.
+TEXTS: Final = {row.field.partition(".")[2]: row for row in (MEETING, ROLE, FEEDBACK)}
 END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
 # Stats older than this are a broken clock, not an age.
 MAX_AGE_MS = 86_400_000
@@ -52,8 +61,8 @@ def take_session(
     for key, value in sent.items():
         if take := _SESSION_FIELDS.get(key):
             reason = take(session, value)
-        elif key == "meeting_id":
-            reason = _take_meeting(value, rules, attributes)
+        elif row := TEXTS.get(key):
+            reason = _take_text(value, row.id, rules, attributes)
         else:
             reason = Reason.UNKNOWN_FIELD
         if reason:
@@ -70,12 +79,12 @@ def _take_id(session: Session, value: Any) -> Reason | None:
     return reason
 
 
-def _take_meeting(value: Any, rules: Rules, attributes: dict[int, Any]) -> Reason | None:
-    if value is None or value == "":
+def _take_text(value: Any, id_: int, rules: Rules, attributes: dict[int, Any]) -> Reason | None:
+    if value is None or (type(value) is str and value in ABSENT):
         return None
-    reason = text_fault(value, rules.rows[MEETING.id])
-    if not reason and MEETING.id not in rules.dropped:
-        attributes[MEETING.id] = value
+    reason = text_fault(value, rules.rows[id_])
+    if not reason and id_ not in rules.dropped:
+        attributes[id_] = value
     return reason
 
 

@@ -43,6 +43,7 @@ METRIC_IDS = {
     30: "conference_participants",
     31: "outage_down",
     32: "outage_up",
+    34: "rating",
 }
 ATTRIBUTE_IDS = {
     64: "roomname",
@@ -68,6 +69,8 @@ ATTRIBUTE_IDS = {
     87: "m.t.lp",
     88: "m.t.p",
     89: "m.t.rip",
+    96: "role",
+    97: "feedback",
 }
 
 every_metric = pytest.mark.parametrize("row", METRICS, ids=lambda row: row.field)

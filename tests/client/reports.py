@@ -19,7 +19,7 @@ READ = tuple(row.field for row in METRICS if row.reading)
 NOTHING_KNOWN: dict[str, Any] = {
     row.field: [] if row.is_list else {"value": None}
     for row in METRICS
-    if not row.client.startswith(OWN)
+    if not row.client.startswith(OWN) and row.field != "rating"
 }
 
 

@@ -165,6 +165,28 @@ def test_one_session_is_drawn_in_80_columns(service: Service, sid: str) -> None:
     assert set(axis) == {"─", " "}
 
 
+def test_who_rated_a_call_and_who_was_no_ordinary_participant(
+    show: Callable[..., Ran], past: Past
+) -> None:
+    rated = past.session(
+        NOON - 7_200_000,
+        "lecture",
+        participant="eve",
+        ended_ms=NOON - 7_000_000,
+        reason="left",
+        attributes={96: "visitor"},
+    )
+    base = past.base(rated)
+    past.client.hset(f"{base}session:{rated}", "word", "2 choppy\x1b[2J, then nothing")
+    _, line = show("--conference", "lecture").out.splitlines()
+    said = show(rated).out.splitlines()
+    past.client.zrem(f"{base}sessions", rated)
+    assert "  eve (visitor)  " in line
+    assert line.endswith("  left, rated 2")
+    assert said[0] == "lecture, eve (visitor)"
+    assert "rated 2: choppy\ufffd[2J, then nothing" in said
+
+
 def test_the_end_of_an_id_is_enough(show: Callable[..., Ran], sid: str) -> None:
     assert show(sid[-16:]) == show(sid)
     assert "standup, ada" in show(sid).out

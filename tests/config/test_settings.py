@@ -39,6 +39,7 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "host": ("JCMC_HOST", "0.0.0.0"),
     "naming": ("JCMC_NAMING", "jcmc"),
     "collect_addresses": ("JCMC_COLLECT_ADDRESSES", False),
+    "collect_feedback": ("JCMC_COLLECT_FEEDBACK", False),
     "cors_allowed_origins": ("JCMC_CORS_ALLOWED_ORIGINS", ("*",)),
     "trusted_proxies": (
         "JCMC_TRUSTED_PROXIES",
@@ -1016,6 +1017,7 @@ CHANGED: dict[str, Any] = {
     "host": "::",
     "naming": Naming.OTEL,
     "collect_addresses": True,
+    "collect_feedback": True,
     "cors_allowed_origins": ("https://a.example.org", "https://b.example.org"),
     "trusted_proxies": (),
     "key_prefix": "a:b.c-d_e",

@@ -35,8 +35,6 @@ FAKETIME = Path(__file__).parents[2] / ".cache" / "clock"
 # 2036-03-01T12:00:00Z: what is live then is so now, and no history is too old.
 NOON_MS = 2_087_985_600_000
 UID = "5f1c6f0e-8d1b-4b5e-9a55-3d8f1f0a2b47"
-# Those of golden/ that were pushed then.
-CASES = ("fractions", "not-known-now", "odd-text", "partly-bad", "transports", "whole", "zeros")
 # Nobody listens there: spans wait.
 NOWHERE = "http://127.0.0.1:9"
 SETTINGS = {
@@ -46,6 +44,8 @@ SETTINGS = {
     "JCMC_SESSION_GRACE": "1",
     "METRICS_EXPIRATION": "300",
 }
+# The cases that were recorded: an earlier version stores others' new fields otherwise.
+CASES = ("fractions", "not-known-now", "odd-text", "partly-bad", "transports", "whole", "zeros")
 # Of two who leave, and four who come back under another session.
 SPANS = 6
 # For how long a time to live may differ: as long as a play takes on a busy machine.
@@ -110,6 +110,15 @@ def shown(service: Service) -> dict[str, Any]:
         as_csv = service.get(path, headers={"accept": "text/csv"})
         each[session["id"]] = {"json": service.get(path).json(), "csv": as_csv.body}
     return {"list": listed, "each": each}
+
+
+def as_told_then(now: Any, then: Any) -> Any:
+    """Return what is told *now* without fields that came since: who reads passes over them."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return {name: as_told_then(each, then[name]) for name, each in now.items() if name in then}
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [as_told_then(*each) for each in zip(now, then, strict=True)]
+    return now
 
 
 def of_participants(service: Service) -> str:
@@ -198,7 +207,7 @@ def test_sessions_of_another_version_are_listed_and_read_the_same(
     filled: str, short_path: Path, recorded: dict[str, Any]
 ) -> None:
     with Service(short_path / "a", REDIS_URL=filled) as service:
-        assert shown(service) == recorded["sessions"]
+        assert as_told_then(shown(service), recorded["sessions"]) == recorded["sessions"]
 
 
 def test_a_page_goes_on_with_what_another_version_knows_of_it(

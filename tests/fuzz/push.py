@@ -274,6 +274,9 @@ def assert_sent(sent: Any, sample: Sample) -> None:
     left = dict(sample.labels)
     for label, field in IDENTITY.items():
         assert left.pop(label) == who[field]
+    if sample.field == "role":
+        assert (left, sample.value) == ({"role": sent["session"]["role"]}, 1)
+        return
     if sample.field == "connectionquality":
         for label, text in BROWSER.items():
             assert left.pop(label, text) == text
@@ -316,6 +319,8 @@ def assert_sent_in_base_units(sent: Any, gauge: str, labels: dict[str, str], val
 def _check_privacy(body: bytes) -> None:
     """Assert that what is not collected is not written."""
     told = answer(body, collects=False)
+    # Of what somebody says of the call a rating is left.
+    assert told.write is None or told.write.word.endswith(" ") or not told.write.word
     if told.write is not None and told.write.payload:
         participant = from_value(value_of(told.write, 1e12))
         assert participant is not None

@@ -33,6 +33,8 @@ PARTICIPANT_NAMES = {
     "jitsi_jcmc_conference_participants",
     "jitsi_jcmc_outage_down",
     "jitsi_jcmc_outage_up",
+    "jitsi_jcmc_rating",
+    "jitsi_jcmc_role",
     "jitsi_client_connection_quality",
     "jitsi_client_bandwidth_estimate_bit_per_second",
     "jitsi_client_bitrate_bit_per_second",
@@ -54,5 +56,6 @@ PARTICIPANT_NAMES = {
     "jitsi_client_video_quality_limitation_ratio",
     "jitsi_client_conference_participants",
     "jitsi_client_transport_outage_duration_seconds",
+    "jitsi_client_feedback_rating",
     "jitsi_client_info",
 }

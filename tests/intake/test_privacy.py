@@ -36,13 +36,17 @@ from otel_jcmc.wire.push import PushParser, Report
 from otel_jcmc.wire.rules import make_rules
 
 KEY = "a key of at least sixteen characters"
-SESSION = {"id": "session-of-ada", "meeting_id": "9d2e", "seq": 3}
+SESSION = {"id": "session-of-ada", "meeting_id": "9d2e", "seq": 3} | {
+    "role": "visitor",
+    "feedback": "choppy",
+}
 NAMES = [
     *("roomname", "client_id", "participant_id", "session.id", "session.meeting_id"),
     *("serverregion", "username", "browser_name", "browser_version", "os_name", "os_version"),
     *("audio_codec", "video_codec", "src_ip", "dst_ip", "protocol", "networkType"),
     *("localCandidateType", "p2p", "remoteCandidateType"),
     *("network.local.port", "network.peer.port", "client.address"),
+    *("role", "feedback"),
 ]
 # What a JMMC page's push and its head tell, and no other's.
 OF_JMMC = {87: "50000", 88: "10000", 89: "203.0.113.9"}
@@ -228,7 +232,8 @@ def test_a_wrong_policy_is_one_line_at_start(
 
 # Defaults, and the settings that are short for entries
 
-JMMC = ["network.local.port", "network.peer.port", "client.address"]
+# Of JMMC pages; and what was written, which has a setting of its own.
+JMMC = ["network.local.port", "network.peer.port", "client.address", "feedback"]
 
 
 def dropped_of(**settings: Any) -> list[str]:
@@ -242,14 +247,16 @@ def dropped_of(**settings: Any) -> list[str]:
     [
         ({}, ["username", "src_ip", "dst_ip", *JMMC]),
         ({"collect_username": True}, ["src_ip", "dst_ip", *JMMC]),
-        ({"collect_addresses": True}, ["username"]),
+        ({"collect_addresses": True}, ["username", "feedback"]),
+        ({"collect_feedback": True}, ["username", "src_ip", "dst_ip", *JMMC[:-1]]),
+        ({"privacy": "feedback=keep"}, ["username", "src_ip", "dst_ip", *JMMC[:-1]]),
         ({"privacy": "username=keep"}, ["src_ip", "dst_ip", *JMMC]),
         ({"privacy": "src_ip=truncate"}, ["username", "dst_ip", *JMMC]),
         (
             {"collect_username": True, "privacy": "username=drop"},
             ["username", "src_ip", "dst_ip", *JMMC],
         ),
-        ({"collect_addresses": True, "privacy": "src_ip=drop"}, ["username", "src_ip"]),
+        ({"collect_addresses": True, "privacy": "src_ip=drop"}, ["username", "src_ip", "feedback"]),
         ({"privacy": "none"}, ["username", "src_ip", "dst_ip", *JMMC]),
     ],
 )
@@ -272,9 +279,12 @@ def test_a_policy_is_described_by_treatment() -> None:
         (
             "keep client_id, participant_id, session.id, session.meeting_id, serverregion,"
             " browser_name, browser_version, os_name, audio_codec, video_codec, protocol,"
-            " networkType, localCandidateType, p2p, remoteCandidateType"
+            " networkType, localCandidateType, p2p, remoteCandidateType, role"
         ),
-        "drop username, os_version, network.local.port, network.peer.port, client.address",
+        (
+            "drop username, os_version, network.local.port, network.peer.port, client.address,"
+            " feedback"
+        ),
         "hash roomname",
         "truncate src_ip, dst_ip",
     ]
@@ -306,6 +316,8 @@ SENT = {
     "network.local.port": "50000",
     "network.peer.port": "10000",
     "client.address": "203.0.113.9",
+    "role": "visitor",
+    "feedback": "choppy",
 }
 KEEPING = [f"{name}=keep" for name in NAMES]
 
@@ -574,11 +586,13 @@ def test_the_client_file_sends_what_is_not_dropped(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], told: set[str]
 ) -> None:
     from otel_jcmc.service.client_files import own_file
+    from otel_jcmc.web.client import PLACEHOLDER, served
 
     for name, text in environ.items():
         monkeypatch.setenv(name, text)
-    served = own_file(Settings()).body.decode()
-    settings = json.loads(served.partition("const SETTINGS = ")[2].partition(";")[0])
+    script = own_file(Settings()).body.decode()
+    head = served().partition(PLACEHOLDER)[0]
+    settings, _ = json.JSONDecoder().raw_decode(script.removeprefix(head))
     assert {name for name in settings if name.startswith("collect")} == told
 
 
@@ -597,7 +611,7 @@ def test_check_shows_what_becomes_of_what(
     assert [line for line in lines if line.startswith("# privacy: ")][1:] == [
         (
             "# privacy: drop username, src_ip, dst_ip, network.local.port, network.peer.port,"
-            " client.address"
+            " client.address, feedback"
         ),
         "# privacy: hash roomname, client_id",
     ]

@@ -24,6 +24,7 @@ def replayed() -> dict[str, list[dict[str, Any]]]:
         # These are made of the browser's report, which is not in these recordings.
         metrics |= {f"resolution_{name}_upload": {"value": 180} for name in ("width", "height")}
         metrics["packetloss_upload"] = {"value": push["session"]["seq"] % 7 / 4}
+        metrics["packetloss_download"] = {"value": push["session"]["seq"] % 5 / 4}
         found.setdefault(push["session"]["id"], []).append(push)
     return {name: pushes[:12] for name, pushes in found.items()}
 

@@ -48,7 +48,9 @@ def someone(participant_id: str, **metrics: Any) -> bytes:
 
 def everyone() -> Snapshot:
     """Return a snapshot of four who differ in what they know."""
-    full: dict[str, Any] = {row.field: {"value": row.id} for row in METRICS if not row.is_list}
+    full: dict[str, Any] = {
+        row.field: {"value": min(row.id, row.maximum)} for row in METRICS if not row.is_list
+    }
     full["connectionquality"] = {"value": 90, "labels": {"serverregion": "eu-west"}}
     return snapshot_made_of(
         someone(

@@ -208,7 +208,7 @@ def test_templates_of_alerts_are_of_the_plain_kind() -> None:
 def test_both_namings_record_the_same_names() -> None:
     jcmc = recorded(CONFIG / "rules/recording-jcmc.yaml")
     assert jcmc == recorded(CONFIG / "rules/recording-otel.yaml")
-    assert len(jcmc) == 19
+    assert len(jcmc) == 20
 
 
 def test_rules_read_only_what_the_contracts_or_other_rules_have() -> None:

@@ -677,3 +677,117 @@ async def test_everything_expires_by_itself(life: Life) -> None:
     await life.sweep.run()
     keys: Any = life.redis.keys("*")
     assert {key.decode() for key in keys if life.redis.pttl(key) < 0} == set()
+
+
+# What is said of a call
+
+
+def said(session: str = "session-1", word: str = "2 choppy", end: str = "left") -> Write:
+    """Return the push that ends a session, with what the participant says of it."""
+    return Write(ADA, session, 99, TTL_MS, b"", b"", end, word=word)
+
+
+def counted(life: Life) -> int:
+    """Return the bytes that are counted of the partition's sessions."""
+    found: Any = life.redis.get(f"{BASE}bytes")
+    return int(found or 0)
+
+
+async def test_what_is_said_during_a_call_is_of_its_session(life: Life) -> None:
+    await life.push(ADA)
+    sid = life.sid(ADA)
+    assert "word" not in life.leg(sid)
+    for word, kept in (("4 ", "4 "), ("", "4 "), ("5 better", "5 better")):
+        write = Write(ADA, "session-1", next(life._seq), TTL_MS, PAYLOAD, word=word)
+        assert await put(life.store, write) is Stored.STORED
+        assert life.leg(sid)["word"] == kept
+
+
+async def test_a_first_push_may_say_it_as_well(life: Life) -> None:
+    await put(life.store, Write(ADA, "session-1", 0, TTL_MS, PAYLOAD, word="3 "))
+    assert life.leg(life.sid(ADA))["word"] == "3 "
+
+
+async def test_what_is_said_after_a_call_changes_nothing_else(life: Life) -> None:
+    await life.push(ADA)
+    await life.push(BOB)
+    await life.leave(ADA, why="kicked")
+    sid = life.sid(ADA)
+    before, room = life.leg(sid), life.room(life.leg(sid)["instance"])
+    assert await put(life.store, said()) is Stored.STORED
+    assert life.leg(sid) == {**before, "word": "2 choppy", "bytes": "8"}
+    assert life.room(before["instance"]) == room
+    assert life.redis.exists(f"{BASE}participant:{ADA}") == 0
+    assert life.redis.zscore(f"{BASE}live", ADA) is None
+    assert life.redis.hget(f"{BASE}conferences", ROOM) == b"1"
+
+
+async def test_what_is_said_long_after_a_call_is_of_it_still(life: Life) -> None:
+    """Also when nobody remembers any more that its session has ended."""
+    await life.push(ADA)
+    await life.leave(ADA)
+    sid = life.sid(ADA)
+    before = life.leg(sid)
+    life.redis.delete(f"{BASE}ended")
+    assert await put(life.store, said()) is Stored.STORED
+    assert life.leg(sid) == {**before, "word": "2 choppy", "bytes": "8"}
+    assert life.redis.zscore(f"{BASE}live", ADA) is None
+
+
+async def test_what_is_said_of_a_call_leaves_the_next_one_alone(life: Life) -> None:
+    await life.push(ADA, "session-1")
+    await life.leave(ADA, "session-1")
+    await life.push(ADA, "session-2")
+    assert await put(life.store, said("session-1")) is Stored.STORED
+    assert life.leg(life.sid(ADA, "session-1"))["word"] == "2 choppy"
+    assert life.leg(life.sid(ADA, "session-2")).keys() & {"word", "ended"} == set()
+    assert life.redis.zscore(f"{BASE}live", ADA) is not None
+
+
+async def test_what_is_said_of_nobody_is_kept_nowhere(life: Life) -> None:
+    assert await put(life.store, said()) is Stored.STORED
+    assert {each for each in life.redis.scan_iter() if b"ended" not in each} == set()
+
+
+async def test_a_push_that_changes_nothing_says_nothing(life: Life) -> None:
+    await life.push(ADA)
+    sid = life.sid(ADA)
+    await put(life.store, Write(ADA, "session-1", 9, TTL_MS, PAYLOAD))
+    late = Write(ADA, "session-1", 1, TTL_MS, PAYLOAD, word="1 ")
+    assert await put(life.store, late) is Stored.SUPERSEDED
+    await life.leave(ADA)
+    assert await put(life.store, late) is Stored.SESSION_ENDED
+    assert "word" not in life.leg(sid)
+
+
+async def test_what_another_says_of_a_participant_is_not_kept(life: Life) -> None:
+    await put(life.store, Write(ADA, "session-1", 0, TTL_MS, PAYLOAD, b"ada's"))
+    other = Write(ADA, "session-1", 1, TTL_MS, b"", b"bob's", "left", word="1 ")
+    assert await put(life.store, other) is Stored.TAKEN
+    assert "word" not in life.leg(life.sid(ADA))
+
+
+@pytest.mark.parametrize("hours", [0, 24])
+async def test_what_is_said_counts_as_long_as_it_is_kept(server: RedisServer, hours: int) -> None:
+    """Where there is no history it goes with the span."""
+    life = Life(server, KEEPING._replace(history=hours > 0))
+    await life.push(ADA)
+    for word, size in (("4 nice", 6), ("1 ", 2), ("2 choppy", 8), ("2 choppy", 8)):
+        await put(life.store, said(word=word))
+        assert counted(life) == size
+    assert life.redis.pttl(f"{BASE}bytes") > 0
+    life.look_now()
+    assert (await life.sweep.run())[0] == 1
+    assert counted(life) == (8 if hours else 0)
+    assert ("word" in life.leg(life.sid(ADA))) is (hours > 0)
+    await life.close()
+
+
+async def test_where_nothing_is_kept_nothing_said_is(server: RedisServer) -> None:
+    life = Life(server, Keeping(False, False, GRACE_MS, 86_400_000, SETTLE_MS))
+    await put(life.store, Write(ADA, "session-1", 0, TTL_MS, PAYLOAD, word="4 "))
+    await put(life.store, said())
+    assert [
+        each for each in life.redis.scan_iter() if b"session:" in each or b"bytes" in each
+    ] == []
+    await life.close()

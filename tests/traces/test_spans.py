@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from entries import write
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otlp_sink import SinkSpan
@@ -60,6 +61,29 @@ def folded(*samples: Sample, leg: Leg = LEG, about: Any = None) -> SinkSpan:
     """Return the span of *leg*; its samples go through Redis's form."""
     stored = in_order([write(each) for each in samples])
     return span_of(fold_session(leg, stored, WHO if about is None else about).span)
+
+
+def test_a_span_says_what_the_page_was_and_what_the_participant_said() -> None:
+    span = folded(about=WHO | {96: "visitor"}, leg=LEG._replace(word="2 choppy, then nothing"))
+    assert span.attributes["jitsi.participant.role"] == "visitor"
+    assert span.attributes["jitsi.session.feedback.rating"] == 2
+    assert span.attributes["jitsi.session.feedback.text"] == "choppy, then nothing"
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("", {}),
+        ("4 ", {"jitsi.session.feedback.rating": 4}),
+        (" no star chosen", {"jitsi.session.feedback.text": "no star chosen"}),
+    ],
+)
+def test_a_span_has_of_what_was_said_what_there_is(word: str, told: dict[str, Any]) -> None:
+    of_redis = {"session": "session-1", "started": "1", "ended": "2", "reason": "left", "leg": "1"}
+    leg = Leg.from_redis(SID, {**of_redis, "instance": "1", **({"word": word} if word else {})})
+    found = folded(leg=leg).attributes
+    assert {name: each for name, each in found.items() if "feedback" in name} == told
+    assert "jitsi.participant.role" not in found
 
 
 def test_ids_follow_from_what_they_name_and_stay_as_they_are() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from exposition import exposed, values
 from harness import CLIENT_ID, Answer, Service, eventually, push_body, request
 from past import NOON, Past, numbers
 
@@ -103,6 +104,9 @@ def test_a_page_tells_who_and_when(service: Service, sid: str) -> None:
                 "browser": None,
                 "system": None,
                 "region": None,
+                "role": None,
+                "rating": None,
+                "feedback": None,
                 "transports": [],
                 "leg": 1,
                 "previous": None,
@@ -498,3 +502,69 @@ def test_the_page_on_history_names_what_there_is() -> None:
     example = page.partition("limit=1'\n")[2].partition("\n```")[0].replace("\n", "")
     told = about(PastSession("0" * 48, {}, "", 0, 0, None, None, 1, "", 0, 0))
     assert json.loads(example)["sessions"][0].keys() == told.keys()
+
+
+# Who it was, and what the participant says
+
+
+def end_of(room: str, **session: Any) -> dict[str, Any]:
+    """Return the push that ends bob's session."""
+    return {
+        "default_labels": push_body("bob", room)["default_labels"],
+        "session": {"id": "session-of-bob", "end": {"reason": "left"}, **session},
+    }
+
+
+def test_who_is_no_ordinary_participant_is_told(service: Service, room: str) -> None:
+    body = push_body("bob", room, session={"id": "session-of-bob", "role": "recorder"})
+    assert service.push(body).body == "OK"
+    (told,) = service.get(f"/sessions?conference={room}").json()["sessions"]
+    assert (told["role"], told["rating"], told["feedback"]) == ("recorder", None, None)
+
+
+def test_a_rating_during_the_call_is_a_gauge_and_of_the_session(
+    service: Service, room: str
+) -> None:
+    body = push_body("bob", room, session={"id": "session-of-bob"})
+    body["metrics"]["rating"] = {"value": 2}
+    assert service.push(body).body == "OK"
+    assert values(service, room)["rating"] == 2
+    (told,) = service.get(f"/sessions?conference={room}").json()["sessions"]
+    assert told["rating"] == 2
+
+
+def test_a_rating_after_the_call_is_of_the_session_and_brings_nobody_back(
+    service: Service, room: str
+) -> None:
+    body = push_body("bob", room, session={"id": "session-of-bob", "role": "visitor"})
+    assert service.push(body).body == "OK"
+    assert service.push(end_of(room)).body == "OK"
+    (before,) = service.get(f"/sessions?conference={room}").json()["sessions"]
+    for stars in (1, 4):
+        rated = end_of(room, feedback="nobody has asked for this")
+        rated["metrics"] = {"rating": {"value": stars}}
+        assert service.push(rated).body == "OK"
+    assert exposed(service, room) == []
+    (told,) = service.get(f"/sessions?conference={room}").json()["sessions"]
+    # Its samples may have been written meanwhile.
+    samples = {"samples_count": told["samples_count"], "last_push": told["last_push"]}
+    assert told == {**before, "rating": 4, **samples}
+    assert told["feedback"] is None
+    assert told["role"] == "visitor"
+
+
+def test_what_was_written_is_kept_where_it_is_wanted(short_path: Path) -> None:
+    with Service(short_path, JCMC_COLLECT_FEEDBACK="true") as curious:
+        body = push_body("bob", "standup", session={"id": "session-of-bob"})
+        assert curious.push(body).body == "OK"
+        rated = end_of("standup", feedback="choppy, then nothing")
+        assert curious.push(rated).body == "OK"
+        (told,) = curious.get("/sessions?conference=standup").json()["sessions"]
+        assert (told["rating"], told["feedback"]) == (None, "choppy, then nothing")
+        assert "choppy" not in curious.get("/metrics").body
+        client_id = body["default_labels"]["client_id"]
+        erased = curious.get(f"/sessions?client_id={client_id}", method="DELETE").json()
+        assert erased == {"deleted": 1}
+        # It comes too late, and is kept nowhere.
+        assert curious.push(rated).body == "OK"
+        assert curious.get("/sessions?conference=standup").json()["sessions"] == []

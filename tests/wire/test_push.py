@@ -655,6 +655,10 @@ def test_metrics_that_are_no_object_are_named(
         {"seq": 3.0},
         {"meeting_id": "6f0e", "seq": 4294967295, "interval_ms": 3_600_000, "stats_age_ms": 0.5},
         {"meeting_id": None},
+        {"role": None},
+        {"role": ""},
+        {"feedback": "not kept unasked"},
+        {"feedback": None},
         {"end": None},
     ],
 )
@@ -664,6 +668,17 @@ def test_a_session_alone_is_a_sign_of_life(
     answer = shared_service.push(push(room, session=session))
     assert (answer.status, answer.body) == (200, "OK")
     assert exposed(shared_service, room) == []
+
+
+@pytest.mark.parametrize("role", ["recorder", "gateway", "visitor"])
+def test_who_is_no_ordinary_participant_has_a_series_that_says_so(
+    shared_service: Service, room: str, role: str
+) -> None:
+    """And no other series says it."""
+    body = push(room, {"bitrate_upload": {"value": 7}}, session={"role": role})
+    assert shared_service.push(body).body == "OK"
+    told = [("bitrate_upload", {}, 7), ("role", {"role": role}, 1)]
+    assert sorted(exposed(shared_service, room)) == told
 
 
 @pytest.mark.parametrize(
@@ -676,6 +691,10 @@ def test_a_session_alone_is_a_sign_of_life(
         ({"id": 12345678}, "session.id", "not_text"),
         ({"meeting_id": "m" * 129}, "session.meeting_id", "too_long"),
         ({"meeting_id": 7}, "session.meeting_id", "not_text"),
+        ({"role": "participant"}, "session.role", "unknown_word"),
+        ({"role": True}, "session.role", "not_text"),
+        ({"feedback": "f" * 257}, "session.feedback", "too_long"),
+        ({"feedback": ["long"]}, "session.feedback", "not_text"),
         ({"seq": -1}, "session.seq", "out_of_range"),
         ({"seq": 4294967296}, "session.seq", "out_of_range"),
         ({"seq": 1.5}, "session.seq", "not_a_number"),
