@@ -30,6 +30,7 @@ class PastSession(NamedTuple):
         last_ms: its last push that is known.
         ended_ms, reason: None while it goes on. Of one that nobody has marked as ended, and whose
             participant is gone, they are its last push and `expired`.
+        cause: why it failed, a word of catalogue/causes.py; empty: it did not, or nobody said.
         leg, previous: how often it has begun, and the sid before; empty on the first.
         samples: how many entries its log has.
         client: digest of whose it was, where it became a span and nothing else is kept of it.
@@ -47,6 +48,7 @@ class PastSession(NamedTuple):
     samples: int
     ttl_ms: int
     client: str = ""
+    cause: str = ""
 
     @property
     def session_id(self) -> str | None:
@@ -105,6 +107,7 @@ def session_of(
         samples,
         ttl_ms,
         told.get("client", ""),
+        told.get("cause", ""),
     )
 
 

@@ -47,6 +47,7 @@ class Leg(NamedTuple):
     instance: int
     previous: str
     former: int
+    cause: str = ""
 
     @classmethod
     def from_redis(cls, sid: str, of_redis: Mapping[str, str]) -> "Leg":
@@ -66,6 +67,7 @@ class Leg(NamedTuple):
             int(of_redis["instance"]),
             of_redis.get("previous", ""),
             int(of_redis.get("former", 0)),
+            of_redis.get("cause", ""),
         )
 
 
@@ -102,6 +104,7 @@ def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) 
     )
     told = {"session.id": name, **named(attributes, NAMED)}
     told |= {"jitsi.session.end.reason": leg.reason, "jitsi.session.leg": leg.number, **numbers}
+    told["jitsi.session.end.cause"] = leg.cause or None
     span.attributes.extend(_key_values(told))
     if leg.reason == _FAILED:
         span.status.code = Status.STATUS_CODE_ERROR
