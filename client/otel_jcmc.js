@@ -6,13 +6,14 @@
  */
 
 import { browser } from "./parts/browser.js";
-import { hookRoom } from "./parts/hook.js";
+import { failJoin, hookRoom } from "./parts/hook.js";
 import { findPushUrl, SETTINGS } from "./parts/loading.js";
 import { attempt } from "./parts/quiet.js";
 import { readReport } from "./parts/report.js";
 import { followRooms } from "./parts/room.js";
 import { addReading } from "./parts/sample.js";
 import { createPusher } from "./parts/session.js";
+import { watchConnection } from "./parts/signalling.js";
 import { readStats } from "./parts/stats.js";
 
 const pushUrl = findPushUrl("metrics/push", "http://127.0.0.1:3000");
@@ -38,7 +39,13 @@ const client = {
             ...overrides,
         };
         const pusher = createPusher(environment);
-        client.stop = followRooms((room) => hookRoom(room, pusher, environment), environment);
+        client.stop = followRooms(
+            (room) => hookRoom(room, pusher, environment),
+            environment,
+            watchConnection(environment.now, (error, joinMs) =>
+                failJoin(null, pusher, error, joinMs),
+            ),
+        );
     },
 };
 

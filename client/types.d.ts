@@ -45,7 +45,12 @@ type Term = [factor: number, type: string, ...path: string[]];
 
 type ReadStats = (
     stats?: Untrusted,
-    options?: { username?: string; participants?: number; collectAddresses?: boolean },
+    options?: {
+        username?: string;
+        participants?: number;
+        joinMs?: number;
+        collectAddresses?: boolean;
+    },
 ) => Sample;
 
 interface Reading {
@@ -90,7 +95,19 @@ type Identify = () => Record<string, string> | null;
 interface Session {
     /** A sample of an event just now. */
     push(sample: Sample): void;
-    end(reason: EndReason): void;
+    /** What the last sample told is no more: nulls, unless they were told. */
+    quiet(): void;
+    end(reason: EndReason, failure?: Failure): void;
+}
+
+/** What is told of a failure. */
+interface Failure {
+    /** The library's name of its error. */
+    cause?: string;
+    /** Of a join: for how long it was tried; NaN: not known. */
+    joinMs?: number;
+    /** What a server that has heard nothing of the session is told; none: it is told nothing. */
+    sample?: Sample;
 }
 
 interface Sender {

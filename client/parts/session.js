@@ -108,12 +108,16 @@ function createSession(environment, sender, identify, { intervalMs, findMeetingI
             }
             watch();
         },
-        end(reason) {
+        quiet() {
+            if (isKnown) watch(0);
+        },
+        end(reason, { cause, joinMs, sample } = {}) {
             clearTimeout(heartbeat);
             clearTimeout(turn);
-            // A server that has heard nothing of the session is told nothing.
-            if (seq) sender.last(makeBody({}, { reason }));
-            else sender.offer(null);
+            if (seq) sender.last(makeBody({}, { reason, cause }));
+            // A server that has heard nothing of the session is told nothing, but that it failed.
+            // That can wait, for a token or a server: the page is still there.
+            else sender.offer(sample ? makeBody(sample, { reason, cause, join_ms: joinMs }) : null);
         },
     };
 }
@@ -132,8 +136,9 @@ export function createPusher(environment) {
             session = session || createSession(environment, sender, identify, options);
         },
         push: (sample) => session?.push(sample),
-        end(reason) {
-            session?.end(reason);
+        quiet: () => session?.quiet(),
+        end(reason, failure) {
+            session?.end(reason, failure);
             session = null;
         },
     };

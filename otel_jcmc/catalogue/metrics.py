@@ -420,6 +420,19 @@ METRICS: tuple[Metric, ...] = (
         "Participants of the conference as this one sees it, itself included",
         "Conference",
     ),
+    Metric(
+        33,
+        "join_time",
+        f'{ROOM}on("conference.joined")',
+        "ms",
+        0,
+        MAX_INTERVAL_MS,
+        "jitsi.client.conference.join.duration",
+        "s",
+        "Time from when the client found the room to the join; the same for the whole session",
+        "Conference",
+        per=1000,
+    ),
 )
 # Ids are never reused, so this is at least how many there are.
 LAST_METRIC_ID = max(row.id for row in METRICS)

@@ -119,24 +119,26 @@ def _take_end(session: Session, value: Any, dropped: list[Fault]) -> Reason | No
     if reason not in END_REASONS:
         return Reason.UNKNOWN_WORD
     session.end = reason
-    if reason == FAILED:
-        _take_failure(session, value, dropped)
-    return None
-
-
-def _take_failure(session: Session, end: dict[str, Any], dropped: list[Fault]) -> None:
-    """Take what *end* tells of a failure; what is bad of it costs no more than itself."""
-    error, join_ms = end.get("cause"), end.get("join_ms")
-    if error is not None and (type(error) is not str or len(error) > MAX_CAUSE):
-        reason = Reason.TOO_LONG if type(error) is str else Reason.NOT_TEXT
-        dropped.append(Fault("session.end.cause", reason))
+    error, join_ms = value.get("cause"), value.get("join_ms")
+    # What is bad of them costs no more than itself.
+    if error is not None and (fault := _cause_fault(error)):
+        dropped.append(Fault("session.end.cause", fault))
         error = ""
     if join_ms is not None and (fault := number_fault(join_ms, 0, MAX_INTERVAL_MS)):
         dropped.append(Fault("session.end.join_ms", fault))
         join_ms = -1
-    elif "join_ms" not in end:
+    elif "join_ms" not in value:
         join_ms = -1
-    note_failure(session, error, join_ms)
+    if reason == FAILED:
+        note_failure(session, error, join_ms)
+    return None
+
+
+def _cause_fault(error: Any) -> Reason | None:
+    """Return what is wrong with the name of an *error*."""
+    if type(error) is not str:
+        return Reason.NOT_TEXT
+    return Reason.TOO_LONG if len(error) > MAX_CAUSE else None
 
 
 def note_failure(session: Session, error: str | None, join_ms: float | None) -> None:

@@ -31,6 +31,7 @@ PARTICIPANT_NAMES = {
     "jitsi_jcmc_limitation_cpu",
     "jitsi_jcmc_limitation_bandwidth",
     "jitsi_jcmc_conference_participants",
+    "jitsi_jcmc_join_time",
     "jitsi_client_connection_quality",
     "jitsi_client_bandwidth_estimate_bit_per_second",
     "jitsi_client_bitrate_bit_per_second",
@@ -51,5 +52,6 @@ PARTICIPANT_NAMES = {
     "jitsi_client_video_encode_duration_seconds",
     "jitsi_client_video_quality_limitation_ratio",
     "jitsi_client_conference_participants",
+    "jitsi_client_conference_join_duration_seconds",
     "jitsi_client_info",
 }
