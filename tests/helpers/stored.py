@@ -106,7 +106,17 @@ IsTime = Callable[[float], bool]
 
 
 def _participant(value: str, is_time: IsTime) -> str:
-    """Leave out when the session began: a float of eight bytes behind the first three."""
+    """
+    Leave out when the session began: a float of eight bytes behind the first three.
+
+    The numbers at the end lose the nulls of metrics that one of two versions does not know.
+    """
+    numbers = msgspec.msgpack.decode(_bytes(value))[-1]
+    stored = _text(msgspec.msgpack.encode(numbers))
+    assert value.endswith(stored)
+    while numbers and numbers[-1] is None:
+        numbers.pop()
+    value = value.removesuffix(stored) + _text(msgspec.msgpack.encode(numbers))
     (started,) = struct.unpack(">d", _bytes(value[3:11]))
     return f"{value[:3]}<time>{value[11:]}" if is_time(started) else value
 
