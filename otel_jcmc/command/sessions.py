@@ -105,7 +105,7 @@ def _table(found: list[dict[str, Any]]) -> str:
             printable(each["conference"] or "?"),
             printable(each["participant_id"] or "?"),
             printable(_brief(each["browser"])),
-            each["end_reason"] or "",
+            _end(each),
         )
         for each in found
     ]
@@ -123,6 +123,12 @@ def _table(found: list[dict[str, Any]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def _end(told: dict[str, Any]) -> str:
+    """Return why a session ended, and of a failure its cause; empty: it goes on."""
+    # A service of an earlier version tells no cause.
+    return ": ".join(filter(None, [told["end_reason"], told.get("end_cause")]))
+
+
 def _show(arguments: Namespace, service: RunningService) -> None:
     """Show one session."""
     path = f"/sessions/{quote(_find(arguments.id, service), safe='')}"
@@ -132,7 +138,7 @@ def _show(arguments: Namespace, service: RunningService) -> None:
         return
     told = service.read(path, {"metrics": arguments.metric, "fill": "true"})
     began = told["started"][:19].replace("T", " ")
-    end = told["end_reason"] or "goes on"
+    end = _end(told) or "goes on"
     lines = [
         _joined(", ", told["conference"], told["participant_id"], told["region"]),
         _joined(" on ", told["browser"], told["system"]),
