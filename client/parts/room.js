@@ -61,7 +61,7 @@ export function followRooms(hook, { setTimeout, clearTimeout }, look) {
         attempt(() => look?.(room));
         clearTimeout(timer);
         // How long a join takes is known from when its room was found.
-        timer = setTimeout(poll, room ? 1000 : 250);
+        timer = setTimeout(poll, room ? 1000 : 100);
     }
 
     // Closed, or kept by the browser, which need not show it again.

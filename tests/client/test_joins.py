@@ -11,9 +11,9 @@ from client.test_page import GUID, sent
 # A room that is about to be joined, found when it has been there for no time.
 JOINING = """const room = makeRoom({ joined: false });
     startIn(world);
-    await world.advance(250);
+    await world.advance(200);
     setPage(room);
-    await world.advance(250);"""
+    await world.advance(100);"""
 # What the page's store says of its connection to the signalling; there is no room.
 CONNECTING = """const connection = { connecting: {} };
     const state = { "features/base/connection": connection };
@@ -94,7 +94,7 @@ def test_a_join_that_failed_is_told_with_its_cause_and_its_time(tab: Tab) -> Non
         await world.advance(60000);""",
     )
     [call] = calls
-    assert call["at"] == 4700
+    assert call["at"] == 4500
     body = call["body"]
     assert re.fullmatch(GUID, body["default_labels"].pop("client_id"))
     assert body["default_labels"] == {"participant_id": "1a2b3c4d", "roomname": "standup"}
@@ -210,7 +210,7 @@ def test_without_the_signalling_there_is_no_room_and_it_is_told(tab: Tab) -> Non
         tab,
         f"""{CONNECTING}
         connection.connecting = undefined;
-        await world.advance(250);
+        await world.advance(100);
         connection.connecting = {{}};
         await world.advance(3000);
         connection.connecting = undefined;
@@ -218,7 +218,7 @@ def test_without_the_signalling_there_is_no_room_and_it_is_told(tab: Tab) -> Non
         await world.advance(60000);""",
     )
     [call] = calls
-    assert ends(calls) == [{"reason": "failed", "cause": "connection.otherError", "join_ms": 3250}]
+    assert ends(calls) == [{"reason": "failed", "cause": "connection.otherError", "join_ms": 3100}]
     labels = call["body"]["default_labels"]
     assert (labels["participant_id"], labels["roomname"]) == ("none", "standup")
     assert "Ada" not in str(call)
