@@ -6,13 +6,14 @@
  */
 
 import { browser } from "./parts/browser.js";
-import { hookRoom } from "./parts/hook.js";
+import { failJoin, hookRoom } from "./parts/hook.js";
 import { findPushUrl, SETTINGS } from "./parts/loading.js";
 import { attempt } from "./parts/quiet.js";
 import { readReport } from "./parts/report.js";
 import { followRooms } from "./parts/room.js";
 import { addReading } from "./parts/sample.js";
 import { createPusher } from "./parts/session.js";
+import { watchConnection } from "./parts/signalling.js";
 import { readStats } from "./parts/stats.js";
 
 const pushUrl = findPushUrl("metrics/push", "http://127.0.0.1:3000");
@@ -45,7 +46,13 @@ const client = {
             ...overrides,
         };
         const pusher = createPusher(environment);
-        const unfollow = followRooms((room) => hookRoom(room, pusher, environment), environment);
+        const unfollow = followRooms(
+            (room) => hookRoom(room, pusher, environment),
+            environment,
+            watchConnection(environment.now, (error, joinMs) =>
+                failJoin(null, pusher, error, joinMs),
+            ),
+        );
         client.rate = (...word) => attempt(() => pusher.rate(...word));
         client.stop = () => {
             client.rate = client.stop = () => {};

@@ -46,7 +46,12 @@ type Term = [factor: number, type: string, ...path: string[]];
 
 type ReadStats = (
     stats?: Untrusted,
-    options?: { username?: string; participants?: number; collectAddresses?: boolean },
+    options?: {
+        username?: string;
+        participants?: number;
+        joinMs?: number;
+        collectAddresses?: boolean;
+    },
 ) => Sample;
 
 interface Reading {
@@ -132,7 +137,19 @@ interface Session {
     push(sample: Sample): void;
     /** What the participant says of the call, also when the session has ended. */
     rate(stars?: Untrusted, comment?: Untrusted): void;
-    end(reason: EndReason): void;
+    /** What the last sample told is no more: nulls, unless they were told. */
+    quiet(): void;
+    end(reason: EndReason, failure?: Failure): void;
+}
+
+/** What is told of a failure. */
+interface Failure {
+    /** The library's name of its error. */
+    cause?: string;
+    /** Of a join: for how long it was tried; NaN: not known. */
+    joinMs?: number;
+    /** What a server that has heard nothing of the session is told; none: it is told nothing. */
+    sample?: Sample;
 }
 
 interface Sender {

@@ -13,14 +13,18 @@ import { isOutside, listen, readStore } from "./room.js";
 import { addReading, withhold } from "./sample.js";
 import { readStats } from "./stats.js";
 
+// An error that asks a person for something, or leads to another server: the join goes on.
+const ASKS = /required$|membersOnly$|redirected$/i;
+
 /**
  * The default labels, if known. The room first: the page may be in another.
- * @param {Untrusted} room
+ * @param {Untrusted} room @param {string} [nobody] stands for a participant that has no id yet
  */
-function identify(room) {
+function identify(room, nobody) {
     const page = read(window, "APP.conference");
-    const participant = text(ask(room, "myUserId") || ask(page, "getMyUserId"), 128);
-    const name = text(ask(room, "getName") || read(page, "roomName"));
+    const participant = text(ask(room, "myUserId") || ask(page, "getMyUserId"), 128) || nobody;
+    // The page has it as the address has it, the library in small letters.
+    const name = text(ask(room, "getName") || ask(read(page, "roomName"), "toLowerCase"));
     return participant && name
         ? { client_id: clientId(), participant_id: participant, roomname: name }
         : null;
@@ -37,13 +41,32 @@ function findRole(room) {
 }
 
 /**
+ * Ends the session for *error*; one that has not begun, too.
+ * @param {Untrusted} room @param {Pusher} pusher
+ * @param {Untrusted} error the library's name of it @param {number} joinMs
+ */
+export function failJoin(room, pusher, error, joinMs) {
+    if (ASKS.test(error)) return;
+    pusher.begin(() => identify(room, "none"));
+    pusher.end("failed", {
+        cause: text(error, 64),
+        joinMs,
+        // All that is known of where: no bridge has been chosen yet.
+        sample: readStats({ serverRegion: read(window, "config.deploymentInfo.region") }),
+    });
+}
+
+/**
  * Follows one room object; returns what lets go of it.
  * @param {Untrusted} room @param {Pusher} pusher @param {Timers & {now: () => number}} timers
  * @returns {Hooked}
  */
 export function hookRoom(room, pusher, { setTimeout, now }) {
     let isOver = false; // stats that trail in bring nobody back
-    let ends = 0;
+    let isFailed = false;
+    let breaks = 0; // what was read before one is not true any more
+    let since = ask(room, "isJoined") ? NaN : now(); // NaN: nobody knows since when it is joined
+    let joinMs = NaN;
     /** @type {{active?: Untrusted, streams?: Reading["streams"], at?: number}} */
     let last = {};
     const outages = createOutages();
@@ -71,9 +94,26 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
 
     /** @param {EndReason} reason */
     function end(reason) {
-        ends++;
+        breaks++;
+        since = NaN;
         isOver = isOver || reason === "left" || reason === "kicked";
         pusher.end(reason);
+    }
+
+    /** @param {Untrusted} error */
+    function fail(error) {
+        breaks++;
+        // How long a person takes to answer is not the join's.
+        if (ASKS.test(error)) since = NaN;
+        // The library may try again, and fail again: that is still one join.
+        else if (isOver || isFailed) pusher.end("failed");
+        else failJoin(room, pusher, error, now() - since);
+        isFailed = !ASKS.test(error);
+    }
+
+    function quiet() {
+        breaks++;
+        pusher.quiet();
     }
 
     /** @param {Untrusted} stats */
@@ -83,11 +123,12 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
         const sample = readStats(stats, {
             username: SETTINGS.collectUsername && readStore("settings.displayName"),
             participants,
+            joinMs,
         });
         if (outages.beat(now())) last = {};
         // The others have gone: that is no outage.
         if (participants === 1) outages.drop();
-        const began = ends;
+        const began = breaks;
         takeReport(room, setTimeout, (active, report) => {
             attempt(() => {
                 if (!report) return;
@@ -107,24 +148,34 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
                 addReading(sample, reading, read(active, "isP2P"));
             });
             withhold(sample, outages);
-            if (began === ends) attempt(() => pusher.push(sample));
+            if (began === breaks) attempt(() => pusher.push(sample));
         });
     }
 
     const unlisten = listen(room, {
         "cq.local_stats_updated": push,
         "conference.joined": () => {
-            isOver = false;
+            isOver = isFailed = false;
+            joinMs = now() - since;
             begin();
         },
         "conference.left": () => end("left"),
         "conference.kicked": () => end("kicked"),
         // For good, mostly; but stats of a joined room begin a new session.
-        "conference.failed": () => end("failed"),
+        "conference.failed": fail,
         "conference.suspendDetected": () => end("suspended"),
+        "conference.connectionInterrupted": quiet,
+        "conference.userLeft": () => {
+            if (ask(room, "getParticipantCount") < 2) quiet();
+        },
     });
     hearFeedback(room);
     if (ask(room, "isJoined")) begin();
+    else {
+        // It may have failed before it was found.
+        const error = readStore("conference.error.name");
+        if (error) fail(error);
+    }
     return {
         beat,
         release(reason) {

@@ -34,8 +34,9 @@ export function listen(room, listeners) {
  * Looks for the room as long as the page lives: a rejoin or a breakout room is a new one. Returns
  * what ends that.
  * @param {(room: Untrusted) => Hooked} hook @param {Timers} timers
+ * @param {(room: Untrusted) => void} [look] is called each time
  */
-export function followRooms(hook, { setTimeout, clearTimeout }) {
+export function followRooms(hook, { setTimeout, clearTimeout }, look) {
     /** @type {Untrusted} */
     let room;
     /** @type {Hooked | undefined} */
@@ -58,8 +59,10 @@ export function followRooms(hook, { setTimeout, clearTimeout }) {
             hooked = found && attempt(() => hook(found));
         }
         attempt(() => hooked?.beat?.());
+        attempt(() => look?.(room));
         clearTimeout(timer);
-        timer = setTimeout(poll, 1000);
+        // How long a join takes is known from when its room was found.
+        timer = setTimeout(poll, room ? 1000 : 100);
     }
 
     // Closed, or kept by the browser, which need not show it again.

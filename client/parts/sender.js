@@ -36,8 +36,11 @@ export function createSender(environment) {
         return response;
     }
 
-    /** @param {?MakeBody} make null: asks for a token @param {boolean} isLast */
-    function post(make, isLast) {
+    /**
+     * @param {?MakeBody} make null: asks for a token
+     * @param {boolean} isLast @param {boolean} [keepalive] outlives the page
+     */
+    function post(make, isLast, keepalive = isLast) {
         const token = make && getToken();
         // A header needs a preflight, for which a page that closes has no time.
         const isInBody = isLast && isCrossOrigin;
@@ -51,12 +54,18 @@ export function createSender(environment) {
                 // Without one it is a simple request, text/plain: no preflight.
                 headers: token && !isInBody ? { Authorization: `Bearer ${token}` } : {},
                 body,
-                keepalive: isLast, // outlives the page; its budget is small
+                keepalive,
                 credentials: "omit",
             },
             (status, response) => {
                 lastStatus = status;
                 if (status === 200) taken?.();
+                // All that outlives a page has 64 KiB together, and others of the page may have
+                // them: then fetch rejects. It goes once more, for as long as the page is there.
+                if (keepalive && !status) {
+                    post(make, isLast, false);
+                    return 0;
+                }
                 const isRefused = status > 400 && status < 406; // 405: nginx has only files there
                 if (status < 500 && status !== 429 && !isRefused) {
                     line.failures = 0;

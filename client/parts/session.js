@@ -41,6 +41,8 @@ function createSession(environment, sender, identify, options) {
     let feedback;
     /** @type {EndReason | undefined} */
     let reason;
+    /** @type {Failure | undefined} */
+    let failure;
     let sampleMs = interval(intervalMs);
     let every = 1; // so many samples has one push
     // Tabs that join in the same second do not push in the same second.
@@ -130,14 +132,20 @@ function createSession(environment, sender, identify, options) {
         }, quietMs);
     }
 
-    /** @param {EndReason} why */
-    function end(why) {
+    /** @param {EndReason} why @param {Failure} [how] */
+    function end(why, how = {}) {
+        const { cause, joinMs, sample } = how;
         reason = why;
+        failure = how;
         clearTimeout(heartbeat);
         clearTimeout(turn);
-        // A server that has heard nothing of the session is told nothing.
-        if (seq) sender.last(makeBody(undefined, { reason }));
-        else sender.offer(null);
+        if (seq) sender.last(makeBody(undefined, { reason, cause }));
+        // A server that has heard nothing of the session is told nothing, but that it failed.
+        // That can wait, for a token or a server: the page is still there.
+        else
+            sender.offer(
+                sample ? makeBody(sample.metrics, { reason, cause, join_ms: joinMs }) : null,
+            );
     }
 
     sender.begin();
@@ -161,7 +169,10 @@ function createSession(environment, sender, identify, options) {
             rating = metric(stars >= 1 ? stars : NaN); // -1: none was chosen
             feedback = text(SETTINGS.collectFeedback && comment);
             // Mostly it comes when the call is over: the end is told again, with it.
-            if (reason) end(reason);
+            if (reason) end(reason, failure);
+        },
+        quiet() {
+            if (isKnown) watch(0);
         },
         end,
     };
@@ -184,8 +195,9 @@ export function createPusher(environment) {
         },
         push: (sample) => session?.push(sample),
         rate: (...word) => last?.rate(...word),
-        end(reason) {
-            session?.end(reason);
+        quiet: () => session?.quiet(),
+        end(reason, failure) {
+            session?.end(reason, failure);
             session = null;
         },
     };

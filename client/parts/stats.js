@@ -49,7 +49,7 @@ export function readTransport(transport, collectAddresses) {
  */
 export function readStats(
     stats,
-    { username, participants, collectAddresses = SETTINGS.collectAddresses } = {},
+    { username, participants, joinMs, collectAddresses = SETTINGS.collectAddresses } = {},
 ) {
     /** @type {Sample["metrics"]} */
     const metrics = {};
@@ -57,6 +57,7 @@ export function readStats(
         metrics[path.toLowerCase().replace(/\./g, "_")] = metric(readNumber(stats, path));
     }
     metrics.conference_participants = metric(participants);
+    metrics.join_time = metric(joinMs);
     for (const [name] of READINGS) metrics[name] = metric(NaN);
     metrics.connectionquality = metric(metrics.connectionquality.value, {
         serverregion: text(read(stats, "serverRegion")),

@@ -457,6 +457,19 @@ METRICS: tuple[Metric, ...] = (
         "Time since anything sent is known to have arrived there, from 5 s on; 0: no outage",
         UP,
     ),
+    Metric(
+        33,
+        "join_time",
+        f'{ROOM}on("conference.joined")',
+        "ms",
+        0,
+        MAX_INTERVAL_MS,
+        "jitsi.client.conference.join.duration",
+        "s",
+        "Time from when the client found the room to the join; the same for the whole session",
+        "Conference",
+        per=1000,
+    ),
     # Not of the library's statistics: the participant gives it, during the call or after it.
     Metric(
         34,

@@ -55,6 +55,19 @@ OWN_METRICS: Final = (
         ("reason",),
         "Pushes of newcomers that were refused by a limit",
     ),
+    OwnMetric(
+        "otel_jcmc.joins",
+        "counter",
+        ("outcome", "region"),
+        "Participants that came by outcome: joined, or failed before there was a call; region of"
+        " the server, empty where no page has told it",
+    ),
+    OwnMetric(
+        "otel_jcmc.joins_failed",
+        "counter",
+        ("cause", "region"),
+        "Joins that failed, by what lib-jitsi-meet gave as its error",
+    ),
     OwnMetric("otel_jcmc.connections", "gauge", (), "Connections open, on all ports"),
     OwnMetric(
         "otel_jcmc.connections_cut",

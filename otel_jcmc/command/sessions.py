@@ -105,7 +105,7 @@ def _table(found: list[dict[str, Any]]) -> str:
             printable(each["conference"] or "?"),
             printable(" ".join(filter(None, [each["participant_id"] or "?", _role(each)]))),
             printable(_brief(each["browser"])),
-            ", ".join(filter(None, [each["end_reason"], _rating(each)])),
+            ", ".join(filter(None, [_end(each), _rating(each)])),
         )
         for each in found
     ]
@@ -123,6 +123,12 @@ def _table(found: list[dict[str, Any]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def _end(told: dict[str, Any]) -> str:
+    """Return why a session ended, and of a failure its cause; empty: it goes on."""
+    # A service of an earlier version tells no cause.
+    return ": ".join(filter(None, [told["end_reason"], told.get("end_cause")]))
+
+
 def _show(arguments: Namespace, service: RunningService) -> None:
     """Show one session."""
     path = f"/sessions/{quote(_find(arguments.id, service), safe='')}"
@@ -132,7 +138,7 @@ def _show(arguments: Namespace, service: RunningService) -> None:
         return
     told = service.read(path, {"metrics": arguments.metric, "fill": "true"})
     began = told["started"][:19].replace("T", " ")
-    end = told["end_reason"] or "goes on"
+    end = _end(told) or "goes on"
     participant = " ".join(filter(None, [told["participant_id"], _role(told)]))
     lines = [
         _joined(", ", told["conference"], participant, told["region"]),

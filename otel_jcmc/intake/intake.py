@@ -16,6 +16,7 @@ import msgspec
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.intake.callers import FORWARDED, Header
+from otel_jcmc.intake.joins import Joins
 from otel_jcmc.intake.limits import Limits, TooFast
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.recorder import Recorder
@@ -68,14 +69,16 @@ class Intake:
         privacy: Privacy | None = None,
         authorise: Authorise | None = None,
         recorder: Recorder | None = None,
+        joins: Joins | None = None,
     ) -> None:
         """
-        Take pushes for *store*.
+        Take pushes for *store*, and count in *joins* who has joined and who could not.
 
         Without *privacy* what was parsed is stored as it is; without *recorder* nothing is kept of
         sessions.
         """
         self.limits = limits
+        self._joins = joins or Joins()
         self._store = store
         self._expiration_ms = expiration_ms
         self._privacy = privacy
@@ -159,9 +162,11 @@ class Intake:
             TooFast: it begins another session, and the participant did so a moment ago.
         """
         limits, recorder, address = self.limits, self._recorder, sender.address
+        if write.join_ms >= 0:
+            limits.take_failure(write.member, sender.at)
         if not limits.has_seat(address, write.member, sender.at):
             write = msgspec.structs.replace(write, ttl_ms=-abs(write.ttl_ms))
-        if recorder is None or recorder.goes_on(write) or write.end:
+        if recorder is None or recorder.goes_on(write) or (write.end and write.join_ms < 0):
             return write
         if limits.paces_participants and (seconds := recorder.seconds_to_begin(write.member)):
             raise TooFast(Reason.PARTICIPANT_RATE, seconds)
@@ -182,6 +187,7 @@ class Intake:
         if stored is Stored.JOINED:
             stored = Stored.STORED
             self.limits.count_newcomer(sender.address, write.member)
+            self._count_join(sender, write, report)
         if stored is Stored.STORED:
             until = 0.0 if write.end else sender.at + abs(write.ttl_ms) / 1000
             self.limits.count_live(sender.address, write.member, until)
@@ -192,6 +198,17 @@ class Intake:
         if self._recorder is not None and is_taken:
             self._recorder.take(write, report, sender.address)
         settle(sender, report, reply, stored)
+
+    def _count_join(self, sender: Sender, write: Write, report: Report) -> None:
+        """Count somebody new: one who has joined, or who tried and could not."""
+        if not write.end:
+            # Only of pages that would tell of a failure too: their share can be told.
+            if write.session and report.sent is None:
+                self._joins.count_joined(report)
+            return
+        self._joins.count_failed(report)
+        if self._recorder is not None and write.is_kept:
+            self._recorder.take_failure(sender.address, len(write.payload))
 
 
 def read_head(headers: Sequence[Header]) -> list[Header]:

@@ -158,6 +158,8 @@ class Limits:
         self._of_address = _pace(address_per_second, _ADDRESSES)
         self._of_participant = _pace(participant_per_second, _PARTICIPANTS)
         self.paces_participants = self._of_participant is not None
+        # Each makes a session, so they may come as often as sessions may begin.
+        self._failures = _pace(1 / BURST_SECONDS if participant_per_second else 0, _ADDRESSES)
         self._newcomers = _pace(newcomers_per_second, _ADDRESSES)
         # Half of a conference is for others: who fills a room from one address keeps nobody out.
         seats = conference_participants // 2
@@ -211,6 +213,17 @@ class Limits:
             TooFast: there are too many.
         """
         pace = self._of_participant
+        if pace and (seconds := pace.take(member, now)):
+            raise TooFast(Reason.PARTICIPANT_RATE, seconds)
+
+    def take_failure(self, member: str, now: float) -> None:
+        """
+        Count a join of *member* that failed.
+
+        Raises:
+            TooFast: another one did so a moment ago.
+        """
+        pace = self._failures
         if pace and (seconds := pace.take(member, now)):
             raise TooFast(Reason.PARTICIPANT_RATE, seconds)
 

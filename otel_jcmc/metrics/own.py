@@ -81,6 +81,18 @@ class HistoryFigures(Protocol):
         """Samples that wait for it."""
 
 
+class JoinFigures(Protocol):
+    """What says how many have joined, and how many could not."""
+
+    @property
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """(outcome, region) -> how many."""
+
+    @property
+    def failures(self) -> dict[tuple[str, str], int]:
+        """(cause, region) -> how many."""
+
+
 class Telemetry:
     """
     Our own counters, gauges and histograms.
@@ -94,6 +106,7 @@ class Telemetry:
         callback_errors: gauge -> errors so far, shared with the gauges' provider.
         count_connections: how many are open; None when nobody knows.
         history: what says how it is; None where nothing is recorded.
+        joins: what says how many have joined; None where nobody counts them.
         connections_cut, reads_refused: shared with those who count.
     """
 
@@ -104,6 +117,7 @@ class Telemetry:
         callback_errors: dict[str, int] | None = None,
         connections_cut: dict[str, int] | None = None,
         count_connections: Callable[[], int | None] = lambda: None,
+        joins: JoinFigures | None = None,
     ) -> None:
         """Declare everything; what is counted elsewhere is read from who counts it."""
         # Zeros from the start, so that the first failure is an increase and not a new series.
@@ -125,6 +139,7 @@ class Telemetry:
         self.callback_errors = {} if callback_errors is None else callback_errors
         self.count_connections = count_connections
         self.history = history
+        self.joins = joins
         self.connections_cut = {} if connections_cut is None else connections_cut
         self.reads_refused: dict[tuple[str, str], int] = {}
         self.participants: int | None = None
@@ -154,6 +169,12 @@ class Telemetry:
             "otel_jcmc.push_tokens": lambda: _pairs(self.push_tokens, "outcome", "reason"),
             "otel_jcmc.fields_dropped": lambda: _singles(self.dropped, "reason"),
             "otel_jcmc.participants_suppressed": lambda: _singles(self.suppressed, "reason"),
+            "otel_jcmc.joins": lambda: (
+                _pairs(self.joins.outcomes, "outcome", "region") if self.joins else []
+            ),
+            "otel_jcmc.joins_failed": lambda: (
+                _pairs(self.joins.failures, "cause", "region") if self.joins else []
+            ),
             "otel_jcmc.exports": lambda: _pairs(self.exports, "exporter", "outcome"),
             **self._of_history(),
             "otel_jcmc.spans": lambda: _singles(self.spans, "outcome"),

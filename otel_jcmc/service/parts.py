@@ -20,6 +20,7 @@ from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.config.settings import Settings, names_of, to_text
 from otel_jcmc.intake import browsers
 from otel_jcmc.intake.intake import Intake
+from otel_jcmc.intake.joins import Joins
 from otel_jcmc.jmmc.push import INTERVAL_MS, JmmcEndpoint
 from otel_jcmc.jmmc.states import States
 from otel_jcmc.jmmc.wire import JmmcParser
@@ -87,12 +88,14 @@ class Parts:
         self.recorder = make_recorder(settings, self.redis_url)
         provider = GaugeProvider()
         declare(provider.get_meter("otel_jcmc"), settings.naming, settings.metrics_prefix)
+        joins = Joins()
         self.telemetry = Telemetry(
             make_resource(settings.service_name, settings.resource_attributes, self._instance_id),
             self.recorder,
             provider.errors,
             self.connections.cut,
             self.connections.count,
+            joins,
         )
         self.store = Store(
             self.redis_url,
@@ -119,6 +122,7 @@ class Parts:
             self.privacy if self.privacy.is_needed else None,
             self.push_tokens or make_jitsi_tokens(settings),
             self.recorder,
+            joins,
         )
         bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
         parser = PushParser(self.rules)

@@ -36,6 +36,7 @@ class PastSession(NamedTuple):
         last_ms: its last push that is known.
         ended_ms, reason: None while it goes on. Of one that nobody has marked as ended, and whose
             participant is gone, they are its last push and `expired`.
+        cause: why it failed, a word of catalogue/causes.py; empty: it did not, or nobody said.
         leg, previous: how often it has begun, and the sid before; empty on the first.
         samples: how many entries its log has.
         client: digest of whose it was, where it became a span and nothing else is kept of it.
@@ -57,6 +58,7 @@ class PastSession(NamedTuple):
     client: str = ""
     rating: float | None = None
     feedback: str | None = None
+    cause: str = ""
 
     @property
     def session_id(self) -> str | None:
@@ -116,6 +118,7 @@ def session_of(
         ttl_ms,
         told.get("client", ""),
         *read_word(told.get("word", "")),
+        told.get("cause", ""),
     )
 
 

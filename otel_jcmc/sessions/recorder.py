@@ -146,6 +146,11 @@ class Recorder:
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             self._fail(error)
 
+    def take_failure(self, address: str, size: int) -> None:
+        """Take note of a join of *address* that failed: a session of *size* bytes without a log."""
+        if self._shares is not None:
+            self._shares.add(address, size, is_begun=True)
+
     def _change(self, of: Gathered | None, write: Write, address: str) -> Gathered | None:
         """End what is *of* another session, or of one that leaves; return the one of *write*."""
         if write.end and (of is None or of.session != write.session):

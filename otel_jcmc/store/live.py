@@ -199,7 +199,7 @@ class Store:
             args += (
                 write.session,
                 write.seq,
-                write.end or (write.ttl_ms if write.is_kept else f"{write.ttl_ms}.5"),
+                _ttl_or_end(write),
                 write.payload,
                 write.owner,
                 write.word,
@@ -362,6 +362,17 @@ class Store:
             await self._flushing
         await self._writes.close()
         await self._reads.close()
+
+
+def _ttl_or_end(write: Write) -> int | str:
+    """Return for how long the participant of *write* lives, or why it leaves, for the script."""
+    if not write.end:
+        return write.ttl_ms if write.is_kept else f"{write.ttl_ms}.5"
+    if write.join_ms < 0:
+        return f"{write.end}/{write.cause}" if write.cause else write.end
+    # Below 0: by nobody new, as a time to live.
+    may_join, is_kept = int(write.ttl_ms >= 0), int(write.is_kept)
+    return f"{write.end}/{write.cause}/{write.join_ms}/{may_join}{is_kept}"
 
 
 def _fail(batch: list[_WaitingWrite], error: Exception) -> None:

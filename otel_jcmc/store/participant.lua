@@ -9,12 +9,15 @@
 -- ARGV[10] ms that somebody new lives for at the most, whatever its push asks for; -1: any time
 -- ARGV[11...] six a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
 -- new; with a half: a session that begins is not kept) or to leave the reason, payload ("" to leave), digest of whose
--- it is ("" when nobody has to say so), what is said of the call ("" for nothing), also of a session that has ended
+-- it is ("" when nobody has to say so), what is said of the call ("" for nothing), also of a session that has ended.
+-- A reason may be "failed/<cause>", and of a join that failed it is
+-- "failed/<cause>/<ms for which it was tried>/<1 if somebody new may come><1 if the session is kept>", with a payload.
 --
 -- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), whose it is
 -- (bin 8), and of the payload attributes and numbers.
 -- Returns one digit a push: 1 stored, 2 superseded, 3 session ended, 4 partition full, 5 conference full, 6 nobody new,
--- 7 another's, 8 stored and new; and, if there is a bound, a semicolon and how many are live in this partition.
+-- 7 another's, 8 stored and new (a join that failed: told for the first time); and, if there is a bound, a semicolon
+-- and how many are live in this partition.
 local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8 = 0x97, 3, 0xcb, 0xce, 0xd9, 0xc4
 local PRUNED_AT_ONCE = 500
 local live, ended, conferences = KEYS[1], KEYS[2], KEYS[3]
@@ -74,12 +77,26 @@ local function note_word(member, session, word)
   redis.call('PEXPIRE', base .. 'bytes', 2 * keep)
 end
 
+-- A join that failed is a session of its own, of which this push is all there ever is.
+local function fail_to_join(member, session, tried, flags, payload, another)
+  if string.sub(flags, 1, 1) == '0' then return 6 end
+  if mode == 0 or string.sub(flags, 2) == '0' then return 8 end
+  -- It had begun after all, or is told again long after.
+  if redis.call('EXISTS', base .. 'stay:' .. member .. ':' .. session) == 1 then return 1 end
+  local sid = begin(member, session, 0, now - tried, another)
+  note_who(sid, payload)
+  redis.call('HSET', base .. 'session:' .. sid, 'seen', now)
+  redis.call('ZADD', base .. 'sessions', place_of(now) + now % part_ms / part_ms, sid)
+  return 8
+end
+
 local function write(key, session, seq, ttl_or_reason, payload, owner)
   local member = string.sub(key, -32)
+  local reason, cause, tried, flags = string.match(ttl_or_reason, '^(%a+)/?([%a_]*)/?(%d*)/?(%d*)$')
   if session ~= '' then
     local until_ms = redis.call('ZSCORE', ended, member .. ':' .. session)
     if until_ms and tonumber(until_ms) > now then
-      return payload == '' and 1 or 3
+      return reason and 1 or 3
     end
   end
 
@@ -94,15 +111,19 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
   end
   local same = stored_session == session
 
-  if payload == '' then
+  if reason then
+    local answer = 1
     -- A late leave of an earlier session must not take the present one along.
     if same then
       redis.call('DEL', key)
       unlist(member)
+    elseif tried ~= '' then
+      answer = fail_to_join(member, session, tonumber(tried), flags, payload, stored_session)
+      if answer == 6 then return answer end
     end
     if session ~= '' then remember_end(member, session) end
-    if mode > 0 then leave(member, session, ttl_or_reason) end
-    return 1
+    if mode > 0 then leave(member, session, reason, cause) end
+    return answer
   end
 
   local ttl = tonumber(ttl_or_reason)

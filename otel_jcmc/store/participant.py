@@ -83,9 +83,12 @@ class Write(msgspec.Struct, frozen=True, gc=False):
         session: the client's session id; empty: the server names it.
         seq: -1 when the push has none.
         ttl_ms: below 0: it may not be a new participant's.
-        payload: msgpack of attributes and numbers, as the stored value ends; empty to leave.
+        payload: msgpack of attributes and numbers, as the stored value ends; empty to leave, but
+            for a join that failed, of whom it says who it was.
         owner: digest of who pushes; empty: nobody has to say so.
         end: why the participant leaves; empty: it stays.
+        cause: of a failure, a word of catalogue/causes.py; empty: not told.
+        join_ms: for how long a join was tried that failed; -1: it is no such thing.
         is_kept: whether a session that this push begins goes into history.
         word: what the participant says of the call, see `read_word`; empty: nothing.
     """
@@ -97,6 +100,8 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     payload: bytes
     owner: bytes = b""
     end: str = ""
+    cause: str = ""
+    join_ms: int = -1
     is_kept: bool = True
     word: str = ""
 
@@ -153,6 +158,8 @@ def to_write(
 ) -> Write:
     """Return what Redis is to hold for *report* by *owner*, for at least *expiration_ms*."""
     session = report.session
+    # Without an id nobody could say of two such pushes whether they are one.
+    join_ms = session.join_ms if session.id else -1
     ttl_ms = expiration_ms
     if session.interval_ms:
         ttl_ms = max(ttl_ms, min(3 * session.interval_ms, MAX_CLIENT_TTL_MS))
@@ -161,9 +168,11 @@ def to_write(
         session.id,
         session.seq,
         ttl_ms if may_join else -ttl_ms,
-        b"" if session.end else _encode(_encode(report.attributes)) + _encode(report.numbers),
+        b"" if session.end and join_ms < 0 else _payload(report),
         blake2b(owner.encode(), digest_size=8).digest() if owner else b"",
         session.end,
+        session.cause,
+        join_ms,
         word=_word_of(report),
     )
 
@@ -181,6 +190,11 @@ def read_word(word: str) -> tuple[float | None, str | None]:
     """Return rating and text of a `word` as it is stored, None for what was not told."""
     rating, _, text = word.partition(" ")
     return float(rating) if rating else None, text or None
+
+
+def _payload(report: Report) -> bytes:
+    """Return attributes and numbers of *report* as the stored value ends."""
+    return _encode(_encode(report.attributes)) + _encode(report.numbers)
 
 
 def member_of(report: Report) -> str:

@@ -11,9 +11,10 @@
 -- Keys, all below "jcmc:{03}:" of the partition:
 --   stay:<member>:<session>  the sid of the present leg, or of the last one
 --   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
---                            instance (ms, start of the conference's instance), former (the previous leg's instance),
---                            seen (ms, last push that sessions/log.lua has), bytes (of samples, about and word),
---                            word (what the participant said of the call, as store/participant.py reads it),
+--                            cause (of a failure, where it is known), instance (ms, start of the conference's instance),
+--                            former (the previous leg's instance), seen (ms, last push that sessions/log.lua has),
+--                            bytes (of samples, about and word), word (what the participant said of the call, as
+--                            store/participant.py reads it),
 --                            client (digest of whose it was, of a span where no history is kept)
 --   samples:<sid>            list: its log, written by sessions/log.lua
 --   about:<sid>              its latest attributes, as an entry of the log has them
@@ -80,18 +81,19 @@ local function note_there(room, at)
   if not there or tonumber(there) < at then redis.call('HSET', base .. 'room:' .. room, 'there', at) end
 end
 
--- Marks the leg as ended; the first word counts.
+-- Marks the leg as ended, and says whether it did: the first word counts.
 local function finish(sid, at, reason, there)
   local key = base .. 'session:' .. sid
-  if redis.call('EXISTS', key) == 0 or redis.call('HSETNX', key, 'ended', at) == 0 then return end
+  if redis.call('EXISTS', key) == 0 or redis.call('HSETNX', key, 'ended', at) == 0 then return false end
   redis.call('HSET', key, 'reason', reason)
-  if mode < 2 then return end
+  if mode < 2 then return true end
   redis.call('ZADD', open_key, 'XX', now + settle, sid)
   local instance = redis.call('HGET', key, 'instance')
   if instance then
     redis.call('HINCRBY', base .. 'room:' .. room_of(sid, instance), 'here', -1)
     note_there(room_of(sid, instance), there)
   end
+  return true
 end
 
 -- Ends the leg as one whose participant expired: at its last push, as far as that is known.
@@ -197,10 +199,12 @@ local function forget(sid)
   redis.call('ZREM', base .. 'sessions', sid)
 end
 
--- Ends the present leg of a session for this reason, at once.
-local function leave(member, session, reason)
+-- Ends the present leg of a session for this reason, at once; a failure has a cause.
+local function leave(member, session, reason, cause)
   local sid = redis.call('GET', base .. 'stay:' .. member .. ':' .. session)
-  if sid then finish(sid, now, reason, now) end
+  if sid and finish(sid, now, reason, now) and cause and cause ~= '' then
+    redis.call('HSET', base .. 'session:' .. sid, 'cause', cause)
+  end
 end
 
 -- A push of a session that is not the one stored: its leg goes on if it came back in time, else another begins, at `at`

@@ -52,6 +52,7 @@ class Leg(NamedTuple):
     previous: str
     former: int
     word: str = ""
+    cause: str = ""
 
     @classmethod
     def from_redis(cls, sid: str, of_redis: Mapping[str, str]) -> "Leg":
@@ -72,6 +73,7 @@ class Leg(NamedTuple):
             of_redis.get("previous", ""),
             int(of_redis.get("former", 0)),
             of_redis.get("word", ""),
+            of_redis.get("cause", ""),
         )
 
 
@@ -110,6 +112,7 @@ def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) 
     told |= {"jitsi.session.end.reason": leg.reason, "jitsi.session.leg": leg.number, **numbers}
     rating, feedback = read_word(leg.word)
     told |= {"jitsi.session.feedback.rating": rating, "jitsi.session.feedback.text": feedback}
+    told["jitsi.session.end.cause"] = leg.cause or None
     span.attributes.extend(_key_values(told))
     if leg.reason == _FAILED:
         span.status.code = Status.STATUS_CODE_ERROR

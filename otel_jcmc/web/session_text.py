@@ -64,6 +64,7 @@ def about(session: PastSession) -> dict[str, Any]:
         "last_push": _time(session.last_ms),
         "ended": None if session.ended_ms is None else _time(session.ended_ms),
         "end_reason": session.reason,
+        "end_cause": session.cause or None,
         "duration_seconds": max(0, until_ms - session.started_ms) / 1000,
         "samples_count": session.samples,
         "browser": _joined(known, BROWSER_NAME.id, BROWSER_VERSION.id),

@@ -26,7 +26,16 @@ from otel_jcmc.wire.rules import (
     is_no_address,
     is_session_id,
 )
-from otel_jcmc.wire.session import END_REASONS, MAX_AGE_MS, MAX_SEQ, TEXTS, Session
+from otel_jcmc.wire.session import (
+    END_REASONS,
+    FAILED,
+    MAX_AGE_MS,
+    MAX_CAUSE,
+    MAX_SEQ,
+    TEXTS,
+    Session,
+    note_failure,
+)
 
 # Of the token in a body.
 IN_BODY: Final = "A token where a header can't be sent: text."
@@ -119,7 +128,17 @@ def _metrics(rules: Rules) -> Any:
 
 def push_type(rules: Rules) -> Any:
     """Return the type of a push."""
-    end: Any = _object("End", [("reason", Literal[*END_REASONS])])
+    cause = Meta(max_length=MAX_CAUSE, description="Of a failure: lib-jitsi-meet's error.")
+    tried = Meta(description="Of a join that failed: ms for which it was tried; null: not known.")
+    join_ms: Any = _number(0, MAX_INTERVAL_MS) | None
+    end: Any = _object(
+        "End",
+        [
+            ("reason", Literal[*END_REASONS]),
+            ("cause", Annotated[str, cause] | None, None),
+            ("join_ms", Annotated[join_ms, tried], -1),
+        ],
+    )
     # It may have more; what msgspec skips it does not look at, and it might be no UTF-8.
     open_end = Annotated[end | None, Meta(extra_json_schema={"additionalProperties": True})]
     rows = [rules.rows[row.id] for row in (CLIENT, PARTICIPANT, CONFERENCE)]
@@ -189,7 +208,10 @@ class Shape:
             raise _Odd
         if any(texts):
             _take_labels(texts, self._texts, attributes)
-        return Session(id_, seq, int(interval_ms), end.reason if end else ""), attributes
+        session = Session(id_, seq, int(interval_ms), end.reason if end else "")
+        if session.end == FAILED:
+            note_failure(session, end.cause, end.join_ms)
+        return session, attributes
 
     def _numbers(self, metrics: Any, attributes: dict[int, Any]) -> list[Any]:
         """Return the numbers, and add to *attributes* what labels them."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from otel_jcmc.catalogue.attributes import FEEDBACK, MEETING, ROLE, SESSION
+from otel_jcmc.catalogue.causes import cause_of
 from otel_jcmc.catalogue.metrics import MAX_INTERVAL_MS
 from otel_jcmc.catalogue.reasons import Fault, Reason
 from otel_jcmc.wire.rules import (
@@ -28,6 +29,9 @@ TEXTS: Final = {row.field.partition(".")[2]: row for row in (MEETING, ROLE, FEED
 END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
 # Stats older than this are a broken clock, not an age.
 MAX_AGE_MS = 86_400_000
+# A name of lib-jitsi-meet is shorter than this.
+MAX_CAUSE: Final = 128
+FAILED: Final = "failed"
 
 
 class Session(msgspec.Struct, gc=False):
@@ -39,12 +43,16 @@ class Session(msgspec.Struct, gc=False):
         seq: number of this push in the session; -1: not told.
         interval_ms: how often this client means to push; 0: not told.
         end: why the participant leaves; empty: it stays.
+        cause: of a failure, a word of catalogue/causes.py; empty: not told.
+        join_ms: for how long a join was tried that failed; -1: nothing of the kind is told.
     """
 
     id: str = ""
     seq: int = -1
     interval_ms: int = 0
     end: str = ""
+    cause: str = ""
+    join_ms: int = -1
 
 
 def take_session(
@@ -61,6 +69,8 @@ def take_session(
     for key, value in sent.items():
         if take := _SESSION_FIELDS.get(key):
             reason = take(session, value)
+        elif key == "end":
+            reason = _take_end(session, value, dropped)
         elif row := TEXTS.get(key):
             reason = _take_text(value, row.id, rules, attributes)
         else:
@@ -107,7 +117,7 @@ def _take_age(_session: Session, value: Any) -> Reason | None:
     return number_fault(value, 0, MAX_AGE_MS)
 
 
-def _take_end(session: Session, value: Any) -> Reason | None:
+def _take_end(session: Session, value: Any, dropped: list[Fault]) -> Reason | None:
     if value is None:
         return None
     if type(value) is not dict:
@@ -118,7 +128,34 @@ def _take_end(session: Session, value: Any) -> Reason | None:
     if reason not in END_REASONS:
         return Reason.UNKNOWN_WORD
     session.end = reason
+    error, join_ms = value.get("cause"), value.get("join_ms")
+    # What is bad of them costs no more than itself.
+    if error is not None and (fault := _cause_fault(error)):
+        dropped.append(Fault("session.end.cause", fault))
+        error = ""
+    if join_ms is not None and (fault := number_fault(join_ms, 0, MAX_INTERVAL_MS)):
+        dropped.append(Fault("session.end.join_ms", fault))
+        join_ms = -1
+    elif "join_ms" not in value:
+        join_ms = -1
+    if reason == FAILED:
+        note_failure(session, error, join_ms)
     return None
+
+
+def _cause_fault(error: Any) -> Reason | None:
+    """Return what is wrong with the name of an *error*."""
+    if type(error) is not str:
+        return Reason.NOT_TEXT
+    return Reason.TOO_LONG if len(error) > MAX_CAUSE else None
+
+
+def note_failure(session: Session, error: str | None, join_ms: float | None) -> None:
+    """Note in *session* what lib-jitsi-meet calls an *error*, and how long a failed join took."""
+    if error is not None:
+        session.cause = cause_of(error)
+    # Nobody knows for how long it was tried: it was tried all the same.
+    session.join_ms = 0 if join_ms is None else int(join_ms)
 
 
 # What takes each field of `session`, or says why not.
@@ -127,5 +164,4 @@ _SESSION_FIELDS: Final[dict[str, Callable[[Session, Any], Reason | None]]] = {
     "seq": _take_seq,
     "interval_ms": _take_interval,
     "stats_age_ms": _take_age,
-    "end": _take_end,
 }

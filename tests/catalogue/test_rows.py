@@ -43,6 +43,7 @@ METRIC_IDS = {
     30: "conference_participants",
     31: "outage_down",
     32: "outage_up",
+    33: "join_time",
     34: "rating",
 }
 ATTRIBUTE_IDS = {
@@ -189,6 +190,7 @@ def test_a_reading_shows_how_it_is_made() -> None:
         ("limitation_cpu", 0, 100, "percent"),
         ("limitation_bandwidth", 0, 100, "percent"),
         ("conference_participants", 0, 1_000_000, "participants"),
+        ("join_time", 0, 3_600_000, "ms"),
     ],
 )
 def test_a_metric_has_these_bounds(field: str, minimum: int, maximum: int, unit: str) -> None:

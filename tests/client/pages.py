@@ -82,6 +82,8 @@ class Origin:
     push_headers: dict[str, str] = field(default_factory=dict)
     preflight_status: int = 403
     token: str = "t.o.k"
+    # A POST to /hold is answered once this is set, and not recorded.
+    release: threading.Event = field(default_factory=threading.Event)
 
     def client_file(
         self, settings: dict[str, Any] | None = None, path: str = "/client-file"
@@ -126,8 +128,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(404, "text/plain", "")
 
     def do_POST(self) -> None:
-        self.record()
         origin = self.server.origin
+        if self.path == "/hold":
+            self.rfile.read(int(self.headers["Content-Length"]))
+            origin.release.wait()
+            self.answer(200, "text/plain", "")
+            return
+        self.record()
         if self.path.endswith("/push-token"):
             issued = json.dumps({"token": origin.token, "expires_in": 3600})
             self.answer(200, "application/json", issued)
@@ -169,6 +176,7 @@ def running_origin() -> Iterator[Origin]:
     try:
         yield server.origin
     finally:
+        server.origin.release.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -145,7 +145,8 @@ def test_a_room_that_can_do_little_will_do(tab: Tab) -> None:
     )
     assert summary(calls) == [(0, 0, 50), (0, 1, "left")]
     assert calls[0]["body"]["default_labels"]["participant_id"] == "page-id"
-    assert calls[0]["body"]["default_labels"]["roomname"] == "Standup"
+    # As the library would name it: the page has it as the address has it.
+    assert calls[0]["body"]["default_labels"]["roomname"] == "standup"
 
 
 def test_without_a_name_nothing_is_pushed(tab: Tab) -> None:

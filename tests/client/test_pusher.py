@@ -315,6 +315,34 @@ def test_a_request_is_given_up_after_10_seconds(tab: Tab, answer: str) -> None:
     assert times(calls) == [0, 10500]
 
 
+def test_a_leave_that_is_rejected_goes_once_more_without_keepalive(tab: Tab) -> None:
+    """All that outlives a page has 64 KiB together; others of the page may have them."""
+    calls = sent(
+        tab,
+        """push(1);
+        await world.advance(10000);
+        world.answers = ["reject", "reject"];
+        pusher.end("left");
+        await world.advance(60000);""",
+    )
+    assert [call["keepalive"] for call in calls] == [False, True, False]
+    assert times(calls) == [0, 10000, 10000]
+    assert sessions(calls, "end") == [None, {"reason": "left"}, {"reason": "left"}]
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 503])
+def test_a_leave_that_was_answered_goes_once(tab: Tab, status: int) -> None:
+    calls = sent(
+        tab,
+        f"""push(1);
+        await world.advance(10000);
+        world.answers = [{status}];
+        pusher.end("left");
+        await world.advance(60000);""",
+    )
+    assert [call["keepalive"] for call in calls] == [False, True]
+
+
 def test_an_answer_after_the_time_limit_changes_nothing(tab: Tab) -> None:
     calls = sent(
         tab,
@@ -422,18 +450,6 @@ def test_the_last_push_goes_at_once_and_alone(tab: Tab) -> None:
     )
     assert times(calls) == [0, 500]
     assert [call["aborted"] for call in calls] == [True, False]
-
-
-def test_the_last_push_is_tried_once(tab: Tab) -> None:
-    calls = sent(
-        tab,
-        """push(1);
-        await world.advance(2000);
-        world.answers = ["reject"];
-        pusher.end("left");
-        await world.advance(400000);""",
-    )
-    assert sessions(calls, "end") == [None, {"reason": "left"}]
 
 
 def test_a_session_of_which_nothing_was_sent_ends_in_silence(tab: Tab) -> None:

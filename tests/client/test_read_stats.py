@@ -23,7 +23,7 @@ LIBRARY = {
     "bitrate_download",
 }
 # What the room tells, or the browser's own report (test_read_report.py).
-OTHERS = {"conference_participants", *READ}
+OTHERS = {"conference_participants", "join_time", *READ}
 SCALARS = LIBRARY | OTHERS
 PERCENTS = {
     "connectionquality",

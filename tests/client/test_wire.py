@@ -45,6 +45,29 @@ def test_who_navigates_away_is_gone_at_once(bare_tab: Tab) -> None:
     assert last.push()["session"]["end"] == {"reason": "closed"}
 
 
+def test_a_leave_arrives_where_others_have_the_quota_of_what_outlives_a_page(
+    bare_tab: Tab,
+) -> None:
+    """Chromium allows 64 KiB of it together, and rejects what is more."""
+    bare_tab.run(CALL)
+    bare_tab.load_client()
+    bare_tab.run("room.stats(97.5);")
+    bare_tab.origin.wait_for(1, bare_tab.page)
+    rejected = bare_tab.run(
+        """window.held = fetch("/hold",
+            { method: "POST", keepalive: true, body: "x".repeat(65530) });
+        return fetch("/hold", { method: "POST", keepalive: true, body: "more than is left" })
+            .then(() => false, (error) => error instanceof TypeError);"""
+    )
+    assert rejected
+    bare_tab.run('room.emit("conference.left");')
+    first, last = bare_tab.origin.wait_for(2, bare_tab.page)
+    bare_tab.origin.release.set()
+    bare_tab.run("await held;")
+    assert last.push()["session"]["id"] == first.push()["session"]["id"]
+    assert last.push()["session"]["end"] == {"reason": "left"}
+
+
 def test_a_file_that_loads_before_the_call_finds_it(bare_tab: Tab) -> None:
     """By the page's own clock: about a second."""
     bare_tab.load_client()

@@ -187,6 +187,19 @@ def test_who_rated_a_call_and_who_was_no_ordinary_participant(
     assert "rated 2: choppy\ufffd[2J, then nothing" in said
 
 
+def test_a_failure_is_shown_with_its_cause(show: Callable[..., Ran], past: Past) -> None:
+    """In a conference of its own and long before the others, which are counted."""
+    began = NOON - 86_400_000
+    failed = past.session(began, "never", "x", ended_ms=began + 4000, reason="failed")
+    key = f"{past.base(failed)}session:{failed}"
+    try:
+        past.client.hset(key, "cause", "ice_failed")
+        assert show("--conference", "never").out.splitlines()[-1].endswith("  failed: ice_failed")
+        assert "4 s, failed: ice_failed; 0 samples" in show(failed).out
+    finally:
+        past.client.zrem(f"{past.base(failed)}sessions", failed)
+
+
 def test_the_end_of_an_id_is_enough(show: Callable[..., Ran], sid: str) -> None:
     assert show(sid[-16:]) == show(sid)
     assert "standup, ada" in show(sid).out

@@ -7,7 +7,7 @@ Times are those of Prometheus's own scrapes, one a second, whatever else the mac
 from typing import NamedTuple
 
 import pytest
-from conference.conference import Tab
+from conference.conference import STATS_INTERVAL_MS, Tab
 from conference.conftest import EXPIRATION_SECONDS, Meet, seen
 from e2e.parts import Prometheus
 from harness import eventually
@@ -52,7 +52,8 @@ def test_who_leaves_is_gone_at_once_and_the_others_stay(
     ada, bob = meet("ada", "bob")
     left_at = bob.leave() if way == "leave" else bob.close()
     first_missed = gone(prometheus, bob).first_missed - left_at
-    assert seen(prometheus, ada)
+    # Alone she has no numbers any more, and goes on with her session.
+    assert len(ada.sessions()) == 1
     print(f"{way}: gone {first_missed:.2f} s after")
     assert first_missed < GONE_SECONDS
 
@@ -80,12 +81,12 @@ def test_who_comes_back_is_there_again_in_a_new_session(meet: Meet, prometheus: 
 def test_who_is_left_alone_shows_no_old_numbers_until_a_third_one_comes(
     meet: Meet, prometheus: Prometheus
 ) -> None:
-    """The library falls silent; the client says so, and goes on with its session."""
+    """The library falls silent; the client says so within an interval, and goes on."""
     ada, bob = meet("ada", "bob")
     left_at = bob.leave()
     alone = gone(prometheus, ada)
     print(f"alone: last seen {alone.last_seen - left_at:.2f} s after")
-    assert alone.last_seen - left_at < EXPIRATION_SECONDS - SLACK_SECONDS
+    assert alone.last_seen - left_at < STATS_INTERVAL_MS / 1000 + SLACK_SECONDS
 
     (cid,) = meet("cid")
     eventually(lambda: seen(prometheus, ada), 60)

@@ -35,6 +35,7 @@ PARTICIPANT_NAMES = {
     "jitsi_jcmc_outage_up",
     "jitsi_jcmc_rating",
     "jitsi_jcmc_role",
+    "jitsi_jcmc_join_time",
     "jitsi_client_connection_quality",
     "jitsi_client_bandwidth_estimate_bit_per_second",
     "jitsi_client_bitrate_bit_per_second",
@@ -57,5 +58,6 @@ PARTICIPANT_NAMES = {
     "jitsi_client_conference_participants",
     "jitsi_client_transport_outage_duration_seconds",
     "jitsi_client_feedback_rating",
+    "jitsi_client_conference_join_duration_seconds",
     "jitsi_client_info",
 }

@@ -142,3 +142,19 @@ def test_a_limit_that_refuses_is_said_once_and_its_end_too(
     assert "JCMC_LIMIT_ADDRESS_PUSHES" in caplog.records[-1].message
     refusals.add(Reason.ADDRESS_RATE)
     assert caplog.records[-1].levelname == "WARNING"
+
+
+def test_a_participant_fails_to_join_once_in_ten_seconds() -> None:
+    limits = Limits(Callers(PRIVATE), participant_per_second=1)
+    limits.take_failure("ada", 1000.0)
+    with pytest.raises(TooFast) as refused:
+        limits.take_failure("ada", 1004.0)
+    assert (refused.value.reason, refused.value.seconds) == (Reason.PARTICIPANT_RATE, 6.0)
+    limits.take_failure("bob", 1004.0)
+    limits.take_failure("ada", 1010.0)
+
+
+def test_where_participants_may_push_as_they_like_they_may_fail_so() -> None:
+    limits = Limits(Callers(PRIVATE))
+    for _ in range(100):
+        limits.take_failure("ada", 1000.0)

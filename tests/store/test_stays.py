@@ -62,6 +62,12 @@ class Life:
     async def leave(self, member: str, session: str = "session-1", why: str = "left") -> Stored:
         return await put(self.store, Write(member, session, next(self._seq), TTL_MS, b"", b"", why))
 
+    async def fail(self, member: str, session: str = "session-1", **how: Any) -> Stored:
+        """Let a join fail that was tried for five seconds."""
+        told = {"ttl_ms": TTL_MS, "cause": "ice_failed", "join_ms": 5000, **how}
+        write = Write(member, session, 0, payload=PAYLOAD, end="failed", **told)
+        return await put(self.store, write)
+
     def sid(self, member: str, session: str = "session-1") -> str:
         """Return the sid of the present leg."""
         found = self.redis.get(f"{BASE}stay:{member}:{session}")
@@ -666,9 +672,74 @@ async def test_without_spans_nothing_is_kept_for_them(server: RedisServer) -> No
     await life.close()
 
 
+async def test_a_join_that_failed_is_a_session_that_is_over(life: Life) -> None:
+    before = life.now()
+    assert await life.fail(ADA) is Stored.STORED
+    sid = life.sid(ADA)
+    leg = life.leg(sid)
+    assert (leg["reason"], leg["cause"], leg["leg"]) == ("failed", "ice_failed", "1")
+    assert int(leg["ended"]) - int(leg["started"]) == 5000
+    assert before <= int(leg["ended"]) == int(leg["seen"]) <= life.now()
+    assert life.redis.exists(f"{BASE}participant:{ADA}", f"{BASE}live") == 0
+    # It is found by when it was told, not by when it began.
+    assert life.score("sessions", sid) >= int(leg["ended"])
+    assert (life.room(leg["instance"])["here"], life.room(leg["instance"])["sessions"]) == (
+        "0",
+        "1",
+    )
+
+
+async def test_a_join_that_failed_becomes_a_span_with_its_cause(life: Life) -> None:
+    await life.fail(ADA)
+    life.look_now()
+    assert (await life.sweep.run())[0] == 1
+    (span,) = life.waiting()
+    assert b"jitsi.session.end.cause" in span
+    assert b"ice_failed" in span
+    assert life.open() == []
+
+
+async def test_a_failure_that_is_told_again_is_the_same(life: Life) -> None:
+    await life.fail(ADA)
+    leg = life.leg(life.sid(ADA))
+    assert await life.fail(ADA, cause="max_users", join_ms=9000) is Stored.STORED
+    life.redis.delete(f"{BASE}ended")
+    await life.fail(ADA, cause="max_users", join_ms=9000)
+    assert life.leg(life.sid(ADA)) == leg
+    assert life.redis.zcard(f"{BASE}sessions") == 1
+
+
+async def test_a_failure_of_who_is_there_is_the_end_of_its_session(life: Life) -> None:
+    await life.push(ADA)
+    started = life.leg(life.sid(ADA))["started"]
+    await life.fail(ADA)
+    leg = life.leg(life.sid(ADA))
+    assert (leg["started"], leg["reason"], leg["cause"]) == (started, "failed", "ice_failed")
+    assert life.redis.exists(f"{BASE}participant:{ADA}") == 0
+
+
+async def test_a_join_that_failed_leaves_another_session_alone(life: Life) -> None:
+    await life.push(ADA, "session-2")
+    await life.fail(ADA)
+    assert "ended" not in life.leg(life.sid(ADA, "session-2"))
+    assert life.leg(life.sid(ADA))["reason"] == "failed"
+    assert life.redis.exists(f"{BASE}participant:{ADA}") == 1
+
+
+async def test_who_may_not_come_has_no_failed_join(life: Life) -> None:
+    assert await life.fail(ADA, ttl_ms=-TTL_MS) is Stored.NEWCOMER
+    assert life.redis.keys("*") == []
+
+
+async def test_a_failed_join_that_is_not_to_be_kept_is_not(life: Life) -> None:
+    assert await life.fail(ADA, is_kept=False) is Stored.STORED
+    assert life.redis.keys("*session*") == []
+
+
 async def test_everything_expires_by_itself(life: Life) -> None:
     await life.push(ADA)
     await life.push(BOB)
+    await life.fail(BOB, "session-9")
     await life.leave(ADA)
     life.look_now(life.sid(ADA))
     await life.sweep.run()

@@ -68,6 +68,7 @@ def support_of(**members: Since) -> BrowserSupport:
         ),
         ("limitation_cpu", "yes (since 93)", "-", "yes (since 18 or earlier)"),
         ("conference_participants", "yes", "yes", "yes"),
+        ("join_time", "yes", "yes", "yes"),
     ],
 )
 def test_a_metric_has_these_cells(field: str, chrome: str, firefox: str, safari: str) -> None:

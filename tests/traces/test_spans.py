@@ -212,6 +212,13 @@ def test_a_session_without_an_id_has_the_one_of_its_series() -> None:
     assert span.attributes["session.id"] == "1150f283-c914-5b81-a8c1-a5c3f8810148"
 
 
+def test_a_failure_tells_its_cause_where_it_is_known() -> None:
+    failed = folded(leg=LEG._replace(reason="failed", cause="ice_failed"))
+    assert failed.attributes["jitsi.session.end.cause"] == "ice_failed"
+    for leg in (LEG, LEG._replace(reason="failed")):
+        assert "jitsi.session.end.cause" not in folded(leg=leg).attributes
+
+
 def test_only_a_failed_end_is_an_error() -> None:
     for reason in ("left", "kicked", "closed", "suspended", "expired", "replaced"):
         span = folded(leg=LEG._replace(reason=reason))

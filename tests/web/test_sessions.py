@@ -99,6 +99,7 @@ def test_a_page_tells_who_and_when(service: Service, sid: str) -> None:
                 "last_push": "2036-03-01T12:06:40.000Z",
                 "ended": "2036-03-01T12:06:40.000Z",
                 "end_reason": "left",
+                "end_cause": None,
                 "duration_seconds": 400.0,
                 "samples_count": 3,
                 "browser": None,

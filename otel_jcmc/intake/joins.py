@@ -1,0 +1,58 @@
+"""
+How many have joined, and how many tried and failed: by region, and of the failures by cause.
+
+In comes each participant that Redis has as new and each join that failed, as intake.py hears of
+them; out come plain counts that metrics/own.py observes. Each process counts by itself. A region is
+what a browser says, so only so many of them get a count of their own.
+"""
+
+from typing import Final
+
+from otel_jcmc.catalogue.attributes import REGION
+from otel_jcmc.catalogue.causes import OTHER
+from otel_jcmc.wire.push import Report
+
+# Regions with a count of their own; what is beyond is `other`.
+MAX_REGIONS: Final = 50
+JOINED: Final = "joined"
+FAILED: Final = "failed"
+
+
+class Joins:
+    """
+    The counts of one process.
+
+    Attributes:
+        outcomes: (outcome, region) -> how many; the region is empty where none is told.
+        failures: (cause, region) -> how many joins failed.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(self) -> None:
+        """Begin with zeros, so that the first failure is an increase and not a new series."""
+        self._regions: set[str] = set()
+        self.outcomes: dict[tuple[str, str], int] = {}
+        self.failures: dict[tuple[str, str], int] = {}
+        self._find("")
+
+    def count_joined(self, report: Report) -> None:
+        """Count the participant of *report* as one that has joined."""
+        self.outcomes[JOINED, self._find(report.attributes.get(REGION.id, ""))] += 1
+
+    def count_failed(self, report: Report) -> None:
+        """Count the join that *report* tells has failed."""
+        region = self._find(report.attributes.get(REGION.id, ""))
+        self.outcomes[FAILED, region] += 1
+        key = (report.session.cause or OTHER, region)
+        self.failures[key] = self.failures.get(key, 0) + 1
+
+    def _find(self, region: str) -> str:
+        """Return under which name *region* is counted, a new one with zeros."""
+        if region not in self._regions:
+            if len(self._regions) > MAX_REGIONS:
+                region = OTHER
+            self._regions.add(region)
+            for outcome in (JOINED, FAILED):
+                self.outcomes.setdefault((outcome, region), 0)
+        return region
