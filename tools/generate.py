@@ -16,10 +16,10 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from otel_jcmc.catalogue.attributes import ATTRIBUTES, SESSION
-from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_NAME, METRICS, ROOM
+from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_FIELD, INFO_NAME, METRICS, ROOM
 from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.catalogue.reasons import Reason
-from otel_jcmc.catalogue.rows import Attribute, Kind, Naming, Scope
+from otel_jcmc.catalogue.rows import OWN_MEMBERS, STREAMS, Attribute, Kind, Naming, Scope
 from otel_jcmc.config.settings import GROUPS, Settings, in_order, names_of, to_text
 from otel_jcmc.config.sources import is_secret
 from otel_jcmc.metrics.prometheus import label_name, metric_name
@@ -47,6 +47,7 @@ def metrics_page() -> str:
         (f"`{prefix}{row.field}`", row.unit, f"{row.minimum} to {row.maximum:,}", row.brief)
         for row in METRICS
     ]
+    jcmc.append((f"`{prefix}{INFO_FIELD}`", "", "1", INFO_BRIEF))
     otel = [
         (
             f"`{row.field}`",
@@ -116,9 +117,12 @@ def browsers_page() -> str:
         _table(("metric", "made of", *columns), metrics),
         "`-`: no version has it. A metric is filled when all members that it is made of are in\n"
         "the browser's report (RTCStatsReport of webrtc-stats); what is subtracted may be\n"
-        "missing. `remote-inbound-rtp.sent` is the client's own: packets sent less those sent\n"
-        "again, of the stream that `localId` names. The library itself asks for Chrome 72,\n"
-        "Firefox 91 or Safari 14: an older version here means always.",
+        "missing. The library itself asks for Chrome 72, Firefox 91 or Safari 14: an older\n"
+        "version here means always.",
+        "Of some streams only:",
+        "\n".join(f"- `{which}`: {told}." for which, told in STREAMS.items()),
+        "The client's own members:",
+        "\n".join(f"- `{member}`: {about.told}." for member, about in OWN_MEMBERS.items()),
         "## Besides the metrics",
         _table(("member", "what for", *columns), besides),
         "## Who is in which column",
@@ -284,11 +288,14 @@ _CARRIERS: Final = {
     Naming.JCMC: {
         Scope.IDENTITY: "all",
         Scope.QUALITY: "connectionquality",
+        Scope.DESCRIPTION: "connectionquality, info",
+        Scope.INFO: INFO_FIELD,
         Scope.PATH: "transport_rtt",
     },
     Naming.OTEL: {
         Scope.IDENTITY: "all",
-        Scope.QUALITY: INFO_NAME,
+        Scope.DESCRIPTION: INFO_NAME,
+        Scope.INFO: INFO_NAME,
         Scope.PATH: "jitsi.client.transport.round_trip_time",
     },
 }

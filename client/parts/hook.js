@@ -5,6 +5,7 @@
 import { clientId } from "./client_id.js";
 import { takeReport } from "./connection.js";
 import { SETTINGS } from "./loading.js";
+import { readMedia } from "./media.js";
 import { ask, attempt, read, text } from "./quiet.js";
 import { readReport } from "./report.js";
 import { isOutside, listen, readStore } from "./room.js";
@@ -34,6 +35,8 @@ export function hookRoom(room, pusher, { setTimeout }) {
     let ends = 0;
     /** @type {{active?: Untrusted, streams?: Reading["streams"]}} */
     let last = {};
+    /** @type {Set<Untrusted>} Tracks, and names of sources, that were on and off since a sample. */
+    const switched = new Set();
 
     function begin() {
         if (isOver || isOutside(room)) return;
@@ -63,7 +66,9 @@ export function hookRoom(room, pusher, { setTimeout }) {
                 if (!report) return;
                 // Another connection has counters of its own.
                 if (last.active !== active) last = { active };
-                const reading = readReport(report, last.streams);
+                const media = attempt(() => readMedia(room, active, switched));
+                switched.clear();
+                const reading = readReport(report, last.streams, media);
                 last.streams = reading.streams;
                 addReading(sample, reading, read(active, "isP2P"));
             });
@@ -73,6 +78,9 @@ export function hookRoom(room, pusher, { setTimeout }) {
 
     const unlisten = listen(room, {
         "cq.local_stats_updated": push,
+        "conference.trackMuteChanged": (track) => switched.add(track),
+        // Those that the bridge stops to forward; what it begins with is in the status of a track.
+        "conference.forwardedSourcesChanged": (names) => names.forEach(switched.add, switched),
         "conference.joined": () => {
             isOver = false;
             begin();

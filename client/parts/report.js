@@ -2,6 +2,8 @@
  * The browser's own report on a connection (getStats), read against the one before.
  */
 
+import { watchPicture } from "./picture.js";
+
 /**
  * What grows while a stream is in use, and falls when it is reset.
  * @type {Record<string, string>}
@@ -11,6 +13,8 @@ const BEATS = {
     "outbound-rtp": "packetsSent",
     "remote-inbound-rtp": "sent",
     "candidate-pair": "bytesReceived",
+    "media-source": "timestamp",
+    transport: "timestamp",
 };
 
 /**
@@ -18,9 +22,10 @@ const BEATS = {
  * Streams that are not in use are left out: what they last said stands still for good.
  * @param {Map<string, Untrusted>} lazy an RTCStatsReport
  * @param {Map<string, Untrusted>} [before] `streams` of the same connection's last reading
+ * @param {Media} [media] what the page knows
  * @returns {Reading}
  */
-export function readReport(lazy, before) {
+export function readReport(lazy, before, media) {
     // Once through: at each look Chromium makes its objects anew, which is most of the cost.
     const report = new Map(lazy);
     const pairs = new Set(); // that are in use, by their ids: one, where media are bundled
@@ -30,7 +35,10 @@ export function readReport(lazy, before) {
     });
     const streams = new Map();
     /** @type {Stream[]} */
-    const live = [];
+    const live = [[media, false, ["page"]]];
+    /** @type {string[]} Of the largest layer of our video. */
+    let largest = [];
+    let lines = 0;
     /** @type {Reading["codecs"]} */
     const codecs = {};
     /** @type {Untrusted} */
@@ -48,10 +56,20 @@ export function readReport(lazy, before) {
             const sent = out?.packetsSent - (out?.retransmittedPacketsSent || 0);
             now = old && old.timestamp === stat.timestamp ? old : { ...stat, sent };
         }
-        streams.set(stat.id, now);
         const growth = now[beat] - old?.[beat];
+        const then = growth >= 0 && old;
+        const types = [`${stat.type}:any`];
+        if (growth !== 0) types.push(stat.type, `${stat.type}:${stat.kind}`);
+        if (stat.type === "inbound-rtp") {
+            const { isOn, owner } = media?.tracks.get(stat.trackIdentifier) || {};
+            now = { ...watchPicture(stat, then, isOn), owner };
+            if (then) then.stops = then.stood = 0; // those are an interval's
+            if (!now.rests && (growth || isOn)) types.push("inbound-rtp:moving");
+        }
+        if (media?.isOpen) types.push(`${stat.type}:open`);
+        streams.set(stat.id, now);
+        live.push([now, then, types]);
         if (growth === 0) return;
-        live.push([now, growth > 0 && old]);
         if (stat.type === "candidate-pair") {
             const local = report.get(stat.localCandidateId);
             const remote = report.get(stat.remoteCandidateId);
@@ -67,9 +85,12 @@ export function readReport(lazy, before) {
             };
         }
         if (stat.type === "outbound-rtp") {
+            const sent = (stat.framesPerSecond > 0 && stat.frameHeight) || 0;
+            if (sent >= lines) [lines, largest] = [sent, types];
             const [kind, codec] = String(report.get(stat.codecId)?.mimeType).split("/");
             codecs[kind] = codec;
         }
     });
+    largest.push("outbound-rtp:largest");
     return { live, codecs, transport, streams };
 }

@@ -11,12 +11,20 @@ import { metric, readTransport } from "./stats.js";
 /**
  * Adds to *sample* what the report tells.
  * @param {Sample} sample @param {Reading} reading @param {boolean} [isP2P]
+ * @param {boolean} [isDown] nothing comes from the other side just now
  */
-export function addReading({ metrics }, { live, codecs, transport }, isP2P) {
-    for (const row of READINGS) metrics[row[0]] = metric(evaluate(row, live));
+export function addReading({ metrics }, { live, codecs, transport }, isP2P, isDown) {
+    let worstSource;
+    for (const row of READINGS) {
+        const [value, stat] = evaluate(row, live, isDown);
+        metrics[row[0]] = metric(value);
+        // Below, it would be another one in each sample.
+        if (row[0] === "packetloss_download_worst" && value >= 1) worstSource = text(stat.owner);
+    }
     const { value, labels } = metrics.connectionquality;
     metrics.connectionquality = metric(value, {
         ...labels,
+        worstSource,
         audioCodec: text(codecs.audio, 64),
         videoCodec: text(codecs.video, 64),
     });
@@ -31,7 +39,7 @@ export function addReading({ metrics }, { live, codecs, transport }, isP2P) {
  * @param {string} metric
  */
 const isCount = (metric) =>
-    READINGS.some(([name, how, , , per]) => name === metric && how.endsWith("growth") && !per);
+    READINGS.some(([name, how, , , per]) => name === metric && /(growth|changes)$/.test(how) && !per);
 
 /**
  * One sample of several, newest last; the newest says what is no number.

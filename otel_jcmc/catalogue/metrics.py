@@ -26,6 +26,7 @@ _ESTIMATE = ("jitsi.client.bandwidth.estimate", "bit/s")
 _BITRATE = ("jitsi.client.bitrate", "bit/s")
 _MEDIA = ("jitsi.client.media.bitrate", "bit/s")
 _LOSS = ("jitsi.client.packet_loss.ratio", "1")
+_STREAM_LOSS = ("jitsi.client.stream.packet_loss.ratio", "1")
 _JITTER = ("jitsi.client.jitter", "s")
 _FRAME_RATE = ("jitsi.client.video.frame_rate", "{frame}/s")
 _LIMITATION = ("jitsi.client.video.quality_limitation.ratio", "1")
@@ -123,6 +124,12 @@ def _limitation(id_: int, reason: str, brief: str) -> Metric:
     )
 
 
+def _received_loss(how: How) -> Reading:
+    """Return the loss of one received stream, by *how* it is chosen."""
+    lost = "inbound-rtp.packetsLost"
+    return Reading(how, (lost,), ("inbound-rtp.packetsReceived", lost), 100)
+
+
 METRICS: tuple[Metric, ...] = (
     Metric(
         1,
@@ -133,7 +140,7 @@ METRICS: tuple[Metric, ...] = (
         100,
         "jitsi.client.connection.quality",
         "{score}",
-        "Jitsi's own score of the connection, 0 to 100: sent bitrate against a target",
+        "Jitsi's own guess, 0 to 100: sent bitrate against a target; climbs 2 points a second",
         "Connection quality",
         lower_is_worse=True,
         decimals=1,
@@ -143,7 +150,7 @@ METRICS: tuple[Metric, ...] = (
         "bandwidth_upload",
         "bandwidth.upload",
         _ESTIMATE,
-        "Bandwidth that the browser estimates it can send",
+        "What the library last read of the estimate that bandwidth_available_upload has",
         UP,
     ),
     _kbits(
@@ -277,9 +284,15 @@ METRICS: tuple[Metric, ...] = (
         "ms",
         MAX_RTT_MS,
         ("jitsi.client.candidate_pair.round_trip_time", "s"),
-        "Round-trip time of the candidate pair that is in use",
+        "Round-trip time of the candidate pair that is in use, on average over the interval",
         "Round-trip time",
-        Reading(How.MAX_LEVEL, ("candidate-pair.currentRoundTripTime",), times=1000),
+        # Not currentRoundTripTime: that is one check, and stands still where none is answered.
+        Reading(
+            How.MAX_GROWTH,
+            ("candidate-pair.totalRoundTripTime",),
+            ("candidate-pair.responsesReceived",),
+            1000,
+        ),
     ),
     Metric(
         17,
@@ -290,7 +303,7 @@ METRICS: tuple[Metric, ...] = (
         MAX_KBITS,
         "jitsi.client.bandwidth.available",
         "bit/s",
-        "Bandwidth that the congestion control gives to what is sent",
+        "Bandwidth that the congestion control gives to what is sent, as the browser has it now",
         "Bandwidth",
         times=1000,
         otel_attributes=(UP,),
@@ -303,9 +316,9 @@ METRICS: tuple[Metric, ...] = (
         "frames/s",
         1000,
         _FRAME_RATE,
-        "Frames a second of the video that the participant sends; its best stream",
+        "Frames a second of the video that the participant sends; its largest layer",
         "Frame rate",
-        Reading(How.MAX_LEVEL, ("outbound-rtp.framesPerSecond",)),
+        Reading(How.MAX_LEVEL, ("outbound-rtp:largest.framesPerSecond",)),
         UP,
         lower_is_worse=True,
         decimals=1,
@@ -316,9 +329,14 @@ METRICS: tuple[Metric, ...] = (
         "frames/s",
         1000,
         _FRAME_RATE,
-        "Frames a second of the worst video received; screens are left out",
+        "Frames a second of the worst video received that should move",
         "Frame rate",
-        Reading(How.MIN_GROWTH, ("inbound-rtp.framesDecoded",), ("inbound-rtp.timestamp",), 1000),
+        Reading(
+            How.MIN_GROWTH,
+            ("inbound-rtp:moving.framesDecoded",),
+            ("inbound-rtp:moving.timestamp",),
+            1000,
+        ),
         DOWN,
         lower_is_worse=True,
         decimals=1,
@@ -329,9 +347,9 @@ METRICS: tuple[Metric, ...] = (
         "pixels",
         65_535,
         ("jitsi.client.video.frame.width", "{pixel}"),
-        "Width of the video that the participant sends; its largest stream",
+        "Width of the video that the participant sends; its largest layer",
         "Sent video",
-        Reading(How.MAX_LEVEL, ("outbound-rtp.frameWidth",)),
+        Reading(How.MAX_LEVEL, ("outbound-rtp:largest.frameWidth",)),
         UP,
         lower_is_worse=True,
     ),
@@ -341,9 +359,9 @@ METRICS: tuple[Metric, ...] = (
         "pixels",
         65_535,
         ("jitsi.client.video.frame.height", "{pixel}"),
-        "Height of the video that the participant sends; its largest stream",
+        "Height of the video that the participant sends; its largest layer",
         "Sent video",
-        Reading(How.MAX_LEVEL, ("outbound-rtp.frameHeight",)),
+        Reading(How.MAX_LEVEL, ("outbound-rtp:largest.frameHeight",)),
         UP,
         lower_is_worse=True,
     ),
@@ -353,9 +371,9 @@ METRICS: tuple[Metric, ...] = (
         "freezes",
         1_000_000,
         ("jitsi.client.video.freezes", "{freeze}"),
-        "Freezes of received video in the interval, of all streams together",
+        "Times that received video that should move stopped in the interval, of all streams",
         "Received video",
-        Reading(How.GROWTH, ("inbound-rtp.freezeCount",)),
+        Reading(How.GROWTH, ("inbound-rtp:moving.stops",)),
     ),
     _read(
         23,
@@ -363,21 +381,21 @@ METRICS: tuple[Metric, ...] = (
         "ms",
         MAX_INTERVAL_MS,
         ("jitsi.client.video.freeze.duration", "s"),
-        "Time for which received video was frozen in the interval; the worst stream",
+        "Time for which received video that should move stood still; the worst stream",
         "Received video",
-        Reading(How.MAX_GROWTH, ("inbound-rtp.totalFreezesDuration",), times=1000),
+        Reading(How.MAX_GROWTH, ("inbound-rtp:moving.stood",), times=1000),
     ),
     _percent(
         24,
         "audio_concealed",
         Reading(
             How.GROWTH,
-            ("inbound-rtp.concealedSamples", "-inbound-rtp.silentConcealedSamples"),
-            ("inbound-rtp.totalSamplesReceived", "-inbound-rtp.silentConcealedSamples"),
+            ("inbound-rtp:any.concealedSamples", "-inbound-rtp:any.silentConcealedSamples"),
+            ("inbound-rtp:any.totalSamplesReceived", "-inbound-rtp:any.silentConcealedSamples"),
             100,
         ),
         ("jitsi.client.audio.concealed.ratio", "1"),
-        "Received audio that was made up because it was late or lost; silence left out",
+        "Received audio that was made up; silence left out, unless nothing comes from the far end",
         panel="Received audio",
     ),
     _read(
@@ -406,7 +424,7 @@ METRICS: tuple[Metric, ...] = (
     _limitation(27, "none", "Share of the interval in which nothing held the sent video down"),
     _limitation(28, "cpu", "Share of the interval in which the CPU held the sent video down"),
     _limitation(
-        29, "bandwidth", "Share of the interval in which the network held the sent video down"
+        29, "bandwidth", "Share in which the browser took its estimate of the network for the limit"
     ),
     Metric(
         30,
@@ -420,12 +438,109 @@ METRICS: tuple[Metric, ...] = (
         "Participants of the conference as this one sees it, itself included",
         "Conference",
     ),
+    _percent(
+        35,
+        "packetloss_download_best",
+        _received_loss(How.MIN_SHARE),
+        _STREAM_LOSS,
+        "Packets lost of one received stream: of that which loses the least",
+        ("jitsi.stream", "best"),
+    ),
+    _percent(
+        36,
+        "packetloss_download_worst",
+        _received_loss(How.MAX_SHARE),
+        _STREAM_LOSS,
+        "Packets lost of one received stream: of that which loses the most",
+        ("jitsi.stream", "worst"),
+    ),
+    _read(
+        37,
+        "decode_time",
+        "ms",
+        MAX_RTT_MS,
+        ("jitsi.client.video.decode.duration", "s"),
+        "Time to decode one frame of the received video, on average over the interval",
+        "Received video",
+        Reading(
+            How.GROWTH, ("inbound-rtp.totalDecodeTime",), ("inbound-rtp.framesDecoded",), 1000
+        ),
+        decimals=1,
+    ),
+    _read(
+        38,
+        "audio_buffer_time",
+        "ms",
+        MAX_RTT_MS,
+        ("jitsi.client.audio.jitter_buffer.duration", "s"),
+        "Time that received audio waits in the jitter buffer, on average over the interval",
+        "Received audio",
+        Reading(
+            How.GROWTH,
+            ("inbound-rtp:audio.jitterBufferDelay",),
+            ("inbound-rtp:audio.jitterBufferEmittedCount",),
+            1000,
+        ),
+    ),
+    _read(
+        39,
+        "microphone_silent",
+        "flag",
+        1,
+        ("jitsi.client.audio.microphone.silent", "1"),
+        "1 where a microphone that is not muted gives nothing at all: its capture has ended, or 0s",
+        "Sent audio",
+        Reading(How.STILLNESS, ("media-source:open.totalAudioEnergy",)),
+        decimals=2,
+    ),
+    _read(
+        40,
+        "ice_restarts",
+        "restarts",
+        1_000_000,
+        ("jitsi.client.ice.restarts", "{restart}"),
+        "ICE restarts in the interval: the path was looked for anew",
+        "Path",
+        Reading(How.CHANGES, ("transport.iceLocalUsernameFragment",)),
+    ),
+    _read(
+        41,
+        "path_changes",
+        "changes",
+        1_000_000,
+        ("jitsi.client.ice.path_changes", "{change}"),
+        "Changes to another candidate pair in the interval, with or without an ICE restart",
+        "Path",
+        Reading(How.GROWTH, ("transport.selectedCandidatePairChanges",)),
+    ),
+    _read(
+        42,
+        "resolution_height_wanted",
+        "pixels",
+        65_535,
+        ("jitsi.client.video.frame.wanted_height", "{pixel}"),
+        "Height that the library has asked the browser to send at most; 0: no video is wanted",
+        "Sent video",
+        Reading(How.MAX_LEVEL, ("page.wantedHeight",)),
+    ),
+    _read(
+        43,
+        "streams_expected",
+        "streams",
+        1_000_000,
+        ("jitsi.client.streams.expected", "{stream}"),
+        "Streams of others that should come: not muted, and not held back by the bridge",
+        "Conference",
+        Reading(How.MAX_LEVEL, ("page.expected",)),
+    ),
 )
 # Ids are never reused, so this is at least how many there are.
 LAST_METRIC_ID = max(row.id for row in METRICS)
 # The one metric that has several values, each with attributes of its own: one for a transport. Wire
 # and store would not know a second.
 (LIST_ID,) = [row.id for row in METRICS if row.is_list]
-# The gauge that carries the descriptive attributes in the `otel` naming; its value is always 1.
+# The gauge that carries what describes a participant, in the `otel` and the `jcmc` naming; its value
+# is always 1. What changes in a call, such as a codec, is on it alone.
 INFO_NAME = "jitsi.client.info"
-INFO_BRIEF = "The participant's browser, system and region; always 1"
+INFO_FIELD = "info"
+INFO_BRIEF = "The participant's browser, system, region and codecs; always 1"

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from opentelemetry.metrics import CallbackOptions, Meter
 
-from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_NAME, METRICS
+from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_FIELD, INFO_NAME, METRICS
 from otel_jcmc.catalogue.rows import Metric, Naming
 from otel_jcmc.metrics.labels import LabelSets, labels_of, place_of
 from otel_jcmc.metrics.observed import Column, Labels, Observed
@@ -39,7 +39,8 @@ def instruments(naming: Naming, prefix: str = "jitsi_jcmc_") -> list[Instrument]
     """Return the gauges of *naming*; *prefix* stands before the names in the `jcmc` naming."""
     if naming is Naming.JCMC:
         # No unit: a Collector would add it to names that dashboards know without it.
-        return [Instrument(prefix + row.field, "", row.brief, (row,)) for row in METRICS]
+        rows = [Instrument(prefix + row.field, "", row.brief, (row,)) for row in METRICS]
+        return [*rows, Instrument(prefix + INFO_FIELD, "", INFO_BRIEF, ())]
     rows_of: dict[str, list[Metric]] = {}
     for row in METRICS:
         rows_of.setdefault(row.otel_name, []).append(row)
@@ -55,7 +56,7 @@ def declare(meter: Meter, naming: Naming, prefix: str = "jitsi_jcmc_") -> None:
     for instrument in instruments(naming, prefix):
         meter.create_observable_gauge(
             instrument.name,
-            [partial(_observe, naming, row) for row in instrument.rows] or [_observe_info],
+            [partial(_observe, naming, row) for row in instrument.rows] or [partial(_observe_info, naming)],
             instrument.unit,
             instrument.description,
         )
@@ -77,11 +78,11 @@ def _observe(naming: Naming, row: Metric, _options: CallbackOptions) -> Observed
     return Observed([Column(_scaled(each.values, row), each.labels) for each in columns])
 
 
-def _observe_info(_options: CallbackOptions) -> Observed:
+def _observe_info(naming: Naming, _options: CallbackOptions) -> Observed:
     """Return a 1 for each participant, with what describes it; twins have one between them."""
     snapshot = current()
-    labels = [part.derive(_LABELS[Naming.OTEL, -1]) for part in snapshot.parts]
-    if snapshot.derive(_has_twins):
+    labels = [part.derive(_LABELS[naming, -1]) for part in snapshot.parts]
+    if naming is Naming.OTEL and snapshot.derive(_has_twins):
         # Two would fail every query that joins on the identity.
         who = chain.from_iterable(part.derive(_identities) for part in snapshot.parts)
         labels = [list(dict(zip(who, chain.from_iterable(labels), strict=True)).values())]

@@ -15,9 +15,11 @@ from msgspec.structs import astuple
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIPANT, SESSION
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, MAX_INTERVAL_MS, METRICS
-from otel_jcmc.catalogue.rows import Attribute, Kind, Metric, Scope
+from otel_jcmc.catalogue.rows import Attribute, Kind, Metric
 from otel_jcmc.wire.rules import (
     GUID,
+    PATH,
+    QUALITY,
     SESSION_ID,
     Rules,
     is_guid,
@@ -79,11 +81,11 @@ def text_type(row: Attribute, shortest: int = 0) -> Any:
     return Annotated[str, told]
 
 
-def _labels(rules: Rules, scope: Scope) -> Any:
+def _labels(rules: Rules, metric: str) -> Any:
     """Return the type of a metric's `labels`."""
-    rows = rules.labels_of(scope).items()
+    rows = rules.labels_of(metric).items()
     fields = [(key, text_type(row) | None, None) for key, row in rows]
-    return _object(f"Labels of {scope}", fields)
+    return _object(f"Labels of {metric}", fields)
 
 
 def _metrics(rules: Rules) -> Any:
@@ -91,12 +93,12 @@ def _metrics(rules: Rules) -> Any:
     entries: dict[Any, Any] = {}
     no_labels = _object("No labels", [])
 
-    def entry(row: Metric, labels: Scope | None = None) -> Any:
+    def entry(row: Metric, labels: str = "") -> Any:
         """Return the type of a metric's entry; metrics with the same bounds share it."""
         key = (row.minimum, row.maximum, labels)
         if key not in entries:
             value: Any = _number(row.minimum, row.maximum) | None
-            known = no_labels if labels is None else _labels(rules, labels)
+            known = _labels(rules, labels) if labels else no_labels
             fields = [("value", Annotated[value, _NOT_KNOWN]), ("labels", known | None, None)]
             entries[key] = _object(f"Entry {len(entries)}", fields)
         return entries[key]
@@ -108,10 +110,10 @@ def _metrics(rules: Rules) -> Any:
         told = f"{row.brief}; {row.unit}."
         if row.is_list:
             most = Meta(max_length=rules.transports, description=told)
-            path: Any = entry(row, Scope.PATH)
+            path: Any = entry(row, PATH)
             lists.append((row.field, Annotated[list[path], most], ()))
         else:
-            labels = Scope.QUALITY if row.field == "connectionquality" else None
+            labels = QUALITY if row.field == QUALITY else ""
             kind: Any = Annotated[entry(row, labels), Meta(description=told)]
             numbers.append((row.field, kind, absent))
     return _object("Metrics", numbers + lists)
@@ -157,8 +159,8 @@ class Shape:
         """Make the types, which takes some milliseconds."""
         self._decode = msgspec.json.Decoder(push_type(rules)).decode
         self._keeps_meeting = MEETING.id not in rules.dropped
-        self._quality = _checks_of(rules, Scope.QUALITY)
-        self._path = _checks_of(rules, Scope.PATH)
+        self._quality = _checks_of(rules, QUALITY)
+        self._path = _checks_of(rules, PATH)
 
     def take(self, body: bytes) -> Taken | None:
         """Return what the push in *body* tells; None when there is anything to say about it."""
@@ -220,9 +222,9 @@ class Shape:
         return numbers
 
 
-def _checks_of(rules: Rules, scope: Scope) -> _LabelChecks:
+def _checks_of(rules: Rules, metric: str) -> _LabelChecks:
     """Return what there is to check and to keep of each label."""
-    rows = rules.labels_of(scope).values()
+    rows = rules.labels_of(metric).values()
     return [(row.id, _CHECKS[row.kind], row.id not in rules.dropped) for row in rows]
 
 

@@ -32,7 +32,6 @@ RECORDING = "lyno-2021-p2p-getstats"
             {
                 "jitter_upload": 1.288,
                 "jitter_download": 2,
-                "round_trip_time": 1,
                 "bandwidth_available_upload": 3560.615,
                 "framerate_upload": 20,
                 "resolution_width_upload": 640,
@@ -48,7 +47,6 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "packetloss_total": 0,
                 "jitter_upload": 1.133,
                 "jitter_download": 1,
-                "round_trip_time": 1,
                 "bandwidth_available_upload": 3560.615,
                 "framerate_upload": 19,
                 # (250 - 210) in 6323.425 - 4323.534 ms
@@ -63,6 +61,12 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 100,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 0,
+                "packetloss_download_best": 0,
+                "packetloss_download_worst": 0,
+                # (164.074 - 139.484) ms for 250 - 210
+                "decode_time": 0.615,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="clean",
         ),
@@ -91,6 +95,13 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 100,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 0,
+                # Video 3 of 54 + 3; audio 14 of 86 + 14.
+                "packetloss_download_best": 5.263,
+                "packetloss_download_worst": 14,
+                # (208.138 - 190.272) ms for 325 - 290
+                "decode_time": 0.51,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="loss, and a freeze",
         ),
@@ -120,6 +131,13 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 100,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 0,
+                # Audio 6 of 94 + 6; video 8 of 64 + 8.
+                "packetloss_download_best": 6,
+                "packetloss_download_worst": 11.111,
+                # (232.275 - 208.138) ms for 369 - 325
+                "decode_time": 0.549,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="loss, reports of both streams",
         ),
@@ -149,6 +167,13 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 69.05,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 30.95,
+                # Video 4 of 86 + 4; audio 12 of 88 + 12.
+                "packetloss_download_best": 4.444,
+                "packetloss_download_worst": 12,
+                # (275.861 - 254.339) ms for 442 - 403
+                "decode_time": 0.552,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="the picture becomes smaller",
         ),
@@ -161,7 +186,6 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "packetloss_total": 13.228,
                 "jitter_upload": 14,
                 "jitter_download": 20,
-                "round_trip_time": 62,
                 "bandwidth_available_upload": 116.322,
                 "framerate_upload": 10,
                 # (807 - 800) in 1999.928 ms
@@ -176,6 +200,13 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 0,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 100,
+                # Audio 1 of 92 + 1; video 17 of 44 + 17.
+                "packetloss_download_best": 1.075,
+                "packetloss_download_worst": 27.869,
+                # (433.456 - 429.219) ms for 807 - 800
+                "decode_time": 0.605,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="a narrow link",
         ),
@@ -202,6 +233,12 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 0,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 100,
+                "packetloss_download_best": 0,
+                "packetloss_download_worst": 0,
+                # (440.356 - 433.456) ms for 818 - 807
+                "decode_time": 0.627,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="a narrow link: delay instead of loss",
         ),
@@ -289,7 +326,8 @@ def test_every_layer_of_a_simulcast_counts_that_is_sent(tab: Tab) -> None:
 def test_of_many_pairs_the_one_in_use_counts(tab: Tab) -> None:
     idle = pair("P1", 0.5, nominated=True, state="succeeded", availableOutgoingBitrate=9e6)
     used = pair("P2", 0.04, state="succeeded", availableOutgoingBitrate=2e6)
-    assert known(tab, [[idle, used, transport("T", "P2")]]) == {
+    first = [pair("P1", 0.5, answers=2), pair("P2", 0.04, answers=2), transport("T", "P2")]
+    assert known(tab, [first, [idle, used, transport("T", "P2")]]) == {
         "round_trip_time": 40,
         "bandwidth_available_upload": 2000,
     }
@@ -297,9 +335,25 @@ def test_of_many_pairs_the_one_in_use_counts(tab: Tab) -> None:
 
 def test_of_several_transports_the_slowest_counts(tab: Tab) -> None:
     """Where audio and video are not bundled."""
-    pairs = [pair("P1", 0.03), pair("P2", 0.08), pair("P3", 0.9)]
     transports = [transport("T1", "P1"), transport("T2", "P2")]
-    assert known(tab, [[*pairs, *transports]]) == {"round_trip_time": 80}
+
+    def report(answers: int) -> Report:
+        pairs = [pair("P1", 0.03, answers), pair("P2", 0.08, answers), pair("P3", 0.9, answers)]
+        return [*pairs, *transports]
+
+    assert known(tab, [report(2), report(3)]) == {"round_trip_time": 80}
+
+
+def test_the_round_trip_is_the_mean_of_the_intervals_checks(tab: Tab) -> None:
+    """One check of it says 423 ms; and where none is answered, nothing is known."""
+
+    def report(total: float, answers: int, received: int) -> Report:
+        checks = {"totalRoundTripTime": total, "responsesReceived": answers}
+        now = {"type": "candidate-pair", "id": "P", "currentRoundTripTime": 0.423}
+        return [now | checks | {"bytesReceived": received}, transport("T", "P")]
+
+    reports = [report(1, 5, 100), report(3.168, 9, 200), report(3.168, 9, 300)]
+    assert series(tab, reports, "round_trip_time") == [None, 542, None]
 
 
 def test_where_no_pair_is_in_use_none_counts(tab: Tab) -> None:
@@ -312,8 +366,8 @@ def test_where_no_pair_is_in_use_none_counts(tab: Tab) -> None:
 def firefox(packets: int, frames: int, at: float, lost: int) -> Report:
     """Return a report as Firefox has it: no transport, no limitations, no contentType."""
     return [
-        pair("P1", 0.07, selected=False, nominated=True, state="succeeded"),
-        pair("P2", 0.05, selected=True, nominated=True, state="succeeded", localCandidateId="L"),
+        pair("P1", 0.07, frames, selected=False, nominated=True, state="succeeded"),
+        pair("P2", 0.05, frames, selected=True, state="succeeded", localCandidateId="L"),
         {"type": "local-candidate", "id": "L", "protocol": "udp", "candidateType": "host"},
         inbound("A", packets, packetsLost=lost, jitter=0.004, timestamp=at),
         inbound("V", packets, packetsLost=0, jitter=0, framesDecoded=frames, timestamp=at),
@@ -338,6 +392,9 @@ def test_a_report_of_firefox_tells_what_it_has(tab: Tab) -> None:
         "framerate_download": 20,
         "resolution_width_upload": 320,
         "resolution_height_upload": 240,
+        "packetloss_download_best": 0,
+        # 5 of 95 + 5
+        "packetloss_download_worst": 5,
     }
     assert metrics_of(tab, reports)[1]["transport_rtt"] == [
         {
@@ -435,7 +492,7 @@ def test_a_shared_screen_that_stands_still_is_no_slow_video(tab: Tab) -> None:
             outbound("O", frames, framesPerSecond=slides, contentType="screenshare"),
         ]
 
-    assert known(tab, [report(0, 0, 0), report(300, 5, 10000)]) == {
+    assert known(tab, [report(2, 2, 0), report(302, 5, 10000)]) == {
         "framerate_upload": 5,  # what one sends oneself counts, screen or not
         "framerate_download": 15,
     }
