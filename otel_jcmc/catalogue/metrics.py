@@ -485,10 +485,10 @@ METRICS: tuple[Metric, ...] = (
     _read(
         39,
         "microphone_silent",
-        "flag",
+        "share",
         1,
-        ("jitsi.client.audio.microphone.silent", "1"),
-        "1 where a microphone that is not muted gives nothing at all: its capture has ended, or 0s",
+        ("jitsi.client.audio.microphone.silent.ratio", "1"),
+        "Share of samples in which a microphone that is not muted gave nothing at all: broken or ended",
         "Sent audio",
         Reading(How.STILLNESS, ("media-source:open.totalAudioEnergy",)),
         decimals=2,

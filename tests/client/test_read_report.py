@@ -10,6 +10,7 @@ import pytest
 from client.pages import Tab
 from client.reports import (
     Report,
+    Stat,
     inbound,
     known,
     metrics_of,
@@ -520,3 +521,87 @@ def test_silence_may_outgrow_what_was_made_up(tab: Tab) -> None:
 
     reports = [report(1, 1000, 500, 48000), report(50, 1400, 980, 96000)]
     assert known(tab, reports) == {"audio_concealed": 0}
+
+
+def test_in_an_outage_silence_that_was_made_up_counts(tab: Tab) -> None:
+    """Chromium called nearly all of it silence; no packet comes, and it is played all the same."""
+
+    def report(concealed: int, silent: int, samples: int) -> Report:
+        members = {"totalSamplesReceived": samples, "concealedSamples": concealed}
+        return [inbound("A", 500, silentConcealedSamples=silent, **members)]
+
+    reports = [report(0, 0, 48000), report(84000, 81000, 144000)]
+    # 3000 of 96000 - 81000; then 84000 of 96000
+    assert known(tab, reports) == {"audio_concealed": 20}
+    assert known(tab, reports, [{}, {"isDown": True}]) == {"audio_concealed": 87.5}
+
+
+def test_what_is_sent_is_told_of_one_layer(tab: Tab) -> None:
+    """The largest that sends: not the frames of a small one beside the lines of a large one."""
+
+    def layer(id_: str, packets: int, lines: int, frames: float) -> Stat:
+        members = {"frameHeight": lines, "frameWidth": 2 * lines, "framesPerSecond": frames}
+        return outbound(id_, packets, kind="video", **members)
+
+    sound = outbound("A", 100, kind="audio")
+    layers = [layer("1", 100, 90, 20), layer("2", 90, 180, 5), layer("3", 80, 360, 0)]
+    assert known(tab, [[sound, *layers]]) == {
+        "framerate_upload": 5,
+        "resolution_width_upload": 360,
+        "resolution_height_upload": 180,
+    }
+
+
+def test_a_video_without_a_frame_is_told_as_it_is(tab: Tab) -> None:
+    report = [outbound("A", 9, kind="audio"), outbound("V", 9, kind="video", framesPerSecond=0)]
+    assert known(tab, [report]) == {"framerate_upload": 0}
+
+
+def test_what_is_received_only_is_not_told_as_sent(tab: Tab) -> None:
+    report = [inbound("V", 9, framesPerSecond=20, frameHeight=180, frameWidth=320)]
+    assert known(tab, [report]) == {}
+
+
+def test_audio_waits_in_a_buffer_of_its_own(tab: Tab) -> None:
+    """Video has the same members, in frames."""
+
+    def report(packets: int, audio_s: float, samples: int, video_s: float) -> Report:
+        audio = {"jitterBufferDelay": audio_s, "jitterBufferEmittedCount": samples}
+        video = {"jitterBufferDelay": video_s, "jitterBufferEmittedCount": packets}
+        return [
+            inbound("A", packets, kind="audio", **audio),
+            inbound("V", packets, kind="video", **video),
+        ]
+
+    # 19200 seconds of samples for 480000 of them
+    reports = [report(100, 1000, 48000, 3), report(600, 20200, 528000, 900)]
+    assert known(tab, reports) == {"audio_buffer_time": 40}
+
+
+def test_an_ice_restart_is_another_change_than_that_of_the_path(tab: Tab) -> None:
+    """A restart begins with another user name; the path may change without."""
+
+    def report(at: int, name: str, changes: int) -> Report:
+        members = {"iceLocalUsernameFragment": name, "selectedCandidatePairChanges": changes}
+        return [{"type": "transport", "id": "T", "timestamp": at, **members}]
+
+    reports = [report(1, "a", 1), report(2, "a", 2), report(3, "b", 4), report(4, "b", 4)]
+    assert series(tab, reports, "ice_restarts") == [None, 0, 1, 0]
+    assert series(tab, reports, "path_changes") == [None, 1, 2, 0]
+
+
+def test_a_browser_without_user_names_tells_no_restart(tab: Tab) -> None:
+    reports: list[Report] = [[{"type": "transport", "id": "T", "timestamp": at}] for at in (1, 2)]
+    assert known(tab, reports) == {}
+
+
+def test_of_two_received_streams_the_loss_of_each_end_is_told(tab: Tab) -> None:
+    """Of a few packets it is one of 20, here too."""
+
+    def report(packets: int, lost: int, few: int) -> Report:
+        ours = inbound("A", packets, packetsLost=lost)
+        return [ours, inbound("V", packets, packetsLost=0), inbound("F", few, packetsLost=few)]
+
+    found = known(tab, [report(100, 0, 1), report(190, 10, 2)])
+    assert found["packetloss_download_best"] == 0
+    assert found["packetloss_download_worst"] == 10
