@@ -424,7 +424,7 @@ METRICS: tuple[Metric, ...] = (
     _limitation(27, "none", "Share of the interval in which nothing held the sent video down"),
     _limitation(28, "cpu", "Share of the interval in which the CPU held the sent video down"),
     _limitation(
-        29, "bandwidth", "Share in which the browser took its estimate of the network for the limit"
+        29, "bandwidth", "Share of the interval in which the browser took the network for the limit"
     ),
     Metric(
         30,
@@ -462,9 +462,7 @@ METRICS: tuple[Metric, ...] = (
         ("jitsi.client.video.decode.duration", "s"),
         "Time to decode one frame of the received video, on average over the interval",
         "Received video",
-        Reading(
-            How.GROWTH, ("inbound-rtp.totalDecodeTime",), ("inbound-rtp.framesDecoded",), 1000
-        ),
+        Reading(How.GROWTH, ("inbound-rtp.totalDecodeTime",), ("inbound-rtp.framesDecoded",), 1000),
         decimals=1,
     ),
     _read(
@@ -488,7 +486,7 @@ METRICS: tuple[Metric, ...] = (
         "share",
         1,
         ("jitsi.client.audio.microphone.silent.ratio", "1"),
-        "Share of samples in which a microphone that is not muted gave nothing at all: broken or ended",
+        "Share of samples in which a microphone that is not muted gave nothing: broken, or ended",
         "Sent audio",
         Reading(How.STILLNESS, ("media-source:open.totalAudioEnergy",)),
         decimals=2,

@@ -56,7 +56,8 @@ def declare(meter: Meter, naming: Naming, prefix: str = "jitsi_jcmc_") -> None:
     for instrument in instruments(naming, prefix):
         meter.create_observable_gauge(
             instrument.name,
-            [partial(_observe, naming, row) for row in instrument.rows] or [partial(_observe_info, naming)],
+            [partial(_observe, naming, row) for row in instrument.rows]
+            or [partial(_observe_info, naming)],
             instrument.unit,
             instrument.description,
         )

@@ -53,7 +53,7 @@ class Rules:
     dropped: frozenset[int]
 
     def labels_of(self, metric: str) -> dict[str, Attribute]:
-        """Return the attributes that the `labels` of *metric* may hold, by their key on the wire."""
+        """Return the attributes that the `labels` of *metric* may hold, by their wire names."""
         begins = f"metrics.{metric}.labels."
         return {
             row.field.removeprefix(begins): row

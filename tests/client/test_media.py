@@ -1,5 +1,6 @@
-"""What the page knows of the media, in a push: whose streams should come, and how ours should go out."""
+"""What the page knows of the media, in a push: whose streams should come, what ours should be."""
 
+import json
 from typing import Any
 
 import pytest
@@ -130,18 +131,18 @@ def test_without_a_page_that_tells_no_stream_is_expected(tab: Tab) -> None:
 @pytest.mark.parametrize(
     ("layers", "expected"),
     [
-        ("[{ active: true, scaleResolutionDownBy: 4 }, { active: true, scaleResolutionDownBy: 2 },"
-         " { active: false, scaleResolutionDownBy: 1 }]", 360),
-        ("[{ active: true }]", 720),
-        ("[{ active: false }, { active: false }]", 0),
-        ("[]", None),
+        ([(True, 4), (True, 2), (False, 1)], 360),
+        ([(True, None)], 720),
+        ([(False, 1), (False, 1)], 0),
+        ([], None),
     ],
-)  # fmt: skip
+)
 def test_the_wanted_height_is_that_of_the_largest_layer_that_is_on(
-    tab: Tab, layers: str, expected: int | None
+    tab: Tab, layers: list[tuple[bool, int | None]], expected: int | None
 ) -> None:
+    encodings = [{"active": on, "scaleResolutionDownBy": scale} for on, scale in layers]
     body = f"""const camera = {{ kind: "video", getSettings: () => ({{ height: 720 }}) }};
-        const parameters = () => ({{ encodings: {layers} }});
+        const parameters = () => ({{ encodings: {json.dumps(encodings)} }});
         connection.peerconnection.getSenders = () => [
             {{ track: null }}, {{ track: {{ kind: "audio" }} }},
             {{ track: camera, getParameters: parameters }},
@@ -186,7 +187,9 @@ def test_a_microphone_that_gives_nothing_is_silent(
         [{"type": "media-source", "id": "S", "timestamp": i, "totalAudioEnergy": energy}]
         for i, energy in enumerate(energies)
     ]
-    body = f"room.getLocalAudioTrack = () => ({microphone}); await next(); await next(); await next();"
+    body = (
+        f"room.getLocalAudioTrack = () => ({microphone}); await next(); await next(); await next();"
+    )
     assert values(pushed(tab, body, reports), "microphone_silent") == expected
 
 

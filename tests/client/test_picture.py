@@ -1,4 +1,4 @@
-"""Which received video stood still, and for how long: what the browser books, and what nobody sees."""
+"""Which received video stood still, and for how long: what is booked, and what nobody sees."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def test_a_freeze_that_chromium_books_as_a_pause_is_told_as_it_happens(tab: Tab)
     """12.487 s of pause and 0.435 s of freeze, of which 12.08 s were told before."""
     times = series(tab, OUTAGE, "freeze_time", [ON] * 11)
     assert times == [None, 251, 591, 2000, 2000, 2000, 2000, 2030, 2050, 842, 0]
-    assert sum(times[3:]) == 12922
+    assert sum(filter(None, times[3:])) == 12922
     assert series(tab, OUTAGE, "freezes", [ON] * 11) == [None, 1, 2, 1, 0, 0, 0, 0, 0, 1, 0]
 
 

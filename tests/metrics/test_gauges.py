@@ -272,8 +272,6 @@ def test_everyone_has_an_info_series_even_who_says_nothing() -> None:
     assert observed(Naming.JCMC, participant()) == {"jitsi_jcmc_info": [(JCMC, 1)]}
 
 
-
-
 def test_whose_stream_is_the_worst_is_no_label() -> None:
     told = {WORST_SOURCE.id: "5e6f7a8b"}
     for naming in Naming:
@@ -483,7 +481,10 @@ def test_outside_a_collection_there_is_nobody(naming: Naming) -> None:
 def test_a_field_that_this_version_does_not_know_is_skipped() -> None:
     """Another version of the service wrote it to the same Redis."""
     someone = participant({63: 5, 127: "later", 200: [1, 2]}, bitrate_upload=7)
-    assert observed(Naming.JCMC, someone) == {"jitsi_jcmc_bitrate_upload": [(JCMC, 7)]}
+    assert observed(Naming.JCMC, someone) == {
+        "jitsi_jcmc_bitrate_upload": [(JCMC, 7)],
+        "jitsi_jcmc_info": [(JCMC, 1)],
+    }
 
 
 @pytest.mark.parametrize("naming", Naming)
