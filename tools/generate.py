@@ -40,6 +40,28 @@ _PICTURE: Final = (
 _ROOT: Final = Path(__file__).parent.parent
 
 
+_NOT_SAID: Final = """\
+- `connectionquality` is the library's guess: the bitrate that is sent against a target for the
+  picture's size, nothing else. Peer to peer it was 100 with 10 % loss, at 300 kbit/s, with 100 ms
+  more each way and on a dead link. After an interruption it climbs by 2 points a second at most,
+  so it is still low a minute after all is well.
+- `bandwidth_upload` is what the library last read of the browser's estimate, and
+  `bandwidth_available_upload` the estimate itself at the sample. On a dead link the library's
+  stands still, for as long as it has no new one: look at the second.
+- `limitation_bandwidth` is the browser's own reason, and it is often 100 where nothing is wrong: a
+  camera of 360 lines had 967 kbit/s available and used 526. The network holds a picture down where,
+  besides, `bandwidth_available_upload` is near what is sent (`bitrate_upload`), and
+  `resolution_height_upload` or `framerate_upload` is below what is wanted
+  (`resolution_height_wanted`).
+- `round_trip_time` is the mean of the checks of an interval that were answered. They come every
+  2.5 s: an interval of 2 s may have none, and is absent. `transport_rtt` is one check, the
+  library's.
+- `packetloss_download_best` and `packetloss_download_worst` are the same with one received stream,
+  and one lost of fewer than 20 packets counts as one of 20.
+- `ice_restarts` counts new ICE user names, so restarts alone; `path_changes` counts changes of the
+  candidate pair, with or without one, such as from Wi-Fi to a cable."""
+
+
 def metrics_page() -> str:
     """Return docs/metrics.md."""
     prefix = Settings.model_fields["metrics_prefix"].default
@@ -79,6 +101,15 @@ def metrics_page() -> str:
         "that a Collector adds nothing to the names.",
         _table(("series", "unit", "bounds", "meaning"), jcmc),
         _attribute_table(Naming.JCMC),
+        "A codec or a mute changes no series but `info`. To see the quality by codec:",
+        "```promql\n"
+        "avg by (video_codec) (\n"
+        f"  {prefix}connectionquality * on (roomname, client_id, participant_id)\n"
+        f"    group_left (video_codec) {prefix}info\n"
+        ")\n"
+        "```",
+        "### What they do not say",
+        _NOT_SAID,
         "## `JCMC_NAMING=otel`",
         "Semantic names, base units, direction and kind of media as attributes. The Prometheus\n"
         "names are the same by scrape and through a Collector.",
@@ -288,7 +319,7 @@ _CARRIERS: Final = {
     Naming.JCMC: {
         Scope.IDENTITY: "all",
         Scope.QUALITY: "connectionquality",
-        Scope.DESCRIPTION: "connectionquality, info",
+        Scope.DESCRIPTION: "connectionquality`, `info",
         Scope.INFO: INFO_FIELD,
         Scope.PATH: "transport_rtt",
     },

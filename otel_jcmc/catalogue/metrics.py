@@ -537,8 +537,8 @@ LAST_METRIC_ID = max(row.id for row in METRICS)
 # The one metric that has several values, each with attributes of its own: one for a transport. Wire
 # and store would not know a second.
 (LIST_ID,) = [row.id for row in METRICS if row.is_list]
-# The gauge that carries what describes a participant, in the `otel` and the `jcmc` naming; its value
-# is always 1. What changes in a call, such as a codec, is on it alone.
+# The gauge that carries what describes a participant, in the `otel` and the `jcmc` naming. It is
+# always 1. What changes in a call, such as a codec, is on it alone.
 INFO_NAME = "jitsi.client.info"
 INFO_FIELD = "info"
 INFO_BRIEF = "The participant's browser, system, region and codecs; always 1"
