@@ -33,9 +33,8 @@ export function readMedia(room, active, switched) {
     }
     let wantedHeight = NaN;
     for (const sender of active.peerconnection.getSenders()) {
-        if (sender.track?.kind !== "video") continue;
-        const { height } = sender.track.getSettings();
-        for (const layer of sender.getParameters().encodings) {
+        const height = sender.track?.getSettings().height; // sound has none
+        for (const layer of (height && sender.getParameters().encodings) || []) {
             const wanted = layer.active ? height / (layer.scaleResolutionDownBy || 1) : 0;
             wantedHeight = Math.max(wantedHeight || 0, wanted);
         }

@@ -141,10 +141,10 @@ def test_the_wanted_height_is_that_of_the_largest_layer_that_is_on(
     tab: Tab, layers: list[tuple[bool, int | None]], expected: int | None
 ) -> None:
     encodings = [{"active": on, "scaleResolutionDownBy": scale} for on, scale in layers]
-    body = f"""const camera = {{ kind: "video", getSettings: () => ({{ height: 720 }}) }};
+    body = f"""const camera = {{ getSettings: () => ({{ height: 720 }}) }};
         const parameters = () => ({{ encodings: {json.dumps(encodings)} }});
         connection.peerconnection.getSenders = () => [
-            {{ track: null }}, {{ track: {{ kind: "audio" }} }},
+            {{ track: null }}, {{ track: {{ getSettings: () => ({{}}) }} }},
             {{ track: camera, getParameters: parameters }},
         ];
         await next();"""

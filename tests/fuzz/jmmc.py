@@ -180,8 +180,8 @@ def _check_write(told: Told, sent: Any, *, is_whole: bool) -> None:
         assert left.pop("roomname") == sent["conf"]
         assert left.pop("client_id") == sent["uid"]
         assert left.pop("participant_id")
-        told = 1 if sample.field == "info" else at(m, FIELD_OF[sample.field])
-        assert told == sample.value
+        value = 1 if sample.field == "info" else at(m, FIELD_OF[sample.field])
+        assert value == sample.value
         for label, text in left.items():
             if label in BROWSER:
                 assert text == BROWSER[label]
