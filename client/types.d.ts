@@ -32,8 +32,8 @@ interface Sample {
     metrics: Record<string, Untrusted>;
 }
 
-/** A stat, and the same one a sample before; false if it is new or was reset. */
-type Stream = [Untrusted, Untrusted];
+/** A stat, the same one a sample before (false if it is new or was reset), what terms call it. */
+type Stream = [Untrusted, Untrusted, types: string[]];
 
 /** A path in the library's stats; in small letters, the wire's name. */
 type Field = string;
@@ -53,6 +53,18 @@ type ReadStats = (
         collectAddresses?: boolean;
     },
 ) => Sample;
+
+/** What the page knows of the media. */
+interface Media {
+    /** How many streams of others should come. */
+    expected: number;
+    /** Lines of the video that is to be sent. */
+    wantedHeight: number;
+    /** Of others, by the ids that the browser's report has: whether it should move, and whose it is. */
+    tracks: Map<string, { isOn?: boolean; owner?: string }>;
+    /** Whether the microphone should be heard. */
+    isOpen?: boolean;
+}
 
 interface Reading {
     /** The streams in use. */

@@ -13,16 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_jcmc.catalogue.metrics import OWN, ROOM
-from otel_jcmc.catalogue.rows import Metric
-
-# What the client makes itself, and of which members. It does without those with a minus sign.
-_MADE_OF: Final = {
-    "remote-inbound-rtp.sent": (
-        "remote-inbound-rtp.localId",
-        "outbound-rtp.packetsSent",
-        "-outbound-rtp.retransmittedPacketsSent",
-    )
-}
+from otel_jcmc.catalogue.rows import OWN_MEMBERS, Metric
 
 # The table's columns: their heads, and the browsers of the file that each is made of.
 COLUMNS: Final = (
@@ -89,7 +80,7 @@ def support_row(metric: Metric, support: BrowserSupport) -> tuple[str, ...]:
     """
     if metric.reading:
         needed = [*metric.reading.of, *metric.reading.per]
-        members = dict.fromkeys(_member(term) for term in needed)
+        members = dict.fromkeys(".".join(term.lstrip("-").split(".")[:2]) for term in needed)
         made_of = ", ".join(f"`{member}`" for member in members)
     elif metric.client.startswith(ROOM):
         needed = []
@@ -107,7 +98,7 @@ def member_cells(terms: Iterable[str], support: BrowserSupport, who: str) -> tup
     """Return a cell for each column: since when all of *terms* are there; *who* reads them."""
     needed = set()
     for term in terms:
-        for part in _MADE_OF.get(term, (term,)):
+        for part in OWN_MEMBERS[term].of if term in OWN_MEMBERS else (term,):
             member = _member(part)
             if member not in support.members:
                 raise MemberUnknown(f"client/browser_support.json has no {member}: {who} reads it")
@@ -121,7 +112,8 @@ def member_cells(terms: Iterable[str], support: BrowserSupport, who: str) -> tup
 
 def _member(term: str) -> str:
     """Return the `type.member` of a term, without its sign and the member's own members."""
-    return ".".join(term.removeprefix("-").split(".")[:2])
+    type_, member = term.removeprefix("-").split(".")[:2]
+    return f"{type_.partition(':')[0]}.{member}"
 
 
 def _latest(versions: Sequence[Since]) -> Since:

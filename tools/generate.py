@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings
 from otel_jcmc.catalogue.attributes import ATTRIBUTES, SESSION
 from otel_jcmc.catalogue.metrics import (
     INFO_BRIEF,
+    INFO_FIELD,
     INFO_NAME,
     METRICS,
     OWN,
@@ -30,7 +31,7 @@ from otel_jcmc.catalogue.metrics import (
 )
 from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.catalogue.reasons import Reason
-from otel_jcmc.catalogue.rows import Attribute, Kind, Naming, Scope
+from otel_jcmc.catalogue.rows import OWN_MEMBERS, STREAMS, Attribute, Kind, Naming, Scope
 from otel_jcmc.config.settings import GROUPS, Settings, in_order, names_of, to_text
 from otel_jcmc.config.sources import is_secret
 from otel_jcmc.metrics.prometheus import label_name, metric_name
@@ -52,6 +53,28 @@ _PICTURE: Final = (
 _ROOT: Final = Path(__file__).parent.parent
 
 
+_NOT_SAID: Final = """\
+- `connectionquality` is the library's guess: the bitrate that is sent against a target for the
+  picture's size, nothing else. Peer to peer it was 100 with 10 % loss, at 300 kbit/s, with 100 ms
+  more each way and on a dead link. After an interruption it climbs by 2 points a second at most,
+  so it is still low a minute after all is well.
+- `bandwidth_upload` is what the library last read of the browser's estimate, and
+  `bandwidth_available_upload` the estimate itself at the sample. On a dead link the library's
+  stands still, for as long as it has no new one: look at the second.
+- `limitation_bandwidth` is the browser's own reason, and it is often 100 where nothing is wrong: a
+  camera of 360 lines had 967 kbit/s available and used 526. The network holds a picture down where,
+  besides, `bandwidth_available_upload` is near what is sent (`bitrate_upload`), and
+  `resolution_height_upload` or `framerate_upload` is below what is wanted
+  (`resolution_height_wanted`).
+- `round_trip_time` is the mean of the checks of an interval that were answered. They come every
+  2.5 s: an interval of 2 s may have none, and is absent. `transport_rtt` is one check, the
+  library's.
+- `packetloss_download_best` and `packetloss_download_worst` are the same with one received stream,
+  and one lost of fewer than 20 packets counts as one of 20.
+- `ice_restarts` counts new ICE user names, so restarts alone; `path_changes` counts changes of the
+  candidate pair, with or without one, such as from Wi-Fi to a cable."""
+
+
 def metrics_page() -> str:
     """Return docs/metrics.md."""
     prefix = Settings.model_fields["metrics_prefix"].default
@@ -59,7 +82,8 @@ def metrics_page() -> str:
         (f"`{prefix}{row.field}`", row.unit, f"{row.minimum} to {row.maximum:,}", row.brief)
         for row in METRICS
     ]
-    role = (f"`{prefix}{ROLE_NAME}`", "", "", ROLE_BRIEF)
+    jcmc.append((f"`{prefix}{INFO_FIELD}`", "", "1", INFO_BRIEF))
+    role = (f"`{prefix}{ROLE_NAME}`", "", "1", ROLE_BRIEF)
     otel = [
         (
             f"`{row.field}`",
@@ -91,6 +115,15 @@ def metrics_page() -> str:
         "that a Collector adds nothing to the names.",
         _table(("series", "unit", "bounds", "meaning"), [*jcmc, role]),
         _attribute_table(Naming.JCMC),
+        "A codec or a mute changes no series but `info`. To see the quality by codec:",
+        "```promql\n"
+        "avg by (video_codec) (\n"
+        f"  {prefix}connectionquality * on (roomname, client_id, participant_id)\n"
+        f"    group_left (video_codec) {prefix}info\n"
+        ")\n"
+        "```",
+        "### What they do not say",
+        _NOT_SAID,
         "## `JCMC_NAMING=otel`",
         "Semantic names, base units, direction and kind of media as attributes. The Prometheus\n"
         "names are the same by scrape and through a Collector.",
@@ -129,9 +162,12 @@ def browsers_page() -> str:
         _table(("metric", "made of", *columns), metrics),
         "`-`: no version has it. A metric is filled when all members that it is made of are in\n"
         "the browser's report (RTCStatsReport of webrtc-stats); what is subtracted may be\n"
-        "missing. `remote-inbound-rtp.sent` is the client's own: packets sent less those sent\n"
-        "again, of the stream that `localId` names. The library itself asks for Chrome 72,\n"
-        "Firefox 91 or Safari 14: an older version here means always.",
+        "missing. The library itself asks for Chrome 72, Firefox 91 or Safari 14: an older\n"
+        "version here means always.",
+        "Of some streams only:",
+        "\n".join(f"- `{which}`: {told}." for which, told in STREAMS.items()),
+        "The client's own members:",
+        "\n".join(f"- `{member}`: {about.told}." for member, about in OWN_MEMBERS.items()),
         "## Besides the metrics",
         _table(("member", "what for", *columns), besides),
         "## Who is in which column",
@@ -298,12 +334,15 @@ _CARRIERS: Final = {
         Scope.IDENTITY: "all",
         Scope.QUALITY: "connectionquality",
         Scope.ROLE: ROLE_NAME,
+        Scope.DESCRIPTION: "connectionquality`, `info",
+        Scope.INFO: INFO_FIELD,
         Scope.PATH: "transport_rtt",
     },
     Naming.OTEL: {
         Scope.IDENTITY: "all",
-        Scope.QUALITY: INFO_NAME,
         Scope.ROLE: INFO_NAME,
+        Scope.DESCRIPTION: INFO_NAME,
+        Scope.INFO: INFO_NAME,
         Scope.PATH: "jitsi.client.transport.round_trip_time",
     },
 }

@@ -42,6 +42,16 @@ const listeners = [];
 
 /** A page of Jitsi Meet with this call in it. */
 function setCall(peerconnection) {
+    const others = peerconnection.getReceivers().map(({ track }) => ({
+        getTracks: () => [{
+            track,
+            isMuted: () => false,
+            getType: () => track.kind,
+            getTrackStreamingStatus: () => "active",
+            getSourceName: () => track.id,
+            getParticipantId: () => track.id.slice(0, 8),
+        }],
+    }));
     const room = {
         on: (event, listener) => listeners.push([event, listener]),
         off: () => {},
@@ -49,6 +59,9 @@ function setCall(peerconnection) {
         myUserId: () => "1a2b3c4d",
         getName: () => "standup",
         getParticipantCount: () => 3,
+        getParticipants: () => others,
+        getLastN: () => -1,
+        getLocalAudioTrack: () => ({ isMuted: () => false }),
         getActivePeerConnection: () => ({ peerconnection, isP2P: false }),
     };
     window.APP = { conference: { _room: room }, store: { getState: () => ({}) } };

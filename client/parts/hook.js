@@ -6,6 +6,7 @@ import { clientId } from "./client_id.js";
 import { takeReport } from "./connection.js";
 import { hearFeedback } from "./feedback.js";
 import { SETTINGS } from "./loading.js";
+import { readMedia } from "./media.js";
 import { createOutages } from "./outage.js";
 import { ask, attempt, read, text } from "./quiet.js";
 import { readReport } from "./report.js";
@@ -70,6 +71,8 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
     /** @type {{active?: Untrusted, streams?: Reading["streams"], at?: number}} */
     let last = {};
     const outages = createOutages();
+    /** @type {Set<Untrusted>} Tracks, and names of sources, that were on and off since a sample. */
+    const switched = new Set();
 
     function begin() {
         if (isOver || isOutside(room)) return;
@@ -137,15 +140,17 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
                 // Once through: at each look Chromium makes its objects anew, most of the cost.
                 const copy = new Map(report);
                 if (participants !== 1) outages.look(copy, now());
+                const media = attempt(() => readMedia(room, active, switched));
+                switched.clear();
                 const { streams, at = 0 } = last;
-                const reading = readReport(copy, streams, {
+                const reading = readReport(copy, streams, media, {
                     isDown: outages.isDown(),
                     isOver: outages.isOver(),
                     isUp: outages.isUp(),
                     isProven: outages.isProven(at),
                 });
                 last = { active, streams: reading.streams, at: now() };
-                addReading(sample, reading, read(active, "isP2P"));
+                addReading(sample, reading, read(active, "isP2P"), outages.isDown());
             });
             withhold(sample, outages);
             if (began === breaks) attempt(() => pusher.push(sample));
@@ -154,6 +159,9 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
 
     const unlisten = listen(room, {
         "cq.local_stats_updated": push,
+        "conference.trackMuteChanged": (track) => switched.add(track),
+        // Those that the bridge stops to forward; what it begins with is in the status of a track.
+        "conference.forwardedSourcesChanged": (names) => names.forEach(switched.add, switched),
         "conference.joined": () => {
             isOver = isFailed = false;
             joinMs = now() - since;

@@ -3,6 +3,7 @@
  */
 
 import { pairsInUse } from "./outage.js";
+import { watchPicture } from "./picture.js";
 
 /**
  * What grows while a stream is in use, and falls when it is reset.
@@ -13,6 +14,8 @@ const BEATS = {
     "outbound-rtp": "packetsSent",
     "remote-inbound-rtp": "sent",
     "candidate-pair": "bytesReceived",
+    "media-source": "timestamp",
+    transport: "timestamp",
 };
 
 /**
@@ -20,14 +23,18 @@ const BEATS = {
  * Streams that are not in use are left out: what they last said stands still for good.
  * @param {Map<string, Untrusted>} report an RTCStatsReport, or its copy
  * @param {Map<string, Untrusted>} [before] `streams` of the same connection's last reading
+ * @param {Media} [media] what the page knows
  * @param {Path} [path] what nobody could measure
  * @returns {Reading}
  */
-export function readReport(report, before, { isDown, isOver, isUp, isProven = true } = {}) {
+export function readReport(report, before, media, { isDown, isOver, isUp, isProven = true } = {}) {
     const pairs = pairsInUse(report);
     const streams = new Map();
     /** @type {Stream[]} */
-    const live = [];
+    const live = [[media, false, ["page"]]];
+    /** @type {string[]} Of the largest layer of our video. */
+    let largest = [];
+    let lines = 0;
     /** @type {Reading["codecs"]} */
     const codecs = {};
     /** @type {Untrusted} */
@@ -52,10 +59,21 @@ export function readReport(report, before, { isDown, isOver, isUp, isProven = tr
         // A loss that is taken back makes up for the next one.
         if (growth >= 0 && old.packetsLost > now.packetsLost)
             now = { ...now, packetsLost: old.packetsLost };
+        const isLost = isDown || (isUp && beat === "sent");
         // What an outage has swallowed is no loss when it is over.
         if (isOver && old) old = { ...old, packetsLost: NaN };
-        const isLost = isDown || (isUp && beat === "sent");
+        const then = growth >= 0 && old;
+        const types = [`${stat.type}:any`];
+        if (growth !== 0) types.push(stat.type, `${stat.type}:${stat.kind}`);
+        if (stat.type === "inbound-rtp") {
+            const { isOn, owner } = media?.tracks.get(stat.trackIdentifier) || {};
+            now = { ...watchPicture(now, then, isOn), owner };
+            if (then) then.stops = then.stood = 0; // those are an interval's
+            if (!now.rests && (growth || isOn)) types.push("inbound-rtp:moving");
+        }
+        if (media?.isOpen) types.push(`${stat.type}:open`);
         streams.set(stat.id, isLost ? { ...now, packetsLost: NaN } : now);
+        live.push([now, then, types]);
         if (stat.type === "candidate-pair") {
             const kbits = 8 / (stat.timestamp - old?.timestamp);
             rates = {
@@ -64,7 +82,6 @@ export function readReport(report, before, { isDown, isOver, isUp, isProven = tr
             };
         }
         if (growth === 0) return;
-        live.push([now, growth > 0 && old]);
         if (stat.type === "candidate-pair") {
             const local = report.get(stat.localCandidateId);
             const remote = report.get(stat.remoteCandidateId);
@@ -80,9 +97,12 @@ export function readReport(report, before, { isDown, isOver, isUp, isProven = tr
             };
         }
         if (stat.type === "outbound-rtp") {
+            const sent = (stat.framesPerSecond > 0 && stat.frameHeight) || 0;
+            if (sent >= lines) [lines, largest] = [sent, types];
             const [kind, codec] = String(report.get(stat.codecId)?.mimeType).split("/");
             codecs[kind] = codec;
         }
     });
+    largest.push("outbound-rtp:largest");
     return { live, codecs, transport, rates, streams };
 }

@@ -16,9 +16,16 @@ const MEASURED = /^(connectionq|packetloss|jitter|round|transport|bandwidth|bitr
 /**
  * Adds to *sample* what the report tells.
  * @param {Sample} sample @param {Reading} reading @param {boolean} [isP2P]
+ * @param {boolean} [isDown] nothing comes from the other side just now
  */
-export function addReading({ metrics }, { live, codecs, transport, rates }, isP2P) {
-    for (const row of READINGS) metrics[row[0]] = metric(evaluate(row, live));
+export function addReading({ metrics }, { live, codecs, transport, rates }, isP2P, isDown) {
+    let worstSource;
+    for (const row of READINGS) {
+        const [value, stat] = evaluate(row, live, isDown);
+        metrics[row[0]] = metric(value);
+        // Below, it would be another one in each sample.
+        if (row[0] === "packetloss_download_worst" && value >= 1) worstSource = text(stat.owner);
+    }
     for (const way of WAYS) {
         if (!rates || metrics[`bitrate_${way}`].value) continue;
         // The library says 0 before it has an interval, and when nothing arrives.
@@ -28,6 +35,7 @@ export function addReading({ metrics }, { live, codecs, transport, rates }, isP2
     const { value, labels } = metrics.connectionquality;
     metrics.connectionquality = metric(value, {
         ...labels,
+        worstSource,
         audioCodec: text(codecs.audio, 64),
         videoCodec: text(codecs.video, 64),
     });
@@ -62,7 +70,7 @@ function forget(metrics, isUnknown) {
  * @param {string} metric
  */
 const isCount = (metric) =>
-    READINGS.some(([name, how, , , per]) => name === metric && how.endsWith("growth") && !per);
+    READINGS.some(([name, how, , , per]) => name === metric && /(growth|changes)$/.test(how) && !per);
 
 /**
  * One sample of several, newest last; the newest says what is no number.

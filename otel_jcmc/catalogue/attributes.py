@@ -55,7 +55,7 @@ MEETING = Attribute(
 REGION = Attribute(
     69,
     "metrics.connectionquality.labels.serverregion",
-    Scope.QUALITY,
+    Scope.DESCRIPTION,
     "serverregion",
     "jitsi.region",
     "Region of the bridge",
@@ -72,7 +72,7 @@ USERNAME = Attribute(
 BROWSER_NAME = Attribute(
     71,
     "user_agent",
-    Scope.QUALITY,
+    Scope.DESCRIPTION,
     "browser_name",
     "user_agent.name",
     "Name of the browser",
@@ -81,7 +81,7 @@ BROWSER_NAME = Attribute(
 BROWSER_VERSION = Attribute(
     72,
     "user_agent",
-    Scope.QUALITY,
+    Scope.DESCRIPTION,
     "browser_version",
     "user_agent.version",
     "Version of the browser; in the `otel` naming its major number",
@@ -90,7 +90,7 @@ BROWSER_VERSION = Attribute(
 OS_NAME = Attribute(
     73,
     "user_agent",
-    Scope.QUALITY,
+    Scope.DESCRIPTION,
     "os_name",
     "user_agent.os.name",
     "Name of the system",
@@ -99,7 +99,7 @@ OS_NAME = Attribute(
 OS_VERSION = Attribute(
     74,
     "user_agent",
-    Scope.QUALITY,
+    Scope.DESCRIPTION,
     "os_version",
     "user_agent.os.version",
     "Version of the system",
@@ -108,7 +108,7 @@ OS_VERSION = Attribute(
 AUDIO_CODEC = Attribute(
     75,
     "metrics.connectionquality.labels.audioCodec",
-    Scope.QUALITY,
+    Scope.INFO,
     "audio_codec",
     "jitsi.audio.codec",
     "Codec of the audio that the participant sends",
@@ -117,11 +117,21 @@ AUDIO_CODEC = Attribute(
 VIDEO_CODEC = Attribute(
     76,
     "metrics.connectionquality.labels.videoCodec",
-    Scope.QUALITY,
+    Scope.INFO,
     "video_codec",
     "jitsi.video.codec",
     "Codec of the video that the participant sends",
     max_length=64,
+)
+WORST_SOURCE = Attribute(
+    92,
+    "metrics.connectionquality.labels.worstSource",
+    Scope.STORED,
+    "",
+    "jitsi.media.worst_source.id",
+    "Jitsi's id of the participant whose stream `packetloss_download_worst` is of, from 1 % on",
+    max_length=128,
+    like=PARTICIPANT.id,
 )
 _PATH = "metrics.transport_rtt[].labels."
 # RTCIceCandidateType (WebRTC).
@@ -261,6 +271,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     OS_VERSION,
     AUDIO_CODEC,
     VIDEO_CODEC,
+    WORST_SOURCE,
     LOCAL_ADDRESS,
     PEER_ADDRESS,
     PROTOCOL,

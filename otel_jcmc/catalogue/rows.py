@@ -11,6 +11,7 @@ attributes 64 to 127: all of them are one byte in msgpack.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -35,6 +36,8 @@ class Scope(StrEnum):
 
     IDENTITY = "every series"
     QUALITY = "connection quality"
+    DESCRIPTION = "connection quality and info"
+    INFO = "info"
     PATH = "each transport"
     ROLE = "who is no ordinary participant"
     STORED = "no series"
@@ -56,6 +59,8 @@ class Attribute:
         choices: the words accepted where kind is CHOICE.
         otel_values: words that the `otel` naming says differently.
         collect: the setting that must be on before this is kept; empty: always kept.
+        like: id of the attribute whose text of another participant it holds: what becomes of that
+            one for privacy becomes of this one, and their hashes are the same; 0: of none.
     """
 
     id: int
@@ -69,6 +74,7 @@ class Attribute:
     choices: tuple[str, ...] = ()
     otel_values: tuple[tuple[str, str], ...] = ()
     collect: str = ""
+    like: int = 0
 
 
 class How(StrEnum):
@@ -78,10 +84,62 @@ class How(StrEnum):
     # the same, of at least 20, so that few make no spike
     SHARE = "share"
     MAX_GROWTH = "max growth"  # of the stream that grew the most
-    MIN_GROWTH = "min growth"  # of the stream that grew the least, screens left out
+    MIN_GROWTH = "min growth"  # of the stream that grew the least
     MAX_LEVEL = "max level"  # the highest as it is now
     # of the stream where the share grew the most, of at least 20 so that few make no spike
     MAX_SHARE = "max share"
+    MIN_SHARE = "min share"  # of the one where it grew the least, the same way
+    CHANGES = "changes"  # how many streams have another value than in the sample before
+    STILLNESS = "stillness"  # 1 if nothing has grown since the sample before, 0 if something has
+
+
+class OwnMember(NamedTuple):
+    """
+    A member that the client makes itself.
+
+    Attributes:
+        told: what it is, for the docs.
+        of: the members that it is made of; it does without those with a minus sign.
+    """
+
+    told: str
+    of: tuple[str, ...] = ()
+
+
+# Which streams of a type `type:which` names, as client/parts/report.js picks them.
+STREAMS: dict[str, str] = {
+    "inbound-rtp:any": "also those of which no packet came in the interval",
+    "inbound-rtp:audio": "of sound",
+    "inbound-rtp:moving": "of video that should move. Not a screen, a camera that is off, what the"
+    " bridge holds back, a hidden page, or what has shown no frame yet",
+    "media-source:open": "of the microphone, unless it is muted",
+    "outbound-rtp:largest": "the largest layer of which frames are sent",
+}
+OWN_MEMBERS: dict[str, OwnMember] = {
+    "remote-inbound-rtp.sent": OwnMember(
+        "packets sent less those sent again, of the stream that `localId` names",
+        (
+            "remote-inbound-rtp.localId",
+            "outbound-rtp.packetsSent",
+            "-outbound-rtp.retransmittedPacketsSent",
+        ),
+    ),
+    "inbound-rtp:moving.stops": OwnMember(
+        "freezes, and pauses of what should have moved, as `freezeCount` and `pauseCount` have"
+        " them; a stop counts once no frame has come for a whole interval",
+        ("inbound-rtp.freezeCount", "-inbound-rtp.pauseCount"),
+    ),
+    "inbound-rtp:moving.stood": OwnMember(
+        "seconds of these stops, as they happen; the browser's `totalFreezesDuration` and"
+        " `totalPausesDuration` grow when the next frame comes, and then only the rest is told",
+        ("inbound-rtp.totalFreezesDuration", "-inbound-rtp.totalPausesDuration"),
+    ),
+    "page.expected": OwnMember("what the library says of the tracks of others"),
+    "page.wantedHeight": OwnMember(
+        "lines of the camera by `scaleResolutionDownBy` of the largest layer that is on"
+        " (`RTCRtpSender.getParameters()`), which the library sets by what others look at"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +148,9 @@ class Reading:
     How the client reads a metric from the browser's report (RTCStatsReport of webrtc-stats).
 
     Attributes:
-        of: terms `type.member` that are added; with a minus sign, subtracted. `sent` of
-            `remote-inbound-rtp` is the client's own: packets sent up to that report of the peer.
+        of: terms `type.member` that are added; with a minus sign, subtracted, unless the receiving
+            path is down. `type:which.member` is of some streams of the type only (STREAMS), and
+            members in OWN_MEMBERS are the client's own.
         per: terms of the same kind, by whose sum the first is divided; empty: not divided.
         times: makes the wire's unit of the browser's.
     """

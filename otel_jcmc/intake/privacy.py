@@ -111,10 +111,16 @@ def make_policy(entries: Iterable[str] = (), collect: Collection[str] = ()) -> P
     Raises:
         ValueError: as `read_entries`.
     """
-    return {
+    policy = {
         row.id: Treatment.DROP if row.collect and row.collect not in collect else Treatment.KEEP
         for row in ATTRIBUTES
-    } | read_entries(entries)
+    }
+    found = read_entries(entries)
+    policy |= found
+    # Else somebody's hashed id would be readable where others tell of it.
+    return policy | {
+        row.id: policy[row.like] for row in ATTRIBUTES if row.like and row.id not in found
+    }
 
 
 def describe(policy: Policy) -> list[str]:
@@ -144,7 +150,7 @@ class Privacy:
         # As long as a key may be, whatever the secret's length.
         self._key = blake2b(key.encode()).digest()
         changes = [
-            (row, self._hashing(row.id) if treatment is Treatment.HASH else truncated)
+            (row, self._hashing(row.like or row.id) if treatment is Treatment.HASH else truncated)
             for row in ATTRIBUTES
             if (treatment := policy[row.id]) in (Treatment.HASH, Treatment.TRUNCATE)
         ]

@@ -18,7 +18,14 @@ from typing import Any, Final
 
 from opentelemetry.metrics import CallbackOptions, Meter
 
-from otel_jcmc.catalogue.metrics import INFO_BRIEF, INFO_NAME, METRICS, ROLE_BRIEF, ROLE_NAME
+from otel_jcmc.catalogue.metrics import (
+    INFO_BRIEF,
+    INFO_FIELD,
+    INFO_NAME,
+    METRICS,
+    ROLE_BRIEF,
+    ROLE_NAME,
+)
 from otel_jcmc.catalogue.rows import Metric, Naming
 from otel_jcmc.metrics.labels import LabelSets, labels_of, place_of
 from otel_jcmc.metrics.observed import Column, Labels, Observed
@@ -40,6 +47,7 @@ def instruments(naming: Naming, prefix: str = "jitsi_jcmc_") -> list[Instrument]
     if naming is Naming.JCMC:
         # No unit: a Collector would add it to names that dashboards know without it.
         made = [Instrument(prefix + row.field, "", row.brief, (row,)) for row in METRICS]
+        made.append(Instrument(prefix + INFO_FIELD, "", INFO_BRIEF, ()))
         return [*made, Instrument(prefix + ROLE_NAME, "", ROLE_BRIEF, ())]
     rows_of: dict[str, list[Metric]] = {}
     for row in METRICS:
@@ -54,9 +62,11 @@ def instruments(naming: Naming, prefix: str = "jitsi_jcmc_") -> list[Instrument]
 def declare(meter: Meter, naming: Naming, prefix: str = "jitsi_jcmc_") -> None:
     """Declare every gauge of *naming* on *meter*; what its callbacks read is `snapshot.current`."""
     for instrument in instruments(naming, prefix):
+        is_role = instrument.description == ROLE_BRIEF
         meter.create_observable_gauge(
             instrument.name,
-            [partial(_observe, naming, row) for row in instrument.rows] or [_OTHERS[naming]],
+            [partial(_observe, naming, row) for row in instrument.rows]
+            or [_observe_role if is_role else partial(_observe_info, naming)],
             instrument.unit,
             instrument.description,
         )
@@ -78,11 +88,11 @@ def _observe(naming: Naming, row: Metric, _options: CallbackOptions) -> Observed
     return Observed([Column(_scaled(each.values, row), each.labels) for each in columns])
 
 
-def _observe_info(_options: CallbackOptions) -> Observed:
+def _observe_info(naming: Naming, _options: CallbackOptions) -> Observed:
     """Return a 1 for each participant, with what describes it; twins have one between them."""
     snapshot = current()
-    labels = [part.derive(_LABELS[Naming.OTEL, -1]) for part in snapshot.parts]
-    if snapshot.derive(_has_twins):
+    labels = [part.derive(_LABELS[naming, -1]) for part in snapshot.parts]
+    if naming is Naming.OTEL and snapshot.derive(_has_twins):
         # Two would fail every query that joins on the identity.
         who = chain.from_iterable(part.derive(_identities) for part in snapshot.parts)
         labels = [list(dict(zip(who, chain.from_iterable(labels), strict=True)).values())]

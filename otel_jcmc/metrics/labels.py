@@ -25,7 +25,7 @@ class LabelSets:
     The label sets of one stay.
 
     Attributes:
-        sets: see `place_of`; the first has what all have in common, the last all descriptions.
+        sets: see `place_of`; the first has what all have in common, the last what `info` has.
         paths: id of a list metric -> one for each of its values.
         role: what the series has that says who is no ordinary participant; None: nobody says so.
     """
@@ -47,7 +47,7 @@ def labels_of(naming: Naming, stay: Stay) -> LabelSets:
 def place_of(naming: Naming, row: Metric) -> int:
     """Return which of a stay's sets the series of *row* carry."""
     if naming is Naming.JCMC:
-        return -1 if row.field == "connectionquality" else 0
+        return _QUALITY_PLACE if row.field == "connectionquality" else 0
     return _FIXED[naming].index(row.otel_attributes)
 
 
@@ -58,6 +58,9 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
     if naming is Naming.OTEL:
         common[SESSION.otel_name] = stay.session_id
     sets = [Labels(common, dict(fixed)) for fixed in _FIXED[naming]]
+    if naming is Naming.JCMC:
+        # What the original has on it, and nothing that a mute or a codec would change.
+        sets.append(Labels(common, _texts(attributes, _QUALITY)))
     sets.append(Labels(common, _descriptions(naming, attributes)))
     paths = {
         row.id: [Labels(common, _texts(path, _PATHS[naming])) for path in attributes[row.id]]
@@ -69,8 +72,8 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
 
 
 def _descriptions(naming: Naming, attributes: dict[int, Any]) -> dict[str, str]:
-    """Return what describes the participant: browser, system, region, and here the role."""
-    labels = _texts(attributes, _QUALITY[naming])
+    """Return what describes the participant: browser, system, region, codecs, and here the role."""
+    labels = _texts(attributes, _INFO[naming])
     if naming is Naming.OTEL:
         labels |= _texts(attributes, _ROLE[naming])
     if naming is Naming.OTEL and BROWSER_VERSION.otel_name in labels:
@@ -94,17 +97,18 @@ def _name_in(naming: Naming, row: Attribute) -> str:
     return row.label if naming is Naming.JCMC else row.otel_name
 
 
-def _names(naming: Naming, scope: Scope) -> _Names:
-    """Return the names of the attributes of *scope*."""
+def _names(naming: Naming, *scopes: Scope) -> _Names:
+    """Return the names of the attributes of *scopes*."""
     return {
         row.id: (name, dict(row.otel_values) if naming is Naming.OTEL else {})
         for row in ATTRIBUTES
-        if row.scope is scope and (name := _name_in(naming, row))
+        if row.scope in scopes and (name := _name_in(naming, row))
     }
 
 
 _IDENTITY: Final = {naming: _names(naming, Scope.IDENTITY) for naming in Naming}
-_QUALITY: Final = {naming: _names(naming, Scope.QUALITY) for naming in Naming}
+_QUALITY: Final = _names(Naming.JCMC, Scope.QUALITY, Scope.DESCRIPTION)
+_INFO: Final = {naming: _names(naming, Scope.DESCRIPTION, Scope.INFO) for naming in Naming}
 _ROLE: Final = {naming: _names(naming, Scope.ROLE) for naming in Naming}
 _PATHS: Final = {naming: _names(naming, Scope.PATH) for naming in Naming}
 # The ways to label that do not depend on the participant; nothing beside the common ones first.
@@ -112,3 +116,5 @@ _FIXED: Final[dict[Naming, list[tuple[tuple[str, str], ...]]]] = {
     Naming.JCMC: [()],
     Naming.OTEL: list(dict.fromkeys([(), *(row.otel_attributes for row in METRICS)])),
 }
+# After what does not depend on the participant, in the `jcmc` naming.
+_QUALITY_PLACE: Final = len(_FIXED[Naming.JCMC])

@@ -18,6 +18,7 @@ from otel_jcmc.catalogue.attributes import (
     REGION,
     SESSION,
     USERNAME,
+    WORST_SOURCE,
 )
 from otel_jcmc.catalogue.metrics import LIST_ID
 from otel_jcmc.catalogue.rows import Scope
@@ -30,8 +31,9 @@ _PICTURE: Final = "quality"
 
 # Of each vital: its word in attributes, and what makes it a base unit.
 WORDS: Final = (("quality", 1.0), ("packet_loss", 0.01), ("round_trip_time", 0.001))
-# Who it is beside the participant's id in Jitsi is nobody's business in a trace.
-_NEVER: Final = {USERNAME.id, CLIENT.id, SESSION.id}
+# Who it is beside the participant's id in Jitsi is nobody's business in a trace; and the worst
+# source is that of one push, not of a session.
+_NEVER: Final = {USERNAME.id, CLIENT.id, SESSION.id, WORST_SOURCE.id}
 NAMED: Final = [
     (row.id, row.otel_name or "jitsi.meeting.id", dict(row.otel_values), row.scope is Scope.PATH)
     for row in ATTRIBUTES

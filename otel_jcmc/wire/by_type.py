@@ -16,10 +16,12 @@ from msgspec.structs import astuple
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT, SESSION
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, MAX_INTERVAL_MS, METRICS
-from otel_jcmc.catalogue.rows import Attribute, Kind, Metric, Scope
+from otel_jcmc.catalogue.rows import Attribute, Kind, Metric
 from otel_jcmc.wire.rules import (
     ABSENT,
     GUID,
+    PATH,
+    QUALITY,
     SESSION_ID,
     Rules,
     is_guid,
@@ -88,11 +90,11 @@ def text_type(row: Attribute, shortest: int = 0) -> Any:
     return Annotated[str, told]
 
 
-def _labels(rules: Rules, scope: Scope) -> Any:
+def _labels(rules: Rules, metric: str) -> Any:
     """Return the type of a metric's `labels`."""
-    rows = rules.labels_of(scope).items()
+    rows = rules.labels_of(metric).items()
     fields = [(key, text_type(row) | None, None) for key, row in rows]
-    return _object(f"Labels of {scope}", fields)
+    return _object(f"Labels of {metric}", fields)
 
 
 def _metrics(rules: Rules) -> Any:
@@ -100,12 +102,12 @@ def _metrics(rules: Rules) -> Any:
     entries: dict[Any, Any] = {}
     no_labels = _object("No labels", [])
 
-    def entry(row: Metric, labels: Scope | None = None) -> Any:
+    def entry(row: Metric, labels: str = "") -> Any:
         """Return the type of a metric's entry; metrics with the same bounds share it."""
         key = (row.minimum, row.maximum, labels)
         if key not in entries:
             value: Any = _number(row.minimum, row.maximum) | None
-            known = no_labels if labels is None else _labels(rules, labels)
+            known = _labels(rules, labels) if labels else no_labels
             fields = [("value", Annotated[value, _NOT_KNOWN]), ("labels", known | None, None)]
             entries[key] = _object(f"Entry {len(entries)}", fields)
         return entries[key]
@@ -117,10 +119,10 @@ def _metrics(rules: Rules) -> Any:
         told = f"{row.brief}; {row.unit}."
         if row.is_list:
             most = Meta(max_length=rules.transports, description=told)
-            path: Any = entry(row, Scope.PATH)
+            path: Any = entry(row, PATH)
             lists.append((row.field, Annotated[list[path], most], ()))
         else:
-            labels = Scope.QUALITY if row.field == "connectionquality" else None
+            labels = QUALITY if row.field == QUALITY else ""
             kind: Any = Annotated[entry(row, labels), Meta(description=told)]
             numbers.append((row.field, kind, absent))
     return _object("Metrics", numbers + lists)
@@ -176,8 +178,8 @@ class Shape:
         """Make the types, which takes some milliseconds."""
         self._decode = msgspec.json.Decoder(push_type(rules)).decode
         self._texts = _checks(rules, TEXTS.values())
-        self._quality = _checks(rules, rules.labels_of(Scope.QUALITY).values())
-        self._path = _checks(rules, rules.labels_of(Scope.PATH).values())
+        self._quality = _checks(rules, rules.labels_of(QUALITY).values())
+        self._path = _checks(rules, rules.labels_of(PATH).values())
 
     def take(self, body: bytes) -> Taken | None:
         """Return what the push in *body* tells; None when there is anything to say about it."""

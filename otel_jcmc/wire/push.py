@@ -17,9 +17,17 @@ import msgspec
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
-from otel_jcmc.catalogue.rows import Attribute, Metric, Scope
+from otel_jcmc.catalogue.rows import Attribute, Metric
 from otel_jcmc.wire.by_type import Shape
-from otel_jcmc.wire.rules import ABSENT, Rules, echo, make_rules, text_fault
+from otel_jcmc.wire.rules import (
+    ABSENT,
+    PATH,
+    QUALITY,
+    Rules,
+    echo,
+    make_rules,
+    text_fault,
+)
 from otel_jcmc.wire.session import Session, take_session
 
 _NUMBERS = (int, float)
@@ -64,8 +72,8 @@ class PushParser:
         """Prepare for *rules*, those of a deployment with the defaults if there are none."""
         self._rules = rules or make_rules()
         self._take_ordinary = Shape(self._rules).take
-        self._quality_labels = self._rules.labels_of(Scope.QUALITY)
-        self._path_labels = self._rules.labels_of(Scope.PATH)
+        self._quality_labels = self._rules.labels_of(QUALITY)
+        self._path_labels = self._rules.labels_of(PATH)
 
     def parse(self, body: bytes) -> Report:
         """
@@ -129,7 +137,7 @@ class PushParser:
                 numbers[row.id - 1] = value
                 kept += 1
                 if len(entry) > 1:
-                    known = self._quality_labels if name == "connectionquality" else _NO_LABELS
+                    known = self._quality_labels if name == QUALITY else _NO_LABELS
                     self._labels(entry, known, where, attributes, dropped)
         return kept
 

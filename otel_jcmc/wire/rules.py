@@ -14,10 +14,13 @@ from typing import Any, Final
 
 from otel_jcmc.catalogue.attributes import ATTRIBUTES
 from otel_jcmc.catalogue.reasons import Reason
-from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
+from otel_jcmc.catalogue.rows import Attribute, Kind
 
 # What a text holds that has nothing to say.
 ABSENT: Final = frozenset(("", "undefined"))
+# The two metrics that have labels, as the fields of attributes have them.
+QUALITY: Final = "connectionquality"
+PATH: Final = "transport_rtt[]"
 # Longest piece of a sender's own key that an answer repeats.
 MAX_KEY_ECHO = 40
 # Of characters or elements: the size of the body bounds them.
@@ -51,10 +54,14 @@ class Rules:
     transports: int
     dropped: frozenset[int]
 
-    def labels_of(self, scope: Scope) -> dict[str, Attribute]:
-        """Return the attributes that a metric's `labels` may hold, by their key on the wire."""
-        rows = (row for row in self.rows.values() if row.scope is scope)
-        return {row.field.rpartition(".")[2]: row for row in rows if ".labels." in row.field}
+    def labels_of(self, metric: str) -> dict[str, Attribute]:
+        """Return the attributes that the `labels` of *metric* may hold, by their wire names."""
+        begins = f"metrics.{metric}.labels."
+        return {
+            row.field.removeprefix(begins): row
+            for row in self.rows.values()
+            if row.field.startswith(begins)
+        }
 
 
 def make_rules(

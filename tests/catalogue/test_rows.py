@@ -6,7 +6,7 @@ import pytest
 
 from otel_jcmc.catalogue.attributes import ATTRIBUTES
 from otel_jcmc.catalogue.metrics import METRICS
-from otel_jcmc.catalogue.rows import Attribute, Kind, Metric, Scope
+from otel_jcmc.catalogue.rows import OWN_MEMBERS, STREAMS, Attribute, Kind, Metric, Scope
 
 # What Redis holds in place of names. A line may be added; none may change or go, not even when its
 # row does: another version of the service on the same Redis still writes it.
@@ -45,6 +45,15 @@ METRIC_IDS = {
     32: "outage_up",
     33: "join_time",
     34: "rating",
+    35: "packetloss_download_best",
+    36: "packetloss_download_worst",
+    37: "decode_time",
+    38: "audio_buffer_time",
+    39: "microphone_silent",
+    40: "ice_restarts",
+    41: "path_changes",
+    42: "resolution_height_wanted",
+    43: "streams_expected",
 }
 ATTRIBUTE_IDS = {
     64: "roomname",
@@ -72,6 +81,7 @@ ATTRIBUTE_IDS = {
     89: "m.t.rip",
     96: "role",
     97: "feedback",
+    92: "metrics.connectionquality.labels.worstSource",
 }
 
 every_metric = pytest.mark.parametrize("row", METRICS, ids=lambda row: row.field)
@@ -141,16 +151,24 @@ def test_a_reading_is_of_members_of_the_report(row: Metric) -> None:
     assert row.reading is not None
     for term in (*row.reading.of, *row.reading.per):
         assert re.fullmatch(
-            r"-?((remote-in|in|out)bound-rtp|candidate-pair)\.[a-zA-Z]+(\.[a-z]+)?", term
+            r"-?((remote-in|in|out)bound-rtp|candidate-pair|media-source|transport|page)"
+            r"(:[a-z]+)?\.[a-zA-Z]+(\.[a-z]+)?",
+            term,
         )
+
+
+def test_streams_that_a_reading_names_are_described() -> None:
+    terms = {term for row in METRICS if row.reading for term in row.reading.of + row.reading.per}
+    assert {term.lstrip("-").partition(".")[0] for term in terms if ":" in term} == set(STREAMS)
+    assert set(OWN_MEMBERS) <= terms
 
 
 def test_a_reading_shows_how_it_is_made() -> None:
     texts = {row.field: str(row.reading) for row in METRICS if row.reading}
     assert texts["jitter_upload"] == "max level of remote-inbound-rtp.jitter"
     assert texts["audio_concealed"] == (
-        "growth of (inbound-rtp.concealedSamples - silentConcealedSamples)"
-        " / (inbound-rtp.totalSamplesReceived - silentConcealedSamples)"
+        "growth of (inbound-rtp:any.concealedSamples - silentConcealedSamples)"
+        " / (inbound-rtp:any.totalSamplesReceived - silentConcealedSamples)"
     )
     assert texts["encode_time"] == (
         "growth of outbound-rtp.totalEncodeTime / outbound-rtp.framesEncoded"
@@ -191,6 +209,15 @@ def test_a_reading_shows_how_it_is_made() -> None:
         ("limitation_bandwidth", 0, 100, "percent"),
         ("conference_participants", 0, 1_000_000, "participants"),
         ("join_time", 0, 3_600_000, "ms"),
+        ("packetloss_download_best", 0, 100, "percent"),
+        ("packetloss_download_worst", 0, 100, "percent"),
+        ("decode_time", 0, 600_000, "ms"),
+        ("audio_buffer_time", 0, 600_000, "ms"),
+        ("microphone_silent", 0, 1, "share"),
+        ("ice_restarts", 0, 1_000_000, "restarts"),
+        ("path_changes", 0, 1_000_000, "changes"),
+        ("resolution_height_wanted", 0, 65_535, "pixels"),
+        ("streams_expected", 0, 1_000_000, "streams"),
     ],
 )
 def test_a_metric_has_these_bounds(field: str, minimum: int, maximum: int, unit: str) -> None:

@@ -163,14 +163,16 @@ function startIn(world = makeWorld()) {
 /** An RTCStatsReport of a list of stats; revive first what comes from Python. */
 const makeReport = (list) => new Map(list.map((stat) => [stat.id, stat]));
 
-/** The metrics of reports on one peer connection, one after the other. */
-function readReports(lists, isP2P) {
+/** The metrics of reports on one peer connection, one after the other; *of* each: what the page knows, isDown. */
+function readReports(lists, isP2P, of = []) {
     let before;
-    return lists.map((list) => {
-        const reading = otelJcmc.readReport(makeReport(revive(list)), before);
+    return lists.map((list, i) => {
+        const { tracks = {}, isDown, ...media } = of[i] || {};
+        const known = { ...media, tracks: new Map(Object.entries(tracks)) };
+        const reading = otelJcmc.readReport(makeReport(revive(list)), before, known);
         before = reading.streams;
         const sample = otelJcmc.readStats({ connectionQuality: 100 });
-        otelJcmc.addReading(sample, reading, isP2P);
+        otelJcmc.addReading(sample, reading, isP2P, isDown);
         return sample.metrics;
     });
 }
@@ -179,7 +181,7 @@ function readReports(lists, isP2P) {
 function makeConnection(lists, isP2P = false) {
     const queue = [...lists];
     const getStats = async () => makeReport(revive(queue.length > 1 ? queue.shift() : queue[0]));
-    return { isP2P, peerconnection: { getStats } };
+    return { isP2P, peerconnection: { getStats, getSenders: () => [] } };
 }
 
 /** What client/jmmc.js sent, as plain data. */

@@ -1,6 +1,7 @@
 """Hand-made reports of a peer connection (RTCStatsReport of webrtc-stats), and what they become."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +34,33 @@ def recorded(name: str) -> list[Any]:
     return [json.loads(line)["data"] for line in lines]
 
 
-def metrics_of(tab: Tab, reports: list[Report], *, is_p2p: bool = False) -> list[dict[str, Any]]:
+# What the page knows when a report comes, as client/parts/media.js has it: `tracks` by their ids,
+# and `isDown` beside it.
+Page = dict[str, Any]
+
+
+def metrics_of(
+    tab: Tab, reports: list[Report], pages: Sequence[Page] = (), *, is_p2p: bool = False
+) -> list[dict[str, Any]]:
     """Return the metrics after each of *reports*, which are of one peer connection."""
     metrics: list[dict[str, Any]] = tab.run(
-        "return readReports(argument.reports, argument.isP2P);",
-        {"reports": reports, "isP2P": is_p2p},
+        "return readReports(argument.reports, argument.isP2P, argument.pages);",
+        {"reports": reports, "isP2P": is_p2p, "pages": list(pages)},
     )
     return metrics
 
 
-def known(tab: Tab, reports: list[Report]) -> dict[str, float]:
+def known(tab: Tab, reports: list[Report], pages: Sequence[Page] = ()) -> dict[str, float]:
     """Return what the last of *reports* tells; what is not known is not in it."""
-    last = metrics_of(tab, reports)[-1]
+    last = metrics_of(tab, reports, pages)[-1]
     return {name: last[name]["value"] for name in READ if last[name]["value"] is not None}
 
 
-def series(tab: Tab, reports: list[Report], name: str) -> list[float | None]:
+def series(
+    tab: Tab, reports: list[Report], name: str, pages: Sequence[Page] = ()
+) -> list[float | None]:
     """Return one metric after each of *reports*."""
-    return [metrics[name]["value"] for metrics in metrics_of(tab, reports)]
+    return [metrics[name]["value"] for metrics in metrics_of(tab, reports, pages)]
 
 
 def faults(push: dict[str, Any]) -> list[str]:
@@ -73,8 +83,12 @@ def peers(local: str, at: float, lost: float, **members: Any) -> Stat:
     return {**stat, "packetsLost": lost, **members}
 
 
-def pair(id_: str, rtt: float, **members: Any) -> Stat:
-    return {"type": "candidate-pair", "id": id_, "currentRoundTripTime": rtt, **members}
+def pair(id_: str, rtt: float, answers: int = 3, **members: Any) -> Stat:
+    """Return a pair of which so many checks were answered, each after *rtt* seconds."""
+    checks = {"totalRoundTripTime": rtt * answers, "responsesReceived": answers}
+    stat: Stat = {"type": "candidate-pair", "id": id_, "currentRoundTripTime": rtt}
+    stat["bytesReceived"] = 100 * answers
+    return {**stat, **checks, **members}
 
 
 def transport(id_: str, pair_id: str) -> Stat:

@@ -93,12 +93,15 @@ def test_numbers_are_averaged_and_counts_are_added_up(tab: Tab) -> None:
                 freezes: { value: freezes }, freeze_time: { value: frozen },
                 frames_dropped: { value: dropped }, packetloss_total: { value: loss },
                 encode_time: { value: 2 * loss }, framerate_download: { value: 3 * loss },
+                ice_restarts: { value: freezes }, microphone_silent: { value: frozen > 0 ? 1 : 0 },
                 round_trip_time: { value: rtt } }));
         }""",
     )
     assert values(calls, "freezes")[1] == 4
     assert values(calls, "freeze_time")[1] == 700
     assert values(calls, "frames_dropped")[1] == 7
+    assert values(calls, "ice_restarts")[1] == 4
+    assert values(calls, "microphone_silent")[1] == 0.667
     assert values(calls, "packetloss_total")[1] == 5
     assert values(calls, "encode_time")[1] == 10
     assert values(calls, "framerate_download")[1] == 15

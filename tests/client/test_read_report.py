@@ -10,6 +10,7 @@ import pytest
 from client.pages import Tab
 from client.reports import (
     Report,
+    Stat,
     inbound,
     known,
     metrics_of,
@@ -32,7 +33,6 @@ RECORDING = "lyno-2021-p2p-getstats"
             {
                 "jitter_upload": 1.288,
                 "jitter_download": 2,
-                "round_trip_time": 1,
                 "bandwidth_available_upload": 3560.615,
                 "framerate_upload": 20,
                 "resolution_width_upload": 640,
@@ -49,7 +49,6 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "packetloss_total": 0,
                 "jitter_upload": 1.133,
                 "jitter_download": 1,
-                "round_trip_time": 1,
                 "bandwidth_available_upload": 3560.615,
                 "framerate_upload": 19,
                 # (250 - 210) in 6323.425 - 4323.534 ms
@@ -64,6 +63,12 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 100,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 0,
+                "packetloss_download_best": 0,
+                "packetloss_download_worst": 0,
+                # (164.074 - 139.484) ms for 250 - 210
+                "decode_time": 0.615,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="clean",
         ),
@@ -72,11 +77,11 @@ RECORDING = "lyno-2021-p2p-getstats"
             {
                 # Of audio there is no new report. Video: 6 - 1 of (598 - 7) - (544 - 2) = 49.
                 "packetloss_upload": 10.204,
-                # 14 + 3 of 86 + 14 + 54 + 3.
-                "packetloss_download": 10.828,
+                # 14 + 3 of 86 + 14 + 54 - 3 (sent again) + 3.
+                "packetloss_download": 11.039,
                 # Lost 5 + audio 15 - 1 + video 3 - 0 = 22;
-                # of 49 + audio (815 - 729) + 14 + video (595 - 541) + 3 = 206.
-                "packetloss_total": 10.68,
+                # of 49 + audio (815 - 729) + 14 + video (595 - 541) + 3 - 3 = 203.
+                "packetloss_total": 10.837,
                 "jitter_upload": 109.844,
                 "jitter_download": 80,
                 "round_trip_time": 62,
@@ -94,6 +99,13 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 100,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 0,
+                # Video 3 of 54 + 3; audio 14 of 86 + 14.
+                "packetloss_download_best": 5.556,
+                "packetloss_download_worst": 14,
+                # (208.138 - 190.272) ms for 325 - 290
+                "decode_time": 0.51,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="loss, and a freeze",
         ),
@@ -103,11 +115,11 @@ RECORDING = "lyno-2021-p2p-getstats"
                 # The audio report is the first since line 4: 15 - 0 of 932 - 632 = 300.
                 # Video: 10 - 6 of (666 - 10) - (598 - 7) = 65.
                 "packetloss_upload": 5.205,
-                # 6 + 8 of 94 + 6 + 64 + 8.
-                "packetloss_download": 8.14,
+                # 6 + 8 of 94 + 6 + 64 - 6 (sent again) + 8.
+                "packetloss_download": 8.434,
                 # 15 + 4 + audio 21 - 15 + video 11 - 3 = 33;
-                # of 300 + 65 + (909 - 815) + 6 + (659 - 595) + 8 = 537.
-                "packetloss_total": 6.145,
+                # of 300 + 65 + (909 - 815) + 6 + (659 - 595) + 8 - 6 = 531.
+                "packetloss_total": 6.215,
                 "jitter_upload": 155.588,
                 "jitter_download": 86,
                 "round_trip_time": 63,
@@ -125,6 +137,13 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 100,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 0,
+                # Audio 6 of 94 + 6; video 8 of 64 + 8.
+                "packetloss_download_best": 6,
+                "packetloss_download_worst": 12.121,
+                # (232.275 - 208.138) ms for 369 - 325
+                "decode_time": 0.549,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="loss, reports of both streams",
         ),
@@ -134,10 +153,10 @@ RECORDING = "lyno-2021-p2p-getstats"
                 # Audio: 29 - 15 of 1132 - 932 = 200.
                 # Video: 16 - 12 of (801 - 13) - (738 - 11) = 61.
                 "packetloss_upload": 6.897,
-                # 12 + 4 of 88 + 12 + 86 + 4.
-                "packetloss_download": 8.421,
-                # 14 + 4 + 12 + 4 = 34; of 200 + 61 + (1086 - 998) + 12 + (814 - 728) + 4 = 451.
-                "packetloss_total": 7.539,
+                # 12 + 4 of 88 + 12 + 86 - 34 (sent again) + 4.
+                "packetloss_download": 10.256,
+                # 14 + 4 + 12 + 4 = 34; of 200 + 61 + (1086 - 998) + 12 + (814 - 728) + 4 - 34 = 417.
+                "packetloss_total": 8.153,
                 "jitter_upload": 12.722,
                 "jitter_download": 7,
                 "round_trip_time": 64,
@@ -156,6 +175,13 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 69.05,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 30.95,
+                # Video 4 of 86 + 4; audio 12 of 88 + 12.
+                "packetloss_download_best": 7.143,
+                "packetloss_download_worst": 12,
+                # (275.861 - 254.339) ms for 442 - 403
+                "decode_time": 0.552,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="the picture becomes smaller",
         ),
@@ -164,13 +190,12 @@ RECORDING = "lyno-2021-p2p-getstats"
             {
                 # Video alone: 60 - 53 of (1618 - 48) - (1574 - 39) = 35.
                 "packetloss_upload": 20,
-                # 1 + 17 of 92 + 1 + 44 + 17.
-                "packetloss_download": 11.688,
-                # 7 + 1 + 17 = 25; of 35 + (1989 - 1897) + 1 + (1883 - 1839) + 17 = 189.
-                "packetloss_total": 13.228,
+                # 1 + 17 of 92 + 1 + 44 - 34 (sent again) + 17.
+                "packetloss_download": 15,
+                # 7 + 1 + 17 = 25; of 35 + (1989 - 1897) + 1 + (1883 - 1839) + 17 - 34 = 155.
+                "packetloss_total": 16.129,
                 "jitter_upload": 14,
                 "jitter_download": 20,
-                "round_trip_time": 62,
                 "bandwidth_available_upload": 116.322,
                 "framerate_upload": 10,
                 # (807 - 800) in 1999.928 ms
@@ -185,6 +210,13 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 0,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 100,
+                # Audio 1 of 92 + 1; video 17 of 44 + 17.
+                "packetloss_download_best": 1.075,
+                "packetloss_download_worst": 62.963,
+                # (433.456 - 429.219) ms for 807 - 800
+                "decode_time": 0.605,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="a narrow link",
         ),
@@ -212,6 +244,12 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "limitation_none": 0,
                 "limitation_cpu": 0,
                 "limitation_bandwidth": 100,
+                "packetloss_download_best": 0,
+                "packetloss_download_worst": 0,
+                # (440.356 - 433.456) ms for 818 - 807
+                "decode_time": 0.627,
+                "ice_restarts": 0,
+                "path_changes": 0,
             },
             id="a narrow link: delay instead of loss",
         ),
@@ -299,7 +337,8 @@ def test_every_layer_of_a_simulcast_counts_that_is_sent(tab: Tab) -> None:
 def test_of_many_pairs_the_one_in_use_counts(tab: Tab) -> None:
     idle = pair("P1", 0.5, nominated=True, state="succeeded", availableOutgoingBitrate=9e6)
     used = pair("P2", 0.04, state="succeeded", availableOutgoingBitrate=2e6)
-    assert known(tab, [[idle, used, transport("T", "P2")]]) == {
+    first = [pair("P1", 0.5, answers=2), pair("P2", 0.04, answers=2), transport("T", "P2")]
+    assert known(tab, [first, [idle, used, transport("T", "P2")]]) == {
         "round_trip_time": 40,
         "bandwidth_available_upload": 2000,
     }
@@ -307,9 +346,25 @@ def test_of_many_pairs_the_one_in_use_counts(tab: Tab) -> None:
 
 def test_of_several_transports_the_slowest_counts(tab: Tab) -> None:
     """Where audio and video are not bundled."""
-    pairs = [pair("P1", 0.03), pair("P2", 0.08), pair("P3", 0.9)]
     transports = [transport("T1", "P1"), transport("T2", "P2")]
-    assert known(tab, [[*pairs, *transports]]) == {"round_trip_time": 80}
+
+    def report(answers: int) -> Report:
+        pairs = [pair("P1", 0.03, answers), pair("P2", 0.08, answers), pair("P3", 0.9, answers)]
+        return [*pairs, *transports]
+
+    assert known(tab, [report(2), report(3)]) == {"round_trip_time": 80}
+
+
+def test_the_round_trip_is_the_mean_of_the_intervals_checks(tab: Tab) -> None:
+    """One check of it says 423 ms; and where none is answered, nothing is known."""
+
+    def report(total: float, answers: int, received: int) -> Report:
+        checks = {"totalRoundTripTime": total, "responsesReceived": answers}
+        now = {"type": "candidate-pair", "id": "P", "currentRoundTripTime": 0.423}
+        return [now | checks | {"bytesReceived": received}, transport("T", "P")]
+
+    reports = [report(1, 5, 100), report(3.168, 9, 200), report(3.168, 9, 300)]
+    assert series(tab, reports, "round_trip_time") == [None, 542, None]
 
 
 def test_where_no_pair_is_in_use_none_counts(tab: Tab) -> None:
@@ -322,8 +377,8 @@ def test_where_no_pair_is_in_use_none_counts(tab: Tab) -> None:
 def firefox(packets: int, frames: int, at: float, lost: int) -> Report:
     """Return a report as Firefox has it: no transport, no limitations, no contentType."""
     return [
-        pair("P1", 0.07, selected=False, nominated=True, state="succeeded"),
-        pair("P2", 0.05, selected=True, nominated=True, state="succeeded", localCandidateId="L"),
+        pair("P1", 0.07, frames, selected=False, nominated=True, state="succeeded"),
+        pair("P2", 0.05, frames, selected=True, state="succeeded", localCandidateId="L"),
         {"type": "local-candidate", "id": "L", "protocol": "udp", "candidateType": "host"},
         inbound("A", packets, packetsLost=lost, jitter=0.004, timestamp=at),
         inbound("V", packets, packetsLost=0, jitter=0, framesDecoded=frames, timestamp=at),
@@ -350,6 +405,9 @@ def test_a_report_of_firefox_tells_what_it_has(tab: Tab) -> None:
         "framerate_download": 20,
         "resolution_width_upload": 320,
         "resolution_height_upload": 240,
+        "packetloss_download_best": 0,
+        # 5 of 95 + 5
+        "packetloss_download_worst": 5,
     }
     assert metrics_of(tab, reports)[1]["transport_rtt"] == [
         {
@@ -447,7 +505,7 @@ def test_a_shared_screen_that_stands_still_is_no_slow_video(tab: Tab) -> None:
             outbound("O", frames, framesPerSecond=slides, contentType="screenshare"),
         ]
 
-    assert known(tab, [report(0, 0, 0), report(300, 5, 10000)]) == {
+    assert known(tab, [report(2, 2, 0), report(302, 5, 10000)]) == {
         "framerate_upload": 5,  # what one sends oneself counts, screen or not
         "framerate_download": 15,
     }
@@ -475,3 +533,87 @@ def test_silence_may_outgrow_what_was_made_up(tab: Tab) -> None:
 
     reports = [report(1, 1000, 500, 48000), report(50, 1400, 980, 96000)]
     assert known(tab, reports) == {"audio_concealed": 0}
+
+
+def test_in_an_outage_silence_that_was_made_up_counts(tab: Tab) -> None:
+    """Chromium called nearly all of it silence; no packet comes, and it is played all the same."""
+
+    def report(concealed: int, silent: int, samples: int) -> Report:
+        members = {"totalSamplesReceived": samples, "concealedSamples": concealed}
+        return [inbound("A", 500, silentConcealedSamples=silent, **members)]
+
+    reports = [report(0, 0, 48000), report(84000, 81000, 144000)]
+    # 3000 of 96000 - 81000; then 84000 of 96000
+    assert known(tab, reports) == {"audio_concealed": 20}
+    assert known(tab, reports, [{}, {"isDown": True}]) == {"audio_concealed": 87.5}
+
+
+def test_what_is_sent_is_told_of_one_layer(tab: Tab) -> None:
+    """The largest that sends: not the frames of a small one beside the lines of a large one."""
+
+    def layer(id_: str, packets: int, lines: int, frames: float) -> Stat:
+        members = {"frameHeight": lines, "frameWidth": 2 * lines, "framesPerSecond": frames}
+        return outbound(id_, packets, kind="video", **members)
+
+    sound = outbound("A", 100, kind="audio")
+    layers = [layer("1", 100, 90, 20), layer("2", 90, 180, 5), layer("3", 80, 360, 0)]
+    assert known(tab, [[sound, *layers]]) == {
+        "framerate_upload": 5,
+        "resolution_width_upload": 360,
+        "resolution_height_upload": 180,
+    }
+
+
+def test_a_video_without_a_frame_is_told_as_it_is(tab: Tab) -> None:
+    report = [outbound("A", 9, kind="audio"), outbound("V", 9, kind="video", framesPerSecond=0)]
+    assert known(tab, [report]) == {"framerate_upload": 0}
+
+
+def test_what_is_received_only_is_not_told_as_sent(tab: Tab) -> None:
+    report = [inbound("V", 9, framesPerSecond=20, frameHeight=180, frameWidth=320)]
+    assert known(tab, [report]) == {}
+
+
+def test_audio_waits_in_a_buffer_of_its_own(tab: Tab) -> None:
+    """Video has the same members, in frames."""
+
+    def report(packets: int, audio_s: float, samples: int, video_s: float) -> Report:
+        audio = {"jitterBufferDelay": audio_s, "jitterBufferEmittedCount": samples}
+        video = {"jitterBufferDelay": video_s, "jitterBufferEmittedCount": packets}
+        return [
+            inbound("A", packets, kind="audio", **audio),
+            inbound("V", packets, kind="video", **video),
+        ]
+
+    # 19200 seconds of samples for 480000 of them
+    reports = [report(100, 1000, 48000, 3), report(600, 20200, 528000, 900)]
+    assert known(tab, reports) == {"audio_buffer_time": 40}
+
+
+def test_an_ice_restart_is_another_change_than_that_of_the_path(tab: Tab) -> None:
+    """A restart begins with another user name; the path may change without."""
+
+    def report(at: int, name: str, changes: int) -> Report:
+        members = {"iceLocalUsernameFragment": name, "selectedCandidatePairChanges": changes}
+        return [{"type": "transport", "id": "T", "timestamp": at, **members}]
+
+    reports = [report(1, "a", 1), report(2, "a", 2), report(3, "b", 4), report(4, "b", 4)]
+    assert series(tab, reports, "ice_restarts") == [None, 0, 1, 0]
+    assert series(tab, reports, "path_changes") == [None, 1, 2, 0]
+
+
+def test_a_browser_without_user_names_tells_no_restart(tab: Tab) -> None:
+    reports: list[Report] = [[{"type": "transport", "id": "T", "timestamp": at}] for at in (1, 2)]
+    assert known(tab, reports) == {}
+
+
+def test_of_two_received_streams_the_loss_of_each_end_is_told(tab: Tab) -> None:
+    """Of a few packets it is one of 20, here too."""
+
+    def report(packets: int, lost: int, few: int) -> Report:
+        ours = inbound("A", packets, packetsLost=lost)
+        return [ours, inbound("V", packets, packetsLost=0), inbound("F", few, packetsLost=few)]
+
+    found = known(tab, [report(100, 0, 1), report(190, 10, 2)])
+    assert found["packetloss_download_best"] == 0
+    assert found["packetloss_download_worst"] == 10

@@ -50,11 +50,12 @@ def test_a_path_on_which_nothing_comes_has_no_round_trip(tab: Tab) -> None:
     """The browser repeats the last one it had, and its estimate, for as long as the path lasts."""
 
     def report(received: int, at: int) -> Report:
-        path = pair("P", 0.02, availableOutgoingBitrate=3e6, bytesReceived=received, timestamp=at)
+        members = {"availableOutgoingBitrate": 3e6, "bytesReceived": received, "timestamp": at}
+        path = pair("P", 0.02, received, **members)
         return [transport("T", "P"), path]
 
     reports = [report(100, 0), report(200, 10000), report(200, 20000), report(300, 30000)]
-    assert series(tab, reports, "round_trip_time") == [20, 20, None, 20]
+    assert series(tab, reports, "round_trip_time") == [None, 20, None, 20]
     assert series(tab, reports, "bandwidth_available_upload") == [3000, 3000, None, 3000]
 
 
@@ -215,10 +216,19 @@ def chance_member(chance: random.Random, value: Any) -> Any:
 class Walk:
     """A stream whose counters grow by chance, and begin anew now and then."""
 
-    SLOW = ("freezeCount", "framesDropped", "packetsLost", "retransmittedPacketsSent")
-    FAST = ("framesDecoded", "framesEncoded", "packetsReceived", "packetsSent")
-    SAMPLES = ("totalSamplesReceived", "concealedSamples", "silentConcealedSamples")
-    SECONDS = ("totalFreezesDuration", "totalEncodeTime")
+    SLOW = (
+        *("freezeCount", "pauseCount", "framesDropped", "packetsLost"),
+        *("retransmittedPacketsSent", "responsesReceived", "selectedCandidatePairChanges"),
+    )
+    FAST = ("framesDecoded", "framesEncoded", "packetsReceived", "packetsSent", "bytesReceived")
+    SAMPLES = (
+        *("totalSamplesReceived", "concealedSamples", "silentConcealedSamples"),
+        "jitterBufferEmittedCount",
+    )
+    SECONDS = (
+        *("totalFreezesDuration", "totalPausesDuration", "totalEncodeTime", "totalDecodeTime"),
+        *("totalRoundTripTime", "jitterBufferDelay", "totalAudioEnergy"),
+    )
 
     def __init__(self, chance: random.Random, kind: str, name: str) -> None:
         self.chance = chance
@@ -268,6 +278,9 @@ class Walk:
             "frameWidth": chance.randrange(4000),
             "frameHeight": chance.randrange(4000),
             "currentRoundTripTime": chance.random() * 3,
+            "kind": chance.choice(("audio", "video")),
+            "trackIdentifier": chance.choice("ABCD"),
+            "iceLocalUsernameFragment": chance.choice("UVW"),
             "availableOutgoingBitrate": chance.randrange(10**8),
             "contentType": chance.choice(("", "screenshare")),
             "localId": f"outbound-rtp{chance.randrange(50)}",
@@ -282,7 +295,10 @@ class Walk:
 def test_whatever_the_counters_do_each_value_is_null_or_within_bounds(tab: Tab, seed: int) -> None:
     """And the server takes every push of it whole."""
     chance = random.Random(seed)  # numbers of people who are not there
-    kinds = ("inbound-rtp", "outbound-rtp", "remote-inbound-rtp", "candidate-pair")
+    kinds = (
+        *("inbound-rtp", "outbound-rtp", "remote-inbound-rtp", "candidate-pair", "media-source"),
+        "transport",
+    )
     # One stream of each kind shows what the sums of two hundred would hide.
     walks = [
         Walk(chance, kind, f"{kind}{i}") for i in range(50 if seed % 2 else 1) for kind in kinds
@@ -292,7 +308,20 @@ def test_whatever_the_counters_do_each_value_is_null_or_within_bounds(tab: Tab, 
     for i in range(15):
         steps = [walk.step(10000.0 * i) for walk in walks]
         reports.append([codec, transport("T", "candidate-pair0"), *filter(None, steps)])
-    pushed = metrics_of(tab, reports)
+    pages = [
+        {
+            "tracks": {
+                name: {"isOn": chance.choice((True, False)), "owner": chance.choice((None, "bob"))}
+                for name in "ABC"
+            },
+            "expected": chance.randrange(9),
+            "wantedHeight": chance.choice((360, "__NaN", None)),
+            "isOpen": chance.random() < 0.5,
+            "isDown": chance.random() < 0.3,
+        }
+        for _ in reports
+    ]
+    pushed = metrics_of(tab, reports, pages)
     told = 0
     for metrics in pushed:
         for name in READ:
@@ -352,5 +381,5 @@ def test_of_an_odd_report_nothing_is_known(tab: Tab, report: str) -> None:
 
 
 def test_a_round_trip_of_0_ms_is_a_value(tab: Tab) -> None:
-    report = [pair("P", 0, availableOutgoingBitrate=0), transport("T", "P")]
-    assert known(tab, [report])["round_trip_time"] == 0
+    reports = [[pair("P", 0, answers), transport("T", "P")] for answers in (3, 4)]
+    assert known(tab, reports)["round_trip_time"] == 0

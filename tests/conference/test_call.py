@@ -72,9 +72,9 @@ def test_what_a_call_tells(meet: Meet, prometheus: Prometheus) -> None:
         assert 1 <= values["jitsi_jcmc_framerate_upload"] <= 60
         limits = sum(values[f"jitsi_jcmc_limitation_{each}"] for each in LIMITS)
         assert 95 <= limits <= 105
-        (quality,) = (name for name in known if name.startswith("jitsi_jcmc_connectionquality"))
-        assert 'audio_codec="opus"' in quality
-        assert 'video_codec="VP8"' in quality
+        (info,) = (name for name in known if name.startswith("jitsi_jcmc_info"))
+        assert 'audio_codec="opus"' in info
+        assert 'video_codec="VP8"' in info
         (path,) = (name for name in known if name.startswith("jitsi_jcmc_transport_rtt"))
         assert 'p2p="true"' in path
         assert re.search(r'localCandidateType="(host|prflx)"', path)

@@ -35,9 +35,14 @@ def road(prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def seen(prometheus: Prometheus, participant: str, room: str) -> dict[str, float]:
-    """Return the series of one participant, without the identity that all of them must have."""
+    """Return the metrics of one participant, without the identity that all of them must have."""
     identity = f'participant_id="{participant}",roomname="{room}",client_id=~"{GUID}"'
-    return prometheus.query(f'{{job="road",{identity}}}', "participant_id", "roomname", "client_id")
+    return prometheus.query(
+        f'{{job="road",__name__!="jitsi_jcmc_info",{identity}}}',
+        "participant_id",
+        "roomname",
+        "client_id",
+    )
 
 
 def is_gone(prometheus: Prometheus, participant: str, room: str) -> bool:

@@ -88,7 +88,11 @@ def test_a_page_opens_a_session_and_goes_on_with_its_cookie(
         for name, value in site.service.series("jitsi_jcmc_").items()
         if f"pid-{at}" in name
     }
-    assert seen == {"jitsi_jcmc_connectionquality": 98, "jitsi_jcmc_bandwidth_upload": 2900}
+    assert seen == {
+        "jitsi_jcmc_connectionquality": 98,
+        "jitsi_jcmc_bandwidth_upload": 2900,
+        "jitsi_jcmc_info": 1,
+    }
 
 
 def test_without_the_cookie_it_is_told_to_open_one(site: Site, context: BrowserContext) -> None:

@@ -66,7 +66,7 @@ def test_the_service_listens_on_the_port_of_the_file(swapped: Service) -> None:
     assert swapped.url == f"http://127.0.0.1:{line.removeprefix('PORT=')}"
 
 
-def test_a_page_of_the_original_fills_its_thirteen_series(
+def test_a_page_of_the_original_fills_its_thirteen_series_and_one_of_ours(
     swapped: Service, prometheus: Prometheus
 ) -> None:
     answer = swapped.push(push_body())
@@ -96,6 +96,7 @@ def test_a_page_of_the_original_fills_its_thirteen_series(
         f"jitsi_jcmc_packetloss_download{{{bare}}}": 1,
         f"jitsi_jcmc_packetloss_total{{{bare}}}": 1,
         f"jitsi_jcmc_transport_rtt{{{path}}}": 41,
+        f"jitsi_jcmc_info{{{browser}}}": 1,
     }
     selector = '{job="swapped",participant_id="1a2b3c4d"}'
     assert until(expected, lambda: prometheus.query(selector)) == expected

@@ -54,6 +54,7 @@ BOB_RTT = JCMC_BOB | {"protocol": "tcp", "networkType": "cellular"}
 ONLY_BOB = found(
     ("jitsi_jcmc_connectionquality", JCMC_BOB | BROWSER, 0),
     ("jitsi_jcmc_transport_rtt", BOB_RTT, 250),
+    ("jitsi_jcmc_info", JCMC_BOB | BROWSER, 1),
 )
 JCMC = ONLY_BOB | found(
     ("jitsi_jcmc_connectionquality", JCMC_ADA | BROWSER | {"serverregion": "eu-west"}, 97.5),
@@ -69,6 +70,7 @@ JCMC = ONLY_BOB | found(
     ("jitsi_jcmc_packetloss_download", JCMC_ADA, 1),
     ("jitsi_jcmc_packetloss_total", JCMC_ADA, 1),
     ("jitsi_jcmc_transport_rtt", JCMC_ADA | {"protocol": "udp", "networkType": "wifi"}, 41),
+    ("jitsi_jcmc_info", JCMC_ADA | BROWSER | {"serverregion": "eu-west"}, 1),
 )
 
 OTEL_ADA = {

@@ -129,10 +129,13 @@ def doors(
 
 
 def series_of(prometheus: Prometheus, participant: str, client: str) -> dict[str, float]:
-    """Return the series of one participant, without the identity that all of them must have."""
+    """Return the metrics of one participant, without the identity that all of them must have."""
     identity = f'participant_id="{participant}",roomname="{ROOM}",client_id="{client}"'
     return prometheus.query(
-        f'{{job="doors",{identity}}}', "participant_id", "roomname", "client_id"
+        f'{{job="doors",__name__!="jitsi_jcmc_info",{identity}}}',
+        "participant_id",
+        "roomname",
+        "client_id",
     )
 
 

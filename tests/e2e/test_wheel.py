@@ -105,4 +105,4 @@ def test_an_installed_service_serves_the_wheels_own_client_file(
         assert '"jitterMs":5000' in client.body
         # The script beside the code, and the store's server, are there too.
         assert service.push(push_body()).body == "OK"
-        assert len(service.series("jitsi_jcmc_")) == 13
+        assert len(service.series("jitsi_jcmc_")) == 14

@@ -43,7 +43,11 @@ def scraped(service: Service) -> list[Sample]:
 
 
 def exposed(service: Service, conference: str) -> list[Sample]:
-    """Scrape, and return the series of *conference* without prefix and identity labels."""
+    """
+    Scrape, and return the series of *conference* without prefix and identity labels.
+
+    Its metrics alone: everybody has an `info`, whatever was pushed.
+    """
     answer = service.get("/metrics")
     assert answer.status == 200, answer
     written = conference.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
@@ -56,7 +60,7 @@ def exposed(service: Service, conference: str) -> list[Sample]:
             sample.value,
         )
         for sample in samples("".join(f"{line}\n" for line in lines))
-        if sample.labels.get("roomname") == conference
+        if sample.labels.get("roomname") == conference and sample.name != "jitsi_jcmc_info"
     ]
 
 

@@ -42,12 +42,14 @@ class JmmcPage:
         return self.push({"br": "x", "os": "y", "pid": self.participant, **(m or {})}, service)
 
     def series(self, service: Service | None = None) -> dict[str, float]:
-        """Return the values of this page's series by their names, in the `jcmc` naming."""
+        """Return the page's numbers by the names of their series, in the `jcmc` naming."""
         found = (service or self.service).series("jitsi_jcmc_")
         return {
             name.partition("{")[0].removeprefix("jitsi_jcmc_"): value
             for name, value in found.items()
-            if f'roomname="{self.conference}"' in name and f'client_id="{self.uid}"' in name
+            if f'roomname="{self.conference}"' in name
+            and f'client_id="{self.uid}"' in name
+            and not name.startswith("jitsi_jcmc_info")
         }
 
 

@@ -738,7 +738,7 @@ def test_who_has_a_token_for_the_conference_pushes(jitsi: Service, room: str) ->
     beacon = push_body("beacon", room, token=token(room=room, context=None))
     assert jitsi.push(beacon).body == "OK"
     seen = [each for each in scraped(jitsi) if each.labels.get("roomname") == room]
-    assert len(seen) == 26
+    assert len(seen) == 28
 
 
 @pytest.mark.parametrize(
@@ -776,7 +776,7 @@ def test_a_participant_belongs_to_the_user_who_pushed_first(jitsi: Service, room
     assert refused(as_user(None)) == taken
     assert as_user("eve", participant="two").body == "OK"
     seen = [each.value for each in scraped(jitsi) if each.labels.get("roomname") == room]
-    assert len(seen) == 26
+    assert len(seen) == 28
 
 
 def test_without_a_token_nobody_pushes(jitsi: Service) -> None:

@@ -43,20 +43,27 @@ SESSION = {"id": "session-of-ada", "meeting_id": "9d2e", "seq": 3} | {
 NAMES = [
     *("roomname", "client_id", "participant_id", "session.id", "session.meeting_id"),
     *("serverregion", "username", "browser_name", "browser_version", "os_name", "os_version"),
-    *("audio_codec", "video_codec", "src_ip", "dst_ip", "protocol", "networkType"),
+    *("audio_codec", "video_codec", "jitsi.media.worst_source.id"),
+    *("src_ip", "dst_ip", "protocol", "networkType"),
     *("localCandidateType", "p2p", "remoteCandidateType"),
     *("network.local.port", "network.peer.port", "client.address"),
     *("role", "feedback"),
 ]
 # What a JMMC page's push and its head tell, and no other's.
 OF_JMMC = {87: "50000", 88: "10000", 89: "203.0.113.9"}
+# It is another participant's id.
+WORST = "jitsi.media.worst_source.id"
 NEEDED = ["roomname", "client_id", "participant_id", "session.id"]
 
 
 def whole_push() -> dict[str, Any]:
     """Return a push that has every attribute."""
     body = copy.deepcopy(push_body(session=SESSION))
-    body["metrics"]["connectionquality"]["labels"] |= {"audioCodec": "opus", "videoCodec": "VP8"}
+    body["metrics"]["connectionquality"]["labels"] |= {
+        "audioCodec": "opus",
+        "videoCodec": "VP8",
+        "worstSource": "5e6f7a8b",
+    }
     body["metrics"]["transport_rtt"][0]["labels"] |= {
         "localCandidateType": "host",
         "remoteCandidateType": "relay",
@@ -152,7 +159,18 @@ def test_an_attribute_can_be_named_as_either_naming_does(name: str, is_name_of: 
     changed = make_policy([f" {name} = hash "])
     default = make_policy()
     ids = {id_ for id_, treatment in changed.items() if treatment != default[id_]}
-    assert [name_of(row) for row in ATTRIBUTES if row.id in ids] == [is_name_of]
+    # What tells of another participant goes with it.
+    others = [WORST] if is_name_of == "participant_id" else []
+    assert [name_of(row) for row in ATTRIBUTES if row.id in ids] == [is_name_of, *others]
+
+
+def test_another_participants_id_has_the_hash_that_is_its_own() -> None:
+    """Else it could be read where others tell of it; and it can be found again by the hash."""
+    told = texts(applied("participant_id=hash"))
+    assert told[WORST] == keyed(66, SENT[WORST])
+    assert texts(applied("participant_id=hash", f"{WORST}=keep"))[WORST] == SENT[WORST]
+    assert WORST not in texts(applied("participant_id=hash", f"{WORST}=drop"))
+    assert texts(applied(f"{WORST}=hash"))["participant_id"] == "1a2b3c4d"
 
 
 @pytest.mark.parametrize("row", ATTRIBUTES, ids=name_of)
@@ -278,8 +296,9 @@ def test_a_policy_is_described_by_treatment() -> None:
     assert describe(policy) == [
         (
             "keep client_id, participant_id, session.id, session.meeting_id, serverregion,"
-            " browser_name, browser_version, os_name, audio_codec, video_codec, protocol,"
-            " networkType, localCandidateType, p2p, remoteCandidateType, role"
+            " browser_name, browser_version, os_name, audio_codec, video_codec,"
+            " jitsi.media.worst_source.id, protocol, networkType, localCandidateType, p2p,"
+            " remoteCandidateType, role"
         ),
         (
             "drop username, os_version, network.local.port, network.peer.port, client.address,"
@@ -306,6 +325,7 @@ SENT = {
     "os_version": "10",
     "audio_codec": "opus",
     "video_codec": "VP8",
+    WORST: "5e6f7a8b",
     "src_ip": "10.0.0.7",
     "dst_ip": "198.51.100.4",
     "protocol": "udp",
@@ -335,7 +355,8 @@ def test_what_is_kept_is_as_it_was_sent() -> None:
 def test_what_is_hashed_is_a_keyed_hash_and_nothing_else_changes(name: str) -> None:
     ids = {name_of(row): row.id for row in ATTRIBUTES}
     report = applied(*with_one(name, "hash"))
-    assert texts(report) == {**SENT, name: keyed(ids[name], SENT[name])}
+    hashed_as = ids["participant_id"] if name == WORST else ids[name]
+    assert texts(report) == {**SENT, name: keyed(hashed_as, SENT[name])}
     assert (report.conference, report.client_id, report.participant_id) == tuple(
         texts(report)[each] for each in NEEDED[:3]
     )

@@ -196,7 +196,7 @@ def test_where_all_origins_may_push_any_gets_a_token_of_its_own() -> None:
 def test_a_push_with_a_token_in_its_header_is_taken(guarded: Service, room: str) -> None:
     answer = push(guarded, token_of(guarded), conference=room)
     assert (answer.status, answer.body) == (200, "OK")
-    assert len([each for each in scraped(guarded) if each.labels.get("roomname") == room]) == 13
+    assert len([each for each in scraped(guarded) if each.labels.get("roomname") == room]) == 14
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])

@@ -94,10 +94,13 @@ def test_all_labels_are_those_of_the_other_wire_format(page: JmmcPage) -> None:
     page.push({"cdc": {"v": "AV1"}})
     assert [name for name in page.service.series() if page.uid in name] == [
         (
-            f'jitsi_jcmc_connectionquality{{roomname="{page.conference}",client_id="{page.uid}",'
+            f'jitsi_jcmc_{name}{{roomname="{page.conference}",client_id="{page.uid}",'
             'participant_id="1a2b3c4d",serverregion="eu-west",browser_name="Chrome",'
-            'browser_version="126.0.0.0",os_name="Windows",os_version="10",audio_codec="opus",'
-            'video_codec="AV1"}'
+            f'browser_version="126.0.0.0",os_name="Windows",os_version="10"{codecs}}}'
+        )
+        for name, codecs in (
+            ("connectionquality", ""),
+            ("info", ',audio_codec="opus",video_codec="AV1"'),
         )
     ]
 

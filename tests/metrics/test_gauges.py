@@ -26,6 +26,7 @@ from otel_jcmc.catalogue.attributes import (
     REMOTE_CANDIDATE_TYPE,
     USERNAME,
     VIDEO_CODEC,
+    WORST_SOURCE,
 )
 from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.catalogue.rows import Naming
@@ -209,7 +210,7 @@ def test_the_otel_naming_says_the_same_in_base_units(
 @pytest.mark.parametrize("field", [row.field for row in METRICS if not row.is_list])
 def test_the_jcmc_naming_says_what_was_sent(field: str) -> None:
     found = observed(Naming.JCMC, participant({ID_OF[field]: 41.5}))
-    assert found == {f"jitsi_jcmc_{field}": [(JCMC, 41.5)]}
+    assert found == {f"jitsi_jcmc_{field}": [(JCMC, 41.5)], "jitsi_jcmc_info": [(JCMC, 1)]}
 
 
 @pytest.mark.parametrize(
@@ -231,23 +232,20 @@ def test_a_percentage_becomes_the_nearest_ratio(percent: int) -> None:
 # Labels
 
 
-def test_only_the_connection_quality_is_described_in_the_jcmc_naming() -> None:
+def test_quality_and_info_are_described_in_the_jcmc_naming() -> None:
+    """As the original does it; the name of a person is on the quality alone."""
     found = observed(Naming.JCMC, participant(DESCRIBED, connectionquality=90, bitrate_upload=7))
+    labels = {
+        **JCMC,
+        "serverregion": "eu-west",
+        "browser_name": "Chrome",
+        "browser_version": "126.0.0.0",
+        "os_name": "Windows",
+        "os_version": "10",
+    }
     assert found["jitsi_jcmc_bitrate_upload"] == [(JCMC, 7)]
-    assert found["jitsi_jcmc_connectionquality"] == [
-        (
-            {
-                **JCMC,
-                "serverregion": "eu-west",
-                "username": "Ada",
-                "browser_name": "Chrome",
-                "browser_version": "126.0.0.0",
-                "os_name": "Windows",
-                "os_version": "10",
-            },
-            90,
-        )
-    ]
+    assert found["jitsi_jcmc_connectionquality"] == [({**labels, "username": "Ada"}, 90)]
+    assert found["jitsi_jcmc_info"] == [(labels, 1)]
 
 
 def test_only_the_info_gauge_is_described_in_the_otel_naming() -> None:
@@ -271,10 +269,14 @@ def test_only_the_info_gauge_is_described_in_the_otel_naming() -> None:
 
 def test_everyone_has_an_info_series_even_who_says_nothing() -> None:
     assert observed(Naming.OTEL, participant()) == {"jitsi.client.info": [(otel(), 1)]}
+    assert observed(Naming.JCMC, participant()) == {"jitsi_jcmc_info": [(JCMC, 1)]}
 
 
-def test_who_says_nothing_has_no_series_in_the_jcmc_naming() -> None:
-    assert observed(Naming.JCMC, participant()) == {}
+def test_whose_stream_is_the_worst_is_no_label() -> None:
+    told = {WORST_SOURCE.id: "5e6f7a8b"}
+    for naming in Naming:
+        found = observed(naming, participant(told, connectionquality=90))
+        assert "5e6f7a8b" not in str(found)
 
 
 def test_a_description_that_is_not_known_is_no_label() -> None:
@@ -401,12 +403,12 @@ def test_what_limits_the_sent_video_is_one_gauge_in_the_otel_naming() -> None:
     ]
 
 
-def test_codecs_are_labels_of_the_quality_and_of_the_info_gauge() -> None:
+def test_codecs_are_labels_of_the_info_gauge_alone() -> None:
+    """Else a camera that is switched off would end one series of the quality and begin another."""
     codecs = {AUDIO_CODEC.id: "opus", VIDEO_CODEC.id: "AV1"}
     theirs = observed(Naming.JCMC, participant(codecs, connectionquality=90))
-    assert theirs["jitsi_jcmc_connectionquality"] == [
-        ({**JCMC, "audio_codec": "opus", "video_codec": "AV1"}, 90)
-    ]
+    assert theirs["jitsi_jcmc_connectionquality"] == [(JCMC, 90)]
+    assert theirs["jitsi_jcmc_info"] == [({**JCMC, "audio_codec": "opus", "video_codec": "AV1"}, 1)]
     ours = observed(Naming.OTEL, participant(codecs))
     assert ours["jitsi.client.info"] == [
         (otel(jitsi__audio__codec="opus", jitsi__video__codec="AV1"), 1)
@@ -479,7 +481,10 @@ def test_outside_a_collection_there_is_nobody(naming: Naming) -> None:
 def test_a_field_that_this_version_does_not_know_is_skipped() -> None:
     """Another version of the service wrote it to the same Redis."""
     someone = participant({63: 5, 127: "later", 200: [1, 2]}, bitrate_upload=7)
-    assert observed(Naming.JCMC, someone) == {"jitsi_jcmc_bitrate_upload": [(JCMC, 7)]}
+    assert observed(Naming.JCMC, someone) == {
+        "jitsi_jcmc_bitrate_upload": [(JCMC, 7)],
+        "jitsi_jcmc_info": [(JCMC, 1)],
+    }
 
 
 @pytest.mark.parametrize("naming", Naming)

@@ -159,6 +159,7 @@ def test_everything_arrives_in_the_jcmc_naming(sink: OtlpSink, protocol: str) ->
         Point("jitsi_jcmc_packetloss_download", who, 1),
         Point("jitsi_jcmc_packetloss_total", who, 0.5),
         Point("jitsi_jcmc_transport_rtt", who | path, 41),
+        Point("jitsi_jcmc_info", who | {k: v for k, v in described.items() if k != "username"}, 1),
     ]
     # A unit would make a Collector add it to names that dashboards know without it.
     assert {metric.unit for metric in sink.metrics().values()} == {""}
@@ -241,7 +242,7 @@ def test_a_snapshot_of_many_messages_arrives_whole(sink: OtlpSink, protocol: str
     assert set(results) == {Outcome.TAKEN}
     points = sink.points()
     assert len(points) == len({(p.name, tuple(p.attributes.items())) for p in points})
-    assert len(points) == sum(len(gauge.observations) for gauge in gauges) == 150 * 20
+    assert len(points) == sum(len(gauge.observations) for gauge in gauges) == 150 * 21
     assert max(request.size for request in sink.requests) < GRPC_LIMIT
     assert sink.resources() == [{"service.name": "meet"}]
 
@@ -258,7 +259,7 @@ def test_the_standard_variables_set_headers_and_compression(
     if protocol != "grpc":
         assert sink.headers["content-encoding"] == "gzip"
         assert sink.headers["content-type"] == "application/x-protobuf"
-    assert len(sink.points()) == 13
+    assert len(sink.points()) == 14
 
 
 @BOTH
@@ -282,7 +283,7 @@ def test_tls_with_a_ca_of_ones_own(
     with OtlpSink(tls=certificate) as sink:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate[0])
         assert push(sink, protocol, collect([participant()])) == [Outcome.TAKEN]
-        assert len(sink.points()) == 13
+        assert len(sink.points()) == 14
 
 
 @BOTH
@@ -317,7 +318,7 @@ def test_an_endpoint_that_is_given_is_the_collectors_and_wins(
             (message,) = requests(collect([participant()]), RESOURCE, 1)
             assert sender.send(message).answer is Outcome.TAKEN
             sender.shut_down()
-        assert len(sink.points()) == 26
+        assert len(sink.points()) == 28
 
 
 def test_a_receivers_absence_is_logged_once_per_change(caplog: pytest.LogCaptureFixture) -> None:
@@ -369,7 +370,7 @@ def test_everybody_arrives_at_a_receiver_that_takes_small_requests_alone(
     gauges = people(100)
     assert delivery.export(requests(gauges, RESOURCE, 1), monotonic() + 60) == OK
     points = sink.points()
-    assert len(points) == len({(p.name, tuple(p.attributes.items())) for p in points}) == 1300
+    assert len(points) == len({(p.name, tuple(p.attributes.items())) for p in points}) == 1400
     assert max(request.size for request in sink.requests) <= most
     assert sink.resources() == [{"service.name": "meet"}]
     refused = sink.tries - len(sink.requests)
@@ -383,7 +384,7 @@ def test_everybody_arrives_at_a_receiver_that_takes_small_requests_alone(
     sink.requests.clear()
     tries = sink.tries
     assert delivery.export(requests(gauges, RESOURCE, 2), monotonic() + 60) == OK
-    assert len(sink.points()) == 1300
+    assert len(sink.points()) == 1400
     assert sink.tries - tries == len(sink.requests)
     assert caplog.messages == []
 

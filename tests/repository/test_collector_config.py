@@ -230,7 +230,7 @@ def test_limits_of_a_scrape_let_through_all_good_input(name: str) -> None:
     found = load(CONFIG / name)
     found = found.get("receivers", {}).get("prometheus", {}).get("config", found)
     for job in found["scrape_configs"]:
-        # 10,000 participants, each with eight transports, in the naming otel.
+        # 10,000 participants, each with eight transports, and who each is.
         assert job["sample_limit"] >= 10_000 * (len(METRICS) + 7 + 1)
         assert job["label_limit"] >= 14
         assert job["label_name_length_limit"] >= len("jitsi_ice_remote_candidate_type")
@@ -240,8 +240,8 @@ def test_limits_of_a_scrape_let_through_all_good_input(name: str) -> None:
 def test_an_alert_comes_before_the_sample_limit() -> None:
     found = {rule["alert"]: rule for rule in rules(CONFIG / "rules/alerts.yaml")}
     alert = found["OtelJcmcScrapeNearLimit"]
-    assert alert["expr"].endswith("> 360000")
-    assert "refused at 450,000" in alert["annotations"]["summary"]
+    assert alert["expr"].endswith("> 480000")
+    assert "refused at 600,000" in alert["annotations"]["summary"]
 
 
 # Collector.

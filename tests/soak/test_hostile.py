@@ -24,7 +24,7 @@ SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 HONEST = 500
 PUPILS = 2_000
 # What Prometheus is advised to take (collector-config/prometheus.yaml).
-SAMPLE_LIMIT = 450_000
+SAMPLE_LIMIT = 600_000
 PROXIED = {"JCMC_TRUSTED_PROXIES": "127.0.0.1"}
 GREEDY = "198.51.100.66"
 

@@ -196,6 +196,14 @@ def test_what_is_dropped_must_be_well_formed_all_the_same() -> None:
     assert shape.take(push(*LABELS, "username", value="A\0da")) is None
 
 
+@pytest.mark.parametrize("parse", [PushParser().parse, PushParser().parse_by_field])
+def test_whose_stream_is_the_worst_is_kept_like_a_label(parse: Any) -> None:
+    """It stands among the labels of the quality, and is none of any series."""
+    report = parse(push(*LABELS, "worstSource", value="5e6f7a8b"))
+    assert report.attributes[92] == "5e6f7a8b"
+    assert report.dropped == []
+
+
 # Limits that are not the default's
 
 
@@ -204,7 +212,8 @@ def with_texts(length: int, transports: int = 1) -> bytes:
     text = "x" * length
     body: Any = copy.deepcopy(push_body(session={**SESSION, "meeting_id": text}))
     body["default_labels"] |= {"participant_id": text, "roomname": text}
-    labels = {"serverregion": text, "username": text, "audioCodec": text, "videoCodec": text}
+    keys = ("serverregion", "username", "audioCodec", "videoCodec", "worstSource")
+    labels = dict.fromkeys(keys, text)
     body["metrics"]["connectionquality"]["labels"] = labels
     path = {"value": 41, "labels": {"networkType": text, "src_ip": "2001:db8::1", "p2p": "true"}}
     body["metrics"]["transport_rtt"] = [path] * transports
@@ -228,6 +237,7 @@ def test_texts_are_as_long_as_the_limit_lets_them_be(label_characters: int, leng
         ((*LABELS, "serverregion"), "metrics.connectionquality.labels.serverregion"),
         ((*LABELS, "username"), "metrics.connectionquality.labels.username"),
         ((*LABELS, "audioCodec"), "metrics.connectionquality.labels.audioCodec"),
+        ((*LABELS, "worstSource"), "metrics.connectionquality.labels.worstSource"),
         ((*PATH, "labels", "networkType"), "metrics.transport_rtt[0].labels.networkType"),
         (("session", "meeting_id"), "session.meeting_id"),
         (("session", "feedback"), "session.feedback"),
