@@ -24,6 +24,7 @@ from jmmc_page import JmmcPage
 from otlp_sink import OtlpSink
 from redis_parts import RedisServer
 
+from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.store.embedded import EmbeddedStore, find_server
 
 pytestmark = pytest.mark.xdist_group("faults-versions")
@@ -44,6 +45,8 @@ SETTINGS = {
     "JCMC_SESSION_GRACE": "1",
     "METRICS_EXPIRATION": "300",
 }
+# Metrics that the version which was recorded did not know.
+LATER = [row for row in METRICS if row.id > 30]
 # Of two who leave, and four who come back under another session.
 SPANS = 6
 # For how long a time to live may differ: as long as a play takes on a busy machine.
@@ -62,6 +65,9 @@ def play(service: Service, client: redis.Redis) -> str:
     for path in sorted(GOLDEN.glob("*.push.json")):
         # As text: one of them has a number that json.dumps() would not write.
         push = path.read_text().replace("1a2b3c4d", path.name.partition(".")[0])
+        for row in LATER:
+            push = re.sub(rf'    "{row.field}": .*\n', "", push)
+        push = push.replace(', "worstSource": "5e6f7a8b"', "")
         assert service.push(push).status == 200, path
     for conference in ("standup", "retro", "planning", "all hands"):
         # Without a session of his own, with one, in another after that.
@@ -230,6 +236,14 @@ def test_spans_that_wait_of_another_version_are_sent_byte_for_byte(
     assert sent == waiting
 
 
+def known_then(value: Any) -> Any:
+    """Return a participant's *value* without what tells how many metrics a version knows."""
+    if not isinstance(value, str):
+        return value
+    # The numbers are the last, an array of msgpack with a length of 16 bits; 0xC0 is nothing.
+    return re.sub("\xdc\x00.", "\xdc", value, flags=re.DOTALL).rstrip("\xc0")
+
+
 def test_the_same_pushes_leave_the_same_behind(
     redis_server: EmbeddedStore, short_path: Path, recorded: dict[str, Any]
 ) -> None:
@@ -246,6 +260,8 @@ def test_the_same_pushes_leave_the_same_behind(
     assert set(ours) == set(theirs)
     for key, of in theirs.items():
         mine = ours[key]
-        assert (mine["type"], mine["value"]) == (of["type"], of["value"]), key
+        assert (mine["type"], known_then(mine["value"])) == (of["type"], known_then(of["value"])), (
+            key
+        )
         assert (mine["ttl_ms"] < 0) == (of["ttl_ms"] < 0), key
         assert abs(mine["ttl_ms"] - of["ttl_ms"]) < TOLERANCE_MS, key
