@@ -155,7 +155,8 @@ RECORDING = "lyno-2021-p2p-getstats"
                 "packetloss_upload": 6.897,
                 # 12 + 4 of 88 + 12 + 86 - 34 (sent again) + 4.
                 "packetloss_download": 10.256,
-                # 14 + 4 + 12 + 4 = 34; of 200 + 61 + (1086 - 998) + 12 + (814 - 728) + 4 - 34 = 417.
+                # 14 + 4 + 12 + 4 = 34; of 200 + 61 + (1086 - 998) + 12
+                # + (814 - 728) + 4 - 34 = 417.
                 "packetloss_total": 8.153,
                 "jitter_upload": 12.722,
                 "jitter_download": 7,

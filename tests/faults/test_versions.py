@@ -243,6 +243,14 @@ def test_spans_that_wait_of_another_version_are_sent_byte_for_byte(
     assert sent == waiting
 
 
+def known_then(value: Any) -> Any:
+    """Return a participant's *value* without what tells how many metrics a version knows."""
+    if not isinstance(value, str):
+        return value
+    # The numbers are the last, an array of msgpack with a length of 16 bits; 0xC0 is nothing.
+    return re.sub("\xdc\x00.", "\xdc", value, flags=re.DOTALL).rstrip("\xc0")
+
+
 def test_the_same_pushes_leave_the_same_behind(
     redis_server: EmbeddedStore, short_path: Path, recorded: dict[str, Any]
 ) -> None:
@@ -259,6 +267,8 @@ def test_the_same_pushes_leave_the_same_behind(
     assert set(ours) == set(theirs)
     for key, of in theirs.items():
         mine = ours[key]
-        assert (mine["type"], mine["value"]) == (of["type"], of["value"]), key
+        assert (mine["type"], known_then(mine["value"])) == (of["type"], known_then(of["value"])), (
+            key
+        )
         assert (mine["ttl_ms"] < 0) == (of["ttl_ms"] < 0), key
         assert abs(mine["ttl_ms"] - of["ttl_ms"]) < TOLERANCE_MS, key

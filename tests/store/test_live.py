@@ -571,6 +571,9 @@ async def test_another_versions_values_are_never_taken_for_another_metric(
         ("jitsi_jcmc_connectionquality", "newer"): 34,
         ("jitsi_jcmc_connectionquality", "present"): 78,
         ("jitsi_jcmc_bandwidth_upload", "newer"): 5,
+        ("jitsi_jcmc_info", "older"): 1,
+        ("jitsi_jcmc_info", "newer"): 1,
+        ("jitsi_jcmc_info", "present"): 1,
     }
 
 
