@@ -8,13 +8,13 @@ one participant, who has a browser context and so a process of their own.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from string import Template
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from client.pages import CHROMIUM_FLAGS, chromium_path
@@ -41,6 +41,7 @@ _FLAGS = [
 ]
 _FILES = {
     "/relayed.js": HERE / "relayed.js",
+    "/recorder.js": HERE / "recorder.js",
     "/app.js": HERE / "app.js",
     "/jquery.js": PACKAGES / "jquery" / "dist" / "jquery.min.js",
     "/lib-jitsi-meet.js": PACKAGES / "lib-jitsi-meet" / "lib-jitsi-meet.min.js",
@@ -56,9 +57,17 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
+Keep = Callable[[str, dict[str, Any]], None]
+
+
 @contextmanager
-def running_site(client_file: str, relay: Relay) -> Iterator[str]:
-    """Serve the conference's page and the relay's stand-ins; the URL."""
+def running_site(client_file: str, relay: Relay, keep: Keep | None = None) -> Iterator[str]:
+    """
+    Serve the conference's page and the relay's stand-ins; the URL.
+
+    In *client_file*, the client file's URL, `{tab}` stands for the name of the tab. *keep* gets
+    that name and what `recorder.js` tells in it: `t` in seconds since 1970, `kind` and `data`.
+    """
     for path in _FILES.values():
         if not path.exists():
             missing(path.name)
@@ -75,7 +84,15 @@ def running_site(client_file: str, relay: Relay) -> Iterator[str]:
             elif parts.path in _FILES:
                 self.answer("text/javascript", _FILES[parts.path].read_text(encoding="utf-8"))
             else:
-                self.answer("text/html", page.substitute(client_file=client_file))
+                url = client_file.format(tab=parse_qs(parts.query).get("me", [""])[0])
+                self.answer("text/html", page.substitute(client_file=url))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            (tab,) = parse_qs(urlsplit(self.path).query)["tab"]
+            if keep:
+                keep(tab, json.loads(body))
+            self.answer("text/plain", "")
 
         def answer(self, kind: str, text: str) -> None:
             body = text.encode()
@@ -106,6 +123,8 @@ class Tab:
 
     Attributes:
         name: of this tab alone; the relay knows its datagrams by it.
+        interval_ms: between two statistics of the library.
+        is_recorded: whether the page tells the site what happens in it.
         participant: the id in the conference, once joined.
         complaints: words on its console and errors that nobody caught, but for the library's.
     """
@@ -113,6 +132,8 @@ class Tab:
     page: Page
     name: str
     site: str
+    interval_ms: int = STATS_INTERVAL_MS
+    is_recorded: bool = False
     participant: str = ""
     _sessions: list[str] = field(default_factory=list)
     _pushed_at: float = 0.0
@@ -123,7 +144,9 @@ class Tab:
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"thrown: {error.stack}"))
         self.page.on("response", self._see)
-        asked = {"room": room, "me": self.name, "xmpp": xmpp, "interval": STATS_INTERVAL_MS}
+        asked = {"room": room, "me": self.name, "xmpp": xmpp, "interval": self.interval_ms}
+        if self.is_recorded:
+            asked["record"] = "yes"
         self.page.goto(f"{self.site}/?{urlencode(asked)}")
 
     def join(self) -> None:
@@ -150,6 +173,18 @@ class Tab:
         with self.page.expect_event("crash"), suppress(Error):
             self.page.goto("chrome://crash")
         return self._pushed_at
+
+    def lock(self, word: str) -> None:
+        """Let only those who know *word* join from now on."""
+        self.page.evaluate("(word) => lock(word)", word)
+
+    def mute_camera(self, *, is_muted: bool) -> None:
+        """Send no picture any more, or again."""
+        self.page.evaluate("(isMuted) => muteCamera(isMuted)", is_muted)
+
+    def hide(self, *, is_hidden: bool) -> None:
+        """Tell the page that nobody sees it, or that somebody does."""
+        self.page.evaluate("(isHidden) => hide(isHidden)", is_hidden)
 
     def count_uplink(self) -> Count:
         """Return what the browser itself knows of its uplink."""
@@ -179,10 +214,10 @@ def _is_push(response: Response) -> bool:
 
 
 @contextmanager
-def opened_tab(browser: Browser, site: str, name: str) -> Iterator[Tab]:
+def opened_tab(browser: Browser, site: str, name: str, **about: Any) -> Iterator[Tab]:
     """Open an empty tab; whatever it complains of by the end is a failure."""
     context = browser.new_context(permissions=["camera", "microphone"])
-    tab = Tab(context.new_page(), name, site)
+    tab = Tab(context.new_page(), name, site, **about)
     try:
         yield tab
     finally:
