@@ -1,10 +1,12 @@
 """
 `python -m truth`: tells every story, keeps the recordings, and writes docs/truth.md.
 
-With `--table` alone it makes the page of the recordings that are there.
+With `--table` it tells none, and makes the page of the recordings that are there. With `--keep`
+those of 2 s take the place of what tests/recordings has.
 """
 
 import argparse
+import lzma
 import os
 import sys
 import tempfile
@@ -13,6 +15,7 @@ from pathlib import Path
 from conference.recorder import running_bed
 from conference.stories import stories
 from e2e.parts import ROOT
+from recordings import FOLDER as KEPT
 from recordings import Recording, read
 from truth.compare import compare
 from truth.table import page
@@ -20,6 +23,7 @@ from truth.table import page
 FOLDER = ROOT / ".cache" / "truth"
 PAGE = ROOT / "docs" / "truth.md"
 INTERVALS_MS = (2000, 10000)
+KEPT_MS = 2000
 
 
 def main() -> int:
@@ -28,9 +32,12 @@ def main() -> int:
     parser.add_argument("stories", nargs="*", help="those to tell; all, if none is named")
     parser.add_argument("--interval", type=int, action="append", help="in ms; 2000 and 10000")
     parser.add_argument("--table", action="store_true", help="tell none, make the page alone")
+    parser.add_argument("--keep", action="store_true", help="for the tests, in tests/recordings")
     asked = parser.parse_args()
     if not asked.table:
         _tell(asked.interval or list(INTERVALS_MS), asked.stories)
+    if asked.keep:
+        _keep(asked.stories or list(stories(KEPT_MS)))
     text = _page()
     PAGE.write_text(text, encoding="utf-8")
     print(text[text.index("## The table") :])
@@ -48,6 +55,14 @@ def _tell(intervals_ms: list[int], names: list[str]) -> None:
                 print(
                     f"{story.name}, {interval_ms} ms: load {load:.1f}", file=sys.stderr, flush=True
                 )
+
+
+def _keep(names: list[str]) -> None:
+    for name in names:
+        raw = _path(name, KEPT_MS).read_bytes()
+        packed = lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)
+        (KEPT / f"{name}.jsonl.xz").write_bytes(packed)
+        print(f"{name}: {len(packed)} bytes", file=sys.stderr)
 
 
 def _path(story: str, interval_ms: int) -> Path:

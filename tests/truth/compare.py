@@ -36,7 +36,7 @@ LOSS_POINTS = 3.0
 LOSS_POINTS_OF_A_SAMPLE = 12.0
 SHARE = 0.2
 # Differences that nobody would see, of calls over loopback.
-FLOOR_MS = 5.0
+FLOOR_MS = 10.0
 OUTAGE_DOWN_MS = 2000.0
 OUTAGE_UP_MS = 5000.0
 FROZEN_MS = 1000.0
@@ -190,7 +190,8 @@ class _Judge:
             return self.result
         window = self.steady or (self.begin, self._last)
         self._tell(window)
-        self._find_truth(window)
+        # The first sample of the window tells of the interval before it.
+        self._find_truth((window[0] - self.interval, window[1]) if self.steady else window)
         if self.steady:
             self._judge_steady()
         self._judge_sums()
@@ -284,7 +285,7 @@ class _Judge:
             for one, next_ in pairwise(videos)
             if one[1].get("framesDecoded") == next_[1].get("framesDecoded")
         )
-        return 1000 * max(booked, still)
+        return float(1000 * max(booked, still))
 
     def _judge_steady(self) -> None:
         """Hold the means against the truth, while the conditions were steady."""

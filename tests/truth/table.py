@@ -21,7 +21,7 @@ the sum of all pushes. `-` is what was never exported; no bracket: the truth is 
 
 What is within bounds:
 
-- Round trip and jitter within 20 % (5 ms at least) while conditions are steady.
+- Round trip and jitter within 20 % (10 ms at least) while conditions are steady.
 - Loss, its mean, within 3 points while conditions are steady. No push tells of loss that was in an
   outage before.
 - `outage_down` within 2 s, `outage_up` within 5 s or one interval. Both 0 where no way was dead.
