@@ -46,6 +46,9 @@ _FILES = {
     "/jquery.js": PACKAGES / "jquery" / "dist" / "jquery.min.js",
     "/lib-jitsi-meet.js": PACKAGES / "lib-jitsi-meet" / "lib-jitsi-meet.min.js",
 }
+# The library calls another page directly in Chromium alone; elsewhere it waits for a bridge, which
+# nothing here has. How it reads the browser's reports does not depend on that.
+_NEVER_DIRECT = "b.default.isFirefox()||b.default.isWebKitBased()"
 
 
 @contextmanager
@@ -82,7 +85,7 @@ def running_site(client_file: str, relay: Relay, keep: Keep | None = None) -> It
                 ip, port = relay.stand_in(real, asked.get("sender"))
                 self.answer("text/plain", f"{ip} {port}")
             elif parts.path in _FILES:
-                self.answer("text/javascript", _FILES[parts.path].read_text(encoding="utf-8"))
+                self.answer("text/javascript", _script(parts.path, self.headers["user-agent"]))
             else:
                 url = client_file.format(tab=parse_qs(parts.query).get("me", [""])[0])
                 self.answer("text/html", page.substitute(client_file=url))
@@ -109,6 +112,11 @@ def running_site(client_file: str, relay: Relay, keep: Keep | None = None) -> It
         yield url
 
 
+def _script(path: str, browser: str) -> str:
+    text = _FILES[path].read_text(encoding="utf-8")
+    return text.replace(_NEVER_DIRECT, "false") if "Firefox" in browser else text
+
+
 class Count(NamedTuple):
     """Packets of sound sent since the call began, and those that never arrived."""
 
@@ -123,8 +131,6 @@ class Tab:
 
     Attributes:
         name: of this tab alone; the relay knows its datagrams by it.
-        interval_ms: between two statistics of the library.
-        is_recorded: whether the page tells the site what happens in it.
         participant: the id in the conference, once joined.
         complaints: words on its console and errors that nobody caught, but for the library's.
     """
@@ -132,8 +138,6 @@ class Tab:
     page: Page
     name: str
     site: str
-    interval_ms: int = STATS_INTERVAL_MS
-    is_recorded: bool = False
     participant: str = ""
     _sessions: list[str] = field(default_factory=list)
     _pushed_at: float = 0.0
@@ -144,9 +148,7 @@ class Tab:
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"thrown: {error.stack}"))
         self.page.on("response", self._see)
-        asked = {"room": room, "me": self.name, "xmpp": xmpp, "interval": self.interval_ms}
-        if self.is_recorded:
-            asked["record"] = "yes"
+        asked = {"room": room, "me": self.name, "xmpp": xmpp, "interval": STATS_INTERVAL_MS}
         self.page.goto(f"{self.site}/?{urlencode(asked)}")
 
     def join(self) -> None:
@@ -173,18 +175,6 @@ class Tab:
         with self.page.expect_event("crash"), suppress(Error):
             self.page.goto("chrome://crash")
         return self._pushed_at
-
-    def lock(self, word: str) -> None:
-        """Let only those who know *word* join from now on."""
-        self.page.evaluate("(word) => lock(word)", word)
-
-    def mute_camera(self, *, is_muted: bool) -> None:
-        """Send no picture any more, or again."""
-        self.page.evaluate("(isMuted) => muteCamera(isMuted)", is_muted)
-
-    def hide(self, *, is_hidden: bool) -> None:
-        """Tell the page that nobody sees it, or that somebody does."""
-        self.page.evaluate("(isHidden) => hide(isHidden)", is_hidden)
 
     def count_uplink(self) -> Count:
         """Return what the browser itself knows of its uplink."""
@@ -214,10 +204,10 @@ def _is_push(response: Response) -> bool:
 
 
 @contextmanager
-def opened_tab(browser: Browser, site: str, name: str, **about: Any) -> Iterator[Tab]:
+def opened_tab(browser: Browser, site: str, name: str) -> Iterator[Tab]:
     """Open an empty tab; whatever it complains of by the end is a failure."""
     context = browser.new_context(permissions=["camera", "microphone"])
-    tab = Tab(context.new_page(), name, site, **about)
+    tab = Tab(context.new_page(), name, site)
     try:
         yield tab
     finally:

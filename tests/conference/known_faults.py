@@ -19,6 +19,8 @@ KNOWN_FAULTS: dict[str, set[str]] = {
         "freeze_time",
         "packetloss_download",
         "packetloss_upload",
+        "round_trip_time",
+        "jitter_upload",
     },
     "muted": set(),
     "leave": {

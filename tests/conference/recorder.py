@@ -9,22 +9,36 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from conference.conference import Tab, opened_tab, running_browser, running_site
 from conference.doorway import Doorway, running_doorway
+from conference.firefox import FIREFOX_HOST, opened_firefox_seat, running_firefox
 from conference.prosody import running_prosody
 from conference.relay import Relay, Way, running_relay
 from conference.stories import Do, Step, Story
 from harness import Service
-from playwright.sync_api import Browser, Error
+from playwright.sync_api import Error
 
 _SERIES = re.compile(r'jitsi_jcmc_(\w+)\{.*participant_id="([^"]+)".*\} (\S+)$')
 _EVERY_SECONDS = 0.5
+CHROMIUM, FIREFOX = "Chromium", "Firefox"
+LOOPBACK = "127.0.0.1"
+# What app.js has for a step.
+_SCRIPTS = {
+    Do.MUTE: "muteCamera(true)",
+    Do.UNMUTE: "muteCamera(false)",
+    Do.HIDE: "hide(true)",
+    Do.SHOW: "hide(false)",
+    Do.LEAVE: "leave()",
+    Do.LOCK: "lock('friend')",
+}
 
 
 @dataclass
@@ -47,16 +61,57 @@ class Recording:
                 out.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
+class Seat(Protocol):
+    """A page in a browser, as a story needs it."""
+
+    def go(self, url: str) -> object:
+        """Load a page."""
+
+    def run(self, script: str) -> object:
+        """Run an expression of JavaScript; what it promises is waited for."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def kill(self) -> object:
+        """Kill the page's process, right after a push."""
+
+
+Open = Callable[[str], AbstractContextManager[Seat]]
+
+
+@dataclass
+class _ChromiumSeat:
+    tab: Tab
+
+    def go(self, url: str) -> None:
+        self.tab.page.goto(url)
+
+    def run(self, script: str) -> object:
+        found: object = self.tab.page.evaluate(script)
+        return found
+
+    def wait(self, seconds: float) -> None:
+        with suppress(Error):  # the page may be one that has crashed
+            self.tab.page.wait_for_timeout(1000 * seconds)
+
+    def kill(self) -> None:
+        self.tab.kill()
+
+
 @dataclass
 class Bed:
     """
     What stories are told with: everything but the tabs.
 
     Attributes:
+        browser: its name.
+        open: opens a seat of it, whose tab has a name.
         recording: where pages and the doorway put their lines; another one for each story.
     """
 
-    browser: Browser
+    browser: str
+    open: Open
     service: Service
     relay: Relay
     xmpp: str
@@ -77,68 +132,52 @@ class Bed:
         """Tell *story* in a conference of its own, and return what happened."""
         recording = self.recording = Recording()
         room = f"{story.name}-{interval_ms}-{recording.began:.0f}"
-        about = {"story": story.name, "says": story.says, "interval_ms": interval_ms}
-        recording.add("plan", "story", about)
+        about = {"story": story.name, "says": story.says}
+        recording.add(
+            "plan", "story", {**about, "interval_ms": interval_ms, "browser": self.browser}
+        )
         # Each story has a relay's counts of its own.
         self.relay.links.clear()
         with ExitStack() as stack:
-            tabs: dict[str, Tab] = {}
+            seats: dict[str, Seat] = {}
 
-            def open_(name: str) -> Tab:
-                opened = opened_tab(
-                    self.browser, self.site, name, interval_ms=interval_ms, is_recorded=True
-                )
-                tab = tabs[name] = stack.enter_context(opened)
-                tab.open(room, self.xmpp)
-                return tab
+            def join(name: str) -> None:
+                seat = seats[name] = stack.enter_context(self.open(name))
+                asked = {"room": room, "me": name, "xmpp": self.xmpp, "interval": interval_ms}
+                asked |= {"record": "yes", "host": self.relay.host}
+                seat.go(f"{self.site}/?{urlencode(asked)}")
+                seat.run("join()")
 
             stack.enter_context(self._watching(recording, room))
             for name in story.names:
-                open_(name).join()
-            self._wait_until_all_push(recording, tabs)
+                join(name)
+            self._wait_until_all_push(recording, seats)
             began = time.monotonic()
             for step in story.steps:
-                _let_pass(tabs, began + step.at - time.monotonic())
+                _let_pass(seats, began + step.at - time.monotonic())
                 recording.add("plan", step.do, _plain(step))
                 if step.do is Do.FAIL_TO_JOIN:
                     with suppress(Error):
-                        open_(step.tab).join()
+                        join(step.tab)
                 else:
-                    self._do(step, tabs)
-            for tab in tabs.values():
-                # What the story is about is no complaint: pushes that fail, a room that is locked.
-                tab.complaints.clear()
+                    self._do(step, seats)
         return recording
 
-    def _do(self, step: Step, tabs: dict[str, Tab]) -> None:
-        tab = tabs.get(step.tab)
+    def _do(self, step: Step, seats: dict[str, Seat]) -> None:
         match step.do:
-            case Do.MEASURE | Do.STOP:
-                return
             case Do.NET:
                 link = self.relay.link(step.tab)
                 link.up.conditions, link.down.conditions = step.up, step.down
-                return
             case Do.CUT_PUSHES:
                 self.doorway.cut.add(step.tab)
-                return
             case Do.MEND_PUSHES:
                 self.doorway.cut.discard(step.tab)
-                return
-        assert tab is not None
-        match step.do:
-            case Do.MUTE | Do.UNMUTE:
-                tab.mute_camera(is_muted=step.do is Do.MUTE)
-            case Do.HIDE | Do.SHOW:
-                tab.hide(is_hidden=step.do is Do.HIDE)
-            case Do.LEAVE:
-                tab.leave()
             case Do.CRASH:
-                tab.kill()
-            case Do.LOCK:
-                tab.lock("friend")
+                seats[step.tab].kill()
+            case _ if step.do in _SCRIPTS:
+                seats[step.tab].run(_SCRIPTS[step.do])
 
-    def _wait_until_all_push(self, recording: Recording, tabs: dict[str, Tab]) -> None:
+    def _wait_until_all_push(self, recording: Recording, seats: dict[str, Seat]) -> None:
         """
         Wait until two pushes of each have told numbers; who is alone pushes nothing.
 
@@ -152,10 +191,10 @@ class Bed:
             deadline = time.monotonic() + 90
             while not all(count(name, kind) >= least for name in names):
                 assert time.monotonic() < deadline, f"{kind} does not come"
-                _let_pass(tabs, 0.05)
+                _let_pass(seats, 0.05)
 
-        if len(tabs) > 1:
-            wait_for("push", tabs, 2)
+        if len(seats) > 1:
+            wait_for("push", seats, 2)
             wait_for("stats", ["ada"], count("ada", "stats") + 1)
 
     @contextmanager
@@ -182,13 +221,11 @@ class Bed:
             thread.join()
 
 
-def _let_pass(tabs: dict[str, Tab], seconds: float) -> None:
-    """Let time pass; Playwright's events come meanwhile."""
+def _let_pass(seats: dict[str, Seat], seconds: float) -> None:
+    """Let time pass; a browser's events come meanwhile."""
     deadline = time.monotonic() + seconds
-    page = next(iter(tabs.values())).page
-    if (left := deadline - time.monotonic()) > 0:
-        with suppress(Error):  # the page may be one that has crashed
-            page.wait_for_timeout(1000 * left)
+    if seconds > 0:
+        next(iter(seats.values())).wait(seconds)
     if (left := deadline - time.monotonic()) > 0:
         time.sleep(left)
 
@@ -220,19 +257,39 @@ def _scraped(service: Service, room: str) -> dict[str, dict[str, float]]:
 
 
 @contextmanager
-def running_bed(folder: Path) -> Iterator[Bed]:
+def running_bed(folder: Path, browser: str = CHROMIUM) -> Iterator[Bed]:
     """Run all that stories need, below *folder*."""
-    for name in ("service", "prosody"):
+    for name in ("service", "prosody", "firefox"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with (
         Service(folder / "service") as service,
         running_prosody(folder / "prosody") as xmpp,
-        running_relay() as relay,
-        running_browser() as browser,
+        running_relay(LOOPBACK if browser == CHROMIUM else FIREFOX_HOST) as relay,
+        _running_chromium()
+        if browser == CHROMIUM
+        else _running_firefox(folder / "firefox") as open_,
     ):
-        bed = Bed(browser, service, relay, xmpp)
+        bed = Bed(browser, open_, service, relay, xmpp)
         with (
             running_doorway(service.url, bed.note) as bed.doorway,
             running_site(f"{bed.doorway.url}/client-file", relay, bed.hear) as bed.site,
         ):
             yield bed
+
+
+@contextmanager
+def _running_chromium() -> Iterator[Open]:
+    with running_browser() as chromium:
+
+        @contextmanager
+        def open_(name: str) -> Iterator[Seat]:
+            with opened_tab(chromium, "", name) as tab:
+                yield _ChromiumSeat(tab)
+
+        yield open_
+
+
+@contextmanager
+def _running_firefox(folder: Path) -> Iterator[Open]:
+    with running_firefox(folder) as firefox:
+        yield partial(opened_firefox_seat, firefox)

@@ -92,9 +92,10 @@ class Link:
 
 @dataclass
 class Relay:
-    """A running relay; all but `links` belongs to its own thread."""
+    """A running relay at *host*; all but `links` belongs to its own thread."""
 
     loop: asyncio.AbstractEventLoop
+    host: str
     links: dict[str, Link] = field(default_factory=dict)
     _owners: dict[Address, str] = field(default_factory=dict)
     _stand_ins: dict[Address, asyncio.DatagramTransport] = field(default_factory=dict)
@@ -125,7 +126,7 @@ class Relay:
             self._owners[real] = owner
         if real not in self._stand_ins:
             transport, _ = await self.loop.create_datagram_endpoint(
-                lambda: _StandIn(self, real), local_addr=("127.0.0.1", 0)
+                lambda: _StandIn(self, real), local_addr=(self.host, 0)
             )
             # Both sides may have asked for it meanwhile: one of the two goes unused.
             self._stand_ins.setdefault(real, transport)
@@ -170,12 +171,16 @@ class _StandIn(asyncio.DatagramProtocol):
 
 
 @contextmanager
-def running_relay() -> Iterator[Relay]:
-    """Run a relay in a thread of its own: this one's loop is taken by Playwright's sync API."""
+def running_relay(host: str = "127.0.0.1") -> Iterator[Relay]:
+    """
+    Run a relay between sockets of *host*.
+
+    In a thread of its own: this one's loop is taken by Playwright's sync API.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    relay = Relay(loop)
+    relay = Relay(loop, host)
     try:
         yield relay
     finally:

@@ -12,6 +12,8 @@ from truth.compare import Verdict, compare
 from truth.table import cell
 
 INTERVAL_MS = 2000
+# Half a minute has some 3,000 packets, of two tabs and two ways: one in twenty may be off by three.
+LOSS_POINTS = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def told(bed: Bed, story: str, folder: Path) -> list[Verdict]:
     """Tell *story*; the verdicts on both."""
     path = folder / f"{story}.jsonl"
     bed.tell(stories(INTERVAL_MS)[story], INTERVAL_MS).write(path)
-    verdicts = compare(read(path))
+    verdicts = compare(read(path), LOSS_POINTS)
     for verdict in verdicts:
         print(verdict.tab, {name: cell(verdict, name) for name in verdict.true}, verdict.faults)
     return verdicts

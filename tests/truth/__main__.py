@@ -2,7 +2,8 @@
 `python -m truth`: tells every story, keeps the recordings, and writes docs/truth.md.
 
 With `--table` it tells none, and makes the page of the recordings that are there. With `--keep`
-those of 2 s take the place of what tests/recordings has.
+those of 2 s take the place of what tests/recordings has. `--browser Firefox` tells four of them,
+as root, in a network of its own.
 """
 
 import argparse
@@ -12,7 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conference.recorder import running_bed
+from conference.firefox import in_own_network, is_in_own_network
+from conference.recorder import CHROMIUM, FIREFOX, running_bed
 from conference.stories import stories
 from e2e.parts import ROOT
 from recordings import FOLDER as KEPT
@@ -24,6 +26,7 @@ FOLDER = ROOT / ".cache" / "truth"
 PAGE = ROOT / "docs" / "truth.md"
 INTERVALS_MS = (2000, 10000)
 KEPT_MS = 2000
+FIREFOX_STORIES = ["loss-up", "dead-both", "muted", "leave"]
 
 
 def main() -> int:
@@ -32,10 +35,14 @@ def main() -> int:
     parser.add_argument("stories", nargs="*", help="those to tell; all, if none is named")
     parser.add_argument("--interval", type=int, action="append", help="in ms; 2000 and 10000")
     parser.add_argument("--table", action="store_true", help="tell none, make the page alone")
+    parser.add_argument("--browser", choices=(CHROMIUM, FIREFOX), default=CHROMIUM)
     parser.add_argument("--keep", action="store_true", help="for the tests, in tests/recordings")
     asked = parser.parse_args()
+    if asked.browser == FIREFOX and not (asked.table or is_in_own_network()):
+        own = in_own_network([sys.executable, "-m", "truth", *sys.argv[1:]])
+        os.execvp(own[0], own)
     if not asked.table:
-        _tell(asked.interval or list(INTERVALS_MS), asked.stories)
+        _tell(asked.interval or list(INTERVALS_MS), _names(asked), asked.browser)
     if asked.keep:
         _keep(asked.stories or list(stories(KEPT_MS)))
     text = _page()
@@ -44,13 +51,23 @@ def main() -> int:
     return 0
 
 
-def _tell(intervals_ms: list[int], names: list[str]) -> None:
-    with tempfile.TemporaryDirectory(prefix="truth") as folder, running_bed(Path(folder)) as bed:
+def _names(asked: argparse.Namespace) -> list[str]:
+    """Return the stories to tell, none for all."""
+    named: list[str] = asked.stories
+    return named or (FIREFOX_STORIES if asked.browser == FIREFOX else [])
+
+
+def _tell(intervals_ms: list[int], names: list[str], browser: str) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="truth") as folder,
+        running_bed(Path(folder), browser) as bed,
+    ):
         for interval_ms in intervals_ms:
             for story in stories(interval_ms).values():
                 if names and story.name not in names:
                     continue
-                bed.tell(story, interval_ms).write(_path(story.name, interval_ms))
+                path = _path(story.name, interval_ms, browser)
+                bed.tell(story, interval_ms).write(path)
                 load, _, _ = os.getloadavg()
                 print(
                     f"{story.name}, {interval_ms} ms: load {load:.1f}", file=sys.stderr, flush=True
@@ -65,12 +82,18 @@ def _keep(names: list[str]) -> None:
         print(f"{name}: {len(packed)} bytes", file=sys.stderr)
 
 
-def _path(story: str, interval_ms: int) -> Path:
-    return FOLDER / f"{story}-{interval_ms}.jsonl"
+def _path(story: str, interval_ms: int, browser: str = CHROMIUM) -> Path:
+    of = "" if browser == CHROMIUM else f"-{browser.lower()}"
+    return FOLDER / f"{story}-{interval_ms}{of}.jsonl"
 
 
 def _page() -> str:
-    paths = [_path(name, each) for name in stories(2000) for each in INTERVALS_MS]
+    paths = [
+        _path(name, interval_ms, browser)
+        for name in stories(KEPT_MS)
+        for browser in (CHROMIUM, FIREFOX)
+        for interval_ms in INTERVALS_MS
+    ]
     recordings: list[Recording] = [read(path) for path in paths if path.exists()]
     return page(recordings, [compare(each) for each in recordings])
 

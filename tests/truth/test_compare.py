@@ -178,12 +178,33 @@ def test_frozen_is_a_picture_that_never_goes_on() -> None:
     assert of(call).true["freeze_time"] == 20_000
 
 
-def test_a_camera_that_is_off_is_no_freeze() -> None:
+@pytest.mark.parametrize(("switch", "who"), [("mute", "bob"), ("hide", "ada")])
+def test_a_camera_that_is_off_or_a_page_that_nobody_sees_is_no_freeze(
+    switch: str, who: str
+) -> None:
+    plan = [(1.0, switch), (30.0, "show"), (40.0, "stop")]
+    reports = [raw(t, who, video(1, totalPausesDuration=t)) for t in (2, 30)]
+    told = push(24, who, freeze_time=20_000.0)
+    call = made(*reports, told, exported=SOUND, plan=plan)
+    assert faults(call, who) == {"freeze_time": "told 20000, true 0"}
+    assert faults(made(*reports, exported=SOUND, plan=plan), who) == {}
+
+
+def test_whose_own_camera_is_off_sees_the_other_freeze_all_the_same() -> None:
     plan = [(1.0, "mute"), (30.0, "unmute"), (40.0, "stop")]
-    reports = [raw(t, "bob", video(1, totalPausesDuration=20.0)) for t in (2, 30)]
-    call = made(*reports, push(24, "bob", freeze_time=20_000.0), exported=SOUND, plan=plan)
-    assert "freeze_time" not in of(call, "bob").true
-    assert faults(call, "bob") == {"freeze_time": "told 20000 where nothing was frozen"}
+    reports = [raw(t, "ada", video(1, totalPausesDuration=t)) for t in (2, 30)]
+    assert of(made(*reports, exported=SOUND, plan=plan)).true["freeze_time"] == 28_000
+
+
+def test_what_the_service_keeps_while_no_push_can_come_is_no_fault() -> None:
+    plan = [(1.0, "net"), (10.0, "cut pushes"), (24.0, "mend pushes"), (40.0, "stop")]
+    told = [push(24, "ada", outage_up=12_000)]
+    silent = Line(10, "ada", "push", {"status": 503, "body": {}})
+    for way, is_right in ((plan, True), ([plan[0], plan[-1]], False)):
+        cut = made(
+            *told, silent, exported={"round_trip_time": 5.0}, dead={"ada": (10.0, 22.0)}, plan=way
+        )
+        assert ("round_trip_time" not in faults(cut)) == is_right
 
 
 def gone(plan: str, until: float) -> Recording:
