@@ -16,13 +16,15 @@ def made(
     exported: Mapping[str, float | None] | None = None,
     dead: dict[str, tuple[float, float]] | None = None,
     loss_percent: dict[str, float] | None = None,
+    loss_down_percent: dict[str, float] | None = None,
     plan: list[tuple[float, str]] | None = None,
 ) -> Recording:
     """
     Return a call from 0 to *seconds*, whose story begins at 1.
 
     *exported* are the numbers of each push and scrape of both; *dead* are the times in which
-    nothing of a sender comes through; *loss_percent* is what is lost of a sender all the time.
+    nothing of a sender comes through; *loss_percent* is what is lost of a sender all the time, and
+    *loss_down_percent* what is lost on the way to somebody.
     *more* lines take the place of those of the same time, tab and kind.
     """
     about = {"story": "made", "says": "by hand", "interval_ms": interval_ms}
@@ -43,11 +45,12 @@ def made(
         for tab in IDS:
             sent = int(t * PACKETS_A_SECOND)
             lost = int(sent * (loss_percent or {}).get(tab, 0) / 100)
+            lost_down = int(sent * (loss_down_percent or {}).get(tab, 0) / 100)
             begin, end = (dead or {}).get(tab, (0.0, 0.0))
             lost += int(PACKETS_A_SECOND * max(0.0, min(t, end) - begin))
             ways = {
                 "up": {"sent": sent, "lost": lost, "bytes": 0, "is_dead": begin <= t < end},
-                "down": {"sent": sent, "lost": 0, "bytes": 0, "is_dead": False},
+                "down": {"sent": sent, "lost": lost_down, "bytes": 0, "is_dead": False},
             }
             lines.append(Line(t, tab, "relay", ways))
     replaced = {(line.t, line.who, line.kind) for line in more}

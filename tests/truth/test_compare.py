@@ -52,6 +52,12 @@ def test_who_sends_and_who_gets_lose_the_same() -> None:
     assert set(faults(lossy, "bob")) == {"packetloss_download"}
 
 
+def test_what_is_lost_on_the_way_down_counts_as_well() -> None:
+    lossy = made(exported=SOUND, loss_down_percent={"bob": 10}, plan=STEADY)
+    assert of(lossy).true["packetloss_upload"] == pytest.approx(10, abs=0.2)
+    assert of(lossy, "bob").true["packetloss_download"] == pytest.approx(10, abs=0.2)
+
+
 def test_what_was_never_told_is_a_fault_where_it_was_true() -> None:
     lossy = made(exported={}, loss_percent={"ada": 10}, plan=STEADY)
     assert faults(lossy)["packetloss_upload"].startswith("not told")
@@ -143,13 +149,21 @@ def test_null_is_right_where_nobody_could_measure() -> None:
     assert faults(cut) == faults(cut, "bob") == {}
 
 
-def test_what_a_push_tells_of_the_time_before_is_right() -> None:
-    """It came when the link was dead, and its numbers were taken before."""
-    scrapes = [Line(t / 2, "service", "scrape", {"a1": {}, "b1": {}}) for t in range(23, 81)]
-    pushes = [push(10, "bob", age_ms=500, packetloss_download=0.0)]
-    told = [push(24, "ada", outage_up=12_000), push(24, "bob", outage_down=12_000)]
-    cut = dead({"packetloss_download": 0.0}, *scrapes, *pushes, *told)
-    assert faults(cut, "bob") == {}
+@pytest.mark.parametrize(("age_ms", "is_right"), [(500, True), (0, False)])
+def test_what_a_push_tells_of_the_time_before_is_right(age_ms: float, *, is_right: bool) -> None:
+    """It came when the link was dead, and its numbers may have been taken before."""
+    scrapes = [
+        Line(t / 2, "service", "scrape", {"b1": {"packetloss_download": 0.0} if t < 28 else {}})
+        for t in range(23, 81)
+    ]
+    one = push(12.5, "bob", {"packetloss_download": 0.0}, age_ms=age_ms)
+    told = push(24, "bob", outage_down=12_000)
+    cut = dead({"packetloss_download": 0.0}, *scrapes, one, told)
+    assert ("packetloss_download" not in faults(cut, "bob")) == is_right
+
+
+def test_a_second_of_silence_is_no_outage() -> None:
+    assert of(made(exported=SOUND, dead={"ada": (10.0, 11.0)})).true["outage_up"] == 0
 
 
 def test_loss_that_is_told_after_the_outage_is_a_fault() -> None:
