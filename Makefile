@@ -23,7 +23,8 @@ e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving
 	@tests/real-parts.sh prometheus browser conference
 	$(BIN)/python -m pytest tests/conference
 
-# ARGS='--interval 2000 dead-both' tells that one; --keep takes those of 2 s into tests/recordings.
+# ARGS='--interval 2000 dead-both' tells that one; '--browser Firefox' four, as root. '--keep' takes
+# those of 2 s into tests/recordings.
 truth: $(VENV)/.dev  ## tell stories of bad calls, and write docs/truth.md: what was exported, what was true
 	@tests/real-parts.sh browser conference
 	PYTHONPATH=tests:tests/helpers $(BIN)/python -m truth $(ARGS)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
+from e2e.parts import missing
 
 _PREFERENCES = {
     "media.navigator.streams.fake": True,
@@ -73,10 +73,7 @@ def is_in_own_network() -> bool:
 
 def firefox_path() -> str:
     """Return Firefox's path. Its absence is an error: who asks for it wants it."""
-    for name in ("firefox-esr", "firefox"):
-        if found := shutil.which(name):
-            return found
-    pytest.fail("no Firefox: apt-get install -y firefox-esr", pytrace=False)
+    return shutil.which("firefox-esr") or shutil.which("firefox") or missing("Firefox")
 
 
 class _WebSocket:
