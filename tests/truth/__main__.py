@@ -44,7 +44,7 @@ def main() -> int:
     if not asked.table:
         _tell(asked.interval or list(INTERVALS_MS), _names(asked), asked.browser)
     if asked.keep:
-        _keep(asked.stories or list(stories(KEPT_MS)))
+        _keep(_names(asked) or list(stories(KEPT_MS)), asked.browser)
     text = _page()
     PAGE.write_text(text, encoding="utf-8")
     print(text[text.index("## The table") :])
@@ -74,12 +74,13 @@ def _tell(intervals_ms: list[int], names: list[str], browser: str) -> None:
                 )
 
 
-def _keep(names: list[str]) -> None:
+def _keep(names: list[str], browser: str) -> None:
     for name in names:
-        raw = _path(name, KEPT_MS).read_bytes()
-        packed = lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)
-        (KEPT / f"{name}.jsonl.xz").write_bytes(packed)
-        print(f"{name}: {len(packed)} bytes", file=sys.stderr)
+        path = _path(name, KEPT_MS, browser)
+        packed = lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME)
+        kept = KEPT / f"{path.stem.replace(f'-{KEPT_MS}', '')}.jsonl.xz"
+        kept.write_bytes(packed)
+        print(f"{kept.name}: {len(packed)} bytes", file=sys.stderr)
 
 
 def _path(story: str, interval_ms: int, browser: str = CHROMIUM) -> Path:

@@ -18,7 +18,9 @@ says what was exported. All that happened is in `.cache/truth/`, in the form tha
 
 A cell is *mean / last / highest* of what was exported while the story lasted (where conditions are
 steady: after they have settled), and in brackets what was true. Of outages and frozen video it is
-the sum of all pushes. `-` is what was never exported; no bracket: the truth is not known.
+the sum of all pushes; how long an outage was is known to a second. An outage goes on while nothing
+comes through, also when the library has given the connection up. `-` is what was never exported; no
+bracket: the truth is not known.
 
 What is within bounds:
 
