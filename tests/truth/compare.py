@@ -40,6 +40,8 @@ FLOOR_MS = 10.0
 OUTAGE_DOWN_MS = 2000.0
 OUTAGE_UP_MS = 5000.0
 FROZEN_MS = 1000.0
+# After a camera is on again: the standstill is booked with the next picture.
+MOVES_AGAIN_SECONDS = 3.0
 GONE_AT_ONCE_SECONDS = 2.0
 EXPIRED_SECONDS = 32.0
 # A push and a scrape, each half a second at most.
@@ -275,26 +277,33 @@ class _Judge:
         if not videos or videos[0][1]["id"] != videos[-1][1]["id"]:
             return None
 
-        def growth(counter: str) -> float:
-            return float(videos[-1][1].get(counter, 0) - videos[0][1].get(counter, 0))
-
-        if self._is_meant_to_stand_still():
-            return 1000 * growth("totalFreezesDuration")
+        off = self._meant_to_stand_still
+        moving = [
+            (one, next_)
+            for one, next_ in pairwise(videos)
+            if not any(one[0] < end and begin < next_[0] for begin, end in off)
+        ]
+        booked = sum(
+            next_[1].get(counter, 0) - one[1].get(counter, 0)
+            for one, next_ in moving
+            for counter in ("totalFreezesDuration", "totalPausesDuration")
+        )
         still = sum(
             next_[0] - one[0]
-            for one, next_ in pairwise(videos)
+            for one, next_ in moving
             if one[1].get("framesDecoded") == next_[1].get("framesDecoded")
         )
-        booked = growth("totalFreezesDuration") + growth("totalPausesDuration")
-        return 1000 * max(booked, still)
+        return float(1000 * max(booked, still))
 
-    def _is_meant_to_stand_still(self) -> bool:
-        """Say whether the other's camera was off for a while, or this page not seen: no freeze."""
-        return any(
-            (line.kind == "mute" and line.data["tab"] != self.tab)
+    @property
+    def _meant_to_stand_still(self) -> list[Window]:
+        """When the other's camera was off, or this page not seen: no freeze."""
+        return [
+            (line.t, next_.t + MOVES_AGAIN_SECONDS)
+            for line, next_ in pairwise(self.plan)
+            if (line.kind == "mute" and line.data["tab"] != self.tab)
             or (line.kind == "hide" and line.data["tab"] == self.tab)
-            for line in self.plan
-        )
+        ]
 
     def _judge_steady(self) -> None:
         """Hold the means against the truth, while the conditions were steady."""
