@@ -10,7 +10,7 @@ NODE := node_modules/.bin
 # Compiled once here: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each start would.
 SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 
-.PHONY: run test e2e versions soak fuzz check generate bench lock clean help
+.PHONY: run test e2e truth versions soak fuzz check generate bench lock clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
@@ -22,6 +22,12 @@ test: $(VENV)/.dev  ## set everything up, real parts included, and run every tes
 e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving and dying
 	@tests/real-parts.sh prometheus browser conference
 	$(BIN)/python -m pytest tests/conference
+
+# ARGS='--interval 2000 dead-both' tells that one; '--browser Firefox' four, as root. '--keep' takes
+# those of 2 s into tests/recordings.
+truth: $(VENV)/.dev  ## tell stories of bad calls, and write docs/truth.md: what was exported, what was true
+	@tests/real-parts.sh browser conference
+	PYTHONPATH=tests:tests/helpers $(BIN)/python -m truth $(ARGS)
 
 # SEED=7 tries others; what breaks is kept, with the command that tries it again.
 fuzz: $(VENV)/.fuzz  ## 200,000 bad pushes, led by coverage, and bad requests, headers and values

@@ -5,6 +5,7 @@
 #                       [conference] [node]     for `make e2e`; for that and for `make check`
 #                       [wrk]                   for `make bench`
 #                       [proxies]               for `make fuzz`: HAProxy and Caddy
+#                       [firefox]               for `make truth ARGS='--browser Firefox'`
 # What is unpacked into .cache needs no root: no service is started and nothing outside is touched.
 # The rest is installed with apt.
 set -eu
@@ -78,6 +79,9 @@ nginx() {
 browser() {
     command -v chromium >/dev/null || command -v chromium-headless-shell >/dev/null \
         || install chromium-headless-shell
+}
+firefox() {
+    command -v firefox-esr >/dev/null || command -v firefox >/dev/null || install firefox-esr
 }
 proxies() {
     [ -x "$cache/proxies/usr/bin/caddy" ] \

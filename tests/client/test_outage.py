@@ -1,20 +1,19 @@
 """
 `outage.js`: what is told of a path on which nothing gets through, and what is not told meanwhile.
 
-The recording is of two tabs of a real conference peer to peer: from 254.6 s to 266.6 s nothing that
-client1 sent arrived. Client1 went on receiving until ICE gave up, at 262.4 s.
+The recording is of two tabs of a real conference peer to peer: from 10.8 s to 22.8 s nothing that
+ada sent arrived. Ada went on receiving until ICE gave up, at 18.5 s.
 """
 
-import json
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
 from client.pages import Tab
 from client.reports import inbound, outbound, pair, peers, transport
+from recordings import load
 
-CUT, HEALED = 254.6, 266.6
+CUT, HEALED = 10.75, 22.75
 MEASURED = [
     *("connectionquality", "packetloss_upload", "packetloss_download", "packetloss_total"),
     *("jitter_upload", "jitter_download", "round_trip_time", "bandwidth_upload"),
@@ -54,13 +53,6 @@ return calls;
 """
 
 Event = dict[str, Any]
-RECORDINGS = Path(__file__).parents[1] / "recordings"
-
-
-def recording(name: str) -> list[dict[str, Any]]:
-    """Return the lines of a file in tests/recordings."""
-    lines = (RECORDINGS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def replay(
@@ -95,13 +87,11 @@ def events_of(who: str) -> list[Event]:
     The library's events, each at the time of a report: at their own none was taken.
     """
     events: list[Event] = []
-    for line in recording("head-p2p-outage-12s"):
-        if line["who"] != who:
-            continue
-        if line["kind"] == "raw":
-            events.append({"t": line["t"], "report": line["data"]["pcs"][0]["stats"]})
-        elif line["kind"] == "stats" and events and "stats" not in events[-1]:
-            events[-1]["stats"] = line["data"]
+    for line in load("dead-up-v2193").lines:
+        if line.who == who and line.kind == "raw":
+            events.append({"t": line.t, "report": line.data["report"]})
+        elif line.who == who and line.kind == "stats" and events and "stats" not in events[-1]:
+            events[-1]["stats"] = line.data["stats"]
     return events
 
 
@@ -115,45 +105,45 @@ def told(pushes: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
 
 
 def test_who_hears_nothing_is_told_of_it_until_it_is_over(tab: Tab) -> None:
-    """Client2, to which nothing comes from 254.6 s to 266.6 s."""
-    pushes = replay(tab, events_of("client2"))
+    """Bob, to which nothing comes from 10.8 s to 22.8 s."""
+    pushes = replay(tab, events_of("bob"))
     down = dict(told(pushes, "outage_down"))
     assert {t: ms for t, ms in down.items() if ms} == {
-        258.9: pytest.approx(4300, abs=100),
-        260.9: pytest.approx(6300, abs=100),
-        263.0: pytest.approx(8400, abs=100),
-        264.9: pytest.approx(10300, abs=100),
-        267.0: pytest.approx(1000 * (HEALED - CUT), abs=500),
+        15.1: pytest.approx(4300, abs=100),
+        17.1: pytest.approx(6300, abs=100),
+        19.2: pytest.approx(8400, abs=100),
+        21.1: pytest.approx(10300, abs=100),
+        23.1: pytest.approx(1000 * (HEALED - CUT), abs=500),
     }
     # Whether it is heard itself nobody can tell meanwhile.
     up = dict(told(pushes, "outage_up"))
-    assert {t for t, ms in up.items() if ms is None} == {258.9, 260.9, 263.0, 264.9}
+    assert {t for t, ms in up.items() if ms is None} == {15.1, 17.1, 19.2, 21.1}
     assert {ms for ms in up.values() if ms is not None} == {0}
 
 
 def test_who_is_heard_by_nobody_is_told_of_it_until_it_is_over(tab: Tab) -> None:
-    """Client1, whose packets go nowhere; from 262.4 s on it hears nothing either."""
-    pushes = replay(tab, events_of("client1"))
+    """Ada, whose packets go nowhere; from 18.5 s on it hears nothing either."""
+    pushes = replay(tab, events_of("ada"))
     up = dict(told(pushes, "outage_up"))
     assert {t: ms for t, ms in up.items() if ms} == {
-        260.9: pytest.approx(6200, abs=300),
-        263.0: pytest.approx(8300, abs=300),
-        264.9: pytest.approx(10300, abs=300),
-        267.1: pytest.approx(1000 * (HEALED - CUT), abs=500),
+        17.1: pytest.approx(6200, abs=300),
+        19.2: pytest.approx(8300, abs=300),
+        21.1: pytest.approx(10300, abs=300),
+        23.2: pytest.approx(1000 * (HEALED - CUT), abs=500),
     }
     down = dict(told(pushes, "outage_down"))
-    assert {t: ms for t, ms in down.items() if ms} == {267.1: pytest.approx(4200, abs=500)}
+    assert {t: ms for t, ms in down.items() if ms} == {23.2: pytest.approx(4200, abs=500)}
 
 
 @pytest.mark.parametrize(
     ("who", "names", "since", "until"),
     [
-        ("client2", MEASURED, 258, 265),
-        ("client1", [name for name in MEASURED if not name.endswith("download")], 260, 265),
+        ("bob", MEASURED, 14.2, 21.2),
+        ("ada", [name for name in MEASURED if not name.endswith("download")], 16.2, 21.2),
         # One look is not enough to know of an outage, but for what would be a lie.
-        ("client2", ["packetloss_upload", "packetloss_download", "jitter_download"], 256, 268),
-        ("client1", ["packetloss_upload", "packetloss_total"], 256.5, 268),
-        ("client1", ["packetloss_download"], 263.5, 268),
+        ("bob", ["packetloss_upload", "packetloss_download", "jitter_download"], 12.2, 24.2),
+        ("ada", ["packetloss_upload", "packetloss_total"], 12.7, 24.2),
+        ("ada", ["packetloss_download"], 19.7, 24.2),
     ],
 )
 def test_what_nobody_can_measure_is_not_known(
@@ -166,24 +156,24 @@ def test_what_nobody_can_measure_is_not_known(
         # What has come once it is over is known again.
         if push["t"] > HEALED:
             known &= {name for name in names if name.startswith("packetloss")}
-        if who == "client1" and push["t"] < 263:
+        if who == "ada" and push["t"] < 19:
             known -= {"packetloss_total"}
         assert known == set(), push["t"]
 
 
 def test_loss_that_belongs_to_an_outage_is_not_told_as_loss_when_it_is_over(tab: Tab) -> None:
     """It was 100 % up and 57 % down, with the path long healed."""
-    for who in ("client1", "client2"):
+    for who in ("ada", "bob"):
         rows = told(replay(tab, events_of(who)), "packetloss_upload", "packetloss_download")
         assert {value for _, *values in rows for value in values} == {0, None}
 
 
 def test_what_was_not_taken_is_told_in_the_first_push_that_is(tab: Tab) -> None:
     """Media and pushes are dead together, as they mostly are."""
-    pushes = replay(tab, events_of("client2"), dead=(CUT, 275.0), more=120_000)
+    pushes = replay(tab, events_of("bob"), dead=(CUT, 31.2), more=120_000)
     rows = [(t, ms) for t, ms in told(pushes, "outage_down") if t > HEALED]
-    failed = [ms for t, ms in rows if t < 275]
-    taken = [ms for t, ms in rows if t >= 275]
+    failed = [ms for t, ms in rows if t < 31.2]
+    taken = [ms for t, ms in rows if t >= 31.2]
     # Each that fails says all there is; the one that is taken is the last to say it.
     assert failed
     assert [*failed, taken[0]] == [pytest.approx(12_000, abs=500)] * (len(failed) + 1)

@@ -59,6 +59,7 @@ async function join() {
     connected = connected || connect();
     const connection = await connected;
     const room = connection.initJitsiConference(asked.get("room"), config);
+    record(room);
     const { CONFERENCE_JOINED, CONFERENCE_FAILED, TRACK_ADDED } = JitsiMeetJS.events.conference;
     // Sound that nobody plays is not decoded, and has no samples to count.
     room.on(TRACK_ADDED, (track) => {
@@ -81,6 +82,24 @@ async function leave() {
     await APP.conference._room.leave();
     state["features/base/conference"].conference = undefined;
     APP.conference._room = undefined;
+}
+
+/** Only who knows the word gets into the conference from now on. */
+const lock = (word) => APP.conference._room.lock(word);
+
+/** The camera's picture is sent no more, or again. */
+async function muteCamera(isMuted) {
+    const camera = tracks.find((track) => track.getType() === "video");
+    await (isMuted ? camera.mute() : camera.unmute());
+}
+
+/** The page is told that nobody sees it, as one in a background tab is. */
+function hide(isHidden) {
+    Object.defineProperties(document, {
+        hidden: { value: isHidden, configurable: true },
+        visibilityState: { value: isHidden ? "hidden" : "visible", configurable: true },
+    });
+    document.dispatchEvent(new Event("visibilitychange"));
 }
 
 /**

@@ -8,13 +8,13 @@ one participant, who has a browser context and so a process of their own.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from string import Template
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from client.pages import CHROMIUM_FLAGS, chromium_path
@@ -41,10 +41,14 @@ _FLAGS = [
 ]
 _FILES = {
     "/relayed.js": HERE / "relayed.js",
+    "/recorder.js": HERE / "recorder.js",
     "/app.js": HERE / "app.js",
     "/jquery.js": PACKAGES / "jquery" / "dist" / "jquery.min.js",
     "/lib-jitsi-meet.js": PACKAGES / "lib-jitsi-meet" / "lib-jitsi-meet.min.js",
 }
+# The library calls another page directly in Chromium alone; elsewhere it waits for a bridge, which
+# nothing here has. How it reads the browser's reports does not depend on that.
+_NEVER_DIRECT = "b.default.isFirefox()||b.default.isWebKitBased()"
 
 
 @contextmanager
@@ -56,9 +60,17 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
+Keep = Callable[[str, dict[str, Any]], None]
+
+
 @contextmanager
-def running_site(client_file: str, relay: Relay) -> Iterator[str]:
-    """Serve the conference's page and the relay's stand-ins; the URL."""
+def running_site(client_file: str, relay: Relay, keep: Keep | None = None) -> Iterator[str]:
+    """
+    Serve the conference's page and the relay's stand-ins; the URL.
+
+    In *client_file*, the client file's URL, `{tab}` stands for the name of the tab. *keep* gets
+    that name and what `recorder.js` tells in it: `t` in seconds since 1970, `kind` and `data`.
+    """
     for path in _FILES.values():
         if not path.exists():
             missing(path.name)
@@ -73,9 +85,17 @@ def running_site(client_file: str, relay: Relay) -> Iterator[str]:
                 ip, port = relay.stand_in(real, asked.get("sender"))
                 self.answer("text/plain", f"{ip} {port}")
             elif parts.path in _FILES:
-                self.answer("text/javascript", _FILES[parts.path].read_text(encoding="utf-8"))
+                self.answer("text/javascript", _script(parts.path, self.headers["user-agent"]))
             else:
-                self.answer("text/html", page.substitute(client_file=client_file))
+                url = client_file.format(tab=parse_qs(parts.query).get("me", [""])[0])
+                self.answer("text/html", page.substitute(client_file=url))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            (tab,) = parse_qs(urlsplit(self.path).query)["tab"]
+            if keep:
+                keep(tab, json.loads(body))
+            self.answer("text/plain", "")
 
         def answer(self, kind: str, text: str) -> None:
             body = text.encode()
@@ -90,6 +110,11 @@ def running_site(client_file: str, relay: Relay) -> Iterator[str]:
 
     with serving(Handler) as url:
         yield url
+
+
+def _script(path: str, browser: str) -> str:
+    text = _FILES[path].read_text(encoding="utf-8")
+    return text.replace(_NEVER_DIRECT, "false") if "Firefox" in browser else text
 
 
 class Count(NamedTuple):

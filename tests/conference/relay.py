@@ -1,8 +1,9 @@
 """
-A UDP relay between browsers on this machine, to lose and delay what one of them sends.
+A UDP relay between browsers on this machine, to lose, delay and hold up what goes to and fro.
 
 Each of a browser's sockets has a stand-in here. `relayed.js` names that to the other side, so
 that B's datagrams for A arrive at A's stand-in, and go on to A from B's. No root is needed.
+A datagram goes through the way up of who sends it, then through the way down of who gets it.
 """
 
 import asyncio
@@ -11,57 +12,121 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 Address = tuple[str, int]
 
 
-@dataclass
-class Uplink:
-    """What happens to the datagrams of one sender, and what has happened."""
+class Conditions(NamedTuple):
+    """
+    What one way does to datagrams.
+
+    Attributes:
+        loss_percent: so many are lost, at random.
+        delay_seconds: each is late by this.
+        jitter_seconds: and by up to this more, at random: one may overtake another.
+        kbits_per_second: no more than that goes through, 0 for no limit; the rest waits.
+        queue_seconds: what would have to wait longer for its turn is lost.
+        is_dead: nothing goes through.
+    """
 
     loss_percent: float = 0.0
     delay_seconds: float = 0.0
+    jitter_seconds: float = 0.0
+    kbits_per_second: float = 0.0
+    queue_seconds: float = 0.4
+    is_dead: bool = False
+
+
+SOUND = Conditions()
+
+
+@dataclass
+class Way:
+    """
+    One way between a tab and the others, up or down.
+
+    Attributes:
+        sent: datagrams that have come to it.
+        lost: those of them that have not gone on.
+        sent_bytes: of those that have gone on, without IP's and UDP's headers.
+    """
+
+    conditions: Conditions = SOUND
     sent: int = 0
     lost: int = 0
+    sent_bytes: int = 0
+    _is_free_at: float = 0.0
+
+    def wait(self, size: int, now: float, chance: Random) -> float | None:
+        """Count a datagram of *size* bytes; the seconds until it goes on, None if it is lost."""
+        self.sent += 1
+        wait = self._turn(size, now, chance)
+        if wait is None:
+            self.lost += 1
+        else:
+            self.sent_bytes += size
+        return wait
+
+    def _turn(self, size: int, now: float, chance: Random) -> float | None:
+        is_ = self.conditions
+        if is_.is_dead or chance.random() * 100 < is_.loss_percent:
+            return None
+        wait = is_.delay_seconds + chance.random() * is_.jitter_seconds
+        if is_.kbits_per_second:
+            begins = max(self._is_free_at, now)
+            if begins - now > is_.queue_seconds:
+                return None
+            self._is_free_at = begins + size * 8 / (1000 * is_.kbits_per_second)
+            wait += self._is_free_at - now
+        return wait
+
+
+@dataclass
+class Link:
+    """How a tab is linked to the others."""
+
+    up: Way = field(default_factory=Way)
+    down: Way = field(default_factory=Way)
 
 
 @dataclass
 class Relay:
-    """A running relay; all but `uplinks` belongs to its own thread."""
+    """A running relay at *host*; all but `links` belongs to its own thread."""
 
     loop: asyncio.AbstractEventLoop
-    uplinks: dict[str, Uplink] = field(default_factory=dict)
-    _senders: dict[Address, str] = field(default_factory=dict)
+    host: str
+    links: dict[str, Link] = field(default_factory=dict)
+    _owners: dict[Address, str] = field(default_factory=dict)
     _stand_ins: dict[Address, asyncio.DatagramTransport] = field(default_factory=dict)
     _chance: Random = field(default_factory=lambda: Random(1))
 
-    def uplink(self, sender: str) -> Uplink:
-        """Return the uplink of *sender*."""
-        return self.uplinks.setdefault(sender, Uplink())
+    def link(self, tab: str) -> Link:
+        """Return the link of *tab*."""
+        return self.links.setdefault(tab, Link())
 
     @contextmanager
     def impaired(
         self, sender: str, loss_percent: float = 0.0, delay_seconds: float = 0.0
-    ) -> Iterator[Uplink]:
-        """Lose and delay what *sender* sends until the block ends."""
-        uplink = self.uplinks[sender] = Uplink(loss_percent, delay_seconds)
+    ) -> Iterator[Way]:
+        """Lose and delay what *sender* sends until the block ends; its way up, counted anew."""
+        way = self.link(sender).up = Way(Conditions(loss_percent, delay_seconds))
         try:
-            yield uplink
+            yield way
         finally:
-            self.uplinks[sender] = Uplink()
+            way.conditions = SOUND
 
-    def stand_in(self, real: Address, sender: str | None = None) -> Address:
-        """Return the address that stands for *real*, a socket of *sender* if that is known."""
-        opened = asyncio.run_coroutine_threadsafe(self._open(real, sender), self.loop)
+    def stand_in(self, real: Address, owner: str | None = None) -> Address:
+        """Return the address that stands for *real*, a socket of *owner* if that is known."""
+        opened = asyncio.run_coroutine_threadsafe(self._open(real, owner), self.loop)
         return opened.result(timeout=30)
 
-    async def _open(self, real: Address, sender: str | None) -> Address:
-        if sender:
-            self._senders[real] = sender
+    async def _open(self, real: Address, owner: str | None) -> Address:
+        if owner:
+            self._owners[real] = owner
         if real not in self._stand_ins:
             transport, _ = await self.loop.create_datagram_endpoint(
-                lambda: _StandIn(self, real), local_addr=("127.0.0.1", 0)
+                lambda: _StandIn(self, real), local_addr=(self.host, 0)
             )
             # Both sides may have asked for it meanwhile: one of the two goes unused.
             self._stand_ins.setdefault(real, transport)
@@ -69,16 +134,22 @@ class Relay:
         return address
 
     def forward(self, datagram: bytes, sender: Address, receiver: Address) -> None:
-        """Send *datagram* on, or lose it as the sender's uplink wants it."""
+        """Send *datagram* on, as the two ways that it takes want it."""
         exit_ = self._stand_ins.get(sender)
         if exit_ is None:
             return  # not announced yet; ICE tries again
-        uplink = self.uplink(self._senders.get(sender, ""))
-        uplink.sent += 1
-        if self._chance.random() * 100 < uplink.loss_percent:
-            uplink.lost += 1
-        elif uplink.delay_seconds:
-            self.loop.call_later(uplink.delay_seconds, exit_.sendto, datagram, receiver)
+        wait = 0.0
+        ways = (
+            self.link(self._owners.get(sender, "")).up,
+            self.link(self._owners.get(receiver, "")).down,
+        )
+        for way in ways:
+            more = way.wait(len(datagram), self.loop.time() + wait, self._chance)
+            if more is None:
+                return
+            wait += more
+        if wait:
+            self.loop.call_later(wait, exit_.sendto, datagram, receiver)
         else:
             exit_.sendto(datagram, receiver)
 
@@ -100,12 +171,16 @@ class _StandIn(asyncio.DatagramProtocol):
 
 
 @contextmanager
-def running_relay() -> Iterator[Relay]:
-    """Run a relay in a thread of its own: this one's loop is taken by Playwright's sync API."""
+def running_relay(host: str = "127.0.0.1") -> Iterator[Relay]:
+    """
+    Run a relay between sockets of *host*.
+
+    In a thread of its own: this one's loop is taken by Playwright's sync API.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    relay = Relay(loop)
+    relay = Relay(loop, host)
     try:
         yield relay
     finally:

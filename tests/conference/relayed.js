@@ -2,19 +2,20 @@
 "use strict";
 
 (() => {
-    const me = new URLSearchParams(location.search).get("me");
-    const CANDIDATE = /candidate:\S+ \d+ udp \d+ (127\.0\.0\.1) (\d+) typ/i;
+    const asked = new URLSearchParams(location.search);
+    const me = asked.get("me");
+    const host = asked.get("host") || "127.0.0.1";
+    const CANDIDATE = /candidate:\S+ \d+ udp \d+ ([\d.]+) (\d+) typ/i;
 
     /** The address that stands for one of ours, or of another's. */
     async function standIn(ip, port, sender = "") {
-        const asked = new URLSearchParams({ ip, port, sender });
-        return (await fetch(`/stand-in?${asked}`)).text();
+        return (await fetch(`/stand-in?${new URLSearchParams({ ip, port, sender })}`)).text();
     }
 
     /** A candidate's line with its stand-in's address; null for what the relay does not carry. */
     async function relayed(line) {
         const [, ip, port] = CANDIDATE.exec(line) || [];
-        if (!ip) return null;
+        if (ip !== host) return null;
         return line.replace(`${ip} ${port} typ`, `${await standIn(ip, port)} typ`);
     }
 
@@ -28,7 +29,7 @@
                 known.add(this);
                 this.addEventListener("icecandidate", ({ candidate }) => {
                     const [, ip, port] = CANDIDATE.exec(candidate?.candidate) || [];
-                    if (ip) standIn(ip, port, me);
+                    if (ip === host) standIn(ip, port, me);
                 });
             }
             return setLocalDescription.apply(this, args);

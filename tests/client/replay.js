@@ -1,0 +1,110 @@
+// Plays one tab of a recording (tests/recordings) to the real client file, in a world of fakes.js.
+
+/**
+ * The pushes of one tab that arrive, by the recording's own lines and clock: statistics, events
+ * of the room, and at each moment the browser's own report that was the truth then.
+ */
+async function replay({ lines, id, intervalMs }) {
+    const raws = lines.filter((line) => line.kind === "raw");
+    const world = makeWorld();
+    const room = makeRoom({ id, joined: false });
+    const connections = new Map();
+    let seconds = 0; // of the recording
+    let count = 1;
+    let isCut = false;
+
+    /** What was recorded right after now, as the client asked itself; else the last before. */
+    function reportNow() {
+        const at = raws.findIndex((raw) => raw.t >= seconds);
+        if (at >= 0 && raws[at].t - seconds < 0.5) return raws[at].data;
+        return raws[at < 0 ? raws.length - 1 : at - 1]?.data;
+    }
+
+    function connectionNow() {
+        const now = reportNow();
+        if (!now) return undefined;
+        if (!connections.has(now.connection)) connections.set(now.connection, { peerconnection: {} });
+        const known = connections.get(now.connection);
+        known.isP2P = now.p2p;
+        Object.assign(known.peerconnection, {
+            iceConnectionState: now.ice,
+            connectionState: now.ice === "completed" ? "connected" : now.ice,
+            getStats: async () => makeReport(reportNow()?.report || []),
+        });
+        return known;
+    }
+
+    const track = ({ owner, kind, isMuted, id }) => ({
+        getParticipantId: () => owner,
+        getType: () => kind,
+        isMuted: () => isMuted,
+        isLocal: () => owner === undefined,
+        getTrack: () => ({ id, kind, readyState: "live", enabled: !isMuted }),
+    });
+    const tracksNow = () => (reportNow()?.tracks || []).map(track);
+    Object.assign(room, {
+        getActivePeerConnection: connectionNow,
+        getParticipantCount: () => count,
+        getLocalTracks: () => tracksNow().filter((each) => each.isLocal()),
+        getParticipants: () => {
+            const others = tracksNow().filter((each) => !each.isLocal());
+            return [...new Set(others.map((each) => each.getParticipantId()))].map((owner) => ({
+                getId: () => owner,
+                getTracks: () => others.filter((each) => each.getParticipantId() === owner),
+            }));
+        },
+    });
+
+    const fetchOf = world.fetch;
+    world.fetch = (...asked) => {
+        if (isCut) world.answers.unshift("pending");
+        const promise = fetchOf(...asked);
+        world.calls[world.calls.length - 1].isWaiting = isCut;
+        return promise;
+    };
+
+    /** What waits in a cut goes on when the way is there again. */
+    async function mend() {
+        isCut = false;
+        for (const [at, call] of world.calls.entries()) {
+            if (call.isWaiting && !call.aborted) await world.answer(at, 200);
+            call.isWaiting = false;
+        }
+    }
+
+    const play = {
+        stats({ stats, participants }) {
+            count = participants;
+            room.emit("cq.local_stats_updated", stats);
+        },
+        event({ event, words }) {
+            if (event === "conference.joined") room.joined = true;
+            if (event === "conference.left") room.joined = false;
+            if (event === "conference.userJoined") count++;
+            if (event === "conference.userLeft") count--;
+            room.emit(event, ...words);
+        },
+        raw(now) {
+            Object.defineProperty(document, "hidden", { value: now?.hidden === true, configurable: true });
+        },
+        "cut pushes": () => { isCut = true; },
+        "mend pushes": mend,
+    };
+
+    window.config = { pcStatsInterval: intervalMs };
+    setPage(room);
+    otelJcmc.start(world);
+    for (const line of lines) {
+        await world.advance(Math.max(0, 1000 * (line.t - seconds)));
+        seconds = line.t;
+        await play[line.kind]?.(line.data);
+        await world.advance(0);
+    }
+    const arrived = world.calls.filter((call) => !call.aborted && !call.isWaiting);
+    const bodies = arrived.map(({ options }) => JSON.parse(options.body));
+    otelJcmc.stop();
+    setPage(null);
+    delete window.config;
+    delete document.hidden;
+    return bodies;
+}

@@ -1,0 +1,38 @@
+"""Recordings of real conferences, played to the client file in a real browser."""
+
+from pathlib import Path
+from typing import Any
+
+from client.pages import Tab
+from recordings import Recording
+
+HERE = Path(__file__).parent
+PLAYED = ("stats", "event", "raw", "cut pushes", "mend pushes")
+
+
+def replay(page: Tab, recording: Recording, tab: str) -> list[dict[str, Any]]:
+    """
+    Return the bodies of the pushes that the client file makes of *tab* in *recording*.
+
+    The clock is the recording's. Each look at the connection finds the report that was recorded
+    then. A push that meets a cut of the recording, and is given up in it, is not returned.
+    """
+    lines = [
+        line._asdict()
+        for line in recording.lines
+        if line.kind in PLAYED and tab in {line.who, _tab(line.data)}
+    ]
+    page.page.add_script_tag(path=HERE / "replay.js")
+    bodies: list[dict[str, Any]] = page.run(
+        "return replay(revive(argument));",
+        {
+            "lines": lines,
+            "id": recording.participant(tab),
+            "intervalMs": recording.story["interval_ms"],
+        },
+    )
+    return bodies
+
+
+def _tab(data: Any) -> Any:
+    return data.get("tab") if isinstance(data, dict) else None

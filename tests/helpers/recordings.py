@@ -1,0 +1,74 @@
+"""
+Recordings of conferences, for tests: what happened in one, line by line.
+
+Each line is one thing that happened: when, with whom, of what kind, and what more there is to say
+of it. tests/recordings/README.md says what each kind has; those of the folder are read by name.
+"""
+
+import json
+import lzma
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FOLDER = Path(__file__).parents[1] / "recordings"
+
+
+class Line(NamedTuple):
+    """What happened at `t`, in seconds since the recording began."""
+
+    t: float
+    who: str
+    kind: str
+    data: Any
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The lines of a conference, in the order of time."""
+
+    lines: list[Line]
+
+    def of(self, kind: str, who: str = "") -> list[Line]:
+        """Return the lines of *kind*, of everybody or of *who* alone."""
+        return [line for line in self.lines if line.kind == kind and who in {"", line.who}]
+
+    @cached_property
+    def story(self) -> dict[str, Any]:
+        """What it is about: `story`, `says`, `interval_ms`."""
+        about: dict[str, Any] = self.of("story")[0].data
+        return about
+
+    @cached_property
+    def tabs(self) -> list[str]:
+        """The names of those whose pages were recorded."""
+        return sorted({line.who for line in self.lines} - {"plan", "service"})
+
+    def participant(self, tab: str) -> str:
+        """Return the id in the conference of *tab*, empty for who has never joined."""
+        joined = (line.data["id"] for line in self.of("event", tab) if line.data["id"])
+        return next(joined, "")
+
+
+def load(name: str) -> Recording:
+    """Return a recording of tests/recordings by its name."""
+    return read(FOLDER / f"{name}.jsonl.xz")
+
+
+def names() -> list[str]:
+    """Return the names of all recordings of tests/recordings."""
+    return sorted(path.name.partition(".")[0] for path in FOLDER.glob("*.jsonl.xz"))
+
+
+def read(path: Path) -> Recording:
+    """Return the recording in a file, compressed (.xz) or plain."""
+    raw = path.read_bytes()
+    text = (lzma.decompress(raw) if path.suffix == ".xz" else raw).decode()
+    return Recording(list(_parsed(text)))
+
+
+def _parsed(text: str) -> Iterator[Line]:
+    for line in text.splitlines():
+        yield Line(**json.loads(line))
