@@ -61,7 +61,7 @@ interface Media {
     /** Lines of the video that is to be sent. */
     wantedHeight: number;
     /** Of others, by the ids that the browser's report has: whether it should move, and whose it is. */
-    tracks: Map<string, { isOn?: boolean; owner?: string }>;
+    tracks: Map<string, { isOn?: boolean | null; owner?: string }>;
     /** Whether the microphone should be heard. */
     isOpen?: boolean;
 }

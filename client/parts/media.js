@@ -18,16 +18,16 @@ export function readMedia(room, active, switched) {
         for (const track of participant.getTracks()) {
             // Of videos that jitsi-meet shows.
             const status = track.getTrackStreamingStatus?.();
-            /** @type {boolean | undefined} */
+            /** @type {boolean | undefined | null} null: not to be judged */
             let isOn = !track.isMuted();
-            if (isOn && track.getType() === "video") {
+            if (track.getType() === "video") {
                 // Else: inactive, or restoring.
-                isOn = status ? /^(active|interrupted)/.test(status) : active.isP2P || undefined;
-                if (isUnseen) isOn = false;
+                if (isOn) isOn = status ? /^(active|interrupted)/.test(status) || null : active.isP2P || undefined;
+                if (isUnseen) isOn = null;
             }
             if (isOn) expected++;
-            // Off for a moment: the interval is not to be judged.
-            if (switched.has(track) || switched.has(track.getSourceName?.())) isOn = false;
+            // Off for a moment.
+            if (switched.has(track) || switched.has(track.getSourceName?.())) isOn = null;
             tracks.set(track.track?.id, { isOn, owner: track.getParticipantId() });
         }
     }

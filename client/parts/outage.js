@@ -2,7 +2,8 @@
  * Outages of the path in use: down, nothing arrives; up, nothing that is sent arrives there.
  */
 
-const SILENT_MS = 3000; // checks alone come every 2.5 s
+const SILENT_MS = 3000;
+const CHECK_MS = 2500; // of a silent call checks alone arrive, so often
 const UNPROVEN_MS = 5000; // at 10 % loss each way one check in five has no answer, and two are seldom
 const STOOD_STILL_MS = 4000; // between two beats: the page's own clock did
 
@@ -59,8 +60,11 @@ export function createOutages() {
     let lookedAt = 0;
     let heardAt = 0; // when something arrived last; 0: nothing has
     let silentAt = 0; // the last look in a silence
-    let lastHeard = NaN; // by the report's clock, or in bytes
-    let isOver = false; // an outage down has ended at this look
+    let lastHeard = NaN; // by the report's clock, or in bytes; checks are none of them
+    let [lastAsked, lastAnswered] = [NaN, NaN]; // by the other side
+    let mediaAt = 0; // when the last packet came that is no check
+    let quietFrom = 0; // no media since; 0: they come
+    let isOver = false; // a silence of media has ended at this look
     /** @type {Untrusted} the pair at the last look */
     let last;
     let unanswered = NaN; // checks in succession; NaN: the browser does not count them
@@ -73,22 +77,35 @@ export function createOutages() {
         const from = heardAt;
         const { timestamp, bytesReceived, lastPacketReceivedTimestamp = NaN } = pair;
         const heard = lastPacketReceivedTimestamp || bytesReceived;
-        if (heard !== lastHeard)
-            heardAt = Math.max(heardAt, at - (timestamp - lastPacketReceivedTimestamp || 0));
+        if (heard !== lastHeard) mediaAt = at - (timestamp - lastPacketReceivedTimestamp || 0);
         lastHeard = heard;
+        heardAt = Math.max(heardAt, mediaAt);
         isOver = false;
+        if (at - mediaAt >= SILENT_MS - 1000) quietFrom = quietFrom || mediaAt;
+        else if (quietFrom) {
+            isOver = Math.min(between, mediaAt) - quietFrom >= SILENT_MS;
+            quietFrom = 0;
+        }
+        // When they came nobody says: as soon as they can.
+        const { requestsReceived = 0, responsesReceived = 0 } = pair;
+        const checks = Math.max(requestsReceived - lastAsked, responsesReceived - lastAnswered);
+        if (heardAt && checks > 0 && at - heardAt > 1000)
+            heardAt = Math.max(heardAt, Math.min(at, lookedAt + CHECK_MS * checks));
+        [lastAsked, lastAnswered] = [requestsReceived, responsesReceived];
         if (at - heardAt >= SILENT_MS - 1000) {
             silentAt = at;
             if (at - heardAt >= SILENT_MS) down.begin(heardAt);
         } else if (silentAt) {
             const end = Math.min(between, heardAt);
             if (end - from >= SILENT_MS) down.begin(from);
-            isOver = down.from() > 0;
+            const wasOutage = down.from() > 0;
             down.end(end);
             silentAt = 0;
             // What was asked meanwhile could have no answer.
-            provenAt = end;
-            last = undefined;
+            if (wasOutage) {
+                provenAt = end;
+                last = undefined;
+            }
         }
     }
 
@@ -133,7 +150,7 @@ export function createOutages() {
                 up.end(beatAt);
                 silentAt = 0;
                 provenAt = at;
-                heardAt = heardAt && at;
+                heardAt = mediaAt = heardAt && at;
                 last = undefined;
             }
             beatAt = at;
@@ -170,7 +187,7 @@ export function createOutages() {
         drop() {
             down.end();
             up.end();
-            silentAt = heardAt = 0;
+            silentAt = heardAt = mediaAt = quietFrom = 0;
             unanswered = NaN;
             last = undefined;
         },

@@ -7,12 +7,18 @@
  * browser books both when the next frame comes, and more than 5 s as a pause, like a camera that
  * was off (Chromium 156). What nobody should see moving `rests` until after a frame has come.
  * @param {Untrusted} stat @param {Untrusted} old the one of the sample before, if it goes on
- * @param {boolean} [isOn] whether it should move; undefined: the page does not know
+ * @param {boolean | null} [isOn] whether it should move; undefined: the page does not know; null: it
+ *     is not to be judged
  */
 export function watchPicture(stat, old, isOn) {
     const hasMoved = !(stat.framesDecoded <= (old.framesDecoded || 0));
+    const isOff = isOn === false;
+    // Where presence came too early the library calls a camera muted that is on: then nobody knows.
+    const isFalse = isOff && (old.isFalse || (old.isOff && hasMoved));
+    const shouldMove = isFalse ? undefined : isOn;
     const rests =
-        isOn === false ||
+        isOn === null ||
+        shouldMove === false ||
         stat.contentType === "screenshare" || // nothing on it need move
         !old ||
         (old.rests && !old.hasMoved);
@@ -20,7 +26,7 @@ export function watchPicture(stat, old, isOn) {
     const grew = (member) => Math.max(0, stat[member] - old[member]);
     /** What is booked less what was told. @param {string} member @param {string} pauses @param {number} less */
     const rest = (member, pauses, less) =>
-        Math.max(0, grew(member) + ((isOn && grew(pauses)) || 0) - less);
+        Math.max(0, grew(member) + ((shouldMove && grew(pauses)) || 0) - less);
     const seconds = grew("timestamp") / 1000;
     let [stops, stood, told] = [0, 0, old.told || 0]; // told: seconds of a stop that goes on
     if (rests) told = 0;
@@ -28,11 +34,11 @@ export function watchPicture(stat, old, isOn) {
         stops = rest("freezeCount", "pauseCount", told && 1);
         stood = rest("totalFreezesDuration", "totalPausesDuration", told);
         told = 0;
-    } else if (isOn && (told || seconds >= 1)) {
+    } else if (shouldMove && (told || seconds >= 1)) {
         // Within a second the next frame may be on its way.
         stops = told ? 0 : 1;
         stood = seconds;
         told += seconds;
     }
-    return { ...stat, hasMoved, rests, stops, stood, told };
+    return { ...stat, hasMoved, isOff, isFalse, shouldMove, rests, stops, stood, told };
 }

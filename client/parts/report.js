@@ -55,7 +55,7 @@ export function readReport(report, before, media, { isDown, isOver, isUp, isProv
             // While nothing shows that what is sent arrives, the peer's report says nothing of it.
             now = old && (old.timestamp === stat.timestamp || !isProven) ? old : { ...stat, sent };
         }
-        const growth = now[beat] - old?.[beat];
+        const growth = now === old ? 0 : now[beat] - old?.[beat];
         // A loss that is taken back makes up for the next one.
         if (growth >= 0 && old.packetsLost > now.packetsLost)
             now = { ...now, packetsLost: old.packetsLost };
@@ -69,10 +69,10 @@ export function readReport(report, before, media, { isDown, isOver, isUp, isProv
             const { isOn, owner } = media?.tracks.get(stat.trackIdentifier) || {};
             now = { ...watchPicture(now, then, isOn), owner };
             if (then) then.stops = then.stood = 0; // those are an interval's
-            if (!now.rests && (growth || isOn)) types.push("inbound-rtp:moving");
+            if (!now.rests && (growth || now.shouldMove)) types.push("inbound-rtp:moving");
         }
         if (media?.isOpen) types.push(`${stat.type}:open`);
-        streams.set(stat.id, isLost ? { ...now, packetsLost: NaN } : now);
+        streams.set(stat.id, isLost ? { ...now, packetsLost: NaN, sent: NaN } : now);
         live.push([now, then, types]);
         if (stat.type === "candidate-pair") {
             const kbits = 8 / (stat.timestamp - old?.timestamp);

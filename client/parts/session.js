@@ -5,7 +5,7 @@
 import { guid } from "./client_id.js";
 import { SETTINGS } from "./loading.js";
 import { text } from "./quiet.js";
-import { combine } from "./sample.js";
+import { combine, withhold } from "./sample.js";
 import { createSender } from "./sender.js";
 import { metric, readStats } from "./stats.js";
 
@@ -66,12 +66,15 @@ function createSession(environment, sender, identify, options) {
         if (!metrics) return rating && { rating };
         const { value, labels } = metrics.connectionquality;
         if (!(told?.down || told?.up)) region = labels?.serverregion || region;
-        return {
+        const made = {
             ...metrics,
             connectionquality: metric(value ?? NaN, { ...labels, serverregion: region }),
             ...(told && { outage_down: metric(told.down), outage_up: metric(told.up) }),
             ...(rating && { rating }),
         };
+        // It may have become one since the sample.
+        if (outages) withhold({ metrics: made }, outages);
+        return made;
     }
 
     /**

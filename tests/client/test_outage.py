@@ -2,7 +2,7 @@
 `outage.js`: what is told of a path on which nothing gets through, and what is not told meanwhile.
 
 The recording is of two tabs of a real conference peer to peer: from 10.8 s to 22.8 s nothing that
-ada sent arrived. Ada went on receiving until ICE gave up, at 18.5 s.
+ada sent arrived. Ada went on receiving until ICE gave up, at 18.5 s, and then checks alone.
 """
 
 import random
@@ -122,7 +122,7 @@ def test_who_hears_nothing_is_told_of_it_until_it_is_over(tab: Tab) -> None:
 
 
 def test_who_is_heard_by_nobody_is_told_of_it_until_it_is_over(tab: Tab) -> None:
-    """Ada, whose packets go nowhere; from 18.5 s on it hears nothing either."""
+    """Ada, whose packets go nowhere."""
     pushes = replay(tab, events_of("ada"))
     up = dict(told(pushes, "outage_up"))
     assert {t: ms for t, ms in up.items() if ms} == {
@@ -131,8 +131,8 @@ def test_who_is_heard_by_nobody_is_told_of_it_until_it_is_over(tab: Tab) -> None
         21.1: pytest.approx(10300, abs=300),
         23.2: pytest.approx(1000 * (HEALED - CUT), abs=500),
     }
-    down = dict(told(pushes, "outage_down"))
-    assert {t: ms for t, ms in down.items() if ms} == {23.2: pytest.approx(4200, abs=500)}
+    # The other side's checks arrive all the time.
+    assert {ms for _, ms in told(pushes, "outage_down")} == {0}
 
 
 @pytest.mark.parametrize(
@@ -196,6 +196,7 @@ def path(
         "lastPacketReceivedTimestamp": 1000 * heard_s,
         "requestsSent": asked,
         "responsesReceived": answered,
+        "requestsReceived": int(heard_s / 2.5),
         **changes,
     }
     report = [

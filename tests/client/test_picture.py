@@ -133,3 +133,14 @@ def test_a_browser_that_books_nothing_has_whole_intervals(
     frames = (50, 90, 90, 90, 130)
     reports = [video(2 * i, 100, each, **members) for i, each in enumerate(frames)]
     assert series(tab, reports, "freeze_time", [ON] * 5) == expected
+
+
+def test_a_camera_that_is_called_muted_and_moves_is_one_of_which_nobody_knows(tab: Tab) -> None:
+    """Presence that came too early: what the browser books as a freeze is told, and no pause."""
+    moving = [
+        video(2 * at, 100 * at, 50 * at, **booked(at // 3, at // 3 / 2, at // 4, at // 4 * 9.0))
+        for at in range(1, 8)
+    ]
+    told = series(tab, moving, "freeze_time", [OFF] * len(moving))
+    assert told[0] is None
+    assert sum(value or 0 for value in told) == 1000

@@ -6,28 +6,8 @@ What of a story is not told as it is: the one list of it, by story and metric.
 
 KNOWN_FAULTS: dict[str, set[str]] = {
     "loss-up": set(),
-    "dead-both": {
-        "outage_down",
-        "outage_up",
-        "freeze_time",
-        "packetloss_download",
-        "packetloss_upload",
-    },
-    "dead-up": {
-        "outage_down",
-        "outage_up",
-        "freeze_time",
-        "packetloss_download",
-        "packetloss_upload",
-        "round_trip_time",
-        "jitter_upload",
-    },
+    "dead-both": set(),
+    "dead-up": set(),
     "muted": set(),
-    "leave": {
-        "packetloss_upload",
-        "packetloss_download",
-        "round_trip_time",
-        "jitter_upload",
-        "jitter_download",
-    },
+    "leave": set(),
 }

@@ -7,7 +7,7 @@ The relay is the witness of loss and of outages: whatever the browsers believe, 
 The raw reports are those of round trip, jitter and frozen video.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -26,8 +26,10 @@ METRICS = {
     "freeze_time": "frozen, ms",
 }
 LOSSES = ("packetloss_upload", "packetloss_download")
-# What a push tells of its interval alone: the sum over all pushes is what was told.
-TOLD_IN_SUM = ("outage_down", "outage_up", "freeze_time")
+# What a push tells since it began: the longest is what was told. Each story has one at most.
+OUTAGES = ("outage_down", "outage_up")
+# And of its interval alone, where the sum over all pushes is.
+TOLD_IN_SUM = (*OUTAGES, "freeze_time")
 # These need both ways: what we sent has to arrive, and the other side's word has to come back.
 NEED_BOTH_WAYS = ("packetloss_upload", "jitter_upload", "round_trip_time")
 
@@ -136,6 +138,13 @@ class Flow:
         return [(begin, end) for begin, end in found if end - begin >= least]
 
 
+def _both(some: Sequence[Window], others: Sequence[Window]) -> float:
+    """Return for how many seconds both are."""
+    return sum(
+        max(0.0, min(one[1], other[1]) - max(one[0], other[0])) for one in some for other in others
+    )
+
+
 def flow(recording: Recording, sender: str, receiver: str) -> Flow:
     """Return what the relay counted from *sender* to *receiver*."""
     ups = recording.of("relay", sender)
@@ -218,7 +227,8 @@ class _Judge:
             if metric in TOLD_IN_SUM:
                 known = [value for _, value in self._pushed(metric)]
                 if known:
-                    self.result.told[metric] = Told(sum(known), known[-1], max(known))
+                    all_ = max(known) if metric in OUTAGES else sum(known)
+                    self.result.told[metric] = Told(all_, known[-1], max(known))
                 continue
             values = [
                 each.values[metric]
@@ -246,7 +256,9 @@ class _Judge:
             "jitter_upload": _jitter_ms(self.recording.of("raw", self.peer), window),
             "jitter_download": _jitter_ms(self.recording.of("raw", self.tab), window),
             "outage_down": 1000 * _length(self.silent_in),
-            "outage_up": 1000 * _length(self.silent_out),
+            # While nothing comes either, nobody can tell.
+            "outage_up": 1000
+            * max(0.0, _length(self.silent_out) - _both(self.silent_out, self.silent_in)),
             "freeze_time": self._frozen_ms(),
         }
         self.result.true = {name: value for name, value in true.items() if value is not None}
@@ -318,15 +330,30 @@ class _Judge:
                 self._fault(metric, f"mean {told.mean:.1f}, true {true:.1f}")
 
     def _judge_sums(self) -> None:
-        """Hold the sum of all pushes against the truth."""
+        """Hold what all pushes told together against the truth."""
         up = max(OUTAGE_UP_MS, 1000 * self.interval)
         for metric, bound in (("outage_down", OUTAGE_DOWN_MS), ("outage_up", up)):
             true = self.result.true[metric]
             # Of an outage that was none not one millisecond is told.
             self._judge_sum(metric, true, bound if true else 0.0)
         frozen = self.result.true.get("freeze_time")
-        if frozen is not None:
+        if frozen is not None and not self._is_called_muted():
             self._judge_sum("freeze_time", frozen, max(FROZEN_MS, SHARE * frozen))
+
+    def _is_called_muted(self) -> bool:
+        """
+        Say whether the library calls the other's camera muted all the time.
+
+        That of 2021 does so of some that are on: then no page knows that the picture should move.
+        """
+        owner = self.recording.participant(self.peer)
+        cameras = [
+            track["isMuted"]
+            for line in self.recording.of("raw", self.tab)
+            for track in (line.data or {}).get("tracks", ())
+            if track["kind"] == "video" and track["owner"] == owner
+        ]
+        return bool(cameras) and all(cameras)
 
     def _judge_sum(self, metric: str, true: float, bound: float) -> None:
         told = self.result.told.get(metric)

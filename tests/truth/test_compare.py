@@ -101,13 +101,18 @@ def test_an_outage_is_of_who_sends_and_of_who_gets() -> None:
 @pytest.mark.parametrize(
     ("told", "is_right"), [(12_000, True), (10_001, True), (9_999, False), (14_001, False)]
 )
-def test_the_pushes_of_an_outage_add_up_to_it(told: float, *, is_right: bool) -> None:
-    """In two pushes; another one, that was not taken, does not count."""
-    rows = {"outage_down": told / 2}
-    pushes = [push(t, "bob", rows) for t in (20, 24)]
-    refused = push(22, "bob", rows, status=503)
+def test_an_outage_is_as_long_as_the_longest_push_says(told: float, *, is_right: bool) -> None:
+    """Each says since when it runs; one that was not taken does not count."""
+    pushes = [push(t, "bob", {"outage_down": told / part}) for t, part in ((20, 2), (24, 1))]
+    refused = push(22, "bob", {"outage_down": 3 * told}, status=503)
     cut = dead({"packetloss_upload": None} | {"outage_down": 0}, *pushes, refused)
     assert ("outage_down" not in faults(cut, "bob")) == is_right
+
+
+def test_of_a_time_in_which_nothing_comes_nobody_can_tell_what_arrives_there() -> None:
+    cut = made(exported=SOUND | NO_OUTAGE, dead={"ada": (10.0, 22.0), "bob": (10.0, 22.0)})
+    assert of(cut).true["outage_up"] == 0
+    assert of(cut).true["outage_down"] == 12_000
 
 
 def test_an_outage_up_may_be_told_by_an_interval_too_long_or_short() -> None:
