@@ -309,7 +309,7 @@ def served_values(service: Service) -> None:
         for sample in scraped(service)
         if sample.labels.get("roomname") == "env"
     }
-    assert len(found) == 13
+    assert len(found) == 14
     assert {name[:5] for name in found} == {"meet_"}
     assert found["meet_connectionquality"]["username"] == "Ada"
     assert (
