@@ -317,7 +317,8 @@ def test_a_rating_arrives_though_the_page_goes_elsewhere(bare_tab: Tab) -> None:
     bare_tab.origin.wait_for(1, bare_tab.page)
     bare_tab.run("room.emit('conference.left');")
     bare_tab.origin.wait_for(2, bare_tab.page)
-    bare_tab.run("room.sendFeedback(2, 'choppy'); location.href = 'about:blank';")
+    bare_tab.run("room.sendFeedback(2, 'choppy');")
+    bare_tab.page.goto("about:blank")
     requests = bare_tab.origin.wait_for(3, bare_tab.page)
     parser = PushParser(make_rules(dropped=frozenset()))
     reports = [parser.parse(json.dumps(request.push()).encode()) for request in requests]
