@@ -77,6 +77,11 @@ def meet(
 
 
 def seen(prometheus: Prometheus, tab: Tab) -> dict[str, float]:
-    """Return the series of a participant, without the labels that all of them have."""
+    """
+    Return the series of a participant, without the labels that all of them have.
+
+    But for `info`, which whoever is there has, also when nothing is known of the call.
+    """
     identity = ("participant_id", "roomname", "client_id")
-    return prometheus.query(f'{{job="conference",participant_id="{tab.participant}"}}', *identity)
+    who = f'job="conference",participant_id="{tab.participant}",__name__!="jitsi_jcmc_info"'
+    return prometheus.query(f"{{{who}}}", *identity)
