@@ -174,7 +174,9 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
         "conference.suspendDetected": () => end("suspended"),
         "conference.connectionInterrupted": quiet,
         "conference.userLeft": () => {
-            if (ask(room, "getParticipantCount") < 2) quiet();
+            if (ask(room, "getParticipantCount") > 1) return;
+            outages.drop();
+            quiet();
         },
     });
     hearFeedback(room);

@@ -77,11 +77,12 @@ def meet(
 
 
 def seen(prometheus: Prometheus, tab: Tab) -> dict[str, float]:
-    """
-    Return the series of a participant, without the labels that all of them have.
-
-    But for `info`, which whoever is there has, also when nothing is known of the call.
-    """
+    """Return the series of a participant, without the labels that all of them have."""
     identity = ("participant_id", "roomname", "client_id")
-    who = f'job="conference",participant_id="{tab.participant}",__name__!="jitsi_jcmc_info"'
-    return prometheus.query(f"{{{who}}}", *identity)
+    return prometheus.query(f'{{job="conference",participant_id="{tab.participant}"}}', *identity)
+
+
+def numbers(prometheus: Prometheus, tab: Tab) -> dict[str, float]:
+    """Return the same but for `info`, which whoever is there has, whatever is known of the call."""
+    found = seen(prometheus, tab)
+    return {name: value for name, value in found.items() if not name.startswith("jitsi_jcmc_info")}

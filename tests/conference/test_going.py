@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from conference.conference import STATS_INTERVAL_MS, Tab
-from conference.conftest import EXPIRATION_SECONDS, Meet, seen
+from conference.conftest import EXPIRATION_SECONDS, Meet, numbers, seen
 from e2e.parts import Prometheus
 from harness import eventually
 
@@ -31,8 +31,8 @@ def scrapes(prometheus: Prometheus, series: str) -> dict[float, float]:
 
 
 def gone(prometheus: Prometheus, tab: Tab) -> Gone:
-    """Wait until nothing of a participant is left."""
-    eventually(lambda: not seen(prometheus, tab), 60)
+    """Wait until nothing is told of a participant."""
+    eventually(lambda: not numbers(prometheus, tab), 60)
     # The call's own quality: it is told as long as anything is.
     last_seen = max(
         scrapes(prometheus, f'jitsi_jcmc_connectionquality{{participant_id="{tab.participant}"}}')
@@ -89,7 +89,7 @@ def test_who_is_left_alone_shows_no_old_numbers_until_a_third_one_comes(
     assert alone.last_seen - left_at < STATS_INTERVAL_MS / 1000 + SLACK_SECONDS
 
     (cid,) = meet("cid")
-    eventually(lambda: seen(prometheus, ada), 60)
+    eventually(lambda: numbers(prometheus, ada), 60)
     assert len(ada.sessions()) == 1
     assert len({ada.participant, bob.participant, cid.participant}) == 3
     assert not seen(prometheus, bob)
