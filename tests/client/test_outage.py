@@ -295,6 +295,20 @@ def test_who_is_alone_has_no_outage(tab: Tab) -> None:
     assert {tuple(values) for _, *values in rows} == {(None, None)}
 
 
+def test_who_is_left_alone_has_no_outage_before_the_next_statistics(tab: Tab) -> None:
+    events = with_stats([path(at, at, int(at / 2.5), int(at / 2.5), at) for at in range(10)], 2)
+    argument = {"events": events, "dead": (0, 0), "participants": 2, "interval": 2000, "more": 0}
+    last = "const calls = world.sent();"
+    left = """room.getParticipantCount = () => 1;
+    room.emit("conference.userLeft", "bob");
+    await world.advance(1);"""
+    calls = tab.run(REPLAY.replace(last, f"{left}\n{last}"), argument)
+    known = {name for name, it in calls[-1]["body"]["metrics"].items() if it and it.get("value")}
+    assert known == set()
+    assert calls[-1]["body"]["metrics"]["outage_down"] == {"value": None}
+    assert calls[-2]["body"]["metrics"]["outage_down"] == {"value": 0}
+
+
 def test_safari_which_does_not_say_when_it_heard_last_tells_it_all_the_same(tab: Tab) -> None:
     events = [
         path(at, at if not 20 < at < 32 else 20, 9, 9, at, lastPacketReceivedTimestamp=None)
