@@ -129,6 +129,17 @@ class Framing(asyncio.Protocol, ABC):
         """Whether something was read that is not parsed yet."""
         return bool(self._rest) and not (self.is_over or self.transport.is_closing())
 
+    def end_reading(self) -> None:
+        """
+        Read nothing any more, and let go of what was read.
+
+        A connection and its parser hold each other, and that is looked for only now and then.
+        """
+        self.is_over = True
+        self._rest = memoryview(b"")
+        self.headers = []
+        self.url = b""
+
     def _parse(self, data: bytes | memoryview) -> None:
         """Parse a piece, and bound what of it is no body."""
         if self.is_over:

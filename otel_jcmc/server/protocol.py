@@ -132,7 +132,8 @@ class PushProtocol(Framing):
                 cycle.disconnected = True
                 cycle.message_event.set()
         self.flow.resume_writing()
-        self.is_over = True
+        self.end_reading()
+        self.waiting.clear()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; the loop calls this."""

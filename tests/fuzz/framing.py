@@ -25,7 +25,7 @@ from otel_jcmc.web.answers import Answer
 _OK: Final = Answer(200, [(b"content-type", b"text/plain")], b"OK")
 
 
-class _Transport:
+class Transport:
     """The other side, which takes whatever is written."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ async def _converse(stream: bytes, chance: Random) -> list[Request]:
     config.load()
     config.loaded_app = app
     protocol = EndingProtocol(config, ServerState(), {})
-    transport: Any = _Transport()
+    transport: Any = Transport()
     protocol.connection_made(transport)
     while stream and not transport.is_closed:
         size = chance.choice((1, 3, 20, 200, 5000))

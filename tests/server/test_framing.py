@@ -1,14 +1,22 @@
 """Where a request ends: each way to say it has one answer, and nothing hidden is parsed."""
 
+import asyncio
 import json
 import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from random import Random
+from typing import Any
 
 import pytest
+import uvicorn
+from fuzz.framing import App, Transport
 from harness import Service, push_body
+from uvicorn.server import ServerState
+
+from otel_jcmc.server.ending import EndingProtocol
 
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -247,3 +255,27 @@ def test_another_version_is_not_spoken(wire: socket.socket, version: str) -> Non
 def test_a_head_of_many_lines_is_told_so(wire: socket.socket) -> None:
     lines = [f"X-{number}: x" for number in range(101)]
     assert statuses(until_close(wire, GET + post(push("lines"), *lines) + GET)) == [200, 431]
+
+
+def test_a_connection_that_is_lost_lets_go_of_what_was_read() -> None:
+    """It and its parser hold each other until that is looked for: 120 kB for each that was cut."""
+
+    async def converse() -> EndingProtocol:
+        app: Any = App(Random(1))
+        config = uvicorn.Config(app, log_config=None, lifespan="off")
+        config.load()
+        config.loaded_app = app
+        protocol = EndingProtocol(config, ServerState(), {})
+        transport: Any = Transport()
+        protocol.connection_made(transport)
+        protocol.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 5000)
+        assert protocol.has_rest
+        assert protocol.waiting
+        transport.close()
+        protocol.connection_lost(None)
+        return protocol
+
+    protocol = asyncio.run(converse())
+    assert not protocol._rest
+    assert not protocol.waiting
+    assert protocol.headers == []
