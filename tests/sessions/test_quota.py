@@ -322,7 +322,8 @@ async def test_a_rush_takes_no_more_than_a_tenth_beyond_the_bound(
         before = used(each_client)
         for first in range(0, 8000, 500):
             await rush(here, 500, each, first)
-            await here.quota.make_space()
+            with suppress(StoreUnavailable):  # then the next one does it
+                await here.quota.make_space()
         await here.wait(31)
         await here.quota.make_space()
         for key in each_client.scan_iter("jcmc:*", 1000):
@@ -338,9 +339,17 @@ async def rush(here: Process, sessions: int, each: int, first: int = 0) -> None:
     reports = [original(first + number, random.Random(number)) for number in range(sessions)]
     for number, report in enumerate(reports, first):
         report.conference = report.attributes[64] = f"hall-{number // each:06d}"
-    # What so many at a time take is answered in time on a machine that has other things to do.
     for some in batched(reports, 100):
-        await asyncio.gather(*map(here.push, some))
+        await asyncio.gather(*(until_stored(here, report) for report in some))
+
+
+async def until_stored(here: Process, report: Report) -> None:
+    """Push, again where a busy machine has had no answer in time, as a browser does."""
+    for _ in range(20):
+        with suppress(StoreUnavailable):
+            await here.push(report)
+            return
+    raise AssertionError("Redis does not answer")
 
 
 @pytest.mark.anyio
