@@ -10,6 +10,10 @@ NODE := node_modules/.bin
 # Compiled once here: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each start would.
 SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 
+# A fault fails each time, a busy machine does not: what failed is tried once more, by itself. Both
+# summaries stay on the screen, since a test that fails by chance has found something too.
+AGAIN = $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+
 .PHONY: run test e2e truth versions soak fuzz check generate bench lock clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
@@ -17,11 +21,11 @@ run: $(VENV)/.run  ## set everything up and serve on port 3000
 
 test: $(VENV)/.dev  ## set everything up, real parts included, and run every test
 	@tests/real-parts.sh
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder || $(AGAIN) tests
 
 e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving and dying
 	@tests/real-parts.sh prometheus browser conference
-	$(BIN)/python -m pytest tests/conference
+	$(BIN)/python -m pytest tests/conference || $(AGAIN) tests/conference
 
 # ARGS='--interval 2000 dead-both' tells that one; '--browser Firefox' four, as root. '--keep' takes
 # those of 2 s into tests/recordings.
