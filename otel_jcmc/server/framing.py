@@ -20,6 +20,8 @@ import httptools
 # A read is parsed in pieces, so that what is too much is seen before all of it is: a head, or what
 # frames a body, may be larger than its limit by one.
 PIECE_BYTES: Final = 2048
+# A read that can be no more than one request and a few is parsed whole up to here: a push is.
+WHOLE_BYTES: Final = 16_384
 # Requests behind the one that is being answered. With so many waiting, no further piece is parsed.
 MAX_WAITING: Final = 8
 # A chunk may have so many bytes around it.
@@ -112,11 +114,12 @@ class Framing(asyncio.Protocol, ABC):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; the loop calls this."""
-        if len(data) <= PIECE_BYTES and not self._rest and not self.waiting:
-            self._parse(data)
-        else:
+        size = len(data)
+        if self._rest or self.waiting or (size > PIECE_BYTES and not _has_few(data, size)):
             self._rest = memoryview(bytes(self._rest) + data)
             self.read_on()
+        else:
+            self._parse(data)
 
     def read_on(self) -> None:
         """Parse what was left, for as long as not too many requests wait."""
@@ -157,6 +160,8 @@ class Framing(asyncio.Protocol, ABC):
             self._is_parsing = False
         if behind_upgrade is not None:
             self._read_without_upgrade(bytes(data[behind_upgrade:]))
+            return
+        if not (self.reading or self._is_chunked):
             return
         if self.reading == BODY and not self._is_chunked:
             # A chunk's extension may go on and on before there is a chunk.
@@ -290,3 +295,8 @@ class Framing(asyncio.Protocol, ABC):
             self._is_chunked = self._sees_chunks = False
         self.is_over = self.closes
         self.take_end()
+
+
+def _has_few(data: bytes, size: int) -> bool:
+    """Say whether *data* of this *size* can be parsed at once: each request names its version."""
+    return size <= WHOLE_BYTES and data.count(b"HTTP/") <= MAX_WAITING

@@ -380,17 +380,22 @@ class PushProtocol(Framing):
             return
         if self.waiting:
             self._begin(self.waiting.pop())
-        if self.has_rest:
+        if self._rest:
             self.read_on()
-        if not (self.waiting or self.has_rest):
+        if not (self.waiting or self._rest and self.has_rest):
             self.flow.resume_reading()
-            if self._has_ended:
-                self._drop_unfinished()
-            if not self._is_owed():
-                if self._last_word:
-                    self._end_with(self._last_word)
-                elif self._has_ended:
-                    self.transport.close()
+            if self._last_word or self._has_ended:
+                self._end_unless_owed()
+
+    def _end_unless_owed(self) -> None:
+        """End a connection on which nothing more is read, when all that was has its answer."""
+        if self._has_ended:
+            self._drop_unfinished()
+        if not self._is_owed():
+            if self._last_word:
+                self._end_with(self._last_word)
+            else:
+                self.transport.close()
 
     # An answer that is not read.
 
