@@ -49,12 +49,12 @@ def measure(bench: Bench) -> None:
         for sample, write in zip(samples, writes, strict=True):
             head = read_head(sample.headers)
             user_agent(head)
-            address = limits.caller(PROXY, head)
-            limits.admit(address, 1.0)
+            crowd = limits.find(PROXY, head, 1.0)
+            limits.admit(crowd, 1.0)
             limits.take_participant(write.member, 1.0)
-            limits.has_seat(address, write.member, 1.0)
+            limits.has_seat(crowd, write.member, 1.0)
             recorder.goes_on(write)
-            limits.count_live(address, write.member, 61.0)
+            limits.count_live(crowd, write.member, 61.0)
 
     stages: dict[str, Callable[[], object]] = {
         "browser's header": lambda: [user_agent(each.headers) for each in samples],

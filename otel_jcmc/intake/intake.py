@@ -16,6 +16,7 @@ import msgspec
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.intake.callers import FORWARDED, Header
+from otel_jcmc.intake.crowds import Crowd
 from otel_jcmc.intake.joins import Joins
 from otel_jcmc.intake.limits import Limits, TooFast
 from otel_jcmc.intake.privacy import Privacy
@@ -42,14 +43,14 @@ class Sender(msgspec.Struct, gc=False):
     Attributes:
         headers: all of its head.
         head: what is read of it, tokens apart.
-        address: of the caller, empty if nobody can say.
+        crowd: what is known of its address.
         may_join: whether this address may bring somebody new.
         at: when it came, by the monotonic clock.
     """
 
     headers: Sequence[Header]
     head: list[Header]
-    address: str
+    crowd: Crowd
     may_join: bool
     at: float
 
@@ -94,8 +95,8 @@ class Intake:
         """
         now, limits = monotonic(), self.limits
         head = read_head(headers)
-        address = limits.caller(peer, head)
-        return Sender(headers, head, address, limits.admit(address, now), now)
+        crowd = limits.find(peer, head, now)
+        return Sender(headers, head, crowd, limits.admit(crowd, now), now)
 
     def submit(self, sender: Sender, report: Report, settle: Settle, reply: Any) -> None:
         """
@@ -161,16 +162,16 @@ class Intake:
         Raises:
             TooFast: it begins another session, and the participant did so a moment ago.
         """
-        limits, recorder, address = self.limits, self._recorder, sender.address
+        limits, recorder = self.limits, self._recorder
         if write.join_ms >= 0:
             limits.take_failure(write.member, sender.at)
-        if not limits.has_seat(address, write.member, sender.at):
+        if not limits.has_seat(sender.crowd, write.member, sender.at):
             write = msgspec.structs.replace(write, ttl_ms=-abs(write.ttl_ms))
         if recorder is None or recorder.goes_on(write) or (write.end and write.join_ms < 0):
             return write
         if limits.paces_participants and (seconds := recorder.seconds_to_begin(write.member)):
             raise TooFast(Reason.PARTICIPANT_RATE, seconds)
-        if not recorder.has_room(address):
+        if not recorder.has_room(sender.crowd.address):
             write = msgspec.structs.replace(write, is_kept=False)
         return write
 
@@ -186,17 +187,17 @@ class Intake:
         """Take note of what Redis did with a push, and pass it on."""
         if stored is Stored.JOINED:
             stored = Stored.STORED
-            self.limits.count_newcomer(sender.address, write.member)
+            self.limits.count_newcomer(sender.crowd, write.member)
             self._count_join(sender, write, report)
         if stored is Stored.STORED:
             until = 0.0 if write.end else sender.at + abs(write.ttl_ms) / 1000
-            self.limits.count_live(sender.address, write.member, until)
+            self.limits.count_live(sender.crowd, write.member, until)
         # What was merged is no less true for being overtaken by what it was merged into.
         is_taken = stored is Stored.STORED or (
             stored is Stored.SUPERSEDED and report.sent is not None
         )
         if self._recorder is not None and is_taken:
-            self._recorder.take(write, report, sender.address)
+            self._recorder.take(write, report, sender.crowd.address)
         settle(sender, report, reply, stored)
 
     def _count_join(self, sender: Sender, write: Write, report: Report) -> None:
@@ -208,7 +209,7 @@ class Intake:
             return
         self._joins.count_failed(report)
         if self._recorder is not None and write.is_kept:
-            self._recorder.take_failure(sender.address, len(write.payload))
+            self._recorder.take_failure(sender.crowd.address, len(write.payload))
 
 
 def read_head(headers: Sequence[Header]) -> list[Header]:

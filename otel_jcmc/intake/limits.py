@@ -10,12 +10,13 @@ many participants there are, is counted in Redis by store/participant.lua.
 import logging
 from array import array
 from collections.abc import Sequence
+from math import inf
 from time import monotonic
 from typing import Final
 
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.callers import Callers, Header
-from otel_jcmc.intake.crowds import Crowds
+from otel_jcmc.intake.crowds import Crowd, Crowds
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ BURST_SECONDS: Final = 10.0
 # Places of 8 bytes. Of 10,000 participants that push at a time one in 200 shares both of its places
 # with others, which matters only if those push too often as well.
 _PARTICIPANTS: Final = 1 << 18
-_ADDRESSES: Final = 1 << 16
+_FAILURES: Final = 1 << 16
 _SHIFT: Final = 24
 # After so long without a refusal for it a limit counts as kept again.
 _OVER_SECONDS: Final = 60.0
@@ -45,9 +46,7 @@ class Pace:
 
     def __init__(self, per_second: float, slots: int = _PARTICIPANTS) -> None:
         """Begin with full buckets; *slots* is a power of two."""
-        self._every = 1 / per_second
-        # One token at least: a rate of one in a minute lets one through.
-        self._slack = max(0.0, BURST_SECONDS - self._every)
+        self._every, self._slack = _bucket(per_second)
         self._full_at = array("d", bytes(8 * slots))
         self._mask = slots - 1
 
@@ -94,6 +93,8 @@ _SAID: Final = {
 
 
 LIMITS: Final = frozenset(_SAID)
+# Who comes from nobody knows where.
+NOBODY: Final = Crowd("")
 
 
 class Refusals:
@@ -118,6 +119,14 @@ class Refusals:
             log.info("limits: no longer so: %s", _SAID[reason])
 
 
+def _bucket(per_second: float) -> tuple[float, float]:
+    """Return the seconds that a token takes, and how far ahead a bucket may be; 0: any."""
+    if not per_second:
+        return 0.0, inf
+    # One token at least: a rate of one in a minute lets one through.
+    return 1 / per_second, max(0.0, BURST_SECONDS - 1 / per_second)
+
+
 def _pace(per_second: float, slots: int) -> Pace | None:
     """Return a pace, None where there is to be none."""
     return Pace(per_second, slots) if per_second else None
@@ -137,11 +146,9 @@ class Limits:
     """
     The limits on pushes that a process keeps by itself.
 
-    An address is what `caller` returns; empty: not known, and without limits.
-
     Attributes:
         refusals: what limits refuse now.
-        crowds: who of each address is live, None where any number may be.
+        crowds: who of each address there is.
         paces_participants: whether a participant may push only so often.
     """
 
@@ -155,55 +162,57 @@ class Limits:
         conference_participants: int = 0,
     ) -> None:
         """Limit pushes of an address and for a participant, and who comes of an address; 0: not."""
-        self._of_address = _pace(address_per_second, _ADDRESSES)
+        # Of an address there is a Crowd, which has the bucket: see Pace for how it is counted.
+        self._every, self._slack = _bucket(address_per_second)
+        self._joins_every, self._joins_slack = _bucket(newcomers_per_second)
         self._of_participant = _pace(participant_per_second, _PARTICIPANTS)
         self.paces_participants = self._of_participant is not None
         # Each makes a session, so they may come as often as sessions may begin.
-        self._failures = _pace(1 / BURST_SECONDS if participant_per_second else 0, _ADDRESSES)
-        self._newcomers = _pace(newcomers_per_second, _ADDRESSES)
+        self._failures = _pace(1 / BURST_SECONDS if participant_per_second else 0, _FAILURES)
         # Half of a conference is for others: who fills a room from one address keeps nobody out.
-        seats = conference_participants // 2
-        self.crowds = Crowds(address_participants, seats) if address_participants else None
-        is_told = self._of_address or self._newcomers or self.crowds
+        seats = conference_participants // 2 if address_participants else 0
+        self.crowds = Crowds(address_participants, seats)
+        self._most = address_participants
+        is_told = address_per_second or newcomers_per_second or address_participants
         self._callers = callers if is_told else None
         self.refusals = Refusals()
 
-    def caller(self, peer: str, headers: Sequence[Header]) -> str:
-        """Return the address that a request of *peer* with *headers* counts against."""
-        return self._callers.key(peer, headers) if self._callers else ""
+    def find(self, peer: str, headers: Sequence[Header], now: float) -> Crowd:
+        """Return what is known of the address that a request counts against."""
+        address = self._callers.key(peer, headers) if self._callers else ""
+        return self.crowds.find(address, now) if address else NOBODY
 
-    def admit(self, address: str, now: float) -> bool:
+    def admit(self, crowd: Crowd, now: float) -> bool:
         """
-        Count a push of *address*, and return whether it may be a new participant's.
+        Count a push of *crowd*, and return whether it may be a new participant's.
 
         Raises:
             TooFast: there are too many.
         """
-        if not address:
+        if not crowd.address:
             return True
-        pace, newcomers = self._of_address, self._newcomers
-        if pace and (seconds := pace.take(address, now)):
-            raise TooFast(Reason.ADDRESS_RATE, seconds)
-        if newcomers and newcomers.wait(address, now):
+        at = crowd.full_at
+        if at < now:
+            at = now
+        elif at > now + self._slack:
+            raise TooFast(Reason.ADDRESS_RATE, at - now - self._slack)
+        crowd.full_at = at + self._every
+        if crowd.joins_full_at > now + self._joins_slack:
             return False
-        return self.has_room(address, now)
+        return len(crowd.lives) < self._most or self.crowds.has_room(crowd, now)
 
-    def has_room(self, address: str, now: float) -> bool:
-        """Say whether *address* may have one more live participant."""
-        return not address or self.crowds is None or self.crowds.has_room(address, now)
+    def has_seat(self, crowd: Crowd, member: str, now: float) -> bool:
+        """Say whether *member* of *crowd* may come to its conference, or is there."""
+        return self.crowds.has_seat(crowd, member, now)
 
-    def has_seat(self, address: str, member: str, now: float) -> bool:
-        """Say whether *member* of *address* may come to its conference, or is there."""
-        return not address or self.crowds is None or self.crowds.has_seat(address, member, now)
-
-    def count_live(self, address: str, member: str, until: float) -> None:
-        """Count *member* of *address* as live *until* then; 0: it has left."""
-        if not address or self.crowds is None:
+    def count_live(self, crowd: Crowd, member: str, until: float) -> None:
+        """Count *member* of *crowd* as live *until* then; 0: it has left."""
+        if not (crowd.address and self._most):
             return
         if until:
-            self.crowds.keep(address, member, until)
-        else:
-            self.crowds.let_go(address, member)
+            crowd.lives[hash(member)] = until
+        elif crowd.lives.pop(hash(member), None) is not None:
+            crowd.looks_at = 0.0
 
     def take_participant(self, member: str, now: float) -> None:
         """
@@ -227,14 +236,15 @@ class Limits:
         if pace and (seconds := pace.take(member, now)):
             raise TooFast(Reason.PARTICIPANT_RATE, seconds)
 
-    def seconds_to_join(self, address: str, now: float) -> float:
-        """Return the seconds until a new participant of *address* may come; 0: now."""
-        pace = self._newcomers
-        return pace.wait(address, now) if address and pace else 0.0
+    def seconds_to_join(self, crowd: Crowd, now: float) -> float:
+        """Return the seconds until a new participant of *crowd* may come; 0: now."""
+        return max(0.0, crowd.joins_full_at - now - self._joins_slack)
 
-    def count_newcomer(self, address: str, member: str) -> None:
-        """Count *member* as new of *address*, which is known only when Redis has answered."""
-        if address and self.crowds is not None:
-            self.crowds.seat(address, member)
-        if address and self._newcomers:
-            self._newcomers.take(address, monotonic())
+    def count_newcomer(self, crowd: Crowd, member: str) -> None:
+        """Count *member* as new of *crowd*, which is known only when Redis has answered."""
+        if crowd.address:
+            self.crowds.seat(crowd, member)
+            now = monotonic()
+            # Those who were on their way when it was empty do not lengthen the wait.
+            if crowd.joins_full_at <= now + self._joins_slack:
+                crowd.joins_full_at = max(crowd.joins_full_at, now) + self._joins_every

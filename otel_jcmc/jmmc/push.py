@@ -148,7 +148,7 @@ class JmmcEndpoint:
         if not push.is_opening:
             await self._merge(report, changes)
         stored = await self._store(sender, report, owner)
-        if answer := self._answers.not_taken(headers, sender.address, stored):
+        if answer := self._answers.not_taken(headers, sender.crowd, stored):
             return answer
         assert isinstance(stored, Stored)
         if push.is_opening:

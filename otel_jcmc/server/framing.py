@@ -20,7 +20,8 @@ import httptools
 # A read is parsed in pieces, so that what is too much is seen before all of it is: a head, or what
 # frames a body, may be larger than its limit by one.
 PIECE_BYTES: Final = 2048
-# A read that can be no more than one request and a few is parsed whole up to here: a push is.
+# A push is mostly larger, by a body in one line: what has no line's end behind a piece's size is
+# no more requests, and is parsed with it up to here.
 WHOLE_BYTES: Final = 16_384
 # Requests behind the one that is being answered. With so many waiting, no further piece is parsed.
 MAX_WAITING: Final = 8
@@ -115,7 +116,7 @@ class Framing(asyncio.Protocol, ABC):
     def data_received(self, data: bytes) -> None:
         """Parse what came; the loop calls this."""
         size = len(data)
-        if self._rest or self.waiting or (size > PIECE_BYTES and not _has_few(data, size)):
+        if self._rest or self.waiting or (size > PIECE_BYTES and _has_more(data, size)):
             self._rest = memoryview(bytes(self._rest) + data)
             self.read_on()
         else:
@@ -297,6 +298,6 @@ class Framing(asyncio.Protocol, ABC):
         self.take_end()
 
 
-def _has_few(data: bytes, size: int) -> bool:
-    """Say whether *data* of this *size* can be parsed at once: each request names its version."""
-    return size <= WHOLE_BYTES and data.count(b"HTTP/") <= MAX_WAITING
+def _has_more(data: bytes, size: int) -> bool:
+    """Say whether *data*, which is of *size*, may have more requests than a piece of it."""
+    return size > WHOLE_BYTES or data.find(b"\n", PIECE_BYTES) >= 0

@@ -382,7 +382,7 @@ class PushProtocol(Framing):
             self._begin(self.waiting.pop())
         if self._rest:
             self.read_on()
-        if not (self.waiting or self._rest and self.has_rest):
+        if not (self.waiting or (self._rest and self.has_rest)):
             self.flow.resume_reading()
             if self._last_word or self._has_ended:
                 self._end_unless_owed()

@@ -196,7 +196,7 @@ class Parts:
                 await self.store.try_writing()
             self.telemetry.store_up = bool(self.store.up)
             self.limits.refusals.log_ended()
-            if self.limits.crowds is not None and monotonic() > tidy_at:
+            if monotonic() > tidy_at:
                 self.limits.crowds.tidy(monotonic())
                 tidy_at = monotonic() + TIDY_SECONDS
             # What is over is known soon.

@@ -15,6 +15,7 @@ import msgspec
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.intake.callers import Header
+from otel_jcmc.intake.crowds import Crowd
 from otel_jcmc.intake.limits import LIMITS, Limits
 from otel_jcmc.metrics.own import ACCEPTED, FAILED, REFUSED, Telemetry
 from otel_jcmc.store.live import Stored
@@ -116,15 +117,15 @@ class Answers:
         return answer._replace(headers=[*answer.headers, CLOSE])
 
     def not_taken(
-        self, headers: Sequence[Header], address: str, stored: Stored | Exception
+        self, headers: Sequence[Header], crowd: Crowd, stored: Stored | Exception
     ) -> Answer | None:
-        """Return the answer to a push of *address* that Redis has not taken, None if it has."""
+        """Return the answer to a push of *crowd* that Redis has not taken, None if it has."""
         if isinstance(stored, Exception):
             told = stored.reason if isinstance(stored, StoreUnavailable) else None
             return self.retry(headers, told or Reason.STORE_UNAVAILABLE)
         if reason := _NEWCOMERS_REFUSED.get(stored):
             now = monotonic()
-            seconds = self._limits.seconds_to_join(address, now)
+            seconds = self._limits.seconds_to_join(crowd, now)
             if stored is Stored.NEWCOMER and not seconds:
                 # It is not how fast they come: so many of this address are here, or there.
                 reason = Reason.ADDRESS_LIMIT

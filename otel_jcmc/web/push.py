@@ -81,7 +81,7 @@ class PushEndpoint:
             self._telemetry.count_push(ACCEPTED)
             # The same object each time, so that who sends it may keep its bytes.
             reply(self._ok if self._cors.headers else answers.make(headers, 200, _TEXT, b"OK"))
-        elif answer := answers.not_taken(headers, sender.address, stored):
+        elif answer := answers.not_taken(headers, sender.crowd, stored):
             reply(answer)
         elif isinstance(stored, Stored):
             told = answers.count(dropped, stored)

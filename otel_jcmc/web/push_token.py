@@ -74,9 +74,10 @@ def push_token_routes(
         """Return a token for the pushes of the page that asks."""
         headers = cors.answer_as_text(request.headers.raw) | {"cache-control": "no-store"}
         peer = request.client.host if request.client else ""
-        address = limits.caller(peer, read_head(request.headers.raw))
+        now = monotonic()
+        crowd = limits.find(peer, read_head(request.headers.raw), now)
         try:
-            limits.admit(address, monotonic())
+            limits.admit(crowd, now)
             issued = issue(request.headers.raw)
         except TooFast as fast:
             count(REFUSED, fast.reason)

@@ -1,13 +1,24 @@
 """How often somebody may push: buckets of a fixed size, and what the log says of them."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake import limits
 from otel_jcmc.intake.callers import PRIVATE, Callers
-from otel_jcmc.intake.limits import BURST_SECONDS, LIMITS, Limits, Pace, Refusals, TooFast
+from otel_jcmc.intake.crowds import Crowd
+from otel_jcmc.intake.limits import (
+    BURST_SECONDS,
+    LIMITS,
+    NOBODY,
+    Limits,
+    Pace,
+    Refusals,
+    TooFast,
+)
 
 
 def taken(pace: Pace, key: str, now: float, tries: int) -> int:
@@ -74,12 +85,12 @@ def test_few_places_are_shared_and_still_count() -> None:
     assert taken(pace, "ada", 1000.0, 6) + taken(pace, "bob", 1000.0, 6) == 10
 
 
-def refused(limit: Limits, call: str, key: str, times: int) -> list[Reason]:
-    """Return why *call* refuses *key*, of *times* at once."""
+def refused(call: Callable[[Any, float], Any], of: Any, times: int) -> list[Reason]:
+    """Return why *call* refuses *of*, of *times* at once."""
     found = []
     for _ in range(times):
         try:
-            getattr(limit, call)(key, 1000.0)
+            call(of, 1000.0)
         except TooFast as error:
             found.append(error)
     assert all(error.seconds > 0 for error in found)
@@ -88,35 +99,57 @@ def refused(limit: Limits, call: str, key: str, times: int) -> list[Reason]:
 
 def test_each_limit_refuses_for_its_own_reason() -> None:
     limit = Limits(Callers(PRIVATE), 1, 2, 3)
-    assert refused(limit, "admit", "a", 12) == [Reason.ADDRESS_RATE] * 2
-    assert refused(limit, "take_participant", "a", 22) == [Reason.PARTICIPANT_RATE] * 2
+    assert refused(limit.admit, Crowd("a"), 12) == [Reason.ADDRESS_RATE] * 2
+    assert refused(limit.take_participant, "a", 22) == [Reason.PARTICIPANT_RATE] * 2
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(1.0, 10), (0.1, 1), (1 / 60, 1), (2.5, 25)])
+def test_the_bucket_of_an_address_is_as_that_of_a_participant(rate: float, burst: int) -> None:
+    limit, crowd, pace = Limits(Callers(PRIVATE), rate), Crowd("a"), Pace(rate)
+    assert len(refused(limit.admit, crowd, 600)) == 600 - burst
+    for second in range(1001, 1100):
+        try:
+            limit.admit(crowd, second)
+            waits = 0.0
+        except TooFast as error:
+            waits = error.seconds
+        if second == 1001:
+            taken(pace, "a", 1000.0, 600)
+        assert waits == pytest.approx(pace.take("a", second))
 
 
 def test_an_address_that_is_not_known_has_no_limit() -> None:
-    limit = Limits(Callers(PRIVATE), 1, 2, 1)
-    assert refused(limit, "admit", "", 100) == []
-    for _ in range(100):
-        limit.count_newcomer("", "ada")
-    assert limit.seconds_to_join("", 1000.0) == 0
+    limit = Limits(Callers(PRIVATE), 1, 2, 1, 1, 2)
+    assert refused(limit.admit, NOBODY, 100) == []
+    for number in range(100):
+        limit.count_newcomer(NOBODY, f"ada-{number}")
+        limit.count_live(NOBODY, f"ada-{number}", 2000.0)
+    assert limit.seconds_to_join(NOBODY, 1000.0) == 0
+    assert limit.admit(NOBODY, 1000.0)
+    assert limit.has_seat(NOBODY, "eve", 1000.0)
 
 
 def test_newcomers_are_counted_when_they_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "monotonic", lambda: 1000.0)
     limit = Limits(Callers(PRIVATE), newcomers_per_second=1)
+    a, b = Crowd("a"), Crowd("b")
     for _ in range(10):
-        assert limit.admit("a", 1000.0)
-        limit.count_newcomer("a", "ada")
-    assert not limit.admit("a", 1000.0)
-    assert limit.admit("b", 1000.0)
-    assert limit.admit("", 1000.0)
-    assert limit.seconds_to_join("a", 1000.0) == pytest.approx(1)
-    assert limit.seconds_to_join("b", 1000.0) == 0
+        assert limit.admit(a, 1000.0)
+        limit.count_newcomer(a, "ada")
+    assert not limit.admit(a, 1000.0)
+    assert limit.admit(b, 1000.0)
+    assert limit.admit(NOBODY, 1000.0)
+    assert limit.seconds_to_join(a, 1000.0) == pytest.approx(1)
+    assert limit.seconds_to_join(b, 1000.0) == 0
+    for _ in range(10):  # who were on their way do not make it longer
+        limit.count_newcomer(a, "ada")
+    assert limit.seconds_to_join(a, 1000.0) == pytest.approx(1)
 
 
 def test_without_a_limit_nobody_is_asked_for_an_address() -> None:
     limit = Limits(Callers(PRIVATE), 0, 1, 0)
-    assert limit.caller("198.51.100.7", []) == ""
-    assert Limits(Callers(PRIVATE), 1).caller("198.51.100.7", []) == "198.51.100.7"
+    assert limit.find("198.51.100.7", [], 0.0) is NOBODY
+    assert Limits(Callers(PRIVATE), 1).find("198.51.100.7", [], 0.0).address == "198.51.100.7"
 
 
 def test_a_limit_that_refuses_is_said_once_and_its_end_too(
