@@ -50,6 +50,7 @@ type ReadStats = (
         username?: string;
         participants?: number;
         joinMs?: number;
+        bridge?: string;
         collectAddresses?: boolean;
     },
 ) => Sample;

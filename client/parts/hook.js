@@ -127,6 +127,8 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
             username: SETTINGS.collectUsername && readStore("settings.displayName"),
             participants,
             joinMs,
+            // Of wss://host/colibri-ws/bridge/…; the rest of it is secret.
+            bridge: ask(read(room, "rtc._channel._wsUrl"), "split", "/")?.[4],
         });
         if (outages.beat(now())) last = {};
         // The others have gone: that is no outage.

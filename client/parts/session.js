@@ -57,18 +57,23 @@ function createSession(environment, sender, identify, options) {
     let heartbeat = 0;
     /** @type {string | undefined} where the participant is connected, or was when an outage began */
     let region;
+    /** @type {string | undefined} the same, of the bridge; with a peer there is none */
+    let bridge;
 
     /**
-     * What *metrics* say when they go: with outages, the region in which they began, and a rating.
+     * What *metrics* say when they go: with outages, where they began, and a rating.
      * @param {Sample["metrics"]} [metrics] @param {Told} [told]
      */
     function complete(metrics, told) {
         if (!metrics) return rating && { rating };
         const { value, labels } = metrics.connectionquality;
-        if (!(told?.down || told?.up)) region = labels?.serverregion || region;
+        if (!(told?.down || told?.up)) {
+            region = labels?.serverregion || region;
+            if (metrics.transport_rtt.length) bridge = labels?.bridge;
+        }
         const made = {
             ...metrics,
-            connectionquality: metric(value ?? NaN, { ...labels, serverregion: region }),
+            connectionquality: metric(value ?? NaN, { ...labels, serverregion: region, bridge }),
             ...(told && { outage_down: metric(told.down), outage_up: metric(told.up) }),
             ...(rating && { rating }),
         };

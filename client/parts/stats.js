@@ -49,7 +49,7 @@ export function readTransport(transport, collectAddresses) {
  */
 export function readStats(
     stats,
-    { username, participants, joinMs, collectAddresses = SETTINGS.collectAddresses } = {},
+    { username, participants, joinMs, bridge, collectAddresses = SETTINGS.collectAddresses } = {},
 ) {
     /** @type {Sample["metrics"]} */
     const metrics = {};
@@ -59,12 +59,15 @@ export function readStats(
     metrics.conference_participants = metric(participants);
     metrics.join_time = metric(joinMs);
     for (const [name] of READINGS) metrics[name] = metric(NaN);
-    metrics.connectionquality = metric(metrics.connectionquality.value, {
-        serverregion: text(read(stats, "serverRegion")),
-        username: text(username),
-    });
     /** @type {Untrusted[]} */
     const transports = attempt(() => stats?.transport?.filter(Boolean).slice(0, 8)) || [];
+    // The far end of any other may be a person's.
+    const bridged = transports.find((one) => read(one, "p2p") === false);
+    metrics.connectionquality = metric(metrics.connectionquality.value, {
+        serverregion: text(read(stats, "serverRegion")),
+        bridge: text(bridged && (bridge || read(bridged, "ip"))),
+        username: text(username),
+    });
     metrics.transport_rtt = transports.map((one) => readTransport(one, collectAddresses));
     return { metrics };
 }

@@ -257,6 +257,14 @@ FEEDBACK = Attribute(
     "What the participant wrote of the call; only with JCMC_COLLECT_FEEDBACK",
     collect="collect_feedback",
 )
+BRIDGE = Attribute(
+    98,
+    "metrics.connectionquality.labels.bridge",
+    Scope.INFO,
+    "bridge",
+    "jitsi.bridge.name",
+    "The bridge: its name by JCMC_BRIDGES, else a hash; none of a call that goes to the peer",
+)
 ATTRIBUTES: tuple[Attribute, ...] = (
     CONFERENCE,
     CLIENT,
@@ -264,6 +272,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     SESSION,
     MEETING,
     REGION,
+    BRIDGE,
     USERNAME,
     BROWSER_NAME,
     BROWSER_VERSION,

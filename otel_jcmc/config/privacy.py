@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from otel_jcmc.config.fields import Group, named, split
+from otel_jcmc.intake.bridges import read_names
 from otel_jcmc.intake.privacy import (
     MIN_KEY_CHARACTERS,
     Policy,
@@ -50,6 +51,30 @@ class PrivacySettings(Group):
         description="Secret of the hashes, at least 16 characters, the same in all replicas. Needed"
         " to hash with a REDIS_URL; without one it is made anew at each start.",
     )
+
+    bridges: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=named("JCMC_BRIDGES"),
+        description="What bridges are called, as `203.0.113.7:10000=jvb-1` with commas: what the"
+        " bridge calls itself (its `server-id`), or its address with or without the port, several"
+        " for one name if need be. One that is not named here is a hash. `none` for no names.",
+    )
+
+    @field_validator("bridges", mode="before")
+    @classmethod
+    def _split_bridges(cls, value: Any) -> Any:
+        return () if value == "none" else split(value)
+
+    @field_validator("bridges")
+    @classmethod
+    def _check_bridges(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        read_names(entries)
+        return entries
+
+    @property
+    def bridge_names(self) -> dict[str, str]:
+        """Name of a bridge by what pages call it."""
+        return read_names(self.bridges)
 
     @field_validator("privacy", mode="before")
     @classmethod

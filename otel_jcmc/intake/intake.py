@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from otel_jcmc.catalogue.reasons import Reason
+from otel_jcmc.intake.bridges import Bridges
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.intake.callers import FORWARDED, Header
 from otel_jcmc.intake.crowds import Crowd
@@ -71,15 +72,17 @@ class Intake:
         authorise: Authorise | None = None,
         recorder: Recorder | None = None,
         joins: Joins | None = None,
+        bridges: Bridges | None = None,
     ) -> None:
         """
         Take pushes for *store*, and count in *joins* who has joined and who could not.
 
-        Without *privacy* what was parsed is stored as it is; without *recorder* nothing is kept of
-        sessions.
+        Without *privacy* what was parsed is stored as it is, without *bridges* the bridge too;
+        without *recorder* nothing is kept of sessions.
         """
         self.limits = limits
         self._joins = joins or Joins()
+        self._bridges = bridges
         self._store = store
         self._expiration_ms = expiration_ms
         self._privacy = privacy
@@ -125,6 +128,8 @@ class Intake:
         """
         owner = self._authorise(sender.headers, report) if self._authorise else ""
         report.attributes.update(browser_and_system(user_agent(sender.head)))
+        if self._bridges is not None:
+            self._bridges.apply(report)
         if self._privacy is None:
             return owner
         self._privacy.apply(report)

@@ -32,6 +32,7 @@ from otel_jcmc.otlp.metrics import OwnMetricExporter
 from otel_jcmc.otlp.sender import Sender, Signal
 from otel_jcmc.server.connections import ConnectionLimits, Connections
 from otel_jcmc.service.admission import (
+    make_bridges,
     make_jitsi_tokens,
     make_limits,
     make_privacy,
@@ -115,6 +116,7 @@ class Parts:
             settings.limit_label_characters, settings.limit_transports, self.privacy.dropped
         )
         self.push_tokens = make_push_tokens(settings, self.redis_url, self.cors)
+        self.bridges = make_bridges(settings, self.redis_url)
         intake = Intake(
             self.store,
             self.limits,
@@ -123,6 +125,7 @@ class Parts:
             self.push_tokens or make_jitsi_tokens(settings),
             self.recorder,
             joins,
+            self.bridges,
         )
         bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
         parser = PushParser(self.rules)
@@ -164,6 +167,8 @@ class Parts:
             await self.store.start()
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)
+            stack.push_async_callback(self.bridges.secret.close)
+            await self.bridges.secret.start()
             if self.push_tokens:
                 stack.push_async_callback(self.push_tokens.close)
                 await self.push_tokens.start()

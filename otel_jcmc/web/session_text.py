@@ -17,6 +17,7 @@ import msgspec
 
 from otel_jcmc.catalogue.attributes import (
     ATTRIBUTES,
+    BRIDGE,
     BROWSER_NAME,
     BROWSER_VERSION,
     CLIENT,
@@ -70,6 +71,7 @@ def about(session: PastSession) -> dict[str, Any]:
         "browser": _joined(known, BROWSER_NAME.id, BROWSER_VERSION.id),
         "system": _joined(known, OS_NAME.id, OS_VERSION.id),
         "region": known.get(REGION.id),
+        "bridge": known.get(BRIDGE.id),
         "role": known.get(ROLE.id),
         "rating": session.rating,
         "feedback": session.feedback,

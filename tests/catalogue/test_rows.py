@@ -80,6 +80,7 @@ ATTRIBUTE_IDS = {
     88: "m.t.p",
     89: "m.t.rip",
     96: "role",
+    98: "bridge",
     97: "feedback",
     92: "metrics.connectionquality.labels.worstSource",
 }

@@ -346,16 +346,22 @@ def test_a_heartbeat_says_how_long_and_where(tab: Tab) -> None:
         }
 
 
-def test_an_outage_keeps_the_region_that_it_began_in(tab: Tab) -> None:
+def test_an_outage_keeps_the_bridge_and_the_region_that_it_began_in(tab: Tab) -> None:
     events = with_stats(
         [path(at, min(at, 20), int(at / 2.5), int(min(at, 20) / 2.5), 0) for at in range(40)], 2
     )
     for event in events:
-        if event["t"] > 26 and "stats" in event:
-            event["stats"] = event["stats"] | {"serverRegion": "us-east"}
+        if "stats" in event:
+            is_late = event["t"] > 26
+            event["stats"] = event["stats"] | {
+                "serverRegion": "us-east" if is_late else "eu-west",
+                "transport": [{"p2p": False, "ip": f"203.0.113.{8 if is_late else 7}:10000"}],
+            }
     pushes = replay(tab, events)
-    regions = {
-        (push["metrics"]["connectionquality"]["labels"]["serverregion"], push["t"] > 26)
+    found = {
+        (labels["serverregion"], labels["bridge"], push["t"] > 26)
         for push in pushes
+        for labels in [push["metrics"]["connectionquality"]["labels"]]
     }
-    assert regions == {("eu-west", False), ("eu-west", True)}
+    began = "eu-west", "203.0.113.7:10000"
+    assert found == {(*began, False), (*began, True)}

@@ -149,6 +149,48 @@ def test_a_room_that_can_do_little_will_do(tab: Tab) -> None:
     assert calls[0]["body"]["default_labels"]["roomname"] == "standup"
 
 
+def bridges(calls: list[dict[str, Any]]) -> list[str | None]:
+    """Return the bridge of each push."""
+    found = (call["body"]["metrics"]["connectionquality"] for call in calls)
+    return [each.get("labels", {}).get("bridge") for each in found]
+
+
+def on_bridge(tab: Tab, channel: str, then: str) -> list[str | None]:
+    """Return the bridges that a page tells of whose library has the *channel*."""
+    script = f"""const room = makeRoom();
+        room.rtc = {{ _channel: {{ _wsUrl: {channel} }} }};
+        setPage(room);
+        startIn(world);
+        const stats = (...p2p) => room.emit("cq.local_stats_updated", {{
+            connectionQuality: 90,
+            transport: p2p.map((is) => ({{ ip: "203.0.113.7:10000", p2p: is }})),
+        }});
+        stats(false);
+        await world.advance(2000);
+        {then}"""
+    return bridges(sent(tab, script))
+
+
+def test_the_bridge_is_named_by_its_channel_and_nothing_else_of_that_is_told(tab: Tab) -> None:
+    url = '"wss://meet.example.org/colibri-ws/jvb-a/8a7b/1a2b3c4d?pwd=secret"'
+    assert on_bridge(tab, url, "") == ["jvb-a"]
+
+
+@pytest.mark.parametrize("channel", ["undefined", "7", "{}", '"wss://meet.example.org"'])
+def test_without_a_channel_the_bridge_is_its_address(tab: Tab, channel: str) -> None:
+    assert on_bridge(tab, channel, "") == ["203.0.113.7:10000"]
+
+
+def test_with_a_peer_there_is_no_bridge_and_a_heartbeat_names_the_last(tab: Tab) -> None:
+    url = '"wss://meet.example.org/colibri-ws/jvb-a/8a7b/1a2b3c4d"'
+    to_peer = "stats(true); await world.advance(2000);"
+    beat = "await world.advance(30000);"
+    assert set(on_bridge(tab, url, beat)) == {"jvb-a"}
+    found = on_bridge(tab, url, to_peer + beat)
+    assert len(found) > 2
+    assert (found[0], set(found[1:])) == ("jvb-a", {None})
+
+
 def test_without_a_name_nothing_is_pushed(tab: Tab) -> None:
     calls = sent(
         tab,

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ PERCENTS = {
     "limitation_cpu",
     "limitation_bandwidth",
 }
-QUALITY_LABELS = {"serverregion", "username", "audioCodec", "videoCodec"}
+QUALITY_LABELS = {"serverregion", "bridge", "username", "audioCodec", "videoCodec"}
 TRANSPORT_LABELS = {
     "protocol",
     "networkType",
@@ -143,7 +144,11 @@ def test_every_recorded_event_gives_a_push_of_the_contract(
     )
     assert len(samples) == count
     assert [faults_of(sample["metrics"]) for sample in samples] == [[]] * count
-    assert ("192.0.2." in json.dumps(samples)) is (addresses == "true")
+    # The far end of a transport to the bridge is the operator's.
+    told = json.dumps(samples)
+    bridges = re.sub(r'"bridge": "192\.0\.2\.2:\d+"', "", told)
+    assert ("192.0.2." in bridges) is (addresses == "true")
+    assert (bridges != told) is ('"p2p": "false"' in told)
 
 
 def written(
@@ -301,6 +306,10 @@ def test_a_recorded_event_becomes_these_numbers(
     tab: Tab, name: str, line: int, expected: dict[str, Any]
 ) -> None:
     sample = tab.run("return otelJcmc.readStats(revive(argument));", recorded(name)[line - 1])
+    quality = sample["metrics"]["connectionquality"]
+    is_bridged = [each["labels"]["p2p"] for each in expected["transport_rtt"]] == ["false"]
+    bridge = quality.pop("labels", {}).get("bridge", "")
+    assert bool(re.fullmatch(r"192\.0\.2\.2:\d+", bridge)) is is_bridged
     assert sample == {"metrics": expected}
 
 
@@ -332,6 +341,34 @@ def test_an_outage_keeps_its_zero(tab: Tab) -> None:
 def test_the_region_is_a_label_of_the_quality(tab: Tab) -> None:
     metrics = read(tab, '{connectionQuality: 97.5, serverRegion: "ap-south"}')
     assert metrics["connectionquality"] == {"value": 97.5, "labels": {"serverregion": "ap-south"}}
+
+
+BRIDGED = '{ip: "203.0.113.7:10000", p2p: false}'
+PEER = '{ip: "198.51.100.4:50000", p2p: true}'
+OLD = '{ip: "198.51.100.4:50000"}'
+
+
+@pytest.mark.parametrize(
+    ("transports", "channel", "bridge"),
+    [
+        ([BRIDGED], None, "203.0.113.7:10000"),
+        ([BRIDGED], "jvb-a", "jvb-a"),
+        ([PEER, BRIDGED], "jvb-a", "jvb-a"),
+        ([PEER, BRIDGED], None, "203.0.113.7:10000"),
+        ([PEER], "jvb-a", None),
+        ([OLD], "jvb-a", None),
+        ([], "jvb-a", None),
+        (["{p2p: false}"], None, None),
+        (["{p2p: false, ip: 7}"], None, None),
+    ],
+)
+def test_the_bridge_is_named_where_a_transport_goes_to_one_for_certain(
+    tab: Tab, transports: list[str], channel: str | None, bridge: str | None
+) -> None:
+    stats = f"{{connectionQuality: 97.5, transport: [{', '.join(transports)}]}}"
+    metrics = read(tab, stats, **({"bridge": channel} if channel else {}))
+    told = metrics["connectionquality"].get("labels", {}).get("bridge")
+    assert told == bridge
 
 
 def test_a_name_is_a_label_of_the_quality_when_it_is_given(tab: Tab) -> None:

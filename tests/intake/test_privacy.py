@@ -42,7 +42,15 @@ SESSION = {"id": "session-of-ada", "meeting_id": "9d2e", "seq": 3} | {
 }
 NAMES = [
     *("roomname", "client_id", "participant_id", "session.id", "session.meeting_id"),
-    *("serverregion", "username", "browser_name", "browser_version", "os_name", "os_version"),
+    *(
+        "serverregion",
+        "bridge",
+        "username",
+        "browser_name",
+        "browser_version",
+        "os_name",
+        "os_version",
+    ),
     *("audio_codec", "video_codec", "jitsi.media.worst_source.id"),
     *("src_ip", "dst_ip", "protocol", "networkType"),
     *("localCandidateType", "p2p", "remoteCandidateType"),
@@ -296,7 +304,7 @@ def test_a_policy_is_described_by_treatment() -> None:
     assert describe(policy) == [
         (
             "keep client_id, participant_id, session.id, session.meeting_id, serverregion,"
-            " browser_name, browser_version, os_name, audio_codec, video_codec,"
+            " bridge, browser_name, browser_version, os_name, audio_codec, video_codec,"
             " jitsi.media.worst_source.id, protocol, networkType, localCandidateType, p2p,"
             " remoteCandidateType, role"
         ),

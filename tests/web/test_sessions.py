@@ -105,6 +105,7 @@ def test_a_page_tells_who_and_when(service: Service, sid: str) -> None:
                 "browser": None,
                 "system": None,
                 "region": None,
+                "bridge": None,
                 "role": None,
                 "rating": None,
                 "feedback": None,

@@ -1,0 +1,97 @@
+"""
+What the bridge of a participant is called: by its operator, else by a hash.
+
+A page names its bridge by what the bridge calls itself, or by the address and port at the far end.
+What the operator has a name for gets that name. All else is hashed with a key, because it may be
+anything: who lies could name a person's address, and what is a label is kept for long. Where a push
+has a transport that does not go to a bridge, none is named.
+
+Source of what a page tells: docs/client.md.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from otel_jcmc.catalogue.attributes import BRIDGE, PEER_TO_PEER
+from otel_jcmc.catalogue.metrics import LIST_ID
+
+if TYPE_CHECKING:
+    from otel_jcmc.store.shared_secret import SharedSecret
+    from otel_jcmc.wire.push import Report
+
+_HASH_BYTES: Final = 6
+MAX_NAME: Final = 64
+
+
+def read_names(entries: Iterable[str]) -> dict[str, str]:
+    """
+    Return name by key of *entries* like `203.0.113.7:10000=jvb-1`.
+
+    Raises:
+        ValueError: one of them can't be; the message is a line that says why.
+    """
+    found: dict[str, str] = {}
+    for entry in entries:
+        key, equals, name = (part.strip() for part in entry.rpartition("="))
+        if not (equals and key):
+            raise ValueError(f"{entry!r} is no entry: 203.0.113.7:10000=jvb-1 is one")
+        if not (0 < len(name) <= MAX_NAME and name.isprintable()):
+            raise ValueError(f"a bridge's name has 1 to {MAX_NAME} characters, not {name!r}")
+        if found.get(key, name) != name:
+            raise ValueError(f"{key!r} has two names")
+        found[key] = name
+    return found
+
+
+class Bridges:
+    """
+    The names of the bridges.
+
+    Attributes:
+        secret: of the hashes, the same in all replicas. Until it is known a bridge that has no name
+            is not told.
+    """
+
+    def __init__(self, names: Mapping[str, str], secret: "SharedSecret") -> None:
+        """Call bridges as *names* say, else by a hash with *secret*."""
+        self._names = names
+        self.secret = secret
+        # Bridges are few; what a liar makes up is bounded.
+        self._hashed = lru_cache(maxsize=1024)(_hashed)
+
+    def apply(self, report: "Report") -> None:
+        """Put into *report* what the bridge is called, or take it out."""
+        attributes = report.attributes
+        told = attributes.get(BRIDGE.id)
+        if told is None:
+            return
+        paths = attributes.get(LIST_ID)
+        name = ""
+        if not paths or {path.get(PEER_TO_PEER.id) for path in paths} == {"false"}:
+            name = self._name(told)
+        if name:
+            attributes[BRIDGE.id] = name
+        else:
+            del attributes[BRIDGE.id]
+
+    def _name(self, told: str) -> str:
+        """Return what *told* is called, empty while that is not known."""
+        names = self._names
+        if names and (name := names.get(told) or names.get(_host(told))):
+            return name
+        key = self.secret.value
+        return self._hashed(key, told) if key else ""
+
+
+def _host(told: str) -> str:
+    """Return an address without its port and brackets."""
+    host = told.rpartition(":")[0] if told.count(":") == 1 or "]" in told else told
+    return host.strip("[]")
+
+
+def _hashed(key: bytes, told: str) -> str:
+    """Return 12 hex digits that depend on *told* and on the *key*."""
+    key = blake2b(key).digest()
+    return blake2b(told.encode(), digest_size=_HASH_BYTES, key=key, person=b"bridge").hexdigest()
