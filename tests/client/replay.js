@@ -2,11 +2,12 @@
 
 /**
  * The pushes of one tab that arrive, by the recording's own lines and clock: statistics, events
- * of the room, and at each moment the browser's own report that was the truth then.
+ * of the room, and at each moment the browser's own report that was the truth then. They are
+ * answered by *answers*, one after the other.
  */
-async function replay({ lines, id, intervalMs }) {
+async function replay({ lines, id, intervalMs, answers }) {
     const raws = lines.filter((line) => line.kind === "raw");
-    const world = makeWorld();
+    const world = Object.assign(makeWorld(), { answers });
     const room = makeRoom({ id, joined: false });
     const connections = new Map();
     let seconds = 0; // of the recording

@@ -1,5 +1,6 @@
 """Recordings of real conferences, played to the client file in a real browser."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ HERE = Path(__file__).parent
 PLAYED = ("stats", "event", "raw", "cut pushes", "mend pushes")
 
 
-def replay(page: Tab, recording: Recording, tab: str) -> list[dict[str, Any]]:
+def replay(
+    page: Tab, recording: Recording, tab: str, answers: Sequence[dict[str, Any] | int] = ()
+) -> list[dict[str, Any]]:
     """
     Return the bodies of the pushes that the client file makes of *tab* in *recording*.
 
     The clock is the recording's. Each look at the connection finds the report that was recorded
-    then. A push that meets a cut of the recording, and is given up in it, is not returned.
+    then. A push that meets a cut of the recording, and is given up in it, is not returned. Each
+    push gets the next of *answers* (tests/client/fakes.js), then 200.
     """
     lines = [
         line._asdict()
@@ -29,6 +33,7 @@ def replay(page: Tab, recording: Recording, tab: str) -> list[dict[str, Any]]:
             "lines": lines,
             "id": recording.participant(tab),
             "intervalMs": recording.story["interval_ms"],
+            "answers": list(answers),
         },
     )
     return bodies

@@ -147,11 +147,12 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(folder: Path) -> Iterator[Prometheus]:
-    """Run a Prometheus without targets in *folder*."""
+def running_prometheus(folder: Path, rules: Sequence[Path] = ()) -> Iterator[Prometheus]:
+    """Run a Prometheus without targets in *folder*, which evaluates *rules* every second."""
     binary = prometheus_tool("prometheus")
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(path) for path in rules],
         "scrape_configs": [{"job_name": "e2e", "file_sd_configs": [{"files": ["targets.json"]}]}],
     }
     # JSON is YAML.
