@@ -17,13 +17,18 @@ def replay(page: Tab, recording: Recording, tab: str) -> list[dict[str, Any]]:
     The clock is the recording's. Each look at the connection finds the report that was recorded
     then. A push that meets a cut of the recording, and is given up in it, is not returned.
     """
+    return [push["body"] for push in timed_replay(page, recording, tab)]
+
+
+def timed_replay(page: Tab, recording: Recording, tab: str) -> list[dict[str, Any]]:
+    """Return the same pushes, each as its `body` and `t`, the recording's second it was sent in."""
     lines = [
         line._asdict()
         for line in recording.lines
         if line.kind in PLAYED and tab in {line.who, _tab(line.data)}
     ]
     page.page.add_script_tag(path=HERE / "replay.js")
-    bodies: list[dict[str, Any]] = page.run(
+    pushes: list[dict[str, Any]] = page.run(
         "return replay(revive(argument));",
         {
             "lines": lines,
@@ -31,7 +36,7 @@ def replay(page: Tab, recording: Recording, tab: str) -> list[dict[str, Any]]:
             "intervalMs": recording.story["interval_ms"],
         },
     )
-    return bodies
+    return pushes
 
 
 def _tab(data: Any) -> Any:
