@@ -132,8 +132,10 @@ interface Outages {
     /** Something may be wrong: look again in a second. */
     isSuspect(): boolean;
     isDown(): boolean;
-    /** One has ended at the last look. */
+    /** A silence of media has ended since a sample was taken. */
     isOver(): boolean;
+    /** A sample was taken. */
+    settle(): void;
     isUp(): boolean;
     /** Whether it is known that something has arrived there since then, or nothing was asked. */
     isProven(since: number): boolean;

@@ -413,6 +413,8 @@ def _bounds(field: str) -> str:
 _INNER_NAMES: Final = (
     *("isProven", "isSuspect", "isDown", "isOver", "isUp", "hasMoved", "isOff", "isFalse"),
     *("shouldMove", "rests", "notBefore", "failures", "backoffMs", "taken", "outages"),
+    *("settle", "look", "drop", "tell", "pump", "release", "beat", "isHeard", "ms"),
+    *("offer", "last", "wait", "down", "up"),
 )
 
 
@@ -439,7 +441,7 @@ def client_hash(name: str) -> str:
 def _minified(name: str) -> str:
     """Return a client file as Terser shortens it."""
     names = f"regex=/^({'|'.join(_INNER_NAMES)})$/"
-    options = ("--compress", "passes=2", "--mangle", "--mangle-props", names, "--ecma", "2020")
+    options = ("--compress", "passes=3", "--mangle", "--mangle-props", names, "--ecma", "2020")
     made = subprocess.run(
         [_TERSER, *options],
         input=source_with_placeholder(name),

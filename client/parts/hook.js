@@ -135,6 +135,8 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
         if (participants === 1) outages.drop();
         const began = breaks;
         takeReport(room, setTimeout, (active, report) => {
+            // What is not pushed is in the next one.
+            if (began !== breaks) return;
             attempt(() => {
                 if (!report) return;
                 // Another connection has counters of its own.
@@ -152,10 +154,11 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
                     isProven: outages.isProven(at),
                 });
                 last = { active, streams: reading.streams, at: now() };
+                outages.settle();
                 addReading(sample, reading, read(active, "isP2P"), outages.isDown());
             });
             withhold(sample, outages);
-            if (began === breaks) attempt(() => pusher.push(sample));
+            attempt(() => pusher.push(sample));
         });
     }
 

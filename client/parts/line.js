@@ -41,7 +41,7 @@ export function createLine({ fetch, now, random, setTimeout, clearTimeout }, pos
                 inFlight = null;
                 clearTimeout(timeout);
                 const status = read(response, "status");
-                debug("answer", status);
+                debug(status);
                 line.wait(settle(status, response));
                 line.pump();
             };

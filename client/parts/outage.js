@@ -64,7 +64,7 @@ export function createOutages() {
     let [lastAsked, lastAnswered] = [NaN, NaN]; // by the other side
     let mediaAt = 0; // when the last packet came that is no check
     let quietFrom = 0; // no media since; 0: they come
-    let isOver = false; // a silence of media has ended at this look
+    let isOver = false; // a silence of media has ended, and no sample has heard of it
     /** @type {Untrusted} the pair at the last look */
     let last;
     let unanswered = NaN; // checks in succession; NaN: the browser does not count them
@@ -80,10 +80,9 @@ export function createOutages() {
         if (heard !== lastHeard) mediaAt = at - (timestamp - lastPacketReceivedTimestamp || 0);
         lastHeard = heard;
         heardAt = Math.max(heardAt, mediaAt);
-        isOver = false;
         if (at - mediaAt >= SILENT_MS - 1000) quietFrom = quietFrom || mediaAt;
         else if (quietFrom) {
-            isOver = Math.min(between, mediaAt) - quietFrom >= SILENT_MS;
+            isOver ||= Math.min(between, mediaAt) - quietFrom >= SILENT_MS;
             quietFrom = 0;
         }
         // When they came nobody says: as soon as they can.
@@ -172,6 +171,9 @@ export function createOutages() {
         isSuspect: () => silentAt > 0 || unanswered > 0,
         isDown: () => down.from() > 0,
         isOver: () => isOver,
+        settle() {
+            isOver = false;
+        },
         isUp: () => up.from() > 0,
         isProven: (since) => !(unanswered > 0) || provenAt > since,
         tell(at) {

@@ -26,6 +26,9 @@ export function addReading({ metrics }, { live, codecs, transport, rates }, isP2
         // Below, it would be another one in each sample.
         if (row[0] === "packetloss_download_worst" && value >= 1) worstSource = text(stat.owner);
     }
+    // The peer has not reported: what is known is of one way alone.
+    if (metrics.packetloss_upload.value === null && live.some(([stat]) => stat?.localId))
+        metrics.packetloss_total = metric(NaN);
     for (const way of WAYS) {
         if (!rates || metrics[`bitrate_${way}`].value) continue;
         // The library says 0 before it has an interval, and when nothing arrives.
@@ -36,8 +39,8 @@ export function addReading({ metrics }, { live, codecs, transport, rates }, isP2
     metrics.connectionquality = metric(value, {
         ...labels,
         worstSource,
-        audioCodec: text(codecs.audio, 64),
-        videoCodec: text(codecs.video, 64),
+        audioCodec: text(codecs.audio),
+        videoCodec: text(codecs.video),
     });
     if (transport && !metrics.transport_rtt.length) {
         transport.p2p = isP2P;
@@ -52,7 +55,7 @@ export function addReading({ metrics }, { live, codecs, transport, rates }, isP2
 export function withhold({ metrics }, { isDown, isUp }) {
     const isAny = isDown();
     if (isAny || isUp())
-        forget(metrics, (name) => MEASURED.test(name) && (isAny || !name.endsWith("download")));
+        forget(metrics, (name) => MEASURED.test(name) && (isAny || !name.includes("download")));
 }
 
 /** @param {Sample["metrics"]} metrics @param {(name: string) => boolean} isUnknown */

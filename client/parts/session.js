@@ -69,7 +69,7 @@ function createSession(environment, sender, identify, options) {
         const { value, labels } = metrics.connectionquality;
         if (!(told?.down || told?.up)) {
             region = labels?.serverregion || region;
-            if (metrics.transport_rtt.length) bridge = labels?.bridge;
+            if (metrics.transport_rtt[0]) bridge = labels?.bridge;
         }
         const made = {
             ...metrics,

@@ -1,9 +1,9 @@
 // Plays one tab of a recording (tests/recordings) to the real client file, in a world of fakes.js.
 
 /**
- * The pushes of one tab that arrive, by the recording's own lines and clock: statistics, events
- * of the room, and at each moment the browser's own report that was the truth then. They are
- * answered by *answers*, one after the other.
+ * The pushes of one tab that arrive, each with the second in which it was sent, by the recording's
+ * own lines and clock: statistics, events of the room, and at each moment the browser's own report
+ * that was the truth then. They are answered by *answers*, one after the other.
  */
 async function replay({ lines, id, intervalMs, answers }) {
     const raws = lines.filter((line) => line.kind === "raw");
@@ -31,22 +31,46 @@ async function replay({ lines, id, intervalMs, answers }) {
             iceConnectionState: now.ice,
             connectionState: now.ice === "completed" ? "connected" : now.ice,
             getStats: async () => makeReport(reportNow()?.report || []),
+            getSenders: () => [], // what they were asked for is not recorded
         });
         return known;
     }
 
-    const track = ({ owner, kind, isMuted, id }) => ({
-        getParticipantId: () => owner,
-        getType: () => kind,
-        isMuted: () => isMuted,
-        isLocal: () => owner === undefined,
-        getTrack: () => ({ id, kind, readyState: "live", enabled: !isMuted }),
-    });
+    const tracks = new Map();
+    const nameOf = ({ owner, kind }) => `${owner} ${kind}`;
+    /** A track of the room, the same one each time, as it was recorded last. */
+    function track(recorded) {
+        const name = nameOf(recorded);
+        if (!tracks.has(name)) {
+            const made = {
+                getParticipantId: () => made.now.owner,
+                getType: () => made.now.kind,
+                isMuted: () => made.now.isMuted,
+                isLocal: () => made.now.owner === undefined,
+                getTrack: () => made.track,
+            };
+            tracks.set(name, made);
+        }
+        const { id, kind, isMuted } = recorded;
+        const media = { id, kind, readyState: "live", enabled: !isMuted };
+        return Object.assign(tracks.get(name), { now: recorded, track: media });
+    }
     const tracksNow = () => (reportNow()?.tracks || []).map(track);
+
+    /** The track that the next report has muted, or not muted any more. */
+    function switchedNow() {
+        const at = raws.findIndex((raw) => raw.t >= seconds);
+        const [before, after] = [raws[at - 1], raws[at]].map((raw) => raw?.data?.tracks || []);
+        const isSwitched = (one) =>
+            before.some((each) => nameOf(each) === nameOf(one) && each.isMuted !== one.isMuted);
+        return after.filter(isSwitched).map((one) => tracks.get(nameOf(one)))[0];
+    }
+
     Object.assign(room, {
         getActivePeerConnection: connectionNow,
         getParticipantCount: () => count,
         getLocalTracks: () => tracksNow().filter((each) => each.isLocal()),
+        getLocalAudioTrack: () => room.getLocalTracks().find((each) => each.getType() === "audio"),
         getParticipants: () => {
             const others = tracksNow().filter((each) => !each.isLocal());
             return [...new Set(others.map((each) => each.getParticipantId()))].map((owner) => ({
@@ -83,7 +107,7 @@ async function replay({ lines, id, intervalMs, answers }) {
             if (event === "conference.left") room.joined = false;
             if (event === "conference.userJoined") count++;
             if (event === "conference.userLeft") count--;
-            room.emit(event, ...words);
+            room.emit(event, ...(event === "conference.trackMuteChanged" ? [switchedNow()] : words));
         },
         raw(now) {
             Object.defineProperty(document, "hidden", { value: now?.hidden === true, configurable: true });
@@ -102,10 +126,10 @@ async function replay({ lines, id, intervalMs, answers }) {
         await world.advance(0);
     }
     const arrived = world.calls.filter((call) => !call.aborted && !call.isWaiting);
-    const bodies = arrived.map(({ options }) => JSON.parse(options.body));
+    const pushes = arrived.map(({ at, options }) => ({ t: at / 1000, body: JSON.parse(options.body) }));
     otelJcmc.stop();
     setPage(null);
     delete window.config;
     delete document.hidden;
-    return bodies;
+    return pushes;
 }

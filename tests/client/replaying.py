@@ -21,13 +21,20 @@ def replay(
     then. A push that meets a cut of the recording, and is given up in it, is not returned. Each
     push gets the next of *answers* (tests/client/fakes.js), then 200.
     """
+    return [push["body"] for push in timed_replay(page, recording, tab, answers)]
+
+
+def timed_replay(
+    page: Tab, recording: Recording, tab: str, answers: Sequence[dict[str, Any] | int] = ()
+) -> list[dict[str, Any]]:
+    """Return the same pushes, each as its `body` and `t`, the recording's second it was sent in."""
     lines = [
         line._asdict()
         for line in recording.lines
         if line.kind in PLAYED and tab in {line.who, _tab(line.data)}
     ]
     page.page.add_script_tag(path=HERE / "replay.js")
-    bodies: list[dict[str, Any]] = page.run(
+    pushes: list[dict[str, Any]] = page.run(
         "return replay(revive(argument));",
         {
             "lines": lines,
@@ -36,7 +43,7 @@ def replay(
             "answers": list(answers),
         },
     )
-    return bodies
+    return pushes
 
 
 def _tab(data: Any) -> Any:
