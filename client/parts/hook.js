@@ -187,9 +187,12 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
     hearFeedback(room);
     if (ask(room, "isJoined")) begin();
     else {
-        // It may have failed before it was found.
+        // It may have failed before it was found: nobody knows when it was begun.
         const error = readStore("conference.error.name");
-        if (error) fail(error);
+        if (error) {
+            since = NaN;
+            fail(error);
+        }
     }
     return {
         beat,

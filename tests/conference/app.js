@@ -72,6 +72,9 @@ async function join() {
     const joined = next(room, CONFERENCE_JOINED, CONFERENCE_FAILED);
     await Promise.all(tracks.map((track) => room.addTrack(track)));
     APP.conference._room = room;
+    room.on(CONFERENCE_FAILED, (name) => {
+        state["features/base/conference"].error = { name };
+    });
     room.join();
     await joined;
     state["features/base/conference"].conference = room;
@@ -84,8 +87,8 @@ async function leave() {
     APP.conference._room = undefined;
 }
 
-/** Only who knows the word gets into the conference from now on. */
-const lock = (word) => APP.conference._room.lock(word);
+/** Nobody more gets into the conference from now on: mod_full.lua takes its subject at its word. */
+const fill = () => APP.conference._room.setSubject("full");
 
 /** The camera's picture is sent no more, or again. */
 async function muteCamera(isMuted) {

@@ -34,6 +34,7 @@ log = { { levels = { min = "warn" }, to = "console" } }
 VirtualHost "meet.local"
   authentication = "anonymous"
 Component "conference.meet.local" "muc"
+  modules_enabled = { "full" }
   muc_room_locking = false
   muc_room_default_public_jids = true
 Component "focus.meet.local" "focus"

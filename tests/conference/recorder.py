@@ -37,7 +37,7 @@ _SCRIPTS = {
     Do.HIDE: "hide(true)",
     Do.SHOW: "hide(false)",
     Do.LEAVE: "leave()",
-    Do.LOCK: "lock('friend')",
+    Do.FILL: "fill()",
 }
 
 

@@ -27,7 +27,7 @@ class Do(StrEnum):
     SHOW = "show"
     LEAVE = "leave"
     CRASH = "crash"
-    LOCK = "lock"
+    FILL = "fill"
     FAIL_TO_JOIN = "fail to join"
     MEASURE = "measure"
     STOP = "stop"
@@ -122,8 +122,8 @@ def stories(interval_ms: int) -> dict[str, Story]:
         Story("crash", "ada's tab dies", _then(Step(2, Do.CRASH, "ada"), stop=2 + 35)),
         Story(
             "failed-join",
-            "bob has not the word that he needs to join",
-            _then(Step(1, Do.LOCK, "ada"), Step(3, Do.FAIL_TO_JOIN, "bob"), stop=3 + 5),
+            "bob finds the conference full",
+            _then(Step(1, Do.FILL, "ada"), Step(3, Do.FAIL_TO_JOIN, "bob"), stop=3 + 5),
             ("ada",),
         ),
     ]
