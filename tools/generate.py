@@ -414,7 +414,7 @@ _INNER_NAMES: Final = (
     *("isProven", "isSuspect", "isDown", "isOver", "isUp", "hasMoved", "isOff", "isFalse"),
     *("shouldMove", "rests", "notBefore", "failures", "backoffMs", "taken", "outages"),
     *("settle", "look", "drop", "tell", "pump", "release", "beat", "isHeard", "ms"),
-    *("offer", "last", "wait", "down", "up"),
+    *("offer", "last", "wait", "down", "up", "told", "findRole", "joinMs"),
 )
 
 

@@ -22,10 +22,11 @@ const ASKS = /required$|membersOnly$|redirected$/i;
  * @param {Untrusted} room @param {string} [nobody] stands for a participant that has no id yet
  */
 function identify(room, nobody) {
-    const page = read(window, "APP.conference");
-    const participant = text(ask(room, "myUserId") || ask(page, "getMyUserId"), 128) || nobody;
+    const participant = text(ask(room, "myUserId")) || nobody;
     // The page has it as the address has it, the library in small letters.
-    const name = text(ask(room, "getName") || ask(read(page, "roomName"), "toLowerCase"));
+    const name = text(
+        ask(room, "getName") || ask(read(window, "APP.conference.roomName"), "toLowerCase"),
+    );
     return participant && name
         ? { client_id: clientId(), participant_id: participant, roomname: name }
         : null;
@@ -50,7 +51,7 @@ export function failJoin(room, pusher, error, joinMs) {
     if (ASKS.test(error)) return;
     pusher.begin(() => identify(room, "none"));
     pusher.end("failed", {
-        cause: text(error, 64),
+        cause: text(error),
         joinMs,
         // All that is known of where: no bridge has been chosen yet.
         sample: readStats({ serverRegion: read(window, "config.deploymentInfo.region") }),

@@ -11,10 +11,18 @@
  *     is not to be judged
  */
 export function watchPicture(stat, old, isOn) {
-    const hasMoved = !(stat.framesDecoded <= (old.framesDecoded || 0));
+    /** @param {string} member */
+    const grew = (member) => Math.max(0, stat[member] - old[member]);
+    const seconds = grew("timestamp") / 1000;
+    const frames = stat.framesDecoded - (old.framesDecoded || 0);
+    const hasMoved = !(frames <= 0);
     const isOff = isOn === false;
-    // Where presence came too early the library calls a camera muted that is on: then nobody knows.
-    const isFalse = isOff && (old.isFalse || (old.isOff && hasMoved));
+    // Where presence came too early the library calls a camera muted that is on: then nobody knows,
+    // but for the one black frame a second that Firefox sends of one that is off.
+    const isFalse =
+        isOff &&
+        !(frames && Math.abs(frames - seconds) < 0.3) &&
+        (old.isFalse || (old.isOff && hasMoved));
     const shouldMove = isFalse ? undefined : isOn;
     const rests =
         isOn === null ||
@@ -22,12 +30,9 @@ export function watchPicture(stat, old, isOn) {
         stat.contentType === "screenshare" || // nothing on it need move
         !old ||
         (old.rests && !old.hasMoved);
-    /** @param {string} member */
-    const grew = (member) => Math.max(0, stat[member] - old[member]);
     /** What is booked less what was told. @param {string} member @param {string} pauses @param {number} less */
     const rest = (member, pauses, less) =>
         Math.max(0, grew(member) + ((shouldMove && grew(pauses)) || 0) - less);
-    const seconds = grew("timestamp") / 1000;
     let [stops, stood, told] = [0, 0, old.told || 0]; // told: seconds of a stop that goes on
     if (rests) told = 0;
     else if (hasMoved) {

@@ -27,7 +27,7 @@ export function addReading({ metrics }, { live, codecs, transport, rates }, isP2
         if (row[0] === "packetloss_download_worst" && value >= 1) worstSource = text(stat.owner);
     }
     // The peer has not reported: what is known is of one way alone.
-    if (metrics.packetloss_upload.value === null && live.some(([stat]) => stat?.localId))
+    if (metrics.packetloss_upload.value === null && live.some((stream) => stream[0]?.localId))
         metrics.packetloss_total = metric(NaN);
     for (const way of WAYS) {
         if (!rates || metrics[`bitrate_${way}`].value) continue;

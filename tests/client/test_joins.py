@@ -184,7 +184,8 @@ def test_a_failure_before_the_room_was_found_is_read_from_the_store(tab: Tab) ->
         startIn(world);
         await world.advance(60000);""",
     )
-    assert [end["cause"] for end in ends(calls)] == ["conference.connectionError.notAllowed"]
+    [end] = ends(calls)
+    assert (end["cause"], end["join_ms"]) == ("conference.connectionError.notAllowed", None)
 
 
 def test_an_error_of_a_room_that_was_joined_since_is_old(tab: Tab) -> None:

@@ -134,7 +134,6 @@ def test_a_room_that_can_do_little_will_do(tab: Tab) -> None:
         delete room.off;
         delete room.isJoined;
         room.getMeetingUniqueId = () => { throw new Error("no"); };
-        room.myUserId = () => { throw new Error("no"); };
         room.getName = () => { throw new Error("no"); };
         setPage(room);
         startIn(world);
@@ -144,7 +143,7 @@ def test_a_room_that_can_do_little_will_do(tab: Tab) -> None:
         await world.advance(2000);""",
     )
     assert summary(calls) == [(0, 0, 50), (0, 1, "left")]
-    assert calls[0]["body"]["default_labels"]["participant_id"] == "page-id"
+    assert calls[0]["body"]["default_labels"]["participant_id"] == "1a2b3c4d"
     # As the library would name it: the page has it as the address has it.
     assert calls[0]["body"]["default_labels"]["roomname"] == "standup"
 
