@@ -15,9 +15,9 @@ export const FIELDS = [
 
 /** @type {Row[]} */
 export const READINGS = [
-    ["packetloss_upload", "share", [[1, "remote-inbound-rtp", "packetsLost"]], 100, [[1, "remote-inbound-rtp", "sent"]]],
+    ["packetloss_upload", "share", [[1, "remote-inbound-rtp:counted", "packetsLost"]], 100, [[1, "remote-inbound-rtp:counted", "sent"]]],
     ["packetloss_download", "share", [[1, "inbound-rtp", "packetsLost"]], 100, [[1, "inbound-rtp", "packetsReceived"], [-1, "inbound-rtp", "retransmittedPacketsReceived"], [1, "inbound-rtp", "packetsLost"]]],
-    ["packetloss_total", "share", [[1, "remote-inbound-rtp", "packetsLost"], [1, "inbound-rtp", "packetsLost"]], 100, [[1, "remote-inbound-rtp", "sent"], [1, "inbound-rtp", "packetsReceived"], [-1, "inbound-rtp", "retransmittedPacketsReceived"], [1, "inbound-rtp", "packetsLost"]]],
+    ["packetloss_total", "share", [[1, "remote-inbound-rtp:counted", "packetsLost"], [1, "inbound-rtp", "packetsLost"]], 100, [[1, "remote-inbound-rtp:counted", "sent"], [1, "inbound-rtp", "packetsReceived"], [-1, "inbound-rtp", "retransmittedPacketsReceived"], [1, "inbound-rtp", "packetsLost"]]],
     ["jitter_upload", "max level", [[1, "remote-inbound-rtp", "jitter"]], 1000],
     ["jitter_download", "max level", [[1, "inbound-rtp", "jitter"]], 1000],
     ["round_trip_time", "max growth", [[1, "candidate-pair", "totalRoundTripTime"]], 1000, [[1, "candidate-pair", "responsesReceived"]]],

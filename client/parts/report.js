@@ -41,6 +41,7 @@ export function readReport(report, before, media, { isDown, isOver, isUp, isProv
     let transport;
     /** @type {Reading["rates"]} */
     let rates;
+    let hasSound = false; // is sent
 
     report.forEach((stat) => {
         const beat = BEATS[stat.type];
@@ -52,6 +53,7 @@ export function readReport(report, before, media, { isDown, isOver, isUp, isProv
             // what it sends to probe the bandwidth in, as packets of video.
             const out = report.get(stat.localId);
             const sent = out?.packetsSent - (out?.retransmittedPacketsSent || 0);
+            if (stat.kind === "audio" && sent > before?.get(stat.localId)?.packetsSent) hasSound = true;
             // While nothing shows that what is sent arrives, the peer's report says nothing of it.
             now = old && (old.timestamp === stat.timestamp || !isProven) ? old : { ...stat, sent };
         }
@@ -104,5 +106,7 @@ export function readReport(report, before, media, { isDown, isOver, isUp, isProv
         }
     });
     largest.push("outbound-rtp:largest");
+    for (const [{ type, kind } = {}, , types] of live)
+        if (!hasSound || kind === "audio") types.push(`${types.includes(type) && type}:counted`);
     return { live, codecs, transport, rates, streams };
 }

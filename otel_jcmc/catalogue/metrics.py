@@ -31,6 +31,8 @@ _LOSS = ("jitsi.client.packet_loss.ratio", "1")
 _STREAM_LOSS = ("jitsi.client.stream.packet_loss.ratio", "1")
 _JITTER = ("jitsi.client.jitter", "s")
 _LOST = "inbound-rtp.packetsLost"
+_LOST_UP = "remote-inbound-rtp:counted.packetsLost"
+_SENT = "remote-inbound-rtp:counted.sent"
 # What was sent again is none of them: with it 6.4 % are lost where 11.4 % are (Chromium 156).
 _EXPECTED = ("inbound-rtp.packetsReceived", "-inbound-rtp.retransmittedPacketsReceived", _LOST)
 _FRAME_RATE = ("jitsi.client.video.frame_rate", "{frame}/s")
@@ -234,7 +236,7 @@ METRICS: tuple[Metric, ...] = (
         "packetloss_upload",
         # Not the library's packetLoss.upload: that is always 0. All streams together: the worst of
         # two is by chance too high, 12.3 % where 10.1 % were lost.
-        Reading(How.SHARE, ("remote-inbound-rtp.packetsLost",), ("remote-inbound-rtp.sent",), 100),
+        Reading(How.SHARE, (_LOST_UP,), (_SENT,), 100),
         _LOSS,
         "Packets lost of those that the participant sent",
         UP,
@@ -254,8 +256,8 @@ METRICS: tuple[Metric, ...] = (
         # Not the library's packetLoss.total either: what was sent thins it.
         Reading(
             How.SHARE,
-            ("remote-inbound-rtp.packetsLost", _LOST),
-            ("remote-inbound-rtp.sent", *_EXPECTED),
+            (_LOST_UP, _LOST),
+            (_SENT, *_EXPECTED),
             100,
         ),
         ("jitsi.client.packet_loss.overall.ratio", "1"),

@@ -171,9 +171,9 @@ class _Judge:
         self.plan = [line for line in recording.lines if line.who == "plan"]
         self.begin, self.end = self._begin(), self._end()
         self.out, self.in_ = flow(recording, tab, self.peer), flow(recording, self.peer, tab)
-        # What comes after the last push is in none.
-        pushes = recording.of("push", tab)
-        call = self.begin, min(self.end, pushes[-1].t) if pushes else self.end
+        # What comes after the last push of the call is in none.
+        pushed = [line.t for line in recording.of("push", tab) if line.t <= self.end]
+        call = self.begin, pushed[-1] if pushed else self.end
         self.silent_out, self.silent_in = self.out.silences(call), self.in_.silences(call)
         self.result = Verdict(tab)
 
