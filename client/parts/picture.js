@@ -21,7 +21,7 @@ export function watchPicture(stat, old, isOn) {
     // but for the one black frame a second that Firefox sends of one that is off.
     const isFalse =
         isOff &&
-        !(frames && Math.abs(frames - seconds) < 0.3) &&
+        !(frames && seconds >= 1 && Math.abs(frames - seconds) < 1.1) &&
         (old.isFalse || (old.isOff && hasMoved));
     const shouldMove = isFalse ? undefined : isOn;
     const rests =
