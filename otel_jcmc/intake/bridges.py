@@ -9,6 +9,7 @@ has a transport that does not go to a bridge, none is named.
 Source of what a page tells: docs/client.md.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
@@ -50,14 +51,17 @@ class Bridges:
     The names of the bridges.
 
     Attributes:
-        secret: of the hashes, the same in all replicas. Until it is known a bridge that has no name
-            is not told.
+        secret: of the hashes, the same in all replicas. It is asked for when the first bridge comes
+            that has no name; until it is known such a bridge is not told.
+
+    Concurrency: to be used from one event loop.
     """
 
     def __init__(self, names: Mapping[str, str], secret: "SharedSecret") -> None:
         """Call bridges as *names* say, else by a hash with *secret*."""
         self._names = names
         self.secret = secret
+        self._asking: asyncio.Task[None] | None = None
         # Bridges are few; what a liar makes up is bounded.
         self._hashed = lru_cache(maxsize=1024)(_hashed)
 
@@ -82,6 +86,8 @@ class Bridges:
         if names and (name := names.get(told) or names.get(_host(told))):
             return name
         key = self.secret.value
+        if not key and self._asking is None:
+            self._asking = asyncio.get_running_loop().create_task(self.secret.start())
         return self._hashed(key, told) if key else ""
 
 

@@ -168,7 +168,6 @@ class Parts:
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)
             stack.push_async_callback(self.bridges.secret.close)
-            await self.bridges.secret.start()
             if self.push_tokens:
                 stack.push_async_callback(self.push_tokens.close)
                 await self.push_tokens.start()

@@ -71,6 +71,7 @@ def whole_push() -> dict[str, Any]:
         "audioCodec": "opus",
         "videoCodec": "VP8",
         "worstSource": "5e6f7a8b",
+        "bridge": "jvb-1",
     }
     body["metrics"]["transport_rtt"][0]["labels"] |= {
         "localCandidateType": "host",
@@ -326,6 +327,7 @@ SENT = {
     "session.id": "session-of-ada",
     "session.meeting_id": "9d2e",
     "serverregion": "eu-west",
+    "bridge": "jvb-1",
     "username": "Ada",
     "browser_name": "Chrome",
     "browser_version": "126.0.0.0",
