@@ -22,11 +22,10 @@ const ASKS = /required$|membersOnly$|redirected$/i;
  * @param {Untrusted} room @param {string} [nobody] stands for a participant that has no id yet
  */
 function identify(room, nobody) {
-    const participant = text(ask(room, "myUserId")) || nobody;
+    const page = read(window, "APP.conference");
+    const participant = text(ask(room, "myUserId") || ask(page, "getMyUserId"), 128) || nobody;
     // The page has it as the address has it, the library in small letters.
-    const name = text(
-        ask(room, "getName") || ask(read(window, "APP.conference.roomName"), "toLowerCase"),
-    );
+    const name = text(ask(room, "getName") || ask(read(page, "roomName"), "toLowerCase"));
     return participant && name
         ? { client_id: clientId(), participant_id: participant, roomname: name }
         : null;
@@ -51,7 +50,7 @@ export function failJoin(room, pusher, error, joinMs) {
     if (ASKS.test(error)) return;
     pusher.begin(() => identify(room, "none"));
     pusher.end("failed", {
-        cause: text(error),
+        cause: text(error, 64),
         joinMs,
         // All that is known of where: no bridge has been chosen yet.
         sample: readStats({ serverRegion: read(window, "config.deploymentInfo.region") }),
@@ -128,8 +127,8 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
             username: SETTINGS.collectUsername && readStore("settings.displayName"),
             participants,
             joinMs,
-            // Of wss://host/colibri-ws/bridge/…; the rest of it is secret.
-            bridge: ask(read(room, "rtc._channel._wsUrl"), "split", "/")?.[4],
+            // What the bridge calls itself, of its channel's address; there is a password behind it.
+            bridge: /\/colibri-ws\/([^/?#]+)/.exec(read(room, "rtc._channel._wsUrl"))?.[1],
         });
         if (outages.beat(now())) last = {};
         // The others have gone: that is no outage.

@@ -2,7 +2,7 @@
  * The line to the server: one request at a time, and a wait after a failure.
  */
 
-import { ask, read } from "./quiet.js";
+import { ask, debug, read } from "./quiet.js";
 
 export const MAX_WAIT_MS = 300000;
 
@@ -41,6 +41,7 @@ export function createLine({ fetch, now, random, setTimeout, clearTimeout }, pos
                 inFlight = null;
                 clearTimeout(timeout);
                 const status = read(response, "status");
+                debug("answer", status);
                 line.wait(settle(status, response));
                 line.pump();
             };

@@ -106,7 +106,8 @@ export function readReport(report, before, media, { isDown, isOver, isUp, isProv
         }
     });
     largest.push("outbound-rtp:largest");
-    for (const [{ type, kind } = {}, , types] of live)
-        if (!hasSound || kind === "audio") types.push(`${types.includes(type) && type}:counted`);
+    for (const [stat, , types] of live)
+        if (types.includes("remote-inbound-rtp") && (!hasSound || stat.kind === "audio"))
+            types.push("remote-inbound-rtp:counted");
     return { live, codecs, transport, rates, streams };
 }

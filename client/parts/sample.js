@@ -39,8 +39,8 @@ export function addReading({ metrics }, { live, codecs, transport, rates }, isP2
     metrics.connectionquality = metric(value, {
         ...labels,
         worstSource,
-        audioCodec: text(codecs.audio),
-        videoCodec: text(codecs.video),
+        audioCodec: text(codecs.audio, 64),
+        videoCodec: text(codecs.video, 64),
     });
     if (transport && !metrics.transport_rtt.length) {
         transport.p2p = isP2P;

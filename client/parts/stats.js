@@ -65,7 +65,7 @@ export function readStats(
     const bridged = transports.find((one) => read(one, "p2p") === false);
     metrics.connectionquality = metric(metrics.connectionquality.value, {
         serverregion: text(read(stats, "serverRegion")),
-        bridge: text(bridged && (bridge || bridged.ip)),
+        bridge: text(bridged && (bridge || read(bridged, "ip"))),
         username: text(username),
     });
     metrics.transport_rtt = transports.map((one) => readTransport(one, collectAddresses));

@@ -134,6 +134,7 @@ def test_a_room_that_can_do_little_will_do(tab: Tab) -> None:
         delete room.off;
         delete room.isJoined;
         room.getMeetingUniqueId = () => { throw new Error("no"); };
+        room.myUserId = () => { throw new Error("no"); };
         room.getName = () => { throw new Error("no"); };
         setPage(room);
         startIn(world);
@@ -143,7 +144,7 @@ def test_a_room_that_can_do_little_will_do(tab: Tab) -> None:
         await world.advance(2000);""",
     )
     assert summary(calls) == [(0, 0, 50), (0, 1, "left")]
-    assert calls[0]["body"]["default_labels"]["participant_id"] == "1a2b3c4d"
+    assert calls[0]["body"]["default_labels"]["participant_id"] == "page-id"
     # As the library would name it: the page has it as the address has it.
     assert calls[0]["body"]["default_labels"]["roomname"] == "standup"
 
@@ -173,9 +174,16 @@ def on_bridge(tab: Tab, channel: str, then: str) -> list[str | None]:
 def test_the_bridge_is_named_by_its_channel_and_nothing_else_of_that_is_told(tab: Tab) -> None:
     url = '"wss://meet.example.org/colibri-ws/jvb-a/8a7b/1a2b3c4d?pwd=secret"'
     assert on_bridge(tab, url, "") == ["jvb-a"]
+    assert on_bridge(tab, url.replace(".org", ".org/behind/a/proxy"), "") == ["jvb-a"]
 
 
-@pytest.mark.parametrize("channel", ["undefined", "7", "{}", '"wss://meet.example.org"'])
+@pytest.mark.parametrize(
+    "channel",
+    [
+        *("undefined", "7", "{}", '"wss://meet.example.org"'),
+        *('"wss://meet.example.org/a/b?pwd=secret"', '"wss://meet.example.org/colibri-ws/?pwd=s"'),
+    ],
+)
 def test_without_a_channel_the_bridge_is_its_address(tab: Tab, channel: str) -> None:
     assert on_bridge(tab, channel, "") == ["203.0.113.7:10000"]
 

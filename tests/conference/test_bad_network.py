@@ -39,7 +39,7 @@ def test_loss_on_the_way_up_is_told_of_who_sends_and_of_nobody_else(
     assert after.sent - before.sent > 500
     assert 5 < lost < 15, "the relay's loss, as the browser has it"
     # The other side reports on sound every 5 s: of samples every 2 s two in five know.
-    assert all(count >= WINDOW_SECONDS * 0.1 for _, count in told.values())
+    assert all(count >= WINDOW_SECONDS * 0.2 for _, count in told.values())
     assert 5 < told["ada"][0] < 15
     assert told["bob"][0] < 3
 
