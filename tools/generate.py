@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from otel_jcmc.catalogue.metrics import (
     INFO_NAME,
     METRICS,
     OWN,
+    PUSHED,
     ROLE_BRIEF,
     ROLE_NAME,
     ROOM,
@@ -35,6 +37,7 @@ from otel_jcmc.catalogue.rows import OWN_MEMBERS, STREAMS, Attribute, Kind, Nami
 from otel_jcmc.config.settings import GROUPS, Settings, in_order, names_of, to_text
 from otel_jcmc.config.sources import is_secret
 from otel_jcmc.metrics.prometheus import label_name, metric_name
+from otel_jcmc.verdict import rules as verdict_rules
 from otel_jcmc.web.client import FILE_NAME, JMMC_FILE_NAME, source_with_placeholder
 from tools.browser_support import (
     COLUMNS,
@@ -146,7 +149,7 @@ def browsers_page() -> str:
     """
     support = read_support(_ROOT / "client" / "browser_support.json")
     columns = [head for head, _ in COLUMNS]
-    metrics = [support_row(row, support) for row in METRICS]
+    metrics = [support_row(row, support) for row in PUSHED]
     besides = [
         (f"`{member}`", use, *member_cells([member], support, "the client"))
         for member, use in support.besides.items()
@@ -261,6 +264,53 @@ def reasons_page() -> str:
     )
 
 
+def verdict_page() -> str:
+    """Return docs/verdict.md, of the rules as they are."""
+
+    def limit(value: float, *, is_below: bool) -> str:
+        if value == inf:
+            return "never by itself"
+        return f"{'under' if is_below else 'over'} {value:g}"
+
+    symptoms = [
+        (
+            f"`{each.field}`" + (f", {each.when}" if each.when else ""),
+            each.kind,
+            limit(each.fair, is_below=each.is_below),
+            limit(each.bad, is_below=each.is_below),
+            each.source,
+        )
+        for each in verdict_rules.symptoms()
+    ]
+    causes = [
+        (f"`{each.word}`", each.kind or "any of the network", each.evidence, each.brief)
+        for each in verdict_rules.CAUSES
+    ]
+    return _page(
+        "The verdict",
+        "Of each participant the service says whether the call is good, fair or bad, and what\n"
+        "explains it: `jitsi_jcmc_verdict_state` is 0, 1 or 2, and absent where nobody can know;\n"
+        '`jitsi_jcmc_verdict{cause="…"}` is 1 for those whose call is not good.',
+        "```promql\ncount by (cause) (jitsi_jcmc_verdict)\n```",
+        "Both are of the last push alone, and are worked out once, when it is taken.",
+        "## State: would a person complain?",
+        "The worst symptom decides. Between the two thresholds the call is fair.",
+        _table(("symptom", "of", "fair", "bad", "threshold by"), symptoms),
+        "- Statistics that have stopped while others are there are bad.\n"
+        "- Good is what has none of these and is known: a round trip, loss on the way down, and\n"
+        "  either something arrives or both outages are 0.\n"
+        "- All else is unknown: who is alone, whose page tells too little, the first seconds.",
+        "## Cause: the symptom chooses",
+        "The causes of the symptom's kind are asked in this order; the first with evidence is it.\n"
+        "Where none has, the cause is `unknown`.",
+        _table(("cause", "explains", "evidence", "means"), causes),
+        "## Sound",
+        "`audio_mos` is an estimate of ours in the manner of ITU-T G.107, with constants of our\n"
+        "choosing for Opus: that 20 % of made-up sound cost half of what loss can cost, and that\n"
+        "devices take 40 ms. Compare it with itself.",
+    )
+
+
 def env_example() -> str:
     """Return .env.example: every setting, commented out, at its default."""
     parts = [f"# {_NOTE}\n# Copy to .env and uncomment what you change.\n"]
@@ -310,6 +360,7 @@ def files() -> dict[Path, str]:
         _ROOT / "docs" / "browsers.md": browsers_page(),
         _ROOT / "docs" / "settings.md": settings_page(),
         _ROOT / "docs" / "reasons.md": reasons_page(),
+        _ROOT / "docs" / "verdict.md": verdict_page(),
         _ROOT / ".env.example": env_example(),
         _ROOT / "docs" / "rooms.md": _page("The rooms", _PICTURE, rooms_page()),
         _ROOT / "docs" / "pictures" / "rooms.svg": rooms_picture(),

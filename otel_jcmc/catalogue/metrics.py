@@ -594,9 +594,41 @@ METRICS: tuple[Metric, ...] = (
         "Conference",
         Reading(How.MAX_LEVEL, ("page.expected",)),
     ),
+    Metric(
+        44,
+        "audio_mos",
+        "",
+        "score",
+        1,
+        5,
+        "jitsi.client.audio.mos",
+        "{score}",
+        "How well the participant hears, 1 to 4.4: an estimate of ours after ITU-T G.107",
+        "Verdict",
+        lower_is_worse=True,
+        is_ours=True,
+        decimals=2,
+    ),
+    Metric(
+        45,
+        "verdict_state",
+        "",
+        "state",
+        0,
+        2,
+        "jitsi.client.verdict.state",
+        "{state}",
+        "How the call is: 0 good, 1 fair, 2 bad; absent where that is not known",
+        "Verdict",
+        is_ours=True,
+    ),
 )
+# What may be pushed.
+PUSHED = tuple(row for row in METRICS if not row.is_ours)
+# Of what the service makes of a push; the last two are of no series of their own.
+MOS_ID, STATE_ID, CAUSE_ID, COVERS_ID = 44, 45, 46, 47
 # Ids are never reused, so this is at least how many there are.
-LAST_METRIC_ID = max(row.id for row in METRICS)
+LAST_METRIC_ID = max(COVERS_ID, *(row.id for row in METRICS))
 # The one metric that has several values, each with attributes of its own: one for a transport. Wire
 # and store would not know a second.
 (LIST_ID,) = [row.id for row in METRICS if row.is_list]
@@ -605,6 +637,10 @@ LAST_METRIC_ID = max(row.id for row in METRICS)
 INFO_NAME = "jitsi.client.info"
 INFO_FIELD = "info"
 INFO_BRIEF = "The participant's browser, system, region and codecs; always 1"
+# The gauge that says what is wrong, and why, of those whose call is not good; always 1.
+VERDICT_NAME = "jitsi.client.verdict"
+VERDICT_FIELD = "verdict"
+VERDICT_BRIEF = "What is wrong with a call that is not good: its cause; always 1"
 # What the participant said: the last word counts, after the call too.
 (RATING_ID,) = [row.id for row in METRICS if row.field == "rating"]
 # The gauge of the `jcmc` naming that says who is no ordinary participant; its value is always 1.

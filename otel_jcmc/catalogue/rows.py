@@ -202,6 +202,7 @@ class Metric:
         otel_attributes: fixed attributes that tell the rows of one `otel` name apart.
         lower_is_worse: of two values for one series the lower is kept, else the higher.
         is_list: several values, one for each transport.
+        is_ours: made by the service of what is pushed; nobody may push it.
         panel: what it is of, in a word or two; what the gauge of several rows is called by.
         decimals: places after the point that history keeps.
     """
@@ -221,5 +222,6 @@ class Metric:
     otel_attributes: tuple[tuple[str, str], ...] = ()
     lower_is_worse: bool = False
     is_list: bool = False
+    is_ours: bool = False
     reading: Reading | None = None
     decimals: int = 0

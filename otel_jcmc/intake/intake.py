@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
+from otel_jcmc.catalogue.attributes import PEER_TO_PEER
+from otel_jcmc.catalogue.metrics import LIST_ID
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.bridges import Bridges
 from otel_jcmc.intake.browsers import browser_and_system
@@ -24,6 +26,7 @@ from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.store.live import Store, Stored
 from otel_jcmc.store.participant import Write, to_write
+from otel_jcmc.verdict.judge import Judge
 from otel_jcmc.wire.push import Report
 
 # What is read of a push's head, tokens apart.
@@ -73,16 +76,18 @@ class Intake:
         recorder: Recorder | None = None,
         joins: Joins | None = None,
         bridges: Bridges | None = None,
+        judge: Judge | None = None,
     ) -> None:
         """
         Take pushes for *store*, and count in *joins* who has joined and who could not.
 
         Without *privacy* what was parsed is stored as it is, without *bridges* the bridge too;
-        without *recorder* nothing is kept of sessions.
+        without *recorder* nothing is kept of sessions, without *judge* nothing is said of the call.
         """
         self.limits = limits
         self._joins = joins or Joins()
         self._bridges = bridges
+        self._judge = judge
         self._store = store
         self._expiration_ms = expiration_ms
         self._privacy = privacy
@@ -111,6 +116,7 @@ class Intake:
             StoreUnavailable: it can't be known now whether he may.
         """
         owner = self.screen(sender, report)
+        self._note_verdict(report)
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
         self.limits.take_participant(write.member, sender.at)
         write = self._bounded(sender, write)
@@ -153,9 +159,18 @@ class Intake:
         Raises:
             TooFast: the participant has begun another session since.
         """
+        self._note_verdict(report)
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
         write = self._bounded(sender, write)
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
+
+    def _note_verdict(self, report: Report) -> None:
+        """Put among the numbers of *report*, as they are stored, what is said of the call."""
+        if self._judge is None or report.session.end:
+            return
+        paths = report.attributes.get(LIST_ID)
+        is_direct = bool(paths) and {path.get(PEER_TO_PEER.id) for path in paths} == {"true"}
+        self._judge.note(report.numbers, report.session.interval_ms, is_direct=is_direct)
 
     def _bounded(self, sender: Sender, write: Write) -> Write:
         """

@@ -33,7 +33,7 @@ from otel_jcmc.catalogue.attributes import (
     REGION,
     VIDEO_CODEC,
 )
-from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.metrics import PUSHED
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
 from otel_jcmc.catalogue.rows import Attribute
 from otel_jcmc.wire.push import decode
@@ -47,7 +47,7 @@ from otel_jcmc.wire.rules import (
     whole_number_fault,
 )
 
-METRIC_OF: Final = {row.field: row for row in METRICS}
+METRIC_OF: Final = {row.field: row for row in PUSHED}
 MAX_IPV4: Final = 2**32 - 1
 MAX_PORT: Final = 65_535
 

@@ -10,7 +10,7 @@ A snapshot has a column of numbers for each metric, and here it gets one of labe
 to label, so that a callback handles thousands of values in a few steps.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -19,17 +19,23 @@ from typing import Any, Final
 from opentelemetry.metrics import CallbackOptions, Meter
 
 from otel_jcmc.catalogue.metrics import (
+    CAUSE_ID,
     INFO_BRIEF,
     INFO_FIELD,
     INFO_NAME,
     METRICS,
     ROLE_BRIEF,
     ROLE_NAME,
+    STATE_ID,
+    VERDICT_BRIEF,
+    VERDICT_FIELD,
+    VERDICT_NAME,
 )
 from otel_jcmc.catalogue.rows import Metric, Naming
 from otel_jcmc.metrics.labels import LabelSets, labels_of, place_of
 from otel_jcmc.metrics.observed import Column, Labels, Observed
 from otel_jcmc.metrics.snapshot import Part, Snapshot, current
+from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ def instruments(naming: Naming, prefix: str = "jitsi_jcmc_") -> list[Instrument]
         # No unit: a Collector would add it to names that dashboards know without it.
         made = [Instrument(prefix + row.field, "", row.brief, (row,)) for row in METRICS]
         made.append(Instrument(prefix + INFO_FIELD, "", INFO_BRIEF, ()))
+        made.append(Instrument(prefix + VERDICT_FIELD, "", VERDICT_BRIEF, ()))
         return [*made, Instrument(prefix + ROLE_NAME, "", ROLE_BRIEF, ())]
     rows_of: dict[str, list[Metric]] = {}
     for row in METRICS:
@@ -56,17 +63,17 @@ def instruments(naming: Naming, prefix: str = "jitsi_jcmc_") -> list[Instrument]
         Instrument(name, rows[0].otel_unit, _common_brief(rows), tuple(rows))
         for name, rows in rows_of.items()
     ]
+    made.append(Instrument(VERDICT_NAME, "", VERDICT_BRIEF, ()))
     return [*made, Instrument(INFO_NAME, "", INFO_BRIEF, ())]
 
 
 def declare(meter: Meter, naming: Naming, prefix: str = "jitsi_jcmc_") -> None:
     """Declare every gauge of *naming* on *meter*; what its callbacks read is `snapshot.current`."""
     for instrument in instruments(naming, prefix):
-        is_role = instrument.description == ROLE_BRIEF
         meter.create_observable_gauge(
             instrument.name,
             [partial(_observe, naming, row) for row in instrument.rows]
-            or [_observe_role if is_role else partial(_observe_info, naming)],
+            or [_OTHERS[instrument.description](naming)],
             instrument.unit,
             instrument.description,
         )
@@ -103,6 +110,28 @@ def _observe_role(_options: CallbackOptions) -> Observed:
     """Return a 1 for each participant that is no ordinary one, with its role."""
     parts = [part.derive(_roles) for part in current().parts]
     return Observed([Column([1] * len(labels), labels) for labels in parts if labels])
+
+
+def _observe_verdict(naming: Naming, _options: CallbackOptions) -> Observed:
+    """Return a 1 for each participant whose call is not good, with the cause."""
+    columns = []
+    for part in current().parts:
+        states, causes = part.numbers[STATE_ID - 1], part.numbers[CAUSE_ID - 1]
+        if not any(states):
+            continue
+        name = "cause" if naming is Naming.JCMC else "jitsi.verdict.cause"
+        identities = part.derive(_LABELS[naming, 0])
+        labels = [
+            Labels(identity, {name: WORD_OF.get(cause, UNKNOWN)})
+            for state, cause, identity in zip(states, causes, identities, strict=True)
+            if state
+        ]
+        columns.append(Column([1] * len(labels), labels))
+    if naming is Naming.OTEL and current().derive(_has_twins):
+        who = chain.from_iterable(each.known() for each in columns)
+        once = {frozenset(labels.items()): labels for _, labels in who}
+        columns = [Column([1] * len(once), list(once.values()))]
+    return Observed(columns)
 
 
 def _roles(part: Part) -> list[Labels]:
@@ -187,8 +216,12 @@ def _has_twins(snapshot: Snapshot) -> bool:
     return len(set().union(*found)) < sum(map(len, found))
 
 
-# What observes a naming's gauge that is of no row.
-_OTHERS: Final = {Naming.JCMC: _observe_role, Naming.OTEL: _observe_info}
+# What observes a gauge that is of no row, by what it is of.
+_OTHERS: Final[dict[str, Callable[[Naming], Any]]] = {
+    INFO_BRIEF: lambda naming: partial(_observe_info, naming),
+    VERDICT_BRIEF: lambda naming: partial(_observe_verdict, naming),
+    ROLE_BRIEF: lambda _naming: _observe_role,
+}
 # One object for each, because a part derives by it.
 _LABEL_SETS: Final = {naming: partial(_label_sets, naming) for naming in Naming}
 _LABELS: Final = {

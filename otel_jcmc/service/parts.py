@@ -43,6 +43,7 @@ from otel_jcmc.service.recording import keeping_of, make_history, make_recorder
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.shared_secret import SharedSecret
+from otel_jcmc.verdict.judge import Judge
 from otel_jcmc.web.bodies import Bodies
 from otel_jcmc.web.cors import Cors
 from otel_jcmc.web.push import PushEndpoint
@@ -126,6 +127,7 @@ class Parts:
             self.recorder,
             joins,
             self.bridges,
+            Judge(settings.bad_packet_loss, settings.bad_round_trip_ms),
         )
         bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
         parser = PushParser(self.rules)

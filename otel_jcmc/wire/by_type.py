@@ -15,7 +15,7 @@ from msgspec import Meta
 from msgspec.structs import astuple
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT, SESSION
-from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, MAX_INTERVAL_MS, METRICS
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, MAX_INTERVAL_MS, PUSHED
 from otel_jcmc.catalogue.rows import Attribute, Kind, Metric
 from otel_jcmc.wire.rules import (
     ABSENT,
@@ -50,7 +50,7 @@ _LabelChecks = list[tuple[int, Any, bool]]
 
 # Places among the numbers that no field of `metrics` fills; ids are not used again.
 _EMPTY: Final = sorted(
-    {*range(1, LAST_METRIC_ID + 1)} - {row.id for row in METRICS if not row.is_list}
+    {*range(1, LAST_METRIC_ID + 1)} - {row.id for row in PUSHED if not row.is_list}
 )
 # What there is to check of a label beyond its type and NUL; a new kind has to be put here.
 _CHECKS: Final[dict[Kind, Any]] = {Kind.TEXT: None, Kind.CHOICE: None, Kind.ADDRESS: is_no_address}
@@ -115,7 +115,7 @@ def _metrics(rules: Rules) -> Any:
     absent = _object("Absent", [("value", None, None), ("labels", None, None)])()
     numbers: list[Any] = []
     lists: list[Any] = []
-    for row in sorted(METRICS, key=lambda row: row.id):
+    for row in sorted(PUSHED, key=lambda row: row.id):
         told = f"{row.brief}; {row.unit}."
         if row.is_list:
             most = Meta(max_length=rules.transports, description=told)

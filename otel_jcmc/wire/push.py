@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, PARTICIPANT
-from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, PUSHED
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
 from otel_jcmc.catalogue.rows import Attribute, Metric
 from otel_jcmc.wire.by_type import Shape
@@ -31,9 +31,9 @@ from otel_jcmc.wire.rules import (
 from otel_jcmc.wire.session import Session, take_session
 
 _NUMBERS = (int, float)
-_METRIC_OF = {row.field: row for row in METRICS}
+_METRIC_OF = {row.field: row for row in PUSHED}
 _BOUNDS_OF = {
-    row.field: (row.id - 1, row.minimum, row.maximum) for row in METRICS if not row.is_list
+    row.field: (row.id - 1, row.minimum, row.maximum) for row in PUSHED if not row.is_list
 }
 _BAD: Final = object()
 _NO_LABELS: dict[str, Attribute] = {}

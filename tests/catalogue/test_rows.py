@@ -54,6 +54,8 @@ METRIC_IDS = {
     41: "path_changes",
     42: "resolution_height_wanted",
     43: "streams_expected",
+    44: "audio_mos",
+    45: "verdict_state",
 }
 ATTRIBUTE_IDS = {
     64: "roomname",
@@ -144,7 +146,7 @@ def test_the_name_of_what_the_library_tells_is_where_it_tells_it(row: Metric) ->
 
 @every_metric
 def test_a_metric_has_one_source(row: Metric) -> None:
-    assert bool(row.client) != bool(row.reading)
+    assert [bool(row.client), bool(row.reading), row.is_ours].count(True) == 1
 
 
 @pytest.mark.parametrize("row", [row for row in METRICS if row.reading], ids=lambda row: row.field)

@@ -46,6 +46,9 @@ PARTICIPANT_NAMES = {
     "jitsi_jcmc_resolution_height_wanted",
     "jitsi_jcmc_streams_expected",
     "jitsi_jcmc_info",
+    "jitsi_jcmc_audio_mos",
+    "jitsi_jcmc_verdict_state",
+    "jitsi_jcmc_verdict",
     "jitsi_client_connection_quality",
     "jitsi_client_bandwidth_estimate_bit_per_second",
     "jitsi_client_bitrate_bit_per_second",
@@ -78,4 +81,7 @@ PARTICIPANT_NAMES = {
     "jitsi_client_video_frame_wanted_height",
     "jitsi_client_streams_expected",
     "jitsi_client_info",
+    "jitsi_client_audio_mos",
+    "jitsi_client_verdict_state",
+    "jitsi_client_verdict",
 }

@@ -28,7 +28,7 @@ PACKAGE = Path(__file__).parents[2] / "otel_jcmc"
 # From what an operator types down to what everything stands on: a room imports from those below it.
 ROOMS = [
     *("command", "service", "server", "jmmc", "traces", "web", "config", "otlp", "intake"),
-    *("sessions", "metrics", "store", "wire", "catalogue", "simulate"),
+    *("sessions", "metrics", "store", "wire", "verdict", "catalogue", "simulate"),
 ]
 MOST_FLOORS = 10
 MOST_FLOORS_INSIDE = 5

@@ -1,0 +1,266 @@
+"""
+State and cause of one push: a pure function of its numbers.
+
+Nearly every push is good, so first everything is held against the lower thresholds in one go; only
+where something is beyond one it is asked how bad it is and why.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LIST_ID, METRICS, MOS_ID, STATE_ID
+from otel_jcmc.verdict import rules
+from otel_jcmc.verdict.mos import audio_mos
+from otel_jcmc.verdict.rules import Cause, Kind, State, Symptom
+
+_AT: Final = {row.field: row.id - 1 for row in METRICS}
+_MOS, _STATE, _CAUSE, _COVERS = MOS_ID - 1, STATE_ID - 1, CAUSE_ID - 1, COVERS_ID - 1
+_PATHS: Final = LIST_ID - 1
+_PRESENT: Final = _AT["conference_participants"]
+_DOWN, _UP = _AT["outage_down"], _AT["outage_up"]
+_LOSS_UP, _LOSS_DOWN, _LOSS = _AT[rules.LOSS_UP], _AT[rules.LOSS_DOWN], _AT[rules.LOSS]
+_BEST, _WORST = _AT["packetloss_download_best"], _AT["packetloss_download_worst"]
+_TRIP: Final = _AT[rules.ROUND_TRIP]
+_JITTER_UP, _JITTER_DOWN = _AT["jitter_upload"], _AT["jitter_download"]
+_CONCEALED, _BUFFER = _AT["audio_concealed"], _AT["audio_buffer_time"]
+_FROZEN, _RATE_DOWN = _AT[rules.FROZEN], _AT["framerate_download"]
+_DECODE, _DROPPED = _AT["decode_time"], _AT["frames_dropped"]
+_CPU, _BANDWIDTH = _AT["limitation_cpu"], _AT[rules.PICTURE_LIMIT]
+_HEIGHT, _WANTED = _AT["resolution_height_upload"], _AT["resolution_height_wanted"]
+_BITRATE_DOWN: Final = _AT["bitrate_download"]
+# What a heartbeat of a page whose statistics have stopped knows at most.
+_OF_HEARTBEATS: Final = {_DOWN, _UP}
+
+
+class Evidence(NamedTuple):
+    """What a verdict stands on: a *field* had this *value*, and *threshold* is the limit."""
+
+    field: str
+    value: float
+    threshold: float
+
+
+class Verdict(NamedTuple):
+    """
+    What is said of one push.
+
+    Attributes:
+        state: None: not known.
+        cause: None: nothing explains it, or nothing is to be explained.
+        evidence: of the symptom that decided, and of the cause.
+    """
+
+    state: State | None
+    cause: Cause | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+_UNKNOWN: Final = Verdict(None)
+_GOOD: Final = Verdict(State.GOOD)
+
+
+class Judge:
+    """The rules at work, for one operator's thresholds."""
+
+    def __init__(self, bad_loss: float = 5, bad_round_trip_ms: float = 400) -> None:
+        """Judge by *bad_loss* (percent) and *bad_round_trip_ms*."""
+        self._symptoms = rules.symptoms(bad_loss, bad_round_trip_ms)
+        self._some_loss = bad_loss / 2
+        self._no_loss = bad_loss / 8
+        self._long = bad_round_trip_ms / 2
+        # Whose value is compared as it is; the others need a word more.
+        self._plain = [
+            (_AT[each.field], each.fair)
+            for each in self._symptoms
+            if not each.when and not each.is_below
+        ]
+        self._mos_fair = next(each.fair for each in self._symptoms if each.is_below)
+        self._frozen_fair = self._of(rules.FROZEN).fair
+        self._limit_fair = self._of(rules.PICTURE_LIMIT).fair
+
+    def _of(self, field: str) -> Symptom:
+        return next(each for each in self._symptoms if each.field == field)
+
+    def note(self, numbers: list[Any], covers_ms: float, *, is_direct: bool) -> None:
+        """
+        Put MOS, state, cause and the time covered among the *numbers* of a push.
+
+        Args:
+            covers_ms: the time that the push is about; 0: not known.
+            is_direct: some transport goes to a peer, and none to a bridge.
+        """
+        numbers[_COVERS] = covers_ms or None
+        numbers[_MOS] = audio_mos(
+            numbers[_CONCEALED],
+            numbers[_LOSS_DOWN],
+            numbers[_TRIP],
+            numbers[_BUFFER],
+            numbers[_JITTER_DOWN],
+        )
+        found = self.judge(numbers, is_direct=is_direct)
+        if found.state is not None:
+            numbers[_STATE] = int(found.state)
+        if found.cause is not None:
+            numbers[_CAUSE] = found.cause.id
+
+    def judge(self, numbers: Sequence[Any], *, is_direct: bool = False) -> Verdict:
+        """Return what is said of *numbers*, which have the MOS and the time covered."""
+        present = numbers[_PRESENT]
+        if present is not None and present <= 1:
+            return _UNKNOWN
+        if not self._is_suspect(numbers):
+            return self._without_symptoms(numbers)
+        return self._explain(numbers, is_direct=is_direct)
+
+    def _is_suspect(self, numbers: Sequence[Any]) -> bool:
+        """Say whether something may be beyond its lower threshold."""
+        for at, fair in self._plain:
+            value = numbers[at]
+            if value is not None and value > fair:
+                return True
+        mos = numbers[_MOS]
+        return (
+            (mos is not None and mos < self._mos_fair)
+            or bool(numbers[_FROZEN])
+            or (numbers[_BANDWIDTH] or 0) > self._limit_fair
+            or (numbers[_TRIP] is None and (_trip(numbers) or 0) > self._long)
+            or (
+                numbers[_LOSS_UP] is None
+                and numbers[_LOSS_DOWN] is None
+                and (numbers[_LOSS] or 0) > self._some_loss
+            )
+        )
+
+    @staticmethod
+    def _without_symptoms(numbers: Sequence[Any]) -> Verdict:
+        """Return good where it is known that it is, bad where the statistics have stopped."""
+        down, up = numbers[_DOWN], numbers[_UP]
+        if _trip(numbers) is not None and numbers[_LOSS_DOWN] is not None:
+            if (numbers[_BITRATE_DOWN] or 0) > 0 or (down == 0 and up == 0):
+                return _GOOD
+            return _UNKNOWN
+        if down is not None and _is_heartbeat(numbers):
+            # With others: who is alone has no outage, not even none.
+            return Verdict(State.BAD)
+        return _UNKNOWN
+
+    def _value(self, symptom: Symptom, numbers: Sequence[Any]) -> float | None:
+        """Return what is held against the thresholds of *symptom*; None: it is no matter."""
+        at = _AT[symptom.field]
+        value: float | None = numbers[at]
+        if at == _FROZEN:
+            covers = numbers[_COVERS]
+            return 100 * value / covers if value and covers else None
+        if at == _TRIP:
+            return _trip(numbers)
+        if at == _LOSS and not (numbers[_LOSS_UP] is None and numbers[_LOSS_DOWN] is None):
+            return None
+        if at == _BANDWIDTH:
+            height, wanted = numbers[_HEIGHT], numbers[_WANTED]
+            return value if height is not None and wanted and height < wanted else None
+        return value
+
+    def _explain(self, numbers: Sequence[Any], *, is_direct: bool) -> Verdict:
+        """Return the state by the worst symptom, and the cause that explains it."""
+        state, worst, kind = State.GOOD, 0.0, Kind.SILENCE
+        shown: Evidence | None = None
+        for symptom in self._symptoms:
+            value = self._value(symptom, numbers)
+            if value is None:
+                continue
+            how, severity = _severity(symptom, value)
+            if how is not State.GOOD and (how, severity) > (state, worst):
+                state, worst, kind = how, severity, symptom.kind
+                limit = symptom.bad if how is State.BAD else symptom.fair
+                shown = Evidence(symptom.field, value, limit)
+        if shown is None:
+            return self._without_symptoms(numbers)
+        cause, evidence = self._cause(kind, numbers)
+        if cause is not None and is_direct and cause.id in rules.OF_NETWORK:
+            cause = rules.PAIR
+        return Verdict(state, cause, (shown, *evidence))
+
+    def _cause(
+        self, kind: Kind, numbers: Sequence[Any]
+    ) -> tuple[Cause | None, tuple[Evidence, ...]]:
+        """Return what explains a symptom of this *kind*, and by what."""
+        if kind is Kind.SILENCE:
+            return rules.OUTAGE, ()
+        return self._of_sent(numbers) if kind is Kind.SENT else self._of_received(numbers)
+
+    def _of_received(self, numbers: Sequence[Any]) -> tuple[Cause | None, tuple[Evidence, ...]]:
+        """Return what explains that somebody hears or sees badly."""
+        some, best, worst = self._some_loss, numbers[_BEST], numbers[_WORST]
+        is_several = best is not None and worst is not None and best != worst
+        if is_several and best > some:
+            return rules.DOWNLINK, (Evidence("packetloss_download_best", best, some),)
+        if is_several and worst > some and best <= self._no_loss:
+            return rules.RECEIVED, (Evidence("packetloss_download_worst", worst, some),)
+        loss = max(_or(numbers[_LOSS_DOWN], _or(numbers[_LOSS], 0)), _or(worst, 0))
+        if loss > some:
+            cause = rules.DOWNLINK if is_several else rules.DOWNLINK_OR_RECEIVED
+            return cause, (Evidence(rules.LOSS_DOWN, loss, some),)
+        if found := _slow_receiver(numbers):
+            return rules.SLOW_RECEIVER, (found,)
+        trip = _or(_trip(numbers), 0)
+        if trip > self._long:
+            return rules.PATH, (Evidence(rules.ROUND_TRIP, trip, self._long),)
+        jitter = self._of("jitter_download")
+        if _or(numbers[_JITTER_DOWN], 0) > jitter.fair:
+            told = Evidence(jitter.field, numbers[_JITTER_DOWN], jitter.fair)
+            return rules.DOWNLINK_OR_RECEIVED, (told,)
+        return None, ()
+
+    def _of_sent(self, numbers: Sequence[Any]) -> tuple[Cause | None, tuple[Evidence, ...]]:
+        """Return what explains that somebody sends badly."""
+        for field in (rules.LOSS_UP, "jitter_upload", rules.PICTURE_LIMIT):
+            symptom = self._of(field)
+            value = self._value(symptom, numbers)
+            if value is not None and value > symptom.fair:
+                return rules.UPLINK, (Evidence(field, value, symptom.fair),)
+        cpu = self._of("limitation_cpu")
+        if _or(numbers[_CPU], 0) > cpu.fair:
+            return rules.SLOW_SENDER, (Evidence(cpu.field, numbers[_CPU], cpu.fair),)
+        return None, ()
+
+
+def _or(value: float | None, other: float) -> float:
+    """Return *value* if it is known, else *other*."""
+    return other if value is None else value
+
+
+def _trip(numbers: Sequence[Any]) -> float | None:
+    """Return the round trip in ms: of the interval, else of the slowest transport."""
+    trip: float | None = numbers[_TRIP]
+    if trip is None and numbers[_PATHS]:
+        return max((each for each in numbers[_PATHS] if each is not None), default=None)
+    return trip
+
+
+def _is_heartbeat(numbers: Sequence[Any]) -> bool:
+    """Say whether nothing is known but of outages, and what we have made of it."""
+    told = {at for at, value in enumerate(numbers) if value is not None}
+    return told <= _OF_HEARTBEATS | {_COVERS}
+
+
+def _severity(symptom: Symptom, value: float) -> tuple[State, float]:
+    """Return how bad a *value* is, and how far it is beyond the threshold of bad, or of fair."""
+    fair, bad = symptom.fair, symptom.bad
+    if symptom.is_below:
+        best = 4.5  # of a score there is no better
+        value, fair, bad = best - value, best - fair, best - bad
+    if value > bad:
+        return State.BAD, value / bad if bad else float("inf")
+    if value > fair:
+        return State.FAIR, value / fair
+    return State.GOOD, 0.0
+
+
+def _slow_receiver(numbers: Sequence[Any]) -> Evidence | None:
+    """Return what shows that a computer is too slow for what it receives."""
+    decode, rate = numbers[_DECODE], numbers[_RATE_DOWN]
+    if decode is not None and rate and decode > 1000 / rate:
+        return Evidence("decode_time", decode, 1000 / rate)
+    if _or(numbers[_DROPPED], 0) > 0 and numbers[_LOSS_DOWN] == 0:
+        return Evidence("frames_dropped", numbers[_DROPPED], 0)
+    return None

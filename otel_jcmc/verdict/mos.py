@@ -1,0 +1,44 @@
+"""
+How well somebody hears the others, as a mean opinion score: an estimate of ours.
+
+Form: the E-model's (ITU-T G.107: default R0 of 93.2, no simultaneous impairment, no advantage
+factor). Its constants for delay are G.107's simplified ones. ITU-T publishes no robustness factor
+for Opus: that 20 % of made-up audio cost half of what loss can cost is our choice, and so are the
+40 ms that devices take. Compare it with itself, not with scores of other products.
+"""
+
+from typing import Final
+
+_R0: Final = 93.2
+_DEVICES_MS: Final = 40
+_ROBUSTNESS: Final = 20
+
+
+def audio_mos(
+    made_up: float | None,
+    loss: float | None,
+    round_trip_ms: float | None,
+    buffer_ms: float | None,
+    jitter_ms: float | None,
+) -> float | None:
+    """
+    Return the score, 1 to 4.4 rounded to hundredths; None where it can't be known.
+
+    Args:
+        made_up: percent of received audio that was made up, silence left out.
+        loss: percent of packets lost on the way down, for where that is not known.
+        buffer_ms: time in the jitter buffer; not known: twice *jitter_ms*, the jitter down.
+    """
+    lost = loss if made_up is None else made_up
+    if lost is None or round_trip_ms is None:
+        return None
+    if buffer_ms is None:
+        buffer_ms = 2 * (jitter_ms or 0)
+    delay = round_trip_ms / 2 + buffer_ms + _DEVICES_MS
+    r = _R0 - 0.024 * delay - 95 * lost / (lost + _ROBUSTNESS)
+    if delay > 177.3:
+        r -= 0.11 * (delay - 177.3)
+    if r <= 0:
+        return 1.0
+    score = 1 + 0.035 * r + 7e-6 * r * (r - 60) * (100 - r)
+    return round(score, 2) if score > 1 else 1.0

@@ -1,0 +1,178 @@
+"""
+The rules of the verdict, as the tables that docs/verdict.md shows.
+
+SYMPTOMS: what a person would complain of, and from where on. CAUSES: what may explain it, in the
+order in which they are asked; the first that has evidence is the one. judge.py reads both.
+"""
+
+from enum import IntEnum, StrEnum
+from math import inf
+from typing import Final, NamedTuple
+
+
+class State(IntEnum):
+    """How the call is; unknown is no state, and has no value."""
+
+    GOOD = 0
+    FAIR = 1
+    BAD = 2
+
+
+class Kind(StrEnum):
+    """What a symptom is of: it chooses the causes that may explain it."""
+
+    SILENCE = "silence"
+    RECEIVED = "heard or seen badly"
+    SENT = "sent badly"
+
+
+class Symptom(NamedTuple):
+    """
+    One symptom.
+
+    Attributes:
+        field: the metric that shows it.
+        kind: what it is of.
+        fair, bad: beyond which value; inf: it alone is never so bad.
+        is_below: it is worse below them.
+        when: what must be so besides, for the docs.
+        source: of the values.
+    """
+
+    field: str
+    kind: Kind
+    fair: float
+    bad: float
+    is_below: bool = False
+    when: str = ""
+    source: str = ""
+
+
+class Cause(NamedTuple):
+    """
+    One cause.
+
+    Attributes:
+        id: what Redis holds; permanent, never reused.
+        kind: of the symptoms that it may explain; None: chosen otherwise.
+        brief: what it means.
+        evidence: what must be so, for the docs.
+    """
+
+    id: int
+    word: str
+    kind: Kind | None
+    brief: str
+    evidence: str
+
+
+# Of the time that a push covers, in percent: `freeze_time` is ms.
+FROZEN: Final = "freeze_time"
+PICTURE_LIMIT: Final = "limitation_bandwidth"
+LOSS_UP: Final = "packetloss_upload"
+LOSS_DOWN: Final = "packetloss_download"
+LOSS: Final = "packetloss_total"
+ROUND_TRIP: Final = "round_trip_time"
+MOS: Final = "audio_mos"
+_G107 = "ITU-T G.107: under 3.60 some users are dissatisfied, under 3.10 many"
+_OURS = "ours"
+
+
+def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Symptom, ...]:
+    """Return the symptoms for the operator's thresholds of loss (percent) and round trip (ms)."""
+    loss = bad_loss / 2, bad_loss
+    by_loss, by_trip = "JCMC_BAD_PACKET_LOSS", "JCMC_BAD_ROUND_TRIP"
+    either = "where neither direction is known"
+    return (
+        Symptom("outage_down", Kind.SILENCE, 0, 0, source=_OURS),
+        Symptom("outage_up", Kind.SILENCE, 0, 0, source=_OURS),
+        Symptom(MOS, Kind.RECEIVED, 3.6, 3.1, is_below=True, source=_G107),
+        Symptom("audio_concealed", Kind.RECEIVED, 2, 5, source=_OURS),
+        Symptom(FROZEN, Kind.RECEIVED, 3, 10, when="percent of the time", source=_OURS),
+        Symptom(LOSS_DOWN, Kind.RECEIVED, *loss, source=by_loss),
+        Symptom(LOSS, Kind.RECEIVED, *loss, when=either, source=by_loss),
+        Symptom(
+            ROUND_TRIP, Kind.RECEIVED, bad_round_trip_ms / 2, bad_round_trip_ms, source=by_trip
+        ),
+        Symptom("jitter_download", Kind.RECEIVED, 30, inf, source=_OURS),
+        Symptom(LOSS_UP, Kind.SENT, *loss, source=by_loss),
+        Symptom("jitter_upload", Kind.SENT, 30, inf, source=_OURS),
+        Symptom("limitation_cpu", Kind.SENT, 50, inf, source=_OURS),
+        Symptom(
+            PICTURE_LIMIT,
+            Kind.SENT,
+            50,
+            inf,
+            when="while the picture is lower than what is wanted",
+            source=_OURS,
+        ),
+    )
+
+
+OUTAGE: Final = Cause(
+    1, "outage", Kind.SILENCE, "Nothing gets through, one way or both", "an outage runs"
+)
+DOWNLINK: Final = Cause(
+    2,
+    "downlink",
+    Kind.RECEIVED,
+    "The way from the bridge to this participant",
+    "also the received stream that loses the least loses more than half of what is bad",
+)
+RECEIVED: Final = Cause(
+    3,
+    "received",
+    Kind.RECEIVED,
+    "What the others send; this participant's own way is sound",
+    "of several streams the worst loses more than half of what is bad, the best at most a quarter"
+    " of that",
+)
+DOWNLINK_OR_RECEIVED: Final = Cause(
+    4,
+    "downlink_or_received",
+    Kind.RECEIVED,
+    "One of the two: with one received stream nobody can tell from here",
+    "loss or jitter down, and no other stream to compare with",
+)
+SLOW_RECEIVER: Final = Cause(
+    5,
+    "device",
+    Kind.RECEIVED,
+    "The participant's computer",
+    "no loss, and decoding a frame takes longer than until the next one, or frames are dropped",
+)
+PATH: Final = Cause(
+    6,
+    "path",
+    Kind.RECEIVED,
+    "A long way, without loss",
+    "round trip over half of what is bad, and no loss",
+)
+UPLINK: Final = Cause(
+    7,
+    "uplink",
+    Kind.SENT,
+    "The way from this participant to the bridge",
+    "loss or jitter up, or too little bandwidth for the wanted picture",
+)
+SLOW_SENDER: Final = Cause(
+    5, "device", Kind.SENT, "The participant's computer", "the CPU limits the sent video"
+)
+PAIR: Final = Cause(
+    8,
+    "pair",
+    None,
+    "The network between two who are connected without a bridge: which end, nobody can tell",
+    "a cause of the network, and no transport goes to a bridge",
+)
+CAUSES: Final = (
+    *(OUTAGE, DOWNLINK, RECEIVED, DOWNLINK_OR_RECEIVED, SLOW_RECEIVER, PATH, UPLINK),
+    *(SLOW_SENDER, PAIR),
+)
+WORD_OF: Final = {cause.id: cause.word for cause in CAUSES}
+# Nothing explains it.
+UNKNOWN: Final = "unknown"
+# What another end of a direct connection may be to blame for.
+OF_NETWORK: Final = frozenset(
+    cause.id for cause in (DOWNLINK, RECEIVED, DOWNLINK_OR_RECEIVED, PATH, UPLINK)
+)

@@ -1,0 +1,193 @@
+"""verdict/judge.py: what is said of one push, and why."""
+
+from typing import Any
+
+import pytest
+
+from otel_jcmc.catalogue.metrics import CAUSE_ID, LAST_METRIC_ID, LIST_ID, METRICS, STATE_ID
+from otel_jcmc.verdict.judge import Judge, Verdict
+from otel_jcmc.verdict.rules import WORD_OF, State
+
+ID_OF = {row.field: row.id for row in METRICS}
+INTERVAL_MS = 10_000
+# All that our client tells in a call of several in which all is well.
+WELL: dict[str, Any] = {
+    "connectionquality": 98,
+    "bitrate_download": 800,
+    "packetloss_upload": 0.1,
+    "packetloss_download": 0.2,
+    "packetloss_total": 0.15,
+    "packetloss_download_best": 0,
+    "packetloss_download_worst": 0.4,
+    "round_trip_time": 30,
+    "jitter_upload": 3,
+    "jitter_download": 4,
+    "audio_concealed": 0.1,
+    "audio_buffer_time": 50,
+    "freezes": 0,
+    "freeze_time": 0,
+    "framerate_download": 29,
+    "decode_time": 2,
+    "frames_dropped": 0,
+    "limitation_none": 100,
+    "limitation_cpu": 0,
+    "limitation_bandwidth": 0,
+    "resolution_height_upload": 360,
+    "resolution_height_wanted": 360,
+    "conference_participants": 4,
+    "outage_down": 0,
+    "outage_up": 0,
+}
+# Of a page of the original: loss up is always 0, nothing of outages.
+ORIGINAL = {
+    "connectionquality": 98,
+    "bitrate_download": 800,
+    "packetloss_upload": 0,
+    "packetloss_download": 0,
+    "packetloss_total": 0,
+    "transport_rtt": [30],
+}
+NOTHING = dict.fromkeys(WELL)
+
+
+def numbers(values: dict[str, Any]) -> list[Any]:
+    found: list[Any] = [None] * LAST_METRIC_ID
+    for field, value in values.items():
+        found[ID_OF[field] - 1] = value
+    return found
+
+
+def said(values: dict[str, Any], *, is_direct: bool = False) -> tuple[str, str]:
+    """Return state and cause of a push, empty where there is none."""
+    found = numbers(values)
+    Judge().note(found, INTERVAL_MS, is_direct=is_direct)
+    state, cause = found[STATE_ID - 1], found[CAUSE_ID - 1]
+    return ("" if state is None else State(state).name.lower(), WORD_OF.get(cause, ""))
+
+
+@pytest.mark.parametrize("values", [WELL, ORIGINAL])
+def test_what_is_known_to_be_well_is_good(values: dict[str, Any]) -> None:
+    assert said(values) == ("good", "")
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"round_trip_time": None},
+        {"packetloss_download": None},
+        {"conference_participants": 1},
+        {"bitrate_download": 0, "outage_up": None},
+    ],
+)
+def test_what_is_not_known_to_be_well_is_not_good(unknown: dict[str, Any]) -> None:
+    assert said(WELL | unknown) == ("", "")
+
+
+def test_a_silent_call_without_an_outage_is_good() -> None:
+    assert said(WELL | {"bitrate_download": 0}) == ("good", "")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "state", "cause"),
+    [
+        ({"outage_down": 3100}, "bad", "outage"),
+        ({"outage_up": 5100}, "bad", "outage"),
+        ({"packetloss_download": 8, "packetloss_download_best": 7}, "bad", "downlink"),
+        ({"packetloss_download": 3, "packetloss_download_best": 2.6}, "fair", "downlink"),
+        ({"packetloss_download": 6, "packetloss_download_worst": 12}, "bad", "received"),
+        (
+            {
+                "packetloss_download": 8,
+                "packetloss_download_best": 8,
+                "packetloss_download_worst": 8,
+            },
+            "bad",
+            "downlink_or_received",
+        ),
+        ({"audio_concealed": 6}, "bad", ""),
+        ({"audio_concealed": 2.5}, "fair", ""),
+        ({"freeze_time": 1100, "decode_time": 40}, "bad", "device"),
+        ({"freeze_time": 400, "packetloss_download": 0, "frames_dropped": 9}, "fair", "device"),
+        ({"round_trip_time": 450}, "bad", "path"),
+        ({"round_trip_time": 250}, "fair", "path"),
+        ({"jitter_download": 31}, "fair", "downlink_or_received"),
+        ({"packetloss_upload": 6}, "bad", "uplink"),
+        ({"packetloss_upload": 3}, "fair", "uplink"),
+        ({"jitter_upload": 31}, "fair", "uplink"),
+        ({"limitation_cpu": 60}, "fair", "device"),
+        ({"limitation_bandwidth": 60, "resolution_height_upload": 180}, "fair", "uplink"),
+    ],
+)
+def test_a_symptom_has_a_state_and_the_cause_that_explains_it(
+    trouble: dict[str, Any], state: str, cause: str
+) -> None:
+    assert said(WELL | trouble) == (state, cause)
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        {"freeze_time": 290},
+        {"limitation_bandwidth": 100},
+        {"limitation_cpu": 50},
+        {"jitter_download": 30},
+        {"round_trip_time": 200},
+        {"packetloss_upload": 2.5},
+        {"frames_dropped": 20},
+        {"decode_time": 40},
+    ],
+)
+def test_what_nobody_would_complain_of_is_good(harmless: dict[str, Any]) -> None:
+    assert said(WELL | harmless) == ("good", "")
+
+
+@pytest.mark.parametrize("of_network", [{"packetloss_upload": 6}, {"round_trip_time": 450}])
+def test_of_a_direct_connection_nobody_can_tell_which_end(of_network: dict[str, Any]) -> None:
+    assert said(WELL | of_network, is_direct=True)[1] == "pair"
+    assert said(WELL | {"limitation_cpu": 60}, is_direct=True)[1] == "device"
+    assert said(WELL | {"outage_down": 4000}, is_direct=True)[1] == "outage"
+
+
+def test_statistics_that_stopped_with_others_there_are_bad() -> None:
+    """A heartbeat; who is alone knows of no outages, not even of none."""
+    assert said(NOTHING | {"outage_down": 0, "outage_up": 0}) == ("bad", "")
+    assert said(NOTHING | {"outage_down": 9000}) == ("bad", "outage")
+    assert said(NOTHING) == ("", "")
+
+
+def test_the_worst_symptom_chooses() -> None:
+    both = {"packetloss_upload": 20, "packetloss_download": 6, "packetloss_download_best": 5}
+    assert said(WELL | both) == ("bad", "uplink")
+    assert said(WELL | both | {"packetloss_upload": 3}) == ("bad", "downlink")
+    assert said(WELL | both | {"outage_down": 4000}) == ("bad", "outage")
+
+
+def test_loss_is_that_of_the_worse_way_and_the_total_where_no_way_is_known() -> None:
+    ways = ("upload", "download", "download_best", "download_worst")
+    thin = dict.fromkeys([f"packetloss_{way}" for way in ways]) | {"packetloss_total": 8}
+    assert said(WELL | thin) == ("bad", "downlink_or_received")
+    assert said(WELL | {"packetloss_total": 8}) == ("good", "")
+
+
+def test_a_page_of_the_original_is_judged_by_its_slowest_transport() -> None:
+    assert said(ORIGINAL | {"transport_rtt": [30, 450]}) == ("bad", "path")
+    assert said(ORIGINAL | {"bitrate_download": 0}) == ("", "")
+
+
+def test_a_verdict_has_its_evidence() -> None:
+    found: Verdict = Judge().judge(numbers(WELL | {"packetloss_upload": 6}))
+    assert [each.field for each in found.evidence] == ["packetloss_upload", "packetloss_upload"]
+    assert (found.evidence[0].value, found.evidence[0].threshold) == (6, 5)
+
+
+def test_the_operators_thresholds_hold() -> None:
+    judge = Judge(bad_loss=20, bad_round_trip_ms=1000)
+    assert judge.judge(numbers(WELL | {"packetloss_upload": 6})).state is State.GOOD
+    assert judge.judge(numbers(WELL | {"packetloss_upload": 21})).state is State.BAD
+    assert judge.judge(numbers(WELL | {"round_trip_time": 450})).state is State.GOOD
+
+
+def test_the_list_metric_may_have_unknown_entries() -> None:
+    found = numbers(ORIGINAL)
+    found[LIST_ID - 1] = [None, None]
+    assert Judge().judge(found).state is None

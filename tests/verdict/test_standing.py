@@ -1,0 +1,135 @@
+"""verdict/standing.py: what stands out among everybody."""
+
+import random
+
+import pytest
+
+from otel_jcmc.verdict.rules import DOWNLINK, OUTAGE, PAIR, SLOW_SENDER, State
+from otel_jcmc.verdict.standing import Scope, Seen, Standing, lower_bound, standing_out
+
+GOOD = State.GOOD
+
+
+def person(
+    room: str, *, bad: bool = False, bridge: str = "jvb-1", region: str = "eu", **other: object
+) -> Seen:
+    state, cause = (State.BAD, DOWNLINK.id) if bad else (GOOD, 0)
+    made = Seen(room, state, cause, bridge, region, network=f"net-{room}", present=5)
+    return made._replace(**other)  # type: ignore[arg-type]
+
+
+def rooms(
+    count: int, bad: int = 0, *, size: int = 5, name: str = "r", **other: object
+) -> list[Seen]:
+    """Return *count* rooms of *size*, in each of which *bad* are bad."""
+    return [
+        person(f"{name}{number}", bad=seat < bad, **other)  # type: ignore[arg-type]
+        for number in range(count)
+        for seat in range(size)
+    ]
+
+
+def told(found: list[Standing]) -> list[tuple[str, str]]:
+    return sorted((each.scope.value, each.name) for each in found)
+
+
+def test_where_all_is_well_nothing_stands_out() -> None:
+    assert standing_out([]) == []
+    assert standing_out(rooms(50)) == []
+
+
+def test_a_fleet_stands_out_when_a_fifth_of_its_conferences_is_bad() -> None:
+    well = rooms(30, bridge="jvb-1") + rooms(30, name="s", bridge="jvb-2")
+    assert told(standing_out(well + rooms(20, 5, name="t", bridge="jvb-3"))) == [("fleet", "")]
+    assert told(standing_out(rooms(9, 5, bridge="a") + rooms(9, 5, name="s", bridge="b"))) == [
+        ("fleet", "")
+    ]
+
+
+def test_a_bridge_stands_out_from_the_rest() -> None:
+    everybody = rooms(60, bridge="jvb-1") + rooms(10, 4, name="s", bridge="jvb-2")
+    [found] = standing_out(everybody)
+    assert (found.scope, found.name, found.region) == (Scope.BRIDGE, "jvb-2", "eu")
+    assert found.share == pytest.approx(0.8)
+    assert found.coverage == (40, 50, 50, 50)
+
+
+def test_one_bad_room_is_no_bad_bridge() -> None:
+    everybody = rooms(60, bridge="jvb-1") + rooms(9, name="s", bridge="jvb-2")
+    everybody += rooms(1, 40, size=40, name="t", bridge="jvb-2")
+    assert told(standing_out(everybody)) == [("conference", "t0")]
+
+
+def test_made_up_rooms_of_one_network_frame_no_bridge() -> None:
+    framed = [each._replace(network="one") for each in rooms(10, 4, name="s", bridge="jvb-2")]
+    assert Scope.BRIDGE not in {each.scope for each in standing_out(rooms(60) + framed)}
+
+
+def test_a_region_stands_out_if_it_does_without_its_worst_bridge() -> None:
+    well = rooms(120, bridge="jvb-1")
+    one = rooms(12, 5, name="s", bridge="us-1", region="us")
+    other = rooms(12, name="t", bridge="us-2", region="us")
+    assert told(standing_out(well + one + other)) == [("bridge", "us-1")]
+    other = rooms(12, 5, name="t", bridge="us-2", region="us")
+    assert told(standing_out(well + one + other)) == [("region", "us")]
+
+
+def test_a_region_of_one_bridge_is_the_bridge() -> None:
+    everybody = rooms(60) + rooms(12, 5, name="s", bridge="us-1", region="us")
+    assert told(standing_out(everybody)) == [("bridge", "us-1")]
+
+
+def test_a_small_fleet_stands_out_when_most_of_everybody_is_bad() -> None:
+    assert told(standing_out(rooms(2, 3, size=4))) == [("fleet", "")]
+    assert told(standing_out(rooms(2, 3, size=4, bridge=""))) == [("fleet", "")]
+    assert told(standing_out(rooms(2, 2, size=4))) == []
+    assert told(standing_out(rooms(1, 3, size=4))) == [("conference", "r0")]
+    two = rooms(2, 3, size=4) + rooms(3, size=4, name="s", bridge="jvb-2")
+    assert told(standing_out(two)) == [("bridge", "jvb-1")]
+
+
+def test_a_conference_stands_out_when_three_and_most_are_bad_and_half_report() -> None:
+    assert told(standing_out(rooms(20) + rooms(1, 3, name="s"))) == [("conference", "s0")]
+    assert standing_out(rooms(20) + rooms(1, 2, size=3, name="s")) == []
+    assert standing_out(rooms(20) + rooms(1, 3, size=6, name="s")) == []
+    crowd = [each._replace(present=40) for each in rooms(1, 3, name="s")]
+    assert standing_out(rooms(20) + crowd) == []
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        {"cause": SLOW_SENDER.id},
+        {"cause": PAIR.id},
+        {"cause": 0},
+        {"is_direct": True},
+        {"state": State.FAIR},
+        {"state": None},
+    ],
+)
+def test_what_is_nobody_elses_does_not_count(harmless: dict[str, object]) -> None:
+    ill = [each._replace(**harmless) for each in rooms(12, 5, name="s")]  # type: ignore[arg-type]
+    assert standing_out(rooms(4) + ill) == []
+
+
+def test_an_outage_counts() -> None:
+    out = [each._replace(cause=OUTAGE.id) for each in rooms(1, 5, name="s")]
+    assert told(standing_out(rooms(20) + out)) == [("conference", "s0")]
+
+
+def test_the_lower_bound_is_wilsons() -> None:
+    # By hand: (1 + 16/10 - 4 sqrt(16/100)) / (1 + 16/5) for five of five.
+    assert lower_bound(1, 5) == pytest.approx(1 / 4.2)
+    assert lower_bound(1, 3) < 0.2 < lower_bound(1, 5)
+    assert lower_bound(0, 100) == lower_bound(0.5, 0) == 0
+
+
+def test_two_in_a_hundred_who_are_bad_by_themselves_make_nothing_stand_out() -> None:
+    chance = random.Random(7)
+    for _ in range(50):
+        everybody = [
+            person(f"r{number}", bad=chance.random() < 0.02, bridge=f"jvb-{number % 8}")
+            for number in range(400)
+            for _ in range(5)
+        ]
+        assert {each.scope for each in standing_out(everybody)} <= {Scope.CONFERENCE}
