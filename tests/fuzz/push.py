@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from fuzz.schema import fits
 from harness import CHROME
 from people import observed_by, snapshot_of, value_of
+from series_names import VERDICT
 
 from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.catalogue.reasons import PushRefused
@@ -23,7 +24,7 @@ from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.metrics.gauges import declare
-from otel_jcmc.metrics.prometheus import render
+from otel_jcmc.metrics.prometheus import metric_name, render
 from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.metrics.snapshot import bound
 from otel_jcmc.service.app import create_app
@@ -236,7 +237,7 @@ def _check_write(write: Write, sent: Any, *, is_whole: bool) -> None:
 
 
 def _collected(participant: Participant, naming: Naming) -> list[tuple[str, dict[str, Any], float]]:
-    """Return what is exported of *participant*: a gauge's name, labels, value."""
+    """Return what is exported of what *participant* sent: a gauge's name, labels, value."""
     provider = _gauges[naming]
     with bound(snapshot_of(participant)):
         collected = provider.collect()
@@ -245,7 +246,7 @@ def _collected(participant: Participant, naming: Naming) -> list[tuple[str, dict
     lines = b"".join(render(collected)).decode().split("\n")
     series = [line for line in lines if line and not line.startswith("# ")]
     assert len(series) == len(set(series)) == len(found)
-    return found
+    return [each for each in found if metric_name(each[0], "") not in VERDICT]
 
 
 def sent_values(sent: Any, field: str) -> list[float]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 from harness import Service
 from prometheus_client.parser import text_string_to_metric_families
+from series_names import OURS
 
 IDENTITY = ("roomname", "client_id", "participant_id")
 ROOT = Path(__file__).parents[2]
@@ -43,11 +44,18 @@ def scraped(service: Service) -> list[Sample]:
 
 
 def exposed(service: Service, conference: str) -> list[Sample]:
-    """
-    Scrape, and return the series of *conference* without prefix and identity labels.
+    """Scrape, and return what was pushed of *conference*, without prefix and identity labels."""
+    return [
+        each for each in _series_of(service, conference) if f"jitsi_jcmc_{each.name}" not in OURS
+    ]
 
-    Its metrics alone: everybody has an `info`, whatever was pushed.
-    """
+
+def said(service: Service, conference: str) -> list[Sample]:
+    """Scrape, and return what the service itself says of *conference*, as `exposed` does."""
+    return [each for each in _series_of(service, conference) if f"jitsi_jcmc_{each.name}" in OURS]
+
+
+def _series_of(service: Service, conference: str) -> list[Sample]:
     answer = service.get("/metrics")
     assert answer.status == 200, answer
     written = conference.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
@@ -60,7 +68,7 @@ def exposed(service: Service, conference: str) -> list[Sample]:
             sample.value,
         )
         for sample in samples("".join(f"{line}\n" for line in lines))
-        if sample.labels.get("roomname") == conference and sample.name != "jitsi_jcmc_info"
+        if sample.labels.get("roomname") == conference
     ]
 
 

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from harness import CHROME, Answer, Service, request
+from series_names import OURS
 
 
 class JmmcPage:
@@ -49,7 +50,7 @@ class JmmcPage:
             for name, value in found.items()
             if f'roomname="{self.conference}"' in name
             and f'client_id="{self.uid}"' in name
-            and not name.startswith("jitsi_jcmc_info")
+            and name.partition("{")[0] not in OURS
         }
 
 

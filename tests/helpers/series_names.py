@@ -1,5 +1,16 @@
 """Every series of a participant, in both namings, written out: a new name shows an old one gone."""
 
+# What the service itself says, whatever was pushed: how a call is, and of everybody what describes
+# him. PARTICIPANT_NAMES has them too.
+VERDICT = {
+    "jitsi_jcmc_audio_mos",
+    "jitsi_jcmc_verdict_state",
+    "jitsi_jcmc_verdict",
+    "jitsi_client_audio_mos",
+    "jitsi_client_verdict_state",
+    "jitsi_client_verdict",
+}
+OURS = {*VERDICT, "jitsi_jcmc_info", "jitsi_client_info"}
 PARTICIPANT_NAMES = {
     "jitsi_jcmc_connectionquality",
     "jitsi_jcmc_bandwidth_upload",

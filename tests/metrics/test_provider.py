@@ -19,7 +19,7 @@ from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader, Sum
 from people import snapshot_made_of, snapshot_of, value_of
 
 from otel_jcmc.catalogue.attributes import PARTICIPANT
-from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.metrics import PUSHED
 from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.provider import GaugeProvider
@@ -49,7 +49,7 @@ def someone(participant_id: str, **metrics: Any) -> bytes:
 def everyone() -> Snapshot:
     """Return a snapshot of four who differ in what they know."""
     full: dict[str, Any] = {
-        row.field: {"value": min(row.id, row.maximum)} for row in METRICS if not row.is_list
+        row.field: {"value": min(row.id, row.maximum)} for row in PUSHED if not row.is_list
     }
     full["connectionquality"] = {"value": 90, "labels": {"serverregion": "eu-west"}}
     return snapshot_made_of(
@@ -118,7 +118,7 @@ def test_the_same_gauges_give_the_same_points_on_the_stock_provider(naming: Nami
     stock.shutdown()
     assert found == theirs
     # Each metric of one, a second transport, two of two others; and four times who they are.
-    assert sum(map(len, found.values())) == len(METRICS) + 1 + 2 + 2 + 4
+    assert sum(map(len, found.values())) == len(PUSHED) + 1 + 2 + 2 + 4
 
 
 def test_who_has_left_is_gone_from_the_next_collection_of_ours_alone() -> None:

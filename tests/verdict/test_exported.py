@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from exposition import exposed, scraped
+from exposition import said, scraped
 from harness import Service, push_body
 
 OUTAGE = {"outage_down": {"value": 9000}, "outage_up": {"value": None}}
@@ -40,7 +40,7 @@ def test_a_push_has_a_state_and_a_cause(
     causes: list[str],
 ) -> None:
     assert shared_service.push(pushed(room, metrics)).body == "OK"
-    found = exposed(shared_service, room)
+    found = said(shared_service, room)
     assert [each.value for each in found if each.name == "verdict_state"] == (
         [] if state is None else [state]
     )
@@ -50,7 +50,7 @@ def test_a_push_has_a_state_and_a_cause(
 def test_a_direct_call_blames_the_pair(shared_service: Service, room: str) -> None:
     path = {"transport_rtt": [{"value": 30, "labels": {"p2p": "true"}}]}
     assert shared_service.push(pushed(room, LOSS | path)).body == "OK"
-    causes = [each.labels for each in exposed(shared_service, room) if each.name == "verdict"]
+    causes = [each.labels for each in said(shared_service, room) if each.name == "verdict"]
     assert [each["cause"] for each in causes] == ["pair"]
 
 
