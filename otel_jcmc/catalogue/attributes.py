@@ -265,6 +265,15 @@ BRIDGE = Attribute(
     "jitsi.bridge.name",
     "The bridge: its name by JCMC_BRIDGES, else a hash; none of a call that goes to the peer",
 )
+# Of the address that a push comes from.
+NETWORK = Attribute(
+    99,
+    "address",
+    Scope.STORED,
+    "",
+    "",
+    "The network that pushes come from: 24 bits of a hash, so that networks can be counted",
+)
 ATTRIBUTES: tuple[Attribute, ...] = (
     CONFERENCE,
     CLIENT,
@@ -293,4 +302,5 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     CLIENT_ADDRESS,
     ROLE,
     FEEDBACK,
+    NETWORK,
 )

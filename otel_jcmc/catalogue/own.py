@@ -105,6 +105,20 @@ OWN_METRICS: Final = (
         " OTLP receiver rejected some points",
     ),
     OwnMetric(
+        "otel_jcmc.looks",
+        "counter",
+        ("outcome",),
+        "Looks for what stands out, of the replica that makes them, by outcome: ok, failed (Redis"
+        " away), lost (another replica makes them by now)",
+    ),
+    OwnMetric(
+        "otel_jcmc.standing_known",
+        "gauge",
+        (),
+        "Whether the last scrape of this process knew what stands out: 1, or 0, when nobody has"
+        " looked for half a minute or Redis is away",
+    ),
+    OwnMetric(
         "otel_jcmc.spans",
         "counter",
         ("outcome",),

@@ -27,6 +27,7 @@ from otel_jcmc.config.limits import LimitSettings
 from otel_jcmc.config.otel import OtelSettings
 from otel_jcmc.config.privacy import PrivacySettings
 from otel_jcmc.config.pushing import PushingSettings
+from otel_jcmc.config.series import SeriesSettings
 from otel_jcmc.config.serving import ServingSettings
 from otel_jcmc.config.sessions import SessionSettings
 from otel_jcmc.config.sources import EnvFile, Environment, secret_names, strip_comments
@@ -43,6 +44,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     LimitSettings,
     ClientSettings,
     OtelSettings,
+    SeriesSettings,
     JmmcSettings,
     SessionSettings,
 )
@@ -52,6 +54,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
 class Settings(
     SessionSettings,
     JmmcSettings,
+    SeriesSettings,
     OtelSettings,
     ClientSettings,
     LimitSettings,

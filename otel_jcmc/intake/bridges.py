@@ -9,14 +9,12 @@ has a transport that does not go to a bridge, none is named.
 Source of what a page tells: docs/client.md.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from otel_jcmc.catalogue.attributes import BRIDGE, PEER_TO_PEER
 from otel_jcmc.catalogue.metrics import LIST_ID
+from otel_jcmc.intake.hashes import Hashes
 
 if TYPE_CHECKING:
     from otel_jcmc.store.shared_secret import SharedSecret
@@ -50,20 +48,13 @@ class Bridges:
     """
     The names of the bridges.
 
-    Attributes:
-        secret: of the hashes, the same in all replicas. It is asked for when the first bridge comes
-            that has no name; until it is known such a bridge is not told.
-
     Concurrency: to be used from one event loop.
     """
 
     def __init__(self, names: Mapping[str, str], secret: "SharedSecret") -> None:
-        """Call bridges as *names* say, else by a hash with *secret*."""
+        """Call bridges as *names* say, else by a hash with *secret*, the same in all replicas."""
         self._names = names
-        self.secret = secret
-        self._asking: asyncio.Task[None] | None = None
-        # Bridges are few; what a liar makes up is bounded.
-        self._hashed = lru_cache(maxsize=1024)(_hashed)
+        self._hashes = Hashes(secret, "bridge", _HASH_BYTES)
 
     def apply(self, report: "Report") -> None:
         """Put into *report* what the bridge is called, or take it out."""
@@ -85,19 +76,10 @@ class Bridges:
         names = self._names
         if names and (name := names.get(told) or names.get(_host(told))):
             return name
-        key = self.secret.value
-        if not key and self._asking is None:
-            self._asking = asyncio.get_running_loop().create_task(self.secret.start())
-        return self._hashed(key, told) if key else ""
+        return self._hashes.name(told)
 
 
 def _host(told: str) -> str:
     """Return an address without its port and brackets."""
     host = told.rpartition(":")[0] if told.count(":") == 1 or "]" in told else told
     return host.strip("[]")
-
-
-def _hashed(key: bytes, told: str) -> str:
-    """Return 12 hex digits that depend on *told* and on the *key*."""
-    key = blake2b(key).digest()
-    return blake2b(told.encode(), digest_size=_HASH_BYTES, key=key, person=b"bridge").hexdigest()

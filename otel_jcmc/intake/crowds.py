@@ -30,13 +30,14 @@ class Crowd:
         lives: hash of a participant -> when its life is over. A hash is a fifth of the participant.
         seated: conference -> hashes of those who came to it.
         looks_at: before then nobody is looked for who has expired.
+        network: what networks.py calls it; empty: not known yet.
     """
 
-    __slots__ = ("address", "full_at", "joins_full_at", "lives", "looks_at", "seated")
+    __slots__ = ("address", "full_at", "joins_full_at", "lives", "looks_at", "network", "seated")
 
     def __init__(self, address: str) -> None:
         """Begin with nobody."""
-        self.address = address
+        self.address, self.network = address, ""
         self.full_at = self.joins_full_at = self.looks_at = 0.0
         self.lives: dict[int, float] = {}
         self.seated: dict[str, set[int]] = {}

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_jcmc.catalogue.attributes import PEER_TO_PEER
+from otel_jcmc.catalogue.attributes import NETWORK, PEER_TO_PEER
 from otel_jcmc.catalogue.metrics import LIST_ID
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.bridges import Bridges
@@ -22,6 +22,7 @@ from otel_jcmc.intake.callers import FORWARDED, Header
 from otel_jcmc.intake.crowds import Crowd
 from otel_jcmc.intake.joins import Joins
 from otel_jcmc.intake.limits import Limits, TooFast
+from otel_jcmc.intake.networks import Networks
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.store.live import Store, Stored
@@ -76,17 +77,20 @@ class Intake:
         recorder: Recorder | None = None,
         joins: Joins | None = None,
         bridges: Bridges | None = None,
+        networks: Networks | None = None,
         judge: Judge | None = None,
     ) -> None:
         """
         Take pushes for *store*, and count in *joins* who has joined and who could not.
 
-        Without *privacy* what was parsed is stored as it is, without *bridges* the bridge too;
+        Without *privacy* what was parsed is stored as it is, without *bridges* the bridge too, and
+        without *networks* nothing of the network;
         without *recorder* nothing is kept of sessions, without *judge* nothing is said of the call.
         """
         self.limits = limits
         self._joins = joins or Joins()
         self._bridges = bridges
+        self._networks = networks
         self._judge = judge
         self._store = store
         self._expiration_ms = expiration_ms
@@ -136,6 +140,11 @@ class Intake:
         report.attributes.update(browser_and_system(user_agent(sender.head)))
         if self._bridges is not None:
             self._bridges.apply(report)
+        if self._networks is not None:
+            crowd = sender.crowd
+            crowd.network = crowd.network or self._networks.name(crowd.address)
+            if crowd.network:
+                report.attributes[NETWORK.id] = crowd.network
         if self._privacy is None:
             return owner
         self._privacy.apply(report)
@@ -168,8 +177,8 @@ class Intake:
         """Put among the numbers of *report*, as they are stored, what is said of the call."""
         if self._judge is None or report.session.end:
             return
-        paths = report.attributes.get(LIST_ID)
-        is_direct = bool(paths) and {path.get(PEER_TO_PEER.id) for path in paths} == {"true"}
+        paths = report.attributes.get(LIST_ID) or ()
+        is_direct = {path.get(PEER_TO_PEER.id) for path in paths} == {"true"}
         self._judge.note(report.numbers, report.session.interval_ms, is_direct=is_direct)
 
     def _bounded(self, sender: Sender, write: Write) -> Write:

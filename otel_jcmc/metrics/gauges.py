@@ -34,8 +34,12 @@ from otel_jcmc.catalogue.metrics import (
 from otel_jcmc.catalogue.rows import Metric, Naming
 from otel_jcmc.metrics.labels import LabelSets, labels_of, place_of
 from otel_jcmc.metrics.observed import Column, Labels, Observed
+from otel_jcmc.metrics.seen import who_is
 from otel_jcmc.metrics.snapshot import Part, Snapshot, current
+from otel_jcmc.verdict.reach import Reach
+from otel_jcmc.verdict.record import Look
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF
+from otel_jcmc.verdict.standing import sender_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +117,39 @@ def _observe_role(_options: CallbackOptions) -> Observed:
 
 
 def _observe_verdict(naming: Naming, _options: CallbackOptions) -> Observed:
-    """Return a 1 for each participant whose call is not good, with the cause."""
+    """Return a 1 for each participant whose call is not good, with cause and scope."""
+    snapshot = current()
+    reach = Reach(snapshot.look.entries) if snapshot.look else None
     columns = []
-    for part in current().parts:
-        states, causes = part.numbers[STATE_ID - 1], part.numbers[CAUSE_ID - 1]
-        if not any(states):
-            continue
-        name = "cause" if naming is Naming.JCMC else "jitsi.verdict.cause"
-        identities = part.derive(_LABELS[naming, 0])
-        labels = [
-            Labels(identity, {name: WORD_OF.get(cause, UNKNOWN)})
-            for state, cause, identity in zip(states, causes, identities, strict=True)
-            if state
-        ]
-        columns.append(Column([1] * len(labels), labels))
-    if naming is Naming.OTEL and current().derive(_has_twins):
+    for part in snapshot.parts:
+        if any(part.numbers[STATE_ID - 1]):
+            labels = _verdicts(naming, part, snapshot.look, reach)
+            columns.append(Column([1] * len(labels), labels))
+    if naming is Naming.OTEL and snapshot.derive(_has_twins):
         who = chain.from_iterable(each.known() for each in columns)
         once = {frozenset(labels.items()): labels for _, labels in who}
         columns = [Column([1] * len(once), list(once.values()))]
     return Observed(columns)
+
+
+def _verdicts(naming: Naming, part: Part, look: Look | None, reach: Reach | None) -> list[Labels]:
+    """Return the label sets of those of *part* whose call is not good."""
+    cause_name, scope_name = _VERDICT_LABELS[naming]
+    states, causes = part.numbers[STATE_ID - 1], part.numbers[CAUSE_ID - 1]
+    found = []
+    for state, cause, stay, identity in zip(
+        states, causes, part.stays, part.derive(_LABELS[naming, 0]), strict=True
+    ):
+        if not state:
+            continue
+        who = who_is(stay)
+        settled, scope = cause, UNKNOWN
+        if look is not None and reach is not None:
+            settled = look.causes.get(sender_name(stay.conference, who.participant), cause)
+            scope = reach.of(who.place, who.participant, settled or 0, who.source).value
+        told = {cause_name: WORD_OF.get(settled, UNKNOWN), scope_name: scope}
+        found.append(Labels(identity, told))
+    return found
 
 
 def _roles(part: Part) -> list[Labels]:
@@ -216,6 +234,11 @@ def _has_twins(snapshot: Snapshot) -> bool:
     return len(set().union(*found)) < sum(map(len, found))
 
 
+# What the verdict's cause and scope are called.
+_VERDICT_LABELS: Final = {
+    Naming.JCMC: ("cause", "scope"),
+    Naming.OTEL: ("jitsi.verdict.cause", "jitsi.verdict.scope"),
+}
 # What observes a gauge that is of no row, by what it is of.
 _OTHERS: Final[dict[str, Callable[[Naming], Any]]] = {
     INFO_BRIEF: lambda naming: partial(_observe_info, naming),

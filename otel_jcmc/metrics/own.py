@@ -32,6 +32,7 @@ _SECONDS: Final = (
 ACCEPTED: Final = "accepted"
 REFUSED: Final = "refused"
 FAILED: Final = "failed"
+LOOK_OUTCOMES: Final = ("ok", "failed", "lost")
 
 
 def make_resource(service_name: str, attributes: str, instance_id: str) -> Resource:
@@ -102,6 +103,7 @@ class Telemetry:
         push_tokens: (outcome, reason) -> requests for one so far.
         dropped: reason -> fields so far.
         participants, conferences: of the last collection; None when it had no store to read.
+        standing_known: 1 if the last collection knew what stands out, 0 if not; None before.
         store_up: whether the last exchange with Redis worked.
         callback_errors: gauge -> errors so far, shared with the gauges' provider.
         count_connections: how many are open; None when nobody knows.
@@ -134,6 +136,7 @@ class Telemetry:
             Reason.ADDRESS_LIMIT: 0,
         }
         self.exports: dict[tuple[str, str], int] = {}
+        self.looks: dict[str, int] = dict.fromkeys(LOOK_OUTCOMES, 0)
         self.spans: dict[str, int] = {}
         self.spans_waiting: int | None = None
         self.callback_errors = {} if callback_errors is None else callback_errors
@@ -144,6 +147,7 @@ class Telemetry:
         self.reads_refused: dict[tuple[str, str], int] = {}
         self.participants: int | None = None
         self.conferences: int | None = None
+        self.standing_known: int | None = None
         self.store_up = False
         self._registry = CollectorRegistry()
         prometheus = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
@@ -175,6 +179,8 @@ class Telemetry:
             "otel_jcmc.joins_failed": lambda: (
                 _pairs(self.joins.failures, "cause", "region") if self.joins else []
             ),
+            "otel_jcmc.looks": lambda: _singles(self.looks, "outcome"),
+            "otel_jcmc.standing_known": lambda: _known(self.standing_known),
             "otel_jcmc.exports": lambda: _pairs(self.exports, "exporter", "outcome"),
             **self._of_history(),
             "otel_jcmc.spans": lambda: _singles(self.spans, "outcome"),
@@ -243,6 +249,10 @@ class Telemetry:
     def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
         """Remember how many were live; None when there was no store to ask."""
         self.participants, self.conferences = participants, conferences
+
+    def count_look(self, outcome: str) -> None:
+        """Count one look for what stands out."""
+        self.looks[outcome] = self.looks.get(outcome, 0) + 1
 
     def record_spans(self, spans: dict[str, int], waiting: int | None) -> None:
         """Count *spans* by outcome, and remember how many wait; None: another replica knows."""

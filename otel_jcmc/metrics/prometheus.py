@@ -37,14 +37,15 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_:]")
 
 
-def render(gauges: Iterable[Collected], own: bytes = b"") -> Iterator[bytes]:
+def render(
+    gauges: Iterable[Collected], own: bytes = b"", *, is_openmetrics: bool = False
+) -> Iterator[bytes]:
     """
     Return, piece by piece, the exposition of *gauges*, after *own*, that of our own metrics.
 
-    If *own* is OpenMetrics (it ends in `# EOF`), so is the result. Families are whole and have
-    no samples of others between them; a gauge without observations has no family.
+    *own* is in the same format. Families are whole and have no samples of others between them; a
+    gauge without observations has no family.
     """
-    is_openmetrics = own.endswith(_EOF)
     made: _Made = {}
     yield own.removesuffix(_EOF)
     for gauge in gauges:

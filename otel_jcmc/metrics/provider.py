@@ -15,6 +15,7 @@ import logging
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ class _Gauge(metrics.ObservableGauge):
     name: str
     unit: str
     description: str
+    meter: str
     callbacks: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,17 +90,20 @@ class GaugeProvider(MeterProvider):
     ) -> Meter:
         """Return a meter; all meters of this provider share one space of names."""
         others = self._others.get_meter(name, version, schema_url, attributes)
-        return _GaugeMeter(name, version, schema_url, self._declare, others)
+        return _GaugeMeter(name, version, schema_url, partial(self._declare, name), others)
 
-    def collect(self) -> list[Collected]:
+    def collect(self, meter: str = "") -> list[Collected]:
         """
         Run every callback and return what they observed, in the order of declaration.
 
+        Of one *meter*'s gauges alone if it is named.
         A gauge whose callback raises is left out, whole, and counted; the others are not touched.
         """
         options = CallbackOptions()
         found = []
         for gauge in self._gauges.values():
+            if meter and gauge.meter != meter:
+                continue
             try:
                 observed = [Observed.gather(callback(options)) for callback in gauge.callbacks]
             except Exception as error:  # noqa: BLE001  # that it was is known all the same
@@ -109,11 +114,13 @@ class GaugeProvider(MeterProvider):
             found.append(Collected(gauge.name, gauge.unit, gauge.description, observed))
         return found
 
-    def _declare(self, name: str, callbacks: Sequence[Any], unit: str, description: str) -> _Gauge:
+    def _declare(
+        self, meter: str, name: str, callbacks: Sequence[Any], unit: str, description: str
+    ) -> _Gauge:
         """Add a gauge, or callbacks to the one that has this name."""
         gauge = self._gauges.get(name)
         if gauge is None:
-            gauge = self._gauges[name] = _Gauge(name, unit, description)
+            gauge = self._gauges[name] = _Gauge(name, unit, description, meter)
         elif gauge.unit != unit:
             raise ValueError(f"gauge {name} is declared with unit {gauge.unit!r} and {unit!r}")
         gauge.callbacks += callbacks

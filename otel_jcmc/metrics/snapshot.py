@@ -1,9 +1,9 @@
 """
 One read of everyone who is live, shared by all callbacks of a collection.
 
-`Building` makes it of what the store hands out; the collection that follows runs inside `bound`,
-and the gauges' callbacks ask `current`. A context variable ties the two together, so collections
-that overlap never share a snapshot.
+`Building` makes it of what the store hands out (reading.py); the collection that follows runs
+inside `bound`, and the gauges' callbacks ask `current`. A context variable ties the two together,
+so collections that overlap never share a snapshot.
 
 A snapshot may be made with what is known from the one before it: who has not pushed since is taken
 over whole, and of who has, what describes him, with the label sets that were made of it, if the
@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Self, TypeVar
 
-from otel_jcmc.store.live import Live, Store
-from otel_jcmc.store.participant import Participant, Stay, from_value
+from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
+from otel_jcmc.store.live import Live
+from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
+from otel_jcmc.verdict.record import Look
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -57,6 +59,12 @@ class Part(_Deriving):
         self.stays = [each.stay for each in participants]
         self.numbers = list(zip(*[each.numbers for each in participants], strict=True))
 
+    def forget_verdicts(self, is_late: Sequence[bool]) -> None:
+        """Take state and cause from those who are late: what was good may not be so by now."""
+        for at in (STATE_ID - 1, CAUSE_ID - 1):
+            column = zip(self.numbers[at], is_late, strict=True)
+            self.numbers[at] = tuple([None if late else value for value, late in column])
+
 
 class Snapshot(_Deriving):
     """
@@ -66,15 +74,17 @@ class Snapshot(_Deriving):
         parts: in no particular order, each identity once. In parts, because nothing else in the
             process gets a turn while one step of a collection is done: none takes longer for more.
         people: everyone by digest; all that is worth keeping for the next snapshot.
+        look: what stood out when everybody was looked at last; None: that is not known now.
     """
 
-    __slots__ = ("parts", "people")
+    __slots__ = ("look", "parts", "people")
 
-    def __init__(self) -> None:
+    def __init__(self, look: Look | None = None) -> None:
         """Begin with nobody."""
         super().__init__()
         self.parts: list[Part] = []
         self.people: People = {}
+        self.look = look
 
     @property
     def stays(self) -> list[Stay]:
@@ -90,16 +100,21 @@ class Snapshot(_Deriving):
 class Building:
     """A snapshot that is being put together of what the store hands out, in pieces."""
 
-    def __init__(self, known: People) -> None:
-        """Begin; *known* are the people of an earlier snapshot."""
+    def __init__(self, known: People, expiration_ms: int = 0, look: Look | None = None) -> None:
+        """
+        Begin; *known* are the people of an earlier snapshot.
+
+        *expiration_ms* is what participants live for at least, as in `to_write`.
+        """
         self._known = known
-        self._made = Snapshot()
+        self._expiration_ms = expiration_ms
+        self._made = Snapshot(look)
         self._damaged: ValueError | None = None
 
     def add(self, live: Live) -> None:
         """Add those who are *live*; a damaged value is left out."""
         known, values, people = self._known, live.values, self._made.people
-        participants = []
+        participants, expiries = [], []
         for member, expiry in zip(live.members, live.expiries, strict=True):
             if member in values:
                 participant = self._read(values[member], known.get(member))
@@ -110,8 +125,28 @@ class Building:
                 before = people[member] = known[member]
                 participant = before[1]
             participants.append(participant)
+            expiries.append(expiry)
         if participants:
-            self._made.parts.append(Part(participants))
+            part = Part(participants)
+            part.forget_verdicts(self._are_late(live.now_us, expiries, part.numbers[COVERS_ID - 1]))
+            self._made.parts.append(part)
+
+    def _are_late(
+        self, now_us: int, expiries: Sequence[bytes], covers: Sequence[float | None]
+    ) -> list[bool]:
+        """
+        Say of each whether its last push is older than two of its intervals.
+
+        When that was follows from when it expires, but for a newcomer's first push, which lives
+        longer; who does not tell an interval is never late.
+        """
+        least_ms = self._expiration_ms
+        return [
+            interval_ms is not None
+            and float(expiry) - now_us
+            < 1000 * (max(least_ms, min(3 * interval_ms, MAX_CLIENT_TTL_MS)) - 2 * interval_ms)
+            for expiry, interval_ms in zip(expiries, covers, strict=True)
+        ]
 
     def _read(
         self, value: bytes | None, before: tuple[bytes, Participant] | None
@@ -134,20 +169,6 @@ class Building:
 
 EMPTY = Snapshot()
 _current: ContextVar[Snapshot] = ContextVar("otel_jcmc_snapshot", default=EMPTY)
-
-
-async def take(store: Store, known: People | None = None) -> Snapshot:
-    """
-    Read everyone who is live now; *known* are the people of an earlier snapshot.
-
-    Raises:
-        StoreUnavailable: Redis did not answer in time.
-    """
-    known = known or {}
-    building = Building(known)
-    async for live in store.read_live(known):
-        building.add(live)
-    return building.finish()
 
 
 def current() -> Snapshot:

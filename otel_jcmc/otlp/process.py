@@ -18,11 +18,11 @@ from typing import Any
 from opentelemetry.sdk.resources import Resource
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.metrics import snapshot
-from otel_jcmc.metrics.provider import GaugeProvider
+from otel_jcmc.metrics.collection import Gauges
+from otel_jcmc.metrics.reading import SnapshotReader
+from otel_jcmc.metrics.snapshot import Snapshot
 from otel_jcmc.otlp.metrics import FAILED, MetricDelivery
 from otel_jcmc.store.lease import Lease
-from otel_jcmc.store.live import Store
 
 ExportReport = dict[str, Any]
 
@@ -33,16 +33,16 @@ class ParticipantExport:
     The export of everyone live, while the lease is ours.
 
     Attributes:
-        provider: has the gauges declared.
+        gauges: what is told of them.
         interval_seconds: from one collection to the next.
         timeout_seconds: one collection may take, all its requests included.
 
     Concurrency: one `run`.
     """
 
-    store: Store
+    reader: SnapshotReader
     lease: Lease
-    provider: GaugeProvider
+    gauges: Gauges
     delivery: MetricDelivery
     resource: Resource
     interval_seconds: float
@@ -54,46 +54,43 @@ class ParticipantExport:
             self.lease.keep("otlp: this replica %s", "pushes", self._lost)
         )
         try:
-            people: snapshot.People = {}
             next_push = monotonic() + self.interval_seconds
             while True:
                 await asyncio.sleep(max(0.0, next_push - monotonic()))
                 next_push = max(next_push + self.interval_seconds, monotonic())
                 if self.lease.is_ours:
-                    report, people = await self._export(people)
-                    report_to_parent(report)
+                    report_to_parent(await self._export())
         finally:
             renewing.cancel()
             await self.lease.release()
-            await self.store.close()
+            await self.reader.close()
 
     def _lost(self) -> None:
         """Say that another replica knows now how many are live."""
         report_to_parent({})
 
-    async def _export(self, people: snapshot.People) -> tuple[ExportReport, snapshot.People]:
-        """Read, collect and push once; return what the parent counts, and who was live."""
+    async def _export(self) -> ExportReport:
+        """Read, collect and push once; return what the parent counts."""
         started = monotonic()
         try:
-            live = await snapshot.take(self.store, people)
+            live = await self.reader.take()
         except StoreUnavailable:
-            return {"outcome": FAILED, "seconds": monotonic() - started}, {}
-        with snapshot.bound(live):
-            outcome = await asyncio.to_thread(self._push, started + self.timeout_seconds)
-        report = {
+            return {"outcome": FAILED, "seconds": monotonic() - started}
+        outcome = await asyncio.to_thread(self._push, live, started + self.timeout_seconds)
+        return {
             "outcome": outcome,
             "seconds": monotonic() - started,
             "participants": len(live.stays),
             "conferences": live.conferences,
+            "standing_known": int(live.look is not None),
         }
-        return report, live.people
 
-    def _push(self, deadline: float) -> str:
+    def _push(self, live: Snapshot, deadline: float) -> str:
         """Collect and push, request by request, until one fails or the time is over."""
         # Here, because the parent needs none of it: 20 MB.
         from otel_jcmc.otlp.points import requests
 
-        made = requests(self.provider.collect(), self.resource, time_ns())
+        made = requests(self.gauges.collect(live), self.resource, time_ns())
         return self.delivery.export(made, deadline)
 
 

@@ -9,7 +9,6 @@ import secrets
 from typing import TYPE_CHECKING
 
 from otel_jcmc.config.settings import Settings, to_text
-from otel_jcmc.intake.bridges import Bridges
 from otel_jcmc.intake.callers import Callers
 from otel_jcmc.intake.limits import Limits
 from otel_jcmc.intake.privacy import Privacy
@@ -31,11 +30,10 @@ def make_privacy(settings: Settings) -> Privacy:
     )
 
 
-def make_bridges(settings: Settings, redis_url: str) -> Bridges:
-    """Return what bridges are called; the key of their hashes is that of all hashes, if given."""
+def make_hash_secret(settings: Settings, redis_url: str) -> SharedSecret:
+    """Return the key of the hashes of bridges and networks: that of all hashes, if given."""
     key = to_text(settings.privacy_key or "").encode()
-    shared = SharedSecret(redis_url, f"{settings.key_prefix}:bridge-secret", key)
-    return Bridges(settings.bridge_names, shared)
+    return SharedSecret(redis_url, f"{settings.key_prefix}:bridge-secret", key)
 
 
 def make_push_tokens(settings: Settings, redis_url: str, cors: Cors) -> "PushTokens | None":

@@ -8,13 +8,12 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from otel_jcmc.config.settings import Settings
-from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.own import make_resource
-from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.otlp.metrics import MetricDelivery
 from otel_jcmc.otlp.process import ParticipantExport, report_to_parent
 from otel_jcmc.otlp.sender import Sender, Signal
 from otel_jcmc.service.recording import keeping_of
+from otel_jcmc.service.watching import make_gauges, make_reader
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import Link
 from otel_jcmc.store.live import Store
@@ -32,14 +31,12 @@ def make_exports(
     resource = make_resource(settings.service_name, settings.resource_attributes, "")
     sends_spans = settings.traces_exporter == "otlp"
     if "otlp" in settings.metrics_exporter or not sends_spans:
-        provider = GaugeProvider()
-        declare(provider.get_meter("otel_jcmc"), settings.naming, settings.metrics_prefix)
         seconds = settings.otlp_timeout_ms / 1000
         sender = Sender(Signal.METRICS, settings.otlp_protocol, seconds)
         yield ParticipantExport(
-            Store(redis_url, settings.key_prefix),
+            make_reader(settings, Store(redis_url, settings.key_prefix), redis_url),
             Lease(redis_url, f"{settings.key_prefix}:otlp:lease", holder),
-            provider,
+            make_gauges(settings),
             MetricDelivery(sender.send, "participants", seconds),
             resource,
             settings.export_interval_ms / 1000,

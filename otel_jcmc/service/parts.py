@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import uuid
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, Final
@@ -19,20 +20,20 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.config.settings import Settings, names_of, to_text
 from otel_jcmc.intake import browsers
+from otel_jcmc.intake.bridges import Bridges
 from otel_jcmc.intake.intake import Intake
 from otel_jcmc.intake.joins import Joins
+from otel_jcmc.intake.networks import Networks
 from otel_jcmc.jmmc.push import INTERVAL_MS, JmmcEndpoint
 from otel_jcmc.jmmc.states import States
 from otel_jcmc.jmmc.wire import JmmcParser
-from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.own import Telemetry, make_resource
-from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.metrics.scrape import Scraper
 from otel_jcmc.otlp.metrics import OwnMetricExporter
 from otel_jcmc.otlp.sender import Sender, Signal
 from otel_jcmc.server.connections import ConnectionLimits, Connections
 from otel_jcmc.service.admission import (
-    make_bridges,
+    make_hash_secret,
     make_jitsi_tokens,
     make_limits,
     make_privacy,
@@ -40,6 +41,7 @@ from otel_jcmc.service.admission import (
 )
 from otel_jcmc.service.child import ExporterProcess
 from otel_jcmc.service.recording import keeping_of, make_history, make_recorder
+from otel_jcmc.service.watching import make_gauges, make_reader, make_watch
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.shared_secret import SharedSecret
@@ -88,13 +90,12 @@ class Parts:
             self.redis_url = self._embedded.url
         self.connections = Connections(_connection_limits(settings, connections), {})
         self.recorder = make_recorder(settings, self.redis_url)
-        provider = GaugeProvider()
-        declare(provider.get_meter("otel_jcmc"), settings.naming, settings.metrics_prefix)
+        gauges = make_gauges(settings)
         joins = Joins()
         self.telemetry = Telemetry(
             make_resource(settings.service_name, settings.resource_attributes, self._instance_id),
             self.recorder,
-            provider.errors,
+            gauges.errors,
             self.connections.cut,
             self.connections.count,
             joins,
@@ -110,14 +111,21 @@ class Parts:
         )
         self.history, self.erasure = make_history(settings, self.redis_url)
         self.limits = make_limits(settings)
-        self.scraper = Scraper(self.store, provider, self.telemetry)
+        # One thread and not the loop's pool: each thread's memory grows to what a scrape takes and
+        # stays, and two renderings at once would only share the interpreter's lock.
+        thread = ThreadPoolExecutor(1, "scrape")
+        self._reader = make_reader(settings, self.store, self.redis_url, thread)
+        self._watch = make_watch(
+            settings, self._reader, self.redis_url, self._instance_id, self.telemetry.count_look
+        )
+        self.scraper = Scraper(self._reader, gauges, self.telemetry)
         self.cors = Cors(settings.cors_allowed_origins)
         self.privacy = make_privacy(settings)
         self.rules = make_rules(
             settings.limit_label_characters, settings.limit_transports, self.privacy.dropped
         )
         self.push_tokens = make_push_tokens(settings, self.redis_url, self.cors)
-        self.bridges = make_bridges(settings, self.redis_url)
+        self._hash_secret = make_hash_secret(settings, self.redis_url)
         intake = Intake(
             self.store,
             self.limits,
@@ -126,7 +134,8 @@ class Parts:
             self.push_tokens or make_jitsi_tokens(settings),
             self.recorder,
             joins,
-            self.bridges,
+            Bridges(settings.bridge_names, self._hash_secret),
+            Networks(self._hash_secret),
             Judge(settings.bad_packet_loss, settings.bad_round_trip_ms),
         )
         bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
@@ -163,13 +172,13 @@ class Parts:
                 # By this thread, because it ends with the one that launches it.
                 self._embedded.begin()
                 await asyncio.to_thread(self._embedded.start)
-            stack.push_async_callback(self.store.close)
+            stack.push_async_callback(self._reader.close)
             if self.history:
                 stack.push_async_callback(self.history.close)
             await self.store.start()
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)
-            stack.push_async_callback(self.bridges.secret.close)
+            stack.push_async_callback(self._hash_secret.close)
             if self.push_tokens:
                 stack.push_async_callback(self.push_tokens.close)
                 await self.push_tokens.start()
@@ -178,6 +187,7 @@ class Parts:
                 self.recorder.start()
             checking = asyncio.create_task(self._check())
             stack.callback(checking.cancel)
+            stack.push_async_callback(_end, asyncio.create_task(self._watch.run()))
             if "otlp" in self._settings.metrics_exporter:
                 await self._start_own_export(stack)
             if "otlp" in (*self._settings.metrics_exporter, self._settings.traces_exporter):
@@ -265,6 +275,14 @@ class Parts:
             self.telemetry.record_export("otlp", report["outcome"], report["seconds"])
         # None with Redis away, or when another replica pushes: absent beats stale.
         self.telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
+        self.telemetry.standing_known = report.get("standing_known")
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel *task*, and wait until it has cleaned up."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _refuse_workers() -> None:

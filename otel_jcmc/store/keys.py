@@ -7,9 +7,11 @@ What is below the keys is said by who writes it: participant.py, stays.lua, sess
 jmmc/states.py.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 PARTITIONS: Final = 4
+ALL_PARTITIONS: Final = tuple(range(PARTITIONS))
 # A digest's first digit -> its partition. A sid begins with a digest.
 PARTITION_OF: Final = {f"{digit:x}": digit % PARTITIONS for digit in range(16)}
 
@@ -28,9 +30,9 @@ class Keys:
         """Make the beginnings once: a push needs one each time."""
         self.bases = tuple(f"{prefix}:{{{number:02d}}}:" for number in range(PARTITIONS))
 
-    def each(self, name: str) -> list[str]:
-        """Return the key *name* of every partition, in their order."""
-        return [base + name for base in self.bases]
+    def each(self, name: str, partitions: Sequence[int] = ALL_PARTITIONS) -> list[str]:
+        """Return the key *name* of each of *partitions*, in their order."""
+        return [self.bases[each] + name for each in partitions]
 
     def base_of(self, digest: str) -> str:
         """Return what the keys of *digest*, a member's, a conference's or a sid, begin with."""

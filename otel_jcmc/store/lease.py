@@ -30,13 +30,18 @@ _RELEASE: Final = b"if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DE
 
 
 class Lease:
-    """The right to do one thing, as *holder*, for LEASE_MS after each successful `hold`."""
+    """
+    The right to do one thing, for LEASE_MS after each successful `hold`.
+
+    Attributes:
+        holder: who we are.
+    """
 
     def __init__(self, url: str, key: str, holder: str) -> None:
         """Name the *key* and us; nothing is taken yet."""
         self._link = Link(url)
         self._key = key
-        self._holder = holder
+        self.holder = holder
         self._until = 0.0
 
     @property
@@ -48,7 +53,7 @@ class Lease:
         """Take or renew the lease; False when somebody else has it or Redis does not answer."""
         asked = monotonic()
         try:
-            replies = await self._link.run([("EVAL", _HOLD, 1, self._key, self._holder, LEASE_MS)])
+            replies = await self._link.run([("EVAL", _HOLD, 1, self._key, self.holder, LEASE_MS)])
         except StoreUnavailable:
             replies = [0]
         self._until = asked + LEASE_MS / 1000 if replies[0] == 1 else 0.0
@@ -74,5 +79,5 @@ class Lease:
         """Give it up, if it is ours, so that another replica need not wait; then close."""
         self._until = 0.0
         with suppress(StoreUnavailable):
-            await self._link.run([("EVAL", _RELEASE, 1, self._key, self._holder)])
+            await self._link.run([("EVAL", _RELEASE, 1, self._key, self.holder)])
         await self._link.close()

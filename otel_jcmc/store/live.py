@@ -9,7 +9,7 @@ participant is kept in this process.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from time import monotonic
@@ -20,7 +20,7 @@ from redis.exceptions import OutOfMemoryError
 from otel_jcmc.catalogue.reasons import Reason, StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
-from otel_jcmc.store.keys import PARTITION_OF, PARTITIONS, Keys
+from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITION_OF, PARTITIONS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, expect_all
 from otel_jcmc.store.participant import Write
 from otel_jcmc.store.refusals import Refusals
@@ -71,11 +71,13 @@ class Live(NamedTuple):
         members, expiries: of the index, side by side.
         values: what is stored of those who have pushed since they were known, None of those who
             went away meanwhile; who is not in it has not pushed.
+        now_us: Redis's clock when it was read.
     """
 
     members: list[bytes]
     expiries: list[bytes]
     values: dict[bytes, bytes | None]
+    now_us: int
 
 
 class Store:
@@ -212,9 +214,11 @@ class Store:
             return -1
         return max(0, self._participant_limit - sum(self._live) + self._live[partition])
 
-    async def read_live(self, known: KnownExpiries) -> AsyncIterator[Live]:
+    async def read_live(
+        self, known: KnownExpiries, partitions: Sequence[int] = ALL_PARTITIONS
+    ) -> AsyncIterator[Live]:
         """
-        Return every live participant, a thousand or two at a time.
+        Return every live participant of *partitions*, a thousand or two at a time.
 
         Whose expiry is as it was *known* has not pushed since: each push sets another one, by the
         microsecond. Only the values of the others are read. Each value is one whole push; they are
@@ -226,11 +230,11 @@ class Store:
         now_us = await self._now_us()
         indexes: list[Command] = [
             ("ZRANGEBYSCORE", key, f"({now_us}", "+inf", "WITHSCORES")
-            for key in self._keys.each("live")
+            for key in self._keys.each("live", partitions)
         ]
         # One exchange for each two thousand, so that pushes on the event loop get their turn.
         for start_of_key, listed in zip(
-            self._keys.each("participant:"), await self._read(indexes), strict=True
+            self._keys.each("participant:", partitions), await self._read(indexes), strict=True
         ):
             base = start_of_key.encode()
             for start in range(0, len(listed), 2 * READ_CHUNK):
@@ -244,7 +248,7 @@ class Store:
                 values: list[Any] = []
                 if wanted:
                     (values,) = await self._read([("MGET", *[base + each for each in wanted])])
-                yield Live(members, expiries, dict(zip(wanted, values, strict=True)))
+                yield Live(members, expiries, dict(zip(wanted, values, strict=True)), now_us)
 
     async def _now_us(self) -> int:
         """Return Redis's clock in microseconds."""

@@ -118,6 +118,7 @@ class Stay:
         stored: the attributes as they are stored, checked; they are needed once, and are small so.
         paths: how many values a list metric has, each with attributes of its own.
         labels: what metrics/labels.py has made of it.
+        who: what metrics/seen.py has made of it.
     """
 
     conference: str
@@ -126,6 +127,7 @@ class Stay:
     stored: bytes
     paths: int = 0
     labels: Any = field(default=None, compare=False)
+    who: Any = field(default=None, compare=False)
 
     @property
     def attributes(self) -> dict[int, Any]:

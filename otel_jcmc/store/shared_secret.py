@@ -46,14 +46,19 @@ class SharedSecret:
             return
         with suppress(StoreUnavailable):
             await self._agree()
-        self._keeping = asyncio.create_task(self._keep())
+        self.want()
+
+    def want(self) -> None:
+        """Ask from now on again and again, if nobody does yet; from within an event loop."""
+        if self._link is not None and self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
         """See to it that Redis has the secret, and that it is ours."""
         while True:
-            await asyncio.sleep(LATER_SECONDS if self.value else SOON_SECONDS)
             with suppress(StoreUnavailable):
                 await self._agree()
+            await asyncio.sleep(LATER_SECONDS if self.value else SOON_SECONDS)
 
     async def _agree(self) -> None:
         """

@@ -74,6 +74,8 @@ LOSS_DOWN: Final = "packetloss_download"
 LOSS: Final = "packetloss_total"
 ROUND_TRIP: Final = "round_trip_time"
 MOS: Final = "audio_mos"
+# A computer limits what it sends for more of the time than this.
+SLOW_CPU_PERCENT: Final = 50
 _G107 = "ITU-T G.107: under 3.60 some users are dissatisfied, under 3.10 many"
 _OURS = "ours"
 
@@ -97,7 +99,7 @@ def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Sympt
         Symptom("jitter_download", Kind.RECEIVED, 30, inf, source=_OURS),
         Symptom(LOSS_UP, Kind.SENT, *loss, source=by_loss),
         Symptom("jitter_upload", Kind.SENT, 30, inf, source=_OURS),
-        Symptom("limitation_cpu", Kind.SENT, 50, inf, source=_OURS),
+        Symptom("limitation_cpu", Kind.SENT, SLOW_CPU_PERCENT, inf, source=_OURS),
         Symptom(
             PICTURE_LIMIT,
             Kind.SENT,

@@ -2,32 +2,38 @@
 What stands out: of everybody's state and cause, which fleet, region, bridge or conference is bad.
 
 A pure function of one look at everybody. The unit is the conference with its share of bad, since a
-room is one event: forty people in one bad room are no bad bridge. Only who is by a bridge and of
-whom a state is known counts, and only causes of the network: a slow computer is nobody else's.
+room is one event: forty people in one bad room are no bad bridge. Only participants by a bridge
+whose state is known count, and only causes of the network: a slow computer is nobody else's.
 
 Thresholds are THRESHOLDS, which docs/verdict.md shows.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from heapq import nlargest
 from math import sqrt
 from typing import Final, NamedTuple
 
 from otel_jcmc.verdict import rules
+from otel_jcmc.verdict.everybody import Everybody, Place, Seen
 from otel_jcmc.verdict.rules import State
 
-# What somebody else's network or sending may be to blame for.
-_OF_OTHERS: Final = rules.OF_NETWORK | {rules.OUTAGE.id}
+# What somebody else's network may be to blame for. What others send is the senders' own.
+OF_OTHERS: Final = (rules.OF_NETWORK | {rules.OUTAGE.id}) - {rules.RECEIVED.id}
 
 
 class Scope(StrEnum):
-    """How much stands out."""
+    """How far something reaches, the widest first; `participant`: it is that one's alone."""
 
     FLEET = "fleet"
     REGION = "region"
     BRIDGE = "bridge"
+    RELAY = "relay"
+    BROWSER = "browser"
     CONFERENCE = "conference"
+    SENDER = "sender"
+    PARTICIPANT = "participant"
 
 
 class Thresholds(NamedTuple):
@@ -45,6 +51,7 @@ class Thresholds(NamedTuple):
         conference_bad: a conference has so many at least who are bad.
         most: over so much of those known is most.
         reporting: so much of a room reports.
+        told: at most so many conferences, and senders, stand out; the worst ones.
     """
 
     share: float = 0.2
@@ -58,32 +65,10 @@ class Thresholds(NamedTuple):
     conference_bad: int = 3
     most: float = 0.5
     reporting: float = 0.5
+    told: int = 200
 
 
 THRESHOLDS: Final = Thresholds()
-
-
-class Seen(NamedTuple):
-    """
-    One live participant, as far as it matters here.
-
-    Attributes:
-        state: None: not known.
-        cause: id of rules.CAUSES; 0: none.
-        bridge, region: empty: not known.
-        network: a short keyed hash of the caller's network; empty: not known.
-        present: how many the participant sees in its room; 0: not known.
-        is_direct: it is connected to a peer.
-    """
-
-    conference: str
-    state: int | None
-    cause: int = 0
-    bridge: str = ""
-    region: str = ""
-    network: str = ""
-    present: int = 0
-    is_direct: bool = False
 
 
 class Coverage(NamedTuple):
@@ -100,8 +85,8 @@ class Standing(NamedTuple):
     One thing that stands out.
 
     Attributes:
-        name: of the region, the bridge or the conference; empty: the fleet, or a region that
-            nobody has named.
+        name: of the region, bridge, relay, browser or conference; of a sender, see `sender_name`;
+            empty: the fleet, or a region that nobody has named.
         region: where a bridge is, as far as it is known.
         share: of bad, the mean of its conferences' shares.
     """
@@ -113,25 +98,20 @@ class Standing(NamedTuple):
     coverage: Coverage
 
 
-class _Room:
-    """One conference, or the part of it that is on one bridge or in one region."""
+def sender_name(conference: str, participant: str) -> str:
+    """Return what a sender is called among what stands out: `conference/participant`."""
+    return f"{conference}/{participant}"
 
-    __slots__ = ("bad", "bad_networks", "known", "people", "present")
+
+class _Room:
+    """One conference, or the part of it that is on one bridge, in one region and so on."""
+
+    __slots__ = ("bad", "known", "networks", "people")
 
     def __init__(self) -> None:
-        self.people = self.known = self.bad = self.present = 0
-        self.bad_networks: set[str] = set()
-
-    def add(self, seen: Seen) -> None:
-        """Count one participant."""
-        self.people += 1
-        self.present = max(self.present, seen.present)
-        if seen.state is None:
-            return
-        self.known += 1
-        if is_bad(seen):
-            self.bad += 1
-            self.bad_networks.add(seen.network)
+        self.people = self.known = self.bad = 0
+        # Of those who are bad.
+        self.networks: set[str] = set()
 
     @property
     def share(self) -> float:
@@ -139,11 +119,88 @@ class _Room:
 
 
 _Rooms = dict[str, _Room]
+_Groups = dict[str, _Rooms]
+
+
+def _no_rooms() -> _Rooms:
+    return defaultdict(_Room)
+
+
+class _Census:
+    """Everybody by conference, and by what else they have in common."""
+
+    def __init__(self, everybody: Everybody) -> None:
+        """Count *everybody* who is by a bridge."""
+        self.rooms: _Rooms = _no_rooms()
+        self.groups: dict[Scope, _Groups] = {scope: defaultdict(_no_rooms) for scope in _PLACES}
+        self.regions_of: dict[str, Counter[str]] = defaultdict(Counter)
+        self.present = everybody.present
+        self.total_share, self.known_rooms = 0.0, 0
+        for (place, state), people in everybody.counts.items():
+            if place.is_direct:
+                continue
+            if place.bridge:
+                self.regions_of[place.bridge][place.region] += people
+            for room in self._rooms_of(place):
+                room.people += people
+                if state is not None:
+                    room.known += people
+        for seen in everybody.bad:
+            if is_bad(seen):
+                for room in self._rooms_of(seen.place):
+                    room.bad += 1
+                    room.networks.add(seen.network)
+        for room in self.rooms.values():
+            self.total_share += room.share
+            self.known_rooms += room.known > 0
+
+    def _rooms_of(self, place: Place) -> Iterator[_Room]:
+        """Return where somebody at *place* is counted."""
+        conference, bridge, region, browser, relay, _ = place
+        yield self.rooms[conference]
+        groups = self.groups
+        yield groups[Scope.REGION][region][conference]
+        if bridge:
+            yield groups[Scope.BRIDGE][bridge][conference]
+        if browser:
+            yield groups[Scope.BROWSER][browser][conference]
+        if relay:
+            yield groups[Scope.RELAY][relay][conference]
+
+    @property
+    def share(self) -> float:
+        """The mean of all conferences' shares."""
+        return self.total_share / self.known_rooms if self.known_rooms else 0.0
+
+    def share_without(self, of: Mapping[str, _Room]) -> float:
+        """Return the mean of the conferences' shares, less what is counted in *of*."""
+        share, known = self.total_share, self.known_rooms
+        for name, part in of.items():
+            room = self.rooms[name]
+            share -= room.share
+            known -= room.known > 0
+            if left := room.known - part.known:
+                share += (room.bad - part.bad) / left
+                known += 1
+        return max(0.0, share) / known if known else 0.0
+
+    def bridges_of(self, region: str) -> list[_Rooms]:
+        """Return the rooms of each bridge of *region*."""
+        bridges = self.groups[Scope.BRIDGE]
+        return [of for name, of in bridges.items() if region in self.regions_of[name]]
+
+    def region_of(self, bridge: str) -> str:
+        """Return where most of those on *bridge* are told to be."""
+        return self.regions_of[bridge].most_common(1)[0][0]
+
+
+# What people may have in common besides the conference.
+_PLACES: Final = (Scope.REGION, Scope.BRIDGE, Scope.BROWSER, Scope.RELAY)
 
 
 def is_bad(seen: Seen) -> bool:
     """Say whether *seen* is bad by a cause that others may share."""
-    return seen.state == State.BAD and seen.cause in _OF_OTHERS
+    return seen.state == State.BAD and seen.cause in OF_OTHERS and not seen.place.is_direct
 
 
 def lower_bound(share: float, count: int, z: float = THRESHOLDS.z) -> float:
@@ -156,85 +213,78 @@ def lower_bound(share: float, count: int, z: float = THRESHOLDS.z) -> float:
     return max(0.0, (middle - spread) / (1 + square))
 
 
-def standing_out(everybody: Iterable[Seen], thresholds: Thresholds = THRESHOLDS) -> list[Standing]:
-    """Return what stands out among *everybody*: the widest alone, or a region and its bridge."""
-    rooms: _Rooms = defaultdict(_Room)
-    bridges: dict[str, _Rooms] = defaultdict(lambda: defaultdict(_Room))
-    regions: dict[str, _Rooms] = defaultdict(lambda: defaultdict(_Room))
-    region_of: dict[str, Counter[str]] = defaultdict(Counter)
-    of_region: dict[str, set[str]] = defaultdict(set)
-    for seen in everybody:
-        if seen.is_direct:
-            continue
-        rooms[seen.conference].add(seen)
-        regions[seen.region][seen.conference].add(seen)
-        if seen.bridge:
-            bridges[seen.bridge][seen.conference].add(seen)
-            region_of[seen.bridge][seen.region] += 1
-            of_region[seen.region].add(seen.bridge)
-    if _is_fleet(rooms, thresholds) or (len(bridges) < 2 and _is_small(rooms, thresholds)):
-        return [_standing(Scope.FLEET, "", "", rooms)]
-    found = [
-        _standing(Scope.BRIDGE, name, region_of[name].most_common(1)[0][0], of)
-        for name, of in bridges.items()
-        if _is_apart(of, _without(rooms, of), thresholds) or _is_small(of, thresholds)
-    ]
+def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> list[Standing]:
+    """
+    Return what stands out among *everybody*, whose causes are settled (settling.py).
+
+    Of fleet, region, bridge and conference the widest alone, a bridge beside a region of others;
+    relays and browsers beside them. Senders are found by settling.py.
+    """
+    census = _Census(everybody)
+    found = list(_wide(census, thresholds))
     found += [
-        _standing(Scope.REGION, name, name, of)
+        _standing(census, scope, name)
+        for scope in (Scope.RELAY, Scope.BROWSER)
+        for name, of in census.groups[scope].items()
+        if len(census.groups[scope]) > 1 and _is_apart(census, of, thresholds)
+    ]
+    if not {each.scope for each in found} & {Scope.FLEET, Scope.REGION, Scope.BRIDGE}:
+        found += _conferences(census, thresholds)
+    return found
+
+
+def _wide(census: _Census, thresholds: Thresholds) -> Iterator[Standing]:
+    """Return the fleet, or the regions and bridges that stand out."""
+    bridges, regions = census.groups[Scope.BRIDGE], census.groups[Scope.REGION]
+    if _is_fleet(census, thresholds) or (len(bridges) < 2 and _is_small(census.rooms, thresholds)):
+        yield _standing(census, Scope.FLEET, "")
+        return
+    wide = {
+        name
         for name, of in regions.items()
         if len(regions) > 1
-        and len(of_region[name]) != 1
-        and _is_apart(of, _without(rooms, of), thresholds)
-        and _is_region(of, [bridges[each] for each in of_region[name]], rooms, thresholds)
-    ]
+        and len(census.bridges_of(name)) != 1
+        and _is_apart(census, of, thresholds)
+        and _is_region(census, of, census.bridges_of(name), thresholds)
+    }
+    yield from (_standing(census, Scope.REGION, name) for name in wide)
     # What is wider says it for what is in it.
-    wide = {each.name for each in found if each.scope is Scope.REGION}
-    found = [each for each in found if each.scope is Scope.REGION or each.region not in wide]
-    return found or [
-        _standing(Scope.CONFERENCE, name, "", {name: room})
-        for name, room in rooms.items()
-        if _is_conference(room, thresholds)
-    ]
-
-
-def _standing(scope: Scope, name: str, region: str, rooms: Mapping[str, _Room]) -> Standing:
-    all_ = rooms.values()
-    coverage = Coverage(
-        sum(room.bad for room in all_),
-        sum(room.known for room in all_),
-        sum(room.people for room in all_),
-        sum(max(room.present, room.people) for room in all_),
+    yield from (
+        _standing(census, Scope.BRIDGE, name)
+        for name, of in bridges.items()
+        if len(bridges) > 1
+        and census.region_of(name) not in wide
+        and (_is_apart(census, of, thresholds) or _is_small(of, thresholds))
     )
-    return Standing(scope, name, region, _share(rooms), coverage)
 
 
-def _known(rooms: Mapping[str, _Room]) -> list[_Room]:
-    return [room for room in rooms.values() if room.known]
+def _standing(census: _Census, scope: Scope, name: str) -> Standing:
+    rooms = census.rooms if scope is Scope.FLEET else census.groups[scope][name]
+    region = census.region_of(name) if scope is Scope.BRIDGE else ""
+    if scope is Scope.REGION:
+        region = name
+    return Standing(scope, name, region, _share(rooms), _coverage(census, rooms))
+
+
+def _coverage(census: _Census, rooms: Mapping[str, _Room]) -> Coverage:
+    """Return of whom something is said where it is said of *rooms*."""
+    present = census.present(rooms.keys())
+    return Coverage(
+        sum(room.bad for room in rooms.values()),
+        sum(room.known for room in rooms.values()),
+        sum(room.people for room in rooms.values()),
+        sum(max(room.people, present.get(name, 0)) for name, room in rooms.items()),
+    )
 
 
 def _share(rooms: Mapping[str, _Room]) -> float:
     """Return the mean of the shares of those *rooms* of which something is known."""
-    known = _known(rooms)
-    return sum(room.share for room in known) / len(known) if known else 0.0
+    known = [room.share for room in rooms.values() if room.known]
+    return sum(known) / len(known) if known else 0.0
 
 
-def _without(rooms: _Rooms, of: Mapping[str, _Room]) -> _Rooms:
-    """Return *rooms* less what is counted in *of*."""
-    rest: _Rooms = {}
-    for name, room in rooms.items():
-        part = of.get(name)
-        if part is None:
-            rest[name] = room
-        elif room.people > part.people:
-            left = rest[name] = _Room()
-            left.people, left.known = room.people - part.people, room.known - part.known
-            left.bad, left.present = room.bad - part.bad, room.present
-    return rest
-
-
-def _is_fleet(rooms: _Rooms, thresholds: Thresholds) -> bool:
-    known = _known(rooms)
-    return len(known) >= thresholds.fleet_conferences and _share(rooms) > thresholds.share
+def _is_fleet(census: _Census, thresholds: Thresholds) -> bool:
+    return census.known_rooms >= thresholds.fleet_conferences and census.share > thresholds.share
 
 
 def _is_small(rooms: Mapping[str, _Room], thresholds: Thresholds) -> bool:
@@ -243,43 +293,66 @@ def _is_small(rooms: Mapping[str, _Room], thresholds: Thresholds) -> bool:
 
     Not where all of those are in one network: then it is that, or somebody who makes rooms up.
     """
-    known = _known(rooms)
-    networks = set().union(*(room.bad_networks for room in known)) if known else set()
-    return (len(networks) != 1 or networks == {""}) and (
-        len(known) >= thresholds.small_conferences
-        and sum(room.known for room in known) >= thresholds.small_people
-        and all(room.share > thresholds.most for room in known)
-    )
-
-
-def _is_apart(of: _Rooms, rest: _Rooms, thresholds: Thresholds) -> bool:
-    """Say whether *of* is worse than *rest*, also without its worst room."""
-    bad = [name for name, room in of.items() if room.bad]
-    networks = set().union(*(of[name].bad_networks for name in bad)) - {""} if bad else set()
-    if len(bad) < thresholds.conferences or len(networks) < thresholds.networks:
+    known = [room for room in rooms.values() if room.known]
+    if not all(room.share > thresholds.most for room in known):
         return False
-    worst = max(bad, key=lambda name: (of[name].share, of[name].bad))
-    return _is_worse(of, rest, thresholds) and _is_worse(
-        {name: room for name, room in of.items() if name != worst}, rest, thresholds
+    networks = set().union(*(room.networks for room in known))
+    return (
+        (len(networks) != 1 or networks == {""})
+        and len(known) >= thresholds.small_conferences
+        and sum(room.known for room in known) >= thresholds.small_people
     )
 
 
-def _is_worse(of: _Rooms, rest: _Rooms, thresholds: Thresholds) -> bool:
-    least = lower_bound(_share(of), len(_known(of)), thresholds.z)
-    return least > thresholds.share and least > thresholds.times * _share(rest)
+def _is_apart(census: _Census, of: _Rooms, thresholds: Thresholds) -> bool:
+    """Say whether *of* is worse than the rest, also without its worst room."""
+    bad = [name for name, room in of.items() if room.bad]
+    if len(bad) < thresholds.conferences or _share(of) <= thresholds.share:
+        return False
+    networks = set().union(*(of[name].networks for name in bad)) - {""}
+    if len(networks) < thresholds.networks:
+        return False
+    rest = census.share_without(of)
+    worst = max(bad, key=lambda name: (of[name].share, of[name].bad))
+    without = {name: room for name, room in of.items() if name != worst}
+    return _is_worse(of, rest, thresholds) and _is_worse(without, rest, thresholds)
 
 
-def _is_region(of: _Rooms, bridges: list[_Rooms], rooms: _Rooms, thresholds: Thresholds) -> bool:
+def _is_worse(of: Mapping[str, _Room], rest: float, thresholds: Thresholds) -> bool:
+    known = sum(room.known > 0 for room in of.values())
+    least = lower_bound(_share(of), known, thresholds.z)
+    return least > thresholds.share and least > thresholds.times * rest
+
+
+def _is_region(census: _Census, of: _Rooms, bridges: list[_Rooms], thresholds: Thresholds) -> bool:
     """Say whether a region stands out also without its worst bridge, where bridges are known."""
     if not bridges:
         return True
     worst = max(bridges, key=_share)
-    return _is_apart(_without(of, worst), _without(rooms, of), thresholds)
+    left: _Rooms = {}
+    for name, room in of.items():
+        part = worst.get(name)
+        if part is None:
+            left[name] = room
+        elif room.people > part.people:
+            rest = left[name] = _Room()
+            rest.people, rest.known = room.people - part.people, room.known - part.known
+            rest.bad, rest.networks = room.bad - part.bad, room.networks
+    return _is_apart(census, left, thresholds)
 
 
-def _is_conference(room: _Room, thresholds: Thresholds) -> bool:
-    return (
-        room.bad >= thresholds.conference_bad
-        and room.share > thresholds.most
-        and room.people >= thresholds.reporting * room.present
-    )
+def _conferences(census: _Census, thresholds: Thresholds) -> list[Standing]:
+    """Return the conferences in which most are bad, the worst ones."""
+    bad = {
+        name: room
+        for name, room in census.rooms.items()
+        if room.bad >= thresholds.conference_bad and room.share > thresholds.most
+    }
+    present = census.present(bad.keys()) if bad else {}
+    found = []
+    for name, room in bad.items():
+        there = max(room.people, present.get(name, 0))
+        coverage = Coverage(room.bad, room.known, room.people, there)
+        if room.people >= thresholds.reporting * there:
+            found.append(Standing(Scope.CONFERENCE, name, "", room.share, coverage))
+    return nlargest(thresholds.told, found, key=lambda each: (each.coverage.bad, each.share))

@@ -5,65 +5,127 @@ FastAPI's routes read headers from the request and return responses: for a param
 with a type FastAPI makes a model, and imports all of pydantic's version 1 (40 ms, 2 MiB).
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from otel_jcmc.metrics.scrape import Scraper
+from otel_jcmc.metrics.scrape import EVERYTHING, SERVICE, VERDICTS, Page, Scraper
+from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITIONS
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.schemas import FORWARDED, GZIP, SENT_AWAY, TEXT, Responses, answer
 
 # Browsers ask again after five minutes and mostly hear 304: a new version is out within that.
 _SCRAPE_AGAIN: Final = "5"
+_SHARE_TEXT: Final = re.compile("([0-9]{1,3})/([0-9]{1,3})")
 _ANSWERS: Final[Responses] = {
     200: answer("The exposition.", TEXT, "application/openmetrics-text"),
     **SENT_AWAY,
     404: answer("OTEL_METRICS_EXPORTER does not name prometheus.", TEXT),
     503: answer("Too many scrapes at a time; to be asked again.", TEXT),
 }
+_NO_SHARE: Final[Responses] = {400: answer("The partition is none.", TEXT)}
+_SHARE: Final = {
+    "name": "partition",
+    "in": "query",
+    "required": False,
+    "description": f"Of n shares the kth, `k/n`, 1/1 to {PARTITIONS}/{PARTITIONS}.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,3}/[0-9]{1,3}$"},
+}
 
 
 def scrape_routes(scraper: Scraper | None, readers: Readers, most: int) -> APIRouter:
     """
-    Return the route of the scrape, behind *readers*; without a *scraper* it says how to get one.
+    Return the routes of the scrape, behind *readers*; without a *scraper* they say how to get one.
 
     At most so many are answered at a time, 0: any number; each holds its answer until it is read.
     """
     router = APIRouter(default_response_class=Response)
-    busy = (readers.name, "busy")
-    readers.refused.setdefault(busy, 0)
-    answering = 0
+    scrapes = _Scrapes(scraper, readers, most)
 
-    def end() -> None:
-        nonlocal answering
-        answering -= 1
-
-    @router.get("/metrics", responses=_ANSWERS, openapi_extra={"parameters": [GZIP, *FORWARDED]})
+    @router.get("/metrics", responses=_ANSWERS, openapi_extra=_described())
     async def metrics(request: Request) -> Response:
         """Return the metrics of all who are there now, and the service's own."""
-        if refusal := readers.refuse(request.scope):
-            return refusal.response()
-        if scraper is None:
-            return PlainTextResponse("OTEL_METRICS_EXPORTER does not name prometheus\n", 404)
-        nonlocal answering
-        if 0 < most <= answering:
-            readers.refused[busy] += 1
-            text = f"{answering} scrapes are being answered (JCMC_LIMIT_SCRAPES)\n"
-            return PlainTextResponse(text, 503, {"retry-after": _SCRAPE_AGAIN})
-        asked = request.headers
-        answering += 1
-        try:
-            exposition = await scraper.scrape(
-                ",".join(asked.getlist("accept")), ",".join(asked.getlist("accept-encoding"))
-            )
-        except BaseException:
-            end()
-            raise
-        return _Pieces(exposition.pieces, exposition.headers, end)
+        return await scrapes.answer(request, EVERYTHING)
+
+    @router.get(
+        "/metrics/participants",
+        responses=_ANSWERS | _NO_SHARE,
+        openapi_extra=_described(_SHARE),
+    )
+    async def participants(request: Request) -> Response:
+        """Return the metrics of participants alone, all of them or one share."""
+        partitions = _partitions(request.query_params.get("partition", "1/1"))
+        if partitions is None:
+            text = f"partition is none: 1/1 is all, 1/{PARTITIONS} the smallest share\n"
+            return PlainTextResponse(text, 400)
+        return await scrapes.answer(request, Page(partitions))
+
+    @router.get("/metrics/verdicts", responses=_ANSWERS, openapi_extra=_described())
+    async def verdicts(request: Request) -> Response:
+        """Return the metrics of conferences, bridges, regions, the fleet, and what stands out."""
+        return await scrapes.answer(request, VERDICTS)
+
+    @router.get("/metrics/service", responses=_ANSWERS, openapi_extra=_described())
+    async def service(request: Request) -> Response:
+        """Return the metrics of this process alone: each replica has its own."""
+        return await scrapes.answer(request, SERVICE)
 
     return router
+
+
+def _described(*parameters: Any) -> dict[str, Any]:
+    """Return what FastAPI does not know of a route."""
+    return {"parameters": [*parameters, GZIP, *FORWARDED]}
+
+
+def _partitions(share: str) -> tuple[int, ...] | None:
+    """Return the partitions of a *share*, the kth of n as `k/n`; None if it is none."""
+    found = _SHARE_TEXT.fullmatch(share)
+    if found is None:
+        return None
+    number, of = int(found[1]), int(found[2])
+    if not 1 <= number <= of <= PARTITIONS:
+        return None
+    return tuple(each for each in ALL_PARTITIONS if each % of == number - 1)
+
+
+class _Scrapes:
+    """The scrapes that are being answered."""
+
+    def __init__(self, scraper: Scraper | None, readers: Readers, most: int) -> None:
+        """Answer *most* at a time, for those whom *readers* let read."""
+        self._scraper, self._readers, self._most = scraper, readers, most
+        self._busy = (readers.name, "busy")
+        readers.refused.setdefault(self._busy, 0)
+        self._answering = 0
+
+    async def answer(self, request: Request, page: Page) -> Response:
+        """Return the answer to a *request* for a *page*."""
+        readers = self._readers
+        if refusal := readers.refuse(request.scope):
+            return refusal.response()
+        if self._scraper is None:
+            return PlainTextResponse("OTEL_METRICS_EXPORTER does not name prometheus\n", 404)
+        if 0 < self._most <= self._answering:
+            readers.refused[self._busy] += 1
+            text = f"{self._answering} scrapes are being answered (JCMC_LIMIT_SCRAPES)\n"
+            return PlainTextResponse(text, 503, {"retry-after": _SCRAPE_AGAIN})
+        accept, encoding = (
+            ",".join(request.headers.getlist(name)) for name in ("accept", "accept-encoding")
+        )
+        self._answering += 1
+        try:
+            exposition = await self._scraper.scrape(accept, encoding, page)
+        except BaseException:
+            self._end()
+            raise
+        return _Pieces(exposition.pieces, exposition.headers, self._end)
+
+    def _end(self) -> None:
+        self._answering -= 1
 
 
 class _Pieces(Response):

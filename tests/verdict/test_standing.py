@@ -4,17 +4,31 @@ import random
 
 import pytest
 
-from otel_jcmc.verdict.rules import DOWNLINK, OUTAGE, PAIR, SLOW_SENDER, State
-from otel_jcmc.verdict.standing import Scope, Seen, Standing, lower_bound, standing_out
+from otel_jcmc.verdict import standing
+from otel_jcmc.verdict.everybody import Place, Seen, everybody_of
+from otel_jcmc.verdict.rules import DOWNLINK, OUTAGE, PAIR, RECEIVED, SLOW_SENDER, State
+from otel_jcmc.verdict.standing import Scope, Standing, lower_bound
 
 GOOD = State.GOOD
 
 
+def standing_out(people: list[Seen]) -> list[Standing]:
+    return standing.standing_out(everybody_of(people))
+
+
 def person(
-    room: str, *, bad: bool = False, bridge: str = "jvb-1", region: str = "eu", **other: object
+    room: str,
+    *,
+    bad: bool = False,
+    bridge: str = "jvb-1",
+    region: str = "eu",
+    browser: str = "",
+    relay: str = "",
+    **other: object,
 ) -> Seen:
     state, cause = (State.BAD, DOWNLINK.id) if bad else (GOOD, 0)
-    made = Seen(room, state, cause, bridge, region, network=f"net-{room}", present=5)
+    place = Place(room, bridge, region, browser, relay)
+    made = Seen(place, "ada", state, cause, network=f"net-{room}", present=5)
     return made._replace(**other)  # type: ignore[arg-type]
 
 
@@ -79,6 +93,17 @@ def test_a_region_of_one_bridge_is_the_bridge() -> None:
     assert told(standing_out(everybody)) == [("bridge", "us-1")]
 
 
+def test_a_relay_and_a_browser_stand_out_beside_the_rest() -> None:
+    well = rooms(60, browser="Chrome 126", relay="turn-1")
+    ill = rooms(12, 5, name="s", browser="Firefox 128", relay="turn-2")
+    wide = [each for each in told(standing_out(well + ill)) if each[0] != "conference"]
+    assert wide == [("browser", "Firefox 128"), ("relay", "turn-2")]
+
+
+def test_there_is_no_bridge_to_stand_out_from_where_there_is_one() -> None:
+    assert Scope.BRIDGE not in {each.scope for each in standing_out(rooms(3) + rooms(6, 5, name="s"))}
+
+
 def test_a_small_fleet_stands_out_when_most_of_everybody_is_bad() -> None:
     assert told(standing_out(rooms(2, 3, size=4))) == [("fleet", "")]
     assert told(standing_out(rooms(2, 3, size=4, bridge=""))) == [("fleet", "")]
@@ -102,7 +127,8 @@ def test_a_conference_stands_out_when_three_and_most_are_bad_and_half_report() -
         {"cause": SLOW_SENDER.id},
         {"cause": PAIR.id},
         {"cause": 0},
-        {"is_direct": True},
+        {"cause": RECEIVED.id},
+        {"place": Place("direct", "jvb-1", "eu", is_direct=True)},
         {"state": State.FAIR},
         {"state": None},
     ],

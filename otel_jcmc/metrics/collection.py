@@ -1,0 +1,60 @@
+"""
+One collection: the gauges of participants and of levels, over one snapshot.
+
+Levels are counted from everybody; of participants perhaps only the worst ones are told.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from otel_jcmc.catalogue.levels import Level
+from otel_jcmc.catalogue.rows import Naming
+from otel_jcmc.metrics.gauges import declare
+from otel_jcmc.metrics.levels import Bounds, declare_levels
+from otel_jcmc.metrics.provider import Collected, GaugeProvider
+from otel_jcmc.metrics.snapshot import EMPTY, Snapshot, bound
+from otel_jcmc.metrics.worst import Worst
+
+_PARTICIPANTS: Final = "otel_jcmc.participants"
+_LEVELS: Final = "otel_jcmc.levels"
+
+
+class Gauges:
+    """
+    The gauges of one deployment.
+
+    Attributes:
+        errors: callbacks that raised, by the gauge's name, since the start.
+        tells_levels: whether any of them is of more than one participant.
+    """
+
+    def __init__(
+        self,
+        naming: Naming,
+        prefix: str,
+        series: Collection[str],
+        bounds: Bounds,
+        most_participants: int = 0,
+    ) -> None:
+        """Declare the gauges of *series*; 0 *most_participants*: all of them are told."""
+        self._provider = GaugeProvider()
+        self.errors = self._provider.errors
+        if Level.PARTICIPANTS in series:
+            declare(self._provider.get_meter(_PARTICIPANTS), naming, prefix)
+        self._worst = Worst(most_participants) if most_participants else None
+        meter = self._provider.get_meter(_LEVELS)
+        declare_levels(meter, naming, prefix, series, bounds)
+
+    def collect(
+        self, taken: Snapshot | None, *, participants: bool = True, levels: bool = True
+    ) -> list[Collected]:
+        """Return what there is of *participants* and of *levels* in *taken*; None: of nobody."""
+        taken = taken or EMPTY
+        found = []
+        if participants:
+            with bound(self._worst.of(taken) if self._worst else taken):
+                found += self._provider.collect(_PARTICIPANTS)
+        if levels:
+            with bound(taken):
+                found += self._provider.collect(_LEVELS)
+        return found

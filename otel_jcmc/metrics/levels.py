@@ -1,0 +1,225 @@
+"""
+The gauges of more than one participant: conferences, bridges, regions, the fleet, what stands out.
+
+They are counted in the snapshot of the collection, once, and are told whole: all states and all
+causes, with their zeros, so that a series neither comes nor goes while its bridge is there.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache, partial
+from heapq import nlargest
+from typing import Final, NamedTuple
+
+from opentelemetry.metrics import CallbackOptions, Meter
+
+from otel_jcmc.catalogue.levels import (
+    BRIDGES,
+    CONFERENCES,
+    FLEET,
+    OTEL_LABELS,
+    OTHER,
+    REGIONS,
+    STANDING_OUT,
+    STANDING_OUT_SINCE,
+    Family,
+    Label,
+)
+from otel_jcmc.catalogue.rows import Naming
+from otel_jcmc.metrics.observed import Column, Labels, Observed
+from otel_jcmc.metrics.seen import everybody_in
+from otel_jcmc.metrics.snapshot import Snapshot, current
+from otel_jcmc.verdict.everybody import Place
+from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF
+from otel_jcmc.verdict.settling import with_causes
+
+STATES: Final = ("good", "fair", "bad", "unknown")
+CAUSES: Final = (*dict.fromkeys(WORD_OF.values()), UNKNOWN)
+_GOOD, _FAIR, _BAD, _UNKNOWN = range(4)
+_Texts = tuple[str, ...]
+
+
+class Bounds(NamedTuple):
+    """How many conferences, bridges and regions are told apart; 0: any number."""
+
+    conferences: int = 0
+    bridges: int = 0
+    regions: int = 0
+
+
+class Sums:
+    """
+    Participants, counted.
+
+    Attributes:
+        states: how many by state, as in STATES.
+        causes: how many of the bad ones by cause.
+    """
+
+    __slots__ = ("causes", "states")
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self.states = [0, 0, 0, 0]
+        self.causes: Counter[str] = Counter()
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return sum(self.states)
+
+    def add(self, other: "Sums") -> None:
+        """Count those of *other* too."""
+        self.states = [a + b for a, b in zip(self.states, other.states, strict=True)]
+        self.causes.update(other.causes)
+
+
+class Counted:
+    """A snapshot's participants by what they have in common; see Sums."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Count everybody in *snapshot*; of direct calls no bridge and no region is told."""
+        self.fleet = Sums()
+        self.conferences: dict[str, Sums] = defaultdict(Sums)
+        self.bridges: dict[str, Sums] = defaultdict(Sums)
+        self.regions: dict[str, Sums] = defaultdict(Sums)
+        self._regions_of: dict[str, Counter[str]] = defaultdict(Counter)
+        everybody = everybody_in(snapshot)
+        for (place, state), people in everybody.counts.items():
+            at = _UNKNOWN if state is None else int(state)
+            self.conferences[place.conference].states[at] += people
+            for sums in self._wide(place):
+                sums.states[at] += people
+            self._regions_of[place.bridge][place.region] += people
+        look = snapshot.look
+        for seen in with_causes(everybody.bad, look.causes if look else {}):
+            for sums in self._wide(seen.place):
+                sums.causes[WORD_OF.get(seen.cause, UNKNOWN)] += 1
+
+    def _wide(self, place: Place) -> Iterable[Sums]:
+        """Return what is wider than a conference, and has somebody at *place*."""
+        if place.is_direct:
+            return [self.fleet]
+        region = self.regions[place.region]
+        if not place.bridge:
+            return [self.fleet, region]
+        return [self.fleet, region, self.bridges[place.bridge]]
+
+    def region_of(self, bridge: str) -> str:
+        """Return where most of those on *bridge* are told to be."""
+        return self._regions_of[bridge].most_common(1)[0][0]
+
+
+def declare_levels(
+    meter: Meter, naming: Naming, prefix: str, levels: Collection[str], bounds: Bounds
+) -> None:
+    """Declare the gauges of *levels* on *meter*; they read `snapshot.current`, as gauges.py's."""
+    observe: dict[Family, Callable[[], Column]] = {
+        CONFERENCES: lambda: _conferences(naming, bounds.conferences),
+        BRIDGES: lambda: _bridges(naming, bounds.bridges),
+        REGIONS: lambda: _regions(naming, bounds.regions),
+        FLEET: lambda: _by_state(naming, FLEET, {(): current().derive(Counted).fleet}),
+        STANDING_OUT: lambda: _standing_out(naming, is_onset=False),
+        STANDING_OUT_SINCE: lambda: _standing_out(naming, is_onset=True),
+    }
+    for family, column in observe.items():
+        if family.level in levels:
+            is_ours = naming is Naming.JCMC
+            meter.create_observable_gauge(
+                prefix + family.field if is_ours else family.otel_name,
+                [partial(_observe, column)],
+                "" if is_ours else family.otel_unit,
+                family.brief,
+            )
+
+
+def _observe(column: Callable[[], Column], _options: CallbackOptions) -> Observed:
+    """Return what *column* has of the current snapshot."""
+    return Observed([column()])
+
+
+@lru_cache(maxsize=65_536)
+def _labels(naming: Naming, family: Family, texts: _Texts) -> Labels:
+    """Return the labels of one series, the same object each time; empty ones are left out."""
+    named = zip(family.labels, texts, strict=True)
+    return Labels({_name(naming, label): text for label, text in named if text})
+
+
+def _name(naming: Naming, label: Label) -> str:
+    return label.value if naming is Naming.JCMC else OTEL_LABELS[label]
+
+
+def _conferences(naming: Naming, most: int) -> Column:
+    """Return the states of each conference, of the worst ones if there are more than *most*."""
+    told = _bounded(current().derive(Counted).conferences, most, _badness)
+    values: list[int] = []
+    labels: list[Labels] = []
+    for name, sums in told.items():
+        values += sums.states
+        labels += [_labels(naming, CONFERENCES, (name, state)) for state in STATES]
+    return Column(values, labels)
+
+
+def _bridges(naming: Naming, most: int) -> Column:
+    """Return states and causes of each bridge, of the largest ones if there are too many."""
+    counted = current().derive(Counted)
+    told = _bounded(counted.bridges, most, _size)
+    places: dict[_Texts, Sums] = {
+        (name, "" if name == OTHER else counted.region_of(name)): sums
+        for name, sums in told.items()
+    }
+    return _by_state(naming, BRIDGES, places)
+
+
+def _regions(naming: Naming, most: int) -> Column:
+    """Return states and causes of each region, of the largest ones if there are too many."""
+    told = _bounded(current().derive(Counted).regions, most, _size)
+    return _by_state(naming, REGIONS, {(name,): sums for name, sums in told.items()})
+
+
+def _by_state(naming: Naming, family: Family, told: dict[_Texts, Sums]) -> Column:
+    """Return the series of *family*: for each of *told* its states, the bad ones by cause."""
+    values: list[int] = []
+    labels: list[Labels] = []
+    for texts, sums in told.items():
+        for at in (_GOOD, _FAIR, _UNKNOWN):
+            values.append(sums.states[at])
+            labels.append(_labels(naming, family, (*texts, STATES[at], "")))
+        for cause in CAUSES:
+            values.append(sums.causes[cause])
+            labels.append(_labels(naming, family, (*texts, STATES[_BAD], cause)))
+    return Column(values, labels)
+
+
+def _standing_out(naming: Naming, *, is_onset: bool) -> Column:
+    """Return what stands out now, nothing where that is not known; its share or its onset."""
+    look = current().look
+    entries = look.entries if look else []
+    family = STANDING_OUT_SINCE if is_onset else STANDING_OUT
+    values = [each.since_ms / 1000 if is_onset else each.share for each in entries]
+    labels = [_labels(naming, family, (each.scope, each.name, each.region)) for each in entries]
+    return Column(values, labels)
+
+
+def _bounded(
+    sums: dict[str, Sums], most: int, rank: Callable[[tuple[str, Sums]], tuple[int, ...]]
+) -> dict[str, Sums]:
+    """Return *most* of *sums*, those of the highest *rank*, and all the rest as one."""
+    if not 0 < most < len(sums):
+        return sums
+    told = dict(nlargest(most, sums.items(), key=rank))
+    rest = Sums()
+    for name, each in sums.items():
+        if name not in told:
+            rest.add(each)
+    if OTHER in told:
+        rest.add(told[OTHER])
+    return told | {OTHER: rest}
+
+
+def _size(item: tuple[str, Sums]) -> tuple[int, ...]:
+    return (item[1].size,)
+
+
+def _badness(item: tuple[str, Sums]) -> tuple[int, ...]:
+    return (item[1].states[_BAD], item[1].states[_FAIR], item[1].size)

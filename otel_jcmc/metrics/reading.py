@@ -1,0 +1,97 @@
+"""
+Reads everybody who is live, with what stands out, into a snapshot.
+
+The read is on the event loop; what takes long is done in a thread, where there is one. What was
+read stays known for the next time, so that only those who have pushed since are read again.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from typing import TypeVar
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.metrics.snapshot import Building, People, Snapshot
+from otel_jcmc.store.keys import ALL_PARTITIONS
+from otel_jcmc.store.live import Store
+from otel_jcmc.verdict.record import Record
+
+T = TypeVar("T")
+
+
+class SnapshotReader:
+    """
+    Takes snapshots; any number may be taken at a time.
+
+    Attributes:
+        store: has the participants.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        record: Record | None = None,
+        expiration_ms: int = 0,
+        thread: Executor | None = None,
+    ) -> None:
+        """
+        Read from *store*, and what stands out from *record*.
+
+        Args:
+            expiration_ms: what participants live for at least.
+            thread: makes the snapshots; None: the event loop does.
+        """
+        self.store = store
+        self._record = record
+        self._expiration_ms = expiration_ms
+        self._thread = thread
+        # Partitions -> people of the last snapshot of them; another one is put here, none changes.
+        self._known: dict[tuple[int, ...], People] = {}
+
+    async def take(self, partitions: Sequence[int] = ALL_PARTITIONS) -> Snapshot:
+        """
+        Read everyone who is live now in *partitions*.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        key = tuple(partitions)
+        known = self._known.get(key, {})
+        look = None
+        if self._record is not None:
+            with suppress(StoreUnavailable):
+                look = await self._record.read_fresh()
+        building = Building(known, self._expiration_ms, look)
+        if self._thread is None:
+            async for live in self.store.read_live(known, key):
+                building.add(live)
+            made = building.finish()
+        else:
+            made = await self._take_in_thread(building, known, key, self._thread)
+        self._known[key] = made.people
+        return made
+
+    async def _take_in_thread(
+        self, building: Building, known: People, partitions: Sequence[int], thread: Executor
+    ) -> Snapshot:
+        """Return what *building* comes to: while one part is decoded the next is on its way."""
+        loop = asyncio.get_running_loop()
+        adding = [
+            loop.run_in_executor(thread, building.add, live)
+            async for live in self.store.read_live(known, partitions)
+        ]
+        await asyncio.gather(*adding)
+        return await self.in_thread(building.finish)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._record is not None:
+            await self._record.close()
+        await self.store.close()
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Return what *work* does, in the thread where there is one."""
+        if self._thread is None:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,0 +1,101 @@
+"""
+Looks at everybody every ten seconds, and writes down what stands out.
+
+One of the replicas on one Redis does, by a lease; all of them read what it has written. With Redis
+away nothing is written, and soon nobody says what stands out: a look holds for half a minute.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import Final
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.metrics.reading import SnapshotReader
+from otel_jcmc.metrics.seen import everybody_in
+from otel_jcmc.metrics.snapshot import Snapshot
+from otel_jcmc.store.lease import Lease
+from otel_jcmc.verdict.journal import Entry, continue_with
+from otel_jcmc.verdict.record import Look, Record
+from otel_jcmc.verdict.settling import Settling
+from otel_jcmc.verdict.standing import Scope, standing_out
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 10.0
+_LOGGED: Final = (Scope.FLEET, Scope.REGION, Scope.BRIDGE, Scope.RELAY, Scope.BROWSER)
+
+
+class Watch:
+    """
+    The looks of one replica.
+
+    Concurrency: one `run`.
+    """
+
+    def __init__(
+        self,
+        reader: SnapshotReader,
+        record: Record,
+        lease: Lease,
+        settling: Settling,
+        count: Callable[[str], None] = lambda _outcome: None,
+    ) -> None:
+        """Look while *lease* is ours; *count* hears what came of each: ok, failed, lost (it)."""
+        self._reader = reader
+        self._record = record
+        self._lease = lease
+        self._settling = settling
+        self._count = count
+
+    async def run(self) -> None:
+        """Look again and again, while the lease is ours; never returns."""
+        keeping = asyncio.create_task(
+            self._lease.keep("verdict: this replica %s", "looks for what stands out", lambda: None)
+        )
+        try:
+            next_look = monotonic() + LOOK_SECONDS
+            while True:
+                await asyncio.sleep(max(0.0, next_look - monotonic()))
+                next_look = max(next_look + LOOK_SECONDS, monotonic())
+                if self._lease.is_ours:
+                    self._count(await self.look())
+        finally:
+            keeping.cancel()
+            await self._lease.release()
+            await self._record.close()
+
+    async def look(self) -> str:
+        """Look once, and return what came of it."""
+        try:
+            taken = await self._reader.take()
+            before, now_ms = await self._record.read_look()
+            find = partial(self._find, taken, before, now_ms)
+            look, over = await self._reader.in_thread(find)
+            is_written = await self._record.write(self._lease.holder, look, over)
+        except StoreUnavailable:
+            return "failed"
+        _log_changes(look, before, over)
+        return "ok" if is_written else "lost"
+
+    def _find(self, taken: Snapshot, before: Look | None, now_ms: int) -> tuple[Look, list[Entry]]:
+        """Return what stands out, and which of what did *before* is over."""
+        everybody = everybody_in(taken)
+        settled = self._settling.settle(now_ms, everybody)
+        found = standing_out(everybody._replace(bad=settled.bad)) + settled.senders
+        entries, over = continue_with(before.entries if before else (), now_ms, found)
+        return Look(now_ms, entries, settled.causes), over
+
+
+def _log_changes(look: Look, before: Look | None, over: list[Entry]) -> None:
+    """Say what begins and what is over; not of conferences and people, whose names are not ours."""
+    known = {(each.scope, each.name) for each in before.entries} if before else set()
+    for each in look.entries:
+        if (each.scope, each.name) not in known and each.scope in _LOGGED:
+            share = round(100 * each.share)
+            log.warning("verdict: %s %s stands out, %d %% bad", each.scope, each.name, share)
+    for each in over:
+        if each.scope in _LOGGED:
+            log.warning("verdict: %s %s stands out no longer", each.scope, each.name)

@@ -1,0 +1,56 @@
+"""
+The worst participants of a snapshot, for who wants series of some and not of all.
+
+Who was chosen stays for a minute at least, so that a panel has lines and not dots.
+"""
+
+from collections.abc import Callable
+from heapq import nlargest
+from math import inf
+from time import monotonic
+from typing import Any, Final
+
+from otel_jcmc.catalogue.metrics import MOS_ID, STATE_ID
+from otel_jcmc.metrics.snapshot import Part, Snapshot
+from otel_jcmc.store.participant import Participant, Stay
+
+STAY_SECONDS: Final = 60.0
+
+
+class Worst:
+    """Chooses *most* participants of each snapshot."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = monotonic) -> None:
+        """Choose *most*; *clock* says how long somebody has been chosen."""
+        self._most = most
+        self._clock = clock
+        # Stay -> until when it is chosen.
+        self._until: dict[tuple[str, str, float], float] = {}
+
+    def of(self, snapshot: Snapshot) -> Snapshot:
+        """Return a snapshot of the worst of *snapshot*, and of who was among them a moment ago."""
+        people = [
+            Participant(stay, numbers)
+            for part in snapshot.parts
+            for stay, numbers in zip(part.stays, zip(*part.numbers, strict=True), strict=True)
+        ]
+        if len(people) <= self._most:
+            return snapshot
+        now = self._clock()
+        keys = {_key(each.stay) for each in people}
+        kept = {key: until for key, until in self._until.items() if until > now and key in keys}
+
+        def rank(each: Participant) -> tuple[bool, Any, Any]:
+            state, mos = each.numbers[STATE_ID - 1], each.numbers[MOS_ID - 1]
+            return (_key(each.stay) in kept, -1 if state is None else state, -(mos or inf))
+
+        chosen = nlargest(self._most, people, key=rank)
+        until = now + STAY_SECONDS
+        self._until = {key: kept.get(key, until) for key in map(_key, (c.stay for c in chosen))}
+        made = Snapshot(snapshot.look)
+        made.parts.append(Part(chosen))
+        return made
+
+
+def _key(stay: Stay) -> tuple[str, str, float]:
+    return stay.conference, stay.session, stay.started_ms

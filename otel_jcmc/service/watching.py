@@ -1,0 +1,57 @@
+"""
+What reads everybody, tells of them, and looks for what stands out.
+
+Settings come in; parts of `metrics` and `verdict` go out, not started yet.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.metrics.collection import Gauges
+from otel_jcmc.metrics.levels import Bounds
+from otel_jcmc.metrics.reading import SnapshotReader
+from otel_jcmc.metrics.watch import Watch
+from otel_jcmc.service.recording import keeping_of
+from otel_jcmc.store.lease import Lease
+from otel_jcmc.store.live import Store
+from otel_jcmc.verdict.record import Record
+from otel_jcmc.verdict.settling import Settling
+
+
+def make_gauges(settings: Settings) -> Gauges:
+    """Return the gauges of all levels that *settings* want."""
+    bounds = Bounds(settings.series_conferences, settings.series_bridges, settings.series_regions)
+    return Gauges(
+        settings.naming,
+        settings.metrics_prefix,
+        settings.series,
+        bounds,
+        settings.series_participants,
+    )
+
+
+def make_record(settings: Settings, redis_url: str) -> Record:
+    """Return the journal of what stands out, which lives as long as history."""
+    return Record(redis_url, settings.key_prefix, keeping_of(settings).keep_ms)
+
+
+def make_reader(
+    settings: Settings, store: Store, redis_url: str, thread: Executor | None = None
+) -> SnapshotReader:
+    """Return what reads everybody in *store*, and what stands out."""
+    record = make_record(settings, redis_url)
+    return SnapshotReader(store, record, settings.metrics_expiration_seconds * 1000, thread)
+
+
+def make_watch(
+    settings: Settings,
+    reader: SnapshotReader,
+    redis_url: str,
+    holder: str,
+    count: Callable[[str], None],
+) -> Watch:
+    """Return what looks for what stands out, as *holder*."""
+    record = make_record(settings, redis_url)
+    lease = Lease(redis_url, record.lease_key, holder)
+    return Watch(reader, record, lease, Settling(settings.bad_packet_loss), count)

@@ -1,0 +1,62 @@
+"""
+How far what is wrong with somebody reaches: state and cause of one, joined with what stands out.
+
+What a participant's scope was at a time is what the journal says of that time.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from otel_jcmc.verdict import rules
+from otel_jcmc.verdict.everybody import Place
+from otel_jcmc.verdict.journal import Entry
+from otel_jcmc.verdict.standing import OF_OTHERS, Scope, sender_name
+
+
+class Reach:
+    """What stands out at one time, to be asked of many participants."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        """Ask of *entries*."""
+        # A newer version may have written of other scopes.
+        self._names: dict[str, set[str]] = defaultdict(set)
+        for each in entries:
+            self._names[each.scope].add(each.name)
+
+    def of(self, place: Place, participant: str, cause: int, source: str = "") -> Scope:
+        """
+        Return the scope of a *participant* at *place* whose call is not good by *cause*.
+
+        *source* is whose stream it gets worst; empty: not known.
+        """
+        if place.is_direct:
+            return Scope.PARTICIPANT
+        if cause in OF_OTHERS:
+            names = (
+                (Scope.FLEET, ""),
+                (Scope.REGION, place.region),
+                (Scope.BRIDGE, place.bridge),
+                (Scope.RELAY, place.relay),
+                (Scope.BROWSER, place.browser),
+                (Scope.CONFERENCE, place.conference),
+            )
+            for scope, name in names:
+                if name in self._names[scope]:
+                    return scope
+        if self._spoils(place, participant, cause, source):
+            return Scope.SENDER
+        return Scope.PARTICIPANT
+
+    def _spoils(self, place: Place, participant: str, cause: int, source: str) -> bool:
+        """Say whether somebody spoils the call of others, or it is spoilt by who does."""
+        senders = self._names[Scope.SENDER]
+        if not senders:
+            return False
+        if sender_name(place.conference, participant) in senders:
+            return True
+        if cause != rules.RECEIVED.id:
+            return False
+        if source:
+            return sender_name(place.conference, source) in senders
+        start = sender_name(place.conference, "")
+        return any(each.startswith(start) for each in senders)

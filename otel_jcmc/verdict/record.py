@@ -1,0 +1,134 @@
+"""
+The journal in Redis: what stands out now, and what did, for as long as history lives.
+
+    jcmc:{verdict}:lease     who looks
+    jcmc:{verdict}:now       the last look, whole, in msgpack
+    jcmc:{verdict}:over      what is over, by its end (ms of Redis's clock)
+
+Only who holds the lease writes (journal.lua); every reader, of every replica, reads the same.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from otel_jcmc.store.link import Command, Link, expect_all
+from otel_jcmc.store.scripts import run_scripts, script
+from otel_jcmc.verdict.journal import Entry
+
+# A look is older than this when two could not be made.
+FRESH_MS: Final = 30_000
+MOST_OVER: Final = 10_000
+_SCRIPT: Final = script("verdict/journal", touches_stays=False)
+
+
+class Look(msgspec.Struct, array_like=True, gc=False):
+    """
+    What was found when everybody was looked at, as it is stored: fields are added at the end.
+
+    Attributes:
+        at_ms: when, by Redis's clock.
+        entries: what stands out, and has not ended yet.
+        causes: standing.sender_name of those whose cause was settled -> id of the cause.
+    """
+
+    at_ms: int
+    entries: list[Entry] = []
+    causes: dict[str, int] = {}
+
+    def is_fresh(self, now_ms: int) -> bool:
+        """Say whether it still holds at *now_ms*."""
+        return now_ms - self.at_ms <= FRESH_MS
+
+
+class Record:
+    """
+    The journal of one Redis under one key prefix.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(self, url: str, key_prefix: str, keep_ms: int) -> None:
+        """Prepare; what is over is kept for *keep_ms*."""
+        self._link = Link(url)
+        self._keep_ms = keep_ms
+        base = f"{key_prefix}:{{verdict}}:"
+        self.lease_key = f"{base}lease"
+        self._now, self._over = f"{base}now", f"{base}over"
+
+    async def read_look(self) -> tuple[Look | None, int]:
+        """
+        Return the last look, and Redis's clock in ms.
+
+        None if there is none, or this version can't read it.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        stored, time = expect_all(await self._link.run([("GET", self._now), ("TIME",)]))
+        return _decoded(stored, Look), int(time[0]) * 1000 + int(time[1]) // 1000
+
+    async def read_fresh(self) -> Look | None:
+        """
+        Return the last look if it still holds.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        look, now_ms = await self.read_look()
+        return look if look is not None and look.is_fresh(now_ms) else None
+
+    async def write(self, holder: str, look: Look, over: list[Entry]) -> bool:
+        """
+        Write a *look* and what is *over* since; False if *holder* has the lease no longer.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        ended: list[Any] = []
+        for each in over:
+            ended += (each.seen_ms, _encode(each))
+        command: Command = (
+            *("EVALSHA", _SCRIPT.sha, 3, self.lease_key, self._now, self._over, holder),
+            *(_encode(look), self._keep_ms, look.at_ms - self._keep_ms, MOST_OVER, *ended),
+        )
+        (written,) = expect_all(await run_scripts(self._link, [command], [_SCRIPT]))
+        return bool(written)
+
+    async def read(self, since_ms: int, until_ms: int) -> list[Entry]:
+        """
+        Return what stood out at some time from *since_ms* to *until_ms*, what goes on last.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        replies = expect_all(
+            await self._link.run(
+                [("ZRANGEBYSCORE", self._over, since_ms, "+inf"), ("GET", self._now)]
+            )
+        )
+        found = [_decoded(each, Entry) for each in replies[0]]
+        look = _decoded(replies[1], Look)
+        going = look.entries if look else []
+        return [
+            each
+            for each in (*found, *going)
+            if each is not None and each.since_ms <= until_ms and each.seen_ms >= since_ms
+        ]
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._link.close()
+
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def _decoded(stored: bytes | None, kind: Any) -> Any:
+    """Return what is *stored* as a *kind*; None if there is nothing, or it can't be read."""
+    if stored is None:
+        return None
+    try:
+        return msgspec.msgpack.decode(stored, type=kind)
+    except msgspec.MsgspecError:
+        return None

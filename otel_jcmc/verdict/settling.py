@@ -1,0 +1,118 @@
+"""
+Who spoils a call for others, and what one received stream cannot tell by itself.
+
+A bridge passes the gaps of a sender on. Somebody who gets one stream alone cannot tell whether the
+way to him loses packets or the sender's way: that is settled by what the owner of the stream says
+of his own way. His loss up is known now and then only, since the other side reports every 5 s, so
+it is remembered for some seconds.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from heapq import nlargest
+from typing import Final, NamedTuple
+
+from otel_jcmc.verdict import rules
+from otel_jcmc.verdict.everybody import Everybody, Seen
+from otel_jcmc.verdict.standing import THRESHOLDS, Coverage, Scope, Standing, sender_name
+
+# Three looks of ten seconds, as a page tells of its loss up in two of five pushes.
+REMEMBER_MS: Final = 30_000
+_ASKED: Final = frozenset((rules.RECEIVED.id, rules.DOWNLINK_OR_RECEIVED.id))
+
+
+class Settled(NamedTuple):
+    """
+    What is known beside what stands out.
+
+    Attributes:
+        bad: those who are bad, with the cause that it comes to.
+        causes: sender_name of those who were settled -> id of the cause.
+        senders: who spoils the call of others.
+    """
+
+    bad: list[Seen]
+    causes: dict[str, int]
+    senders: list[Standing]
+
+
+class Settling:
+    """What is remembered of senders from look to look."""
+
+    def __init__(self, bad_loss: float = 5) -> None:
+        """Say of a sender that it spoils from half of *bad_loss* percent on, as a fair call."""
+        self._some_loss = bad_loss / 2
+        # sender_name -> when it was known last, and whether it spoilt.
+        self._known: dict[str, tuple[int, bool]] = {}
+
+    def settle(self, now_ms: int, everybody: Everybody) -> Settled:
+        """Return what the bad of *everybody* come to at *now_ms*."""
+        asked = [each for each in everybody.bad if _is_asked(each)]
+        rooms: dict[str, dict[str, Seen]] = defaultdict(dict)
+        if asked:
+            for each in everybody.members({each.place.conference for each in asked}):
+                rooms[each.place.conference][each.participant] = each
+                self._remember(now_ms, each)
+        oldest = now_ms - REMEMBER_MS
+        self._known = {name: each for name, each in self._known.items() if each[0] >= oldest}
+        causes, spoilt = {}, defaultdict(list)
+        for each in asked:
+            room = rooms[each.place.conference]
+            owner = _owner(each, room)
+            if owner is None:
+                continue
+            name = sender_name(each.place.conference, owner.participant)
+            spoils = self._known.get(name, (0, None))[1]
+            if spoils:
+                spoilt[name].append(each)
+            if spoils is not None and each.cause == rules.DOWNLINK_OR_RECEIVED.id:
+                cause = rules.RECEIVED if spoils else rules.DOWNLINK
+                causes[sender_name(each.place.conference, each.participant)] = cause.id
+        senders = (_sender(name, victims, rooms) for name, victims in spoilt.items())
+        told = nlargest(THRESHOLDS.told, senders, key=lambda each: each.coverage.bad)
+        return Settled(with_causes(everybody.bad, causes), causes, told)
+
+    def _remember(self, now_ms: int, seen: Seen) -> None:
+        """Take note of whether *seen* spoils what it sends, where that is known now."""
+        spoils = seen.is_slow or seen.cause == rules.UPLINK.id
+        if spoils or seen.loss_up is not None:
+            spoils = spoils or (seen.loss_up or 0) > self._some_loss
+            name = sender_name(seen.place.conference, seen.participant)
+            self._known[name] = now_ms, spoils
+
+
+def _is_asked(seen: Seen) -> bool:
+    return seen.cause in _ASKED and not seen.place.is_direct
+
+
+def _owner(seen: Seen, room: dict[str, Seen]) -> Seen | None:
+    """Return whose stream *seen* loses: who is named, else the only one who sends."""
+    if seen.source:
+        return room.get(seen.source)
+    if seen.present > len(room):
+        return None
+    others = [each for each in room.values() if each.participant != seen.participant]
+    sending = [each for each in others if each.sends is not False]
+    return sending[0] if len(sending) == 1 else None
+
+
+def _sender(name: str, victims: Iterable[Seen], rooms: dict[str, dict[str, Seen]]) -> Standing:
+    """Return a sender as something that stands out, with of how many it spoils the call."""
+    victims = list(victims)
+    conference = victims[0].place.conference
+    room = rooms[conference].values()
+    known = [each for each in room if each.state is not None]
+    present = max(len(room), *(each.present for each in room))
+    coverage = Coverage(len(victims), len(known), len(room), present)
+    return Standing(Scope.SENDER, name, "", len(victims) / len(known), coverage)
+
+
+def with_causes(bad: list[Seen], causes: dict[str, int]) -> list[Seen]:
+    """Return *bad* with the *causes* that some were settled to, by sender_name."""
+    if not causes:
+        return bad
+    names = [sender_name(each.place.conference, each.participant) for each in bad]
+    return [
+        each._replace(cause=causes.get(name, each.cause))
+        for name, each in zip(names, bad, strict=True)
+    ]
