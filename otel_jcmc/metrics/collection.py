@@ -12,7 +12,7 @@ from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.levels import Bounds, declare_levels
 from otel_jcmc.metrics.provider import Collected, GaugeProvider
-from otel_jcmc.metrics.snapshot import EMPTY, Snapshot, bound
+from otel_jcmc.metrics.snapshot import Snapshot, bound
 from otel_jcmc.metrics.worst import Worst
 
 _PARTICIPANTS: Final = "otel_jcmc.participants"
@@ -48,9 +48,10 @@ class Gauges:
     def collect(
         self, taken: Snapshot | None, *, participants: bool = True, levels: bool = True
     ) -> list[Collected]:
-        """Return what there is of *participants* and of *levels* in *taken*; None: of nobody."""
-        taken = taken or EMPTY
-        found = []
+        """Return what *taken* has of *participants* and of *levels*; of None nothing is known."""
+        found: list[Collected] = []
+        if taken is None:
+            return found
         if participants:
             with bound(self._worst.of(taken) if self._worst else taken):
                 found += self._provider.collect(_PARTICIPANTS)

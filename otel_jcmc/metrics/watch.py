@@ -52,8 +52,9 @@ class Watch:
 
     async def run(self) -> None:
         """Look again and again, while the lease is ours; never returns."""
+        line, does = "verdict: this replica %s", "looks for what stands out"
         keeping = asyncio.create_task(
-            self._lease.keep("verdict: this replica %s", "looks for what stands out", lambda: None)
+            self._lease.keep(line, does, lambda: None, level=logging.DEBUG)
         )
         try:
             next_look = monotonic() + LOOK_SECONDS

@@ -59,7 +59,9 @@ class Lease:
         self._until = asked + LEASE_MS / 1000 if replies[0] == 1 else 0.0
         return self.is_ours
 
-    async def keep(self, line: str, does: str, lost: Callable[[], None]) -> None:
+    async def keep(
+        self, line: str, does: str, lost: Callable[[], None], level: int = logging.INFO
+    ) -> None:
         """
         Take or renew it for ever; log it when it changes hands, as *line* with what it *does*.
 
@@ -69,7 +71,7 @@ class Lease:
         while True:
             is_ours = await self.hold()
             if is_ours != was_ours:
-                log.info(line, does if is_ours else "leaves it to another")
+                log.log(level, line, does if is_ours else "leaves it to another")
                 if not is_ours:
                     lost()
             was_ours = is_ours

@@ -110,8 +110,8 @@ class _Room:
 
     def __init__(self) -> None:
         self.people = self.known = self.bad = 0
-        # Of those who are bad.
-        self.networks: set[str] = set()
+        # Of those who are bad; nearly always there are none.
+        self.networks: frozenset[str] = frozenset()
 
     @property
     def share(self) -> float:
@@ -149,7 +149,7 @@ class _Census:
             if is_bad(seen):
                 for room in self._rooms_of(seen.place):
                     room.bad += 1
-                    room.networks.add(seen.network)
+                    room.networks |= {seen.network}
         for room in self.rooms.values():
             self.total_share += room.share
             self.known_rooms += room.known > 0

@@ -84,6 +84,7 @@ ATTRIBUTE_IDS = {
     96: "role",
     98: "bridge",
     97: "feedback",
+    99: "address",
     92: "metrics.connectionquality.labels.worstSource",
 }
 

@@ -115,6 +115,14 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "history_max_bytes": ("JCMC_HISTORY_MAX_BYTES", 268_435_456),
     "traces_exporter": ("OTEL_TRACES_EXPORTER", "none"),
     "session_grace_seconds": ("JCMC_SESSION_GRACE", 60),
+    "series": (
+        "JCMC_SERIES",
+        {"participants", "conferences", "bridges", "regions", "fleet", "histograms"},
+    ),
+    "series_participants": ("JCMC_SERIES_PARTICIPANTS", 0),
+    "series_conferences": ("JCMC_SERIES_CONFERENCES", 10_000),
+    "series_bridges": ("JCMC_SERIES_BRIDGES", 200),
+    "series_regions": ("JCMC_SERIES_REGIONS", 50),
     "traces_waiting": ("JCMC_TRACES_WAITING", 100_000),
     "bad_quality": ("JCMC_BAD_QUALITY", 30),
     "bad_packet_loss": ("JCMC_BAD_PACKET_LOSS", 5),
@@ -307,7 +315,7 @@ def served_values(service: Service) -> None:
     assert service.push(push_body(conference="env")).body == "OK"
     found = {
         sample.name: sample.labels
-        for sample in scraped(service)
+        for sample in scraped(service, "/metrics/participants")
         if sample.labels.get("roomname") == "env" and "verdict" not in sample.name
     }
     assert len(found) == 14
@@ -1082,6 +1090,11 @@ CHANGED: dict[str, Any] = {
     "history_max_bytes": 2**20,
     "traces_exporter": "otlp",
     "session_grace_seconds": 5,
+    "series": {"fleet", "histograms"},
+    "series_participants": 500,
+    "series_conferences": 0,
+    "series_bridges": 12,
+    "series_regions": 3,
     "traces_waiting": 200,
     "bad_quality": 45.5,
     "bad_packet_loss": 2.5,

@@ -36,9 +36,9 @@ def samples(text: str) -> list[Sample]:
     ]
 
 
-def scraped(service: Service) -> list[Sample]:
-    """Scrape, and return every sample."""
-    answer = service.get("/metrics")
+def scraped(service: Service, page: str = "/metrics") -> list[Sample]:
+    """Scrape a *page*, and return every sample."""
+    answer = service.get(page)
     assert answer.status == 200, answer
     return samples(answer.body)
 
@@ -56,7 +56,7 @@ def said(service: Service, conference: str) -> list[Sample]:
 
 
 def _series_of(service: Service, conference: str) -> list[Sample]:
-    answer = service.get("/metrics")
+    answer = service.get("/metrics/participants")
     assert answer.status == 200, answer
     written = conference.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     # Most of a scrape is other tests', and the library reads slowly.

@@ -44,7 +44,7 @@ class JmmcPage:
 
     def series(self, service: Service | None = None) -> dict[str, float]:
         """Return the page's numbers by the names of their series, in the `jcmc` naming."""
-        found = (service or self.service).series("jitsi_jcmc_")
+        found = (service or self.service).series("jitsi_jcmc_", "/metrics/participants")
         return {
             name.partition("{")[0].removeprefix("jitsi_jcmc_"): value
             for name, value in found.items()

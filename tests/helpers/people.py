@@ -9,12 +9,24 @@ import struct
 from typing import Any
 
 import msgspec
+from harness import CLIENT_ID
 
-from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
+from otel_jcmc.catalogue.attributes import (
+    BRIDGE,
+    CLIENT,
+    CONFERENCE,
+    PARTICIPANT,
+    PEER_TO_PEER,
+    REGION,
+)
+from otel_jcmc.catalogue.metrics import CAUSE_ID, LAST_METRIC_ID, LIST_ID, STATE_ID
 from otel_jcmc.metrics.provider import Collected
-from otel_jcmc.metrics.snapshot import Building, Part, Snapshot
-from otel_jcmc.store.live import Live
-from otel_jcmc.store.participant import Participant, Write, from_value
+from otel_jcmc.metrics.snapshot import Building, Part, People, Snapshot
+from otel_jcmc.store.live import Live, Store
+from otel_jcmc.store.participant import Participant, Write, from_value, to_write
+from otel_jcmc.verdict.rules import State
+from otel_jcmc.wire.push import Report
+from otel_jcmc.wire.session import Session
 
 Told = dict[int, Any]
 
@@ -92,8 +104,40 @@ def snapshot_made_of(*values: bytes) -> Snapshot:
     """Return the snapshot that stored *values* make."""
     building = Building({})
     found = {number.to_bytes(16, "big"): value for number, value in enumerate(values)}
-    building.add(Live([*found], [b"1"] * len(found), {**found}))
+    building.add(Live([*found], [b"1"] * len(found), {**found}, 0))
     return building.finish()
+
+
+async def take(store: Store, known: People | None = None) -> Snapshot:
+    """Return a snapshot of everyone in *store*; *known* are the people of an earlier one."""
+    building = Building(known or {})
+    async for live in store.read_live(known or {}):
+        building.add(live)
+    return building.finish()
+
+
+def judged(
+    room: str,
+    name: str,
+    state: State | None = State.GOOD,
+    cause: int | None = None,
+    bridge: str = "jvb-1",
+    region: str = "eu",
+    *,
+    is_direct: bool = False,
+) -> Participant:
+    """Return somebody whose last push was judged so."""
+    who: dict[int, Any] = {CONFERENCE.id: room, CLIENT.id: CLIENT_ID, PARTICIPANT.id: name}
+    if bridge:
+        who[BRIDGE.id] = bridge
+    if region:
+        who[REGION.id] = region
+    who[LIST_ID] = [[20, {PEER_TO_PEER.id: str(is_direct).lower()}]]
+    numbers = {STATE_ID: state, CAUSE_ID: cause}
+    report = Report(room, CLIENT_ID, name, Session("", -1, 0, ""), *apart(who | numbers))
+    made = from_value(value_of(to_write(report, 30_000)))
+    assert made is not None
+    return made
 
 
 def people_in(snapshot: Snapshot) -> list[Participant]:

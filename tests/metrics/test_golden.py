@@ -38,7 +38,7 @@ def empty_service(naming: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def of_participants(service: Service) -> str:
     """Scrape, and return the participants' families."""
     # Not splitlines: the text of a label may hold what else ends a line.
-    lines = service.get("/metrics").body.split("\n")
+    lines = service.get("/metrics/participants").body.split("\n")
     return "".join(f"{line}\n" for line in lines if re.match("(# (HELP|TYPE) )?jitsi_", line))
 
 

@@ -262,7 +262,7 @@ def test_every_name_of_opentelemetrys_naming_is_there(shared_otel_service: Servi
     names = {
         sample.name
         for sample in samples(scrape(shared_otel_service).body)
-        if sample.name.startswith("jitsi_") and "exposed" in sample.labels.values()
+        if sample.name.startswith("jitsi_client_") and "exposed" in sample.labels.values()
     }
     assert names - OURS == {
         "jitsi_client_connection_quality",
@@ -333,7 +333,7 @@ def test_durations_have_buckets_that_fit_them(with_data: Service) -> None:
 
 def text_of(gauges: list[Collected], own: bytes = b"") -> str:
     """Return the exposition of *gauges*."""
-    return b"".join(render(gauges, own)).decode()
+    return b"".join(render(gauges, own, is_openmetrics=own.endswith(b"# EOF\n"))).decode()
 
 
 def collected(*observations: Observation, name: str = "a.b", unit: str = "") -> Collected:

@@ -28,7 +28,7 @@ PACKAGE = Path(__file__).parents[2] / "otel_jcmc"
 # From what an operator types down to what everything stands on: a room imports from those below it.
 ROOMS = [
     *("command", "service", "server", "jmmc", "traces", "web", "config", "otlp", "intake"),
-    *("sessions", "metrics", "store", "wire", "verdict", "catalogue", "simulate"),
+    *("sessions", "metrics", "verdict", "store", "wire", "catalogue", "simulate"),
 ]
 MOST_FLOORS = 10
 MOST_FLOORS_INSIDE = 5
@@ -48,7 +48,7 @@ MAY_SEE = {
     "msgspec": {
         *("wire", "store", "intake", "sessions", "jmmc"),
         *("metrics.prometheus", "traces.sweep", "web.answers", "web.session_text"),
-        "simulate.page",
+        *("simulate.page", "verdict.journal", "verdict.record"),
     },
     "ua_parser": {"intake.browsers"},
     "uvicorn": {"server", "command.serve"},

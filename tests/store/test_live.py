@@ -15,13 +15,13 @@ import msgspec
 import pytest
 import redis
 from harness import CLIENT_ID, Service, eventually, push_body
-from people import apart, people_in, stored_value, told_by, with_head
+from people import apart, people_in, stored_value, take, told_by, with_head
 from storing import put
 
 from otel_jcmc.catalogue.rows import Naming
-from otel_jcmc.metrics import snapshot
 from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.provider import GaugeProvider
+from otel_jcmc.metrics.snapshot import People, bound
 from otel_jcmc.store import live as live_store
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store, Stored
@@ -94,7 +94,7 @@ def index_of(write: Write, name: str = "live") -> str:
 
 async def live(of: Store) -> dict[str, Participant]:
     """Return who is live, by participant id."""
-    found = people_in(await snapshot.take(of))
+    found = people_in(await take(of))
     by_id = {each.stay.attributes[PARTICIPANT]: each for each in found}
     assert len(by_id) == len(found)
     return by_id
@@ -178,7 +178,7 @@ async def test_one_participant_in_two_conferences_is_two(server: EmbeddedStore) 
     async with opened(server) as ours:
         await put(ours, push("ada", "one"))
         await put(ours, push("ada", "two"))
-        taken = await snapshot.take(ours)
+        taken = await take(ours)
     assert sorted(stay.conference for stay in taken.stays) == ["one", "two"]
     assert taken.conferences == 2
 
@@ -419,7 +419,7 @@ async def test_the_index_is_pruned_by_score_and_well_behind(
         now = time.time() * 1e6
         client.zadd(index_of(write), {"0" * 32: now - 62e6, "1" * 32: now - 55e6})
         client.zadd(index_of(write), {"2" * 32: now + 5e6})
-        await snapshot.take(ours)
+        await take(ours)
         await put(ours, write)
         members: Any = client.zrange(index_of(write), 0, -1)
     assert set(members) == {b"1" * 32, b"2" * 32, write.member.encode()}
@@ -470,9 +470,9 @@ async def test_who_has_not_pushed_since_is_not_read_again(
     async with opened(server) as ours:
         for name in ("ada", "bob", "eve", "joe"):
             await put(ours, push(name, session="session-1", f1=5))
-        before = await snapshot.take(ours)
+        before = await take(ours)
         client.config_resetstat()
-        again = await snapshot.take(ours, before.people)
+        again = await take(ours, before.people)
         assert calls(client) == {"time": 1, "zrangebyscore": 4}
         assert people_in(again) == people_in(before)
 
@@ -481,7 +481,7 @@ async def test_who_has_not_pushed_since_is_not_read_again(
         await put(ours, push("eve", session="session-1", end="left"))
         await put(ours, push("eve", session="session-2", f1=7))
         await put(ours, push("new", session="session-1", f1=8))
-        after = await snapshot.take(ours, again.people)
+        after = await take(ours, again.people)
     found = {each.stay.attributes[PARTICIPANT]: each for each in people_in(after)}
     assert {name: told_by(each)[1] for name, each in found.items()} == {
         "ada": 6,
@@ -499,10 +499,10 @@ async def test_who_has_not_pushed_since_is_not_read_again(
 async def test_a_push_in_the_same_millisecond_is_not_missed(server: EmbeddedStore) -> None:
     """Pushes and reads as fast as they go: each read has what was stored before it."""
     async with opened(server) as ours:
-        people: snapshot.People = {}
+        people: People = {}
         for number in range(300):
             await put(ours, push("ada", f1=number % 100, session="session-1"))
-            taken = await snapshot.take(ours, people)
+            taken = await take(ours, people)
             (ada,) = people_in(taken)
             assert told_by(ada)[1] == number % 100
             people = taken.people
@@ -512,10 +512,10 @@ async def test_a_push_in_the_same_millisecond_is_not_missed(server: EmbeddedStor
 async def test_who_is_known_and_has_expired_is_gone(server: EmbeddedStore) -> None:
     async with opened(server) as ours:
         await put(ours, push("ada", expiration_ms=100))
-        before = await snapshot.take(ours)
+        before = await take(ours)
         assert len(before.people) == 1
         await asyncio.sleep(0.15)
-        assert (await snapshot.take(ours, before.people)).people == {}
+        assert (await take(ours, before.people)).people == {}
 
 
 @pytest.mark.anyio
@@ -559,8 +559,8 @@ async def test_another_versions_values_are_never_taken_for_another_metric(
     declare(provider.get_meter("test"), Naming.JCMC)
     async with opened(server) as ours:
         await put(ours, push("present", f1=78))
-        taken = await snapshot.take(ours)
-    with snapshot.bound(taken):
+        taken = await take(ours)
+    with bound(taken):
         points = {
             (gauge.name, (observation.attributes or {})["participant_id"]): observation.value
             for gauge in provider.collect()

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, Self
 import pytest
 import redis
 from harness import Answer, Service, eventually, push_body
+from people import take
 from redis_parts import Wire
 from storing import put
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
-from otel_jcmc.metrics import snapshot
 from otel_jcmc.store import live, refusals
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store, Stored
@@ -437,7 +437,7 @@ async def test_a_missing_password_is_no_answer(redis_server: EmbeddedStore) -> N
     ours = Store(redis_server.url)
     with redis.Redis.from_url(redis_server.url) as client:
         client.config_set("requirepass", "asked-for")
-    for attempt in (ours.ping(), snapshot.take(ours)):
+    for attempt in (ours.ping(), take(ours)):
         with pytest.raises(StoreUnavailable):
             await attempt
     results, _ = await put_all(ours, writes(20))
@@ -558,7 +558,7 @@ async def test_a_socket_that_nobody_serves_is_known_at_once(short_path: Path) ->
     assert seconds < IN_TIME
     assert ours.up is False
     with pytest.raises(StoreUnavailable):
-        await snapshot.take(ours)
+        await take(ours)
     with pytest.raises(StoreUnavailable):
         await ours.ping()
     await ours.close()

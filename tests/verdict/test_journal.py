@@ -1,91 +1,53 @@
-"""verdict/journal.py: since when something stands out, and how far trouble reaches."""
+"""verdict/journal.py: since when something stands out, and when that was over."""
 
-import pytest
+from collections.abc import Sequence
 
-from otel_jcmc.verdict.journal import Entry, Journal, scope_of
-from otel_jcmc.verdict.rules import DOWNLINK, SLOW_SENDER, State
-from otel_jcmc.verdict.standing import Coverage, Scope, Seen, Standing
+from otel_jcmc.verdict.journal import Entry, at, continue_with
+from otel_jcmc.verdict.standing import Coverage, Scope, Standing
 
 COVERAGE = Coverage(4, 5, 5, 6)
 BRIDGE = Standing(Scope.BRIDGE, "jvb-1", "eu", 0.5, COVERAGE)
-HOUR_MS = 3_600_000
+
+
+def looks(*found: tuple[int, Sequence[Standing]]) -> tuple[list[Entry], list[Entry]]:
+    """Return what goes on, and all that was over, after looks at these times."""
+    going: list[Entry] = []
+    over: list[Entry] = []
+    for now_ms, each in found:
+        going, ended = continue_with(going, now_ms, each)
+        over += ended
+    return going, over
 
 
 def test_an_entry_has_an_onset_a_peak_and_an_end() -> None:
-    journal = Journal(HOUR_MS)
-    [began] = journal.update(10_000, [BRIDGE])
-    assert (began.since_ms, began.peak, began.is_over) == (10_000, 0.5, False)
-    worse = Coverage(5, 5, 5, 6)
-    assert journal.update(20_000, [BRIDGE._replace(share=0.9, coverage=worse)]) == []
-    assert journal.update(30_000, [BRIDGE]) == []
-    assert journal.update(50_000, []) == []
-    [ended] = journal.update(60_000, [])
-    assert ended == Entry(Scope.BRIDGE, "jvb-1", "eu", 10_000, 30_000, 0.9, worse, True)
+    worse = BRIDGE._replace(share=0.9, coverage=Coverage(5, 5, 5, 6))
+    going, over = looks((10_000, [BRIDGE]), (20_000, [worse]), (30_000, [BRIDGE]), (50_000, []))
+    grown = Entry("bridge", "jvb-1", "eu", 10_000, 30_000, 0.9, (5, 5, 5, 6), 0.5)
+    assert (going, over) == ([grown], [])
+    assert continue_with(going, 60_000, []) == ([], [grown])
 
 
-def test_what_is_absent_from_a_look_goes_on() -> None:
-    journal = Journal(HOUR_MS)
-    journal.update(0, [BRIDGE])
-    journal.update(10_000, [])
-    assert journal.update(20_000, [BRIDGE]) == []
-    assert [each.since_ms for each in journal.entries] == [0]
+def test_what_a_look_or_two_does_not_find_goes_on() -> None:
+    going, over = looks((0, [BRIDGE]), (10_000, []), (20_000, [BRIDGE]))
+    assert ([each.since_ms for each in going], over) == ([0], [])
+
+
+def test_what_comes_back_after_that_is_another_entry() -> None:
+    going, over = looks((0, [BRIDGE]), (40_000, [BRIDGE]))
+    assert [(each.since_ms, each.seen_ms) for each in going] == [(40_000, 40_000)]
+    assert [(each.since_ms, each.seen_ms) for each in over] == [(0, 0)]
+
+
+def test_two_things_are_two_entries() -> None:
+    going, _ = looks((0, [BRIDGE]), (10_000, [BRIDGE, BRIDGE._replace(name="jvb-2")]))
+    assert [(each.name, each.since_ms) for each in going] == [("jvb-1", 0), ("jvb-2", 10_000)]
 
 
 def test_it_says_what_stood_out_at_a_time() -> None:
-    journal = Journal(HOUR_MS)
-    journal.update(0, [BRIDGE])
-    journal.update(10_000, [BRIDGE])
-    journal.update(100_000, [BRIDGE._replace(name="jvb-2")])
-    assert [each.name for each in journal.at(5_000)] == ["jvb-1"]
-    assert journal.at(50_000) == []
-    assert [each.name for each in journal.at(100_000)] == ["jvb-2"]
-
-
-def test_it_is_bounded_in_time_and_number() -> None:
-    journal = Journal(HOUR_MS, most=3)
-    for number in range(10):
-        journal.update(number * 60_000, [BRIDGE._replace(name=f"jvb-{number}")])
-    assert len(journal.entries) == 4
-    journal.update(3 * HOUR_MS, [])
-    journal.update(5 * HOUR_MS, [])
-    assert journal.entries == []
-
-
-def test_another_holder_goes_on_with_what_was_written() -> None:
-    first = Journal(HOUR_MS)
-    first.update(0, [BRIDGE])
-    second = Journal(HOUR_MS, entries=first.entries)
-    assert second.update(10_000, [BRIDGE]) == []
-    assert [each.since_ms for each in second.entries] == [0]
-
-
-SEEN = Seen("standup", State.BAD, DOWNLINK.id, "jvb-1", "eu")
-
-
-def entry(scope: Scope, name: str) -> Entry:
-    return Entry(scope, name, "eu", 0, 0, 1.0, COVERAGE)
-
-
-@pytest.mark.parametrize(
-    ("entries", "scope"),
-    [
-        ([], "participant"),
-        ([entry(Scope.BRIDGE, "jvb-2"), entry(Scope.CONFERENCE, "retro")], "participant"),
-        ([entry(Scope.CONFERENCE, "standup")], "conference"),
-        ([entry(Scope.BRIDGE, "jvb-1"), entry(Scope.CONFERENCE, "standup")], "bridge"),
-        ([entry(Scope.REGION, "eu"), entry(Scope.BRIDGE, "jvb-1")], "region"),
-        ([entry(Scope.FLEET, ""), entry(Scope.REGION, "eu")], "fleet"),
-    ],
-)
-def test_a_participants_scope_is_the_widest_that_stands_out(
-    entries: list[Entry], scope: str
-) -> None:
-    assert scope_of(SEEN, entries) == scope
-
-
-@pytest.mark.parametrize(
-    "own", [{"cause": SLOW_SENDER.id}, {"is_direct": True}, {"state": State.FAIR}, {"cause": 0}]
-)
-def test_what_is_its_own_stays_its_own(own: dict[str, object]) -> None:
-    seen = SEEN._replace(**own)  # type: ignore[arg-type]
-    assert scope_of(seen, [entry(Scope.BRIDGE, "jvb-1")]) == "participant"
+    entries = [
+        Entry("bridge", "jvb-1", "eu", 0, 10_000, 1.0, (1, 1, 1, 1)),
+        Entry("bridge", "jvb-2", "eu", 100_000, 100_000, 1.0, (1, 1, 1, 1)),
+    ]
+    assert [each.name for each in at(entries, 5_000)] == ["jvb-1"]
+    assert at(entries, 50_000) == []
+    assert [each.name for each in at(entries, 100_000)] == ["jvb-2"]

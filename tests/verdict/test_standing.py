@@ -101,7 +101,9 @@ def test_a_relay_and_a_browser_stand_out_beside_the_rest() -> None:
 
 
 def test_there_is_no_bridge_to_stand_out_from_where_there_is_one() -> None:
-    assert Scope.BRIDGE not in {each.scope for each in standing_out(rooms(3) + rooms(6, 5, name="s"))}
+    assert Scope.BRIDGE not in {
+        each.scope for each in standing_out(rooms(3) + rooms(6, 5, name="s"))
+    }
 
 
 def test_a_small_fleet_stands_out_when_most_of_everybody_is_bad() -> None:

@@ -1,0 +1,76 @@
+"""verdict/settling.py: who spoils a call, and what one received stream can't tell by itself."""
+
+from otel_jcmc.verdict.everybody import Place, Seen, everybody_of
+from otel_jcmc.verdict.rules import DOWNLINK, DOWNLINK_OR_RECEIVED, RECEIVED, UPLINK, State
+from otel_jcmc.verdict.settling import Settled, Settling
+from otel_jcmc.verdict.standing import Coverage, Scope, Standing
+
+ROOM = Place("standup", "jvb-1", "eu")
+EITHER = DOWNLINK_OR_RECEIVED.id
+
+
+def seen(name: str, cause: int = 0, *, present: int = 2, **other: object) -> Seen:
+    state = State.BAD if cause else State.GOOD
+    return Seen(ROOM, name, state, cause, present=present)._replace(**other)  # type: ignore[arg-type]
+
+
+def settle(*people: Seen) -> Settled:
+    return Settling().settle(0, everybody_of(people))
+
+
+def test_the_only_sender_loses_on_its_way_up() -> None:
+    found = settle(seen("bob", EITHER), seen("ada", loss_up=9.0))
+    assert found.causes == {"standup/bob": RECEIVED.id}
+    assert [each.cause for each in found.bad] == [RECEIVED.id]
+    assert found.senders == [Standing(Scope.SENDER, "standup/ada", "", 0.5, Coverage(1, 2, 2, 2))]
+
+
+def test_the_only_senders_way_up_is_sound() -> None:
+    found = settle(seen("bob", EITHER), seen("ada", loss_up=1.0))
+    assert found.causes == {"standup/bob": DOWNLINK.id}
+    assert found.senders == []
+
+
+def test_a_sender_that_cannot_tell_settles_nothing() -> None:
+    assert settle(seen("bob", EITHER), seen("ada")).causes == {}
+
+
+def test_what_was_told_of_the_way_up_holds_for_half_a_minute() -> None:
+    settling = Settling()
+    bob = seen("bob", EITHER)
+    settling.settle(0, everybody_of([bob, seen("ada", loss_up=9.0)]))
+    later = everybody_of([bob, seen("ada")])
+    assert settling.settle(30_000, later).causes == {"standup/bob": RECEIVED.id}
+    assert settling.settle(30_001, later).causes == {}
+
+
+def test_a_sender_who_does_not_report_settles_nothing() -> None:
+    """Of three in the room one is not known: it may be the one who sends."""
+    found = settle(seen("bob", EITHER, present=3), seen("ada", loss_up=9.0, present=3))
+    assert found.causes == {}
+
+
+def test_of_several_senders_the_one_that_is_named_counts() -> None:
+    others = seen("ada", loss_up=0.0, present=3), seen("eve", loss_up=9.0, present=3)
+    assert settle(seen("bob", EITHER, present=3), *others).causes == {}
+    named = settle(seen("bob", EITHER, present=3, source="eve"), *others)
+    assert named.causes == {"standup/bob": RECEIVED.id}
+    silent = others[0]._replace(sends=False), others[1]
+    assert settle(seen("bob", EITHER, present=3), *silent).causes == {"standup/bob": RECEIVED.id}
+
+
+def test_a_slow_computer_and_a_lossy_way_up_spoil_what_others_get() -> None:
+    bob = seen("bob", RECEIVED.id, present=3, source="ada")
+    eve = seen("eve", RECEIVED.id, present=3, source="ada")
+    for ada in (seen("ada", is_slow=True), seen("ada", UPLINK.id), seen("ada", loss_up=2.6)):
+        [sender] = settle(bob, eve, ada).senders
+        assert (sender.name, sender.coverage) == ("standup/ada", (2, 3, 3, 3))
+    assert settle(bob, eve, seen("ada", loss_up=2.5)).senders == []
+
+
+def test_direct_calls_are_nobodys_to_settle() -> None:
+    direct = ROOM._replace(is_direct=True)
+    people = [
+        each._replace(place=direct) for each in (seen("bob", EITHER), seen("ada", loss_up=9.0))
+    ]
+    assert settle(*people) == Settled(people[:1], {}, [])
