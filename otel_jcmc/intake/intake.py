@@ -177,8 +177,7 @@ class Intake:
         """Put among the numbers of *report*, as they are stored, what is said of the call."""
         if self._judge is None or report.session.end:
             return
-        paths = report.attributes.get(LIST_ID) or ()
-        is_direct = {path.get(PEER_TO_PEER.id) for path in paths} == {"true"}
+        is_direct = _is_direct(report.attributes.get(LIST_ID))
         self._judge.note(report.numbers, report.session.interval_ms, is_direct=is_direct)
 
     def _bounded(self, sender: Sender, write: Write) -> Write:
@@ -239,6 +238,16 @@ class Intake:
         self._joins.count_failed(report)
         if self._recorder is not None and write.is_kept:
             self._recorder.take_failure(sender.crowd.address, len(write.payload))
+
+
+def _is_direct(paths: list[dict[int, str]] | None) -> bool:
+    """Say whether all *paths* go to a peer, and there are some."""
+    if not paths:
+        return False
+    for path in paths:  # noqa: SIM110  # a generator costs more than the loop
+        if path.get(PEER_TO_PEER.id) != "true":
+            return False
+    return True
 
 
 def read_head(headers: Sequence[Header]) -> list[Header]:
