@@ -79,6 +79,7 @@ class Intake:
         bridges: Bridges | None = None,
         networks: Networks | None = None,
         judge: Judge | None = None,
+        count: Callable[[Report], None] | None = None,
     ) -> None:
         """
         Take pushes for *store*, and count in *joins* who has joined and who could not.
@@ -86,12 +87,14 @@ class Intake:
         Without *privacy* what was parsed is stored as it is, without *bridges* the bridge too, and
         without *networks* nothing of the network;
         without *recorder* nothing is kept of sessions, without *judge* nothing is said of the call.
+        *count* hears of each push that Redis has taken.
         """
         self.limits = limits
         self._joins = joins or Joins()
         self._bridges = bridges
         self._networks = networks
         self._judge = judge
+        self._count = count
         self._store = store
         self._expiration_ms = expiration_ms
         self._privacy = privacy
@@ -220,6 +223,8 @@ class Intake:
         if stored is Stored.STORED:
             until = 0.0 if write.end else sender.at + abs(write.ttl_ms) / 1000
             self.limits.count_live(sender.crowd, write.member, until)
+            if self._count is not None:
+                self._count(report)
         # What was merged is no less true for being overtaken by what it was merged into.
         is_taken = stored is Stored.STORED or (
             stored is Stored.SUPERSEDED and report.sent is not None

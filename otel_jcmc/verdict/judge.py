@@ -100,11 +100,11 @@ class Judge:
             numbers[_BUFFER],
             numbers[_JITTER_DOWN],
         )
-        found = self.judge(numbers, is_direct=is_direct)
-        if found.state is not None:
-            numbers[_STATE] = int(found.state)
-        if found.cause is not None:
-            numbers[_CAUSE] = found.cause.id
+        state, cause, _ = self.judge(numbers, is_direct=is_direct)
+        if state is not None:
+            numbers[_STATE] = int(state)
+        if cause is not None:
+            numbers[_CAUSE] = cause.id
 
     def judge(self, numbers: Sequence[Any], *, is_direct: bool = False) -> Verdict:
         """Return what is said of *numbers*, which have the MOS and the time covered."""
