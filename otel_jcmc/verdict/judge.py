@@ -114,20 +114,14 @@ class Judge:
         trip = numbers[_TRIP]
         if trip is None:
             trip = _slowest(numbers[_PATHS])
-        if self._is_suspect(numbers, trip):
-            return self._explain(numbers, trip, is_direct=is_direct)
-        return self._without_symptoms(numbers, trip)
-
-    def _is_suspect(self, numbers: Sequence[Any], trip: float | None) -> bool:
-        """Say whether something may be beyond its lower threshold."""
         for at, limit in self._limits:
             value = numbers[at]
             if value and value > limit:
-                return True
+                return self._explain(numbers, trip, is_direct=is_direct)
         mos = numbers[_MOS]
-        return (mos is not None and mos < self._mos_fair) or (
-            trip is not None and trip > self._long
-        )
+        if (mos is not None and mos < self._mos_fair) or (trip is not None and trip > self._long):
+            return self._explain(numbers, trip, is_direct=is_direct)
+        return self._without_symptoms(numbers, trip)
 
     @staticmethod
     def _without_symptoms(numbers: Sequence[Any], trip: float | None) -> Verdict:
