@@ -21,6 +21,7 @@ from benchmarks.measure import (
     startup,
     sustained,
     together,
+    verdict,
     wrk,
 )
 from benchmarks.report import results
@@ -31,6 +32,7 @@ from benchmarks.report.table import rows
 MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "push": push.measure,
     "stages": stages.measure,
+    "verdict": verdict.measure,
     "wrk": wrk.measure,
     "scrape": scrape.measure,
     "together": together.measure,

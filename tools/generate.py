@@ -20,6 +20,8 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from otel_jcmc.catalogue.attributes import ATTRIBUTES, SESSION
+from otel_jcmc.catalogue.fleet import histograms
+from otel_jcmc.catalogue.levels import OTEL_LABELS, Label
 from otel_jcmc.catalogue.metrics import (
     INFO_BRIEF,
     INFO_FIELD,
@@ -78,6 +80,21 @@ _NOT_SAID: Final = """\
 - `ice_restarts` counts new ICE user names, so restarts alone; `path_changes` counts changes of the
   candidate pair, with or without one, such as from Wi-Fi to a cable."""
 
+_BOUNDS: Final = """\
+Buckets are in the unit of the `jcmc` naming; the `otel` naming has ratios and seconds.
+`JCMC_BAD_PACKET_LOSS` and `JCMC_BAD_ROUND_TRIP`, and half of each, are always among
+them. The round trip that 95 of 100 pushes are within, and the share of pushes with more
+loss down than is bad:"""
+_COUNTED: Final = """\
+- What a push does not know is not counted, and neither is what an earlier push of the
+  page has told and this one has not.
+- A page of the original always says 0 of loss up: that is not counted. Its loss down and
+  round trip are counted while something arrives.
+- An outage counts with each push while it runs. Of a page that knows one way only it is
+  that way's.
+- Pushes are counted, not seconds: a page that pushes every 2 s weighs five times as much
+  as one that does so every 10 s."""
+
 
 def metrics_page() -> str:
     """Return docs/metrics.md."""
@@ -133,11 +150,47 @@ def metrics_page() -> str:
         "names are the same by scrape and through a Collector.",
         _table(("field of the push", "name", "unit", "in Prometheus", "and"), [*otel, info]),
         _attribute_table(Naming.OTEL),
+        *_fleet(prefix),
         "## The service's own",
         "The same in both namings, in the same scrape and by the same OTLP.",
         _table(("series", "type", "labels", "meaning"), own),
         "Reasons are those of [reasons.md](reasons.md).",
     )
+
+
+def _fleet(prefix: str) -> list[str]:
+    """Return what docs/metrics.md says of the fleet's histograms."""
+    rows = [
+        (
+            f"`{prefix}{row.field}`",
+            row.metric.unit,
+            f"`{metric_name(row.otel_name, row.metric.otel_unit)}`",
+            ", ".join(f'`{label_name(name)}="{value}"`' for name, value in row.otel_attributes),
+            ", ".join(f"{bound:,}" for bound in row.bounds),
+            row.brief,
+        )
+        for row in histograms()
+    ]
+    otel_region = label_name(OTEL_LABELS[Label.REGION])
+    head = ("series", "unit", "in the `otel` naming", "and", "buckets up to", "meaning")
+    told = (
+        "How the pushes are spread that a process has stored since its start. Each histogram has\n"
+        "`_bucket`, `_sum` and `_count`, by the region of the bridge: label\n"
+        f"`{Label.REGION}`, in the `otel` naming `{otel_region}`; without it where no page has\n"
+        "told one; `other` for what is beyond `JCMC_SERIES_REGIONS`. They are of one process,\n"
+        "as the service's own metrics are, and go where those go, by OTLP always cumulative:\n"
+        "each replica counts what it has taken. None where `JCMC_SERIES` has no `histograms`."
+    )
+    query = (
+        "```promql\n"
+        f"histogram_quantile(0.95, sum by (le, {Label.REGION}) (\n"
+        f"  rate({prefix}fleet_round_trip_time_bucket[5m])\n"
+        "))\n"
+        f'1 - sum(rate({prefix}fleet_packetloss_download_bucket{{le="5.0"}}[5m]))\n'
+        f"  / sum(rate({prefix}fleet_packetloss_download_count[5m]))\n"
+        "```"
+    )
+    return ["## The histograms of the fleet", told, _table(head, rows), _BOUNDS, query, _COUNTED]
 
 
 def browsers_page() -> str:

@@ -79,6 +79,7 @@ class Intake:
         bridges: Bridges | None = None,
         networks: Networks | None = None,
         judge: Judge | None = None,
+        count: Callable[[Report], None] | None = None,
     ) -> None:
         """
         Take pushes for *store*, and count in *joins* who has joined and who could not.
@@ -86,12 +87,14 @@ class Intake:
         Without *privacy* what was parsed is stored as it is, without *bridges* the bridge too, and
         without *networks* nothing of the network;
         without *recorder* nothing is kept of sessions, without *judge* nothing is said of the call.
+        *count* hears of each push that Redis has taken.
         """
         self.limits = limits
         self._joins = joins or Joins()
         self._bridges = bridges
         self._networks = networks
         self._judge = judge
+        self._count = count
         self._store = store
         self._expiration_ms = expiration_ms
         self._privacy = privacy
@@ -177,8 +180,7 @@ class Intake:
         """Put among the numbers of *report*, as they are stored, what is said of the call."""
         if self._judge is None or report.session.end:
             return
-        paths = report.attributes.get(LIST_ID) or ()
-        is_direct = {path.get(PEER_TO_PEER.id) for path in paths} == {"true"}
+        is_direct = _is_direct(report.attributes.get(LIST_ID))
         self._judge.note(report.numbers, report.session.interval_ms, is_direct=is_direct)
 
     def _bounded(self, sender: Sender, write: Write) -> Write:
@@ -221,6 +223,8 @@ class Intake:
         if stored is Stored.STORED:
             until = 0.0 if write.end else sender.at + abs(write.ttl_ms) / 1000
             self.limits.count_live(sender.crowd, write.member, until)
+            if self._count is not None:
+                self._count(report)
         # What was merged is no less true for being overtaken by what it was merged into.
         is_taken = stored is Stored.STORED or (
             stored is Stored.SUPERSEDED and report.sent is not None
@@ -239,6 +243,16 @@ class Intake:
         self._joins.count_failed(report)
         if self._recorder is not None and write.is_kept:
             self._recorder.take_failure(sender.crowd.address, len(write.payload))
+
+
+def _is_direct(paths: list[dict[int, str]] | None) -> bool:
+    """Say whether all *paths* go to a peer, and there are some."""
+    if not paths:
+        return False
+    for path in paths:  # noqa: SIM110  # a generator costs more than the loop
+        if path.get(PEER_TO_PEER.id) != "true":
+            return False
+    return True
 
 
 def read_head(headers: Sequence[Header]) -> list[Header]:

@@ -1,8 +1,8 @@
 """
 Collected gauges -> exposition text, in the Prometheus text format or OpenMetrics.
 
-In go the gauges of one collection and the text of our own metrics; out come the bytes of one
-answer to a scrape.
+In go the gauges and the histograms of one collection and the text of our own metrics; out come the
+bytes of one answer to a scrape.
 
 Source: the Prometheus exposition formats (text 0.0.4), OpenMetrics 1.0.0, and the OpenTelemetry
 specification, compatibility/prometheus_and_openmetrics.md for names and units.
@@ -11,12 +11,13 @@ specification, compatibility/prometheus_and_openmetrics.md for names and units.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import compress
+from itertools import accumulate, compress
 from operator import add
 from typing import Final
 
 import msgspec
 
+from otel_jcmc.metrics.histograms import Distribution, Family
 from otel_jcmc.metrics.observed import Column, Labels
 from otel_jcmc.metrics.provider import Collected
 
@@ -38,22 +39,27 @@ _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_:]")
 
 
 def render(
-    gauges: Iterable[Collected], own: bytes = b"", *, is_openmetrics: bool = False
+    gauges: Iterable[Collected],
+    own: bytes = b"",
+    histograms: Iterable[Family] = (),
+    *,
+    is_openmetrics: bool = False,
 ) -> Iterator[bytes]:
     """
-    Return, piece by piece, the exposition of *gauges*, after *own*, that of our own metrics.
+    Return, piece by piece, the exposition of all, that of our *own* metrics first.
 
     *own* is in the same format. Families are whole and have no samples of others between them; a
     gauge without observations has no family.
     """
     made: _Made = {}
     yield own.removesuffix(_EOF)
+    for family in histograms:
+        name = metric_name(family.name, family.unit)
+        head = _head(name, "histogram", family.description, is_openmetrics=is_openmetrics)
+        yield (head + "".join(_buckets(name, each) for each in family.distributions)).encode()
     for gauge in gauges:
         name = metric_name(gauge.name, gauge.unit)
-        description = gauge.description.replace("\\", r"\\").replace("\n", r"\n")
-        if is_openmetrics:
-            description = description.replace('"', r"\"")
-        head = f"# HELP {name} {description}\n# TYPE {name} gauge\n"
+        head = _head(name, "gauge", gauge.description, is_openmetrics=is_openmetrics)
         for column in gauge.columns:
             lines = _lines(name, column, made)
             if lines:
@@ -61,6 +67,29 @@ def render(
                 head = ""
     if is_openmetrics:
         yield _EOF
+
+
+def _head(name: str, kind: str, description: str, *, is_openmetrics: bool) -> str:
+    """Return what stands before the samples of a family."""
+    description = description.replace("\\", r"\\").replace("\n", r"\n")
+    if is_openmetrics:
+        description = description.replace('"', r"\"")
+    return f"# HELP {name} {description}\n# TYPE {name} {kind}\n"
+
+
+def _buckets(name: str, of: Distribution) -> str:
+    """Return the lines of one histogram: each bucket holds those below it too."""
+    text = _label_text(of.labels)
+    start = text[:-2] + "," if of.labels else "{"
+    counts = list(accumulate(of.counts))
+    bounds = [*(repr(float(bound)) for bound in of.bounds), "+Inf"]
+    lines = [
+        f'{name}_bucket{start}le="{bound}"}} {count}'
+        for bound, count in zip(bounds, counts, strict=True)
+    ]
+    return "\n".join(
+        [*lines, f"{name}_count{text}{counts[-1]}", f"{name}_sum{text}{float(of.total)!r}", ""]
+    )
 
 
 def _lines(name: str, column: Column, made: _Made) -> str:

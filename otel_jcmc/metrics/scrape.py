@@ -2,7 +2,7 @@
 One scrape: read who is live, run the gauges, render, compress.
 
 The read happens on the event loop, everything else in a thread, so that pushes go on meanwhile.
-With Redis away the answer holds our own metrics alone: absent beats stale.
+With Redis away the answer holds what this process counts by itself: absent beats stale.
 """
 
 from contextlib import suppress
@@ -16,6 +16,7 @@ from isal import isal_zlib
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.metrics.accept import takes_gzip, wants_openmetrics
 from otel_jcmc.metrics.collection import Gauges
+from otel_jcmc.metrics.histograms import Histograms
 from otel_jcmc.metrics.own import Telemetry
 from otel_jcmc.metrics.prometheus import OPENMETRICS, TEXT, render
 from otel_jcmc.metrics.reading import SnapshotReader
@@ -42,7 +43,7 @@ class Page(NamedTuple):
     Attributes:
         partitions: whose participants are told; none: nobody's.
         levels: whether conferences, bridges and so on are told; needs all partitions.
-        own: whether the service's own metrics are.
+        own: whether the service's own metrics are, and the histograms, which each process counts.
     """
 
     partitions: tuple[int, ...] = ()
@@ -62,6 +63,8 @@ class Scraper:
     reader: SnapshotReader
     gauges: Gauges
     telemetry: Telemetry
+    # Of the fleet; None: nobody wants them.
+    histograms: Histograms | None = None
 
     async def scrape(
         self, accept: str, accept_encoding: str, page: Page = EVERYTHING
@@ -101,7 +104,8 @@ class Scraper:
         participants = bool(page.partitions)
         gauges = self.gauges.collect(taken, participants=participants, levels=page.levels)
         own = self.telemetry.exposition(openmetrics=is_openmetrics) if page.own else b""
-        pieces = render(gauges, own, is_openmetrics=is_openmetrics)
+        histograms = self.histograms.collect() if self.histograms and page.own else ()
+        pieces = render(gauges, own, histograms, is_openmetrics=is_openmetrics)
         if not is_gzip:
             return list(pieces)
         packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW)

@@ -12,11 +12,12 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
+from otel_jcmc.metrics.histograms import Histograms
 from otel_jcmc.otlp.sender import Outcome, Sender, Sent
 
 log = logging.getLogger(__name__)
@@ -138,23 +139,39 @@ class MetricDelivery:
 
 
 class OwnMetricExporter(MetricExporter):
-    """The service's own metrics, from the SDK's reader to a receiver."""
+    """What a process counts by itself, from the SDK's reader and the fleet's histograms."""
 
-    def __init__(self, sender: Sender, what: str, request_seconds: float = 10.0) -> None:
-        """Send by *sender*, with the temporality and aggregation that its environment asks for."""
+    def __init__(
+        self,
+        sender: Sender,
+        what: str,
+        request_seconds: float = 10.0,
+        histograms: Histograms | None = None,
+    ) -> None:
+        """
+        Send by *sender*, with the temporality and aggregation that its environment asks for.
+
+        The fleet's *histograms* go along; they are always cumulative.
+        """
         exporter = sender.exporter
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
         self._sender = sender
+        self._histograms = histograms
         self._delivery = MetricDelivery(sender.send, what, request_seconds)
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_kwargs: Any
     ) -> MetricExportResult:
-        """Export *metrics_data* in one request, or in smaller ones if it must be."""
+        """Export *metrics_data* and histograms in one request, or in smaller ones if it must be."""
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
+        from otel_jcmc.otlp.histograms import add_histograms
+
         deadline = monotonic() + timeout_millis / 1000
-        outcome = self._delivery.export([encode_metrics(metrics_data)], deadline)
+        request = encode_metrics(metrics_data)
+        if self._histograms is not None:
+            add_histograms(request, self._histograms.collect(), time_ns())
+        outcome = self._delivery.export([request], deadline)
         return MetricExportResult.FAILURE if outcome == FAILED else MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002  # the SDK's

@@ -41,7 +41,7 @@ from otel_jcmc.service.admission import (
 )
 from otel_jcmc.service.child import ExporterProcess
 from otel_jcmc.service.recording import keeping_of, make_history, make_recorder
-from otel_jcmc.service.watching import make_gauges, make_reader, make_watch
+from otel_jcmc.service.watching import make_gauges, make_histograms, make_reader, make_watch
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.shared_secret import SharedSecret
@@ -118,7 +118,8 @@ class Parts:
         self._watch = make_watch(
             settings, self._reader, self.redis_url, self._instance_id, self.telemetry.count_look
         )
-        self.scraper = Scraper(self._reader, gauges, self.telemetry)
+        self.histograms = make_histograms(settings)
+        self.scraper = Scraper(self._reader, gauges, self.telemetry, self.histograms)
         self.cors = Cors(settings.cors_allowed_origins)
         self.privacy = make_privacy(settings)
         self.rules = make_rules(
@@ -137,6 +138,7 @@ class Parts:
             Bridges(settings.bridge_names, self._hash_secret),
             Networks(self._hash_secret),
             Judge(settings.bad_packet_loss, settings.bad_round_trip_ms),
+            self.histograms.count if self.histograms else None,
         )
         bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
         parser = PushParser(self.rules)
@@ -231,7 +233,7 @@ class Parts:
         )
         self.telemetry.add_reader(
             PeriodicExportingMetricReader(
-                OwnMetricExporter(sender, "our own metrics", seconds),
+                OwnMetricExporter(sender, "our own metrics", seconds, self.histograms),
                 settings.export_interval_ms,
                 settings.export_timeout_ms,
             )

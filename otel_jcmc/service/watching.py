@@ -7,8 +7,10 @@ Settings come in; parts of `metrics` and `verdict` go out, not started yet.
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+from otel_jcmc.catalogue.levels import Level
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.metrics.collection import Gauges
+from otel_jcmc.metrics.histograms import Histograms
 from otel_jcmc.metrics.levels import Bounds
 from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.watch import Watch
@@ -28,6 +30,19 @@ def make_gauges(settings: Settings) -> Gauges:
         settings.series,
         bounds,
         settings.series_participants,
+    )
+
+
+def make_histograms(settings: Settings) -> Histograms | None:
+    """Return the histograms of the fleet, if *settings* want them."""
+    if Level.HISTOGRAMS not in settings.series:
+        return None
+    return Histograms(
+        settings.naming,
+        settings.metrics_prefix,
+        settings.bad_packet_loss,
+        settings.bad_round_trip_ms,
+        settings.series_regions,
     )
 
 

@@ -6,6 +6,7 @@ where something is beyond one it is asked how bad it is and why.
 """
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LIST_ID, METRICS, MOS_ID, STATE_ID
@@ -28,6 +29,8 @@ _DECODE, _DROPPED = _AT["decode_time"], _AT["frames_dropped"]
 _CPU, _BANDWIDTH = _AT["limitation_cpu"], _AT[rules.PICTURE_LIMIT]
 _HEIGHT, _WANTED = _AT["resolution_height_upload"], _AT["resolution_height_wanted"]
 _BITRATE_DOWN: Final = _AT["bitrate_download"]
+# Whose value says nothing by itself.
+_ANY: Final = {rules.MOS, rules.FROZEN}
 # What a heartbeat of a page whose statistics have stopped knows at most.
 _OF_HEARTBEATS: Final = {_DOWN, _UP}
 
@@ -57,6 +60,9 @@ class Verdict(NamedTuple):
 
 _UNKNOWN: Final = Verdict(None)
 _GOOD: Final = Verdict(State.GOOD)
+# By their class they take three times as long to find.
+_WELL, _FAIR, _BAD = State
+_SILENCE, _SENT = Kind.SILENCE, Kind.SENT
 
 
 class Judge:
@@ -68,18 +74,15 @@ class Judge:
         self._some_loss = bad_loss / 2
         self._no_loss = bad_loss / 8
         self._long = bad_round_trip_ms / 2
-        # Whose value is compared as it is; the others need a word more.
-        self._plain = [
-            (_AT[each.field], each.fair)
+        self._of = {each.field: each for each in self._symptoms}
+        self._mos_fair = self._of[rules.MOS].fair
+        # Where each is, and the value from which on it is looked at: any score, any freeze, of
+        # which the threshold is a share of the time covered. No limit is below 0.
+        self._looked_at = [
+            (_AT[each.field], 0 if each.field in _ANY else each.fair, each)
             for each in self._symptoms
-            if not each.when and not each.is_below
         ]
-        self._mos_fair = next(each.fair for each in self._symptoms if each.is_below)
-        self._frozen_fair = self._of(rules.FROZEN).fair
-        self._limit_fair = self._of(rules.PICTURE_LIMIT).fair
-
-    def _of(self, field: str) -> Symptom:
-        return next(each for each in self._symptoms if each.field == field)
+        self._limits = [(at, limit) for at, limit, _ in self._looked_at if at != _MOS]
 
     def note(self, numbers: list[Any], covers_ms: float, *, is_direct: bool) -> None:
         """
@@ -97,98 +100,85 @@ class Judge:
             numbers[_BUFFER],
             numbers[_JITTER_DOWN],
         )
-        found = self.judge(numbers, is_direct=is_direct)
-        if found.state is not None:
-            numbers[_STATE] = int(found.state)
-        if found.cause is not None:
-            numbers[_CAUSE] = found.cause.id
+        state, cause, _ = self.judge(numbers, is_direct=is_direct)
+        if state is not None:
+            numbers[_STATE] = int(state)
+        if cause is not None:
+            numbers[_CAUSE] = cause.id
 
     def judge(self, numbers: Sequence[Any], *, is_direct: bool = False) -> Verdict:
         """Return what is said of *numbers*, which have the MOS and the time covered."""
         present = numbers[_PRESENT]
         if present is not None and present <= 1:
             return _UNKNOWN
-        if not self._is_suspect(numbers):
-            return self._without_symptoms(numbers)
-        return self._explain(numbers, is_direct=is_direct)
-
-    def _is_suspect(self, numbers: Sequence[Any]) -> bool:
-        """Say whether something may be beyond its lower threshold."""
-        for at, fair in self._plain:
+        trip = numbers[_TRIP]
+        if trip is None:
+            trip = _slowest(numbers[_PATHS])
+        for at, limit in self._limits:
             value = numbers[at]
-            if value is not None and value > fair:
-                return True
+            if value and value > limit:
+                return self._explain(numbers, trip, is_direct=is_direct)
         mos = numbers[_MOS]
-        return (
-            (mos is not None and mos < self._mos_fair)
-            or bool(numbers[_FROZEN])
-            or (numbers[_BANDWIDTH] or 0) > self._limit_fair
-            or (numbers[_TRIP] is None and (_trip(numbers) or 0) > self._long)
-            or (
-                numbers[_LOSS_UP] is None
-                and numbers[_LOSS_DOWN] is None
-                and (numbers[_LOSS] or 0) > self._some_loss
-            )
-        )
+        if (mos is not None and mos < self._mos_fair) or (trip is not None and trip > self._long):
+            return self._explain(numbers, trip, is_direct=is_direct)
+        return self._without_symptoms(numbers, trip)
 
     @staticmethod
-    def _without_symptoms(numbers: Sequence[Any]) -> Verdict:
+    def _without_symptoms(numbers: Sequence[Any], trip: float | None) -> Verdict:
         """Return good where it is known that it is, bad where the statistics have stopped."""
-        down, up = numbers[_DOWN], numbers[_UP]
-        if _trip(numbers) is not None and numbers[_LOSS_DOWN] is not None:
-            if (numbers[_BITRATE_DOWN] or 0) > 0 or (down == 0 and up == 0):
+        if trip is not None and numbers[_LOSS_DOWN] is not None:
+            if numbers[_BITRATE_DOWN] or (numbers[_DOWN] == 0 and numbers[_UP] == 0):
                 return _GOOD
             return _UNKNOWN
-        if down is not None and _is_heartbeat(numbers):
+        if numbers[_DOWN] is not None and _is_heartbeat(numbers):
             # With others: who is alone has no outage, not even none.
-            return Verdict(State.BAD)
+            return Verdict(_BAD)
         return _UNKNOWN
 
-    def _value(self, symptom: Symptom, numbers: Sequence[Any]) -> float | None:
-        """Return what is held against the thresholds of *symptom*; None: it is no matter."""
-        at = _AT[symptom.field]
-        value: float | None = numbers[at]
+    @staticmethod
+    def _value(at: int, value: float, numbers: Sequence[Any]) -> float | None:
+        """Return what of a *value* at *at* is held against thresholds; None: it is no matter."""
         if at == _FROZEN:
             covers = numbers[_COVERS]
-            return 100 * value / covers if value and covers else None
-        if at == _TRIP:
-            return _trip(numbers)
-        if at == _LOSS and not (numbers[_LOSS_UP] is None and numbers[_LOSS_DOWN] is None):
-            return None
+            return 100 * value / covers if covers else None
+        if at == _LOSS:
+            return value if numbers[_LOSS_UP] is None and numbers[_LOSS_DOWN] is None else None
         if at == _BANDWIDTH:
             height, wanted = numbers[_HEIGHT], numbers[_WANTED]
             return value if height is not None and wanted and height < wanted else None
         return value
 
-    def _explain(self, numbers: Sequence[Any], *, is_direct: bool) -> Verdict:
+    def _explain(self, numbers: Sequence[Any], trip: float | None, *, is_direct: bool) -> Verdict:
         """Return the state by the worst symptom, and the cause that explains it."""
-        state, worst, kind = State.GOOD, 0.0, Kind.SILENCE
-        shown: Evidence | None = None
-        for symptom in self._symptoms:
-            value = self._value(symptom, numbers)
-            if value is None:
+        state, worst = _WELL, 0.0
+        shown: tuple[Symptom, float] | None = None
+        for at, limit, symptom in self._looked_at:
+            value = trip if at == _TRIP else numbers[at]
+            if not value or value <= limit or (value := self._value(at, value, numbers)) is None:
                 continue
             how, severity = _severity(symptom, value)
-            if how is not State.GOOD and (how, severity) > (state, worst):
-                state, worst, kind = how, severity, symptom.kind
-                limit = symptom.bad if how is State.BAD else symptom.fair
-                shown = Evidence(symptom.field, value, limit)
+            if how > state or (how == state and severity > worst):
+                state, worst, shown = how, severity, (symptom, value)
         if shown is None:
-            return self._without_symptoms(numbers)
-        cause, evidence = self._cause(kind, numbers)
+            return self._without_symptoms(numbers, trip)
+        symptom, value = shown
+        cause, evidence = self._cause(symptom.kind, numbers, trip)
         if cause is not None and is_direct and cause.id in rules.OF_NETWORK:
             cause = rules.PAIR
-        return Verdict(state, cause, (shown, *evidence))
+        limit = symptom.bad if state is _BAD else symptom.fair
+        return Verdict(state, cause, (Evidence(symptom.field, value, limit), *evidence))
 
     def _cause(
-        self, kind: Kind, numbers: Sequence[Any]
+        self, kind: Kind, numbers: Sequence[Any], trip: float | None
     ) -> tuple[Cause | None, tuple[Evidence, ...]]:
         """Return what explains a symptom of this *kind*, and by what."""
-        if kind is Kind.SILENCE:
+        if kind is _SILENCE:
             return rules.OUTAGE, ()
-        return self._of_sent(numbers) if kind is Kind.SENT else self._of_received(numbers)
+        return self._of_sent(numbers) if kind is _SENT else self._of_received(numbers, trip)
 
-    def _of_received(self, numbers: Sequence[Any]) -> tuple[Cause | None, tuple[Evidence, ...]]:
+    def _of_received(
+        self, numbers: Sequence[Any], trip: float | None
+    ) -> tuple[Cause | None, tuple[Evidence, ...]]:
         """Return what explains that somebody hears or sees badly."""
         some, best, worst = self._some_loss, numbers[_BEST], numbers[_WORST]
         is_several = best is not None and worst is not None and best != worst
@@ -202,10 +192,9 @@ class Judge:
             return cause, (Evidence(rules.LOSS_DOWN, loss, some),)
         if found := _slow_receiver(numbers):
             return rules.SLOW_RECEIVER, (found,)
-        trip = _or(_trip(numbers), 0)
-        if trip > self._long:
+        if trip is not None and trip > self._long:
             return rules.PATH, (Evidence(rules.ROUND_TRIP, trip, self._long),)
-        jitter = self._of("jitter_download")
+        jitter = self._of["jitter_download"]
         if _or(numbers[_JITTER_DOWN], 0) > jitter.fair:
             told = Evidence(jitter.field, numbers[_JITTER_DOWN], jitter.fair)
             return rules.DOWNLINK_OR_RECEIVED, (told,)
@@ -214,11 +203,11 @@ class Judge:
     def _of_sent(self, numbers: Sequence[Any]) -> tuple[Cause | None, tuple[Evidence, ...]]:
         """Return what explains that somebody sends badly."""
         for field in (rules.LOSS_UP, "jitter_upload", rules.PICTURE_LIMIT):
-            symptom = self._of(field)
-            value = self._value(symptom, numbers)
-            if value is not None and value > symptom.fair:
+            symptom = self._of[field]
+            value = numbers[_AT[field]]
+            if value and (value := self._value(_AT[field], value, numbers) or 0) > symptom.fair:
                 return rules.UPLINK, (Evidence(field, value, symptom.fair),)
-        cpu = self._of("limitation_cpu")
+        cpu = self._of["limitation_cpu"]
         if _or(numbers[_CPU], 0) > cpu.fair:
             return rules.SLOW_SENDER, (Evidence(cpu.field, numbers[_CPU], cpu.fair),)
         return None, ()
@@ -229,12 +218,10 @@ def _or(value: float | None, other: float) -> float:
     return other if value is None else value
 
 
-def _trip(numbers: Sequence[Any]) -> float | None:
-    """Return the round trip in ms: of the interval, else of the slowest transport."""
-    trip: float | None = numbers[_TRIP]
-    if trip is None and numbers[_PATHS]:
-        return max((each for each in numbers[_PATHS] if each is not None), default=None)
-    return trip
+def _slowest(trips: Sequence[float | None] | None) -> float | None:
+    """Return the round trip of the slowest transport, for where that of the interval is unknown."""
+    known = [each for each in trips or () if each is not None]
+    return max(known) if known else None
 
 
 def _is_heartbeat(numbers: Sequence[Any]) -> bool:
@@ -250,10 +237,10 @@ def _severity(symptom: Symptom, value: float) -> tuple[State, float]:
         best = 4.5  # of a score there is no better
         value, fair, bad = best - value, best - fair, best - bad
     if value > bad:
-        return State.BAD, value / bad if bad else float("inf")
+        return _BAD, value / bad if bad else inf
     if value > fair:
-        return State.FAIR, value / fair
-    return State.GOOD, 0.0
+        return _FAIR, value / fair
+    return _WELL, 0.0
 
 
 def _slow_receiver(numbers: Sequence[Any]) -> Evidence | None:

@@ -47,6 +47,15 @@ def test_a_push_has_a_state_and_a_cause(
     assert [each.labels["cause"] for each in found if each.name == "verdict"] == causes
 
 
+def test_a_call_that_also_goes_to_a_bridge_is_not_direct(
+    shared_service: Service, room: str
+) -> None:
+    paths = [{"value": 30, "labels": {"p2p": each}} for each in ("true", "false")]
+    assert shared_service.push(pushed(room, LOSS | {"transport_rtt": paths})).body == "OK"
+    causes = [each.labels for each in said(shared_service, room) if each.name == "verdict"]
+    assert [each["cause"] for each in causes] == ["uplink"]
+
+
 def test_a_direct_call_blames_the_pair(shared_service: Service, room: str) -> None:
     path = {"transport_rtt": [{"value": 30, "labels": {"p2p": "true"}}]}
     assert shared_service.push(pushed(room, LOSS | path)).body == "OK"

@@ -105,6 +105,12 @@ def test_a_silent_call_without_an_outage_is_good() -> None:
             "downlink_or_received",
         ),
         ({"audio_concealed": 6}, "bad", ""),
+        # Late alone: scores of 2.06 and 3.31.
+        ({"audio_buffer_time": 400, "round_trip_time": 199}, "bad", ""),
+        ({"audio_buffer_time": 220, "round_trip_time": 199}, "fair", ""),
+        # Fair by a lot is no worse than bad by a little.
+        ({"freeze_time": 900, "packetloss_upload": 6}, "bad", "uplink"),
+        ({"round_trip_time": 450, "limitation_cpu": 100}, "bad", "path"),
         ({"audio_concealed": 2.5}, "fair", ""),
         ({"freeze_time": 1100, "decode_time": 40}, "bad", "device"),
         ({"freeze_time": 400, "packetloss_download": 0, "frames_dropped": 9}, "fair", "device"),
