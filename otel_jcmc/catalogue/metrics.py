@@ -626,7 +626,7 @@ METRICS: tuple[Metric, ...] = (
 # What may be pushed.
 PUSHED = tuple(row for row in METRICS if not row.is_ours)
 # Of what the service makes of a push; the last two are of no series of their own.
-MOS_ID, STATE_ID, CAUSE_ID, COVERS_ID = 44, 45, 46, 47
+JUDGED_IDS = MOS_ID, STATE_ID, CAUSE_ID, COVERS_ID = 44, 45, 46, 47
 # Ids are never reused, so this is at least how many there are.
 LAST_METRIC_ID = max(COVERS_ID, *(row.id for row in METRICS))
 # The one metric that has several values, each with attributes of its own: one for a transport. Wire

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from otel_jcmc.catalogue.attributes import NETWORK, PEER_TO_PEER
-from otel_jcmc.catalogue.metrics import LIST_ID
+from otel_jcmc.catalogue.metrics import JUDGED_IDS, LIST_ID
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.bridges import Bridges
 from otel_jcmc.intake.browsers import browser_and_system
@@ -181,7 +181,11 @@ class Intake:
         if self._judge is None or report.session.end:
             return
         is_direct = _is_direct(report.attributes.get(LIST_ID))
-        self._judge.note(report.numbers, report.session.interval_ms, is_direct=is_direct)
+        numbers = report.numbers if report.fresh is None else report.fresh
+        self._judge.note(numbers, report.session.interval_ms, is_direct=is_direct)
+        if numbers is not report.numbers:
+            for id_ in JUDGED_IDS:
+                report.numbers[id_ - 1] = numbers[id_ - 1]
 
     def _bounded(self, sender: Sender, write: Write) -> Write:
         """

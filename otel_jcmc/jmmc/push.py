@@ -193,6 +193,11 @@ class JmmcEndpoint:
         report.session.seq = state.seq
         report.numbers = [None] * LAST_METRIC_ID
         _add(state.known, report)
+        # What was told two pushes ago or earlier may not be so by now.
+        report.fresh = [
+            value if id_ in changes or state.is_fresh(id_) else None
+            for id_, value in enumerate(report.numbers, 1)
+        ]
 
     async def _store(self, sender: Sender, report: Report, owner: str) -> Stored | Exception:
         """Return what Redis did with *report*, or why that is not known."""
@@ -242,7 +247,7 @@ def _report(push: JmmcPush, named: Named) -> Report:
     )
     _add(push.numbers | push.texts, report)
     # History has each push as it came.
-    report.sent = report.numbers
+    report.sent = report.fresh = report.numbers
     return report
 
 

@@ -1,15 +1,17 @@
 -- What is known of one session of a JMMC page: each push merged into what the ones before it left, by Redis's own order.
 --
--- KEYS[1] hash of the session: catalogue id -> number or text, and "seq", how many pushes it has had
+-- KEYS[1] hash of the session: catalogue id -> number or text, "seq", how many pushes it has had, and under "63" the
+--         metrics of its last push: a bit for each id
 -- KEYS[2] index of its partition: id of the session -> its last push in ms;  KEYS[1] ends in ":" and that id
 -- ARGV[1] ms for which a session is kept after a push, ARGV[2] most sessions in this partition, -1: any number
 -- ARGV[3] "1" to open the session
--- ARGV[4...] two a change: id, value ("" to forget it)
+-- ARGV[4] what this push has for "63"
+-- ARGV[5...] two a change: id, value ("" to forget it)
 --
--- Returns the session as a flat list, nothing if it is not there and not to be opened.
+-- Returns the session as a flat list, nothing if it is not there and not to be opened. Its "63" is of the push before.
 local keep, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 if ARGV[3] ~= '1' and redis.call('EXISTS', KEYS[1]) == 0 then return false end
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   if ARGV[i + 1] == '' then
     redis.call('HDEL', KEYS[1], ARGV[i])
   else
@@ -32,4 +34,6 @@ if most >= 0 and beyond > 0 then
     redis.call('DEL', KEYS[2] .. ':' .. gone[i])
   end
 end
-return redis.call('HGETALL', KEYS[1])
+local session = redis.call('HGETALL', KEYS[1])
+redis.call('HSET', KEYS[1], '63', ARGV[4])
+return session

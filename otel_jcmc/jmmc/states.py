@@ -7,7 +7,7 @@ lives is whole again with one changed field. Merged in Redis, by states.lua alon
 and pushes that overtake each other lose nothing. What is to be kept secret must have been screened
 before.
 
-    jcmc:{03}:jmmc:<id>    hash: catalogue id -> number or text; seq
+    jcmc:{03}:jmmc:<id>    hash: catalogue id -> number or text; seq; 63 -> metrics of the last push
     jcmc:{03}:jmmc         index of the partition: id -> its last push in ms
 """
 
@@ -35,6 +35,9 @@ _decode: Final = msgspec.json.Decoder(int | float).decode
 
 # Of the catalogue: those of metrics are lower.
 FIRST_ATTRIBUTE_ID: Final = 64
+# No metric's: a replica of another version skips it, as it does with all ids that it does not know.
+_TOLD: Final = 63
+_TOLD_FIELD: Final = str(_TOLD).encode()
 
 # Catalogue id -> number or text; None: not known.
 Changes = dict[int, Any]
@@ -47,10 +50,16 @@ class State(NamedTuple):
     Attributes:
         seq: how many pushes it has had, this one included.
         known: catalogue id -> number or text.
+        before: the metrics that the push before this one has told of; a bit for each id.
     """
 
     seq: int
     known: Changes
+    before: int = 0
+
+    def is_fresh(self, id_: int) -> bool:
+        """Say whether the push before this one has told of the metric *id_*."""
+        return bool(self.before >> id_ & 1)
 
 
 class States:
@@ -105,7 +114,8 @@ class States:
     def _command(self, session_id: str, changes: Changes, opens: str) -> Command:
         """Return the script call for one push."""
         key, index = self._keys.jmmc(session_id)
-        args: list[Any] = [KEEP_MS, self._most, opens]
+        told = sum(1 << id_ for id_ in changes if id_ < _TOLD)
+        args: list[Any] = [KEEP_MS, self._most, opens, told]
         for id_, value in changes.items():
             args += (id_, "" if value is None else value if type(value) is str else _encode(value))
         return ("EVALSHA", _SCRIPT.sha, 2, key, index, *args)
@@ -155,7 +165,7 @@ def _state(reply: list[bytes]) -> State | None:
     """Return what the script says of a session; what can't be read is nothing to go on with."""
     fields = dict(zip(reply[::2], reply[1::2], strict=True))
     try:
-        seq = int(fields.pop(b"seq"))
+        seq, before = int(fields.pop(b"seq")), int(fields.pop(_TOLD_FIELD, 0))
         numbers = [int(name) for name in fields]
         return State(
             seq,
@@ -163,6 +173,7 @@ def _state(reply: list[bytes]) -> State | None:
                 id_: _decode(value) if id_ < FIRST_ATTRIBUTE_ID else value.decode()
                 for id_, value in zip(numbers, fields.values(), strict=True)
             },
+            before,
         )
     except (ValueError, msgspec.MsgspecError):
         return None

@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import partial
-from sys import intern
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from otel_jcmc.catalogue.attributes import (
@@ -61,14 +60,20 @@ def _place(conference: str, attributes: dict[int, Any]) -> Place:
     paths = attributes.get(LIST_ID) or ()
     version = attributes.get(BROWSER_VERSION.id, "").partition(".")[0]
     browser = attributes.get(BROWSER_NAME.id, "")
-    return Place(
+    return _shared(
         conference,
-        intern(attributes.get(BRIDGE.id, "")),
-        intern(attributes.get(REGION.id, "")),
-        intern(f"{browser} {version}".strip()) if browser else "",
+        attributes.get(BRIDGE.id, ""),
+        attributes.get(REGION.id, ""),
+        f"{browser} {version}".strip() if browser else "",
         "",
         {path.get(PEER_TO_PEER.id) for path in paths} == {"true"},
     )
+
+
+@lru_cache(maxsize=65_536)
+def _shared(*place: Any) -> Place:
+    """Return the same object for all who are at the same *place*."""
+    return Place(*place)
 
 
 def everybody_in(snapshot: Snapshot) -> Everybody:

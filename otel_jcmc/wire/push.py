@@ -52,6 +52,7 @@ class Report(msgspec.Struct, gc=False):
         token: the body's, not checked; empty where it has none.
         sent: the numbers that this push has itself, where the others are kept from earlier ones;
             None: all are its own.
+        fresh: of those that are kept the ones by which the call may be judged; None: all.
     """
 
     conference: str
@@ -63,6 +64,7 @@ class Report(msgspec.Struct, gc=False):
     dropped: list[Fault] = []  # msgspec makes a new one each time
     token: str = ""
     sent: list[Any] | None = None
+    fresh: list[Any] | None = None
 
 
 class PushParser:

@@ -37,14 +37,16 @@ async def other(redis_server: EmbeddedStore) -> AsyncIterator[Any]:
 
 async def test_what_a_push_leaves_out_keeps_its_last_value(states: States) -> None:
     assert await states.open(ID, {1: 97.5, 69: "eu-west"}) == State(1, {1: 97.5, 69: "eu-west"})
-    assert await states.merge(ID, {2: 2900}) == State(2, {1: 97.5, 69: "eu-west", 2: 2900})
-    assert await states.merge(ID, {1: 0}) == State(3, {1: 0, 69: "eu-west", 2: 2900})
-    assert await states.merge(ID, {}) == State(4, {1: 0, 69: "eu-west", 2: 2900})
+    one, other = 1 << 1, 1 << 2
+    assert await states.merge(ID, {2: 2900}) == State(2, {1: 97.5, 69: "eu-west", 2: 2900}, one)
+    assert await states.merge(ID, {1: 0}) == State(3, {1: 0, 69: "eu-west", 2: 2900}, other)
+    assert await states.merge(ID, {}) == State(4, {1: 0, 69: "eu-west", 2: 2900}, one)
+    assert await states.merge(ID, {}) == State(5, {1: 0, 69: "eu-west", 2: 2900}, 0)
 
 
 async def test_what_is_not_known_any_more_is_forgotten(states: States) -> None:
     await states.open(ID, {3: 5100, 5: 31})
-    assert await states.merge(ID, {3: None}) == State(2, {5: 31})
+    assert await states.merge(ID, {3: None}) == State(2, {5: 31}, 1 << 3 | 1 << 5)
 
 
 async def test_numbers_and_texts_come_back_as_they_were(states: States) -> None:
@@ -83,6 +85,7 @@ async def test_any_changes_by_any_replica_leave_what_a_dictionary_would(
     chance = random.Random(SEED)
     model: dict[str, dict[int, Any]] = {secrets.token_hex(12): {} for _ in range(3)}
     seqs = dict.fromkeys(model, 1)
+    before = dict.fromkeys(model, 0)
     for session_id in model:
         await states.open(session_id, {})
     for _ in range(300):
@@ -94,7 +97,9 @@ async def test_any_changes_by_any_replica_leave_what_a_dictionary_would(
         model[session_id] |= changes
         seqs[session_id] += 1
         wanted = {id_: each for id_, each in model[session_id].items() if each is not None}
-        assert await replica.merge(session_id, changes) == State(seqs[session_id], wanted)
+        told = State(seqs[session_id], wanted, before[session_id])
+        assert await replica.merge(session_id, changes) == told
+        before[session_id] = sum(2**id_ for id_ in changes if id_ < 64)
     await second.close()
 
 
@@ -125,8 +130,8 @@ async def test_the_oldest_go_when_there_are_too_many(
     await asyncio.sleep(0.002)
     await states.open(ids[2], {1: 2})
     assert await states.merge(ids[1], {}) is None
-    assert await states.merge(ids[0], {}) == State(3, {1: 0})
-    assert await states.merge(ids[2], {}) == State(2, {1: 2})
+    assert await states.merge(ids[0], {}) == State(3, {1: 0}, 0)
+    assert await states.merge(ids[2], {}) == State(2, {1: 2}, 2)
     assert await other.zcard("jcmc:{00}:jmmc") == 2
     await states.close()
 
@@ -151,7 +156,7 @@ async def test_scripts_that_redis_has_forgotten_are_brought_along(
 ) -> None:
     await states.open(ID, {1: 97})
     await other.script_flush()
-    assert await states.merge(ID, {2: 5}) == State(2, {1: 97, 2: 5})
+    assert await states.merge(ID, {2: 5}) == State(2, {1: 97, 2: 5}, 2)
 
 
 async def test_with_redis_away_it_says_so_and_goes_on_when_it_is_back(

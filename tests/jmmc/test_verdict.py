@@ -4,9 +4,6 @@ from exposition import said
 from harness import Service
 from jmmc_page import JmmcPage
 
-# By JMMC's names: round trip and loss down, and something that arrives.
-WELL = {"rtt": 40, "d": {"pl": 0, "bw": 900}}
-
 
 def state_of(page: JmmcPage) -> float | None:
     found = [each for each in said(page.service, page.conference) if each.name == "verdict_state"]
@@ -14,9 +11,9 @@ def state_of(page: JmmcPage) -> float | None:
 
 
 def test_what_was_told_two_pushes_ago_is_no_reason_to_call_it_bad(
-    jmmc_service: Service, room: str
+    shared_service: Service, room: str
 ) -> None:
-    page = JmmcPage(jmmc_service, room)
+    page = JmmcPage(shared_service, room)
     page.open({"d": {"pl": 20}})
     assert state_of(page) == 2
     page.push({"cq": 90})
