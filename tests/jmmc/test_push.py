@@ -432,7 +432,7 @@ def test_who_pushes_too_often_waits_and_changes_nothing(
         assert 0 < int(refused.headers["retry-after"]) <= 5
         with redis.Redis.from_url(redis_server.url) as client:
             (state,) = client.keys("jcmc:{*}:jmmc:*")
-            assert client.hgetall(state) == {b"seq": b"2", b"1": b"97"}
+            assert client.hgetall(state) == {b"seq": b"2", b"1": b"97", b"63": b"2"}
 
 
 def test_a_newcomer_beyond_the_limit_waits_and_leaves_nothing(

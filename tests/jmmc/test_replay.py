@@ -46,7 +46,7 @@ def series_of(service: Service, room: str) -> dict[str, dict[tuple[Any, ...], fl
     """Return the series of each participant in *room* by name and labels, but for who it is."""
     who = ("client_id", "participant_id", "jitsi_participant_id", "session_id")
     found: dict[str, dict[tuple[Any, ...], float]] = {}
-    for each in samples(service.get("/metrics").body):
+    for each in samples(service.get("/metrics/participants").body):
         labels = dict(each.labels)
         if room not in (labels.get("roomname"), labels.get("jitsi_conference_name")):
             continue

@@ -96,7 +96,7 @@ def test_nothing_in_redis_says_who_a_state_is_of(page: JmmcPage, redis_7: RedisS
     page.push({"cq": 97, "t": {"ip": 3325256708, "sr": "eu-west"}})
     client = redis_7.client()
     (state,) = client.keys(f"jcmc:{{*}}:jmmc:{page.cookie[14:38]}")
-    assert client.hgetall(state) == {b"seq": b"2", b"1": b"97", b"69": b"eu-west"}
+    assert client.hgetall(state) == {b"seq": b"2", b"1": b"97", b"69": b"eu-west", b"63": b"2"}
 
 
 def test_with_redis_away_it_comes_again_and_then_goes_on(tmp_path: Path, short_path: Path) -> None:
