@@ -265,6 +265,23 @@ BRIDGE = Attribute(
     "jitsi.bridge.name",
     "The bridge: its name by JCMC_BRIDGES, else a hash; none of a call that goes to the peer",
 )
+RELAY = Attribute(
+    100,
+    "relay",
+    Scope.INFO,
+    "relay",
+    "jitsi.relay.name",
+    "The TURN server that the call goes by, if JCMC_RELAYS has a name for it",
+)
+OURS, ORIGINAL, JMMC = "otel_jcmc", "original", "jmmc"
+SENDER = Attribute(
+    101,
+    "sender",
+    Scope.INFO,
+    "sender",
+    "jitsi.client.sender",
+    "Who tells all this: `otel_jcmc`, the `original`, which tells less, or `jmmc`",
+)
 # Of the address that a push comes from.
 NETWORK = Attribute(
     99,
@@ -303,4 +320,6 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     ROLE,
     FEEDBACK,
     NETWORK,
+    RELAY,
+    SENDER,
 )

@@ -60,16 +60,29 @@ class PrivacySettings(Group):
         " for one name if need be. One that is not named here is a hash. `none` for no names.",
     )
 
-    @field_validator("bridges", mode="before")
+    relays: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=named("JCMC_RELAYS"),
+        description="What your TURN servers are called, as `203.0.113.9=turn-1` with commas: the"
+        " address at which they are seen by others. A relay that is not named here is not told."
+        " `none` for no names.",
+    )
+
+    @field_validator("bridges", "relays", mode="before")
     @classmethod
-    def _split_bridges(cls, value: Any) -> Any:
+    def _split_names(cls, value: Any) -> Any:
         return () if value == "none" else split(value)
 
-    @field_validator("bridges")
+    @field_validator("bridges", "relays")
     @classmethod
-    def _check_bridges(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_names(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
         read_names(entries)
         return entries
+
+    @property
+    def relay_names(self) -> dict[str, str]:
+        """Name of a TURN server by its address."""
+        return read_names(self.relays)
 
     @property
     def bridge_names(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_jcmc.catalogue.attributes import NETWORK, PEER_TO_PEER
+from otel_jcmc.catalogue.attributes import JMMC, NETWORK, ORIGINAL, OURS, PEER_TO_PEER, SENDER
 from otel_jcmc.catalogue.metrics import JUDGED_IDS, LIST_ID
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.bridges import Bridges
@@ -24,6 +24,7 @@ from otel_jcmc.intake.joins import Joins
 from otel_jcmc.intake.limits import Limits, TooFast
 from otel_jcmc.intake.networks import Networks
 from otel_jcmc.intake.privacy import Privacy
+from otel_jcmc.intake.relays import Relays
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.store.live import Store, Stored
 from otel_jcmc.store.participant import Write, to_write
@@ -78,6 +79,7 @@ class Intake:
         joins: Joins | None = None,
         bridges: Bridges | None = None,
         networks: Networks | None = None,
+        relays: Relays | None = None,
         judge: Judge | None = None,
         count: Callable[[Report], None] | None = None,
     ) -> None:
@@ -85,7 +87,7 @@ class Intake:
         Take pushes for *store*, and count in *joins* who has joined and who could not.
 
         Without *privacy* what was parsed is stored as it is, without *bridges* the bridge too, and
-        without *networks* nothing of the network;
+        without *networks* or *relays* nothing of the network or of a relay;
         without *recorder* nothing is kept of sessions, without *judge* nothing is said of the call.
         *count* hears of each push that Redis has taken.
         """
@@ -93,6 +95,7 @@ class Intake:
         self._joins = joins or Joins()
         self._bridges = bridges
         self._networks = networks
+        self._relays = relays
         self._judge = judge
         self._count = count
         self._store = store
@@ -143,6 +146,9 @@ class Intake:
         report.attributes.update(browser_and_system(user_agent(sender.head)))
         if self._bridges is not None:
             self._bridges.apply(report)
+        if self._relays is not None:
+            self._relays.apply(report)
+        report.attributes[SENDER.id] = _sender_of(report)
         if self._networks is not None:
             crowd = sender.crowd
             crowd.network = crowd.network or self._networks.name(crowd.address)
@@ -257,6 +263,13 @@ def _is_direct(paths: list[dict[int, str]] | None) -> bool:
         if path.get(PEER_TO_PEER.id) != "true":
             return False
     return True
+
+
+def _sender_of(report: Report) -> str:
+    """Return which kind of page has made *report*."""
+    if report.sent is not None:
+        return JMMC
+    return OURS if report.session.id else ORIGINAL
 
 
 def read_head(headers: Sequence[Header]) -> list[Header]:

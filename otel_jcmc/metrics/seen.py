@@ -10,9 +10,12 @@ from otel_jcmc.catalogue.attributes import (
     BROWSER_NAME,
     BROWSER_VERSION,
     NETWORK,
+    ORIGINAL,
     PARTICIPANT,
     PEER_TO_PEER,
     REGION,
+    RELAY,
+    SENDER,
     WORST_SOURCE,
 )
 from otel_jcmc.catalogue.metrics import CAUSE_ID, LIST_ID, METRICS, STATE_ID
@@ -34,9 +37,10 @@ class Who:
     Attributes:
         place: one object for all who are at the same.
         participant, network, source: as in Seen.
+        knows_loss_up: the original's page says 0 whatever is lost.
     """
 
-    __slots__ = ("network", "participant", "place", "source")
+    __slots__ = ("knows_loss_up", "network", "participant", "place", "source")
 
     def __init__(self, stay: Stay) -> None:
         """Read it from the attributes of *stay*."""
@@ -44,6 +48,7 @@ class Who:
         self.participant: str = attributes[PARTICIPANT.id]
         self.network: str = attributes.get(NETWORK.id, "")
         self.source: str = attributes.get(WORST_SOURCE.id, "")
+        self.knows_loss_up: bool = attributes.get(SENDER.id) != ORIGINAL
         self.place = _place(stay.conference, attributes)
 
 
@@ -65,7 +70,7 @@ def _place(conference: str, attributes: dict[int, Any]) -> Place:
         attributes.get(BRIDGE.id, ""),
         attributes.get(REGION.id, ""),
         f"{browser} {version}".strip() if browser else "",
-        "",
+        attributes.get(RELAY.id, ""),
         {path.get(PEER_TO_PEER.id) for path in paths} == {"true"},
     )
 
@@ -104,7 +109,7 @@ def _seen(part: Part, at: int) -> Seen:
         who.network,
         int(numbers[_PRESENT][at] or 0),
         who.source,
-        numbers[_LOSS_UP][at],
+        numbers[_LOSS_UP][at] if who.knows_loss_up else None,
         (numbers[_CPU][at] or 0) > SLOW_CPU_PERCENT,
         None if sent is None else sent > 0,
     )

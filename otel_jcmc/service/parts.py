@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
+from otel_jcmc.catalogue.attributes import LOCAL_ADDRESS
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.config.settings import Settings, names_of, to_text
 from otel_jcmc.intake import browsers
@@ -24,6 +25,7 @@ from otel_jcmc.intake.bridges import Bridges
 from otel_jcmc.intake.intake import Intake
 from otel_jcmc.intake.joins import Joins
 from otel_jcmc.intake.networks import Networks
+from otel_jcmc.intake.relays import Relays
 from otel_jcmc.jmmc.push import INTERVAL_MS, JmmcEndpoint
 from otel_jcmc.jmmc.states import States
 from otel_jcmc.jmmc.wire import JmmcParser
@@ -122,9 +124,13 @@ class Parts:
         self.scraper = Scraper(self._reader, gauges, self.telemetry, self.histograms)
         self.cors = Cors(settings.cors_allowed_origins)
         self.privacy = make_privacy(settings)
-        self.rules = make_rules(
-            settings.limit_label_characters, settings.limit_transports, self.privacy.dropped
-        )
+        dropped, relays = self.privacy.dropped, None
+        if settings.relays:
+            # It is needed for a moment, to know the relay by.
+            dropped -= {LOCAL_ADDRESS.id}
+            keeps = LOCAL_ADDRESS.id not in self.privacy.dropped
+            relays = Relays(settings.relay_names, keeps_addresses=keeps)
+        self.rules = make_rules(settings.limit_label_characters, settings.limit_transports, dropped)
         self.push_tokens = make_push_tokens(settings, self.redis_url, self.cors)
         self._hash_secret = make_hash_secret(settings, self.redis_url)
         intake = Intake(
@@ -137,6 +143,7 @@ class Parts:
             joins,
             Bridges(settings.bridge_names, self._hash_secret),
             Networks(self._hash_secret),
+            relays,
             Judge(settings.bad_packet_loss, settings.bad_round_trip_ms),
             self.histograms.count if self.histograms else None,
         )

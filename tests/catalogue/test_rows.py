@@ -85,6 +85,8 @@ ATTRIBUTE_IDS = {
     98: "bridge",
     97: "feedback",
     99: "address",
+    100: "relay",
+    101: "sender",
     92: "metrics.connectionquality.labels.worstSource",
 }
 
