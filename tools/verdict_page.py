@@ -114,8 +114,8 @@ def verdict_page() -> str:
         table(("cause", "explains", "evidence", "means"), causes),
         "## Scope: how far it reaches",
         "Every ten seconds one of the replicas looks at everybody, and writes what stands out\n"
-        "into Redis, where all replicas read it: a journal that is kept for as long as history. The\n"
-        "label `scope` of `jitsi_jcmc_verdict` says of how much that stands out a participant\n"
+        "into Redis, where all replicas read it: a journal that is kept for as long as history.\n"
+        "The label `scope` of `jitsi_jcmc_verdict` says of how much that stands out a participant\n"
         "is a part; `jitsi_jcmc_standing_out` has one series for each thing that does, and\n"
         "`jitsi_jcmc_standing_out_since_seconds` its onset. `unknown`: nobody has looked\n"
         "for half a minute; `otel_jcmc_standing_known` is 0 then.",
