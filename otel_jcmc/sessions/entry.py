@@ -96,7 +96,7 @@ class Sample(msgspec.Struct):
     events: list[Event] = []
     attributes: dict[int, Any] | None = None
     stretches: list[Stretch] = []
-    counts: list[float | None] = []
+    counts: list[int | None] = []
 
 
 class _Entry(msgspec.Struct, array_like=True, gc=False):
@@ -111,7 +111,7 @@ class _Entry(msgspec.Struct, array_like=True, gc=False):
     attributes: bytes | None = None
     verdict: list[int | None] | None = None
     stretches: list[Stretch] | None = None
-    counts: list[float | None] | None = None
+    counts: list[int | None] | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -128,7 +128,7 @@ def encode(
     tally: Sequence[StoredTally | None] | None = None,
     events: Sequence[tuple[int, str, float | None]] | None = None,
     stretches: Sequence[Sequence[Any]] | None = None,
-    counts: Sequence[float | None] | None = None,
+    counts: Sequence[int | None] | None = None,
 ) -> bytes:
     """
     Return an entry; recorder.py makes one of every three pushes by this.

@@ -57,7 +57,7 @@ Part = tuple[
     list[StoredTally | None],
     list[tuple[int, str, float | None]],
     list[list[Any]],
-    list[float | None] | None,
+    list[int | None] | None,
 ]
 
 
@@ -167,7 +167,10 @@ def take_weighed(weighed: Weighed, at: float) -> Part:
     events = [
         (int((at - when) * 1000) // TENTH_MS, what, value) for when, what, value in weighed.events
     ]
-    counts = None if weighed.counts == _NOT_COUNTED else weighed.counts
+    counts: list[int | None] | None = None
+    if weighed.counts != _NOT_COUNTED:
+        # Of ms no more is known, and a float takes nine bytes.
+        counts = [None if each is None else round(each) for each in weighed.counts]
     part = tally, events, stretches_of(weighed.times), counts
     weighed.sums, weighed.known, weighed.bad = [0.0] * 3, [0.0] * 3, [0.0] * 3
     weighed.events, weighed.times, weighed.counts = [], {}, _NOT_COUNTED.copy()

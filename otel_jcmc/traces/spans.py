@@ -109,34 +109,48 @@ def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) 
         # A push without numbers has no transports: that is not to know, not to be without.
         attributes.update({id_: each for id_, each in (sample.attributes or {}).items() if each})
     numbers, kept = numbers_of(samples)
-    verdict = verdict_of(samples)
     ended = max(leg.ended, leg.started)
+    verdict = verdict_of(samples, ended - leg.started)
     span = _span(SESSION_SPAN, sid_conference(leg.sid), leg.instance, leg.started, ended)
     span.span_id = session_span_id(leg.sid, leg.instance, leg.session, leg.number)
     span.parent_span_id = conference_span_id(sid_conference(leg.sid), leg.instance)
-    # Of who was killed with his log nobody knows who he was.
-    name = leg.session or (
-        session_name(attributes, float(leg.started)) if CLIENT.id in attributes else leg.sid
-    )
-    told = {"session.id": name, **named(attributes, NAMED)}
-    told |= {"jitsi.session.end.reason": leg.reason, "jitsi.session.leg": leg.number, **numbers}
-    told |= counted_in(samples) | verdict.told
-    rating, feedback = read_word(leg.word)
-    told |= {"jitsi.session.feedback.rating": rating, "jitsi.session.feedback.text": feedback}
-    told["jitsi.session.end.cause"] = leg.cause or None
+    told = _told_of(leg, attributes) | numbers | counted_in(samples) | verdict.told
     span.attributes.extend(_key_values(told))
     _set_status(span, *_failure_of(leg), verdict.problem)
-    if leg.previous and leg.former:
-        link = span.links.add()
-        link.trace_id = trace_id(sid_conference(leg.previous), leg.former)
-        link.span_id = session_span_id(leg.previous, leg.former, leg.session, leg.number - 1)
-        link.attributes.extend(_key_values({"jitsi.session.leg": leg.number - 1}))
+    _add_link(span, leg)
     _add_events(span, samples, leg.started, ended)
     for field, row in (("name", CONFERENCE), ("meeting", MEETING)):
         if text := attributes.get(row.id):
             kept[field] = text
     kept |= {">last": str(ended), **verdict.kept}
     return Folded(_packed(span), kept, attributes.get(CLIENT.id) or "")
+
+
+def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
+    """Return what the span of *leg* says of who it was, how it ended and what was said of it."""
+    # Of who was killed with his log nobody knows who he was.
+    name = leg.session or (
+        session_name(attributes, float(leg.started)) if CLIENT.id in attributes else leg.sid
+    )
+    rating, feedback = read_word(leg.word)
+    return {
+        "session.id": name,
+        **named(attributes, NAMED),
+        "jitsi.session.end.reason": leg.reason,
+        "jitsi.session.end.cause": leg.cause or None,
+        "jitsi.session.leg": leg.number,
+        "jitsi.session.feedback.rating": rating,
+        "jitsi.session.feedback.text": feedback,
+    }
+
+
+def _add_link(span: Span, leg: Leg) -> None:
+    """Link *span* with that of the leg before, if that has one."""
+    if leg.previous and leg.former:
+        link = span.links.add()
+        link.trace_id = trace_id(sid_conference(leg.previous), leg.former)
+        link.span_id = session_span_id(leg.previous, leg.former, leg.session, leg.number - 1)
+        link.attributes.extend(_key_values({"jitsi.session.leg": leg.number - 1}))
 
 
 def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:

@@ -41,15 +41,19 @@ class Verdict(NamedTuple):
     problem: str
 
 
-def verdict_of(samples: Iterable[Sample]) -> Verdict:
-    """Return what was wrong in *samples*; of what nobody knows nothing is told but its time."""
+def verdict_of(samples: Iterable[Sample], lasted_ms: int) -> Verdict:
+    """
+    Return what was wrong in *samples* of a session that has *lasted_ms*.
+
+    What no push covers is not known either, and of what nobody knows only its time is told.
+    """
     stretches = [stretch for sample in samples for stretch in sample.stretches]
     times = _by(stretches, _state_of)
     known = sum(ms for state, ms in times.items() if state is not None)
     told: dict[str, Any] = {}
     if times:
         told["jitsi.verdict.time.known"] = known / 1000
-        told["jitsi.verdict.time.unknown"] = times.get(None, 0) / 1000
+        told["jitsi.verdict.time.unknown"] = max(0, lasted_ms - known) / 1000
     if not known:
         return Verdict(told, {}, "")
     shares = {state: times.get(state, 0) / known for state in State}

@@ -421,13 +421,13 @@ async def test_what_is_counted_is_summed_as_it_was_told(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
     async with process(each_server, SPANS) as here:
-        for freezes, dropped in ((1, 0), (None, None), (2, 3)):
-            await here.push(push(f1=97, f22=freezes, f25=dropped))
+        for freezes, stood, dropped in ((1, 400.25, 0), (None, None, None), (2, 0.5, 3)):
+            await here.push(push(f1=97, f22=freezes, f23=stood, f25=dropped))
         await here.wait(31)
         await here.push(push(f1=97))
         await here.wait(31)
         first, second = read_log(each_client, *sids(each_client))
-    assert first.counts == [3, None, 3]
+    assert first.counts == [3, 401, 3]
     assert second.counts == []
 
 

@@ -14,7 +14,7 @@ from otel_jcmc.traces.spans import Leg, fold_conference, fold_session
 START = 1_800_000_000_000
 ROOM = f"0123456789ab:{START}"
 SID = "0123456789ab" + "c" * 20 + f"{START:011x}" + "0beef"
-LEG = Leg(SID, "session-1", START, START + 600_000, "left", 1, START, "", 0)
+LEG = Leg(SID, "session-1", START, START + 300_000, "left", 1, START, "", 0)
 OUTAGE, DOWNLINK, DEVICE, UPLINK = 1, 2, 5, 7
 
 
@@ -106,7 +106,7 @@ def test_a_call_that_was_good_throughout_is_no_error() -> None:
     assert said(span) == {
         "state": "good",
         "time.known": 60.0,
-        "time.unknown": 0.0,
+        "time.unknown": 240.0,
         "share.good": 1.0,
         "share.fair": 0.0,
         "share.bad": 0.0,
@@ -117,16 +117,17 @@ def test_a_call_that_was_good_throughout_is_no_error() -> None:
 def test_of_a_call_of_which_nothing_is_known_nothing_is_said() -> None:
     """Not 0: who is alone was neither good nor bad."""
     span = folded(Stretch(300), Stretch(300))
-    assert said(span) == {"time.known": 0.0, "time.unknown": 60.0}
+    assert said(span) == {"time.known": 0.0, "time.unknown": 300.0}
     assert status(span) == (Status.STATUS_CODE_UNSET, "")
     # Nor of one whose entries are an earlier version's.
     assert said(folded()) == {}
 
 
-def test_shares_are_of_the_time_that_is_known() -> None:
+def test_shares_are_of_the_time_that_is_known_and_the_rest_is_not() -> None:
+    """Also what no push covers."""
     span = folded(Stretch(900), Stretch(75, 0), Stretch(25, 2, OUTAGE))
     assert said(span, "jitsi.verdict.share.") == {"good": 0.75, "fair": 0.0, "bad": 0.25}
-    assert said(span, "jitsi.verdict.time.") == {"known": 10.0, "unknown": 90.0}
+    assert said(span, "jitsi.verdict.time.") == {"known": 10.0, "unknown": 290.0}
 
 
 def test_a_tenth_of_the_time_may_be_bad() -> None:
@@ -171,7 +172,7 @@ def test_a_call_that_was_bad_and_failed_says_both() -> None:
 
 def test_what_a_later_version_says_is_not_known_here() -> None:
     span = folded(Stretch(100, 3, 2), Stretch(100, 2, 99))
-    assert said(span, "jitsi.verdict.time.") == {"known": 10.0, "unknown": 10.0}
+    assert said(span, "jitsi.verdict.time.") == {"known": 10.0, "unknown": 290.0}
     assert said(span)["cause"] == "unknown"
 
 
