@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import pytest
+import redis
 from entries import write
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otlp_sink import SinkSpan
+from recording import SPANS, process, push, read_log, sids
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.entry import Sample, in_order
 from otel_jcmc.sessions.stretches import Stretch
+from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.traces.spans import Leg, fold_conference, fold_session
 
 START = 1_800_000_000_000
@@ -66,6 +70,45 @@ def test_a_span_says_where_it_was_bad_not_only_where_it_ended() -> None:
         "bad.networks_share": [1.0],
     }
     assert status(span) == (Status.STATUS_CODE_ERROR, "bad for 67 % of the time, cause: uplink")
+
+
+@pytest.mark.anyio
+async def test_a_call_that_moves_in_the_middle_of_an_interval_is_told_to_the_push(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """From pushes to the span: thirty bad ones, twenty of them in eu over wifi."""
+    bad: dict[str, Any] = {"f45": 2, "f46": 7, "f47": 10_000}
+    eu = bad | {"f69": "eu", "f98": "jvb-1", "f13": [[41, {83: "wifi", 84: "host"}]]}
+    ap = bad | {"f69": "ap", "f98": "jvb-9", "f13": [[300, {83: "vpn", 84: "relay"}]]}
+    async with process(each_server, SPANS) as here:
+        for number in range(30):
+            await here.push(push(**eu if number < 20 else ap))
+            await here.wait(10)
+        await here.wait(20)
+        (sid,) = sids(each_client)
+        samples = read_log(each_client, sid)
+    assert len(samples) == 10
+    span = SinkSpan.of(Span.FromString(fold_session(LEG, samples, {}).span))
+    ends_in = {
+        "jitsi.region": "ap",
+        "jitsi.bridge.name": "jvb-9",
+        "network.connection.type": "vpn",
+        "jitsi.ice.candidate.type": "relay",
+    }
+    assert {name: span.attributes[name] for name in ends_in} == ends_in
+    assert said(span, "jitsi.verdict.bad.") == {
+        "region": "eu",
+        "regions": ["eu", "ap"],
+        "regions_share": [0.666667, 0.333333],
+        "bridge": "jvb-1",
+        "bridges": ["jvb-1", "jvb-9"],
+        "bridges_share": [0.666667, 0.333333],
+        "network": "wifi",
+        "networks": ["wifi", "vpn"],
+        "networks_share": [0.666667, 0.333333],
+    }
+    assert said(span)["time.known"] == 300.0
+    assert status(span)[1] == "bad for 100 % of the time, cause: uplink"
 
 
 def test_a_session_over_two_regions_has_both_by_the_time_that_was_bad_there() -> None:
@@ -143,9 +186,9 @@ def test_a_tenth_of_the_time_may_be_bad() -> None:
 
 
 def test_a_call_that_was_fair_says_why_and_is_no_error() -> None:
-    span = folded(Stretch(800, 0), Stretch(60, 2, OUTAGE), Stretch(140, 1, DEVICE))
+    span = folded(Stretch(860, 0), Stretch(60, 2, OUTAGE), Stretch(80, 1, DEVICE))
     assert (said(span)["state"], said(span)["cause"]) == ("fair", "device")
-    assert said(span)["cause_share.device"] == 0.14
+    assert said(span)["cause_share.device"] == 0.08
     assert status(span) == (Status.STATUS_CODE_UNSET, "")
 
 
