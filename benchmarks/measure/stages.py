@@ -13,9 +13,11 @@ from otel_jcmc.intake.callers import PRIVATE, Callers, Header
 from otel_jcmc.intake.intake import read_head, user_agent
 from otel_jcmc.intake.limits import Limits
 from otel_jcmc.service.recording import make_recorder
+from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.simulate.client import Target
 from otel_jcmc.store.participant import to_write
-from otel_jcmc.wire.push import PushParser
+from otel_jcmc.verdict.judge import Judge
+from otel_jcmc.wire.push import PushParser, Report
 
 # Few, because what a service looks at has just been read and is in the core's cache.
 PUSHES = 100
@@ -37,12 +39,15 @@ def measure(bench: Bench) -> None:
     samples = _samples()
     limits = Limits(Callers(PRIVATE), 1e9, 1e9, 1e9, 10_000, 1000)
     parse = PushParser().parse
-    reports = [parse(each.body) for each in samples]
+    reports = [_judged(parse(each.body)) for each in samples]
     writes = [to_write(each, 30_000) for each in reports]
     recorder = make_recorder(Settings(), "redis://127.0.0.1")
     assert recorder is not None
     for write, report in zip(writes, reports, strict=True):
         recorder.take(write, report)
+    # Where sessions also become spans, which takes more of a push.
+    for_spans = make_recorder(Settings(traces_exporter="otlp"), "redis://127.0.0.1")
+    assert for_spans is not None
     agents = [user_agent(each.headers) for each in samples]
 
     def take_limits() -> None:
@@ -56,12 +61,18 @@ def measure(bench: Bench) -> None:
             recorder.goes_on(write)
             limits.count_live(crowd, write.member, 61.0)
 
+    def record(by: Recorder) -> None:
+        for write, report in zip(writes, reports, strict=True):
+            by.take(write, report)
+
     stages: dict[str, Callable[[], object]] = {
         "browser's header": lambda: [user_agent(each.headers) for each in samples],
         "parse and check": lambda: [parse(each.body) for each in samples],
         "browser and system": lambda: [browser_and_system(each) for each in agents],
         "digest and msgpack": lambda: [to_write(each, 30_000) for each in reports],
         "limits": take_limits,
+        "history": lambda: record(recorder),
+        "history and spans": lambda: record(for_spans),
     }
     seen: dict[str, list[float]] = {name: [] for name in stages}
     for _ in bench.rounds(9, 3):
@@ -75,6 +86,12 @@ def measure(bench: Bench) -> None:
     seen["limits"] = [it - own for it, own in zip(seen["limits"], without, strict=True)]
     for name, rounds in seen.items():
         bench.add(name, rounds, "µs", LIMITS_TARGET_US if name == "limits" else None)
+
+
+def _judged(report: Report) -> Report:
+    """Return *report* with what is said of its call."""
+    Judge().note(report.numbers, report.session.interval_ms, is_direct=False)
+    return report
 
 
 def _samples() -> list[Sample]:

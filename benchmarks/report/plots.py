@@ -86,8 +86,8 @@ def draw_churn(points: Points, path: Path) -> None:
 
 # What happened, as a sign: its shape and its colour.
 _SIGNS = {
-    "quality.bad": ("v", ORANGE),
-    "quality.good": ("^", BLUE),
+    "verdict.bad": ("v", ORANGE),
+    "verdict.good": ("^", BLUE),
     "stats.stopped": ("s", GREY),
     "stats.resumed": ("o", GREY),
     "network.changed": ("D", INK),

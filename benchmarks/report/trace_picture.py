@@ -66,7 +66,8 @@ def _hold(service: Service) -> None:
 
 def _pushed(name: str, second: int) -> dict[str, Any]:
     """Return what *name* pushes then."""
-    made = body(name, 12 if second in BAD.get(name, ()) else 95 - second % 4)
+    is_bad = second in BAD.get(name, ())
+    made = body(name, 12 if is_bad else 95 - second % 4, 30 if is_bad else 0)
     if second in SILENT.get(name, ()):
         return made | {"metrics": {"connectionquality": {"value": None}}}
     labels = made["metrics"]["transport_rtt"][0]["labels"]
@@ -87,7 +88,7 @@ def _drawn(span: SinkSpan) -> dict[str, Any]:
         "end": span.end_ms / 1000,
         "reason": reason,
         "is_root": not span.parent_id,
-        "bad_share": span.attributes.get("jitsi.session.quality.bad_share"),
+        "bad_share": span.attributes.get("jitsi.verdict.share.bad"),
         "events": [(at / 1000, name) for at, name, _ in span.events],
         "links": [span_id for _, span_id, _ in span.links],
         "span_id": span.span_id,

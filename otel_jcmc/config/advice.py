@@ -66,8 +66,6 @@ def _of_traces(settings: Settings) -> list[str]:
             f"JCMC_HISTORY_INTERVAL ({settings.history_interval_seconds} s): a session's span comes"
             " so long after its end, or later"
         )
-    if settings.bad_quality == 0 or settings.bad_packet_loss == 100:
-        lines.append(
-            "JCMC_BAD_QUALITY=0 and JCMC_BAD_PACKET_LOSS=100 are never reached: nothing is bad"
-        )
+    if settings.bad_packet_loss == 100:
+        lines.append("JCMC_BAD_PACKET_LOSS=100 is never reached: no loss is bad")
     return lines

@@ -70,8 +70,9 @@ class SessionSettings(Group):
         ge=0,
         le=100,
         validation_alias=named("JCMC_BAD_QUALITY"),
-        description="A connection quality below this is bad. Jitsi's page calls it good from 30 on"
-        " (jitsi-meet, INDICATOR_DISPLAY_THRESHOLD).",
+        description="Spans tell for how long the connection quality was below this"
+        " (`jitsi.session.quality.bad_share`); it makes no call bad. Jitsi's page calls it good"
+        " from 30 on (jitsi-meet, INDICATOR_DISPLAY_THRESHOLD).",
     )
     bad_packet_loss: float = Field(
         5,

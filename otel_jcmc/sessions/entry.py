@@ -8,13 +8,16 @@ one back into a `Sample`; two processes that take one participant's pushes each 
 
 An entry is a msgpack array, the tail of which is left out where there is nothing:
 
-    [at, numbers, worst, best, tally, events, attributes]
+    [at, numbers, worst, best, tally, events, attributes, verdict, stretches, counts]
 
 at: tenths of a second since 2024, the interval's last push, by Redis's clock. numbers: of that
 push, the metric with id n at n - 1, as whole numbers of the row's last decimal. worst, best: of the
 vitals over the interval, nothing where the last push has it. tally: of each vital its mean, for how
 long it was known and for how long bad, in tenths. events: what happened, with tenths before `at`.
-attributes: msgpack by catalogue id, if they are not those of the entry before.
+attributes: msgpack by catalogue id, if they are not those of the entry before. verdict: MOS, state
+and cause of the last push; they are no part of its numbers, whose tail nearly always is nothing.
+stretches: for how long it was how (stretches.py). counts: of COUNTED (vitals.py) what was counted
+in the interval. A version that does not know of the last three passes over them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,19 +26,22 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
-from otel_jcmc.sessions.vitals import vitals
+from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LAST_METRIC_ID, METRICS, MOS_ID
+from otel_jcmc.sessions.stretches import TENTH_MS, Stretch
+from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally, vitals
 
 # 2024-01-01 UTC: tenths of a second since then are 5 bytes of msgpack until 2037.
 EPOCH_MS: Final = 1_704_067_200_000
-TENTH_MS: Final = 100
 
 # Of each metric by id, from 1 on: how many whole numbers make 1.
 SCALES: Final = [1] * LAST_METRIC_ID
 for _row in METRICS:
     SCALES[_row.id - 1] = 10**_row.decimals
-# Of the vitals, in their order; loss and round trip as their rows.
-VITAL_SCALES: Final = (10, 100, 1)
+# Where MOS, state and cause stand among the numbers, and the time that a push covers after them.
+VERDICT: Final = slice(MOS_ID - 1, CAUSE_ID)
+_OURS: Final = slice(MOS_ID - 1, COVERS_ID)
+_NO_VERDICT: Final = [None] * (COVERS_ID + 1 - MOS_ID)
+_MOS_SCALE: Final = SCALES[MOS_ID - 1]
 # The original's page knows so many, and no more.
 _ORIGINAL: Final = 13
 _WITH_DECIMALS: Final = [(row.id - 1, 10**row.decimals) for row in METRICS if row.decimals]
@@ -43,8 +49,6 @@ _ORIGINAL_WITH_DECIMALS: Final = [each for each in _WITH_DECIMALS if each[0] < _
 _NOTHING: Final = [None] * (LAST_METRIC_ID - _ORIGINAL)
 # What a float begins with in msgpack. Other things may have it in them.
 _FLOAT: Final = 0xCB
-# A tally as an entry has it: mean, known and bad in tenths.
-StoredTally = tuple[int, int, int]
 
 
 class Tally(NamedTuple):
@@ -60,7 +64,8 @@ class Event(NamedTuple):
     Something that happened in a session.
 
     Attributes:
-        what: `quality.bad`, `quality.good`, `stats.stopped`, `stats.resumed`.
+        what: `verdict.good`, `verdict.fair.uplink` and so on by cause, `stats.stopped`,
+            `stats.resumed`; of an earlier version `quality.bad`, `quality.good`.
         value: the number that told, if there is one.
     """
 
@@ -79,6 +84,8 @@ class Sample(msgspec.Struct):
         worst, best: of quality, loss and round trip over the interval, in the units of vitals.py.
         tally: of each vital; empty where nobody asked for spans.
         attributes: by catalogue id, from this interval on; None: as before.
+        stretches: for how long it was how; empty where nobody asked for spans.
+        counts: in the interval, of each of COUNTED; empty: not known.
     """
 
     at_ms: int
@@ -88,6 +95,8 @@ class Sample(msgspec.Struct):
     tally: list[Tally | None] = []
     events: list[Event] = []
     attributes: dict[int, Any] | None = None
+    stretches: list[Stretch] = []
+    counts: list[int | None] = []
 
 
 class _Entry(msgspec.Struct, array_like=True, gc=False):
@@ -100,6 +109,9 @@ class _Entry(msgspec.Struct, array_like=True, gc=False):
     tally: list[tuple[int, int, int] | None] | None = None
     events: list[tuple[int, str, float | None]] | None = None
     attributes: bytes | None = None
+    verdict: list[int | None] | None = None
+    stretches: list[Stretch] | None = None
+    counts: list[int | None] | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -112,17 +124,20 @@ def encode(
     numbers: list[Any],
     worst: list[int | None] | None = None,
     best: list[int | None] | None = None,
+    attributes: bytes | None = None,
     tally: Sequence[StoredTally | None] | None = None,
     events: Sequence[tuple[int, str, float | None]] | None = None,
-    attributes: bytes | None = None,
+    stretches: Sequence[Sequence[Any]] | None = None,
+    counts: Sequence[int | None] | None = None,
 ) -> bytes:
     """
     Return an entry; recorder.py makes one of every three pushes by this.
 
     Args:
         numbers: as a Sample has them; they are cut.
-        worst, best, tally, events, attributes: as an entry has them.
+        worst, best, attributes, tally, events, stretches, counts: as an entry has them.
     """
+    verdict = _cut_verdict(numbers)
     is_original = numbers[_ORIGINAL:] == _NOTHING
     for at, scale in _ORIGINAL_WITH_DECIMALS if is_original else _WITH_DECIMALS:
         # Most losses are none.
@@ -139,8 +154,7 @@ def encode(
         None if worst == lasts else worst,
         None if best == lasts else best,
     ]
-    if tally or events or attributes is not None:
-        parts += (tally or None, events or None, attributes)
+    parts += (tally or None, events or None, attributes, verdict, stretches or None, counts)
     while parts[-1] is None:
         parts.pop()
     entry = _encode(parts)
@@ -149,6 +163,19 @@ def encode(
         numbers[:] = map(_cut, numbers)
         entry = _encode(parts)
     return entry
+
+
+def _cut_verdict(numbers: list[Any]) -> list[int | None] | None:
+    """Take MOS, state and cause out of *numbers*, and return them as an entry has them."""
+    mos, state, cause = numbers[VERDICT]
+    numbers[_OURS] = _NO_VERDICT
+    if mos is not None:
+        mos = round(mos * _MOS_SCALE)
+    if cause is not None:
+        return [mos, state, cause]
+    if state is not None:
+        return [mos, round(state)]
+    return None if mos is None else [mos]
 
 
 def read(entry: bytes) -> Sample:
@@ -168,6 +195,8 @@ def _read(found: _Entry) -> Sample:
     """Return what an entry tells; what raises is damaged."""
     numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
     numbers += [None] * (LAST_METRIC_ID - len(numbers))
+    for at, value in zip(range(MOS_ID - 1, CAUSE_ID), found.verdict or (), strict=False):
+        numbers[at] = _told(value, SCALES[at])
     at_ms = EPOCH_MS + found.at * TENTH_MS
     worst, best = (
         [_told(each, scale) for each, scale in zip(of, VITAL_SCALES, strict=False)]
@@ -181,7 +210,8 @@ def _read(found: _Entry) -> Sample:
     ]
     events = [Event(at_ms - ago * TENTH_MS, what, value) for ago, what, value in found.events or ()]
     attributes = None if found.attributes is None else _decode_attributes(found.attributes)
-    return Sample(at_ms, numbers, worst, best, tally, events, attributes)
+    stretches, counts = found.stretches or [], found.counts or []
+    return Sample(at_ms, numbers, worst, best, tally, events, attributes, stretches, counts)
 
 
 def in_order(entries: Iterable[bytes]) -> list[Sample]:

@@ -12,12 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_jcmc.sessions.entry import TENTH_MS, encode
-from otel_jcmc.sessions.vitals import Thresholds
+from otel_jcmc.sessions.entry import VERDICT, encode
+from otel_jcmc.sessions.vitals import Vitals
+from otel_jcmc.sessions.weighing import Weighed, take_weighed
 from otel_jcmc.store.keys import PARTITION_OF
-
-# Of an interval; a quality that jumps to and fro at each push is told no better by more of them.
-MOST_EVENTS: Final = 20
 
 
 class _Payload(msgspec.Struct, array_like=True, gc=False):
@@ -32,25 +30,6 @@ _decode = msgspec.msgpack.Decoder(_Payload).decode
 _HEAD: Final = struct.Struct(">QIIII")
 # First character of a digest -> partition.
 _PARTITION_OF: Final = {ord(digit): partition for digit, partition in PARTITION_OF.items()}
-
-
-class Weighed(msgspec.Struct, gc=False):
-    """
-    What a span wants to know of an interval, and what of it lasts longer.
-
-    Attributes:
-        sums, known, bad: of each vital in the interval: value by ms, ms known, ms beyond its bound.
-        events: in it; with when they were, by our clock in seconds.
-        is_bad: whether the quality is; None: it was not known yet.
-        is_silent: whether the stats have stopped; None: there were none yet.
-    """
-
-    sums: list[float]
-    known: list[float]
-    bad: list[float]
-    events: list[tuple[float, str, float | None]]
-    is_bad: bool | None = None
-    is_silent: bool | None = None
 
 
 class Gathered(msgspec.Struct, gc=False):
@@ -85,9 +64,6 @@ class Gathered(msgspec.Struct, gc=False):
     is_over: bool = False
 
 
-Vitals = tuple[float | None, float | None, float | None]
-
-
 def widen(of: Gathered, found: Vitals) -> None:
     """Take note of the vitals *found* in a push, should they be the worst or the best."""
     quality, loss, trip = found
@@ -108,46 +84,6 @@ def widen(of: Gathered, found: Vitals) -> None:
             of.high_trip = trip
 
 
-def new_weighed() -> Weighed:
-    """Return what there is to know before the first push."""
-    return Weighed([0.0] * 3, [0.0] * 3, [0.0] * 3, [])
-
-
-def weigh(weighed: Weighed, found: Vitals, at: float, weight_ms: float, bound: Thresholds) -> None:
-    """Take note of the vitals *found* in a push at *at*, which stands for *weight_ms*."""
-    quality, loss, trip = found
-    are_bad = (
-        quality is not None and quality < bound.quality,
-        loss is not None and loss > bound.loss,
-        trip is not None and trip > bound.round_trip,
-    )
-    for index in range(3):
-        value = found[index]
-        if value is not None:
-            weighed.sums[index] += value * weight_ms
-            weighed.known[index] += weight_ms
-            if are_bad[index]:
-                weighed.bad[index] += weight_ms
-    if quality is not None and weighed.is_bad is not are_bad[0]:
-        # Who was never bad has not become good.
-        if are_bad[0] or weighed.is_bad:
-            _happened(weighed, at, "quality.bad" if are_bad[0] else "quality.good", quality)
-        weighed.is_bad = are_bad[0]
-    is_silent = quality is None and loss is None and trip is None
-    # Who has just joined has none yet: they have not stopped.
-    if weighed.is_silent is None and is_silent:
-        return
-    if weighed.is_silent is (not is_silent):
-        _happened(weighed, at, "stats.stopped" if is_silent else "stats.resumed")
-    weighed.is_silent = is_silent
-
-
-def _happened(weighed: Weighed, at: float, what: str, value: float | None = None) -> None:
-    """Add an event, if there have not been too many."""
-    if len(weighed.events) < MOST_EVENTS:
-        weighed.events.append((at, what, value))
-
-
 def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | None = None) -> bytes:
     """
     Return the entry of what was gathered with *payload* as the last push, and begin anew.
@@ -166,12 +102,16 @@ def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | No
     attributes = b"" if told == of.told else last.attributes
     of.told = told
     of.payload = b""
-    tally, events = _take_weighed(of.weighed, of.at) if of.weighed else (None, None)
+    part = take_weighed(of.weighed, of.at) if of.weighed else ()
+    worst = best = None
+    numbers = last.numbers
     if sent is None:
         worst, best = _take_extremes(of)
-        packed = encode(at_ms, last.numbers, worst, best, tally, events, attributes or None)
     else:
-        packed = encode(at_ms, sent.copy(), None, None, tally, events, attributes or None)
+        # What is said of the call is of all that is known.
+        numbers = [*sent]
+        numbers[VERDICT] = last.numbers[VERDICT]
+    packed = encode(at_ms, numbers, worst, best, attributes or None, *part)
     name = f"{of.member}:{of.session}".encode()
     sizes = len(name), len(packed), len(attributes)
     return _HEAD.pack(at_ms, of.ttl_ms, *sizes) + name + packed + attributes
@@ -206,21 +146,3 @@ def _take_extremes(of: Gathered) -> tuple[list[int | None], list[int | None]]:
     of.low_quality = of.low_loss = of.low_trip = inf
     of.high_quality = of.high_loss = of.high_trip = -inf
     return worst, best
-
-
-def _take_weighed(weighed: Weighed, at: float) -> tuple[list[Any], list[Any]]:
-    """Return tally and events as an entry at *at* has them, and begin the next interval."""
-    tally = [
-        (round(total / known * scale), int(known) // TENTH_MS, int(bad) // TENTH_MS)
-        if known
-        else None
-        for total, known, bad, scale in zip(
-            weighed.sums, weighed.known, weighed.bad, (10.0, 100.0, 1.0), strict=True
-        )
-    ]
-    events = [
-        (int((at - when) * 1000) // TENTH_MS, what, value) for when, what, value in weighed.events
-    ]
-    weighed.sums, weighed.known, weighed.bad = [0.0] * 3, [0.0] * 3, [0.0] * 3
-    weighed.events = []
-    return tally, events

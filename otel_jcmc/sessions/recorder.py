@@ -16,11 +16,12 @@ from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.sessions.gathering import Gathered, make_entry, new_weighed, weigh, widen
+from otel_jcmc.sessions.gathering import Gathered, make_entry, widen
 from otel_jcmc.sessions.log import FAILED, REFUSED, SessionLogs
 from otel_jcmc.sessions.quota import Quota
 from otel_jcmc.sessions.shares import Shares
 from otel_jcmc.sessions.vitals import Thresholds, vitals
+from otel_jcmc.sessions.weighing import new_weighed, weigh, weight_of
 from otel_jcmc.store.participant import Write
 from otel_jcmc.wire.push import Report
 
@@ -33,8 +34,6 @@ MADE_AT_ONCE: Final = 64
 # before their first entry, or so many times what there is in each second. The others have less.
 AT_THE_SAME_TIME: Final = 256
 SPREAD: Final = 1.25
-# What a push stands for that is the first of its session and does not say how often they come.
-FIRST_MS: Final = 10_000
 # A participant begins another session so long after the last one at the earliest.
 CHANGE_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0
@@ -135,8 +134,9 @@ class Recorder:
             at = self._clock()
             found = vitals(report.numbers)
             if of.weighed is not None and self._thresholds is not None:
-                since_ms = (at - of.at) * 1000 if of.at else report.session.interval_ms or FIRST_MS
-                weigh(of.weighed, found, at, min(since_ms, of.ttl_ms), self._thresholds)
+                since_ms = (at - of.at) * 1000 if of.at else None
+                weight_ms = weight_of(report, since_ms, of.ttl_ms)
+                weigh(of.weighed, report, found, at, weight_ms, self._thresholds)
             of.at = at
             if report.sent is not None:
                 self._add(of, write.payload, report.sent)

@@ -1,8 +1,9 @@
 """
-The three numbers that say how well somebody is: quality, loss and round trip.
+The three numbers that say how well somebody is: quality, loss and round trip; and what is counted.
 
 Made of a push's numbers by catalogue id. History keeps their worst and best of each interval;
-a session's span tells for how long each was bad.
+a session's span tells for how long each was beyond its threshold. Whether a call is bad is
+verdict/judge.py's to say.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,18 @@ _LOSS_UP: Final = _ID_OF["packetloss_upload"] - 1
 _LOSS_DOWN: Final = _ID_OF["packetloss_download"] - 1
 _PATHS: Final = _ID_OF["transport_rtt"] - 1
 _PAIR: Final = _ID_OF["round_trip_time"] - 1
+# What is counted from push to push, and where it stands: what a session has of it is their sum.
+COUNTED_FIELDS: Final = ("freezes", "freeze_time", "frames_dropped")
+COUNTED: Final = [_ID_OF[field] - 1 for field in COUNTED_FIELDS]
 
 # In this order everywhere.
 VITALS: Final = ("quality", "loss", "round_trip")
 LOWER_IS_WORSE: Final = (True, False, False)
+# How many whole numbers of an entry make 1; loss and round trip as their rows.
+VITAL_SCALES: Final = (10, 100, 1)
+# A tally as an entry has it: mean, known and bad in tenths.
+StoredTally = tuple[int, int, int]
+Vitals = tuple[float | None, float | None, float | None]
 
 
 class Thresholds(NamedTuple):
@@ -31,7 +40,7 @@ class Thresholds(NamedTuple):
     round_trip: float
 
 
-def vitals(numbers: Sequence[Any]) -> tuple[float | None, float | None, float | None]:
+def vitals(numbers: Sequence[Any]) -> Vitals:
     """
     Return quality (0 to 100), loss (percent) and round trip (ms) of *numbers*, None if not known.
 

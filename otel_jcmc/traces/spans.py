@@ -12,7 +12,7 @@ Source: opentelemetry-proto, trace.proto; names as JCMC_NAMING=otel has them (ca
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags, Status
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING
@@ -21,7 +21,16 @@ from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, tra
 from otel_jcmc.sessions.vitals import VITALS
 from otel_jcmc.store.participant import read_word, session_name
 from otel_jcmc.store.sid import sid_conference
-from otel_jcmc.traces.summary import NAMED, WORDS, events_of, named, numbers_of, rounded
+from otel_jcmc.traces.summary import (
+    NAMED,
+    WORDS,
+    counted_in,
+    events_of,
+    named,
+    numbers_of,
+    rounded,
+)
+from otel_jcmc.traces.verdicts import conference_verdict, verdict_of
 
 SESSION_SPAN: Final = "jitsi.session"
 CONFERENCE_SPAN: Final = "jitsi.conference"
@@ -31,7 +40,7 @@ MAX_EVENTS: Final = 128
 _FLAGS: Final = 0x1 | SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 NS_IN_MS: Final = 1_000_000
 
-# The one end of a session that is told as an error.
+# The one end of a session that is told as an error, however good the call was.
 _FAILED: Final = "failed"
 
 
@@ -101,32 +110,47 @@ def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) 
         attributes.update({id_: each for id_, each in (sample.attributes or {}).items() if each})
     numbers, kept = numbers_of(samples)
     ended = max(leg.ended, leg.started)
+    verdict = verdict_of(samples, ended - leg.started)
     span = _span(SESSION_SPAN, sid_conference(leg.sid), leg.instance, leg.started, ended)
     span.span_id = session_span_id(leg.sid, leg.instance, leg.session, leg.number)
     span.parent_span_id = conference_span_id(sid_conference(leg.sid), leg.instance)
+    told = _told_of(leg, attributes) | numbers | counted_in(samples) | verdict.told
+    span.attributes.extend(_key_values(told))
+    _set_status(span, *_failure_of(leg), verdict.problem)
+    _add_link(span, leg)
+    _add_events(span, samples, leg.started, ended)
+    for field, row in (("name", CONFERENCE), ("meeting", MEETING)):
+        if text := attributes.get(row.id):
+            kept[field] = text
+    kept |= {">last": str(ended), **verdict.kept}
+    return Folded(_packed(span), kept, attributes.get(CLIENT.id) or "")
+
+
+def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
+    """Return what the span of *leg* says of who it was, how it ended and what was said of it."""
     # Of who was killed with his log nobody knows who he was.
     name = leg.session or (
         session_name(attributes, float(leg.started)) if CLIENT.id in attributes else leg.sid
     )
-    told = {"session.id": name, **named(attributes, NAMED)}
-    told |= {"jitsi.session.end.reason": leg.reason, "jitsi.session.leg": leg.number, **numbers}
     rating, feedback = read_word(leg.word)
-    told |= {"jitsi.session.feedback.rating": rating, "jitsi.session.feedback.text": feedback}
-    told["jitsi.session.end.cause"] = leg.cause or None
-    span.attributes.extend(_key_values(told))
-    if leg.reason == _FAILED:
-        span.status.code = Status.STATUS_CODE_ERROR
+    return {
+        "session.id": name,
+        **named(attributes, NAMED),
+        "jitsi.session.end.reason": leg.reason,
+        "jitsi.session.end.cause": leg.cause or None,
+        "jitsi.session.leg": leg.number,
+        "jitsi.session.feedback.rating": rating,
+        "jitsi.session.feedback.text": feedback,
+    }
+
+
+def _add_link(span: Span, leg: Leg) -> None:
+    """Link *span* with that of the leg before, if that has one."""
     if leg.previous and leg.former:
         link = span.links.add()
         link.trace_id = trace_id(sid_conference(leg.previous), leg.former)
         link.span_id = session_span_id(leg.previous, leg.former, leg.session, leg.number - 1)
         link.attributes.extend(_key_values({"jitsi.session.leg": leg.number - 1}))
-    _add_events(span, samples, leg.started, ended)
-    for field, row in (("name", CONFERENCE), ("meeting", MEETING)):
-        if text := attributes.get(row.id):
-            kept[field] = text
-    kept[">last"] = str(ended)
-    return Folded(_packed(span), kept, attributes.get(CLIENT.id) or "")
 
 
 def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
@@ -146,8 +170,10 @@ def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
         "jitsi.meeting.id": of_redis.get("meeting"),
         "jitsi.conference.sessions.count": int(of_redis.get("sessions", 0)),
         "jitsi.conference.sessions.most": int(of_redis.get("most", 0)),
-        "jitsi.conference.sessions.bad": int(of_redis.get("bad", 0)),
     }
+    verdict, problem = conference_verdict(of_redis)
+    told |= verdict
+    _set_status(span, problem)
     for (word, times), vital in zip(WORDS, VITALS, strict=True):
         if (worst := of_redis.get(vital)) is not None:
             told[f"jitsi.conference.{word}.worst"] = rounded(float(worst) * times)
@@ -165,6 +191,20 @@ def _span(name: str, conference: str, instance: int, started: int, ended: int) -
         end_time_unix_nano=ended * NS_IN_MS,
         flags=_FLAGS,
     )
+
+
+def _failure_of(leg: Leg) -> list[str]:
+    """Return what is said of a *leg* that failed; nothing of any other."""
+    if leg.reason != _FAILED:
+        return []
+    return [f"{_FAILED}: {leg.cause}" if leg.cause else _FAILED]
+
+
+def _set_status(span: Span, *problems: str) -> None:
+    """Make *span* an error that says its *problems*, if it has any: what a query looks for."""
+    if said := "; ".join(filter(None, problems)):
+        span.status.code = Status.STATUS_CODE_ERROR
+        span.status.message = said
 
 
 def _packed(span: Span) -> bytes:
@@ -188,14 +228,18 @@ def _add_events(span: Span, samples: Sequence[Sample], started: int, ended: int)
 def _key_values(told: Mapping[str, Any]) -> Iterator[KeyValue]:
     """Return what is *told* as OTLP has it; None is left out."""
     for key, value in told.items():
-        if value is None:
-            continue
-        if isinstance(value, bool):
-            made = AnyValue(bool_value=value)
-        elif isinstance(value, int):
-            made = AnyValue(int_value=value)
-        elif isinstance(value, float):
-            made = AnyValue(double_value=value)
-        else:
-            made = AnyValue(string_value=value)
-        yield KeyValue(key=key, value=made)
+        if value is not None:
+            yield KeyValue(key=key, value=_any_value(value))
+
+
+def _any_value(value: Any) -> AnyValue:
+    """Return *value* as OTLP has it."""
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    if isinstance(value, list):
+        return AnyValue(array_value=ArrayValue(values=map(_any_value, value)))
+    return AnyValue(string_value=value)

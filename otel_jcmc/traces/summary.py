@@ -23,11 +23,7 @@ from otel_jcmc.catalogue.attributes import (
 from otel_jcmc.catalogue.metrics import LIST_ID
 from otel_jcmc.catalogue.rows import Scope
 from otel_jcmc.sessions.entry import Event, Sample
-from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITALS, vitals
-
-# A session of which loss or round trip was bad for a larger share of its time had a bad time.
-BAD_SHARE: Final = 0.1
-_PICTURE: Final = "quality"
+from otel_jcmc.sessions.vitals import COUNTED_FIELDS, LOWER_IS_WORSE, VITALS, vitals
 
 # Of each vital: its word in attributes, and what makes it a base unit.
 WORDS: Final = (("quality", 1.0), ("packet_loss", 0.01), ("round_trip_time", 0.001))
@@ -40,17 +36,17 @@ NAMED: Final = [
     if row.id not in _NEVER and (row.otel_name or row is MEETING)
 ]
 _OF_NETWORK: Final = [each for each in NAMED if each[3]]
-_EVENT_NAMES: Final = {
-    "quality.bad": "jitsi.session.quality.bad",
-    "quality.good": "jitsi.session.quality.good",
-    "stats.stopped": "jitsi.session.stats.stopped",
-    "stats.resumed": "jitsi.session.stats.resumed",
+# What is said again by an event that says the same as the last of its kind: a log tells of these
+# kinds, and with the verdict of the cause.
+_AT_FIRST: Final = {"verdict": "verdict.good", "stats": "stats.resumed"}
+# Of each counter its word in attributes, and what makes it a base unit.
+_COUNTERS: Final = {
+    "freezes": ("freezes", 1),
+    "freeze_time": ("freeze_time", 0.001),
+    "frames_dropped": ("frames_dropped", 1),
 }
 _NETWORK_CHANGED: Final = "jitsi.session.network.changed"
 _REGION_CHANGED: Final = "jitsi.session.region.changed"
-# What an event says again if it says the same as the last of its kind.
-_STATE_OF: Final = {what: what.partition(".")[0] for what in _EVENT_NAMES}
-_AT_FIRST: Final = {"quality": "quality.good", "stats": "stats.resumed"}
 
 
 def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, str]]:
@@ -75,20 +71,29 @@ def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, s
                 worst[index] = extreme if before is None else pick(before, extreme)
     told: dict[str, float] = {}
     kept: dict[str, str] = {}
-    was_bad = False
     for index, (word, times) in enumerate(WORDS):
         total, weights, bad_ms = sums[index]
         extreme = worst[index]
         if not weights or extreme is None:
             continue
         share = min(1.0, bad_ms / weights)
-        # Quality has no say, as in the alerts: it is of the sent picture more than of the network.
-        was_bad = was_bad or (word != _PICTURE and share > BAD_SHARE)
         told[f"jitsi.session.{word}.average"] = rounded(total / weights * times)
         told[f"jitsi.session.{word}.worst"] = rounded(extreme * times)
         told[f"jitsi.session.{word}.bad_share"] = rounded(share)
         kept[("<" if LOWER_IS_WORSE[index] else ">") + VITALS[index]] = repr(extreme)
-    return told, kept | {"+bad": str(int(was_bad))}
+    return told, kept
+
+
+def counted_in(samples: Iterable[Sample]) -> dict[str, float]:
+    """Return what was counted over the whole session, of what was told at all."""
+    told: dict[str, float] = {}
+    for sample in samples:
+        for field, count in zip(COUNTED_FIELDS, sample.counts, strict=False):
+            if count is not None:
+                word, times = _COUNTERS[field]
+                name = f"jitsi.session.video.{word}"
+                told[name] = told.get(name, 0) + count * times
+    return {name: rounded(each) for name, each in told.items()}
 
 
 def rounded(value: float) -> float:
@@ -112,21 +117,30 @@ def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
 
 def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """Return what happened, in order and once, though two processes have told of it."""
-    found = [*((event, _told_by(event)) for sample in samples for event in sample.events)]
+    found = [
+        (event, _told_by(event))
+        for sample in samples
+        for event in sample.events
+        # An earlier version told of the quality, which is no verdict.
+        if event.what.partition(".")[0] in _AT_FIRST
+    ]
     found += _changes(samples)
     states = dict(_AT_FIRST)
     for event, told in sorted(found, key=lambda each: each[0].at_ms):
-        state = _STATE_OF.get(event.what)
-        if state is not None:
-            if states.get(state) == event.what:
-                continue
-            states[state] = event.what
-        yield event.at_ms, _EVENT_NAMES.get(event.what, event.what), told
+        kind, _, rest = event.what.partition(".")
+        if kind not in states:
+            yield event.at_ms, event.what, told
+            continue
+        state = f"{kind}.{rest.partition('.')[0]}"
+        if states[kind] != state:
+            states[kind] = state
+            yield event.at_ms, f"jitsi.session.{state}", told
 
 
 def _told_by(event: Event) -> dict[str, Any]:
-    """Return what an *event* of the log tells."""
-    return {} if event.value is None else {"jitsi.session.quality.value": event.value}
+    """Return what an *event* of the log tells: the cause, after the state."""
+    cause = event.what.split(".")[2:]
+    return {"jitsi.verdict.cause": cause[0]} if cause else {}
 
 
 def _changes(samples: Sequence[Sample]) -> Iterator[tuple[Event, dict[str, Any]]]:

@@ -220,17 +220,19 @@ def test_a_receiver_of_other_make_understands_a_conference_as_a_trace(
             else f"{rotel.http_endpoint}/v1/traces",
         )
         with Service(short_path / "service", **settings) as service:
-            for quality in (90, 10, 80):
-                service.push(calls.body("ada", quality))
+            for quality, loss_up in ((10, 30), (80, 0)):
+                service.push(calls.body("ada", quality, loss_up))
             service.push(calls.leave("ada", "failed"))
             (root,) = eventually(lambda: sink.spans("jitsi.conference"), 30)
             (span,) = sink.spans("jitsi.session")
     assert (span.trace_id, span.parent_id) == (root.trace_id, root.span_id)
     assert span.attributes["jitsi.session.quality.worst"] == 10
     assert [name for _, name, _ in span.events] == [
-        "jitsi.session.quality.bad",
-        "jitsi.session.quality.good",
+        "jitsi.session.verdict.bad",
+        "jitsi.session.verdict.good",
     ]
+    # A receiver of other make keeps lists too.
+    assert span.attributes["jitsi.verdict.bad.regions"] == ["eu-west"]
     assert span.message.status.code == 2
     assert sink.trace_requests[0].resource()["service.name"] == "otel_jcmc"
 

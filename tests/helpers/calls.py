@@ -24,11 +24,14 @@ def environ(sink: OtlpSink, **more: str) -> dict[str, str]:
     }
 
 
-def body(participant: str, quality: float = 97.5, **changes: Any) -> dict[str, Any]:
-    """Return a push of *participant* that lives for a second."""
+def body(
+    participant: str, quality: float = 97.5, loss_up: float = 0, **changes: Any
+) -> dict[str, Any]:
+    """Return a push of *participant* that lives for a second; a *loss_up* over 5 % is bad."""
     changes.setdefault("session", {"id": f"session-of-{participant}", "meeting_id": "meeting-9"})
     made = push_body(participant, **changes)
     made["metrics"]["connectionquality"]["value"] = quality
+    made["metrics"]["packetloss_upload"]["value"] = loss_up
     return made
 
 

@@ -40,7 +40,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from ports import free_port
@@ -413,13 +413,15 @@ def _grpc_server(sink: OtlpSink) -> grpc.Server:
 
 def _attributes(pairs: Any) -> dict[str, Any]:
     """Return the attributes in *pairs*."""
-    return {pair.key: _plain(pair) for pair in pairs}
+    return {pair.key: _plain(pair.value) for pair in pairs}
 
 
-def _plain(pair: KeyValue) -> Any:
-    """Return the value of *pair* as Python has it."""
-    kind = pair.value.WhichOneof("value")
-    return getattr(pair.value, kind) if kind else None
+def _plain(value: AnyValue) -> Any:
+    """Return *value* as Python has it."""
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_plain(each) for each in value.array_value.values]
+    return getattr(value, kind) if kind else None
 
 
 def _value(point: Any) -> float:

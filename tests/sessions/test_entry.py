@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
 from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order, read
+from otel_jcmc.sessions.stretches import Stretch
 
 NOON = 1_763_812_800_000
 TENTH = 100
@@ -88,6 +89,76 @@ def test_tally_events_and_attributes_are_read_back() -> None:
     assert (found.tally, found.events, found.attributes) == (tally, events, told.attributes)
 
 
+def test_the_verdict_is_read_back() -> None:
+    """Of the last push, and of the interval."""
+    numbers: list[Any] = [97.5, *[None] * (LAST_METRIC_ID - 1)]
+    numbers[43:47] = [4.351, 2, 7, 10_000]
+    stretches = [Stretch(300, 0), Stretch(20, 2, 7, "eu", "jvb-1", "wifi"), Stretch(5)]
+    found = read(write(Sample(NOON, numbers, stretches=stretches, counts=[3, None, 0])))
+    # The time that the push covers is in the stretches.
+    assert found.numbers[43:47] == [4.35, 2, 7, None]
+    assert (found.stretches, found.counts) == (stretches, [3, None, 0])
+
+
+def test_an_entry_that_says_good_is_some_bytes_longer_than_one_that_says_nothing() -> None:
+    """Of the original's page too, whose numbers end at the thirteenth."""
+    said = [97.5, 2900, 5100, 24, 31, 1210, 2404, 1234, 2435, 0, 1, 1, [41]]
+    bare = [*said, *[None] * (LAST_METRIC_ID - 13)]
+    good = [*said, *[None] * 30, 4.35, 0, None, 10_000]
+    tally = [Tally(97.5, 30_000, 0), Tally(1, 30_000, 0), Tally(41, 30_000, 0)]
+    span = {"tally": tally, "stretches": [Stretch(300, 0)], "counts": [0, 0, 0]}
+    sizes = [
+        len(write(Sample(NOON, numbers, [97.5, 1, 41], [97.5, 1, 41], **more)))
+        for numbers, more in ((bare, {}), (good, {}), (bare, {"tally": tally}), (good, span))
+    ]
+    assert sizes == [35, 45, 58, 75]
+
+
+class OlderEntry(msgspec.Struct, array_like=True):
+    """An entry as a version reads it that knows nothing of the verdict."""
+
+    at: int
+    numbers: list[Any]
+    worst: list[int | None] | None = None
+    best: list[int | None] | None = None
+    tally: list[tuple[int, int, int] | None] | None = None
+    events: list[tuple[int, str, float | None]] | None = None
+    attributes: bytes | None = None
+
+
+def test_an_older_version_reads_what_it_knows() -> None:
+    """Both write into one log while a service is being replaced."""
+    numbers: list[Any] = [97.5, *[None] * (LAST_METRIC_ID - 1)]
+    numbers[43:46] = [4.35, 2, 7]
+    tally: list[Tally | None] = [Tally(97.5, 30_000, 0)]
+    events = [Event(NOON - 1000, "verdict.bad.uplink")]
+    edges = [90, None, None], [97.5, None, None]
+    told: Any = numbers, *edges, tally, events, {69: "eu"}, [Stretch(9)]
+    new = Sample(NOON, *told)
+    found = msgspec.msgpack.decode(write(new), type=OlderEntry)
+    assert (found.numbers, found.worst, found.best) == ([975], [900, None, None], None)
+    assert found.tally == [(975, 300, 0)]
+    assert found.events == [(10, "verdict.bad.uplink", None)]
+    assert found.attributes == msgspec.msgpack.encode({69: "eu"})
+
+
+def test_what_an_older_version_wrote_is_read() -> None:
+    old = [597_628_800, [975], None, None, [[975, 300, 20]], [[10, "quality.bad", 12.5]], b"\x80"]
+    found = read(msgspec.msgpack.encode(old))
+    assert (found.tally, found.attributes) == ([Tally(97.5, 30_000, 2000)], {})
+    assert (found.stretches, found.counts) == ([], [])
+
+
+def test_what_a_later_version_adds_is_left_out() -> None:
+    later = [
+        *(597_628_800, [975], None, None, None, None, None),
+        *([435, 2, 7, 99], [[300, 2, 7, "eu", "", "", "more"]], [1, 2, 3, 4], "more"),
+    ]
+    found = read(msgspec.msgpack.encode(later))
+    assert found.numbers[43:47] == [4.35, 2, 7, None]
+    assert found.stretches == [Stretch(300, 2, 7, "eu")]
+
+
 def test_what_is_not_there_takes_no_room() -> None:
     # An array of two: five bytes of time, and an array of nothing, or of 97.5 as 975.
     assert len(write(Sample(NOON, []))) == 7
@@ -114,6 +185,10 @@ def test_a_metric_that_this_version_does_not_know_is_left_out() -> None:
         msgspec.msgpack.encode([597_628_800, [975], None, None, None, None, b"\xc1"]),
         msgspec.msgpack.encode([597_628_800, [975], ["bad"]]),
         msgspec.msgpack.encode([597_628_800, [975], None, None, [[1]]]),
+        msgspec.msgpack.encode([597_628_800, [975], *[None] * 5, ["bad"]]),
+        msgspec.msgpack.encode([597_628_800, [975], *[None] * 6, [["long"]]]),
+        msgspec.msgpack.encode([597_628_800, [975], *[None] * 6, [[300, 2, 7, 5]]]),
+        msgspec.msgpack.encode([597_628_800, [975], *[None] * 7, ["many"]]),
     ],
 )
 def test_a_damaged_entry_is_said_to_be_and_left_out_of_its_log(damaged: bytes) -> None:

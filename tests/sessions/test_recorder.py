@@ -16,12 +16,17 @@ from redis_parts import RedisServer, Wire
 
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.service import parts
-from otel_jcmc.sessions import gathering, log, recorder
-from otel_jcmc.sessions.entry import Event, Tally
+from otel_jcmc.sessions import log, recorder
+from otel_jcmc.sessions.entry import Tally
+from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.participant import to_write
 
 REGION = 69
+# What verdict/judge.py has put among the numbers: state, and the cause `uplink`.
+GOOD: dict[str, Any] = {"f1": 97, "f45": 0}
+FAIR: dict[str, Any] = {"f1": 97, "f45": 1}
+BAD_UP: dict[str, Any] = {"f1": 97, "f45": 2, "f46": 7}
 
 
 def base_of(client: redis.Redis, name: str) -> list[bytes]:
@@ -327,18 +332,131 @@ async def test_what_happens_is_an_event(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
     async with process(each_server, SPANS) as here:
-        for quality in (None, 97, 12.5, 14, 88, None, None, 90):
-            await here.push(push(f1=quality))
+        pushes: list[dict[str, Any]] = [{}, GOOD, BAD_UP, BAD_UP, FAIR, {}, GOOD, {}, {"f1": 90}]
+        for told in pushes:
+            await here.push(push(**told))
             here.clock.now += 2
         await here.wait(20)
         (only,) = read_log(each_client, *sids(each_client))
     began = min(event.at_ms for event in only.events)
-    told = [Event(event.at_ms - began, event.what, event.value) for event in only.events]
-    assert told == [
-        Event(0, "quality.bad", 12.5),
-        Event(4000, "quality.good", 88.0),
-        Event(6000, "stats.stopped"),
-        Event(10_000, "stats.resumed"),
+    assert [(event.at_ms - began, event.what, event.value) for event in only.events] == [
+        (0, "verdict.bad.uplink", None),
+        (4000, "verdict.fair.unknown", None),
+        (6000, "stats.stopped", None),
+        (8000, "verdict.good", None),
+        (8000, "stats.resumed", None),
+        (10_000, "stats.stopped", None),
+        (12_000, "stats.resumed", None),
+    ]
+
+
+@pytest.mark.anyio
+async def test_who_was_never_bad_has_not_become_good(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        for told in (GOOD, {"f1": 97}, GOOD):
+            await here.push(push(**told))
+            here.clock.now += 2
+        await here.wait(26)
+        (only,) = read_log(each_client, *sids(each_client))
+    assert only.events == []
+
+
+@pytest.mark.anyio
+async def test_a_low_quality_is_no_verdict(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        for quality in (97, 5, 97):
+            await here.push(push(**GOOD | {"f1": quality}))
+            here.clock.now += 5
+        await here.wait(26)
+        (only,) = read_log(each_client, *sids(each_client))
+    assert only.events == []
+    assert only.tally[0] == Tally(74, 20_000, 5_000)
+
+
+@pytest.mark.anyio
+async def test_of_each_state_there_is_for_how_long_why_and_of_a_bad_one_where(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """Of the place at each push, not of the one at the end of the interval."""
+    eu: dict[str, Any] = {"f69": "eu", "f98": "jvb-1", "f13": [[41, {83: "wifi"}]]}
+    ap: dict[str, Any] = {"f69": "ap", "f98": "jvb-9", "f13": [[300, {83: "vpn", 84: "relay"}]]}
+    async with process(each_server, SPANS) as here:
+        for told in (GOOD | eu, BAD_UP | eu, BAD_UP | eu, FAIR | eu, {} | ap, BAD_UP | ap):
+            here.clock.now += 4
+            await here.push(push(**told))
+        await here.wait(26)
+        (only,) = read_log(each_client, *sids(each_client))
+    # The first stands for ten seconds.
+    assert only.stretches == [
+        Stretch(100, 0),
+        Stretch(80, 2, 7, "eu", "jvb-1", "wifi"),
+        Stretch(40, 1),
+        Stretch(40),
+        Stretch(40, 2, 7, "ap", "jvb-9", "vpn"),
+    ]
+    assert only.numbers[44:46] == [2, 7]
+
+
+@pytest.mark.anyio
+async def test_a_push_stands_for_what_it_covers_and_an_outage_for_all_of_it(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    outage: dict[str, Any] = {"f45": 2, "f46": 1, "f32": 18_000}
+    async with process(each_server, SPANS) as here:
+        for seconds, told in ((0, GOOD), (2, GOOD), (20, GOOD), (20, outage)):
+            here.clock.now += seconds
+            await here.push(push(**told | {"f47": 5000}))
+        await here.wait(30)
+        (only,) = read_log(each_client, *sids(each_client))
+    # Five, two and five of what is good; 18 of 20 s in an outage of 18.
+    assert only.stretches == [Stretch(120, 0), Stretch(180, 2, 1)]
+
+
+@pytest.mark.anyio
+async def test_what_is_counted_is_summed_as_it_was_told(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, SPANS) as here:
+        for freezes, stood, dropped in ((1, 400.25, 0), (None, None, None), (2, 0.5, 3)):
+            await here.push(push(f1=97, f22=freezes, f23=stood, f25=dropped))
+        await here.wait(31)
+        await here.push(push(f1=97))
+        await here.wait(31)
+        first, second = read_log(each_client, *sids(each_client))
+    assert first.counts == [3, 401, 3]
+    assert second.counts == []
+
+
+@pytest.mark.anyio
+async def test_of_a_page_that_sends_what_has_changed_the_verdict_is_of_all_that_is_known(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """What it has told before is not counted again."""
+    async with process(each_server, SPANS) as here:
+        merged: dict[str, Any] = {"f22": 4} | GOOD
+        sent: list[dict[str, Any]] = [{"f22": 4}, {"f12": 7}, {}]
+        for changed in sent:
+            merged |= changed
+            state = BAD_UP if "f12" in merged else GOOD
+            own = push(**changed).numbers
+            await here.push(push(session="session-1", sent=own, **merged | state))
+            await here.wait(3)
+        found = read_log(each_client, *sids(each_client))
+    assert [each.counts for each in found] == [[4, None, None], [], []]
+    assert [each.stretches for each in found] == [
+        [Stretch(100, 0)],
+        [Stretch(30, 2, 7)],
+        [Stretch(30, 2, 7)],
+    ]
+    # Who reads history sees what was sent, and what was said of it.
+    assert [(each.numbers[11], each.numbers[21], each.numbers[44]) for each in found] == [
+        (None, 4, 0),
+        (7, None, 2),
+        (None, None, 2),
     ]
 
 
@@ -348,10 +466,10 @@ async def test_events_are_bounded_in_number(
 ) -> None:
     async with process(each_server, SPANS) as here:
         for number in range(100):
-            await here.push(push(f1=number % 2 * 90))
+            await here.push(push(**BAD_UP if number % 2 else GOOD))
         await here.wait(31)
         (only,) = read_log(each_client, *sids(each_client))
-    assert len(only.events) == gathering.MOST_EVENTS
+    assert len(only.events) == 20
 
 
 @pytest.mark.anyio
@@ -359,11 +477,12 @@ async def test_without_spans_nothing_of_that_is_written(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
     async with process(each_server) as here:
-        for quality in (97, 12.5):
-            await here.push(push(f1=quality))
+        for told in (GOOD, BAD_UP):
+            await here.push(push(**told | {"f22": 1}))
         await here.wait(31)
         (only,) = read_log(each_client, *sids(each_client))
-    assert (only.tally, only.events) == ([], [])
+    assert (only.tally, only.events, only.stretches, only.counts) == ([], [], [], [])
+    assert only.numbers[44:46] == [2, 7]
 
 
 # The session it belongs to.

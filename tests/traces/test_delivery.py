@@ -35,8 +35,8 @@ def call(
         if request.param == "grpc":
             settings |= by_grpc | {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": sink.grpc_endpoint}
         with Service(folder, **settings) as service:
-            for quality in (97.5, 20, 90):
-                assert service.push(body("ada", quality)).body == "OK"
+            for quality, loss_up in ((97.5, 0), (20, 30), (20, 30), (90, 0)):
+                assert service.push(body("ada", quality, loss_up)).body == "OK"
                 time.sleep(0.15)
             assert service.push(body("eve")).body == "OK"
             assert service.push(body("bob", session={"id": "session-of-bob"})).body == "OK"
@@ -98,6 +98,31 @@ def test_a_session_says_who_it_was_and_how_it_was(call: Call) -> None:
     assert not {"Ada", "10.0.0.7", "198.51.100.4", CLIENT_ID} & {str(each) for each in ada.values()}
 
 
+def test_a_bad_call_is_an_error_that_says_why_and_where(call: Call) -> None:
+    sink, _ = call
+    sessions = by_participant(sink)
+    ada = sessions["ada"]
+    assert ada.message.status.code == 2
+    assert ada.message.status.message.startswith("bad for ")
+    assert ada.message.status.message.endswith(" % of the time, cause: uplink")
+    assert ada.attributes["jitsi.verdict.state"] == "bad"
+    # The first push stands for a second, each other for 0.15 s or more.
+    assert 0.1 < ada.attributes["jitsi.verdict.share.bad"] < 1
+    assert ada.attributes["jitsi.verdict.bad.region"] == ada.attributes["jitsi.region"]
+    assert ada.attributes["jitsi.verdict.bad.networks"] == ["wifi"]
+    assert sessions["bob"].attributes["jitsi.verdict.state"] == "good"
+    told = {name: span.message.status.message for name, span in sessions.items()}
+    assert (told["bob"], told["eve"]) == ("", "failed")
+    (root,) = sink.spans("jitsi.conference")
+    assert root.attributes["jitsi.conference.sessions.known"] == 4
+    assert root.attributes["jitsi.conference.sessions.bad"] == 1
+    assert (root.attributes["jitsi.verdict.state"], root.attributes["jitsi.verdict.cause"]) == (
+        "bad",
+        "uplink",
+    )
+    assert root.message.status.code == 0
+
+
 def test_what_privacy_drops_or_hashes_is_so_in_spans(call: Call) -> None:
     sink, _ = call
     ada = by_participant(sink)["ada"].attributes
@@ -111,8 +136,8 @@ def test_what_privacy_drops_or_hashes_is_so_in_spans(call: Call) -> None:
 def test_a_session_says_what_happened(call: Call) -> None:
     ada = by_participant(call[0])["ada"]
     assert [(name, told) for _, name, told in ada.events] == [
-        ("jitsi.session.quality.bad", {"jitsi.session.quality.value": 20}),
-        ("jitsi.session.quality.good", {"jitsi.session.quality.value": 90}),
+        ("jitsi.session.verdict.bad", {"jitsi.verdict.cause": "uplink"}),
+        ("jitsi.session.verdict.good", {}),
     ]
     assert ada.start_ms < ada.events[0][0] < ada.events[1][0] <= ada.end_ms
 

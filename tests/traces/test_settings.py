@@ -123,8 +123,7 @@ def test_spans_are_made_without_history_too() -> None:
     [
         ({}, "spans that wait for their receiver are gone when this stops"),
         ({**REDIS, "history_interval_seconds": 600}, "JCMC_HISTORY_INTERVAL (600 s)"),
-        ({**REDIS, "bad_quality": 0}, "are never reached: nothing is bad"),
-        ({**REDIS, "bad_packet_loss": 100}, "are never reached: nothing is bad"),
+        ({**REDIS, "bad_packet_loss": 100}, "is never reached: no loss is bad"),
     ],
 )
 def test_what_is_likely_to_disappoint_is_told(settings: dict[str, Any], said: str) -> None:

@@ -10,6 +10,7 @@ from otlp_sink import SinkSpan
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order
 from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
+from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.traces.spans import Leg, fold_conference, fold_session
 
 CONFERENCE = "0123456789ab"
@@ -219,13 +220,15 @@ def test_a_failure_tells_its_cause_where_it_is_known() -> None:
         assert "jitsi.session.end.cause" not in folded(leg=leg).attributes
 
 
-def test_only_a_failed_end_is_an_error() -> None:
+def test_of_the_ends_only_a_failure_is_an_error() -> None:
     for reason in ("left", "kicked", "closed", "suspended", "expired", "replaced"):
         span = folded(leg=LEG._replace(reason=reason))
         assert span.message.status.code == Status.STATUS_CODE_UNSET
     failed = folded(leg=LEG._replace(reason="failed"))
     assert failed.message.status.code == Status.STATUS_CODE_ERROR
-    assert failed.message.status.message == ""
+    assert failed.message.status.message == "failed"
+    told = folded(leg=LEG._replace(reason="failed", cause="ice_failed"))
+    assert told.message.status.message == "failed: ice_failed"
 
 
 def test_all_sessions_of_an_instance_are_one_trace_under_its_conference() -> None:
@@ -253,7 +256,9 @@ def test_a_further_leg_is_linked_to_the_one_before() -> None:
 
 
 def test_it_is_the_same_bytes_each_time() -> None:
-    samples = [sample(10, 90, 1, 40, events=[Event(START + 5_000, "quality.bad", 10)])]
+    places = [Stretch(50, 2, 7, region) for region in ("eu", "ap", "us")]
+    events = [Event(START + 5_000, "verdict.bad.uplink")]
+    samples = [sample(10, 90, 1, 40, events=events, stretches=places, counts=[1, 2, 3])]
     assert len({fold_session(LEG, samples, WHO).span for _ in range(5)}) == 1
 
 
@@ -264,19 +269,21 @@ def test_an_end_before_the_start_is_none() -> None:
 
 # Events.
 
-BAD, GOOD = "jitsi.session.quality.bad", "jitsi.session.quality.good"
+BAD, GOOD = "jitsi.session.verdict.bad", "jitsi.session.verdict.good"
 
 
 def test_what_happened_is_told_in_order() -> None:
     span = folded(
-        sample(60, 90, events=[Event(START + 41_000, "quality.good", 80)]),
-        sample(30, 20, events=[Event(START + 11_000, "quality.bad", 22)]),
+        sample(60, 90, events=[Event(START + 41_000, "verdict.good")]),
+        sample(30, 20, events=[Event(START + 11_000, "verdict.bad.downlink_or_received")]),
+        sample(40, 20, events=[Event(START + 31_000, "verdict.fair.unknown")]),
         sample(90, None, events=[Event(START + 80_000, "stats.stopped")]),
         sample(110, 90, events=[Event(START + 100_000, "stats.resumed")]),
     )
     assert span.events == [
-        (START + 11_000, BAD, {"jitsi.session.quality.value": 22}),
-        (START + 41_000, GOOD, {"jitsi.session.quality.value": 80}),
+        (START + 11_000, BAD, {"jitsi.verdict.cause": "downlink_or_received"}),
+        (START + 31_000, "jitsi.session.verdict.fair", {"jitsi.verdict.cause": "unknown"}),
+        (START + 41_000, GOOD, {}),
         (START + 80_000, "jitsi.session.stats.stopped", {}),
         (START + 100_000, "jitsi.session.stats.resumed", {}),
     ]
@@ -284,12 +291,17 @@ def test_what_happened_is_told_in_order() -> None:
 
 def test_what_two_processes_have_seen_is_told_once() -> None:
     span = folded(
-        sample(30, 20, events=[Event(START + 10_000, "quality.bad", 20)]),
-        sample(31, 20, events=[Event(START + 20_000, "quality.bad", 25)]),
-        sample(60, 90, events=[Event(START + 40_000, "quality.good", 90)]),
-        sample(61, 90, events=[Event(START + 50_000, "quality.good", 91)]),
+        sample(30, 20, events=[Event(START + 10_000, "verdict.bad.uplink")]),
+        sample(31, 20, events=[Event(START + 20_000, "verdict.bad.outage")]),
+        sample(60, 90, events=[Event(START + 40_000, "verdict.good")]),
+        sample(61, 90, events=[Event(START + 50_000, "verdict.good")]),
     )
     assert [(at - START, name) for at, name, _ in span.events] == [(10_000, BAD), (40_000, GOOD)]
+
+
+def test_what_an_earlier_version_said_of_the_quality_is_no_verdict() -> None:
+    span = folded(sample(30, 20, events=[Event(START + 10_000, "quality.bad", 20)]))
+    assert span.events == []
 
 
 def test_a_change_of_network_or_region_says_what_it_is_now() -> None:
@@ -321,7 +333,7 @@ def test_a_change_stands_among_what_happened() -> None:
     span = folded(
         sample(10, 90, attributes=WHO),
         sample(40, 90, attributes=WHO | {69: "us-east"}),
-        sample(60, 20, events=[Event(START + 50_000, "quality.bad", 20)]),
+        sample(60, 20, events=[Event(START + 50_000, "verdict.bad.uplink")]),
     )
     assert [name for _, name, _ in span.events] == ["jitsi.session.region.changed", BAD]
 
@@ -345,7 +357,7 @@ def test_a_last_push_without_numbers_hides_no_transport() -> None:
 
 def test_events_are_bounded_and_what_is_left_out_is_counted() -> None:
     events = [
-        Event(START + each * 100, "quality.bad" if each % 2 else "quality.good", each)
+        Event(START + each * 100, "verdict.bad.path" if each % 2 else "verdict.good")
         for each in range(1, 301)
     ]
     span = folded(sample(60, 90, events=events))
@@ -354,7 +366,9 @@ def test_events_are_bounded_and_what_is_left_out_is_counted() -> None:
 
 
 def test_an_event_is_within_its_span() -> None:
-    span = folded(sample(200, 90, events=[Event(START + 180_000, "quality.bad", 3)]), sample(0, 90))
+    span = folded(
+        sample(200, 90, events=[Event(START + 180_000, "verdict.bad.path")]), sample(0, 90)
+    )
     assert [at for at, _, _ in span.events] == [START + 120_000]
 
 
@@ -365,27 +379,29 @@ def kept(*samples: Sample, leg: Leg = LEG) -> dict[str, str]:
     return fold_session(leg, in_order([write(each) for each in samples]), WHO).kept
 
 
-def test_a_conference_keeps_the_worst_and_how_many_had_a_bad_time() -> None:
+def test_a_conference_keeps_the_worst_and_what_was_said_of_the_call() -> None:
     bad = [Tally(20, 60_000, 0), Tally(3, 60_000, 7_000), None]
-    assert kept(sample(60, 10, 3.5, 400, tally=bad)) == {
+    stretches = [Stretch(530, 0), Stretch(70, 2, 7)]
+    assert kept(sample(60, 10, 3.5, 400, tally=bad, stretches=stretches)) == {
         "name": "standup",
         "meeting": "meeting-9",
         "<quality": "10.0",
         ">loss": "3.5",
         ">round_trip": "400",
+        "+known": "1",
         "+bad": "1",
+        ">state": "2",
+        "+cause:uplink": "1",
         ">last": str(LEG.ended),
     }
-    short = [Tally(90, 60_000, 0), Tally(1, 60_000, 6_000), None]
-    assert kept(sample(60, 90, 1, tally=short))["+bad"] == "0"
-    slow = [None, None, Tally(900, 60_000, 7_000)]
-    assert kept(sample(60, 90, 1, 900, tally=slow))["+bad"] == "1"
 
 
-def test_a_poor_picture_alone_is_no_bad_time() -> None:
-    """As in the alerts: it is low on a perfect link with an easy picture."""
-    dark = [Tally(5, 60_000, 60_000), None, None]
-    assert kept(sample(60, 5, tally=dark))["+bad"] == "0"
+def test_a_low_quality_and_a_loss_of_its_own_are_no_bad_call() -> None:
+    """One definition of bad: that of the verdict."""
+    dark = [Tally(5, 60_000, 60_000), Tally(9, 60_000, 60_000), None]
+    found = kept(sample(60, 5, 9, tally=dark, stretches=[Stretch(600, 0)]))
+    assert (found["+bad"], found[">state"]) == ("0", "0")
+    assert "+bad" not in kept(sample(60, 5, 9, tally=dark))
 
 
 def test_a_conference_says_how_long_how_many_and_how_bad() -> None:
@@ -394,7 +410,11 @@ def test_a_conference_says_how_long_how_many_and_how_bad() -> None:
         "here": "0",
         "most": "7",
         "there": "0",
+        "known": "9",
         "bad": "2",
+        "state": "2",
+        "cause:outage": "1",
+        "cause:uplink": "1",
         "name": "standup",
         "meeting": "meeting-9",
         "last": str(START + 3_600_000),
@@ -411,7 +431,10 @@ def test_a_conference_says_how_long_how_many_and_how_bad() -> None:
         "jitsi.meeting.id": "meeting-9",
         "jitsi.conference.sessions.count": 12,
         "jitsi.conference.sessions.most": 7,
+        "jitsi.conference.sessions.known": 9,
         "jitsi.conference.sessions.bad": 2,
+        "jitsi.verdict.state": "bad",
+        "jitsi.verdict.cause": "outage",
         "jitsi.conference.quality.worst": 4.5,
         "jitsi.conference.packet_loss.worst": 0.1225,
         "jitsi.conference.round_trip_time.worst": 0.812,

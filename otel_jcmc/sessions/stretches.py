@@ -1,0 +1,94 @@
+"""
+For how long a session was in each state of the verdict, by which cause, and where it was bad.
+
+In come pushes with what verdict/judge.py has put among their numbers; out comes, of an interval, a
+`Stretch` for each state and cause, and of a bad one for each place, as an entry of the log has it
+(entry.py). There are few and they are short, whoever pushes: each participant has an entry of them
+every interval.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from otel_jcmc.catalogue.attributes import BRIDGE, NETWORK_TYPE, REGION
+from otel_jcmc.catalogue.metrics import CAUSE_ID, LIST_ID, STATE_ID
+from otel_jcmc.verdict.rules import State
+from otel_jcmc.wire.push import Report
+
+TENTH_MS: Final = 100
+# Places of an interval in which somebody was bad: people change networks, but not at each push.
+MOST_PLACES: Final = 4
+PLACE_LENGTH: Final = 64
+_STATE, _CAUSE = STATE_ID - 1, CAUSE_ID - 1
+# The bridge's region and name, and the kind of the participant's network.
+_Place = tuple[str, str, str]
+_NOWHERE: Final[_Place] = ("", "", "")
+_Key = tuple[int | None, int, _Place]
+_UNKNOWN: Final[_Key] = (None, 0, _NOWHERE)
+_GOOD: Final[_Key] = (State.GOOD.value, 0, _NOWHERE)
+
+# State, cause and place -> ms of the interval so far.
+Times = dict[_Key, float]
+
+
+class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """
+    So much time in one state.
+
+    Attributes:
+        tenths: of a second.
+        state: as verdict/rules.py has it; None: not known.
+        cause: its id; 0: nothing explains it, or nothing is to be explained.
+        region, bridge, network: where it was bad, the network as the browser names it; empty: not
+            known, or not bad.
+    """
+
+    tenths: int
+    state: int | None = None
+    cause: int = 0
+    region: str = ""
+    bridge: str = ""
+    network: str = ""
+
+
+def add_time(times: Times, report: Report, weight_ms: float) -> None:
+    """Add to *times* the *weight_ms* for which a push stands."""
+    state = report.numbers[_STATE]
+    if not state:
+        # Nearly all are good.
+        key = _UNKNOWN if state is None else _GOOD
+    else:
+        cause = report.numbers[_CAUSE] or 0
+        key = state, cause, _NOWHERE
+        if state == State.BAD:
+            placed = state, cause, _place_of(report.attributes)
+            if placed in times or sum(of[2] != _NOWHERE for of in times) < MOST_PLACES:
+                key = placed
+    times[key] = times.get(key, 0.0) + weight_ms
+
+
+def _place_of(attributes: Mapping[int, Any]) -> _Place:
+    """Return where a participant is, by its first transport; what is too long is cut."""
+    paths: Sequence[Mapping[int, str]] = attributes.get(LIST_ID) or ({},)
+    return (
+        attributes.get(REGION.id, "")[:PLACE_LENGTH],
+        attributes.get(BRIDGE.id, "")[:PLACE_LENGTH],
+        paths[0].get(NETWORK_TYPE.id, "")[:PLACE_LENGTH],
+    )
+
+
+def stretches_of(times: Times) -> list[list[Any]]:
+    """Return *times* as an entry has them: a `Stretch` each, less the tail that says nothing."""
+    rows = []
+    for (state, cause, place), ms in times.items():
+        row: list[Any] = [round(ms / TENTH_MS)]
+        if state is not None:
+            row.append(state)
+        if cause or place != _NOWHERE:
+            row += (cause, *place)
+            while not row[-1]:
+                row.pop()
+        rows.append(row)
+    return rows
