@@ -285,7 +285,7 @@ SENDER = Attribute(
 # Of the address that a push comes from.
 NETWORK = Attribute(
     99,
-    "address",
+    "caller.network",
     Scope.STORED,
     "",
     "",

@@ -15,7 +15,20 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_jcmc.catalogue.attributes import ATTRIBUTES, CLIENT, CONFERENCE, PARTICIPANT, SESSION
+from otel_jcmc.catalogue.attributes import (
+    ATTRIBUTES,
+    BROWSER_NAME,
+    BROWSER_VERSION,
+    CLIENT,
+    CONFERENCE,
+    NETWORK,
+    OS_NAME,
+    OS_VERSION,
+    PARTICIPANT,
+    RELAY,
+    SENDER,
+    SESSION,
+)
 from otel_jcmc.catalogue.metrics import LIST_ID
 from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
 
@@ -42,6 +55,7 @@ Policy = dict[int, Treatment]
 _Change = Callable[[str], str]
 
 # They tell one participant, and one stay, from another: without them there are no series.
+_UNSENT: Final = (BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION, NETWORK, RELAY, SENDER)
 _NEEDED: Final = frozenset(row.id for row in (CONFERENCE, CLIENT, PARTICIPANT, SESSION))
 
 
@@ -161,16 +175,15 @@ class Privacy:
             for row, change in changes
             if row.scope is not Scope.PATH and row is not SESSION
         ]
-        self._of_header = [
-            row.id for row in ATTRIBUTES if row.field == "user_agent" and row.id in self.dropped
-        ]
+        # What no body has, so that no parser drops it.
+        self._unsent = [row.id for row in _UNSENT if row.id in self.dropped]
         self._owner = self._hashing(0) if Treatment.HASH in policy.values() else None
-        self.is_needed = bool(changes or self._of_header)
+        self.is_needed = bool(changes or self._unsent)
 
     def apply(self, report: "Report") -> None:
         """Change *report*, which has all its attributes, to what may be stored."""
         attributes = report.attributes
-        for id_ in self._of_header:
+        for id_ in self._unsent:
             attributes.pop(id_, None)
         _change_texts(attributes, self._others)
         report.conference = attributes[CONFERENCE.id]

@@ -84,7 +84,7 @@ ATTRIBUTE_IDS = {
     96: "role",
     98: "bridge",
     97: "feedback",
-    99: "address",
+    99: "caller.network",
     100: "relay",
     101: "sender",
     92: "metrics.connectionquality.labels.worstSource",

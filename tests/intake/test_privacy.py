@@ -55,8 +55,10 @@ NAMES = [
     *("src_ip", "dst_ip", "protocol", "networkType"),
     *("localCandidateType", "p2p", "remoteCandidateType"),
     *("network.local.port", "network.peer.port", "client.address"),
-    *("role", "feedback"),
+    *("role", "feedback", "caller.network", "relay", "sender"),
 ]
+# What the service knows of a push by itself.
+OF_US = {99: "a1b2c3", 100: "turn-1", 101: "otel_jcmc"}
 # What a JMMC page's push and its head tell, and no other's.
 OF_JMMC = {87: "50000", 88: "10000", 89: "203.0.113.9"}
 # It is another participant's id.
@@ -89,7 +91,7 @@ def applied(*entries: str, key: str = KEY, **changes: Any) -> Report:
     report = parser.parse(json.dumps(body).encode())
     report.attributes.update(browser_and_system(CHROME))
     told = {id_: text for id_, text in OF_JMMC.items() if id_ not in privacy.dropped}
-    report.attributes.update(told)
+    report.attributes.update(told | OF_US)
     if privacy.is_needed:
         privacy.apply(report)
     return report
@@ -307,7 +309,7 @@ def test_a_policy_is_described_by_treatment() -> None:
             "keep client_id, participant_id, session.id, session.meeting_id, serverregion,"
             " bridge, browser_name, browser_version, os_name, audio_codec, video_codec,"
             " jitsi.media.worst_source.id, protocol, networkType, localCandidateType, p2p,"
-            " remoteCandidateType, role"
+            " remoteCandidateType, role, caller.network, relay, sender"
         ),
         (
             "drop username, os_version, network.local.port, network.peer.port, client.address,"
@@ -336,6 +338,9 @@ SENT = {
     "audio_codec": "opus",
     "video_codec": "VP8",
     WORST: "5e6f7a8b",
+    "caller.network": "a1b2c3",
+    "relay": "turn-1",
+    "sender": "otel_jcmc",
     "src_ip": "10.0.0.7",
     "dst_ip": "198.51.100.4",
     "protocol": "udp",
