@@ -28,7 +28,7 @@ e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving
 	$(BIN)/python -m pytest tests/conference || $(AGAIN) tests/conference
 
 # ARGS='--interval 2000 dead-both' tells that one; '--browser Firefox' four, as root. '--keep' takes
-# those of 2 s into tests/recordings.
+# those of 2 s into tests/recordings. 'bridge' tells those of conferences by a bridge.
 truth: $(VENV)/.dev  ## tell stories of bad calls, and write docs/truth.md: what was exported, what was true
 	@tests/real-parts.sh browser conference
 	PYTHONPATH=tests:tests/helpers $(BIN)/python -m truth $(ARGS)

@@ -2,10 +2,13 @@
 "use strict";
 
 const asked = new URLSearchParams(location.search);
+// Another focus has a bridge, and then nobody calls anybody directly.
+const focus = asked.get("focus") || "focus.meet.local";
 const config = {
-    hosts: { domain: "meet.local", muc: "conference.meet.local", focus: "focus.meet.local" },
+    disableSimulcast: true,
+    hosts: { domain: "meet.local", muc: "conference.meet.local", focus },
     serviceUrl: asked.get("xmpp"),
-    p2p: { enabled: true, stunServers: [], backToP2PDelay: 1, codecPreferenceOrder: ["VP8"] },
+    p2p: { enabled: focus === "focus.meet.local", stunServers: [], backToP2PDelay: 1, codecPreferenceOrder: ["VP8"] },
     pcStatsInterval: Number(asked.get("interval")),
     disableAudioLevels: true,
     disableThirdPartyRequests: true,

@@ -9,7 +9,7 @@ one participant, who has a browser context and so a process of their own.
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from client.pages import CHROMIUM_FLAGS, chromium_path
+from conference.prosody import FOCUS
 from conference.relay import Relay
+from conference.slow import renderers, slowed
 from e2e.parts import ROOT, missing, serving
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, sync_playwright
 
@@ -33,7 +35,8 @@ _FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
     # The call goes over 127.0.0.1 alone, whatever networks there are.
     "--allow-loopback-in-peer-connection",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
+    # A process that is kept ready belongs to no tab: `slow.py` looks for a tab's own.
+    "--disable-features=WebRtcHideLocalIpsWithMdns,SpareRendererForSitePerProcess",
     # All tabs but one are in the background.
     "--disable-renderer-backgrounding",
     "--disable-background-timer-throttling",
@@ -132,23 +135,30 @@ class Tab:
     Attributes:
         name: of this tab alone; the relay knows its datagrams by it.
         participant: the id in the conference, once joined.
+        room: the name of the conference, once the page is open.
         complaints: words on its console and errors that nobody caught, but for the library's.
+        process: the id of the page's process.
     """
 
     page: Page
     name: str
     site: str
     participant: str = ""
+    room: str = ""
+    process: int = 0
+    _slow: ExitStack = field(default_factory=ExitStack)
     _sessions: list[str] = field(default_factory=list)
     _pushed_at: float = 0.0
     complaints: list[str] = field(default_factory=list)
 
-    def open(self, room: str, xmpp: str) -> None:
-        """Load the page of the conference *room*."""
+    def open(self, room: str, xmpp: str, focus: str = FOCUS) -> None:
+        """Load the page of the conference *room*, which has that *focus*."""
+        self.room = room
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"thrown: {error.stack}"))
         self.page.on("response", self._see)
         asked = {"room": room, "me": self.name, "xmpp": xmpp, "interval": STATS_INTERVAL_MS}
+        asked["focus"] = focus
         self.page.goto(f"{self.site}/?{urlencode(asked)}")
 
     def join(self) -> None:
@@ -175,6 +185,13 @@ class Tab:
         with self.page.expect_event("crash"), suppress(Error):
             self.page.goto("chrome://crash")
         return self._pushed_at
+
+    def slow(self, *, is_slow: bool) -> None:
+        """Let the page's process run for a thirtieth of the time only, or again all the time."""
+        if is_slow:
+            self._slow.enter_context(slowed(self.process))
+        else:
+            self._slow.close()
 
     def count_uplink(self) -> Count:
         """Return what the browser itself knows of its uplink."""
@@ -206,10 +223,13 @@ def _is_push(response: Response) -> bool:
 @contextmanager
 def opened_tab(browser: Browser, site: str, name: str) -> Iterator[Tab]:
     """Open an empty tab; whatever it complains of by the end is a failure."""
+    others = renderers(browser)
     context = browser.new_context(permissions=["camera", "microphone"])
     tab = Tab(context.new_page(), name, site)
+    (tab.process,) = renderers(browser) - others
     try:
         yield tab
     finally:
+        tab.slow(is_slow=False)
         context.close()
     assert tab.complaints == []

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 from conference.conference import Tab, opened_tab, running_browser, running_site
-from conference.prosody import running_prosody
+from conference.prosody import Prosody, running_prosody
 from conference.relay import Relay, running_relay
 from e2e.parts import Prometheus, running_prometheus
 from harness import Service, eventually
@@ -34,9 +34,14 @@ def road(prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="session")
-def xmpp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_prosody(tmp_path_factory.mktemp("prosody")) as url:
-        yield url
+def prosody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prosody]:
+    with running_prosody(tmp_path_factory.mktemp("prosody")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def xmpp(prosody: Prosody) -> str:
+    return prosody.url
 
 
 @pytest.fixture(scope="session")

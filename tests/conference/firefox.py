@@ -174,6 +174,10 @@ class FirefoxSeat:
         """Kill the page's process; Firefox has no command for that."""
         raise NotImplementedError
 
+    def slow(self, *, is_slow: bool) -> None:
+        """Slow the page's process down; Firefox does not tell which it is."""
+        raise NotImplementedError
+
 
 @contextmanager
 def running_firefox(folder: Path) -> Iterator[Firefox]:

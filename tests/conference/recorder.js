@@ -12,6 +12,8 @@
     function encode(_, value) {
         if (value instanceof Map) return { __map: [...value] };
         if (Number.isNaN(value)) return "__NaN";
+        // What is beyond is the error of the browser's sums.
+        if (typeof value === "number") return Math.round(value * 1e6) / 1e6;
         return value === undefined ? "__undefined" : value;
     }
 
@@ -71,6 +73,8 @@
             tell("stats", { stats, participants: room.getParticipantCount() });
             tellReport(room);
         });
+        // A conference by a bridge has many streams: its reports are those of the statistics.
+        if (asked.get("focus")) return;
         setInterval(() => APP.conference._room === room && tellReport(room), 1000);
     }
 

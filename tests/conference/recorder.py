@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 from conference.conference import Tab, opened_tab, running_browser, running_site
 from conference.doorway import Doorway, running_doorway
 from conference.firefox import FIREFOX_HOST, opened_firefox_seat, running_firefox
-from conference.prosody import running_prosody
+from conference.prosody import BRIDGE, BRIDGE_FOCUS, running_bridge, running_prosody
 from conference.relay import Relay, Way, running_relay
 from conference.stories import Do, Step, Story
 from harness import Service
@@ -38,6 +38,9 @@ _SCRIPTS = {
     Do.SHOW: "hide(false)",
     Do.LEAVE: "leave()",
     Do.FILL: "fill()",
+    Do.SHOW_ONE: "APP.conference._room.setLastN(1)",
+    Do.SHOW_NONE: "APP.conference._room.setLastN(0)",
+    Do.SHOW_ALL: "APP.conference._room.setLastN(-1)",
 }
 
 
@@ -76,6 +79,9 @@ class Seat(Protocol):
     def kill(self) -> object:
         """Kill the page's process, right after a push."""
 
+    def slow(self, *, is_slow: bool) -> object:
+        """Let the page's process run for a thirtieth of the time only, or again all the time."""
+
 
 Open = Callable[[str], AbstractContextManager[Seat]]
 
@@ -97,6 +103,9 @@ class _ChromiumSeat:
 
     def kill(self) -> None:
         self.tab.kill()
+
+    def slow(self, *, is_slow: bool) -> None:
+        self.tab.slow(is_slow=is_slow)
 
 
 @dataclass
@@ -133,6 +142,8 @@ class Bed:
         recording = self.recording = Recording()
         room = f"{story.name}-{interval_ms}-{recording.began:.0f}"
         about = {"story": story.name, "says": story.says}
+        if story.has_bridge:
+            about["bridge"] = BRIDGE
         recording.add(
             "plan", "story", {**about, "interval_ms": interval_ms, "browser": self.browser}
         )
@@ -145,6 +156,8 @@ class Bed:
                 seat = seats[name] = stack.enter_context(self.open(name))
                 asked = {"room": room, "me": name, "xmpp": self.xmpp, "interval": interval_ms}
                 asked |= {"record": "yes", "host": self.relay.host}
+                if story.has_bridge:
+                    asked["focus"] = BRIDGE_FOCUS
                 seat.go(f"{self.site}/?{urlencode(asked)}")
                 seat.run("join()")
 
@@ -174,6 +187,8 @@ class Bed:
                 self.doorway.cut.discard(step.tab)
             case Do.CRASH:
                 seats[step.tab].kill()
+            case Do.SLOW | Do.QUICK:
+                seats[step.tab].slow(is_slow=step.do is Do.SLOW)
             case _ if step.do in _SCRIPTS:
                 seats[step.tab].run(_SCRIPTS[step.do])
 
@@ -185,7 +200,8 @@ class Bed:
         """
 
         def count(name: str, kind: str) -> int:
-            return sum((line["who"], line["kind"]) == (name, kind) for line in recording.lines)
+            of = [line for line in recording.lines if (line["who"], line["kind"]) == (name, kind)]
+            return sum(kind != "push" or _has_numbers(line["data"]["body"]) for line in of)
 
         def wait_for(kind: str, names: Iterable[str], least: int) -> None:
             deadline = time.monotonic() + 90
@@ -219,6 +235,12 @@ class Bed:
         finally:
             is_over.set()
             thread.join()
+
+
+def _has_numbers(push: dict[str, Any]) -> bool:
+    """Say whether something has arrived; by a bridge pages push before that."""
+    told: dict[str, Any] = push.get("metrics", {}).get("bitrate_download", {})
+    return bool(told.get("value"))
 
 
 def _let_pass(seats: dict[str, Seat], seconds: float) -> None:
@@ -263,13 +285,14 @@ def running_bed(folder: Path, browser: str = CHROMIUM) -> Iterator[Bed]:
         (folder / name).mkdir(parents=True, exist_ok=True)
     with (
         Service(folder / "service") as service,
-        running_prosody(folder / "prosody") as xmpp,
+        running_prosody(folder / "prosody") as prosody,
+        running_bridge(prosody, folder / "bridge.log"),
         running_relay(LOOPBACK if browser == CHROMIUM else FIREFOX_HOST) as relay,
         _running_chromium()
         if browser == CHROMIUM
         else _running_firefox(folder / "firefox") as open_,
     ):
-        bed = Bed(browser, open_, service, relay, xmpp)
+        bed = Bed(browser, open_, service, relay, prosody.url)
         with (
             running_doorway(service.url, bed.note) as bed.doorway,
             running_site(f"{bed.doorway.url}/client-file", relay, bed.hear) as bed.site,

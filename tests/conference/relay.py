@@ -7,6 +7,7 @@ A datagram goes through the way up of who sends it, then through the way down of
 """
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from random import Random
 from typing import Any, NamedTuple
 
 Address = tuple[str, int]
+# A bridge sends many packets at once after an outage: what the relay has no time for must wait.
+BUFFER_BYTES = 2 << 20
 
 
 class Conditions(NamedTuple):
@@ -128,8 +131,11 @@ class Relay:
             transport, _ = await self.loop.create_datagram_endpoint(
                 lambda: _StandIn(self, real), local_addr=(self.host, 0)
             )
-            # Both sides may have asked for it meanwhile: one of the two goes unused.
-            self._stand_ins.setdefault(real, transport)
+            taken = transport.get_extra_info("socket")
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+            # Several may have asked for it meanwhile: the first is the one.
+            if self._stand_ins.setdefault(real, transport) is not transport:
+                transport.close()
         address: Address = self._stand_ins[real].get_extra_info("sockname")
         return address
 

@@ -29,6 +29,11 @@ class Do(StrEnum):
     CRASH = "crash"
     FILL = "fill"
     FAIL_TO_JOIN = "fail to join"
+    SLOW = "slow"
+    QUICK = "quick"
+    SHOW_ONE = "show one"
+    SHOW_NONE = "show none"
+    SHOW_ALL = "show all"
     MEASURE = "measure"
     STOP = "stop"
 
@@ -60,12 +65,14 @@ class Story:
         steps: in the order of time; the last is STOP. From MEASURE to the step after it the
             conditions are steady, and what is exported is to be what is true.
         names: who is in the call from the start.
+        has_bridge: the call is by a bridge; else each is connected to the other.
     """
 
     name: str
     says: str
     steps: list[Step] = field(default_factory=list)
     names: tuple[str, ...] = TABS
+    has_bridge: bool = False
 
 
 def stories(interval_ms: int) -> dict[str, Story]:

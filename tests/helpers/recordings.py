@@ -58,8 +58,17 @@ def load(name: str) -> Recording:
 
 
 def names() -> list[str]:
-    """Return the names of all recordings of tests/recordings."""
-    return sorted(path.name.partition(".")[0] for path in FOLDER.glob("*.jsonl.xz"))
+    """Return the names of all recordings of calls of two."""
+    return sorted(_all() - set(bridge_names()))
+
+
+def bridge_names() -> list[str]:
+    """Return the names of all recordings of conferences by a bridge."""
+    return sorted(name for name in _all() if name.startswith("sfu-"))
+
+
+def _all() -> set[str]:
+    return {path.name.partition(".")[0] for path in FOLDER.glob("*.jsonl.xz")}
 
 
 def read(path: Path) -> Recording:

@@ -2,8 +2,9 @@
 `python -m truth`: tells every story, keeps the recordings, and writes docs/truth.md.
 
 With `--table` it tells none, and makes the page of the recordings that are there. With `--keep`
-those of 2 s take the place of what tests/recordings has. `--browser Firefox` tells four of them,
-as root, in a network of its own.
+those of 2 s, or of each `--interval`, take the place of what tests/recordings has. `--browser
+Firefox` tells four of them, as root, in a network of its own. Stories of conferences by a bridge
+are told when they are named, `bridge` names all of them; the page is of calls of two.
 """
 
 import argparse
@@ -13,9 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from conference.bridge_stories import bridge_stories
 from conference.firefox import in_own_network, is_in_own_network
 from conference.recorder import CHROMIUM, FIREFOX, running_bed
-from conference.stories import stories
+from conference.stories import Story, stories
 from e2e.parts import ROOT
 from recordings import FOLDER as KEPT
 from recordings import Recording, read
@@ -44,7 +46,9 @@ def main() -> int:
     if not asked.table:
         _tell(asked.interval or list(INTERVALS_MS), _names(asked), asked.browser)
     if asked.keep:
-        _keep(_names(asked) or list(stories(KEPT_MS)), asked.browser)
+        for name in _names(asked) or list(stories(KEPT_MS)):
+            for interval_ms in asked.interval or [KEPT_MS]:
+                _keep(name, interval_ms, asked.browser)
     text = _page()
     PAGE.write_text(text, encoding="utf-8")
     print(text[text.index("## The table") :])
@@ -54,6 +58,8 @@ def main() -> int:
 def _names(asked: argparse.Namespace) -> list[str]:
     """Return the stories to tell, none for all."""
     named: list[str] = asked.stories
+    if named == ["bridge"]:
+        return list(bridge_stories(KEPT_MS))
     return named or (FIREFOX_STORIES if asked.browser == FIREFOX else [])
 
 
@@ -63,9 +69,7 @@ def _tell(intervals_ms: list[int], names: list[str], browser: str) -> None:
         running_bed(Path(folder), browser) as bed,
     ):
         for interval_ms in intervals_ms:
-            for story in stories(interval_ms).values():
-                if names and story.name not in names:
-                    continue
+            for story in _chosen(interval_ms, names):
                 path = _path(story.name, interval_ms, browser)
                 bed.tell(story, interval_ms).write(path)
                 load, _, _ = os.getloadavg()
@@ -74,13 +78,21 @@ def _tell(intervals_ms: list[int], names: list[str], browser: str) -> None:
                 )
 
 
-def _keep(names: list[str], browser: str) -> None:
-    for name in names:
-        path = _path(name, KEPT_MS, browser)
-        packed = lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME)
-        kept = KEPT / f"{path.stem.replace(f'-{KEPT_MS}', '')}.jsonl.xz"
-        kept.write_bytes(packed)
-        print(f"{kept.name}: {len(packed)} bytes", file=sys.stderr)
+def _chosen(interval_ms: int, names: list[str]) -> list[Story]:
+    """Return the stories called *names*; none: all of two. Those by a bridge have to be named."""
+    if not names:
+        return list(stories(interval_ms).values())
+    all_ = stories(interval_ms) | bridge_stories(interval_ms)
+    return [all_[name] for name in names]
+
+
+def _keep(name: str, interval_ms: int, browser: str) -> None:
+    path = _path(name, interval_ms, browser)
+    packed = lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME)
+    stem = path.stem.replace(f"-{KEPT_MS}", "").replace("-10000", "-10s")
+    kept = KEPT / f"{stem}.jsonl.xz"
+    kept.write_bytes(packed)
+    print(f"{kept.name}: {len(packed)} bytes", file=sys.stderr)
 
 
 def _path(story: str, interval_ms: int, browser: str = CHROMIUM) -> Path:

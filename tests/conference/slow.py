@@ -1,0 +1,44 @@
+"""A computer that is too slow: a page's process that runs for a part of the time only."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from playwright.sync_api import Browser
+
+# In turns so short that what is to be decoded waits, and a frame takes several of them. Longer ones
+# look like a network that stops and goes.
+STOPPED_SECONDS = 0.028
+RUNNING_SECONDS = 0.001
+
+
+def renderers(browser: Browser) -> set[int]:
+    """Return the ids of the processes in which *browser*'s pages run now."""
+    session = browser.new_browser_cdp_session()
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    return {each["id"] for each in processes if each["type"] == "renderer"}
+
+
+@contextmanager
+def slowed(process: int) -> Iterator[None]:
+    """Stop *process* again and again until the block ends; it runs for a thirtieth of the time."""
+    is_over = threading.Event()
+
+    def run() -> None:
+        with suppress(ProcessLookupError):
+            while not is_over.is_set():
+                os.kill(process, signal.SIGSTOP)
+                is_over.wait(STOPPED_SECONDS)
+                os.kill(process, signal.SIGCONT)
+                is_over.wait(RUNNING_SECONDS)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
