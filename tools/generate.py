@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings
 
 from otel_jcmc.catalogue.attributes import ATTRIBUTES, SESSION
 from otel_jcmc.catalogue.fleet import histograms
-from otel_jcmc.catalogue.levels import OTEL_LABELS, Label
+from otel_jcmc.catalogue.levels import FAMILIES, OTEL_LABELS, Label
 from otel_jcmc.catalogue.metrics import (
     INFO_BRIEF,
     INFO_FIELD,
@@ -150,6 +150,11 @@ def metrics_page() -> str:
         "names are the same by scrape and through a Collector.",
         _table(("field of the push", "name", "unit", "in Prometheus", "and"), [*otel, info]),
         _attribute_table(Naming.OTEL),
+        "## Of more than one participant",
+        "From the page `/metrics/verdicts`, or with everything else. `JCMC_SERIES` chooses the\n"
+        "levels. Above participants the number of series follows from settings: the rest is\n"
+        "`other`.",
+        _levels_table(prefix),
         *_fleet(prefix),
         "## The service's own",
         "The same in both namings, in the same scrape and by the same OTLP.",
@@ -191,6 +196,23 @@ def _fleet(prefix: str) -> list[str]:
         "```"
     )
     return ["## The histograms of the fleet", told, _table(head, rows), _BOUNDS, query, _COUNTED]
+
+
+def _levels_table(prefix: str) -> str:
+    """Return the table of what is told of more than one participant."""
+    rows = [
+        (
+            f"`{prefix}{row.field}`",
+            f"`{metric_name(row.otel_name, row.otel_unit)}`",
+            row.level,
+            ", ".join(f"`{label}`" for label in row.labels),
+            ", ".join(f"`{label_name(OTEL_LABELS[label])}`" for label in row.labels),
+            row.brief,
+        )
+        for row in FAMILIES
+    ]
+    head = ("series", "in the `otel` naming", "level", "labels", "in the `otel` naming", "meaning")
+    return _table(head, rows)
 
 
 def browsers_page() -> str:
