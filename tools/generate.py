@@ -2,9 +2,9 @@
 Writes everything that is derived from the catalogue, the settings and the reasons.
 
 `python -m tools.generate` rewrites docs/metrics.md, docs/browsers.md, docs/settings.md,
-docs/reasons.md, docs/rooms.md, docs/pictures/rooms.svg, .env.example, client/parts/fields.js and
-client/served. With `--check` it writes nothing and exits 1 if one of them is not what it would
-write.
+docs/reasons.md, docs/rooms.md, docs/pictures/rooms.svg, .env.example, client/parts/fields.js,
+client/served and Grafana's dashboards. With `--check` it writes nothing and exits 1 if one of them
+is not what it would write.
 """
 
 import json
@@ -41,6 +41,7 @@ from otel_jcmc.config.sources import is_secret
 from otel_jcmc.metrics.prometheus import label_name, metric_name
 from otel_jcmc.verdict import rules as verdict_rules
 from otel_jcmc.web.client import FILE_NAME, JMMC_FILE_NAME, source_with_placeholder
+from tools import dashboards
 from tools.browser_support import (
     COLUMNS,
     MemberUnknown,
@@ -56,6 +57,7 @@ _PICTURE: Final = (
     " stands for the imports that no other way goes along.\n\n![The rooms](pictures/rooms.svg)"
 )
 _ROOT: Final = Path(__file__).parent.parent
+_DASHBOARDS: Final = _ROOT / "collector-config" / "grafana" / "dashboards"
 _TERSER: Final = _ROOT / "node_modules" / ".bin" / "terser"
 
 
@@ -440,6 +442,7 @@ def files() -> dict[Path, str]:
         _ROOT / "docs" / "rooms.md": _page("The rooms", _PICTURE, rooms_page()),
         _ROOT / "docs" / "pictures" / "rooms.svg": rooms_picture(),
         _ROOT / "client" / "parts" / "fields.js": client_fields(),
+        **{_DASHBOARDS / name: text for name, text in dashboards.files().items()},
     }
 
 
@@ -605,6 +608,7 @@ def _write(made: dict[Path, str], arguments: Sequence[str]) -> bool:
                 f"{path.relative_to(_ROOT)} is not up to date: run `make generate`", file=sys.stderr
             )
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(made[path], "utf-8")
             print(f"wrote {path.relative_to(_ROOT)}")
     return bool(stale) and "--check" in arguments

@@ -86,12 +86,14 @@ class Prometheus:
 
     url: str
     folder: Path
-    _jobs: dict[str, str] = field(default_factory=dict)
+    _jobs: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
 
     @contextmanager
-    def scraping(self, job: str, target: str) -> Iterator[None]:
-        """Scrape the server whose URL is *target* as *job* until the block ends."""
-        self._jobs[job] = urlsplit(target).netloc
+    def scraping(
+        self, job: str, target: str, path: str = "/metrics", **labels: str
+    ) -> Iterator[None]:
+        """Scrape *path* of the server whose URL is *target* as *job* until the block ends."""
+        self._jobs[job] = (urlsplit(target).netloc, {"__metrics_path__": path, **labels})
         self._write()
         yield
         del self._jobs[job]
@@ -99,7 +101,10 @@ class Prometheus:
 
     def _write(self) -> None:
         """Tell Prometheus of the targets, all at once."""
-        groups = [{"targets": [at], "labels": {"job": job}} for job, at in self._jobs.items()]
+        groups = [
+            {"targets": [at], "labels": {"job": job, **labels}}
+            for job, (at, labels) in self._jobs.items()
+        ]
         new = self.folder / "targets.new"
         new.write_text(json.dumps(groups))
         new.replace(self.folder / "targets.json")

@@ -71,6 +71,7 @@ def body_of(person: Person) -> dict[str, Any]:
         "freeze_time": 0,
         "framerate_download": 24,
         "framerate_upload": 25,
+        "limitation_cpu": 0,
         "conference_participants": _PEOPLE,
         "outage_down": 0,
         "outage_up": 0,
