@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from otel_jcmc.catalogue import attributes
+from otel_jcmc.catalogue.fleet import histograms
 from otel_jcmc.catalogue.levels import OTEL_LABELS, Family, Label
 from otel_jcmc.catalogue.metrics import (
     INFO_FIELD,
@@ -72,6 +73,22 @@ class Names:
             return selector(_PREFIX + field, matchers)
         fixed = [f'{label_name(name)}="{value}"' for name, value in row.otel_attributes]
         return selector(metric_name(row.otel_name, row.otel_unit), [*fixed, *matchers])
+
+    def buckets(self, of: str, *matchers: str) -> str:
+        """Return the selector of the buckets of the fleet's histogram *of* a metric."""
+        return self._histogram(of, "bucket", matchers)
+
+    def count(self, of: str) -> str:
+        """Return the selector of how many pushes that histogram has counted."""
+        return self._histogram(of, "count", ())
+
+    def _histogram(self, of: str, part: str, matchers: Sequence[str]) -> str:
+        (made,) = [each for each in histograms() if each.of == of]
+        if self.is_jcmc:
+            return selector(f"{_PREFIX}{made.field}_{part}", matchers)
+        fixed = [f'{label_name(name)}="{value}"' for name, value in made.otel_attributes]
+        name = metric_name(made.otel_name, made.metric.otel_unit)
+        return selector(f"{name}_{part}", [*fixed, *matchers])
 
     def info(self, *matchers: str) -> str:
         """Return the selector of what describes a participant."""

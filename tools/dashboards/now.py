@@ -53,6 +53,7 @@ def now_board(names: Names) -> Json:
         row(8, _shares(names, levels.REGIONS, Label.REGION), worst.bridges(names)),
         row(9, worst.worst_conferences(names), _shares(names, levels.BRIDGES, Label.BRIDGE)),
         row(10, worst.worst_participants(names)),
+        row(8, *_spread(names), title="How pushes are spread, by the region of the bridge"),
     )
 
 
@@ -161,3 +162,45 @@ def _shares(names: Names, family: levels.Family, which: Label) -> Json:
         unit="percentunit",
         most=1,
     )
+
+
+def _spread(names: Names) -> list[Json]:
+    """Return what the fleet's histograms say, which each replica counts of what it has taken."""
+    region = names.label(Label.REGION)
+    legend = f"{{{{{region}}}}}"
+
+    def rate(of: str, by: str = region) -> str:
+        return f"sum by ({by}) (rate({of}[$__rate_interval]))"
+
+    def within(of: str) -> str:
+        return f"histogram_quantile(0.95, {rate(names.buckets(of), f'le, {region}')})"
+
+    outage, mos = "outage_down", "audio_mos"
+    without = rate(names.buckets(outage, 'le="0.0"'))
+    badly = rate(names.buckets(mos, 'le="3.1"'))
+    return [
+        lines(
+            "Round trip of 95 of 100 pushes",
+            "As far as the buckets tell it.",
+            Query(within("round_trip_time"), legend),
+            unit=names.unit("round_trip_time"),
+        ),
+        lines(
+            "Loss down of 95 of 100 pushes",
+            "As far as the buckets tell it.",
+            Query(within("packetloss_download"), legend),
+            unit=names.unit("packetloss_download"),
+        ),
+        lines(
+            "Pushes with bad sound",
+            "MOS of at most 3.1, of all of which it is known.",
+            Query(f"{badly} / {rate(names.count(mos))}", legend),
+            unit="percentunit",
+        ),
+        lines(
+            "Pushes in an outage",
+            "Of all that know whether there is one.",
+            Query(f"1 - {without} / {rate(names.count(outage))}", legend),
+            unit="percentunit",
+        ),
+    ]
