@@ -47,7 +47,7 @@ prometheus() {
     [ -x "$cache/prometheus/usr/bin/promtool" ] || unpack "$cache/prometheus" prometheus
 }
 alertmanager() {
-    # amtool alone is used; Alertmanager itself is not started.
+    # amtool alone is used: unpacked, Debian's Alertmanager does not find its templates.
     command -v amtool >/dev/null && return
     [ -x "$cache/alertmanager/usr/bin/amtool" ] || unpack "$cache/alertmanager" prometheus-alertmanager
 }

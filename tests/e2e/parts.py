@@ -152,11 +152,18 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(folder: Path, rules: Sequence[Path] = ()) -> Iterator[Prometheus]:
-    """Run a Prometheus without targets in *folder*, which evaluates *rules* every second."""
+def running_prometheus(
+    folder: Path, rules: Sequence[Path] = (), seconds: int = 1
+) -> Iterator[Prometheus]:
+    """
+    Run a Prometheus without targets in *folder*.
+
+    Every so many *seconds* it scrapes, and evaluates *rules*.
+    """
     binary = prometheus_tool("prometheus")
+    intervals = ("scrape_interval", "scrape_timeout", "evaluation_interval")
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": dict.fromkeys(intervals, f"{seconds}s"),
         "rule_files": [str(path) for path in rules],
         "scrape_configs": [{"job_name": "e2e", "file_sd_configs": [{"files": ["targets.json"]}]}],
     }

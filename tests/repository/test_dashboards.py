@@ -91,7 +91,7 @@ def test_a_link_names_a_column_that_is_there(board: dict[str, Any]) -> None:
 
 
 def test_panels_do_not_overlap(board: dict[str, Any]) -> None:
-    taken = set()
+    taken = set[tuple[int, int]]()
     for panel in board["panels"]:
         at = panel["gridPos"]
         assert at["x"] + at["w"] <= 24

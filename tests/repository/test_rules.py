@@ -156,14 +156,31 @@ def inhibited(source: str) -> set[str]:
     return found
 
 
-def test_amtool_accepts_the_alertmanagers_example() -> None:
+def run_amtool(*arguments: str | Path) -> str:
+    """Run amtool and return what it says; fail with that when it is not content."""
     cached = ROOT / ".cache/alertmanager/usr/bin/amtool"
     amtool = shutil.which("amtool") or (str(cached) if cached.exists() else None)
     if amtool is None:
         pytest.fail("amtool is missing: run tests/real-parts.sh alertmanager", pytrace=False)
-    command = [amtool, "check-config", str(CONFIG / "alertmanager.yaml")]
+    command = [amtool, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    if done.returncode:
+        pytest.fail(done.stdout + done.stderr, pytrace=False)
+    return done.stdout
+
+
+def test_amtool_accepts_the_alertmanagers_example() -> None:
+    run_amtool("check-config", CONFIG / "alertmanager.yaml")
+
+
+@pytest.mark.parametrize(
+    ("severity", "receiver"), [("critical", "on-call"), ("warning", "team"), ("info", "nobody")]
+)
+def test_an_alert_goes_to_whom_its_severity_says(severity: str, receiver: str) -> None:
+    file = CONFIG / "alertmanager.yaml"
+    labels = ["alertname=JitsiBridgeStandsOut", f"severity={severity}"]
+    said = run_amtool("config", "routes", "test", "--config.file", file, *labels)
+    assert said.strip() == receiver
 
 
 def test_every_matcher_of_an_inhibition_means_an_alert() -> None:
