@@ -55,8 +55,9 @@ check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, co
 	$(NODE)/biome lint --error-on-warnings client/*.js client/*.ts client/parts tests
 	$(BIN)/python -m tools.generate --check
 	@$(BIN)/python -m tools.audit
-	@tests/real-parts.sh prometheus
-	$(BIN)/python -m pytest -q tests/repository/test_collector_config.py
+	@tests/real-parts.sh prometheus alertmanager
+	$(BIN)/python -m pytest -q tests/repository/test_collector_config.py tests/repository/test_rules.py \
+		tests/repository/test_dashboards.py
 
 generate: $(VENV)/.dev $(NODE_MODULES)  ## rewrite what is derived from the catalogue, the settings and the client
 	$(BIN)/python -m tools.generate

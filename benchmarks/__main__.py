@@ -15,6 +15,7 @@ from benchmarks.measure import (
     profile,
     prometheus,
     push,
+    rules,
     scaling,
     scrape,
     stages,
@@ -45,6 +46,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "startup": startup.measure,
     "profile": profile.measure,
     "prometheus": prometheus.measure,
+    "rules": rules.measure,
     "client": client.measure,
 }
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Puts the real parts of the tests in place: Prometheus, Redis, nginx, Chromium, what rotel needs,
 # and a clock that can be set for one process.
-#   tests/real-parts.sh [prometheus] [redis] [nginx] [browser] [rotel] [clock]   the default
+#   tests/real-parts.sh [prometheus] [alertmanager] [redis] [nginx] [browser] [rotel] [clock]
+#                                           the default
 #                       [conference] [node]     for `make e2e`; for that and for `make check`
 #                       [wrk]                   for `make bench`
 #                       [proxies]               for `make fuzz`: HAProxy and Caddy
@@ -44,6 +45,11 @@ unpack() { # folder package...
 prometheus() {
     command -v prometheus >/dev/null && command -v promtool >/dev/null && return
     [ -x "$cache/prometheus/usr/bin/promtool" ] || unpack "$cache/prometheus" prometheus
+}
+alertmanager() {
+    # amtool alone is used: unpacked, Debian's Alertmanager does not find its templates.
+    command -v amtool >/dev/null && return
+    [ -x "$cache/alertmanager/usr/bin/amtool" ] || unpack "$cache/alertmanager" prometheus-alertmanager
 }
 redis() {
     # Beside Valkey, which is in the venv: the store is promised to work on both.
@@ -130,5 +136,5 @@ package() { # folder package@version sha256
     )
     mv "$cache/$1.new" "$cache/$1"
 }
-[ $# -gt 0 ] || set -- prometheus redis nginx browser rotel clock
+[ $# -gt 0 ] || set -- prometheus alertmanager redis nginx browser rotel clock
 for part in "$@"; do "$part"; done

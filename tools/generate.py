@@ -2,9 +2,9 @@
 Writes everything that is derived from the catalogue, the settings and the reasons.
 
 `python -m tools.generate` rewrites docs/metrics.md, docs/browsers.md, docs/settings.md,
-docs/reasons.md, docs/rooms.md, docs/pictures/rooms.svg, .env.example, client/parts/fields.js and
-client/served. With `--check` it writes nothing and exits 1 if one of them is not what it would
-write.
+docs/reasons.md, docs/rooms.md, docs/pictures/rooms.svg, .env.example, client/parts/fields.js,
+client/served and Grafana's dashboards. With `--check` it writes nothing and exits 1 if one of them
+is not what it would write.
 """
 
 import json
@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings
 
 from otel_jcmc.catalogue.attributes import ATTRIBUTES, SESSION
 from otel_jcmc.catalogue.fleet import histograms
-from otel_jcmc.catalogue.levels import OTEL_LABELS, Label
+from otel_jcmc.catalogue.levels import FAMILIES, OTEL_LABELS, Label
 from otel_jcmc.catalogue.metrics import (
     INFO_BRIEF,
     INFO_FIELD,
@@ -39,6 +39,7 @@ from otel_jcmc.config.settings import GROUPS, Settings, in_order, names_of, to_t
 from otel_jcmc.config.sources import is_secret
 from otel_jcmc.metrics.prometheus import label_name, metric_name
 from otel_jcmc.web.client import FILE_NAME, JMMC_FILE_NAME, source_with_placeholder
+from tools import dashboards
 from tools.browser_support import (
     COLUMNS,
     MemberUnknown,
@@ -55,6 +56,7 @@ _PICTURE: Final = (
     " stands for the imports that no other way goes along.\n\n![The rooms](pictures/rooms.svg)"
 )
 _ROOT: Final = Path(__file__).parent.parent
+_DASHBOARDS: Final = _ROOT / "collector-config" / "grafana" / "dashboards"
 _TERSER: Final = _ROOT / "node_modules" / ".bin" / "terser"
 
 
@@ -149,6 +151,11 @@ def metrics_page() -> str:
         "names are the same by scrape and through a Collector.",
         table(("field of the push", "name", "unit", "in Prometheus", "and"), [*otel, info]),
         _attribute_table(Naming.OTEL),
+        "## Of more than one participant",
+        "From the page `/metrics/verdicts`, or with everything else. `JCMC_SERIES` chooses the\n"
+        "levels. Above participants the number of series follows from settings: the rest is\n"
+        "`other`.",
+        _levels_table(prefix),
         *_fleet(prefix),
         "## The service's own",
         "The same in both namings, in the same scrape and by the same OTLP.",
@@ -190,6 +197,23 @@ def _fleet(prefix: str) -> list[str]:
         "```"
     )
     return ["## The histograms of the fleet", told, table(head, rows), _BOUNDS, query, _COUNTED]
+
+
+def _levels_table(prefix: str) -> str:
+    """Return the table of what is told of more than one participant."""
+    rows = [
+        (
+            f"`{prefix}{row.field}`",
+            f"`{metric_name(row.otel_name, row.otel_unit)}`",
+            row.level,
+            ", ".join(f"`{label}`" for label in row.labels),
+            ", ".join(f"`{label_name(OTEL_LABELS[label])}`" for label in row.labels),
+            row.brief,
+        )
+        for row in FAMILIES
+    ]
+    head = ("series", "in the `otel` naming", "level", "labels", "in the `otel` naming", "meaning")
+    return _table(head, rows)
 
 
 def browsers_page() -> str:
@@ -370,6 +394,7 @@ def files() -> dict[Path, str]:
         _ROOT / "docs" / "rooms.md": page("The rooms", _PICTURE, rooms_page()),
         _ROOT / "docs" / "pictures" / "rooms.svg": rooms_picture(),
         _ROOT / "client" / "parts" / "fields.js": client_fields(),
+        **{_DASHBOARDS / name: text for name, text in dashboards.files().items()},
     }
 
 
@@ -520,6 +545,7 @@ def _write(made: dict[Path, str], arguments: Sequence[str]) -> bool:
                 f"{path.relative_to(_ROOT)} is not up to date: run `make generate`", file=sys.stderr
             )
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(made[path], "utf-8")
             print(f"wrote {path.relative_to(_ROOT)}")
     return bool(stale) and "--check" in arguments

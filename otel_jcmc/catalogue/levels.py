@@ -32,6 +32,7 @@ class Label(StrEnum):
     CAUSE = "cause"
     SCOPE = "scope"
     NAME = "name"
+    COVERAGE = "coverage"
 
 
 OTEL_LABELS: Final = {
@@ -42,6 +43,7 @@ OTEL_LABELS: Final = {
     Label.CAUSE: "jitsi.verdict.cause",
     Label.SCOPE: "jitsi.verdict.scope",
     Label.NAME: "jitsi.standing_out.name",
+    Label.COVERAGE: "jitsi.standing_out.coverage",
 }
 
 
@@ -114,6 +116,22 @@ STANDING_OUT_SINCE: Final = Family(
     "Since when it stands out, in seconds since 1970",
     _WHAT,
 )
-FAMILIES: Final = (CONFERENCES, BRIDGES, REGIONS, FLEET, STANDING_OUT, STANDING_OUT_SINCE)
+STANDING_OUT_COVERAGE: Final = Family(
+    Level.FLEET,
+    "standing_out_participants",
+    "jitsi.standing_out.participants",
+    _COUNT,
+    "Of whom that is said, at its worst: bad, of known, of reporting, of present",
+    (*_WHAT, Label.COVERAGE),
+)
+FAMILIES: Final = (
+    CONFERENCES,
+    BRIDGES,
+    REGIONS,
+    FLEET,
+    STANDING_OUT,
+    STANDING_OUT_SINCE,
+    STANDING_OUT_COVERAGE,
+)
 # What is beyond a bound.
 OTHER: Final = "other"

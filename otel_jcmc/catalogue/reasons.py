@@ -8,7 +8,7 @@ are); only web/push.py knows status codes.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Reason(StrEnum):
@@ -93,6 +93,41 @@ class Reason(StrEnum):
     STORE_FULL = "store_full", "Redis is out of memory"
     STORE_BUSY = "store_busy", "too many pushes are waiting for Redis"
     STOPPING = "stopping", "the service stopped before the push had come whole"
+
+
+# Of each reason what becomes of the push: we failed, it came too late to count, or, of the last,
+# a field is dropped and the rest is kept. All others refuse it, some of them by a field too.
+FAILURES: Final = (
+    Reason.STORE_UNAVAILABLE,
+    Reason.STORE_FULL,
+    Reason.STORE_BUSY,
+    Reason.STOPPING,
+)
+LATE: Final = (Reason.SUPERSEDED, Reason.SESSION_ENDED)
+_FIELDS_ALONE: Final = (
+    Reason.NOT_A_LIST,
+    Reason.NOT_A_SESSION_ID,
+    Reason.NOT_AN_ADDRESS,
+    Reason.UNKNOWN_WORD,
+    Reason.UNKNOWN_FIELD,
+    Reason.NOT_A_NUMBER,
+    Reason.OUT_OF_RANGE,
+    Reason.TOO_MANY,
+    Reason.REGION_NOT_AUTHORIZED,
+)
+DROPS: Final = (
+    *_FIELDS_ALONE,
+    Reason.NOT_AN_OBJECT,
+    Reason.MISSING,
+    Reason.NOT_TEXT,
+    Reason.BAD_TEXT,
+    Reason.TOO_LONG,
+)
+REFUSALS: Final = tuple(
+    reason for reason in Reason if reason not in (*FAILURES, *LATE, *_FIELDS_ALONE)
+)
+# What a page hears that asks for a push token and gets none.
+TOKEN_REFUSALS: Final = (Reason.ORIGIN_NOT_ALLOWED, Reason.ADDRESS_RATE)
 
 
 class Fault(NamedTuple):

@@ -9,7 +9,7 @@ what a browser says, so only so many of them get a count of their own.
 from typing import Final
 
 from otel_jcmc.catalogue.attributes import REGION
-from otel_jcmc.catalogue.causes import OTHER
+from otel_jcmc.catalogue.causes import OTHER, WORDS
 from otel_jcmc.wire.push import Report
 
 # Regions with a count of their own; what is beyond is `other`.
@@ -44,8 +44,7 @@ class Joins:
         """Count the join that *report* tells has failed."""
         region = self._find(report.attributes.get(REGION.id, ""))
         self.outcomes[FAILED, region] += 1
-        key = (report.session.cause or OTHER, region)
-        self.failures[key] = self.failures.get(key, 0) + 1
+        self.failures[report.session.cause or OTHER, region] += 1
 
     def _find(self, region: str) -> str:
         """Return under which name *region* is counted, a new one with zeros."""
@@ -55,4 +54,6 @@ class Joins:
             self._regions.add(region)
             for outcome in (JOINED, FAILED):
                 self.outcomes.setdefault((outcome, region), 0)
+            for cause in sorted(WORDS):
+                self.failures.setdefault((cause, region), 0)
         return region

@@ -21,6 +21,7 @@ from otel_jcmc.catalogue.levels import (
     OTHER,
     REGIONS,
     STANDING_OUT,
+    STANDING_OUT_COVERAGE,
     STANDING_OUT_SINCE,
     Family,
     Label,
@@ -32,6 +33,7 @@ from otel_jcmc.metrics.snapshot import Snapshot, current
 from otel_jcmc.verdict.everybody import Place
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF
 from otel_jcmc.verdict.settling import with_causes
+from otel_jcmc.verdict.standing import Coverage
 
 STATES: Final = ("good", "fair", "bad", "unknown")
 CAUSES: Final = (*dict.fromkeys(WORD_OF.values()), UNKNOWN)
@@ -121,6 +123,7 @@ def declare_levels(
         FLEET: lambda: _by_state(naming, FLEET, {(): current().derive(Counted).fleet}),
         STANDING_OUT: lambda: _standing_out(naming, is_onset=False),
         STANDING_OUT_SINCE: lambda: _standing_out(naming, is_onset=True),
+        STANDING_OUT_COVERAGE: lambda: _coverage(naming),
     }
     for family, column in observe.items():
         if family.level in levels:
@@ -198,6 +201,19 @@ def _standing_out(naming: Naming, *, is_onset: bool) -> Column:
     family = STANDING_OUT_SINCE if is_onset else STANDING_OUT
     values = [each.since_ms / 1000 if is_onset else each.share for each in entries]
     labels = [_labels(naming, family, (each.scope, each.name, each.region)) for each in entries]
+    return Column(values, labels)
+
+
+def _coverage(naming: Naming) -> Column:
+    """Return of whom each thing that stands out is told."""
+    values: list[int] = []
+    labels: list[Labels] = []
+    look = current().look
+    for each in look.entries if look else []:
+        for word, people in zip(Coverage._fields, each.coverage, strict=True):
+            texts = (each.scope, each.name, each.region, word)
+            values.append(people)
+            labels.append(_labels(naming, STANDING_OUT_COVERAGE, texts))
     return Column(values, labels)
 
 

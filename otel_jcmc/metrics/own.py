@@ -22,7 +22,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from otel_jcmc.catalogue.own import OWN_METRICS
-from otel_jcmc.catalogue.reasons import Reason
+from otel_jcmc.catalogue.reasons import DROPS, FAILURES, LATE, REFUSALS, TOKEN_REFUSALS, Reason
 from otel_jcmc.version import __version__
 
 # From a push on an idle machine (0.5 ms) to the deadline (0.9 s), and a collection of thousands.
@@ -33,6 +33,9 @@ ACCEPTED: Final = "accepted"
 REFUSED: Final = "refused"
 FAILED: Final = "failed"
 LOOK_OUTCOMES: Final = ("ok", "failed", "lost")
+SPAN_OUTCOMES: Final = ("sent", "rejected", "dropped")
+# Exporter -> what may come of a collection; a receiver alone takes a part.
+_EXPORT_OUTCOMES: Final = {"prometheus": ("ok", "failed"), "otlp": ("ok", "failed", "partial")}
 
 
 def make_resource(service_name: str, attributes: str, instance_id: str) -> Resource:
@@ -123,12 +126,9 @@ class Telemetry:
     ) -> None:
         """Declare everything; what is counted elsewhere is read from who counts it."""
         # Zeros from the start, so that the first failure is an increase and not a new series.
-        self.pushes: dict[tuple[str, str], int] = {
-            (ACCEPTED, ""): 0,
-            (FAILED, Reason.STORE_UNAVAILABLE): 0,
-        }
+        self.pushes: dict[tuple[str, str], int] = _zeros(REFUSALS, LATE)
         self.push_tokens: dict[tuple[str, str], int] = {}
-        self.dropped: dict[str, int] = {}
+        self.dropped: dict[str, int] = dict.fromkeys(DROPS, 0)
         self.suppressed: dict[str, int] = {
             Reason.PARTICIPANT_LIMIT: 0,
             Reason.CONFERENCE_LIMIT: 0,
@@ -221,6 +221,18 @@ class Telemetry:
             "otel_jcmc.history_waiting": kept(lambda its: _known(its.waiting)),
         }
 
+    def expect(
+        self, exporters: Iterable[str], *, spans: bool = False, push_tokens: bool = False
+    ) -> None:
+        """Begin with zeros what only some deployments have: these *exporters*, spans, tokens."""
+        for exporter in exporters:
+            for outcome in _EXPORT_OUTCOMES.get(exporter, ()):
+                self.exports.setdefault((exporter, outcome), 0)
+        if spans:
+            self.spans = dict.fromkeys(SPAN_OUTCOMES, 0) | self.spans
+        if push_tokens:
+            self.push_tokens.update(_zeros(TOKEN_REFUSALS) | self.push_tokens)
+
     def count_dropped(self, reasons: Iterable[str]) -> None:
         """Count fields that were dropped."""
         for reason in reasons:
@@ -274,6 +286,13 @@ class Telemetry:
     def shut_down(self, timeout_millis: float) -> None:
         """Export a last time and stop."""
         self._provider.shutdown(timeout_millis=timeout_millis)
+
+
+def _zeros(refusals: Iterable[Reason], late: Iterable[Reason] = ()) -> dict[tuple[str, str], int]:
+    """Return a zero for each outcome of a request and its reason."""
+    accepted = dict.fromkeys([(ACCEPTED, ""), *((ACCEPTED, reason) for reason in late)], 0)
+    refused = dict.fromkeys(((REFUSED, reason) for reason in refusals), 0)
+    return accepted | refused | dict.fromkeys(((FAILED, reason) for reason in FAILURES), 0)
 
 
 def _observe(

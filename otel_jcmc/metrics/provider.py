@@ -107,7 +107,7 @@ class GaugeProvider(MeterProvider):
             try:
                 observed = [Observed.gather(callback(options)) for callback in gauge.callbacks]
             except Exception as error:  # noqa: BLE001  # that it was is known all the same
-                self.errors[gauge.name] = self.errors.get(gauge.name, 0) + 1
+                self.errors[gauge.name] += 1
                 gauge.trouble.update(_where(error))
                 continue
             gauge.trouble.update("")
@@ -121,6 +121,7 @@ class GaugeProvider(MeterProvider):
         gauge = self._gauges.get(name)
         if gauge is None:
             gauge = self._gauges[name] = _Gauge(name, unit, description, meter)
+            self.errors[name] = 0
         elif gauge.unit != unit:
             raise ValueError(f"gauge {name} is declared with unit {gauge.unit!r} and {unit!r}")
         gauge.callbacks += callbacks

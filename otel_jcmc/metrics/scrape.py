@@ -80,7 +80,7 @@ class Scraper:
                 taken = await self.reader.take(partitions)
             self.telemetry.store_up = bool(self.reader.store.up)
             self.telemetry.standing_known = int(bool(taken and taken.look))
-        if page == EVERYTHING:
+        if page.levels:
             counts = (len(taken.stays), taken.conferences) if taken else (None, None)
             self.telemetry.record_snapshot(*counts)
         job = partial(self._render, taken, page, is_openmetrics=is_openmetrics, is_gzip=is_gzip)

@@ -102,6 +102,11 @@ class Parts:
             self.connections.count,
             joins,
         )
+        self.telemetry.expect(
+            settings.metrics_exporter,
+            spans=settings.traces_exporter == "otlp",
+            push_tokens=settings.push_auth == "token",
+        )
         self.store = Store(
             self.redis_url,
             settings.key_prefix,

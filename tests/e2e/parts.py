@@ -86,12 +86,14 @@ class Prometheus:
 
     url: str
     folder: Path
-    _jobs: dict[str, str] = field(default_factory=dict)
+    _jobs: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
 
     @contextmanager
-    def scraping(self, job: str, target: str) -> Iterator[None]:
-        """Scrape the server whose URL is *target* as *job* until the block ends."""
-        self._jobs[job] = urlsplit(target).netloc
+    def scraping(
+        self, job: str, target: str, path: str = "/metrics", **labels: str
+    ) -> Iterator[None]:
+        """Scrape *path* of the server whose URL is *target* as *job* until the block ends."""
+        self._jobs[job] = (urlsplit(target).netloc, {"__metrics_path__": path, **labels})
         self._write()
         yield
         del self._jobs[job]
@@ -99,7 +101,10 @@ class Prometheus:
 
     def _write(self) -> None:
         """Tell Prometheus of the targets, all at once."""
-        groups = [{"targets": [at], "labels": {"job": job}} for job, at in self._jobs.items()]
+        groups = [
+            {"targets": [at], "labels": {"job": job, **labels}}
+            for job, (at, labels) in self._jobs.items()
+        ]
         new = self.folder / "targets.new"
         new.write_text(json.dumps(groups))
         new.replace(self.folder / "targets.json")
@@ -147,11 +152,18 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(folder: Path, rules: Sequence[Path] = ()) -> Iterator[Prometheus]:
-    """Run a Prometheus without targets in *folder*, which evaluates *rules* every second."""
+def running_prometheus(
+    folder: Path, rules: Sequence[Path] = (), seconds: int = 1
+) -> Iterator[Prometheus]:
+    """
+    Run a Prometheus without targets in *folder*.
+
+    Every so many *seconds* it scrapes, and evaluates *rules*.
+    """
     binary = prometheus_tool("prometheus")
+    intervals = ("scrape_interval", "scrape_timeout", "evaluation_interval")
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": dict.fromkeys(intervals, f"{seconds}s"),
         "rule_files": [str(path) for path in rules],
         "scrape_configs": [{"job_name": "e2e", "file_sd_configs": [{"files": ["targets.json"]}]}],
     }

@@ -18,7 +18,7 @@ FORMER = ROOT / "tests/client/former/otel_jcmc.js"
 RULES = sorted((ROOT / "collector-config/rules").glob("*.yaml"))
 # Enough participants for each alert that asks for a number of them.
 CONFERENCES = 15
-ACCEPTED = 'otel_jcmc_pushes_total{outcome="accepted"}'
+ACCEPTED = 'otel_jcmc_pushes_total{outcome="accepted",reason=""}'
 
 Push = dict[str, Any]
 
@@ -86,11 +86,11 @@ def test_healthy_calls_with_the_former_client_raise_no_alert(
     assert watching.value(ACCEPTED) == 420
 
     assert until(30, lambda: watching.value("otel_jcmc:participants:max")) == 30
-    assert watching.value("sum(conference:jitsi_participants_present:max)") == 30
+    assert watching.value("jitsi:participants_present:sum") == 30
+    assert watching.value("jitsi:participants_reporting:count") == 30
     assert watching.value("max(conference:jitsi_participants_bad:ratio)") == 0
-    assert watching.value("max(conference:jitsi_participants_silent:count)") == 0
-    assert watching.value("min(conference:jitsi_quality_score:avg)") == 100
-    assert watching.query("otel_jcmc:fields_dropped:rate5m") == {}
-    assert len(alerts(watching)) == 25
+    assert watching.value("min(jitsi_jcmc_connectionquality)") == 100
+    assert watching.value("sum(otel_jcmc:fields_dropped:rate5m)") == 0
+    assert len(alerts(watching)) == 30
     assert raised(watching) == set()
     assert not_well(watching) == []

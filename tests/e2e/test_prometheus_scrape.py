@@ -121,7 +121,7 @@ def test_our_own_metrics_have_no_scope_labels_and_one_target_info(
     one: Scraped, prometheus: Prometheus
 ) -> None:
     of_job = f'job="{one.job}"'
-    accepted = f'otel_jcmc_pushes_total{{{of_job},outcome="accepted"}}'
+    accepted = f'otel_jcmc_pushes_total{{{of_job},outcome="accepted",reason=""}}'
     assert until(3, lambda: prometheus.value(accepted)) == 3
     assert prometheus.value(f"otel_jcmc_participants{{{of_job}}}") == 3
     assert prometheus.value(f"otel_jcmc_conferences{{{of_job}}}") == 2

@@ -1,17 +1,15 @@
 """
 What collector-config/, the Dockerfile and .dockerignore promise, as far as it can be seen without
-a container engine: promtool reads Prometheus' files and runs the rules' tests, and the rest is
-checked for what a start would stumble over (a name, port, file or user that doesn't fit).
+a container engine: what a start would stumble over (a name, port, file or user that doesn't fit).
+Rules are in test_rules.py, dashboards in test_dashboards.py.
 """
 
 from __future__ import annotations
 
-import functools
 import http.server
 import json
 import math
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -23,94 +21,16 @@ import pytest
 import yaml
 from harness import Service, eventually, push_body, request
 from otlp_sink import OtlpSink
-from series_names import PARTICIPANT_NAMES
+from rule_files import CONFIG, ROOT, load
 
 from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.store.embedded import EmbeddedStore
 
-ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "collector-config"
-RULES = sorted((CONFIG / "rules").glob("*.yaml"))
-RULE_TESTS = sorted((CONFIG / "rules/tests").glob("*.yaml"))
-DASHBOARDS = sorted((CONFIG / "grafana/dashboards").glob("*.json"))
 COLLECTORS = ["otelcol-otlp.yaml", "otelcol-scrape.yaml"]
 SCRAPERS = ["prometheus.yaml", "prometheus-otlp.yaml", "otelcol-scrape.yaml"]
 
-OWN_NAMES = {
-    "otel_jcmc_pushes_total",
-    "otel_jcmc_fields_dropped_total",
-    "otel_jcmc_participants",
-    "otel_jcmc_conferences",
-    "otel_jcmc_participants_suppressed_total",
-    "otel_jcmc_connections_cut_total",
-    "otel_jcmc_history_samples_total",
-    "otel_jcmc_store_up",
-    "otel_jcmc_push_duration_seconds_bucket",
-    "otel_jcmc_push_duration_seconds_sum",
-    "otel_jcmc_push_duration_seconds_count",
-    "otel_jcmc_collection_duration_seconds_bucket",
-    "otel_jcmc_collection_duration_seconds_sum",
-    "otel_jcmc_collection_duration_seconds_count",
-    "otel_jcmc_exports_total",
-    "otel_jcmc_spans_total",
-    "otel_jcmc_push_tokens_total",
-    "otel_jcmc_build_info",
-}
-PROMETHEUS_NAMES = {"up", "scrape_samples_post_metric_relabeling"}
 # Ports that images listen on without being told.
 IMAGE_PORTS = {"valkey": {6379}, "prometheus": {9090}, "grafana": {3000}}
-
-
-def run_promtool(*arguments: str | Path) -> None:
-    """Run promtool and fail with what it says when it is not content."""
-    cached = ROOT / ".cache/prometheus/usr/bin/promtool"
-    promtool = shutil.which("promtool") or (str(cached) if cached.exists() else None)
-    if promtool is None:
-        pytest.fail("promtool is missing: run tests/real-parts.sh prometheus", pytrace=False)
-    done = subprocess.run(
-        [promtool, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.fail(done.stdout + done.stderr, pytrace=False)
-
-
-@functools.cache
-def load(path: Path) -> Any:
-    """Return what a YAML or JSON file of ours says."""
-    return yaml.safe_load(path.read_text())
-
-
-def rules(path: Path) -> list[dict[str, Any]]:
-    """Return the rules of one file, recorded names and alerts alike."""
-    return [rule for group in load(path)["groups"] for rule in group["rules"]]
-
-
-def recorded(path: Path) -> set[str]:
-    """Return the names that one file records."""
-    return {rule["record"] for rule in rules(path) if "record" in rule}
-
-
-def metric_names(expression: str) -> set[str]:
-    """Return the metrics that a PromQL expression reads; a pattern becomes the names it means."""
-    found = set()
-    for pattern in re.findall(r'__name__=~"([^"]+)"', expression):
-        meant = {name for name in PARTICIPANT_NAMES if re.fullmatch(pattern, name)}
-        found |= meant or {pattern}
-    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", expression)
-    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]", "", bare)
-    bare = re.sub(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", "", bare)
-    words = re.findall(r"(?<![\w:.$])([a-zA-Z_:][\w:]*)(?!\w)(?!\s*\()", bare)
-    return found | {word for word in words if word not in {"and", "or", "unless", "bool", "offset"}}
-
-
-def dashboard_expressions() -> list[str]:
-    """Return every expression that a panel asks for, its variables filled in."""
-    return [
-        target["expr"].replace("$conference", ".*").replace("$__rate_interval", "1m")
-        for path in DASHBOARDS
-        for panel in load(path)["panels"]
-        for target in panel.get("targets", [])
-    ]
 
 
 def texts(node: Any) -> Iterator[str]:
@@ -165,83 +85,42 @@ def listening() -> dict[str, set[int]]:
     }
 
 
-# Prometheus: its files, the rules, the alerts.
+# Scrapes.
 
 
-@pytest.mark.parametrize("name", ["prometheus.yaml", "prometheus-otlp.yaml"])
-def test_prometheus_accepts_its_configuration(name: str) -> None:
-    run_promtool("check", "config", CONFIG / name)
-
-
-def test_prometheus_accepts_every_rule() -> None:
-    run_promtool("check", "rules", "--lint-fatal", *RULES)
-
-
-@pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
-def test_the_rules_do_what_their_tests_say(path: Path) -> None:
-    run_promtool("test", "rules", path)
-
-
-def test_every_rule_has_a_test() -> None:
-    tested = "\n".join(path.read_text() for path in RULE_TESTS)
-    names = {rule.get("record") or rule["alert"] for path in RULES for rule in rules(path)}
-    assert {name for name in names if not re.search(rf"\b{name}\b", tested)} == set()
-
-
-def test_every_alert_says_how_bad_it_is_and_what_to_do_first() -> None:
-    for rule in rules(CONFIG / "rules/alerts.yaml"):
-        assert rule["labels"]["severity"] in {"critical", "warning"}, rule["alert"]
-        assert rule["for"], rule["alert"]
-        assert rule["annotations"]["summary"], rule["alert"]
-        assert re.search(r"\b[Ff]irst\b", rule["annotations"]["description"]), rule["alert"]
-
-
-def test_templates_of_alerts_are_of_the_plain_kind() -> None:
-    """promtool reads a template but doesn't fill it in, so a slip would show in a page at night."""
-    plain = r" \$(?:value(?: \| humanize\w*)?|labels\.\w+) "
-    for rule in rules(CONFIG / "rules/alerts.yaml"):
-        for text in rule["annotations"].values():
-            for template in re.findall(r"\{\{(.*?)\}\}", text):
-                assert re.fullmatch(plain, template), f"{rule['alert']}: {template}"
-
-
-def test_both_namings_record_the_same_names() -> None:
-    jcmc = recorded(CONFIG / "rules/recording-jcmc.yaml")
-    assert jcmc == recorded(CONFIG / "rules/recording-otel.yaml")
-    assert len(jcmc) == 20
-
-
-def test_rules_read_only_what_the_contracts_or_other_rules_have() -> None:
-    known = PARTICIPANT_NAMES | OWN_NAMES | PROMETHEUS_NAMES
-    known = known.union(*(recorded(path) for path in RULES))
-    for path in RULES:
-        for rule in rules(path):
-            assert metric_names(rule["expr"]) - known == set(), rule
-
-
-def test_alerts_work_with_both_namings() -> None:
-    for rule in rules(CONFIG / "rules/alerts.yaml"):
-        assert metric_names(rule["expr"]) & PARTICIPANT_NAMES == set(), rule["alert"]
+def jobs(name: str) -> dict[str, dict[str, Any]]:
+    """Return the scrape jobs of one file by the page that they ask for."""
+    found = load(CONFIG / name)
+    found = found.get("receivers", {}).get("prometheus", {}).get("config", found)
+    return {job.get("metrics_path", "/metrics"): job for job in found["scrape_configs"]}
 
 
 @pytest.mark.parametrize("name", SCRAPERS)
 def test_limits_of_a_scrape_let_through_all_good_input(name: str) -> None:
     """A page over a limit is refused whole, so one long name must not lose everybody's metrics."""
-    found = load(CONFIG / name)
-    found = found.get("receivers", {}).get("prometheus", {}).get("config", found)
-    for job in found["scrape_configs"]:
-        # 10,000 participants, each with eight transports, and who each is.
-        assert job["sample_limit"] >= 10_000 * (len(METRICS) + 7 + 1)
+    # 10,000 participants, each with eight transports, and who each is.
+    participants = 10_000 * (len(METRICS) + 7 + 1)
+    # 10,000 conferences, 200 bridges, 50 regions, the fleet, 700 things that stand out.
+    verdicts = 10_000 * 4 + 250 * 12 + 12 + 700 * 6
+    # Counters, and for each of 51 regions two and 28 of joins and five histograms.
+    service = 300 + 51 * (2 + 28) + 51 * 70
+    least = {
+        "/metrics": participants + verdicts + service,
+        "/metrics/participants": participants,
+        "/metrics/verdicts": verdicts,
+        "/metrics/service": service,
+    }
+    for page, job in jobs(name).items():
+        assert job["sample_limit"] >= least[page], page
         assert job["label_limit"] >= 14
         assert job["label_name_length_limit"] >= len("jitsi_ice_remote_candidate_type")
         assert job["label_value_length_limit"] >= 256 * 4
 
 
-def test_an_alert_comes_before_the_sample_limit() -> None:
-    found = {rule["alert"]: rule for rule in rules(CONFIG / "rules/alerts.yaml")}
-    alert = found["OtelJcmcScrapeNearLimit"]
-    assert alert["expr"].endswith("> 480000")
-    assert "refused at 600,000" in alert["annotations"]["summary"]
+@pytest.mark.parametrize("name", ["prometheus.yaml", "otelcol-scrape.yaml"])
+def test_every_page_is_scraped_once(name: str) -> None:
+    """Together they are all of /metrics, and nothing comes twice."""
+    assert set(jobs(name)) == {"/metrics/service", "/metrics/verdicts", "/metrics/participants"}
 
 
 # Collector.
@@ -276,40 +155,11 @@ def test_names_come_out_of_the_collector_as_on_our_own_page() -> None:
     assert not {"namespace", "const_labels", "resource_to_telemetry_conversion"} & set(exporter)
 
 
-# Grafana.
-
-
-def test_every_dashboard_expression_parses(tmp_path: Path) -> None:
-    found = [
-        {"record": f"panel:{number}", "expr": expression}
-        for number, expression in enumerate(dashboard_expressions())
-    ]
-    assert len(found) > 20
-    written = tmp_path / "dashboards.yaml"
-    written.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": found}]}))
-    run_promtool("check", "rules", written)
-
-
-def test_dashboards_read_only_recorded_names() -> None:
-    """So that they work with both namings, and count a participant once."""
-    known = set[str]().union(*(recorded(path) for path in RULES))
-    for expression in dashboard_expressions():
-        assert metric_names(expression) - known == set(), expression
-
-
-def test_dashboards_use_the_provisioned_data_sources() -> None:
-    provisioned = load(CONFIG / "grafana/provisioning/datasources/datasources.yaml")["datasources"]
-    uids = {source["uid"] for source in provisioned}
-    assert uids == {"prometheus", "tempo"}
-    for path in DASHBOARDS:
-        used = re.findall(r'"datasource": \{[^}]*"uid": "([^"]*)"', path.read_text())
-        assert used
-        assert set(used) <= uids
-
-
 def test_grafana_finds_the_dashboards_where_its_provider_looks() -> None:
     (provider,) = load(CONFIG / "grafana/provisioning/dashboards/dashboards.yaml")["providers"]
-    assert ("./grafana/dashboards", provider["options"]["path"]) in mounts(services()["grafana"])
+    assert ("./grafana/dashboards/jcmc", provider["options"]["path"]) in mounts(
+        services()["grafana"]
+    )
 
 
 # Compose.

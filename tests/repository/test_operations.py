@@ -72,11 +72,12 @@ def test_the_page_quotes_every_kind_of_line() -> None:
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_that_is_named_is_there(alert: str) -> None:
-    assert f"- alert: {alert}\n" in (ROOT / "collector-config/rules/alerts.yaml").read_text()
+    rules = (ROOT / "collector-config/rules/alerts-service.yaml").read_text()
+    assert f"- alert: {alert}\n" in rules
 
 
 def test_every_alert_on_the_service_is_named() -> None:
-    rules = (ROOT / "collector-config/rules/alerts.yaml").read_text()
+    rules = (ROOT / "collector-config/rules/alerts-service.yaml").read_text()
     there = set(re.findall(r"- alert: (OtelJcmc\w+)", rules))
     # Of size and of absence: their own text says it all.
     silent = {"OtelJcmcScrapeNearLimit", "OtelJcmcNobodyPushes", "OtelJcmcPushesRefused"}

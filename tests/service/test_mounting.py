@@ -660,7 +660,7 @@ def test_two_in_one_host_share_nothing(host: Host) -> None:
 def pushes(host: Host, mount: str) -> float:
     """Return how many pushes who is mounted at *mount* has taken."""
     found = re.search(
-        r'^otel_jcmc_pushes_total\{outcome="accepted"[^}]*\} (\S+)$',
+        r'^otel_jcmc_pushes_total\{outcome="accepted",reason=""\} (\S+)$',
         host.get(f"{mount}/metrics").body,
         re.MULTILINE,
     )

@@ -1,0 +1,272 @@
+"""
+Every rule and every query of the dashboards on a real Prometheus, in both namings, with a crowd in
+which a bridge stands out: each has an answer, and what names a culprit names that bridge.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import NamedTuple
+
+import boards
+import pytest
+from e2e.parts import Prometheus, running_prometheus, serving, until
+from harness import Service, eventually, push_body
+from labelled import (
+    BAD_BRIDGE,
+    BAD_REGION,
+    FAILURES,
+    GOOD_BRIDGE,
+    GOOD_REGION,
+    LONER,
+    PEOPLE,
+    push_crowd,
+)
+from otlp_sink import OtlpSink
+
+pytestmark = pytest.mark.xdist_group("e2e-dashboards")
+
+ROOT = Path(__file__).parents[2]
+RULES = sorted((ROOT / "collector-config/rules").glob("*.yaml"))
+# A look comes every 10 s, and Prometheus takes up its targets after 5 s.
+SECONDS = 60.0
+
+
+class Watched(NamedTuple):
+    """A service with the crowd, and the Prometheus that scrapes it."""
+
+    naming: str
+    prometheus: Prometheus
+
+    def board(self, name: str) -> Path:
+        return ROOT / f"collector-config/grafana/dashboards/{self.naming}/{name}.json"
+
+    def labels(self, expr: str) -> list[dict[str, str]]:
+        """Return the labels of what *expr* finds."""
+        found = self.prometheus.ask("query", query=expr)["result"]
+        return [each["metric"] for each in found]
+
+    def by(self, label: str, expr: str) -> dict[str, float]:
+        """Return what *expr* finds, by one label."""
+        found = self.prometheus.ask("query", query=expr)["result"]
+        return {each["metric"].get(label, ""): float(each["value"][1]) for each in found}
+
+
+class Bridge(BaseHTTPRequestHandler):
+    """A bridge's own page, with the names that jitsi-videobridge has."""
+
+    def do_GET(self) -> None:
+        body = (
+            b"# TYPE jitsi_jvb_stress_level gauge\njitsi_jvb_stress_level 0.9\n"
+            b"# TYPE jitsi_jvb_participants gauge\njitsi_jvb_participants 30\n"
+            b"# TYPE jitsi_jvb_graceful_shutdown gauge\njitsi_jvb_graceful_shutdown 0\n"
+        )
+        self.send_response(200)
+        self.send_header("content-type", "text/plain; version=0.0.4")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module", params=["jcmc", "otel"])
+def watched(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watched]:
+    """Return a naming, scraped as prometheus.yaml has it, once its crowd is known."""
+    naming = request.param
+    folder = tmp_path_factory.mktemp(naming)
+    (folder / "prometheus").mkdir()
+    with ExitStack() as stack:
+        sink = stack.enter_context(OtlpSink())
+        service = Service(
+            folder / "s",
+            JCMC_NAMING=naming,
+            JCMC_BRIDGES=f"{BAD_BRIDGE}={BAD_BRIDGE},{GOOD_BRIDGE}={GOOD_BRIDGE}",
+            METRICS_EXPIRATION="300",
+            OTEL_TRACES_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
+            JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND="0",
+            JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND="0",
+        )
+        stack.enter_context(service)
+        bridge = stack.enter_context(serving(Bridge))
+        prometheus = stack.enter_context(running_prometheus(folder / "prometheus", RULES))
+        # None of these names is in a rule.
+        for page in ("service", "verdicts", "participants"):
+            job = stack.enter_context
+            job(prometheus.scraping(f"my-{page}", service.url, f"/metrics/{page}"))
+        stack.enter_context(prometheus.scraping("jvb", bridge, bridge=BAD_BRIDGE))
+        push_crowd(service)
+        _trouble(service)
+        found = Watched(naming, prometheus)
+        eventually(
+            lambda: [each.get("name") for each in found.labels("jitsi:standing_out:ratio")],
+            SECONDS,
+        )
+        # The first push of each was before the first scrape, so no increase has been seen of it.
+        push_crowd(service)
+        eventually(lambda: prometheus.value("count_over_time(otel_jcmc:store_up:min[30s]) > 3"))
+        yield found
+
+
+def _trouble(service: Service) -> None:
+    """Make what the board of the service shows: refused pushes, and joins that fail."""
+    assert service.push("{").status == 400
+    for number, cause in enumerate(FAILURES):
+        body = push_body(f"nobody-{number}", "room-0", metrics={})
+        ended = {"reason": "failed", "cause": cause, "join_ms": 9000}
+        body["session"] = {"id": f"failed-{number}-0123456789", "seq": 1, "end": ended}
+        assert service.push(body).status == 200
+
+
+def test_every_query_of_every_panel_has_an_answer(watched: Watched) -> None:
+    empty = [
+        (each.board, each.panel, each.column, each.expr)
+        for path in boards.DASHBOARDS
+        if path.parent.name == watched.naming
+        for each in boards.queries(path)
+        if not watched.labels(each.expr)
+    ]
+    assert empty == []
+
+
+def test_every_variable_has_values(watched: Watched) -> None:
+    found = {}
+    for path in boards.DASHBOARDS:
+        if path.parent.name != watched.naming:
+            continue
+        for each in boards.load(path)["templating"]["list"]:
+            if each["type"] == "query":
+                series, label = (
+                    each["definition"].removeprefix("label_values(")[:-1].rsplit(", ", 1)
+                )
+                series = series.replace("$conference", "room-0")
+                found[path.stem, each["name"]] = {
+                    one[label]
+                    for one in watched.prometheus.ask("series", **{"match[]": series})
+                    if label in one
+                }
+    assert found["now", "bridge"] == {BAD_BRIDGE, GOOD_BRIDGE}
+    assert found["now", "region"] == {BAD_REGION, GOOD_REGION}
+    assert len(found["conference", "conference"]) == 38
+    assert found["conference", "participant"] == {f"p0-{number}" for number in range(5)}
+    assert len(found["service", "instance"]) == 1
+    assert len(found) == 5
+
+
+def test_what_stands_out_is_the_bridge(watched: Watched) -> None:
+    board = watched.board("now")
+    panel = "What stands out: this is to blame"
+    scope, name, region = {
+        "jcmc": ("scope", "name", "region"),
+        "otel": ("jitsi_verdict_scope", "jitsi_standing_out_name", "jitsi_region"),
+    }[watched.naming]
+    share = boards.column(board, panel, "Share")
+    assert watched.labels(share) == [{scope: "bridge", name: BAD_BRIDGE, region: BAD_REGION}]
+    assert watched.by(name, share) == {BAD_BRIDGE: 1}
+    for column in ("Bad", "Known", "Reporting", "Present"):
+        assert watched.by(name, boards.column(board, panel, column)) == {BAD_BRIDGE: 30}
+    (since_ms,) = watched.by(name, boards.column(board, panel, "Since")).values()
+    (now,) = watched.by("", "vector(time())").values()
+    assert 0 <= now - since_ms / 1000 < 120
+
+
+def test_the_table_of_bridges_has_both_sides(watched: Watched) -> None:
+    board = watched.board("now")
+
+    def said(column: str) -> dict[str, float]:
+        return watched.by("bridge", boards.column(board, "Bridges", column))
+
+    assert said("Share") == {BAD_BRIDGE: 1, GOOD_BRIDGE: 6 / 160}
+    assert said("Bad") == {BAD_BRIDGE: 30, GOOD_BRIDGE: 6}
+    assert said("Participants") == {BAD_BRIDGE: 30, GOOD_BRIDGE: 160}
+    # Of what is scraped.
+    assert said("Stress") == {BAD_BRIDGE: 0.9}
+    assert said("Endpoints") == {BAD_BRIDGE: 30}
+
+
+def test_the_worst_conferences_and_participants_are_those_that_are_bad(watched: Watched) -> None:
+    board = watched.board("now")
+    room = {"jcmc": "roomname", "otel": "jitsi_conference_name"}[watched.naming]
+    person = {"jcmc": "participant_id", "otel": "jitsi_participant_id"}[watched.naming]
+    panel = "Conferences with the most bad participants"
+    bad = watched.by(room, boards.column(board, panel, "Bad"))
+    assert bad == {f"room-{number}": 5 for number in (*range(6), 30)} | {"room-31": 1}
+    panel = "Participants whose call is bad"
+    everybody = watched.labels(boards.column(board, panel, "Bad"))
+    assert len(everybody) == 36
+    loss = watched.by(person, boards.column(board, panel, "Loss down"))
+    assert loss.keys() == {each[person] for each in everybody}
+    assert loss[LONER] == {"jcmc": 12, "otel": 0.12}[watched.naming]
+
+
+def test_everyone_in_the_room_is_on_one_axis(watched: Watched) -> None:
+    (asked,) = [
+        each
+        for each in boards.queries(watched.board("conference"))
+        if each.panel == "How each call was"
+    ]
+    person = {"jcmc": "participant_id", "otel": "jitsi_participant_id"}[watched.naming]
+    assert watched.by(person, asked.expr) == {f"p0-{number}": 2 for number in range(5)}
+
+
+def test_every_rule_is_healthy_and_the_bridge_alone_is_told(watched: Watched) -> None:
+    groups = watched.prometheus.ask("rules")["groups"]
+    health = {
+        (rule["name"], rule["health"], rule.get("lastError", ""))
+        for group in groups
+        for rule in group["rules"]
+    }
+    assert {each for each in health if each[1] != "ok"} == set()
+    assert len(health) > 50
+
+    def raised() -> set[tuple[str, str]]:
+        alerts = watched.labels("ALERTS")
+        return {(each["alertname"], each.get("name", "")) for each in alerts}
+
+    # It is pending: nobody is woken before a minute is over.
+    alone = {("JitsiBridgeStandsOut", BAD_BRIDGE)}
+    assert until(alone, raised) == alone
+
+
+def test_every_recorded_name_has_data(watched: Watched) -> None:
+    groups = watched.prometheus.ask("rules")["groups"]
+    names = {
+        rule["name"] for group in groups for rule in group["rules"] if rule["type"] == "recording"
+    }
+    assert {name for name in names if not watched.labels(name)} == set()
+
+
+def test_the_former_names_say_the_same(watched: Watched) -> None:
+    def said(name: str) -> dict[str, float]:
+        return watched.by("conference" if name.startswith("conf") else "region", name)
+
+    assert said("conference:jitsi_participants_bad:ratio")["room-31"] == 0.2
+    assert said("region:jitsi_participants:count") == {BAD_REGION: 30, GOOD_REGION: 160}
+    assert said("region:jitsi_participants_bad:count") == {BAD_REGION: 30, GOOD_REGION: 6}
+
+
+def test_participants_are_counted_where_pages_are_split(watched: Watched) -> None:
+    counted = until(PEOPLE, lambda: watched.prometheus.value("otel_jcmc:participants:max"))
+    assert counted == PEOPLE
+    assert watched.prometheus.value("otel_jcmc:conferences:max") == 38
+
+
+def test_a_service_that_dies_is_red_at_once(
+    prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    board = ROOT / "collector-config/grafana/dashboards/jcmc/now.json"
+    (tile,) = [each for each in boards.queries(board) if each.panel == "Service"]
+    assert tile.is_instant
+    with (
+        Service(tmp_path_factory.mktemp("d")) as service,
+        prometheus.scraping("dies", service.url, "/metrics/service"),
+    ):
+        assert until(1.0, lambda: prometheus.value(tile.expr)) == 1
+        service.stop()
+        # A second for the next scrape, and not the five minutes of a lookback.
+        assert until(-1.0, lambda: prometheus.value(tile.expr), 15) == -1

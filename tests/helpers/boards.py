@@ -1,0 +1,65 @@
+"""The shipped dashboards, as tests read them: their queries with the variables filled in."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[2]
+DASHBOARDS = sorted((ROOT / "collector-config/grafana/dashboards").glob("*/*.json"))
+# What a board's variables are when nobody has chosen anything, and Grafana's own.
+CHOSEN = {
+    "$conference": "room-0",
+    "$participant": ".*",
+    "$bridge": ".*",
+    "$region": ".*",
+    "$instance": ".*",
+    "$__rate_interval": "1m",
+}
+
+
+class Asked(NamedTuple):
+    """One query of one panel."""
+
+    board: str
+    panel: str
+    kind: str
+    column: str
+    expr: str
+    is_instant: bool
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return a board."""
+    board: dict[str, Any] = json.loads(path.read_text())
+    return board
+
+
+def queries(path: Path, chosen: dict[str, str] | None = None) -> list[Asked]:
+    """Return every query of a board, with its variables as *chosen*."""
+    found = []
+    for panel in load(path)["panels"]:
+        for target in panel.get("targets", []):
+            expr = target["expr"]
+            for name, value in (CHOSEN | (chosen or {})).items():
+                expr = expr.replace(name, value)
+            found.append(
+                Asked(
+                    f"{path.parent.name}/{path.stem}",
+                    panel["title"],
+                    panel["type"],
+                    target["refId"],
+                    expr,
+                    target["instant"],
+                )
+            )
+    return found
+
+
+def column(path: Path, panel: str, name: str) -> str:
+    """Return what fills the column *name* of a table, with its variables as nobody has chosen."""
+    (found,) = [each for each in load(path)["panels"] if each.get("title") == panel]
+    (organized,) = [each for each in found["transformations"] if each["id"] == "organize"]
+    names = {new: old for old, new in organized["options"]["renameByName"].items()}
+    letter = names[name].removeprefix("Value #")
+    (asked,) = [each for each in queries(path) if each.panel == panel and each.column == letter]
+    return asked.expr
