@@ -213,7 +213,7 @@ def _levels_table(prefix: str) -> str:
         for row in FAMILIES
     ]
     head = ("series", "in the `otel` naming", "level", "labels", "in the `otel` naming", "meaning")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def browsers_page() -> str:
