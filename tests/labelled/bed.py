@@ -1,0 +1,284 @@
+"""
+A crowd's story told to the rules themselves, without a network: what do they say of whom?
+
+Each push of each tape is checked and judged as the service does it. Each 10 s everybody is looked
+at, and what stands out is worked out. A look at a participant is counted when the rules can know:
+not in the first pushes of what happens (KNOWN_SECONDS and one push), not in those after it, and not
+where the page cannot tell.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.catalogue.attributes import PEER_TO_PEER
+from otel_jcmc.catalogue.metrics import CAUSE_ID, LIST_ID, METRICS, STATE_ID
+from otel_jcmc.simulate.fleet import Person, make_fleet
+from otel_jcmc.simulate.recorded import Recorded
+from otel_jcmc.simulate.stories import Happening, StandsOut, tell
+from otel_jcmc.simulate.tape import Moment, Tapes, Voice
+from otel_jcmc.verdict import rules
+from otel_jcmc.verdict.journal import Entry, Journal, scope_of
+from otel_jcmc.verdict.judge import Judge
+from otel_jcmc.verdict.standing import Seen, standing_out
+from otel_jcmc.wire.push import PushParser
+
+LOOK_SECONDS: Final = 10.0
+# Nothing is known of an outage, or of loss up, for so long.
+KNOWN_SECONDS: Final = 5.0
+BEGINS, ENDS, OVER = 40.0, 160.0, 190.0
+_LOSS_UP: Final = next(row.id for row in METRICS if row.field == rules.LOSS_UP) - 1
+# What a page of the original can never tell.
+_HIDDEN_BY_ORIGINALS: Final = {"outage", "uplink", "device", "pair"}
+NONE: Final = "none"
+
+
+class Said(NamedTuple):
+    """What the rules say of one push; `loss_up` is percent."""
+
+    state: int | None
+    cause: int
+    loss_up: float | None
+
+
+@dataclass
+class Matrix:
+    """How often what was true, and was said."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def recall(self, word: str) -> float | None:
+        """Return the share of what was *word* and was called so."""
+        return self._share(word, 0)
+
+    def precision(self, word: str) -> float | None:
+        """Return the share of what was called *word* and was so."""
+        return self._share(word, 1)
+
+    def _share(self, word: str, side: int) -> float | None:
+        of = sum(count for pair, count in self.counts.items() if pair[side] == word)
+        return self.counts[word, word] / of if of else None
+
+    def add(self, other: "Matrix") -> None:
+        """Take the counts of *other* too."""
+        self.counts += other.counts
+
+
+@dataclass
+class Outcome:
+    """
+    What came of a story.
+
+    Attributes:
+        causes, scopes: of looks at participants who are affected, or are called so.
+        standing: of looks: what stood out by its scope, true and said.
+        unknowable: looks in which the page could not tell.
+    """
+
+    causes: Matrix = field(default_factory=Matrix)
+    scopes: Matrix = field(default_factory=Matrix)
+    standing: Matrix = field(default_factory=Matrix)
+    unknowable: int = 0
+
+    def add(self, other: "Outcome") -> None:
+        """Take the counts of *other* too."""
+        self.causes.add(other.causes)
+        self.scopes.add(other.scopes)
+        self.standing.add(other.standing)
+        self.unknowable += other.unknowable
+
+
+class Bench:
+    """The rules at work: parser and judge, with what they have said before."""
+
+    def __init__(self, judge: Judge | None = None) -> None:
+        """Use *judge*, that of a deployment with the defaults if there is none."""
+        self._parser = PushParser()
+        self._judge = judge or Judge()
+        self._said: dict[Any, Said] = {}
+
+    def said(self, voice: Voice, person: Person, moment: Moment, trip: Any) -> Said:
+        """Return what is said of *moment*; who is who and how long it lasts change nothing."""
+        room = person.room
+        key = (
+            *(moment.interval.number, len(room.people), len(room.senders), room.is_direct),
+            *(person.is_sender, person.is_original, trip if person.is_original else None),
+            bool(moment.round),
+        )
+        found = self._said.get(key)
+        if found is None:
+            found = self._said[key] = self.judged(voice.body(moment))
+        return found
+
+    def judged(self, body: bytes) -> Said:
+        """Return what is said of a push, as intake/intake.py does it."""
+        report = self._parser.parse(body)
+        assert report.dropped == []
+        numbers, paths = report.numbers, report.attributes.get(LIST_ID)
+        is_direct = {each.get(PEER_TO_PEER.id) for each in paths or ()} == {"true"}
+        self._judge.note(numbers, report.session.interval_ms, is_direct=is_direct)
+        return Said(numbers[STATE_ID - 1], numbers[CAUSE_ID - 1] or 0, numbers[_LOSS_UP])
+
+
+class _Seat:
+    """One person, and the push that is their last one now."""
+
+    def __init__(self, person: Person, tape: Iterable[Moment]) -> None:
+        self.person = person
+        self._tape = iter(tape)
+        self._voice = Voice(person, f"session-{person.participant_id}")
+        self._next: Moment | None = next(self._tape, None)
+        self._trip: float | None = None
+        self.moment: Moment | None = None
+        self.said = Said(None, 0, None)
+
+    def look(self, now: float, bench: Bench) -> None:
+        """Take all that was pushed until *now*."""
+        while self._next is not None and self._next.at <= now:
+            self.moment, self._next = self._next, next(self._tape, None)
+            values = self.moment.interval.values
+            if self.person.is_original and values["round_trip"] is not None:
+                self._trip = values["round_trip"]
+        if self.moment is not None:
+            self.said = bench.said(self._voice, self.person, self.moment, self._trip)
+
+    def seen(self) -> Seen:
+        """Return what standing.py wants to know."""
+        person, said = self.person, self.said
+        room = person.room
+        tells = not person.is_original
+        return Seen(
+            room.name,
+            said.state,
+            said.cause,
+            room.bridge if tells and not room.is_direct else "",
+            room.region,
+            person.address.rpartition(".")[0],
+            len(room.people) if tells else 0,
+            room.is_direct and tells,
+        )
+
+
+def hold(
+    story: str,
+    rooms: int,
+    *,
+    size: int | None = None,
+    interval: int = 10,
+    seed: int = 1,
+    held: bool | None = False,
+    bench: Bench | None = None,
+    originals: float = 0.3,
+) -> Outcome:
+    """
+    Tell a *story* to a fleet of so many *rooms*, and return what the rules made of it.
+
+    Args:
+        size: of each room; None: of several sizes.
+        interval: of the pages, in seconds: 2 or 10.
+        held: with the intervals that were held out, and no others.
+    """
+    chance = random.Random(f"{story} {rooms} {size} {seed}")
+    fleet = make_fleet(chance, rooms, size, originals)
+    told = tell(story, fleet, chance, BEGINS, ENDS)
+    of_whom: dict[str, list[Happening]] = {}
+    for each in told.happenings:
+        of_whom.setdefault(each.person.participant_id, []).append(each)
+    tapes = Tapes(Recorded(held=held), interval, chance)
+    seats = [
+        _Seat(person, tapes.tape(person, of_whom.get(person.participant_id, [])))
+        for person in fleet.people
+    ]
+    return _watched(seats, told.standing, bench or Bench())
+
+
+def _watched(seats: list[_Seat], standing: list[StandsOut], bench: Bench) -> Outcome:
+    outcome, journal = Outcome(), Journal(3_600_000)
+    now = LOOK_SECONDS
+    while now <= OVER:
+        for seat in seats:
+            seat.look(now, bench)
+        everybody = settled([seat.seen() for seat in seats], seats)
+        found = standing_out(everybody)
+        journal.update(round(now * 1000), found)
+        # What has just begun, or is just over, is no matter of right or wrong.
+        if BEGINS + 30 <= now <= ENDS:
+            true = Counter((each.scope, each.name) for each in standing)
+            said = Counter((each.scope.value, each.name) for each in found)
+            _count_standing(outcome.standing, true, said)
+            entries = journal.at(round(now * 1000))
+            for seat, seen in zip(seats, everybody, strict=True):
+                _count(outcome, seat, seen, entries)
+        now += LOOK_SECONDS
+    return outcome
+
+
+def _count_standing(
+    matrix: Matrix, true: Counter[tuple[str, str]], said: Counter[tuple[str, str]]
+) -> None:
+    for scope, _ in true & said:
+        matrix.counts[scope, scope] += 1
+    for scope, _ in true - said:
+        matrix.counts[scope, NONE] += 1
+    for scope, _ in said - true:
+        matrix.counts[NONE, scope] += 1
+
+
+def _count(outcome: Outcome, seat: _Seat, seen: Seen, entries: list[Entry]) -> None:
+    """Count one look at one participant."""
+    moment = seat.moment
+    is_said = seen.state in (rules.State.FAIR, rules.State.BAD)
+    cause = (rules.WORD_OF.get(seen.cause, rules.UNKNOWN)) if is_said else NONE
+    if moment is None or moment.happening is None:
+        if cause not in (NONE, rules.UNKNOWN):
+            outcome.causes.counts[NONE, cause] += 1
+        return
+    happening = moment.happening
+    since = moment.at - happening.begins
+    if moment.is_after or not moment.turn or since < KNOWN_SECONDS + 2:
+        return
+    if not _can_tell(seat, happening):
+        outcome.unknowable += 1
+        if cause not in (NONE, rules.UNKNOWN, happening.cause):
+            outcome.causes.counts[NONE, cause] += 1
+        return
+    outcome.causes.counts[happening.cause, cause] += 1
+    if is_said:
+        scope = scope_of(seen, entries)
+        outcome.scopes.counts[happening.scope, scope] += 1
+
+
+def _can_tell(seat: _Seat, happening: Happening) -> bool:
+    """Say whether this push of this page can show what happens."""
+    person, source = seat.person, happening.source
+    if person.is_original and happening.cause in _HIDDEN_BY_ORIGINALS:
+        return False
+    if source is not None and source.is_original:
+        # Nobody can see that it sends badly, but for who compares it with another sender.
+        return happening.kind == "received of two" and not person.is_original
+    is_up = happening.kind == "uplink"
+    return not is_up or seat.said.loss_up is not None
+
+
+def settled(everybody: list[Seen], seats: list[_Seat]) -> list[Seen]:
+    """Return *everybody* with `downlink_or_received` told apart by who sends badly."""
+    known: dict[str, float] = {}
+    for seat in seats:
+        loss_up = seat.said.loss_up
+        if loss_up is not None and seat.person.is_sender and not seat.person.is_original:
+            room = seat.person.room.name
+            known[room] = max(known.get(room, 0), loss_up)
+    either = rules.DOWNLINK_OR_RECEIVED.id
+
+    def told(seen: Seen) -> int:
+        is_sent_badly = known[seen.conference] > 2.5
+        return rules.RECEIVED.id if is_sent_badly else rules.DOWNLINK.id
+
+    return [
+        seen._replace(cause=told(seen))
+        if seen.cause == either and seen.conference in known
+        else seen
+        for seen in everybody
+    ]
