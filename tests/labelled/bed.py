@@ -13,34 +13,42 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from otel_jcmc.catalogue.attributes import PEER_TO_PEER
-from otel_jcmc.catalogue.metrics import CAUSE_ID, LIST_ID, METRICS, STATE_ID
+from otel_jcmc.catalogue.attributes import PEER_TO_PEER, WORST_SOURCE
+from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LIST_ID, METRICS, STATE_ID
 from otel_jcmc.simulate.fleet import Person, make_fleet
 from otel_jcmc.simulate.recorded import Recorded
-from otel_jcmc.simulate.stories import Happening, StandsOut, tell
+from otel_jcmc.simulate.stories import Happening, StandsOut, Told, tell
 from otel_jcmc.simulate.tape import Moment, Tapes, Voice
 from otel_jcmc.verdict import rules
-from otel_jcmc.verdict.journal import Entry, Journal, scope_of
+from otel_jcmc.verdict.everybody import Place, Seen, everybody_of
+from otel_jcmc.verdict.journal import Entry, continue_with
 from otel_jcmc.verdict.judge import Judge
-from otel_jcmc.verdict.standing import Seen, standing_out
+from otel_jcmc.verdict.reach import Reach
+from otel_jcmc.verdict.settling import Settling
+from otel_jcmc.verdict.standing import Scope, sender_name, standing_out
 from otel_jcmc.wire.push import PushParser
 
-LOOK_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 10
 # Nothing is known of an outage, or of loss up, for so long.
 KNOWN_SECONDS: Final = 5.0
-BEGINS, ENDS, OVER = 40.0, 160.0, 190.0
-_LOSS_UP: Final = next(row.id for row in METRICS if row.field == rules.LOSS_UP) - 1
+BEGINS, ENDS, OVER = 40, 160, 190
+# A look that finds what has begun takes so long: two pushes, and the look.
+SETTLED_SECONDS: Final = 30
+_AT: Final = {row.field: row.id - 1 for row in METRICS}
 # What a page of the original can never tell.
 _HIDDEN_BY_ORIGINALS: Final = {"outage", "uplink", "device", "pair"}
 NONE: Final = "none"
 
 
 class Said(NamedTuple):
-    """What the rules say of one push; `loss_up` is percent."""
+    """What the rules say of one push, and what others may ask of it."""
 
-    state: int | None
-    cause: int
-    loss_up: float | None
+    state: int | None = None
+    cause: int = 0
+    loss_up: float | None = None
+    is_slow: bool = False
+    sends: bool | None = None
+    names_source: bool = False
 
 
 @dataclass
@@ -119,7 +127,16 @@ class Bench:
         numbers, paths = report.numbers, report.attributes.get(LIST_ID)
         is_direct = {each.get(PEER_TO_PEER.id) for each in paths or ()} == {"true"}
         self._judge.note(numbers, report.session.interval_ms, is_direct=is_direct)
-        return Said(numbers[STATE_ID - 1], numbers[CAUSE_ID - 1] or 0, numbers[_LOSS_UP])
+        sent = numbers[_AT["bitrate_upload"]]
+        return Said(
+            numbers[STATE_ID - 1],
+            numbers[CAUSE_ID - 1] or 0,
+            # A page that tells of no interval is the original's: its loss up is always 0.
+            numbers[_AT[rules.LOSS_UP]] if numbers[COVERS_ID - 1] else None,
+            (numbers[_AT["limitation_cpu"]] or 0) > rules.SLOW_CPU_PERCENT,
+            None if sent is None else sent > 0,
+            WORST_SOURCE.id in report.attributes,
+        )
 
 
 class _Seat:
@@ -132,7 +149,7 @@ class _Seat:
         self._next: Moment | None = next(self._tape, None)
         self._trip: float | None = None
         self.moment: Moment | None = None
-        self.said = Said(None, 0, None)
+        self.said = Said()
 
     def look(self, now: float, bench: Bench) -> None:
         """Take all that was pushed until *now*."""
@@ -145,20 +162,33 @@ class _Seat:
             self.said = bench.said(self._voice, self.person, self.moment, self._trip)
 
     def seen(self) -> Seen:
-        """Return what standing.py wants to know."""
+        """Return what others are concerned with, as metrics/seen.py reads it of the store."""
         person, said = self.person, self.said
-        room = person.room
-        tells = not person.is_original
-        return Seen(
+        room, tells = person.room, not person.is_original
+        place = Place(
             room.name,
-            said.state,
-            said.cause,
             room.bridge if tells and not room.is_direct else "",
             room.region,
-            person.address.rpartition(".")[0],
-            len(room.people) if tells else 0,
+            person.browser,
+            "",
             room.is_direct and tells,
         )
+        return Seen(
+            place,
+            person.participant_id,
+            said.state,
+            said.cause,
+            person.address.rpartition(".")[0],
+            len(room.people) if tells else 0,
+            self._source().participant_id if said.names_source else "",
+            said.loss_up,
+            said.is_slow,
+            said.sends,
+        )
+
+    def _source(self) -> Person:
+        happening = self.moment.happening if self.moment else None
+        return (happening and happening.source) or self.person.sources[0]
 
 
 def hold(
@@ -186,38 +216,72 @@ def hold(
     of_whom: dict[str, list[Happening]] = {}
     for each in told.happenings:
         of_whom.setdefault(each.person.participant_id, []).append(each)
+    hidden = {(each.scope, each.name) for each in told.standing if not _can_be_known(each, told)}
     tapes = Tapes(Recorded(held=held), interval, chance)
     seats = [
         _Seat(person, tapes.tape(person, of_whom.get(person.participant_id, [])))
         for person in fleet.people
     ]
-    return _watched(seats, told.standing, bench or Bench())
+    return _watched(seats, told.standing, hidden, bench or Bench())
 
 
-def _watched(seats: list[_Seat], standing: list[StandsOut], bench: Bench) -> Outcome:
-    outcome, journal = Outcome(), Journal(3_600_000)
-    now = LOOK_SECONDS
-    while now <= OVER:
+def _can_be_known(thing: StandsOut, told: Told) -> bool:
+    """
+    Say whether enough pages can tell what happens.
+
+    That is three of a conference, else five in two conferences. Only of ours the bridge is known.
+    """
+    telling = [
+        each
+        for each in told.happenings
+        if each.scope == thing.scope
+        and thing.name in ("", _name_of(each.person, thing.scope))
+        and not (each.person.is_original and _is_hidden(each, thing.scope))
+    ]
+    rooms = {each.person.room.name for each in telling}
+    if thing.scope == "conference":
+        return len(telling) >= 3
+    return len(telling) >= 5 and len(rooms) >= 2
+
+
+def _name_of(person: Person, scope: str) -> str:
+    room = person.room
+    return {"conference": room.name, "bridge": room.bridge, "region": room.region}.get(scope, "")
+
+
+def _is_hidden(happening: Happening, scope: str) -> bool:
+    return scope == "bridge" or happening.cause in _HIDDEN_BY_ORIGINALS
+
+
+def _watched(
+    seats: list[_Seat], standing: list[StandsOut], hidden: set[tuple[str, str]], bench: Bench
+) -> Outcome:
+    outcome, settling = Outcome(), Settling()
+    entries: list[Entry] = []
+    for now in range(LOOK_SECONDS, OVER + 1, LOOK_SECONDS):
         for seat in seats:
             seat.look(now, bench)
-        everybody = settled([seat.seen() for seat in seats], seats)
-        found = standing_out(everybody)
-        journal.update(round(now * 1000), found)
+        everybody = everybody_of(seat.seen() for seat in seats)
+        settled = settling.settle(now * 1000, everybody)
+        found = standing_out(everybody._replace(bad=settled.bad))
+        entries, _ = continue_with(entries, now * 1000, found + settled.senders)
         # What has just begun, or is just over, is no matter of right or wrong.
-        if BEGINS + 30 <= now <= ENDS:
-            true = Counter((each.scope, each.name) for each in standing)
-            said = Counter((each.scope.value, each.name) for each in found)
+        if BEGINS + SETTLED_SECONDS <= now <= ENDS:
+            true = {(each.scope, each.name) for each in standing} - hidden
+            said = {
+                (each.scope.value, each.name) for each in found if each.scope is not Scope.BROWSER
+            }
             _count_standing(outcome.standing, true, said)
-            entries = journal.at(round(now * 1000))
-            for seat, seen in zip(seats, everybody, strict=True):
-                _count(outcome, seat, seen, entries)
-        now += LOOK_SECONDS
+            reach = Reach(entries)
+            for seat in seats:
+                is_hidden = any(
+                    name in ("", _name_of(seat.person, scope)) for scope, name in hidden
+                )
+                _count(outcome, seat, settled.causes, reach, is_hidden=is_hidden)
     return outcome
 
 
-def _count_standing(
-    matrix: Matrix, true: Counter[tuple[str, str]], said: Counter[tuple[str, str]]
-) -> None:
+def _count_standing(matrix: Matrix, true: set[tuple[str, str]], said: set[tuple[str, str]]) -> None:
     for scope, _ in true & said:
         matrix.counts[scope, scope] += 1
     for scope, _ in true - said:
@@ -226,28 +290,32 @@ def _count_standing(
         matrix.counts[NONE, scope] += 1
 
 
-def _count(outcome: Outcome, seat: _Seat, seen: Seen, entries: list[Entry]) -> None:
+def _count(
+    outcome: Outcome, seat: _Seat, settled: dict[str, int], reach: Reach, *, is_hidden: bool
+) -> None:
     """Count one look at one participant."""
+    seen = seat.seen()
     moment = seat.moment
     is_said = seen.state in (rules.State.FAIR, rules.State.BAD)
-    cause = (rules.WORD_OF.get(seen.cause, rules.UNKNOWN)) if is_said else NONE
-    if moment is None or moment.happening is None:
+    id_ = settled.get(sender_name(seen.place.conference, seen.participant), seen.cause)
+    cause = rules.WORD_OF.get(id_, rules.UNKNOWN) if is_said else NONE
+    happening = moment.happening if moment else None
+    if moment is None or happening is None:
         if cause not in (NONE, rules.UNKNOWN):
             outcome.causes.counts[NONE, cause] += 1
         return
-    happening = moment.happening
-    since = moment.at - happening.begins
-    if moment.is_after or not moment.turn or since < KNOWN_SECONDS + 2:
+    if moment.is_after or not moment.turn or moment.at - happening.begins < KNOWN_SECONDS + 2:
         return
     if not _can_tell(seat, happening):
         outcome.unknowable += 1
-        if cause not in (NONE, rules.UNKNOWN, happening.cause):
+        if cause not in (NONE, rules.UNKNOWN, rules.DOWNLINK_OR_RECEIVED.word, happening.cause):
             outcome.causes.counts[NONE, cause] += 1
         return
     outcome.causes.counts[happening.cause, cause] += 1
-    if is_said:
-        scope = scope_of(seen, entries)
-        outcome.scopes.counts[happening.scope, scope] += 1
+    source = happening.source
+    if seen.state == rules.State.BAD and not is_hidden and not (source and source.is_original):
+        scope = reach.of(seen.place, seen.participant, id_, seen.source)
+        outcome.scopes.counts[happening.scope, scope.value] += 1
 
 
 def _can_tell(seat: _Seat, happening: Happening) -> bool:
@@ -260,25 +328,3 @@ def _can_tell(seat: _Seat, happening: Happening) -> bool:
         return happening.kind == "received of two" and not person.is_original
     is_up = happening.kind == "uplink"
     return not is_up or seat.said.loss_up is not None
-
-
-def settled(everybody: list[Seen], seats: list[_Seat]) -> list[Seen]:
-    """Return *everybody* with `downlink_or_received` told apart by who sends badly."""
-    known: dict[str, float] = {}
-    for seat in seats:
-        loss_up = seat.said.loss_up
-        if loss_up is not None and seat.person.is_sender and not seat.person.is_original:
-            room = seat.person.room.name
-            known[room] = max(known.get(room, 0), loss_up)
-    either = rules.DOWNLINK_OR_RECEIVED.id
-
-    def told(seen: Seen) -> int:
-        is_sent_badly = known[seen.conference] > 2.5
-        return rules.RECEIVED.id if is_sent_badly else rules.DOWNLINK.id
-
-    return [
-        seen._replace(cause=told(seen))
-        if seen.cause == either and seen.conference in known
-        else seen
-        for seen in everybody
-    ]
