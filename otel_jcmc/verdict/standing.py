@@ -48,7 +48,7 @@ class Thresholds(NamedTuple):
         conferences, networks: a region or a bridge has so many at least that are bad. Networks
             are those of the callers, so that made-up rooms of one network frame nobody.
         small_conferences, small_people, nearly_all: of a small fleet or a bridge of few rooms, when
-            of that share of its conferences most are bad.
+            on the mean most are bad, and half at least in that share of the conferences.
         conference_bad: a conference has so many at least who are bad.
         most: over so much of those known is most.
         reporting: so much of a room reports.
@@ -322,12 +322,14 @@ def _bad_share(rooms: Mapping[str, _Room]) -> float:
 
 def _is_small(rooms: Mapping[str, _Room], thresholds: Thresholds) -> bool:
     """
-    Say whether of nearly each of a few rooms most are bad: of two or three of each.
+    Say whether most are bad in a few rooms: on the mean, and half at least in nearly each.
 
+    Two or three rooms are to be each of them.
     Not where all of those are in one network: then it is that, or somebody who makes rooms up.
     """
     known = [room for room in rooms.values() if room.known]
-    if sum(room.share > thresholds.most for room in known) < thresholds.nearly_all * len(known):
+    half = sum(room.share >= thresholds.most for room in known)
+    if half < thresholds.nearly_all * len(known) or _share(rooms) <= thresholds.most:
         return False
     networks = set().union(*(room.networks for room in known))
     return (

@@ -158,14 +158,17 @@ def test_a_small_fleet_stands_out_when_most_of_everybody_is_bad() -> None:
 def test_in_one_of_four_rooms_of_a_small_bridge_few_may_be_bad() -> None:
     well = rooms(20, name="s", bridge="jvb-2")
 
-    def stands_out(bad: int, others: int) -> bool:
+    def stands_out(bad: int, others: int, halves: int = 0) -> bool:
         small = rooms(bad, 2, size=3, bridge="jvb-1")
+        small += rooms(halves, 1, size=2, name="u", bridge="jvb-1")
         small += rooms(others, 1, size=3, name="t", bridge="jvb-1")
         return ("bridge", "jvb-1") in told(standing_out(small + well))
 
     assert stands_out(3, 1)
     assert not stands_out(2, 1)
     assert not stands_out(1, 1)
+    assert stands_out(2, 0, halves=3)
+    assert not stands_out(0, 0, halves=4)
 
 
 def test_a_conference_stands_out_when_three_and_most_are_bad_and_half_report() -> None:
