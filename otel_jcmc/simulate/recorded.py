@@ -101,14 +101,19 @@ class Recorded:
         self._spells = [_kept(each, held=held) for each in read()]
 
     def during(self, kind: str, interval_ms: int, browser: str = "Chromium") -> list[Spell]:
-        """Return the spells of a *kind*; of another browser where this one has told none."""
+        """
+        Return the spells of a *kind*; of another browser where this one has told none.
+
+        Not those with one push of what happens, where there are others: it is its beginning.
+        """
         told_by = KINDS[kind].told_by
         found = [
             each
             for each in self._spells
             if (each.story, each.tab) in told_by and each.interval_ms == interval_ms and each.during
         ]
-        return [each for each in found if each.browser == browser] or found
+        found = [each for each in found if each.browser == browser] or found
+        return [each for each in found if len(each.during) > 1] or found
 
     def calm(self, interval_ms: int, browser: str = "Chromium") -> list[Interval]:
         """Return the intervals in which all was well, without those right after a join."""

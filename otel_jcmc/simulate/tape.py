@@ -155,10 +155,7 @@ class Voice:
                 values[name] = 1000 * (moment.at - moment.happening.begins)
         if values.get("streams_expected") is not None:
             values["streams_expected"] = self._streams()
-        if not self._person.is_sender:
-            _take_away(values, _SENT, _SENT_RATES)
-        if not self._person.sources:
-            _take_away(values, _RECEIVED, _RECEIVED_RATES)
+        self._be_in_the_room(values)
         metrics: dict[str, Any] = {name: {"value": value} for name, value in values.items()}
         # A heartbeat has it null: its statistics have stopped.
         is_heartbeat = values.get("connectionquality") is None and not moment.interval.labels
@@ -167,6 +164,13 @@ class Voice:
         metrics["connectionquality"]["labels"] = self._labels(moment)
         metrics["transport_rtt"] = [] if trip is None else [self._path(trip)]
         return metrics
+
+    def _be_in_the_room(self, values: dict[str, float | None]) -> None:
+        """Take away from *values* what who only listens, or hears nobody, cannot know."""
+        if not self._person.is_sender:
+            _take_away(values, _SENT, _SENT_RATES)
+        if not self._person.sources:
+            _take_away(values, _RECEIVED, _RECEIVED_RATES)
 
     def _streams(self) -> int:
         """Return how many streams come from others: sound and picture of each who is heard."""
@@ -188,7 +192,8 @@ class Voice:
 
     def _original(self, moment: Moment) -> dict[str, Any]:
         """Return thirteen fields: loss up is always 0, the round trip stays in an outage."""
-        values = moment.interval.values
+        values = dict(moment.interval.values)
+        self._be_in_the_room(values)
         if values["round_trip"] is not None:
             self._round_trip = values["round_trip"]
         told = {name: values.get(name) for name in _ORIGINAL}

@@ -277,6 +277,8 @@ def _watched(
                 is_hidden = any(
                     name in ("", _name_of(seat.person, scope)) for scope, name in hidden
                 )
+                # Nobody knows which bridge a page of the original is by.
+                is_hidden |= seat.person.is_original and "bridge" in {each[0] for each in true}
                 _count(outcome, seat, settled.causes, reach, is_hidden=is_hidden)
     return outcome
 
@@ -311,7 +313,9 @@ def _count(
         if cause not in (NONE, rules.UNKNOWN, rules.DOWNLINK_OR_RECEIVED.word, happening.cause):
             outcome.causes.counts[NONE, cause] += 1
         return
-    outcome.causes.counts[happening.cause, cause] += 1
+    # Who is fair is not asked what it comes to: then it is one of the two.
+    if id_ != rules.DOWNLINK_OR_RECEIVED.id or seen.state == rules.State.BAD:
+        outcome.causes.counts[happening.cause, cause] += 1
     source = happening.source
     if seen.state == rules.State.BAD and not is_hidden and not (source and source.is_original):
         scope = reach.of(seen.place, seen.participant, id_, seen.source)
