@@ -60,7 +60,7 @@ class Settling:
         for each in asked:
             room = rooms[each.place.conference]
             owner, spoils = _owner(each, room), None
-            if owner is not None:
+            if owner is not None and not owner.place.is_direct:
                 name = sender_name(each.place.conference, owner.participant)
                 spoils = self._known.get(name, (0, None))[1]
                 if spoils:
@@ -106,12 +106,15 @@ def _by_others(seen: Seen, room: dict[str, Seen]) -> rules.Cause | None:
     Return what others of the room tell, who get the same streams; None: they tell nothing.
 
     Two at least must be well: one alone may be whom *seen* hears badly, and hear all well itself.
+    Where another is connected to a peer, *seen* is that peer, on a page that does not tell.
     """
     others = [
         each
         for each in room.values()
         if each.participant != seen.participant and each.state is not None
     ]
+    if any(each.place.is_direct for each in others):
+        return rules.PAIR
     causes = {each.cause for each in others}
     if rules.RECEIVED.id in causes:
         return rules.RECEIVED

@@ -49,7 +49,8 @@ class Thresholds(NamedTuple):
             are those of the callers, so that made-up rooms of one network frame nobody.
         small_conferences, small_people, nearly_all: of a small fleet or a bridge of few rooms, when
             on the mean most are bad, and half at least in that share of the conferences.
-        conference_bad: a conference has so many at least who are bad.
+        conference_bad, conference_share: a conference has so many at least who are bad, and they
+            are over that share of those known.
         most: over so much of those known is most.
         reporting: so much of a room reports.
         told: at most so many conferences, and senders, stand out; the worst ones.
@@ -65,6 +66,7 @@ class Thresholds(NamedTuple):
     small_people: int = 5
     nearly_all: float = 0.75
     conference_bad: int = 3
+    conference_share: float = 0.6
     most: float = 0.5
     reporting: float = 0.5
     told: int = 200
@@ -382,7 +384,7 @@ def _conferences(census: _Census, told: set[str], thresholds: Thresholds) -> lis
         name: room
         for name, room in census.rooms.items()
         if room.bad >= thresholds.conference_bad
-        and room.share > thresholds.most
+        and room.share > thresholds.conference_share
         and name not in told
     }
     present = census.present(bad.keys()) if bad else {}

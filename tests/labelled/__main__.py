@@ -3,7 +3,8 @@
 
 With `--material` it makes the intervals anew that the crowd says (otel_jcmc/simulate), of the
 recordings and the client file as they are. With `--held` it judges, once, by the intervals that
-were held out while the rules were made; the page has both.
+were held out while the rules were made; with `--quiet` it tells of an hour in which nothing should
+stand out. The page has all three.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import sys
 
 from client.pages import opened_tab, running_chromium, running_origin
 from e2e.parts import ROOT
-from labelled.material import derived, packed, spells
+from labelled.material import Spell, derived, packed, spells
 from recordings import load, names
 
 FILE = ROOT / "otel_jcmc" / "simulate" / "recorded.json.xz"
@@ -22,6 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="labelled", description=__doc__)
     parser.add_argument("--material", action="store_true", help="make the intervals anew")
     parser.add_argument("--held", action="store_true", help="judge by what was held out")
+    parser.add_argument("--quiet", action="store_true", help="10,000 people for an hour of looks")
     asked = parser.parse_args()
     if asked.material:
         FILE.write_bytes(material())
@@ -29,14 +31,18 @@ def main() -> int:
         return 0
     # They read the file when they are imported.
     from labelled import matrices
+    from labelled.quiet import hold_quiet
 
-    matrices.write(held=asked.held)
+    if asked.quiet:
+        matrices.write_quiet(hold_quiet(10_000))
+    else:
+        matrices.write(held=asked.held)
     return 0
 
 
 def material() -> bytes:
     """Return the file of intervals, made of all recordings."""
-    found = []
+    found: list[Spell] = []
     with running_chromium() as browser, running_origin() as origin:
         for name in names():
             # Nobody has joined in it.

@@ -330,5 +330,8 @@ def _can_tell(seat: _Seat, happening: Happening) -> bool:
     if source is not None and source.is_original:
         # Nobody can see that it sends badly, but for who compares it with another sender.
         return happening.kind == "received of two" and not person.is_original
+    if happening.kind == "downlink" and (person.is_original or len(person.sources) == 1):
+        # One stream, or a page that does not tell them apart: a sender has to say that it is well.
+        return not all(each.is_original for each in person.sources)
     is_up = happening.kind == "uplink"
     return not is_up or seat.said.loss_up is not None

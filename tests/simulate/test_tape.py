@@ -28,7 +28,7 @@ def room_of(size: int) -> Room:
 def person_of(size: int, **other: Any) -> Person:
     room = room_of(size)
     room.is_direct = other.pop("is_direct", False)
-    person = room.people[other.pop("seat", 0)]
+    person: Person = room.people[other.pop("seat", 0)]
     vars(person).update(other)
     return person
 

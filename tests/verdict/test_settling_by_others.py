@@ -37,6 +37,12 @@ def test_who_gets_the_same_streams_tells(others: list[Seen], word: str) -> None:
     assert settled(*others) == word
 
 
+def test_who_is_with_somebody_who_is_connected_to_a_peer_is_that_peer() -> None:
+    direct = PLACE._replace(bridge="", is_direct=True)
+    bob = seen("bob", State.BAD)._replace(place=direct, loss_up=8.0)
+    assert settled(bob) == "pair"
+
+
 def test_what_the_owner_of_the_stream_says_goes_first() -> None:
     ada = ADA._replace(source="bob")
     bob = seen("bob")._replace(loss_up=8.0)

@@ -79,6 +79,19 @@ def test_a_bridge_stands_out_from_the_rest() -> None:
     assert found.coverage == (40, 50, 50, 50)
 
 
+def test_a_bridge_that_is_as_bad_as_others_does_not_stand_out() -> None:
+    """It has 40 %, the others have 16."""
+
+    def stands_out(others_bad: int) -> bool:
+        everybody = rooms(60, 2, bridge="jvb-1")
+        everybody += rooms(60, others_bad, name="s", bridge="jvb-2")
+        everybody += rooms(300, name="t", bridge="jvb-3")
+        return ("bridge", "jvb-1") in told(standing_out(everybody))
+
+    assert stands_out(1)
+    assert not stands_out(5)
+
+
 def test_one_bad_room_is_no_bad_bridge() -> None:
     everybody = rooms(60, bridge="jvb-1") + rooms(9, name="s", bridge="jvb-2")
     everybody += rooms(1, 40, size=40, name="t", bridge="jvb-2")
@@ -151,6 +164,9 @@ def test_a_small_fleet_stands_out_when_most_of_everybody_is_bad() -> None:
     assert told(standing_out(rooms(2, 3, size=4, bridge=""))) == [("fleet", "")]
     assert told(standing_out(rooms(2, 2, size=4))) == []
     assert told(standing_out(rooms(1, 3, size=4))) == [("conference", "r0")]
+    assert told(standing_out(rooms(2, 2, size=2))) == []
+    networks = [each._replace(network=f"net-{at}") for at, each in enumerate(rooms(1, 5))]
+    assert told(standing_out(networks)) == [("conference", "r0")]
     two = rooms(2, 3, size=4) + rooms(3, size=4, name="s", bridge="jvb-2")
     assert told(standing_out(two)) == [("bridge", "jvb-1")]
 
@@ -172,11 +188,17 @@ def test_in_one_of_four_rooms_of_a_small_bridge_few_may_be_bad() -> None:
 
 
 def test_a_conference_stands_out_when_three_and_most_are_bad_and_half_report() -> None:
-    assert told(standing_out(rooms(20) + rooms(1, 3, name="s"))) == [("conference", "s0")]
+    assert told(standing_out(rooms(20) + rooms(1, 4, name="s"))) == [("conference", "s0")]
+    assert told(standing_out(rooms(20) + rooms(1, 3, size=3, name="s"))) == [("conference", "s0")]
     assert standing_out(rooms(20) + rooms(1, 2, size=3, name="s")) == []
-    assert standing_out(rooms(20) + rooms(1, 3, size=6, name="s")) == []
-    crowd = [each._replace(present=40) for each in rooms(1, 3, name="s")]
+    assert standing_out(rooms(20) + rooms(1, 4, size=7, name="s")) == []
+    crowd = [each._replace(present=40) for each in rooms(1, 4, name="s")]
     assert standing_out(rooms(20) + crowd) == []
+
+
+def test_three_of_five_who_are_bad_by_chance_are_no_bad_conference() -> None:
+    """Each for a minute: they would be for some looks, in 8 of 100,000 rooms at a time."""
+    assert standing_out(rooms(20) + rooms(1, 3, name="s")) == []
 
 
 @pytest.mark.parametrize(
