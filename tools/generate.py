@@ -357,6 +357,11 @@ def verdict_page() -> str:
         "The causes of the symptom's kind are asked in this order; the first with evidence is it.\n"
         "Where none has, the cause is `unknown`.",
         _table(("cause", "explains", "evidence", "means"), causes),
+        "## Is it right?",
+        "[verdict-matrices.md](verdict-matrices.md) tells a crowd whose truth is known to these\n"
+        "rules. `otel-jcmc simulate --story bridge --truth truth.jsonl` tells it to a running\n"
+        "service, and what is true to a file; the stories are the causes, the scopes, `mixed` and\n"
+        "`quiet`. Bridges are named where `JCMC_BRIDGES` names them: `jvb-eu-west-1=jvb-1`.",
         "## Sound",
         "`audio_mos` is an estimate of ours in the manner of ITU-T G.107, with constants of our\n"
         "choosing for Opus: that 20 % of made-up sound cost half of what loss can cost, and that\n"

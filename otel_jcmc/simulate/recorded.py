@@ -23,13 +23,14 @@ class Interval(NamedTuple):
     One push.
 
     Attributes:
-        number: in the file.
+        number: in the file; `nth`: of its part of the story, 0 is the first.
         covers_ms, age_ms: the time it is about, and how old its statistics were.
         labels: of its connection quality.
         values: by metric; `round_trip` is of its transport. None: not known.
     """
 
     number: int
+    nth: int
     covers_ms: int
     age_ms: int
     labels: dict[str, str]
@@ -148,7 +149,7 @@ def _spells(told: list[dict[str, Any]]) -> Iterable[Spell]:
         for at, (phase, about, row) in enumerate(zip(each["phases"], columns, rows, strict=True)):
             if at:
                 values = dict(zip(each["values"], row, strict=True))
-                parts[phase].append(Interval(number, *about, values))
+                parts[phase].append(Interval(number, len(parts[phase]), *about, values))
             number += 1
         yield Spell(
             each["story"],

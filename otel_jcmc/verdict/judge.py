@@ -185,14 +185,13 @@ class Judge:
         """Return what explains that somebody hears or sees badly."""
         some, best, worst = self._some_loss, numbers[_BEST], numbers[_WORST]
         is_several = _has_several_senders(numbers)
-        if is_several and best > some:
-            return rules.DOWNLINK, (Evidence("packetloss_download_best", best, some),)
         if is_several and worst > some and best <= self._no_loss:
             return rules.RECEIVED, (Evidence("packetloss_download_worst", worst, some),)
         loss = max(_or(numbers[_LOSS_DOWN], _or(numbers[_LOSS], 0)), _or(worst, 0))
+        if loss > some and is_several:
+            return rules.DOWNLINK, (Evidence("packetloss_download_best", best, self._no_loss),)
         if loss > some:
-            cause = rules.DOWNLINK if is_several else rules.DOWNLINK_OR_RECEIVED
-            return cause, (Evidence(rules.LOSS_DOWN, loss, some),)
+            return rules.DOWNLINK_OR_RECEIVED, (Evidence(rules.LOSS_DOWN, loss, some),)
         if found := _slow_receiver(numbers):
             return rules.SLOW_RECEIVER, (found,)
         if trip is not None and trip > self._long:

@@ -121,15 +121,16 @@ DOWNLINK: Final = Cause(
     "downlink",
     Kind.RECEIVED,
     "The way from the bridge to this participant",
-    "of several streams also the one that loses the least loses more than half of what is bad",
+    "loss over half of what is bad, and of several senders' streams also the one that loses the"
+    " least loses more than an eighth of that",
 )
 RECEIVED: Final = Cause(
     3,
     "received",
     Kind.RECEIVED,
     "What the others send; this participant's own way is sound",
-    "of several streams the worst loses more than half of what is bad, the best at most a quarter"
-    " of that",
+    "of several senders' streams the worst loses more than half of what is bad, the best at most an"
+    " eighth of that",
 )
 DOWNLINK_OR_RECEIVED: Final = Cause(
     4,

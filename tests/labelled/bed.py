@@ -142,7 +142,7 @@ class Bench:
 class _Seat:
     """One person, and the push that is their last one now."""
 
-    def __init__(self, person: Person, tape: Iterable[Moment]) -> None:
+    def __init__(self, person: Person, tape: Iterable[Moment], *, is_blurred: bool) -> None:
         self.person = person
         self._tape = iter(tape)
         self._voice = Voice(person, f"session-{person.participant_id}")
@@ -150,6 +150,7 @@ class _Seat:
         self._trip: float | None = None
         self.moment: Moment | None = None
         self.said = Said()
+        self.is_blurred = is_blurred
 
     def look(self, now: float, bench: Bench) -> None:
         """Take all that was pushed until *now*."""
@@ -219,8 +220,9 @@ def hold(
     hidden = {(each.scope, each.name) for each in told.standing if not _can_be_known(each, told)}
     tapes = Tapes(Recorded(held=held), interval, chance)
     seats = [
-        _Seat(person, tapes.tape(person, of_whom.get(person.participant_id, [])))
+        _Seat(person, tapes.tape(person, happens), is_blurred=any(map(_is_blurred, happens)))
         for person in fleet.people
+        for happens in [of_whom.get(person.participant_id, [])]
     ]
     return _watched(seats, told.standing, hidden, bench or Bench())
 
@@ -244,6 +246,10 @@ def _can_be_known(thing: StandsOut, told: Told) -> bool:
     return len(telling) >= 5 and len(rooms) >= 2
 
 
+def _is_blurred(happening: Happening) -> bool:
+    return happening.source is not None and happening.source.is_original
+
+
 def _name_of(person: Person, scope: str) -> str:
     room = person.room
     return {"conference": room.name, "bridge": room.bridge, "region": room.region}.get(scope, "")
@@ -257,6 +263,7 @@ def _watched(
     seats: list[_Seat], standing: list[StandsOut], hidden: set[tuple[str, str]], bench: Bench
 ) -> Outcome:
     outcome, settling = Outcome(), Settling()
+    blurred = {seat.person.room.name for seat in seats if seat.is_blurred}
     entries: list[Entry] = []
     for now in range(LOOK_SECONDS, OVER + 1, LOOK_SECONDS):
         for seat in seats:
@@ -271,6 +278,8 @@ def _watched(
             said = {
                 (each.scope.value, each.name) for each in found if each.scope is not Scope.BROWSER
             }
+            # Everybody hears a sender badly whose page cannot tell: nobody can say that it is he.
+            said -= {each for each in said if each[1] in blurred}
             _count_standing(outcome.standing, true, said)
             reach = Reach(entries)
             for seat in seats:
@@ -306,7 +315,9 @@ def _count(
         if cause not in (NONE, rules.UNKNOWN):
             outcome.causes.counts[NONE, cause] += 1
         return
-    if moment.is_after or not moment.turn or moment.at - happening.begins < KNOWN_SECONDS + 2:
+    # As it was recorded: what was held out is told without what came before it.
+    since = moment.interval.nth * moment.interval.covers_ms / 1000
+    if moment.is_after or not moment.turn or since < KNOWN_SECONDS:
         return
     if not _can_tell(seat, happening):
         outcome.unknowable += 1

@@ -19,7 +19,7 @@ NUMBERS = {
 @pytest.mark.parametrize("interval_ms", [2000, 10_000])
 def test_each_kind_was_told_with_both_intervals(kind: str, interval_ms: int) -> None:
     found = Recorded().during(kind, interval_ms)
-    assert sum(len(each.during) for each in found) >= 8
+    assert sum(len(each.during) for each in found) >= 2
     assert {(each.story, each.tab) for each in found} <= set(KINDS[kind].told_by)
 
 
