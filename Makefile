@@ -14,7 +14,7 @@ SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --req
 # summaries stay on the screen, since a test that fails by chance has found something too.
 AGAIN = $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
-.PHONY: run test e2e truth versions soak fuzz check generate bench lock clean help
+.PHONY: run test e2e truth verdicts versions soak fuzz check generate bench lock clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
@@ -32,6 +32,12 @@ e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving
 truth: $(VENV)/.dev  ## tell stories of bad calls, and write docs/truth.md: what was exported, what was true
 	@tests/real-parts.sh browser conference
 	PYTHONPATH=tests:tests/helpers $(BIN)/python -m truth $(ARGS)
+
+# ARGS='--held' judges by what was held out, '--quiet' tells of a quiet hour; '--material' makes the
+# crowd's intervals anew, when the client file or a recording has changed.
+verdicts: $(VENV)/.dev  ## tell a crowd's stories to the verdict's rules, and write docs/verdict-matrices.md
+	@tests/real-parts.sh browser
+	PYTHONPATH=tests:tests/helpers $(BIN)/python -m labelled $(ARGS)
 
 # SEED=7 tries others; what breaks is kept, with the command that tries it again.
 fuzz: $(VENV)/.fuzz  ## 200,000 bad pushes, led by coverage, and bad requests, headers and values

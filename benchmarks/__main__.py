@@ -9,6 +9,7 @@ from time import monotonic
 from benchmarks.measure import (
     churn,
     client,
+    crowd,
     history,
     idle,
     memory,
@@ -42,6 +43,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "sustained": sustained.measure,
     "scaling": scaling.measure,
     "history": history.measure,
+    "crowd": crowd.measure,
     "idle": idle.measure,
     "startup": startup.measure,
     "profile": profile.measure,

@@ -136,6 +136,11 @@ def verdict_page() -> str:
         "stays.",
         "## Who tells how much",
         table(("page", "what it lacks", "so"), _SENDERS),
+        "## Is it right?",
+        "[verdict-matrices.md](verdict-matrices.md) tells a crowd whose truth is known to these\n"
+        "rules. `otel-jcmc simulate --story bridge --truth truth.jsonl` tells it to a running\n"
+        "service, and what is true to a file; the stories are the causes, the scopes, `mixed` and\n"
+        "`quiet`. Bridges are named where `JCMC_BRIDGES` names them: `jvb-eu-west-1=jvb-1`.",
         "## When it is wrong",
         "- A push that is older than two of its intervals has no state: what was good may not be\n"
         "  so by now. The first push of a newcomer and pages that tell no interval are the\n"

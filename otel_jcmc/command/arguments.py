@@ -7,7 +7,10 @@ Each command imports what it needs when it runs, so that `--help` answers at onc
 import argparse
 import asyncio
 import sys
+from collections.abc import Coroutine
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from otel_jcmc.version import __version__
 
@@ -20,13 +23,7 @@ def main() -> None:
     commands.add_parser("serve", help="take pushes and answer scrapes")
     commands.add_parser("check", help="print the settings in force, or what is wrong with them")
     commands.add_parser("catalogue", help="print the table of metrics")
-    simulate = commands.add_parser("simulate", help="push as many participants would")
-    simulate.add_argument("--participants", type=int, default=20, metavar="N")
-    simulate.add_argument("--conferences", type=int, default=4, metavar="M")
-    simulate.add_argument("--for", type=float, default=60, metavar="SECONDS", dest="seconds")
-    simulate.add_argument("--interval", type=float, default=10, metavar="SECONDS")
-    simulate.add_argument("--url", default="http://127.0.0.1:3000/metrics/push")
-    simulate.add_argument("--seed", type=int, help="the same people each time")
+    _add_simulate(commands.add_parser("simulate", help="push as many participants would"))
     _add_sessions(commands.add_parser("sessions", help="show who was in which call, and how"))
     commands.add_parser("export")  # what serve starts when OTLP is on; not in the help
     arguments = parser.parse_args(_bound(sys.argv[1:]))
@@ -36,6 +33,25 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `simulate`."""
+    parser.add_argument("--participants", type=int, default=20, metavar="N")
+    parser.add_argument("--conferences", type=int, metavar="M", help="4, of a story 20")
+    parser.add_argument(
+        "--for", type=float, metavar="SECONDS", dest="seconds", help="60, of a story 300"
+    )
+    parser.add_argument("--interval", type=float, default=10, metavar="SECONDS")
+    parser.add_argument("--url", default="http://127.0.0.1:3000/metrics/push")
+    parser.add_argument("--seed", type=int, help="the same people each time")
+    story = parser.add_argument_group("a story: something happens, to as many as the rooms hold")
+    story.add_argument("--story", metavar="NAME", help="a cause, a scope, mixed or quiet")
+    story.add_argument("--room-size", type=int, metavar="N", help="of each; several if not given")
+    story.add_argument(
+        "--originals", type=float, default=0.3, metavar="SHARE", help="of pages that tell less"
+    )
+    story.add_argument("--truth", type=Path, metavar="FILE", help="write there what is true")
 
 
 def _add_sessions(parser: argparse.ArgumentParser) -> None:
@@ -93,15 +109,32 @@ def _run(arguments: argparse.Namespace) -> int:
 
             return with_settings(partial(show, arguments))
         case _:
-            from otel_jcmc.simulate.crowd import simulate
+            return asyncio.run(_simulate(arguments))
 
-            return asyncio.run(
-                simulate(
-                    arguments.url,
-                    arguments.participants,
-                    arguments.conferences,
-                    arguments.seconds,
-                    arguments.interval,
-                    arguments.seed,
-                )
-            )
+
+def _simulate(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    """Return what runs the crowd, with a story or without."""
+    if arguments.story is None:
+        from otel_jcmc.simulate.crowd import simulate
+
+        return simulate(
+            arguments.url,
+            arguments.participants,
+            4 if arguments.conferences is None else arguments.conferences,
+            60 if arguments.seconds is None else arguments.seconds,
+            arguments.interval,
+            arguments.seed,
+        )
+    from otel_jcmc.simulate.telling import Plan, tell_story
+
+    plan = Plan(
+        arguments.story,
+        20 if arguments.conferences is None else arguments.conferences,
+        arguments.room_size,
+        300 if arguments.seconds is None else arguments.seconds,
+        arguments.interval,
+        arguments.originals,
+        arguments.truth,
+        arguments.seed,
+    )
+    return tell_story(plan, arguments.url)

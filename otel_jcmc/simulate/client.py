@@ -157,9 +157,9 @@ class Client:
         self._free = asyncio.Semaphore(connections)
         self._idle: list[PageConnection] = []
 
-    async def post(self, body: bytes, user_agent: str) -> PageAnswer:
+    async def post(self, body: bytes, user_agent: str, more: str = "") -> PageAnswer:
         """
-        Send one push and return its answer.
+        Send one push and return its answer; *more* are header lines, as of `Target.request`.
 
         A connection that was kept may have been closed by the other side meanwhile: then the
         push goes again, on another.
@@ -167,7 +167,7 @@ class Client:
         Raises:
             OSError: no connection or no answer; TimeoutError is one.
         """
-        request = self._target.request(body, user_agent)
+        request = self._target.request(body, user_agent, more)
         async with self._free, asyncio.timeout(TIMEOUT_SECONDS):
             while connection := self._kept():
                 try:

@@ -14,10 +14,12 @@ import ssl
 import sys
 from array import array
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from shutil import get_terminal_size
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 from otel_jcmc.simulate.client import Client, PageAnswer, Target, percentile
 from otel_jcmc.simulate.page import Conference, Page
@@ -32,12 +34,36 @@ _SHARES: Final = (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100))
 _NAMES: Final = ("standup", "design-review", "retro", "town-hall", "interview", "support", "demo")
 
 
-class _Seat:
-    """A place in a conference, and who has it now."""
+class Pushing(Protocol):
+    """
+    A participant's page, as a crowd asks it.
 
-    def __init__(self, conference: Conference) -> None:
-        self.conference = conference
-        self.page: Page | None = None
+    Attributes:
+        stay_seconds: until it leaves.
+        headers: lines of its requests, each with its end of line.
+        tells_end: it pushes when it leaves.
+    """
+
+    user_agent: str
+    stay_seconds: float
+    headers: str
+    tells_end: bool
+
+    def body(self, end: str = "") -> bytes:
+        """Return the next push; *end* is the reason to leave."""
+
+    def leave(self) -> None:
+        """Be in the conference no more."""
+
+
+class Seat:
+    """A place in the conference called *name*, and who has it now."""
+
+    def __init__(self, name: str, join: Callable[[], Pushing]) -> None:
+        """Let nobody sit here yet; *join* makes the page of who does."""
+        self.name = name
+        self.join = join
+        self.page: Pushing | None = None
         self.leaves_at = 0.0
 
 
@@ -45,7 +71,7 @@ class Crowd:
     """Everyone who takes part, and what came of their pushes."""
 
     def __init__(
-        self, client: Client, seats: list[_Seat], interval_seconds: float, chance: random.Random
+        self, client: Client, seats: list[Seat], interval_seconds: float, chance: random.Random
     ) -> None:
         """Put nobody in the *seats* yet."""
         self.seats = seats
@@ -74,26 +100,30 @@ class Crowd:
         self.is_over = True
         await asyncio.gather(*self._pushing)
         gate = asyncio.Semaphore(LEAVING_AT_ONCE)
-        await asyncio.gather(*(self._leave(seat.page, gate) for seat in self.seats if seat.page))
+        await asyncio.gather(*(self._leave(page, gate) for page in self._staying))
 
-    def _later(self, seat: _Seat, seconds: float) -> None:
+    @property
+    def _staying(self) -> list[Pushing]:
+        return [seat.page for seat in self.seats if seat.page and seat.page.tells_end]
+
+    def _later(self, seat: Seat, seconds: float) -> None:
         """Give *seat* its turn after so many *seconds*."""
         if not self.is_over:
             asyncio.get_running_loop().call_later(seconds, self._start_turn, seat)
 
-    def _start_turn(self, seat: _Seat) -> None:
+    def _start_turn(self, seat: Seat) -> None:
         """Start a turn as a task that is known until it ends."""
         if not self.is_over:
             task = asyncio.create_task(self._turn(seat))
             self._pushing.add(task)
             task.add_done_callback(self._pushing.discard)
 
-    async def _turn(self, seat: _Seat) -> None:
+    async def _turn(self, seat: Seat) -> None:
         """Join, push or leave, whatever is next."""
         started = monotonic()
         page = seat.page
         if page is None:
-            page = seat.page = Page(self._chance, seat.conference, self._interval)
+            page = seat.page = seat.join()
             seat.leaves_at = started + page.stay_seconds
             self.joined += 1
         is_leaving = started >= seat.leaves_at
@@ -104,7 +134,7 @@ class Crowd:
         due = started + self._interval * self._chance.uniform(0.98, 1.02) - monotonic()
         self._later(seat, max(due, answer.retry_after_seconds))
 
-    async def _leave(self, page: Page, gate: asyncio.Semaphore) -> None:
+    async def _leave(self, page: Pushing, gate: asyncio.Semaphore) -> None:
         """Leave for good, and say so again if the server asks to."""
         for _ in range(LEAVE_ATTEMPTS):
             async with gate:
@@ -113,11 +143,11 @@ class Crowd:
                 return
             await asyncio.sleep(max(1.0, answer.retry_after_seconds))
 
-    async def _push(self, page: Page, end: str) -> PageAnswer:
+    async def _push(self, page: Pushing, end: str) -> PageAnswer:
         """Push once and note what came of it; an error is an answer with status 0."""
         started = monotonic()
         try:
-            answer = await self._client.post(page.body(end), page.user_agent)
+            answer = await self._client.post(page.body(end), page.user_agent, page.headers)
         except OSError as error:
             self.errors[_kind(error)] += 1
             return PageAnswer(0, 0)
@@ -140,20 +170,28 @@ async def simulate(
     Returns the exit code: 0, or 1 when no push was accepted. The same *seed* makes the same people.
     """
     if min(participants, conferences, seconds, interval_seconds) <= 0:
-        return _refuse("participants, conferences, seconds and interval must be above 0")
+        return refuse("participants, conferences, seconds and interval must be above 0")
+    chance = random.Random(seed)  # noqa: S311  # numbers of people who are not there
+    rooms = [Conference(_name(number)) for number in range(conferences)]
+    # None is empty, and some are larger than others.
+    taken = rooms[:participants]
+    taken += [chance.choice(rooms) for _ in range(participants - conferences)]
+    seats = [Seat(room.name, partial(Page, chance, room, interval_seconds)) for room in taken]
+    return await push_as(seats, url, seconds, interval_seconds, chance)
+
+
+async def push_as(
+    seats: list[Seat], url: str, seconds: float, interval_seconds: float, chance: random.Random
+) -> int:
+    """Push as who takes *seats* would, then print what came of it; returns the exit code."""
     try:
         target = Target(url)
         (await target.connect()).close()
     except OSError as error:
-        return _refuse(f"{url} can't be reached: {_kind(error)}")
+        return refuse(f"{url} can't be reached: {_kind(error)}")
     except ValueError as error:
-        return _refuse(str(error))
-    client = Client(target, min(participants, MAX_CONNECTIONS))
-    chance = random.Random(seed)  # noqa: S311  # numbers of people who are not there
-    rooms = [Conference(_name(number)) for number in range(conferences)]
-    # None is empty, and some are larger than others.
-    seats = [_Seat(room) for room in rooms[:participants]]
-    seats += [_Seat(chance.choice(rooms)) for _ in range(participants - conferences)]
+        return refuse(str(error))
+    client = Client(target, min(len(seats), MAX_CONNECTIONS))
     crowd = Crowd(client, seats, interval_seconds, chance)
     started = monotonic()
     crowd.begin(min(interval_seconds, seconds / 2))
@@ -205,7 +243,7 @@ def _show(text: str) -> None:
     print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _refuse(why: str) -> int:
+def refuse(why: str) -> int:
     """Say *why* nothing was pushed, and return the exit code."""
     print(f"otel-jcmc: {why}", file=sys.stderr)
     return 1
@@ -217,7 +255,7 @@ def _summary(crowd: Crowd, seconds: float) -> str:
     shares = [f"{name} {percentile(ordered, percent):.1f} ms" for name, percent in _SHARES]
     answers = [f"{status}: {count}" for status, count in sorted(crowd.answers.items())]
     errors = [f"{kind}: {count}" for kind, count in crowd.errors.most_common()]
-    seats, conferences = len(crowd.seats), len({seat.conference.name for seat in crowd.seats})
+    seats, conferences = len(crowd.seats), len({seat.name for seat in crowd.seats})
     return "\n".join(
         (
             f"participants  {crowd.joined}, at most {seats} at a time, conferences {conferences}",

@@ -66,6 +66,9 @@ class Conference:
 class Page:
     """One participant's page, from its join to its leave."""
 
+    headers = ""
+    tells_end = True
+
     def __init__(
         self, chance: random.Random, conference: Conference, interval_seconds: float
     ) -> None:

@@ -21,6 +21,9 @@ _PRESENT: Final = _AT["conference_participants"]
 _DOWN, _UP = _AT["outage_down"], _AT["outage_up"]
 _LOSS_UP, _LOSS_DOWN, _LOSS = _AT[rules.LOSS_UP], _AT[rules.LOSS_DOWN], _AT[rules.LOSS]
 _BEST, _WORST = _AT["packetloss_download_best"], _AT["packetloss_download_worst"]
+_EXPECTED: Final = _AT["streams_expected"]
+# One sender's sound and picture: of that many streams nobody else needs to be a sender.
+_STREAMS_OF_ONE: Final = 2
 _TRIP: Final = _AT[rules.ROUND_TRIP]
 _JITTER_UP, _JITTER_DOWN = _AT["jitter_upload"], _AT["jitter_download"]
 _CONCEALED, _BUFFER = _AT["audio_concealed"], _AT["audio_buffer_time"]
@@ -181,15 +184,14 @@ class Judge:
     ) -> tuple[Cause | None, tuple[Evidence, ...]]:
         """Return what explains that somebody hears or sees badly."""
         some, best, worst = self._some_loss, numbers[_BEST], numbers[_WORST]
-        is_several = best is not None and worst is not None and best != worst
-        if is_several and best > some:
-            return rules.DOWNLINK, (Evidence("packetloss_download_best", best, some),)
+        is_several = _has_several_senders(numbers)
         if is_several and worst > some and best <= self._no_loss:
             return rules.RECEIVED, (Evidence("packetloss_download_worst", worst, some),)
         loss = max(_or(numbers[_LOSS_DOWN], _or(numbers[_LOSS], 0)), _or(worst, 0))
+        if loss > some and is_several:
+            return rules.DOWNLINK, (Evidence("packetloss_download_best", best, self._no_loss),)
         if loss > some:
-            cause = rules.DOWNLINK if is_several else rules.DOWNLINK_OR_RECEIVED
-            return cause, (Evidence(rules.LOSS_DOWN, loss, some),)
+            return rules.DOWNLINK_OR_RECEIVED, (Evidence(rules.LOSS_DOWN, loss, some),)
         if found := _slow_receiver(numbers):
             return rules.SLOW_RECEIVER, (found,)
         if trip is not None and trip > self._long:
@@ -218,6 +220,18 @@ def _or(value: float | None, other: float) -> float:
     return other if value is None else value
 
 
+def _has_several_senders(numbers: Sequence[Any]) -> bool:
+    """
+    Say whether the received stream that loses the least can be another's than the worst one.
+
+    The sound and the picture of one sender lose alike, and never just the same.
+    """
+    if numbers[_BEST] is None or numbers[_WORST] is None or numbers[_PRESENT] == 2:
+        return False
+    expected = numbers[_EXPECTED]
+    return expected is None or expected > _STREAMS_OF_ONE
+
+
 def _slowest(trips: Sequence[float | None] | None) -> float | None:
     """Return the round trip of the slowest transport, for where that of the interval is unknown."""
     known = [each for each in trips or () if each is not None]
@@ -244,10 +258,19 @@ def _severity(symptom: Symptom, value: float) -> tuple[State, float]:
 
 
 def _slow_receiver(numbers: Sequence[Any]) -> Evidence | None:
-    """Return what shows that a computer is too slow for what it receives."""
+    """
+    Return what shows that a computer is too slow for what it receives.
+
+    Frames are also dropped where a picture begins again, after an outage for one; then decoding
+    is as quick as ever.
+    """
     decode, rate = numbers[_DECODE], numbers[_RATE_DOWN]
-    if decode is not None and rate and decode > 1000 / rate:
-        return Evidence("decode_time", decode, 1000 / rate)
-    if _or(numbers[_DROPPED], 0) > 0 and numbers[_LOSS_DOWN] == 0:
+    if decode is None or not rate:
+        return None
+    until_next = 1000 / rate
+    if decode > until_next:
+        return Evidence("decode_time", decode, until_next)
+    is_busy = decode > until_next * rules.BUSY
+    if is_busy and _or(numbers[_DROPPED], 0) > 0 and numbers[_LOSS_DOWN] == 0:
         return Evidence("frames_dropped", numbers[_DROPPED], 0)
     return None

@@ -69,6 +69,8 @@ class Cause(NamedTuple):
 # Of the time that a push covers, in percent: `freeze_time` is ms.
 FROZEN: Final = "freeze_time"
 PICTURE_LIMIT: Final = "limitation_bandwidth"
+# Of the time until the next frame, from where on decoding keeps a computer busy.
+BUSY: Final = 0.25
 LOSS_UP: Final = "packetloss_upload"
 LOSS_DOWN: Final = "packetloss_download"
 LOSS: Final = "packetloss_total"
@@ -119,29 +121,32 @@ DOWNLINK: Final = Cause(
     "downlink",
     Kind.RECEIVED,
     "The way from the bridge to this participant",
-    "also the received stream that loses the least loses more than half of what is bad",
+    "loss over half of what is bad, and of several senders' streams also the one that loses the"
+    " least loses more than an eighth of that",
 )
 RECEIVED: Final = Cause(
     3,
     "received",
     Kind.RECEIVED,
     "What the others send; this participant's own way is sound",
-    "of several streams the worst loses more than half of what is bad, the best at most a quarter"
-    " of that",
+    "of several senders' streams the worst loses more than half of what is bad, the best at most an"
+    " eighth of that",
 )
 DOWNLINK_OR_RECEIVED: Final = Cause(
     4,
     "downlink_or_received",
     Kind.RECEIVED,
     "One of the two: with one received stream nobody can tell from here",
-    "loss or jitter down, and no other stream to compare with",
+    "loss or jitter down, and no other sender to compare with: a room of two, or two streams"
+    " at most",
 )
 SLOW_RECEIVER: Final = Cause(
     5,
     "device",
     Kind.RECEIVED,
     "The participant's computer",
-    "no loss, and decoding a frame takes longer than until the next one, or frames are dropped",
+    "no loss, and decoding a frame takes longer than until the next one; or frames are dropped,"
+    " and decoding takes over a quarter of that time",
 )
 PATH: Final = Cause(
     6,

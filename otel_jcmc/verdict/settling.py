@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from otel_jcmc.verdict import rules
 from otel_jcmc.verdict.everybody import Everybody, Seen
+from otel_jcmc.verdict.rules import State
 from otel_jcmc.verdict.standing import THRESHOLDS, Coverage, Scope, Standing, sender_name
 
 # Three looks of ten seconds, as a page tells of its loss up in two of five pushes.
@@ -58,16 +59,16 @@ class Settling:
         causes, spoilt = {}, defaultdict(list)
         for each in asked:
             room = rooms[each.place.conference]
-            owner = _owner(each, room)
-            if owner is None:
-                continue
-            name = sender_name(each.place.conference, owner.participant)
-            spoils = self._known.get(name, (0, None))[1]
-            if spoils:
-                spoilt[name].append(each)
-            if spoils is not None and each.cause == rules.DOWNLINK_OR_RECEIVED.id:
-                cause = rules.RECEIVED if spoils else rules.DOWNLINK
-                causes[sender_name(each.place.conference, each.participant)] = cause.id
+            owner, spoils = _owner(each, room), None
+            if owner is not None and not owner.place.is_direct:
+                spoils = self._spoils(owner)
+                if spoils:
+                    name = sender_name(each.place.conference, owner.participant)
+                    spoilt[name].append(each)
+            if each.cause == rules.DOWNLINK_OR_RECEIVED.id:
+                cause = self._by_others(each, room) if spoils is None else _by_owner(spoils=spoils)
+                if cause is not None:
+                    causes[sender_name(each.place.conference, each.participant)] = cause.id
         senders = (_sender(name, victims, rooms) for name, victims in spoilt.items())
         told = nlargest(THRESHOLDS.told, senders, key=lambda each: each.coverage.bad)
         return Settled(with_causes(everybody.bad, causes), causes, told)
@@ -79,6 +80,33 @@ class Settling:
             spoils = spoils or (seen.loss_up or 0) > self._some_loss
             name = sender_name(seen.place.conference, seen.participant)
             self._known[name] = now_ms, spoils
+
+    def _by_others(self, seen: Seen, room: dict[str, Seen]) -> rules.Cause | None:
+        """
+        Return what others of the room tell, who get the same streams; None: they tell nothing.
+
+        Two at least must be well: one alone may be whom *seen* hears badly, and hear well.
+        Where another is connected to a peer, *seen* is that peer, on a page that does not tell.
+        """
+        others = [
+            each
+            for each in room.values()
+            if each.participant != seen.participant and each.state is not None
+        ]
+        if any(each.place.is_direct for each in others):
+            return rules.PAIR
+        causes = {each.cause for each in others}
+        if rules.RECEIVED.id in causes:
+            return rules.RECEIVED
+        are_well = len(others) > 1 and all(
+            each.state == State.GOOD and not self._spoils(each) for each in others
+        )
+        return rules.DOWNLINK if are_well or rules.DOWNLINK.id in causes else None
+
+    def _spoils(self, seen: Seen) -> bool | None:
+        """Say whether *seen* spoils what it sends; None: it has not been known of late."""
+        name = sender_name(seen.place.conference, seen.participant)
+        return self._known.get(name, (0, None))[1]
 
 
 def _is_asked(seen: Seen) -> bool:
@@ -94,6 +122,10 @@ def _owner(seen: Seen, room: dict[str, Seen]) -> Seen | None:
     others = [each for each in room.values() if each.participant != seen.participant]
     sending = [each for each in others if each.sends is not False]
     return sending[0] if len(sending) == 1 else None
+
+
+def _by_owner(*, spoils: bool) -> rules.Cause:
+    return rules.RECEIVED if spoils else rules.DOWNLINK
 
 
 def _sender(name: str, victims: Iterable[Seen], rooms: dict[str, dict[str, Seen]]) -> Standing:

@@ -9,7 +9,7 @@ Thresholds are THRESHOLDS, which docs/verdict.md shows.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from heapq import nlargest
 from math import sqrt
@@ -47,8 +47,10 @@ class Thresholds(NamedTuple):
         z: of Wilson's interval, whose lower end counts.
         conferences, networks: a region or a bridge has so many at least that are bad. Networks
             are those of the callers, so that made-up rooms of one network frame nobody.
-        small_conferences, small_people: of a small fleet, when most of everybody is bad.
-        conference_bad: a conference has so many at least who are bad.
+        small_conferences, small_people, nearly_all: of a small fleet or a bridge of few rooms, when
+            on the mean most are bad, and half at least in that share of the conferences.
+        conference_bad, conference_share: a conference has so many at least who are bad, and they
+            are over that share of those known.
         most: over so much of those known is most.
         reporting: so much of a room reports.
         told: at most so many conferences, and senders, stand out; the worst ones.
@@ -57,12 +59,14 @@ class Thresholds(NamedTuple):
     share: float = 0.2
     fleet_conferences: int = 10
     times: float = 3
-    z: float = 4
+    z: float = 3
     conferences: int = 3
     networks: int = 3
     small_conferences: int = 2
     small_people: int = 5
+    nearly_all: float = 0.75
     conference_bad: int = 3
+    conference_share: float = 0.6
     most: float = 0.5
     reporting: float = 0.5
     told: int = 200
@@ -184,10 +188,21 @@ class _Census:
                 known += 1
         return max(0.0, share) / known if known else 0.0
 
-    def bridges_of(self, region: str) -> list[_Rooms]:
+    @staticmethod
+    def region_share_without(of: _Rooms, bridge: _Rooms) -> float:
+        """Return the mean of the shares of a region's rooms, less who is on one *bridge* of it."""
+        shares = []
+        for name, room in of.items():
+            part = bridge.get(name)
+            known, bad = (part.known, part.bad) if part else (0, 0)
+            if room.known > known:
+                shares.append((room.bad - bad) / (room.known - known))
+        return sum(shares) / len(shares) if shares else 0.0
+
+    def bridges_of(self, region: str) -> _Groups:
         """Return the rooms of each bridge of *region*."""
         bridges = self.groups[Scope.BRIDGE]
-        return [of for name, of in bridges.items() if region in self.regions_of[name]]
+        return {name: of for name, of in bridges.items() if region in self.regions_of[name]}
 
     def region_of(self, bridge: str) -> str:
         """Return where most of those on *bridge* are told to be."""
@@ -217,19 +232,29 @@ def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> l
     """
     Return what stands out among *everybody*, whose causes are settled (settling.py).
 
-    Of fleet, region, bridge and conference the widest alone, a bridge beside a region of others;
-    relays and browsers beside them. Senders are found by settling.py.
+    Of fleet, region, bridge and conference what is wider says it for all that is in it; relays and
+    browsers are beside them. Senders are found by settling.py.
     """
     census = _Census(everybody)
-    found = list(_wide(census, thresholds))
-    found += [
+    wide = list(_wide(census, thresholds))
+    found = wide + [
         _standing(census, scope, name)
         for scope in (Scope.RELAY, Scope.BROWSER)
         for name, of in census.groups[scope].items()
         if len(census.groups[scope]) > 1 and _is_apart(census, of, thresholds)
     ]
-    if not {each.scope for each in found} & {Scope.FLEET, Scope.REGION, Scope.BRIDGE}:
-        found += _conferences(census, thresholds)
+    return found + _conferences(census, _rooms_in(census, wide), thresholds)
+
+
+def _rooms_in(census: _Census, wide: Iterable[Standing]) -> set[str]:
+    """Return the conferences for which something *wide* that stands out says it."""
+    found: set[str] = set()
+    for each in wide:
+        found |= (
+            census.rooms.keys()
+            if each.scope is Scope.FLEET
+            else census.groups[each.scope][each.name].keys()
+        )
     return found
 
 
@@ -239,22 +264,20 @@ def _wide(census: _Census, thresholds: Thresholds) -> Iterator[Standing]:
     if _is_fleet(census, thresholds) or (len(bridges) < 2 and _is_small(census.rooms, thresholds)):
         yield _standing(census, Scope.FLEET, "")
         return
+    bad = {
+        name
+        for name, of in bridges.items()
+        if len(bridges) > 1 and (_is_apart(census, of, thresholds) or _is_small(of, thresholds))
+    }
+    # What is wider says it for what is in it.
     wide = {
         name
         for name, of in regions.items()
-        if len(regions) > 1
-        and len(census.bridges_of(name)) != 1
-        and _is_apart(census, of, thresholds)
-        and _is_region(census, of, census.bridges_of(name), thresholds)
+        if len(regions) > 1 and _is_region(census, name, of, bad, thresholds)
     }
     yield from (_standing(census, Scope.REGION, name) for name in wide)
-    # What is wider says it for what is in it.
     yield from (
-        _standing(census, Scope.BRIDGE, name)
-        for name, of in bridges.items()
-        if len(bridges) > 1
-        and census.region_of(name) not in wide
-        and (_is_apart(census, of, thresholds) or _is_small(of, thresholds))
+        _standing(census, Scope.BRIDGE, name) for name in bad if census.region_of(name) not in wide
     )
 
 
@@ -284,17 +307,31 @@ def _share(rooms: Mapping[str, _Room]) -> float:
 
 
 def _is_fleet(census: _Census, thresholds: Thresholds) -> bool:
-    return census.known_rooms >= thresholds.fleet_conferences and census.share > thresholds.share
+    """Say whether the fleet is bad, also without its worst region and without its worst bridge."""
+    if census.known_rooms < thresholds.fleet_conferences or census.share <= thresholds.share:
+        return False
+    return all(
+        census.share_without(max(groups.values(), key=_bad_share)) > thresholds.share
+        for groups in (census.groups[Scope.REGION], census.groups[Scope.BRIDGE])
+        if len(groups) > 1
+    )
+
+
+def _bad_share(rooms: Mapping[str, _Room]) -> float:
+    """Return how many whole rooms would be as bad as *rooms* together."""
+    return sum(room.share for room in rooms.values())
 
 
 def _is_small(rooms: Mapping[str, _Room], thresholds: Thresholds) -> bool:
     """
-    Say whether of each of a few rooms most are bad.
+    Say whether most are bad in a few rooms: on the mean, and half at least in nearly each.
 
+    Two or three rooms are to be each of them.
     Not where all of those are in one network: then it is that, or somebody who makes rooms up.
     """
     known = [room for room in rooms.values() if room.known]
-    if not all(room.share > thresholds.most for room in known):
+    half = sum(room.share >= thresholds.most for room in known)
+    if half < thresholds.nearly_all * len(known) or _share(rooms) <= thresholds.most:
         return False
     networks = set().union(*(room.networks for room in known))
     return (
@@ -324,29 +361,31 @@ def _is_worse(of: Mapping[str, _Room], rest: float, thresholds: Thresholds) -> b
     return least > thresholds.share and least > thresholds.times * rest
 
 
-def _is_region(census: _Census, of: _Rooms, bridges: list[_Rooms], thresholds: Thresholds) -> bool:
-    """Say whether a region stands out also without its worst bridge, where bridges are known."""
+def _is_region(
+    census: _Census, name: str, of: _Rooms, bad: set[str], thresholds: Thresholds
+) -> bool:
+    """Say whether a region stands out, and not by its worst bridge alone."""
+    bridges = census.bridges_of(name)
+    if len(bridges) == 1:
+        return False
+    if bridges and bridges.keys() <= bad:
+        return True
+    if not _is_apart(census, of, thresholds):
+        return False
     if not bridges:
         return True
-    worst = max(bridges, key=_share)
-    left: _Rooms = {}
-    for name, room in of.items():
-        part = worst.get(name)
-        if part is None:
-            left[name] = room
-        elif room.people > part.people:
-            rest = left[name] = _Room()
-            rest.people, rest.known = room.people - part.people, room.known - part.known
-            rest.bad, rest.networks = room.bad - part.bad, room.networks
-    return _is_apart(census, left, thresholds)
+    worst = max(bridges.values(), key=_share)
+    return census.region_share_without(of, worst) > _share(worst) / 2
 
 
-def _conferences(census: _Census, thresholds: Thresholds) -> list[Standing]:
-    """Return the conferences in which most are bad, the worst ones."""
+def _conferences(census: _Census, told: set[str], thresholds: Thresholds) -> list[Standing]:
+    """Return the worst conferences in which most are bad, less what wider things have *told*."""
     bad = {
         name: room
         for name, room in census.rooms.items()
-        if room.bad >= thresholds.conference_bad and room.share > thresholds.most
+        if room.bad >= thresholds.conference_bad
+        and room.share > thresholds.conference_share
+        and name not in told
     }
     present = census.present(bad.keys()) if bad else {}
     found = []

@@ -19,6 +19,7 @@ WELL: dict[str, Any] = {
     "packetloss_total": 0.15,
     "packetloss_download_best": 0,
     "packetloss_download_worst": 0.4,
+    "streams_expected": 6,
     "round_trip_time": 30,
     "jitter_upload": 3,
     "jitter_download": 4,
@@ -87,43 +88,47 @@ def test_a_silent_call_without_an_outage_is_good() -> None:
     assert said(WELL | {"bitrate_download": 0}) == ("good", "")
 
 
-@pytest.mark.parametrize(
-    ("trouble", "state", "cause"),
-    [
-        ({"outage_down": 3100}, "bad", "outage"),
-        ({"outage_up": 5100}, "bad", "outage"),
-        ({"packetloss_download": 8, "packetloss_download_best": 7}, "bad", "downlink"),
-        ({"packetloss_download": 3, "packetloss_download_best": 2.6}, "fair", "downlink"),
-        ({"packetloss_download": 6, "packetloss_download_worst": 12}, "bad", "received"),
-        (
-            {
-                "packetloss_download": 8,
-                "packetloss_download_best": 8,
-                "packetloss_download_worst": 8,
-            },
-            "bad",
-            "downlink_or_received",
-        ),
-        ({"audio_concealed": 6}, "bad", ""),
-        # Late alone: scores of 2.06 and 3.31.
-        ({"audio_buffer_time": 400, "round_trip_time": 199}, "bad", ""),
-        ({"audio_buffer_time": 220, "round_trip_time": 199}, "fair", ""),
-        # Fair by a lot is no worse than bad by a little.
-        ({"freeze_time": 900, "packetloss_upload": 6}, "bad", "uplink"),
-        ({"round_trip_time": 450, "limitation_cpu": 100}, "bad", "path"),
-        ({"audio_concealed": 2.5}, "fair", ""),
-        ({"freeze_time": 1100, "decode_time": 40}, "bad", "device"),
-        ({"freeze_time": 400, "packetloss_download": 0, "frames_dropped": 9}, "fair", "device"),
-        ({"round_trip_time": 450}, "bad", "path"),
-        ({"round_trip_time": 250}, "fair", "path"),
-        ({"jitter_download": 31}, "fair", "downlink_or_received"),
-        ({"packetloss_upload": 6}, "bad", "uplink"),
-        ({"packetloss_upload": 3}, "fair", "uplink"),
-        ({"jitter_upload": 31}, "fair", "uplink"),
-        ({"limitation_cpu": 60}, "fair", "device"),
-        ({"limitation_bandwidth": 60, "resolution_height_upload": 180}, "fair", "uplink"),
-    ],
-)
+# What is wrong in a call that is well otherwise, and what is said of it.
+TROUBLES: list[tuple[dict[str, Any], str, str]] = [
+    ({"outage_down": 3100}, "bad", "outage"),
+    ({"outage_up": 5100}, "bad", "outage"),
+    ({"packetloss_download": 8, "packetloss_download_best": 7}, "bad", "downlink"),
+    ({"packetloss_download": 3, "packetloss_download_best": 2.6}, "fair", "downlink"),
+    ({"packetloss_download": 6, "packetloss_download_worst": 12}, "bad", "received"),
+    ({"audio_concealed": 6}, "bad", ""),
+    # Late alone: scores of 2.06 and 3.31.
+    ({"audio_buffer_time": 400, "round_trip_time": 199}, "bad", ""),
+    ({"audio_buffer_time": 220, "round_trip_time": 199}, "fair", ""),
+    # Fair by a lot is no worse than bad by a little.
+    ({"freeze_time": 900, "packetloss_upload": 6}, "bad", "uplink"),
+    ({"round_trip_time": 450, "limitation_cpu": 100}, "bad", "path"),
+    ({"audio_concealed": 2.5}, "fair", ""),
+    ({"freeze_time": 1100, "decode_time": 40}, "bad", "device"),
+    (
+        {
+            "freeze_time": 400,
+            "packetloss_download": 0,
+            "frames_dropped": 9,
+            "decode_time": 9,
+        },
+        "fair",
+        "device",
+    ),
+    # A picture that begins again after an outage.
+    ({"freeze_time": 1100, "decode_time": None}, "bad", ""),
+    ({"freeze_time": 7000, "packetloss_download": 0, "frames_dropped": 87}, "bad", ""),
+    ({"round_trip_time": 450}, "bad", "path"),
+    ({"round_trip_time": 250}, "fair", "path"),
+    ({"jitter_download": 31}, "fair", "downlink_or_received"),
+    ({"packetloss_upload": 6}, "bad", "uplink"),
+    ({"packetloss_upload": 3}, "fair", "uplink"),
+    ({"jitter_upload": 31}, "fair", "uplink"),
+    ({"limitation_cpu": 60}, "fair", "device"),
+    ({"limitation_bandwidth": 60, "resolution_height_upload": 180}, "fair", "uplink"),
+]
+
+
+@pytest.mark.parametrize(("trouble", "state", "cause"), TROUBLES)
 def test_a_symptom_has_a_state_and_the_cause_that_explains_it(
     trouble: dict[str, Any], state: str, cause: str
 ) -> None:
@@ -159,6 +164,35 @@ def test_statistics_that_stopped_with_others_there_are_bad() -> None:
     assert said(NOTHING | {"outage_down": 0, "outage_up": 0}) == ("bad", "")
     assert said(NOTHING | {"outage_down": 9000}) == ("bad", "outage")
     assert said(NOTHING) == ("", "")
+
+
+LOST = {
+    "packetloss_download": 8,
+    "packetloss_download_best": 7.6,
+    "packetloss_download_worst": 8.4,
+}
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [{"conference_participants": 2, "streams_expected": None}, {"streams_expected": 2}],
+)
+@pytest.mark.parametrize("best", [7.6, 0])
+def test_sound_and_picture_of_one_sender_cannot_be_compared(
+    alone: dict[str, Any], best: float
+) -> None:
+    """They never lose just the same, and by chance one of them nothing."""
+    lost = LOST | {"packetloss_download_best": best}
+    assert said(WELL | lost | alone) == ("bad", "downlink_or_received")
+
+
+def test_of_several_senders_the_best_tells_whose_way_it_is() -> None:
+    for streams in (3, None):
+        several = WELL | {"streams_expected": streams}
+        assert said(several | LOST) == ("bad", "downlink")
+        assert said(several | LOST | {"packetloss_download_best": 0}) == ("bad", "received")
+    same = {"packetloss_download_best": 8, "packetloss_download_worst": 8}
+    assert said(WELL | LOST | same) == ("bad", "downlink")
 
 
 def test_the_worst_symptom_chooses() -> None:

@@ -1,0 +1,132 @@
+"""
+Who is there in a story: rooms on the bridges of regions, and people in them.
+
+Rooms of two talk to each other, in rooms of three everybody does; in larger ones few are heard and
+the others listen. Callers have addresses of many networks, and some rooms are one office.
+"""
+
+import random
+import uuid
+from dataclasses import dataclass, field
+from typing import Final
+
+_REGIONS: Final = ("eu-west", "us-east", "ap-south", "eu-north")
+# Of sizes, and how many rooms of a hundred have them.
+SIZES: Final = {2: 45, 3: 30, 8: 22, 40: 3}
+# How many of a room are heard and seen.
+_SENDERS: Final = {2: 2, 3: 3, 8: 2, 40: 1}
+# Of rooms of two, how many connect without a bridge; of rooms, how many are one office.
+DIRECT: Final = 0.3
+OFFICES: Final = 0.3
+FIREFOX: Final = 0.15
+_BRIDGES_OF: Final = ((8, 1), (100, 4), (0, 12))
+
+
+@dataclass(eq=False)
+class Person:
+    """
+    One participant.
+
+    Attributes:
+        address: that the push comes from.
+        is_original: the page is the original's, which tells little.
+        is_sender: heard and seen by the others.
+        offset: the share of an interval after which it pushes first.
+    """
+
+    client_id: str
+    participant_id: str
+    room: "Room"
+    address: str
+    browser: str
+    is_original: bool
+    is_sender: bool
+    offset: float
+
+    @property
+    def sources(self) -> list["Person"]:
+        """Whom this person hears and sees."""
+        return [each for each in self.room.senders if each is not self]
+
+
+@dataclass(eq=False)
+class Room:
+    """A conference, held by one *bridge*, or by none where *is_direct*."""
+
+    name: str
+    bridge: str
+    region: str
+    is_direct: bool = False
+    people: list[Person] = field(default_factory=list)
+
+    @property
+    def senders(self) -> list[Person]:
+        """Who is heard and seen."""
+        return [each for each in self.people if each.is_sender]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All rooms."""
+
+    rooms: list[Room]
+
+    @property
+    def people(self) -> list[Person]:
+        """Everybody."""
+        return [person for room in self.rooms for person in room.people]
+
+    @property
+    def bridges(self) -> list[tuple[str, str]]:
+        """Name and region of each bridge."""
+        return sorted({(room.bridge, room.region) for room in self.rooms})
+
+
+def make_fleet(
+    chance: random.Random, rooms: int, size: int | None = None, originals: float = 0.3
+) -> Fleet:
+    """
+    Return a fleet of so many *rooms*, on more bridges the more there are.
+
+    Args:
+        size: of each room; None: of several sizes, most of them small.
+        originals: the share of the pages that are the original's.
+    """
+    count = next(few for most, few in _BRIDGES_OF if rooms <= most or not most)
+    # Of a few bridges two are of each region.
+    regions = max(1, min(len(_REGIONS), count // 2))
+    made = []
+    for number in range(rooms):
+        of = size or chance.choices(list(SIZES), list(SIZES.values()))[0]
+        at = number % count
+        region = _REGIONS[at % regions]
+        room = Room(f"room-{number + 1}", f"jvb-{region}-{at // regions + 1}", region)
+        room.is_direct = of == 2 and chance.random() < DIRECT
+        office = _network(chance) if chance.random() < OFFICES else ""
+        heard = _SENDERS.get(of, 2)
+        room.people = [
+            _person(chance, room, office or _network(chance), originals, is_sender=seat < heard)
+            for seat in range(of)
+        ]
+        made.append(room)
+    return Fleet(made)
+
+
+def _person(
+    chance: random.Random, room: Room, network: str, originals: float, *, is_sender: bool
+) -> Person:
+    return Person(
+        client_id=str(uuid.UUID(int=chance.getrandbits(128), version=4)),
+        participant_id=f"{chance.getrandbits(32):08x}",
+        room=room,
+        address=f"{network}.{chance.randrange(1, 255)}",
+        browser="Firefox" if chance.random() < FIREFOX else "Chromium",
+        is_original=chance.random() < originals,
+        is_sender=is_sender,
+        offset=chance.random(),
+    )
+
+
+def _network(chance: random.Random) -> str:
+    """Return three numbers of an address: 198.18.0.0/15 is for tests alone (RFC 2544)."""
+    return f"198.{chance.choice((18, 19))}.{chance.randrange(256)}"

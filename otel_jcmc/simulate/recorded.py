@@ -1,0 +1,178 @@
+"""
+Recorded intervals: what pages pushed in calls that were disturbed, for a crowd to say again.
+
+recorded.json.xz has them, by story and by who told it; tests/labelled makes it of recordings. An
+interval is used whole: its numbers go together. What it is called here, a kind, is what has
+happened to the participant, seen from a bridge.
+"""
+
+import json
+import lzma
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+# Of every tenth interval rules are made without looking at it.
+HELD_OUT: Final = 10
+_FILE: Final = Path(__file__).with_name("recorded.json.xz")
+
+
+class Interval(NamedTuple):
+    """
+    One push.
+
+    Attributes:
+        number: in the file; `nth`: of its part of the story, 0 is the first.
+        covers_ms, age_ms: the time it is about, and how old its statistics were.
+        labels: of its connection quality.
+        values: by metric; `round_trip` is of its transport. None: not known.
+    """
+
+    number: int
+    nth: int
+    covers_ms: int
+    age_ms: int
+    labels: dict[str, str]
+    values: dict[str, float | None]
+
+
+class Spell(NamedTuple):
+    """
+    The pushes of one tab of a recording.
+
+    Attributes:
+        derived: what has been changed since; empty: it is as it was recorded.
+        before, during, after: what was told in the story happened.
+    """
+
+    story: str
+    tab: str
+    interval_ms: int
+    browser: str
+    derived: str
+    before: Sequence[Interval]
+    during: Sequence[Interval]
+    after: Sequence[Interval]
+
+
+class Kind(NamedTuple):
+    """
+    What happens to somebody.
+
+    Attributes:
+        cause: the word that a verdict should have; `pair` where there is no bridge.
+        is_bad: whether somebody would complain; else it is fair.
+        told_by: stories, and whose tab.
+        is_of_network: without a bridge nobody can tell which end it is.
+    """
+
+    cause: str
+    is_bad: bool
+    told_by: tuple[tuple[str, str], ...]
+    is_of_network: bool = True
+
+
+def _both(*stories: str) -> tuple[tuple[str, str], ...]:
+    return tuple((story, tab) for story in stories for tab in ("ada", "bob"))
+
+
+KINDS: Final = {
+    "outage": Kind("outage", True, _both("dead-both", "dead-up", "dead-for-good"), False),
+    "downlink": Kind("downlink", True, (("loss-down", "ada"), ("loss-up", "bob"))),
+    "uplink": Kind("uplink", True, (("loss-up", "ada"), ("loss-down", "bob"))),
+    "delay": Kind("path", False, _both("delay")),
+    "far": Kind("path", True, _both("far")),
+    "received": Kind("received", True, (("loss-up", "bob"), ("loss-down", "ada"))),
+    "received of two": Kind("received", False, (("one-of-two", "bob"), ("one-of-two", "ada"))),
+    "slow receiver": Kind("device", True, _both("slow-receiver"), False),
+    "slow sender": Kind("device", False, _both("slow-sender"), False),
+}
+# Nothing happens to who tells these, also while it happens to somebody else.
+_CALM: Final = {*_both("hidden"), ("muted", "ada")}
+# It begins in the middle of a call.
+_NEVER_CALM: Final = "dead-up-v2193"
+
+
+class Recorded:
+    """The intervals: those that rules are made with, or with *held* those that were held out."""
+
+    def __init__(self, *, held: bool | None = False) -> None:
+        """Read the file; *held* None: all of them."""
+        self._spells = [_kept(each, held=held) for each in read()]
+
+    def during(self, kind: str, interval_ms: int, browser: str = "Chromium") -> list[Spell]:
+        """
+        Return the spells of a *kind*; of another browser where this one has told none.
+
+        Not those with one push of what happens, where there are others: it is its beginning.
+        """
+        told_by = KINDS[kind].told_by
+        found = [
+            each
+            for each in self._spells
+            if (each.story, each.tab) in told_by and each.interval_ms == interval_ms and each.during
+        ]
+        found = [each for each in found if each.browser == browser] or found
+        return [each for each in found if len(each.during) > 1] or found
+
+    def calm(self, interval_ms: int, browser: str = "Chromium") -> list[Interval]:
+        """Return the intervals in which all was well, without those right after a join."""
+        found: list[Interval] = []
+        for each in self._spells:
+            if each.derived or each.story == _NEVER_CALM or each.browser != browser:
+                continue
+            if each.interval_ms == interval_ms:
+                found += each.before
+                if (each.story, each.tab) in _CALM:
+                    found += [*each.during, *each.after]
+        return found
+
+    @property
+    def stories(self) -> set[str]:
+        """What the spells tell."""
+        return {each.story for each in self._spells}
+
+
+@cache
+def read() -> tuple[Spell, ...]:
+    """Return all spells, the first push of each left out: right after a join little is known."""
+    return tuple(_spells(json.loads(lzma.decompress(_FILE.read_bytes()))))
+
+
+def _spells(told: list[dict[str, Any]]) -> Iterable[Spell]:
+    number = 0
+    for each in told:
+        parts: dict[str, list[Interval]] = {"b": [], "d": [], "a": []}
+        columns = zip(each["covers_ms"], each["ages_ms"], each["labels"], strict=True)
+        rows = zip(*each["values"].values(), strict=True)
+        for at, (phase, about, row) in enumerate(zip(each["phases"], columns, rows, strict=True)):
+            if at:
+                values = dict(zip(each["values"], row, strict=True))
+                parts[phase].append(Interval(number, len(parts[phase]), *about, values))
+            number += 1
+        yield Spell(
+            each["story"],
+            each["tab"],
+            each["interval_ms"],
+            each["browser"],
+            each["derived"],
+            parts["b"],
+            parts["d"],
+            parts["a"],
+        )
+
+
+def _kept(spell: Spell, *, held: bool | None) -> Spell:
+    """Return *spell* with those of its intervals that are held out, or that are not."""
+    if held is None:
+        return spell
+    before, during, after = (
+        [each for each in part if _is_held(each) == held]
+        for part in (spell.before, spell.during, spell.after)
+    )
+    return spell._replace(before=before, during=during, after=after)
+
+
+def _is_held(interval: Interval) -> bool:
+    return interval.number % HELD_OUT == HELD_OUT - 1

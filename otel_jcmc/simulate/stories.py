@@ -1,0 +1,234 @@
+"""
+What happens to whom in a crowd's story, and what a verdict should make of it.
+
+One story for each cause and each scope, `mixed`, where much happens at the same time, and `quiet`,
+in which some have trouble of their own. Who sends badly is heard badly by the others of the room:
+both are told.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from otel_jcmc.simulate.fleet import Fleet, Person, Room
+from otel_jcmc.simulate.recorded import KINDS
+
+# Of a fleet's rooms, in how many something happens to one person.
+FEW: Final = 0.1
+# Of those whom something wide reaches, how many are reached.
+MOST: Final = 0.85
+# In quiet times: who has trouble of their own at any time, and for how long on average.
+ALONE: Final = 0.02
+ALONE_SECONDS: Final = 60.0
+# What happens to many at a time: not what they send, which others would hear badly.
+_WIDE: Final = ("outage", "downlink", "far")
+_OWN: Final = ("outage", "downlink", "far", "delay", "slow receiver", "slow sender")
+
+
+class Happening(NamedTuple):
+    """
+    Something happens to *person*.
+
+    Attributes:
+        kind: of recorded.KINDS.
+        scope: how much it is part of.
+        source: who is heard badly; None: nobody else is to blame.
+    """
+
+    person: Person
+    begins: float
+    ends: float
+    kind: str
+    scope: str
+    source: Person | None = None
+
+    @property
+    def cause(self) -> str:
+        """The word that a verdict should have."""
+        kind = KINDS[self.kind]
+        return "pair" if self.person.room.is_direct and kind.is_of_network else kind.cause
+
+    @property
+    def state(self) -> str:
+        """How the call is for this person."""
+        return "bad" if KINDS[self.kind].is_bad else "fair"
+
+
+class StandsOut(NamedTuple):
+    """What should stand out; `name` is empty for a fleet."""
+
+    scope: str
+    name: str
+    region: str
+    begins: float
+    ends: float
+
+
+@dataclass
+class Told:
+    """A story as it was told: to whom what happens, and what stands out."""
+
+    happenings: list[Happening] = field(default_factory=list)
+    standing: list[StandsOut] = field(default_factory=list)
+
+    def of(self, person: Person) -> list[Happening]:
+        """Return what happens to *person*."""
+        return [each for each in self.happenings if each.person is person]
+
+
+class _Teller:
+    """Tells one story of a *fleet*, from *begins* to *ends*, in seconds."""
+
+    def __init__(
+        self, fleet: Fleet, chance: random.Random, begins: float, ends: float, told: Told
+    ) -> None:
+        self.fleet, self.chance, self.begins, self.ends = fleet, chance, begins, ends
+        self.told = told
+        self._taken: set[str] = set()
+
+    def free(self, wanted: Callable[[Room], bool] = lambda _: True) -> list[Room]:
+        """Return the rooms in which nothing happens yet, in no order."""
+        rooms = [room for room in self.fleet.rooms if room.name not in self._taken and wanted(room)]
+        self.chance.shuffle(rooms)
+        return rooms
+
+    def few(self, rooms: list[Room], share: float = FEW) -> list[Room]:
+        """Take a few of *rooms*, one at least if there is one."""
+        taken = rooms[: max(1, round(share * len(self.fleet.rooms)))]
+        self._taken |= {room.name for room in taken}
+        return taken
+
+    def happens(self, person: Person, kind: str, scope: str, source: Person | None = None) -> None:
+        """Let it happen to *person*, at a time that others do not share to the second."""
+        begins = self.begins + self.chance.uniform(0, 2)
+        self.told.happenings.append(Happening(person, begins, self.ends, kind, scope, source))
+
+    def alone(self, kinds: Iterable[str], share: float = FEW) -> None:
+        """Give one person in each of a few rooms trouble of *kinds*."""
+        kinds = list(kinds)
+        for number, room in enumerate(self.few(self.free(_is_by_bridge), share)):
+            kind = kinds[number % len(kinds)]
+            self.happens(self.chance.choice(able(room, kind)), kind, "participant")
+
+    def sends_badly(self, share: float = FEW) -> None:
+        """Let somebody send badly in a few rooms; the others hear it."""
+        for room in self.few(self.free(_is_by_bridge), share):
+            senders = room.senders
+            source = self.chance.choice(senders)
+            self.happens(source, "uplink", "sender")
+            for person in room.people:
+                if person is source:
+                    continue
+                others = len(senders) - person.is_sender
+                kind = "received" if others == 1 else "received of two"
+                self.happens(person, kind, "sender", source)
+
+    def pairs(self, share: float = FEW) -> None:
+        """Let one of two without a bridge send badly; the other one hears it."""
+        for room in self.few(self.free(lambda each: each.is_direct), share):
+            one, other = self.chance.sample(room.people, 2)
+            self.happens(one, "uplink", "participant")
+            self.happens(other, "downlink", "participant")
+
+    def rooms(self, rooms: Iterable[Room], scope: str, name: str = "", region: str = "") -> None:
+        """Let something happen to most of all these *rooms*, which stand out as one thing."""
+        kind = self.chance.choice(_WIDE)
+        rooms = list(rooms)
+        self._taken |= {room.name for room in rooms}
+        for room in rooms:
+            if room.is_direct:
+                continue
+            least = 3 if scope == "conference" else 0
+            reached = max(least, round(self.chance.uniform(MOST - 0.15, 1) * len(room.people)))
+            people = able(room, kind)
+            for person in self.chance.sample(people, min(reached, len(people))):
+                self.happens(person, kind, scope)
+        self.told.standing.append(StandsOut(scope, name, region, self.begins, self.ends))
+
+    def conferences(self, share: float = FEW) -> None:
+        """Make a few conferences bad as a whole; of two people nobody would say so."""
+        for room in self.few(self.free(lambda each: len(each.people) >= 3), share):
+            self.rooms([room], "conference", room.name, room.region)
+
+    def bridge(self) -> None:
+        """Make one bridge bad; where there is but one, that is the fleet."""
+        bridges = self.fleet.bridges
+        if len(bridges) < 2:
+            self.rooms(self.fleet.rooms, "fleet")
+            return
+        name, region = self.chance.choice(bridges)
+        of_it = [room for room in self.fleet.rooms if room.bridge == name]
+        self.rooms(of_it, "bridge", name, region)
+
+    def region(self) -> None:
+        """Make one region bad; where there is but one, that is the fleet."""
+        regions = sorted({region for _, region in self.fleet.bridges})
+        if len(regions) < 2:
+            self.rooms(self.fleet.rooms, "fleet")
+            return
+        name = self.chance.choice(regions)
+        of_it = [room for room in self.fleet.rooms if room.region == name]
+        self.rooms(of_it, "region", name, name)
+
+    def mixed(self) -> None:
+        """Let much happen at the same time, each to some."""
+        if len(self.fleet.bridges) > 3:
+            self.bridge()
+        for tell in (self.conferences, self.sends_badly, self.pairs):
+            tell(0.02)
+        self.alone(_OWN, 0.06)
+
+
+def able(room: Room, kind: str) -> list[Person]:
+    """Return to whom in *room* this can happen: who sends, or who gets something."""
+    if kind == "slow sender":
+        return room.senders
+    is_heard = KINDS[kind].cause in ("downlink", "received", "device")
+    return [each for each in room.people if not is_heard or each.sources]
+
+
+def _is_by_bridge(room: Room) -> bool:
+    return not room.is_direct
+
+
+_STORIES: Final[dict[str, Callable[[_Teller], None]]] = {
+    "outage": lambda teller: teller.alone(["outage"]),
+    "downlink": lambda teller: teller.alone(["downlink"]),
+    "device": lambda teller: teller.alone(["slow receiver", "slow sender"]),
+    "path": lambda teller: teller.alone(["delay", "far"]),
+    "received": _Teller.sends_badly,
+    "uplink": _Teller.sends_badly,
+    "pair": _Teller.pairs,
+    "participant": lambda teller: teller.alone(_OWN),
+    "sender": _Teller.sends_badly,
+    "conference": _Teller.conferences,
+    "bridge": _Teller.bridge,
+    "region": _Teller.region,
+    "fleet": lambda teller: teller.rooms(teller.fleet.rooms, "fleet"),
+    "mixed": _Teller.mixed,
+}
+QUIET: Final = "quiet"
+NAMES: Final = (*_STORIES, QUIET)
+
+
+def tell(name: str, fleet: Fleet, chance: random.Random, begins: float, ends: float) -> Told:
+    """Return what happens in the story called *name*, from *begins* to *ends*, in seconds."""
+    told = Told()
+    if name == QUIET:
+        told.happenings += _quiet(fleet, chance, ends)
+    else:
+        _STORIES[name](_Teller(fleet, chance, begins, ends, told))
+    return told
+
+
+def _quiet(fleet: Fleet, chance: random.Random, ends: float) -> Iterator[Happening]:
+    """Yield spells of trouble that people have by themselves, at any time."""
+    well = ALONE_SECONDS * (1 - ALONE) / ALONE
+    for person in fleet.people:
+        now = 0.0 if chance.random() < ALONE else chance.expovariate(1 / well)
+        while now < ends:
+            until = now + chance.expovariate(1 / ALONE_SECONDS)
+            kind = chance.choice([each for each in _OWN if person in able(person.room, each)])
+            yield Happening(person, now, min(until, ends), kind, "participant")
+            now = until + chance.expovariate(1 / well)

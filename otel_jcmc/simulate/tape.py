@@ -1,0 +1,221 @@
+"""
+What one person's page pushes in a story: recorded intervals, one after the other.
+
+Well times are drawn from calm intervals; what happens is told from its beginning as it was
+recorded, its second half again for as long as it lasts, and how it ended. body() gives an interval
+the identity, the room and the bridge of the person.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from otel_jcmc.simulate.fleet import Person
+from otel_jcmc.simulate.recorded import Interval, Recorded
+from otel_jcmc.simulate.stories import Happening
+
+# Of a listener's page nothing is known that is about what it sends.
+_SENT: Final = (
+    *("packetloss_upload", "jitter_upload", "framerate_upload", "encode_time"),
+    *("resolution_width_upload", "resolution_height_upload", "resolution_height_wanted"),
+    *("limitation_none", "limitation_cpu", "limitation_bandwidth"),
+)
+# Nor of what it receives where nobody else sends.
+_RECEIVED: Final = (
+    *("packetloss_download", "packetloss_download_best", "packetloss_download_worst"),
+    *("jitter_download", "audio_concealed", "audio_buffer_time", "framerate_download"),
+    *("freezes", "freeze_time", "frames_dropped", "decode_time"),
+)
+_RECEIVED_RATES: Final = ("bitrate_download", "bitrate_audio_download", "bitrate_video_download")
+_SENT_RATES: Final = ("bitrate_upload", "bitrate_audio_upload", "bitrate_video_upload")
+# What the original's page tells, its round trip and what it makes up of loss apart.
+_ORIGINAL: Final = (
+    *("connectionquality", "bandwidth_upload", "bandwidth_download"),
+    *("bitrate_audio_upload", "bitrate_audio_download", "bitrate_video_upload"),
+    *("bitrate_video_download", "bitrate_upload", "bitrate_download"),
+)
+_AFTER: Final = 3
+_CHROMIUM = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
+USER_AGENTS: Final = {
+    "Chromium": f"{_CHROMIUM} Chrome/142.0.0.0 Safari/537.36",
+    "Firefox": "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
+}
+
+
+class Moment(NamedTuple):
+    """
+    One push of a tape.
+
+    Attributes:
+        at: seconds since the story began.
+        happening: what happens in it, None: all is well.
+        turn: how many pushes have come since that began, or since it ended where `is_after`.
+        round: how often its second half has been told before.
+    """
+
+    at: float
+    interval: Interval
+    happening: Happening | None = None
+    turn: int = 0
+    is_after: bool = False
+    round: int = 0
+
+
+class Tapes:
+    """Makes the tapes of a story: of *recorded* intervals of one length."""
+
+    def __init__(self, recorded: Recorded, interval_seconds: int, chance: random.Random) -> None:
+        """Draw intervals of so many seconds: 2 or 10."""
+        self._recorded, self._seconds, self._chance = recorded, interval_seconds, chance
+
+    def tape(self, person: Person, happenings: Sequence[Happening]) -> Iterator[Moment]:
+        """Yield the pushes of *person* to whom *happenings* happen, one after the other."""
+        ms = self._seconds * 1000
+        calm = self._recorded.calm(ms, person.browser)
+        left = sorted(happenings, key=lambda each: each.begins)
+        now = self._seconds * person.offset
+        while True:
+            while left and left[0].ends <= now:
+                left.pop(0)
+            if not left or now <= left[0].begins:
+                yield Moment(now, self._chance.choice(calm))
+                now += self._seconds
+                continue
+            for moment in self._told(left.pop(0), now, person.browser):
+                yield moment
+                now = moment.at + self._seconds
+
+    def _told(self, happening: Happening, now: float, browser: str) -> Iterator[Moment]:
+        """Yield the pushes of one *happening*, from *now* on, and how it ended."""
+        spells = self._recorded.during(happening.kind, self._seconds * 1000, browser)
+        # Of what was held out there may be none.
+        if not spells:
+            return
+        spell = self._chance.choice(spells)
+        half = len(spell.during) // 2
+        for turn in count():
+            if now > happening.ends:
+                break
+            past, length = turn - half, len(spell.during) - half
+            at = turn if turn < half else half + past % length
+            again = max(0, past // length)
+            yield Moment(now, spell.during[at], happening, turn, round=again)
+            now += self._seconds
+        for turn, interval in enumerate(islice(spell.after, _AFTER)):
+            yield Moment(now, interval, happening, turn, is_after=True)
+            now += self._seconds
+
+
+class Voice:
+    """Puts what a page pushes into the words of one *person*'s page."""
+
+    def __init__(self, person: Person, session_id: str) -> None:
+        """Speak for *person*, in the session called so."""
+        self._person, self._session_id = person, session_id
+        self._round_trip: float | None = None
+        self.pushes = 0
+
+    def body(self, moment: Moment) -> bytes:
+        """Return the next push."""
+        if self._person.is_original:
+            return msgspec.json.encode(self._original(moment))
+        interval = moment.interval
+        session = self._session() | {
+            "interval_ms": interval.covers_ms,
+            "stats_age_ms": interval.age_ms,
+        }
+        metrics = self._metrics(moment)
+        return msgspec.json.encode(
+            {"default_labels": self._identity(), "session": session, "metrics": metrics}
+        )
+
+    def leave(self) -> bytes:
+        """Return the last push; the original's page says nothing when it goes."""
+        session = self._session() | {"end": {"reason": "left"}}
+        return msgspec.json.encode({"default_labels": self._identity(), "session": session})
+
+    def _session(self) -> dict[str, Any]:
+        self.pushes += 1
+        return {"id": self._session_id, "seq": self.pushes - 1}
+
+    def _identity(self) -> dict[str, str]:
+        person = self._person
+        return {
+            "client_id": person.client_id,
+            "participant_id": person.participant_id,
+            "roomname": person.room.name,
+        }
+
+    def _metrics(self, moment: Moment) -> dict[str, Any]:
+        values = dict(moment.interval.values)
+        trip = values.pop("round_trip")
+        for name in ("outage_down", "outage_up"):
+            # The part that is told again goes on where it was.
+            if values.get(name) and moment.round and moment.happening:
+                values[name] = 1000 * (moment.at - moment.happening.begins)
+        if values.get("streams_expected") is not None:
+            values["streams_expected"] = self._streams()
+        self._be_in_the_room(values)
+        metrics: dict[str, Any] = {name: {"value": value} for name, value in values.items()}
+        # A heartbeat has it null: its statistics have stopped.
+        is_heartbeat = values.get("connectionquality") is None and not moment.interval.labels
+        present = None if is_heartbeat else len(self._person.room.people)
+        metrics["conference_participants"] = {"value": present}
+        metrics["connectionquality"]["labels"] = self._labels(moment)
+        metrics["transport_rtt"] = [] if trip is None else [self._path(trip)]
+        return metrics
+
+    def _be_in_the_room(self, values: dict[str, float | None]) -> None:
+        """Take away from *values* what who only listens, or hears nobody, cannot know."""
+        if not self._person.is_sender:
+            _take_away(values, _SENT, _SENT_RATES)
+        if not self._person.sources:
+            _take_away(values, _RECEIVED, _RECEIVED_RATES)
+
+    def _streams(self) -> int:
+        """Return how many streams come from others: sound and picture of each who is heard."""
+        return 2 * len(self._person.sources)
+
+    def _labels(self, moment: Moment) -> dict[str, str]:
+        room = self._person.room
+        labels = dict(moment.interval.labels) | {"serverregion": room.region}
+        if not room.is_direct:
+            labels["bridge"] = room.bridge
+        if labels.pop("worstSource", "") and self._person.sources:
+            source = moment.happening.source if moment.happening else None
+            labels["worstSource"] = (source or self._person.sources[0]).participant_id
+        return labels
+
+    def _path(self, trip: float) -> dict[str, Any]:
+        is_direct = "true" if self._person.room.is_direct else "false"
+        return {"value": trip, "labels": {"protocol": "udp", "p2p": is_direct}}
+
+    def _original(self, moment: Moment) -> dict[str, Any]:
+        """Return thirteen fields: loss up is always 0, the round trip stays in an outage."""
+        values = dict(moment.interval.values)
+        self._be_in_the_room(values)
+        if values["round_trip"] is not None:
+            self._round_trip = values["round_trip"]
+        told = {name: values.get(name) for name in _ORIGINAL}
+        told |= {name: 0 for name in told if name.startswith("bitrate") and told[name] is None}
+        down = round(values.get("packetloss_download") or 0)
+        told |= {"packetloss_upload": 0, "packetloss_download": down}
+        told["packetloss_total"] = round(down / 2)
+        metrics: dict[str, Any] = {name: {"value": value} for name, value in told.items()}
+        metrics["connectionquality"]["labels"] = {"serverregion": self._person.room.region}
+        trip = self._round_trip
+        metrics["transport_rtt"] = (
+            [] if trip is None else [{"labels": {"protocol": "udp"}, "value": round(trip)}]
+        )
+        return {"default_labels": self._identity(), "metrics": metrics}
+
+
+def _take_away(
+    values: dict[str, float | None], names: tuple[str, ...], rates: tuple[str, ...]
+) -> None:
+    """Make *names* unknown and *rates* nothing, as where there is no stream."""
+    values |= {name: None for name in names if name in values}
+    values |= {name: 0 for name in rates if values.get(name)}

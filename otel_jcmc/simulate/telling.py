@@ -1,0 +1,135 @@
+"""
+`otel-jcmc simulate --story`: a crowd to whom something happens, and a file that says the truth.
+
+Everybody is there from the beginning to the end. What happens begins when a quarter of the time is
+over and ends when three quarters are, in `quiet` it is at any time.
+"""
+
+import json
+import random
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from math import inf
+from pathlib import Path
+from time import monotonic, time
+from typing import Any, NamedTuple
+
+from otel_jcmc.simulate.crowd import Seat, push_as, refuse
+from otel_jcmc.simulate.fleet import Person, make_fleet
+from otel_jcmc.simulate.recorded import Recorded
+from otel_jcmc.simulate.stories import NAMES, Happening, Told, tell
+from otel_jcmc.simulate.tape import USER_AGENTS, Moment, Tapes, Voice
+
+# Of what was recorded.
+INTERVALS_SECONDS = (2, 10)
+
+
+class Plan(NamedTuple):
+    """
+    What is to be told.
+
+    Attributes:
+        size: of each room; None: of several sizes.
+        originals: share of the pages that are the original's.
+        truth: where the truth is written to; None: nowhere.
+    """
+
+    story: str
+    rooms: int = 20
+    size: int | None = None
+    seconds: float = 300
+    interval_seconds: float = 10
+    originals: float = 0.3
+    truth: Path | None = None
+    seed: int | None = None
+
+
+class StoryPage:
+    """One person's page in a story, whose clock began at *started*."""
+
+    stay_seconds = inf
+
+    def __init__(self, person: Person, tape: Iterator[Moment], started: float) -> None:
+        """Join with a new session; *started* is of the monotonic clock."""
+        self._tape, self._started = tape, started
+        self._voice = Voice(person, str(uuid.uuid4()))
+        self._next = next(tape)
+        self.user_agent = USER_AGENTS[person.browser]
+        # Everybody calls from here: who takes the pushes trusts this machine as a proxy.
+        self.headers = f"x-forwarded-for: {person.address}\r\n"
+        self.tells_end = not person.is_original
+
+    def body(self, end: str = "") -> bytes:
+        """Return the push that is due now; *end* is the reason to leave."""
+        if end:
+            return self._voice.leave()
+        now = monotonic() - self._started
+        moment, self._next = self._next, next(self._tape)
+        while self._next.at <= now:
+            moment, self._next = self._next, next(self._tape)
+        return self._voice.body(moment)
+
+    def leave(self) -> None:
+        """Nobody counts who is there: the rooms are full all the time."""
+
+
+async def tell_story(plan: Plan, url: str) -> int:
+    """Tell *plan*'s story to the service at *url*; returns the exit code."""
+    if plan.story not in NAMES:
+        return refuse(f"no story {plan.story}: there are {', '.join(NAMES)}")
+    if plan.interval_seconds not in INTERVALS_SECONDS:
+        return refuse("a story has an interval of 2 or 10 seconds, as it was recorded")
+    if min(plan.rooms, plan.seconds, plan.size or 2) <= 0 or not 0 <= plan.originals <= 1:
+        return refuse("conferences, seconds and room size must be above 0, originals 0 to 1")
+    chance = random.Random(plan.seed)  # noqa: S311  # numbers of people who are not there
+    fleet = make_fleet(chance, plan.rooms, plan.size, plan.originals)
+    told = tell(plan.story, fleet, chance, plan.seconds / 4, plan.seconds * 3 / 4)
+    if plan.truth is not None:
+        lines = [json.dumps(each) for each in truth_of(told, time())]
+        try:
+            plan.truth.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        except OSError as error:
+            return refuse(f"{plan.truth} can't be written: {error.strerror}")
+    tapes = Tapes(Recorded(held=None), int(plan.interval_seconds), chance)
+    started = monotonic()
+    seats = [
+        Seat(
+            person.room.name,
+            partial(StoryPage, person, tapes.tape(person, told.of(person)), started),
+        )
+        for person in fleet.people
+    ]
+    return await push_as(seats, url, plan.seconds, plan.interval_seconds, chance)
+
+
+def truth_of(told: Told, started: float) -> Iterator[dict[str, Any]]:
+    """Yield a line for each thing that stands out and for each that happens to somebody."""
+    for thing in told.standing:
+        yield {
+            "stands_out": thing.scope,
+            "name": thing.name,
+            "region": thing.region,
+            "from": round(started + thing.begins, 3),
+            "to": round(started + thing.ends, 3),
+        }
+    for happening in told.happenings:
+        yield _line(happening, started)
+
+
+def _line(happening: Happening, started: float) -> dict[str, Any]:
+    person = happening.person
+    room = person.room
+    return {
+        "from": round(started + happening.begins, 3),
+        "to": round(started + happening.ends, 3),
+        "who": person.participant_id,
+        "client_id": person.client_id,
+        "room": room.name,
+        "bridge": None if room.is_direct else room.bridge,
+        "region": room.region,
+        "is_original": person.is_original,
+        "state": happening.state,
+        "cause": happening.cause,
+        "scope": happening.scope,
+    }

@@ -1,0 +1,58 @@
+"""
+`python -m labelled`: tells the crowd's stories to the rules, and writes docs/verdict-matrices.md.
+
+With `--material` it makes the intervals anew that the crowd says (otel_jcmc/simulate), of the
+recordings and the client file as they are. With `--held` it judges, once, by the intervals that
+were held out while the rules were made; with `--quiet` it tells of an hour in which nothing should
+stand out. The page has all three.
+"""
+
+import argparse
+import sys
+
+from client.pages import opened_tab, running_chromium, running_origin
+from e2e.parts import ROOT
+from labelled.material import Spell, derived, packed, spells
+from recordings import load, names
+
+FILE = ROOT / "otel_jcmc" / "simulate" / "recorded.json.xz"
+
+
+def main() -> int:
+    """Run the command; a rule that misses its target is no error, it is what the page is for."""
+    parser = argparse.ArgumentParser(prog="labelled", description=__doc__)
+    parser.add_argument("--material", action="store_true", help="make the intervals anew")
+    parser.add_argument("--held", action="store_true", help="judge by what was held out")
+    parser.add_argument("--quiet", action="store_true", help="10,000 people for an hour of looks")
+    asked = parser.parse_args()
+    if asked.material:
+        FILE.write_bytes(material())
+        print(f"wrote {FILE.relative_to(ROOT)}")
+        return 0
+    # They read the file when they are imported.
+    from labelled import matrices
+    from labelled.quiet import hold_quiet
+
+    if asked.quiet:
+        matrices.write_quiet(hold_quiet(10_000))
+    else:
+        matrices.write(held=asked.held)
+    return 0
+
+
+def material() -> bytes:
+    """Return the file of intervals, made of all recordings."""
+    found: list[Spell] = []
+    with running_chromium() as browser, running_origin() as origin:
+        for name in names():
+            # Nobody has joined in it.
+            if name == "failed-join":
+                continue
+            with opened_tab(browser, origin) as tab:
+                tab.load_client()
+                found += spells(tab, name, load(name))
+    return packed([*found, *derived(found)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
