@@ -46,25 +46,27 @@ def _scopes() -> list[tuple[str, str]]:
         f" the lower end of Wilson's interval (z = {at.z:g}), also without its worst conference;"
         f" in {at.conferences} conferences and from {at.networks} networks at least"
     )
+    few = (
+        f"most are bad in a few rooms, and half at least in {at.nearly_all:.0%} of them:"
+        f" {at.small_conferences} conferences and {at.small_people} people at least"
+    )
     return [
         (
             "`fleet`",
-            f"over {at.share:.0%} of all conferences' shares, in {at.fleet_conferences} at least",
-        ),
-        ("`region`", f"{apart}; also without its worst bridge"),
-        (
-            "`bridge`",
             (
-                f"{apart}. Or most are bad in each of a few: {at.small_conferences} conferences and"
-                f" {at.small_people} people at least; where there is one bridge that is the fleet"
+                f"over {at.share:.0%} of all conferences' shares, in {at.fleet_conferences} at"
+                " least, also without its worst bridge and region"
             ),
         ),
+        ("`region`", f"{apart}; and not by its worst bridge alone"),
+        ("`bridge`", f"{apart}. Or {few}; where there is one bridge that is the fleet"),
         ("`relay`, `browser`", f"{apart}; beside the others"),
         (
             "`conference`",
             (
-                f"{at.conference_bad} bad at least, and over {at.most:.0%} of those known;"
-                f" {at.reporting:.0%} of the room report; nothing wider stands out"
+                f"{at.conference_bad} bad at least, and over {at.conference_share:.0%} of those"
+                f" known; {at.reporting:.0%} of the room report; nothing wider that it is in"
+                " stands out"
             ),
         ),
         ("`sender`", "what others receive badly is somebody's whose way up, or computer, is bad"),
@@ -99,7 +101,9 @@ def verdict_page() -> str:
         "Of each participant the service says whether the call is good, fair or bad, and what\n"
         "explains it: `jitsi_jcmc_verdict_state` is 0, 1 or 2, and absent where nobody can know;\n"
         '`jitsi_jcmc_verdict{cause="…"}` is 1 for those whose call is not good.',
-        "```promql\ncount by (cause) (jitsi_jcmc_verdict)\n```",
+        "![Where each cause is: uplink before the bridge, downlink behind it, device at both"
+        " ends](pictures/verdict.svg)",
+        "```promql\ncount by (cause, scope) (jitsi_jcmc_verdict)\n```",
         "Both are of the last push alone, and are worked out once, when it is taken.",
         "## State: would a person complain?",
         "The worst symptom decides. Between the two thresholds the call is fair.",
