@@ -13,7 +13,7 @@ import boards
 import pytest
 from e2e.parts import Prometheus, running_prometheus, serving, until
 from harness import Service, eventually, push_body
-from labelled import (
+from labelled_crowd import (
     BAD_BRIDGE,
     BAD_REGION,
     FAILURES,

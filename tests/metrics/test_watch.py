@@ -89,8 +89,7 @@ async def test_a_look_is_read_by_every_replica(redis_server: EmbeddedStore) -> N
         assert await one.lease.hold()
         assert await one.watch.look() == "ok"
         [found] = await standing(other) or []
-        # Half of all are bad: more than a fleet may have.
-        assert found[:2] == ("fleet", "")
+        assert found[:2] == ("bridge", "jvb-2")
         assert await standing(one) == [found]
 
 
@@ -127,8 +126,8 @@ async def test_what_is_over_is_read_for_as_long_as_it_is_kept(redis_server: Embe
         await one.watch.look()
         assert await standing(one) == []
         [entry] = await one.record.read(now_ms - 61_000, now_ms)
-        assert (entry.scope, entry.seen_ms) == ("fleet", look.entries[0].seen_ms - 60_000)
-        assert entry.coverage == (12, 24, 24, 24)
+        assert (entry.scope, entry.seen_ms) == ("bridge", look.entries[0].seen_ms - 60_000)
+        assert entry.coverage == (12, 12, 12, 12)
         assert await one.record.read(now_ms - 10_000, now_ms) == []
         # An hour and a second later nobody keeps it any more.
         assert await one.record.write("one", Look(now_ms + HOUR_MS + 1000), [])
