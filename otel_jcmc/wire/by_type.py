@@ -248,10 +248,11 @@ def _checks(rules: Rules, rows: Iterable[Attribute]) -> _LabelChecks:
 
 def _take_labels(texts: Iterable[Any], checks: _LabelChecks, into: dict[int, Any]) -> None:
     """Add to *into* what *texts* say, in the order of *checks*."""
-    for value, (id_, is_bad, is_kept) in zip(texts, checks, strict=False):
-        if not value or value == "undefined":
-            continue
-        if "\0" in value or (is_bad and is_bad(value)):
-            raise _Odd
-        if is_kept:
-            into[id_] = value
+    for at, value in enumerate(texts):
+        # Most are not there.
+        if value and value != "undefined":
+            id_, is_bad, is_kept = checks[at]
+            if "\0" in value or (is_bad and is_bad(value)):
+                raise _Odd
+            if is_kept:
+                into[id_] = value

@@ -36,14 +36,14 @@ class Replica:
         self.lease = Lease(url, self.record.lease_key, name)
         self.watch = Watch(self.reader, self.record, self.lease, Settling())
 
-    async def put(self, room: str, name: str, *, bad: bool, bridge: str) -> None:
-        """Store a push of somebody on *bridge*, from a network of the room's own."""
+    async def put(self, room: str, name: str, *, bad: bool, bridge: str, network: str = "") -> None:
+        """Store a push of somebody on *bridge*, from *network*, else one of the room's own."""
         who: dict[int, Any] = {
             CONFERENCE.id: room,
             CLIENT.id: "3fa85f64-5717-4562-b3fc-2c963f66afa6",
             PARTICIPANT.id: name,
             BRIDGE.id: bridge,
-            NETWORK.id: f"net-{room}",
+            NETWORK.id: network or f"net-{room}",
         }
         state = {STATE_ID: State.BAD, CAUSE_ID: DOWNLINK.id} if bad else {STATE_ID: State.GOOD}
         report = Report(room, who[CLIENT.id], name, Session("", -1, 0, ""), *apart(who | state))
@@ -67,12 +67,12 @@ async def replicas(server: EmbeddedStore) -> AsyncIterator[tuple[Replica, Replic
             await each.close()
 
 
-async def crowd(of: Replica, *, bad: bool = True) -> None:
-    """Put six rooms of two on a good bridge, and six on one that is *bad*."""
+async def crowd(of: Replica, *, bad: bool = True, network: str = "") -> None:
+    """Put six rooms of two on a good bridge, and six on one that is *bad*, by one *network*."""
     for number in range(6):
         for name in ("ada", "bob"):
             await of.put(f"well-{number}", name, bad=False, bridge="jvb-1")
-            await of.put(f"ill-{number}", name, bad=bad, bridge="jvb-2")
+            await of.put(f"ill-{number}", name, bad=bad, bridge="jvb-2", network=network)
 
 
 async def standing(of: Replica) -> list[tuple[str, str, int]] | None:
@@ -91,6 +91,17 @@ async def test_a_look_is_read_by_every_replica(redis_server: EmbeddedStore) -> N
         [found] = await standing(other) or []
         assert found[:2] == ("bridge", "jvb-2")
         assert await standing(one) == [found]
+
+
+@pytest.mark.anyio
+async def test_rooms_that_one_network_makes_up_frame_no_bridge(
+    redis_server: EmbeddedStore,
+) -> None:
+    async with replicas(redis_server) as (one, _):
+        await one.lease.hold()
+        await crowd(one, network="203.0.113.0/24")
+        assert await one.watch.look() == "ok"
+        assert await standing(one) == []
 
 
 @pytest.mark.anyio
