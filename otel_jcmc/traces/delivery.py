@@ -148,7 +148,7 @@ class Traces:
         sender: SpanSender,
         tell: Callable[[SpanReport], None],
     ) -> None:
-        """Prepare; *tell* hears what the parent counts. *lease* and *link* are ours to close."""
+        """Prepare; *tell* hears what the parent counts. What has connections is ours to close."""
         self._lease = lease
         self._link = link
         self._sweep = sweep
@@ -172,6 +172,7 @@ class Traces:
         finally:
             await self._lease.release()
             await self._link.close()
+            await self._sweep.close()
 
     def _lost(self) -> None:
         """Say that another replica knows now how many wait."""

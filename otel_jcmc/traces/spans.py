@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags, Status
 
-from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING
+from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIPANT
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
 from otel_jcmc.sessions.vitals import VITALS
@@ -30,7 +30,8 @@ from otel_jcmc.traces.summary import (
     numbers_of,
     rounded,
 )
-from otel_jcmc.traces.verdicts import conference_verdict, verdict_of
+from otel_jcmc.traces.verdicts import conference_verdict, scopes_of, verdict_of
+from otel_jcmc.verdict.journal import Entry
 
 SESSION_SPAN: Final = "jitsi.session"
 CONFERENCE_SPAN: Final = "jitsi.conference"
@@ -98,11 +99,18 @@ class Folded(NamedTuple):
     client: str = ""
 
 
-def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) -> Folded:
+def fold_session(
+    leg: Leg,
+    samples: Sequence[Sample],
+    about: Mapping[int, Any],
+    entries: Sequence[Entry] | None = None,
+) -> Folded:
     """
     Return the span of *leg*, of its *samples* in their order.
 
-    *about* is what is known of it by catalogue id if it is in no sample.
+    Args:
+        about: what is known of it by catalogue id if it is in no sample.
+        entries: what stood out meanwhile; None: that is not known.
     """
     attributes = dict(about)
     for sample in samples:
@@ -115,6 +123,9 @@ def fold_session(leg: Leg, samples: Sequence[Sample], about: Mapping[int, Any]) 
     span.span_id = session_span_id(leg.sid, leg.instance, leg.session, leg.number)
     span.parent_span_id = conference_span_id(sid_conference(leg.sid), leg.instance)
     told = _told_of(leg, attributes) | numbers | counted_in(samples) | verdict.told
+    if entries is not None and CONFERENCE.id in attributes:
+        who = attributes[CONFERENCE.id], attributes.get(PARTICIPANT.id, "")
+        told |= scopes_of(samples, *who, entries)
     span.attributes.extend(_key_values(told))
     _set_status(span, *_failure_of(leg), verdict.problem)
     _add_link(span, leg)

@@ -22,6 +22,7 @@ from otel_jcmc.store.link import Command, Link, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.store.sid import sid_member
 from otel_jcmc.traces.spans import Leg, fold_conference, fold_session
+from otel_jcmc.verdict.record import Record
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,11 @@ class Sweep:
         lost: sessions of which Redis knew no more when they were looked at, so far.
     """
 
-    def __init__(self, link: Link, key_prefix: str, keeping: Keeping) -> None:
-        """Prepare; nothing is asked yet."""
+    def __init__(
+        self, link: Link, key_prefix: str, keeping: Keeping, record: Record | None = None
+    ) -> None:
+        """Prepare; nothing is asked yet. What stood out meanwhile is in *record*."""
+        self._record = record
         self._link = link
         self._keys = Keys(key_prefix)
         self._keeping = keeping.to_args()
@@ -74,6 +78,11 @@ class Sweep:
             more = more or is_cut
         return moved, more
 
+    async def close(self) -> None:
+        """Close the connection of the record; the link is somebody else's."""
+        if self._record is not None:
+            await self._record.close()
+
     async def find_over(self, partition: int) -> tuple[Over, Over, bool]:
         """Claim who is over; return the sessions and the rooms, and whether there are more."""
         lost, is_cut, sessions, rooms = await self._call(_SWEEP, partition, LOOKS)
@@ -89,8 +98,11 @@ class Sweep:
         samples = await self._samples(partition, sid)
         base = self._keys.bases[partition]
         about, who = await self._run([("GET", f"{base}about:{sid}"), ("GET", f"{base}who:{sid}")])
+        entries = None
+        if self._record is not None:
+            entries = await self._record.read(leg.started, leg.ended)
         try:
-            folded = fold_session(leg, samples, _attributes(about or who))
+            folded = fold_session(leg, samples, _attributes(about or who), entries)
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             self._trouble.update(repr(error), error)
             folded = fold_session(leg, (), {})

@@ -6,12 +6,15 @@ out come attributes, what its conference keeps of it, and what its status says.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.attributes import NETWORK_TYPE
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.stretches import TENTH_MS, Stretch
+from otel_jcmc.verdict.everybody import Place
+from otel_jcmc.verdict.journal import Entry, at
+from otel_jcmc.verdict.reach import Reach
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
 # A call is bad that was so for a larger share of the time in which that is known, and fair if it
@@ -70,6 +73,31 @@ def verdict_of(samples: Iterable[Sample], lasted_ms: int) -> Verdict:
         return Verdict(told, kept, "")
     problem = f"bad for {100 * shares[state]:.0f} % of the time, cause: {cause}"
     return Verdict(told, kept | {"+bad": "1", f"+cause:{cause}": "1"}, problem)
+
+
+def scopes_of(
+    samples: Iterable[Sample], conference: str, participant: str, entries: Sequence[Entry]
+) -> dict[str, Any]:
+    """
+    Return how far reached what was bad in *samples*: the scope of most of it, and all with shares.
+
+    *entries* are what stood out meanwhile. A stretch is known by the end of its interval alone.
+    """
+    times: Counter[str] = Counter()
+    for sample in samples:
+        reach = Reach(at(entries, sample.at_ms))
+        for each in sample.stretches:
+            if _state_of(each) is State.BAD:
+                place = Place(conference, each.bridge, each.region)
+                times[reach.of(place, participant, each.cause).value] += each.tenths
+    if not times:
+        return {}
+    ordered = sorted(times.items(), key=lambda each: (-each[1], each[0]))
+    whole = sum(times.values())
+    return {
+        "jitsi.verdict.scope": ordered[0][0],
+        **{f"jitsi.verdict.scope_share.{scope}": _round(n / whole) for scope, n in ordered},
+    }
 
 
 def conference_verdict(of_redis: Mapping[str, str]) -> tuple[dict[str, Any], str]:

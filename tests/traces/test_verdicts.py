@@ -9,11 +9,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otlp_sink import SinkSpan
 from recording import SPANS, process, push, read_log, sids
 
+from otel_jcmc.catalogue.attributes import CONFERENCE, PARTICIPANT
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.entry import Sample, in_order
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.traces.spans import Leg, fold_conference, fold_session
+from otel_jcmc.verdict.journal import Entry
 
 START = 1_800_000_000_000
 ROOM = f"0123456789ab:{START}"
@@ -45,6 +47,33 @@ def said(span: SinkSpan, start: str = "jitsi.verdict.") -> dict[str, Any]:
 
 def status(span: SinkSpan) -> tuple[int, str]:
     return span.message.status.code, span.message.status.message
+
+
+def test_a_span_says_how_far_it_reached_by_what_stood_out_then() -> None:
+    """A minute on a bridge that was bad, then two by itself; the outage of another is nobody's."""
+    sick = Stretch(300, 2, DOWNLINK, "eu", "jvb-1", "wifi")
+    logged = [
+        Sample(START + 30_000 * number, [None] * LAST_METRIC_ID, stretches=[sick])
+        for number in range(1, 7)
+    ]
+    about = {CONFERENCE.id: "standup", PARTICIPANT.id: "ada"}
+    entries = [
+        Entry("bridge", "jvb-1", "eu", START, START + 65_000, 1.0, (9, 9, 9, 9)),
+        Entry("bridge", "jvb-2", "eu", START, START + 300_000, 1.0, (9, 9, 9, 9)),
+        Entry("conference", "retro", "", START, START + 300_000, 1.0, (9, 9, 9, 9)),
+    ]
+    samples = in_order([write(each) for each in logged])
+    span = SinkSpan.of(Span.FromString(fold_session(LEG, samples, about, entries).span))
+    assert said(span, "jitsi.verdict.scope") == {
+        "": "participant",
+        "_share.participant": 0.666667,
+        "_share.bridge": 0.333333,
+    }
+    unknown = SinkSpan.of(Span.FromString(fold_session(LEG, samples, about).span))
+    assert said(unknown, "jitsi.verdict.scope") == {}
+    well = in_order([write(Sample(START, [None] * LAST_METRIC_ID, stretches=[Stretch(300, 0)]))])
+    span = SinkSpan.of(Span.FromString(fold_session(LEG, well, about, entries).span))
+    assert said(span, "jitsi.verdict.scope") == {}
 
 
 def test_a_span_says_where_it_was_bad_not_only_where_it_ended() -> None:
