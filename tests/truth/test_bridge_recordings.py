@@ -105,21 +105,24 @@ def test_what_one_loses_on_the_way_down_is_missed_of_all_by_that_one_alone() -> 
     assert max(sound_lost(recording, "bob").values()) < 5
 
 
-# What is said of ada, and of the two others, where the rules are right.
+# What is said of ada, and what may be said of each of the two others, where the rules are right.
 NOTHING = ""
-SAID = {
-    "sound": (NOTHING, NOTHING),
-    "loss-up": ("uplink", "received"),
-    "loss-down": ("downlink", NOTHING),
-    "delay": ("path", NOTHING),
-    "bad-bridge": ("downlink", "downlink"),
-    "dead-both": ("outage", NOTHING),
-    "dead-up": ("outage", NOTHING),
-    "dead-down": ("outage", NOTHING),
-    "dead-all": ("outage", NOTHING),
-    "muted": (NOTHING, NOTHING),
-    "hidden": (NOTHING, NOTHING),
-    "last-n": (NOTHING, NOTHING),
+SOUND = {NOTHING}
+# Who gets nothing of ada's for a while has lost that when her next packet comes.
+SILENT = {NOTHING, "received"}
+SAID: dict[str, tuple[str, set[str]]] = {
+    "sound": (NOTHING, SOUND),
+    "loss-up": ("uplink", {"received"}),
+    "loss-down": ("downlink", SOUND),
+    "delay": ("path", SOUND),
+    "bad-bridge": ("downlink", {"downlink"}),
+    "dead-both": ("outage", SILENT),
+    "dead-up": ("outage", SILENT),
+    "dead-down": ("outage", SILENT),
+    "dead-all": ("outage", SILENT),
+    "muted": (NOTHING, SOUND),
+    "hidden": (NOTHING, SOUND),
+    "last-n": (NOTHING, SOUND),
 }
 
 
@@ -136,8 +139,6 @@ def said(recording: Recording, tab: str) -> str:
 def test_the_rules_say_whose_call_is_bad_and_why(story: str, after: str) -> None:
     recording = load(f"sfu-{story}{after}")
     of_ada, of_others = SAID[story]
-    assert {tab: said(recording, tab) for tab in TABS} == {
-        "ada": of_ada,
-        "bob": of_others,
-        "cid": of_others,
-    }
+    found = {tab: said(recording, tab) for tab in TABS}
+    assert found["ada"] == of_ada
+    assert {found["bob"], found["cid"]} <= of_others
