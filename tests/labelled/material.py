@@ -23,8 +23,11 @@ _OF_THE_PAGE: Final = {"conference_participants", "join_time", "transport_rtt", 
 EVERY: Final = 5
 # While the plan stops everything goes away.
 _STOPPING_SECONDS: Final = 1.0
-_BEGINS: Final = ("net", "mute", "hide", "cut pushes", "leave", "crash")
-_ENDS: Final = ("net", "unmute", "show", "mend pushes")
+_BEGINS: Final = (
+    *("net", "mute", "hide", "cut pushes", "leave", "crash"),
+    *("slow", "show one", "show none"),
+)
+_ENDS: Final = ("net", "unmute", "show", "mend pushes", "show all")
 
 
 @dataclass
@@ -110,7 +113,8 @@ def _times(recording: Recording) -> tuple[float, float, float]:
     last = recording.lines[-1].t
     stop = next((line.t for line in plan if line.kind == "stop"), last + 60)
     onset = begins[0] if begins else stop
-    ends = [line.t for line in plan if line.kind in _ENDS and line.t > onset]
+    # Several things may begin together.
+    ends = [line.t for line in plan if line.kind in _ENDS and line.t > onset + 1]
     return onset, (ends[-1] if ends else stop), stop - _STOPPING_SECONDS
 
 
