@@ -1,7 +1,7 @@
 """
 Recorded intervals: what pages pushed in calls that were disturbed, for a crowd to say again.
 
-recorded.json.xz has them, by story and by who told it; tests/labelled makes it of recordings. An
+recorded.json.xz has them, by story and by who told it; tests/crowds makes it of recordings. An
 interval is used whole: its numbers go together. What it is called here, a kind, is what has
 happened to the participant, seen from a bridge.
 """

@@ -22,8 +22,6 @@ _DOWN, _UP = _AT["outage_down"], _AT["outage_up"]
 _LOSS_UP, _LOSS_DOWN, _LOSS = _AT[rules.LOSS_UP], _AT[rules.LOSS_DOWN], _AT[rules.LOSS]
 _BEST, _WORST = _AT["packetloss_download_best"], _AT["packetloss_download_worst"]
 _EXPECTED: Final = _AT["streams_expected"]
-# One sender's sound and picture: of that many streams nobody else needs to be a sender.
-_STREAMS_OF_ONE: Final = 2
 _TRIP: Final = _AT[rules.ROUND_TRIP]
 _JITTER_UP, _JITTER_DOWN = _AT["jitter_upload"], _AT["jitter_download"]
 _CONCEALED, _BUFFER = _AT["audio_concealed"], _AT["audio_buffer_time"]
@@ -227,12 +225,13 @@ def _has_several_senders(numbers: Sequence[Any]) -> bool:
     """
     Say whether the received stream that loses the least can be another's than the worst one.
 
-    The sound and the picture of one sender lose alike, and never just the same.
+    The sound and the picture of one sender lose alike, and never just the same. Of a call by a
+    bridge most libraries count only the sound among those expected.
     """
     if numbers[_BEST] is None or numbers[_WORST] is None or numbers[_PRESENT] == 2:
         return False
     expected = numbers[_EXPECTED]
-    return expected is None or expected > _STREAMS_OF_ONE
+    return expected is None or expected > 1
 
 
 def _slowest(trips: Sequence[float | None] | None) -> float | None:

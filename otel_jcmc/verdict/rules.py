@@ -138,8 +138,8 @@ DOWNLINK_OR_RECEIVED: Final = Cause(
     "downlink_or_received",
     Kind.RECEIVED,
     "One of the two: with one received stream nobody can tell from here",
-    "loss or jitter down, and no other sender to compare with: a room of two, or two streams"
-    " at most",
+    "loss or jitter down, and no other sender to compare with: a room of two, or one stream"
+    " expected",
 )
 SLOW_RECEIVER: Final = Cause(
     5,

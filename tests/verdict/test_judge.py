@@ -168,7 +168,7 @@ LOST = {
 
 @pytest.mark.parametrize(
     "alone",
-    [{"conference_participants": 2, "streams_expected": None}, {"streams_expected": 2}],
+    [{"conference_participants": 2, "streams_expected": None}, {"streams_expected": 1}],
 )
 def test_sound_and_picture_of_one_sender_tell_of_no_bad_way(alone: dict[str, Any]) -> None:
     """They lose alike, and never just the same."""
@@ -182,12 +182,12 @@ def test_sound_and_picture_of_one_sender_tell_of_no_bad_way(alone: dict[str, Any
 
 def test_where_one_stream_is_whole_the_way_is_sound_whoever_sends_it() -> None:
     whole = LOST | {"packetloss_download_best": 0.6}
-    for alone in ({"conference_participants": 2}, {"streams_expected": 2}, {}):
+    for alone in ({"conference_participants": 2}, {"streams_expected": 1}, {}):
         assert said(WELL | whole | alone) == ("bad", "received")
 
 
 def test_of_several_senders_the_best_tells_whose_way_it_is() -> None:
-    for streams in (3, None):
+    for streams in (2, None):
         several = WELL | {"streams_expected": streams}
         assert said(several | LOST) == ("bad", "downlink")
         assert said(several | LOST | {"packetloss_download_best": 0}) == ("bad", "received")

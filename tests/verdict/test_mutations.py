@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from labelled.bed import Bench, Outcome, hold
+from crowds.bed import Bench, Outcome, hold
 from verdict import test_judge, test_standing
 from verdict.test_judge import TROUBLES
 

@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from crowds.bed import NONE, Bench, Matrix, Outcome, hold
+from crowds.quiet import Quiet
 from e2e.parts import ROOT
-from labelled.bed import NONE, Bench, Matrix, Outcome, hold
-from labelled.quiet import Quiet
 
 from otel_jcmc.simulate.stories import NAMES
 

@@ -1,8 +1,8 @@
-"""labelled/bed.py: the crowd's stories are told to the rules, and what they say is counted."""
+"""crowds/bed.py: the crowd's stories are told to the rules, and what they say is counted."""
 
 import pytest
-from labelled.bed import NONE, Bench, Matrix, Outcome, hold
-from labelled.matrices import CAUSES, PRECISION, RECALL
+from crowds.bed import NONE, Bench, Matrix, Outcome, hold
+from crowds.matrices import CAUSES, PRECISION, RECALL
 
 from otel_jcmc.simulate.stories import NAMES
 from otel_jcmc.verdict.judge import Judge
