@@ -13,7 +13,7 @@ import sys
 from client.pages import opened_tab, running_chromium, running_origin
 from crowds.material import Spell, derived, packed, spells
 from e2e.parts import ROOT
-from recordings import load, names
+from recordings import bridge_names, load, names
 
 FILE = ROOT / "otel_jcmc" / "simulate" / "recorded.json.xz"
 
@@ -44,7 +44,7 @@ def material() -> bytes:
     """Return the file of intervals, made of all recordings."""
     found: list[Spell] = []
     with running_chromium() as browser, running_origin() as origin:
-        for name in names():
+        for name in (*names(), *bridge_names()):
             # Nobody has joined in it.
             if name == "failed-join":
                 continue
