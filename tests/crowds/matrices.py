@@ -9,8 +9,10 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from crowds.bed import NONE, Bench, Matrix, Outcome, hold
+from crowds.bed import hold
+from crowds.counting import NONE, Matrix, Outcome
 from crowds.quiet import Quiet
+from crowds.seats import Bench
 from e2e.parts import ROOT
 
 from otel_jcmc.simulate.stories import NAMES

@@ -1,8 +1,10 @@
 """crowds/bed.py: the crowd's stories are told to the rules, and what they say is counted."""
 
 import pytest
-from crowds.bed import NONE, Bench, Matrix, Outcome, hold
+from crowds.bed import hold
+from crowds.counting import NONE, Matrix, Outcome
 from crowds.matrices import CAUSES, PRECISION, RECALL
+from crowds.seats import Bench
 
 from otel_jcmc.simulate.stories import NAMES
 from otel_jcmc.verdict.judge import Judge

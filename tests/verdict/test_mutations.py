@@ -10,7 +10,9 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from crowds.bed import Bench, Outcome, hold
+from crowds.bed import hold
+from crowds.counting import Outcome
+from crowds.seats import Bench
 from verdict import test_judge, test_standing
 from verdict.test_judge import TROUBLES
 
