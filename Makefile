@@ -37,7 +37,7 @@ truth: $(VENV)/.dev  ## tell stories of bad calls, and write docs/truth.md: what
 # crowd's intervals anew, when the client file or a recording has changed.
 verdicts: $(VENV)/.dev  ## tell a crowd's stories to the verdict's rules, and write docs/verdict-matrices.md
 	@tests/real-parts.sh browser
-	PYTHONPATH=tests:tests/helpers $(BIN)/python -m labelled $(ARGS)
+	PYTHONPATH=tests:tests/helpers $(BIN)/python -m crowds $(ARGS)
 
 # SEED=7 tries others; what breaks is kept, with the command that tries it again.
 fuzz: $(VENV)/.fuzz  ## 200,000 bad pushes, led by coverage, and bad requests, headers and values

@@ -1,7 +1,7 @@
 """
 Recorded intervals: what pages pushed in calls that were disturbed, for a crowd to say again.
 
-recorded.json.xz has them, by story and by who told it; tests/labelled makes it of recordings. An
+recorded.json.xz has them, by story and by who told it; tests/crowds makes it of recordings. An
 interval is used whole: its numbers go together. What it is called here, a kind, is what has
 happened to the participant, seen from a bridge.
 """
@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 # Of every tenth interval rules are made without looking at it.
 HELD_OUT: Final = 10
+STUTTER_PERCENT: Final = 2.0
 _FILE: Final = Path(__file__).with_name("recorded.json.xz")
 
 
@@ -77,19 +78,46 @@ def _both(*stories: str) -> tuple[tuple[str, str], ...]:
     return tuple((story, tab) for story in stories for tab in ("ada", "bob"))
 
 
+def _of_three(*stories: str, tabs: tuple[str, ...] = ("ada",)) -> tuple[tuple[str, str], ...]:
+    """Return who tells *stories* of conferences of three by a bridge."""
+    return tuple((f"sfu-{story}", tab) for story in stories for tab in tabs)
+
+
+_OTHERS: Final = ("bob", "cid")
 KINDS: Final = {
-    "outage": Kind("outage", True, _both("dead-both", "dead-up", "dead-for-good"), False),
-    "downlink": Kind("downlink", True, (("loss-down", "ada"), ("loss-up", "bob"))),
-    "uplink": Kind("uplink", True, (("loss-up", "ada"), ("loss-down", "bob"))),
+    "outage": Kind(
+        "outage",
+        True,
+        _both("dead-both", "dead-up", "dead-for-good")
+        + _of_three("dead-both", "dead-up", "dead-down"),
+        False,
+    ),
+    "downlink": Kind(
+        "downlink", True, (("loss-down", "ada"), ("loss-up", "bob"), *_of_three("loss-down"))
+    ),
+    "uplink": Kind(
+        "uplink", True, (("loss-up", "ada"), ("loss-down", "bob"), *_of_three("loss-up"))
+    ),
     "delay": Kind("path", False, _both("delay")),
-    "far": Kind("path", True, _both("far")),
+    "far": Kind("path", True, _both("far") + _of_three("delay")),
     "received": Kind("received", True, (("loss-up", "bob"), ("loss-down", "ada"))),
-    "received of two": Kind("received", False, (("one-of-two", "bob"), ("one-of-two", "ada"))),
-    "slow receiver": Kind("device", True, _both("slow-receiver"), False),
+    "received of two": Kind(
+        "received",
+        False,
+        (("one-of-two", "bob"), ("one-of-two", "ada"), *_of_three("loss-up", tabs=_OTHERS)),
+    ),
+    "slow receiver": Kind(
+        "device", True, _both("slow-receiver") + _of_three("slow-receiver"), False
+    ),
     "slow sender": Kind("device", False, _both("slow-sender"), False),
 }
 # Nothing happens to who tells these, also while it happens to somebody else.
-_CALM: Final = {*_both("hidden"), ("muted", "ada")}
+_CALM: Final = {
+    *_both("hidden"),
+    ("muted", "ada"),
+    *_of_three("sound", "hidden", "last-n", tabs=("ada", *_OTHERS)),
+    *_of_three("loss-down", "delay", tabs=_OTHERS),
+}
 # It begins in the middle of a call.
 _NEVER_CALM: Final = "dead-up-v2193"
 
@@ -105,6 +133,7 @@ class Recorded:
         """
         Return the spells of a *kind*; of another browser where this one has told none.
 
+        What was made of recorded ones is told only where nobody has recorded it.
         Not those with one push of what happens, where there are others: it is its beginning.
         """
         told_by = KINDS[kind].told_by
@@ -114,10 +143,15 @@ class Recorded:
             if (each.story, each.tab) in told_by and each.interval_ms == interval_ms and each.during
         ]
         found = [each for each in found if each.browser == browser] or found
+        found = [each for each in found if not each.derived] or found
         return [each for each in found if len(each.during) > 1] or found
 
     def calm(self, interval_ms: int, browser: str = "Chromium") -> list[Interval]:
-        """Return the intervals in which all was well, without those right after a join."""
+        """
+        Return the intervals in which all was well, without those right after a join.
+
+        Nor those in which the recording machine stuttered: sound was made up, or pictures stood.
+        """
         found: list[Interval] = []
         for each in self._spells:
             if each.derived or each.story == _NEVER_CALM or each.browser != browser:
@@ -126,7 +160,7 @@ class Recorded:
                 found += each.before
                 if (each.story, each.tab) in _CALM:
                     found += [*each.during, *each.after]
-        return found
+        return [each for each in found if not _stutters(each)]
 
     @property
     def stories(self) -> set[str]:
@@ -172,6 +206,11 @@ def _kept(spell: Spell, *, held: bool | None) -> Spell:
         for part in (spell.before, spell.during, spell.after)
     )
     return spell._replace(before=before, during=during, after=after)
+
+
+def _stutters(interval: Interval) -> bool:
+    made_up, stood = (interval.values.get(name) for name in ("audio_concealed", "freeze_time"))
+    return (made_up or 0) > STUTTER_PERCENT or bool(stood)
 
 
 def _is_held(interval: Interval) -> bool:

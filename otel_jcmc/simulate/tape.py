@@ -176,8 +176,8 @@ class Voice:
             _take_away(values, _RECEIVED, _RECEIVED_RATES)
 
     def _streams(self) -> int:
-        """Return how many streams come from others: sound and picture of each who is heard."""
-        return 2 * len(self._person.sources)
+        """Return how many are expected: by a bridge the recorded library counts sound alone."""
+        return len(self._person.sources) * (2 if self._person.room.is_direct else 1)
 
     def _labels(self, moment: Moment) -> dict[str, str]:
         room = self._person.room

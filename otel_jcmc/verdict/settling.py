@@ -59,16 +59,15 @@ class Settling:
         causes, spoilt = {}, defaultdict(list)
         for each in asked:
             room = rooms[each.place.conference]
-            owner, spoils = _owner(each, room), None
-            if owner is not None and not owner.place.is_direct:
-                spoils = self._spoils(owner)
-                if spoils:
-                    name = sender_name(each.place.conference, owner.participant)
-                    spoilt[name].append(each)
-            if each.cause == rules.DOWNLINK_OR_RECEIVED.id:
-                cause = self._by_others(each, room) if spoils is None else _by_owner(spoils=spoils)
-                if cause is not None:
-                    causes[sender_name(each.place.conference, each.participant)] = cause.id
+            owner = _owner(each, room)
+            spoils = None if owner is None or owner.place.is_direct else self._spoils(owner)
+            cause = each.cause
+            if cause == rules.DOWNLINK_OR_RECEIVED.id and (
+                found := self._of(each, room, spoils=spoils)
+            ):
+                cause = causes[_name(each)] = found.id
+            if owner is not None and spoils and cause != rules.DOWNLINK.id:
+                spoilt[_name(owner)].append(each)
         senders = (_sender(name, victims, rooms) for name, victims in spoilt.items())
         told = nlargest(THRESHOLDS.told, senders, key=lambda each: each.coverage.bad)
         return Settled(with_causes(everybody.bad, causes), causes, told)
@@ -78,8 +77,16 @@ class Settling:
         spoils = seen.is_slow or seen.cause == rules.UPLINK.id
         if spoils or seen.loss_up is not None:
             spoils = spoils or (seen.loss_up or 0) > self._some_loss
-            name = sender_name(seen.place.conference, seen.participant)
-            self._known[name] = now_ms, spoils
+            self._known[_name(seen)] = now_ms, spoils
+
+    def _of(self, seen: Seen, room: dict[str, Seen], *, spoils: bool | None) -> rules.Cause | None:
+        """Return what *seen* comes to where the owner of its stream *spoils*, or does not."""
+        # Who loses both ways has a bad way; that the others do too is the bridge's.
+        if self._spoils(seen):
+            return rules.DOWNLINK
+        if spoils is None:
+            return self._by_others(seen, room)
+        return rules.RECEIVED if spoils else rules.DOWNLINK
 
     def _by_others(self, seen: Seen, room: dict[str, Seen]) -> rules.Cause | None:
         """
@@ -105,8 +112,7 @@ class Settling:
 
     def _spoils(self, seen: Seen) -> bool | None:
         """Say whether *seen* spoils what it sends; None: it has not been known of late."""
-        name = sender_name(seen.place.conference, seen.participant)
-        return self._known.get(name, (0, None))[1]
+        return self._known.get(_name(seen), (0, None))[1]
 
 
 def _is_asked(seen: Seen) -> bool:
@@ -124,8 +130,8 @@ def _owner(seen: Seen, room: dict[str, Seen]) -> Seen | None:
     return sending[0] if len(sending) == 1 else None
 
 
-def _by_owner(*, spoils: bool) -> rules.Cause:
-    return rules.RECEIVED if spoils else rules.DOWNLINK
+def _name(seen: Seen) -> str:
+    return sender_name(seen.place.conference, seen.participant)
 
 
 def _sender(name: str, victims: Iterable[Seen], rooms: dict[str, dict[str, Seen]]) -> Standing:
@@ -143,8 +149,4 @@ def with_causes(bad: list[Seen], causes: dict[str, int]) -> list[Seen]:
     """Return *bad* with the *causes* that some were settled to, by sender_name."""
     if not causes:
         return bad
-    names = [sender_name(each.place.conference, each.participant) for each in bad]
-    return [
-        each._replace(cause=causes.get(name, each.cause))
-        for name, each in zip(names, bad, strict=True)
-    ]
+    return [each._replace(cause=causes.get(_name(each), each.cause)) for each in bad]

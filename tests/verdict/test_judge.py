@@ -104,16 +104,9 @@ TROUBLES: list[tuple[dict[str, Any], str, str]] = [
     ({"round_trip_time": 450, "limitation_cpu": 100}, "bad", "path"),
     ({"audio_concealed": 2.5}, "fair", ""),
     ({"freeze_time": 1100, "decode_time": 40}, "bad", "device"),
-    (
-        {
-            "freeze_time": 400,
-            "packetloss_download": 0,
-            "frames_dropped": 9,
-            "decode_time": 9,
-        },
-        "fair",
-        "device",
-    ),
+    # 15 % of the 34.5 ms until the next frame are 5.17.
+    ({"freeze_time": 400, "decode_time": 5.2}, "fair", "device"),
+    ({"freeze_time": 400, "decode_time": 5.1}, "fair", ""),
     # A picture that begins again after an outage.
     ({"freeze_time": 1100, "decode_time": None}, "bad", ""),
     ({"freeze_time": 7000, "packetloss_download": 0, "frames_dropped": 87}, "bad", ""),
@@ -175,19 +168,26 @@ LOST = {
 
 @pytest.mark.parametrize(
     "alone",
-    [{"conference_participants": 2, "streams_expected": None}, {"streams_expected": 2}],
+    [{"conference_participants": 2, "streams_expected": None}, {"streams_expected": 1}],
 )
-@pytest.mark.parametrize("best", [7.6, 0])
-def test_sound_and_picture_of_one_sender_cannot_be_compared(
-    alone: dict[str, Any], best: float
-) -> None:
-    """They never lose just the same, and by chance one of them nothing."""
-    lost = LOST | {"packetloss_download_best": best}
-    assert said(WELL | lost | alone) == ("bad", "downlink_or_received")
+def test_sound_and_picture_of_one_sender_tell_of_no_bad_way(alone: dict[str, Any]) -> None:
+    """They lose alike, and never just the same."""
+    assert said(WELL | LOST | alone) == ("bad", "downlink_or_received")
+    # By chance the few packets of one have all come.
+    little = {"packetloss_download": 3, "packetloss_download_worst": 4.9}
+    chance = LOST | little | {"packetloss_download_best": 0}
+    assert said(WELL | chance | alone) == ("fair", "downlink_or_received")
+    assert said(WELL | chance) == ("fair", "received")
+
+
+def test_where_one_stream_is_whole_the_way_is_sound_whoever_sends_it() -> None:
+    whole = LOST | {"packetloss_download_best": 0.6}
+    for alone in ({"conference_participants": 2}, {"streams_expected": 1}, {}):
+        assert said(WELL | whole | alone) == ("bad", "received")
 
 
 def test_of_several_senders_the_best_tells_whose_way_it_is() -> None:
-    for streams in (3, None):
+    for streams in (2, None):
         several = WELL | {"streams_expected": streams}
         assert said(several | LOST) == ("bad", "downlink")
         assert said(several | LOST | {"packetloss_download_best": 0}) == ("bad", "received")

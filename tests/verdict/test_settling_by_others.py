@@ -48,3 +48,14 @@ def test_what_the_owner_of_the_stream_says_goes_first() -> None:
     bob = seen("bob")._replace(loss_up=8.0)
     found = Settling().settle(1000, everybody_of([ada, bob, seen("cid"), seen("dan")]))
     assert found.causes == {"standup/ada": RECEIVED.id}
+
+
+def test_who_loses_both_ways_is_spoilt_by_nobody() -> None:
+    """A bad bridge: each of the three loses, and so does what each of them sends."""
+    everybody = [
+        Seen(PLACE, name, State.BAD, DOWNLINK_OR_RECEIVED.id, source=source, loss_up=9.0)
+        for name, source in (("ada", "bob"), ("bob", "cid"), ("cid", "ada"))
+    ]
+    found = Settling().settle(1000, everybody_of(everybody))
+    assert set(found.causes.values()) == {DOWNLINK.id}
+    assert found.senders == []

@@ -21,10 +21,14 @@ from recordings import Line, Recording
 # What is of the participant and its page, not of the interval; or of a call of two.
 _OF_THE_PAGE: Final = {"conference_participants", "join_time", "transport_rtt", "rating"}
 EVERY: Final = 5
+_THINNED_MS: Final = 2000
 # While the plan stops everything goes away.
 _STOPPING_SECONDS: Final = 1.0
-_BEGINS: Final = ("net", "mute", "hide", "cut pushes", "leave", "crash")
-_ENDS: Final = ("net", "unmute", "show", "mend pushes")
+_BEGINS: Final = (
+    *("net", "mute", "hide", "cut pushes", "leave", "crash"),
+    *("slow", "show one", "show none"),
+)
+_ENDS: Final = ("net", "unmute", "show", "mend pushes", "show all")
 
 
 @dataclass
@@ -75,8 +79,10 @@ def thinned(recording: Recording, first: int = 0, every: int = EVERY) -> Recordi
 
 
 def spells(tab: Tab, name: str, recording: Recording) -> Iterator[Spell]:
-    """Return the spells of both tabs of a recording, as it is and thinned."""
-    for played in (recording, *(thinned(recording, first) for first in range(EVERY))):
+    """Return the spells of all tabs of a recording: as it is, and one of 2 s thinned."""
+    is_long = recording.story["interval_ms"] > _THINNED_MS
+    fewer = [] if is_long else [thinned(recording, first) for first in range(EVERY)]
+    for played in (recording, *fewer):
         for who in recording.tabs:
             yield _spell(name, who, played, timed_replay(tab, played, who))
 
@@ -84,7 +90,10 @@ def spells(tab: Tab, name: str, recording: Recording) -> Iterator[Spell]:
 def _spell(name: str, who: str, recording: Recording, pushes: list[dict[str, Any]]) -> Spell:
     about = recording.story
     made = Spell(
-        name.removesuffix("-firefox"), who, about["interval_ms"], about.get("browser", "Chromium")
+        name.removesuffix("-firefox").removesuffix("-10s"),
+        who,
+        about["interval_ms"],
+        about.get("browser", "Chromium"),
     )
     onset, end, stop = _times(recording)
     told = [each for each in pushes if "metrics" in each["body"] and each["t"] < stop]
@@ -110,7 +119,8 @@ def _times(recording: Recording) -> tuple[float, float, float]:
     last = recording.lines[-1].t
     stop = next((line.t for line in plan if line.kind == "stop"), last + 60)
     onset = begins[0] if begins else stop
-    ends = [line.t for line in plan if line.kind in _ENDS and line.t > onset]
+    # Several things may begin together.
+    ends = [line.t for line in plan if line.kind in _ENDS and line.t > onset + 1]
     return onset, (ends[-1] if ends else stop), stop - _STOPPING_SECONDS
 
 

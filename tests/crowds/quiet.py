@@ -9,7 +9,8 @@ import random
 from collections import Counter
 from typing import Final, NamedTuple
 
-from labelled.bed import LOOK_SECONDS, Bench
+from crowds.bed import LOOK_SECONDS
+from crowds.seats import Bench
 
 from otel_jcmc.simulate.fleet import Fleet, Person, Room, make_fleet
 from otel_jcmc.simulate.recorded import Recorded

@@ -1,6 +1,6 @@
-"""labelled/matrices.py: docs/verdict-matrices.md is what its results make."""
+"""crowds/matrices.py: docs/verdict-matrices.md is what its results make."""
 
-from labelled.matrices import CROWDS, PAGE, page, read
+from crowds.matrices import CROWDS, PAGE, page, read
 
 
 def test_the_page_is_made_of_the_results() -> None:

@@ -1,4 +1,4 @@
-"""labelled/material.py: recorded intervals become what the package has of them."""
+"""crowds/material.py: recorded intervals become what the package has of them."""
 
 import json
 import lzma
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from client.conftest import browser, module_origin, module_tab, origin, tab  # noqa: F401
 from client.pages import Tab
-from labelled.material import derived, spells, thinned
+from crowds.material import derived, spells, thinned
 from recordings import load
 
 FILE = Path(__file__).parents[2] / "otel_jcmc" / "simulate" / "recorded.json.xz"

@@ -1,5 +1,5 @@
 """
-`python -m labelled`: tells the crowd's stories to the rules, and writes docs/verdict-matrices.md.
+`python -m crowds`: tells the crowd's stories to the rules, and writes docs/verdict-matrices.md.
 
 With `--material` it makes the intervals anew that the crowd says (otel_jcmc/simulate), of the
 recordings and the client file as they are. With `--held` it judges, once, by the intervals that
@@ -11,16 +11,16 @@ import argparse
 import sys
 
 from client.pages import opened_tab, running_chromium, running_origin
+from crowds.material import Spell, derived, packed, spells
 from e2e.parts import ROOT
-from labelled.material import Spell, derived, packed, spells
-from recordings import load, names
+from recordings import bridge_names, load, names
 
 FILE = ROOT / "otel_jcmc" / "simulate" / "recorded.json.xz"
 
 
 def main() -> int:
     """Run the command; a rule that misses its target is no error, it is what the page is for."""
-    parser = argparse.ArgumentParser(prog="labelled", description=__doc__)
+    parser = argparse.ArgumentParser(prog="crowds", description=__doc__)
     parser.add_argument("--material", action="store_true", help="make the intervals anew")
     parser.add_argument("--held", action="store_true", help="judge by what was held out")
     parser.add_argument("--quiet", action="store_true", help="10,000 people for an hour of looks")
@@ -30,8 +30,8 @@ def main() -> int:
         print(f"wrote {FILE.relative_to(ROOT)}")
         return 0
     # They read the file when they are imported.
-    from labelled import matrices
-    from labelled.quiet import hold_quiet
+    from crowds import matrices
+    from crowds.quiet import hold_quiet
 
     if asked.quiet:
         matrices.write_quiet(hold_quiet(10_000))
@@ -44,7 +44,7 @@ def material() -> bytes:
     """Return the file of intervals, made of all recordings."""
     found: list[Spell] = []
     with running_chromium() as browser, running_origin() as origin:
-        for name in names():
+        for name in (*names(), *bridge_names()):
             # Nobody has joined in it.
             if name == "failed-join":
                 continue

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from labelled.quiet import fleet_of_fives, hold_quiet
+from crowds.quiet import fleet_of_fives, hold_quiet
 
 # By the looks of ten minutes; with over half of a room the first would have a conference for five.
 LOOKS = 60

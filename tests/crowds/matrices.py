@@ -9,9 +9,11 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from crowds.bed import hold
+from crowds.counting import NONE, Matrix, Outcome
+from crowds.quiet import Quiet
+from crowds.seats import Bench
 from e2e.parts import ROOT
-from labelled.bed import NONE, Bench, Matrix, Outcome, hold
-from labelled.quiet import Quiet
 
 from otel_jcmc.simulate.stories import NAMES
 
@@ -220,8 +222,12 @@ at. `otel-jcmc simulate --story NAME --truth FILE` tells the same to a running s
   counted for `uplink`.
 - Three people at least make a conference stand out, five in two conferences anything wider. What
   has fewer who can tell is not counted.
-- `far`, slow computers, and one bad sender of two are made of recorded intervals
-  (`derived` in otel_jcmc/simulate/recorded.json.xz); all else is as it was recorded.
-- The recorded calls are calls of two. Held out is every tenth interval; those of 10 s overlap with
-  others of the same call, so it is no other call.
+- An interval counts also where nobody would have complained: a slow computer has good moments, and
+  of what one of two senders loses a bridge repairs the picture. Who is good has no cause: the
+  column `none` of the last tables.
+- Recorded were calls of two, and of three by a bridge. A computer that is slow in sending is made
+  of a recorded interval, and so is one bad sender of two where nobody recorded it (`derived` in
+  otel_jcmc/simulate/recorded.json.xz).
+- Held out is every tenth interval, told without what came before it: one to nine of a kind, so one
+  that is missed is much. Those of 10 s overlap with others of the same call.
 - What happens at a bridge, in a region or in the fleet reaches 70 to 100 % of the people there."""
