@@ -83,7 +83,7 @@ def _stats(names: Names) -> list[Json]:
             "Stands out",
             f"max({standing}) or vector(0)",
             "Whether the conference as a whole is to blame: the share of bad, 0 if it is not. Where"
-            " a bridge, a region or the fleet is, the conference is not.",
+            " its bridge, its region or the fleet is, it is not.",
             unit="percentunit",
             colours={0.01: RED},
         ),
