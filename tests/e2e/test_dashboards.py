@@ -5,6 +5,7 @@ which a bridge stands out: each has an answer, and what names a culprit names th
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import boards
 import pytest
 from e2e.parts import Prometheus, running_prometheus, serving, until
-from harness import Service, eventually, push_body
+from harness import CLIENT_ID, Service, eventually, push_body, request
 from labelled_crowd import (
     BAD_BRIDGE,
     BAD_REGION,
@@ -41,6 +42,7 @@ class Watched(NamedTuple):
 
     naming: str
     prometheus: Prometheus
+    service: Service
 
     def board(self, name: str) -> Path:
         return ROOT / f"collector-config/grafana/dashboards/{self.naming}/{name}.json"
@@ -102,7 +104,7 @@ def watched(
         stack.enter_context(prometheus.scraping("jvb", bridge, bridge=BAD_BRIDGE))
         push_crowd(service)
         _trouble(service)
-        found = Watched(naming, prometheus)
+        found = Watched(naming, prometheus, service)
         eventually(
             lambda: [each.get("name") for each in found.labels("jitsi:standing_out:ratio")],
             SECONDS,
@@ -220,6 +222,28 @@ def test_everyone_in_the_room_is_on_one_axis(watched: Watched) -> None:
     assert watched.by(person, asked.expr) == {f"p0-{number}": 2 for number in range(5)}
 
 
+def test_a_click_on_a_participant_lists_its_sessions(watched: Watched) -> None:
+    (url,) = boards.links(watched.board("conference"), "Who is there, and what is wrong")
+    hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="milliseconds")
+    filled = {
+        "${service_url}": watched.service.url,
+        "${__data.fields.Conference}": "room-0",
+        "${__data.fields.Client}": CLIENT_ID,
+        # As Grafana has it.
+        "${__from:date:iso}": hour_ago.replace("+00:00", "Z"),
+    }
+    for variable, value in filled.items():
+        url = url.replace(variable, value)
+    assert "$" not in url
+
+    def sessions() -> set[str]:
+        return {each["participant_id"] for each in request(url).json()["sessions"]}
+
+    # In the test all have one client id; in the other naming the conference alone chooses.
+    everybody = {f"p0-{number}" for number in range(5)}
+    assert until(everybody, lambda: sessions() & everybody) == everybody
+
+
 def test_every_rule_is_healthy_and_nothing_but_what_is_bad_is_told(watched: Watched) -> None:
     groups = watched.prometheus.ask("rules")["groups"]
     health = {
@@ -282,7 +306,7 @@ def test_the_widest_that_stands_out_is_named(
         prometheus.scraping("verdicts", service.url, "/metrics/verdicts"),
     ):
         push_crowd(service, trouble)
-        found = Watched("jcmc", prometheus)
+        found = Watched("jcmc", prometheus, service)
 
         def named() -> set[tuple[str, str]]:
             return {(each["scope"], each.get("name", "")) for each in found.labels(share)}
