@@ -3,6 +3,7 @@ What a real Prometheus takes for 10,000 participants with all rules that we ship
 
 With their own series, with conferences, and with what is wider alone. It scrapes the pages as
 prometheus.yaml has them, every 5 s. Everybody pushes before each round, so that states are known.
+All rules are evaluated as often, those too that prometheus.yaml has once a minute.
 """
 
 import re

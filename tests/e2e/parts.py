@@ -6,6 +6,7 @@ proves nothing.
 """
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -158,13 +159,17 @@ def running_prometheus(
     """
     Run a Prometheus without targets in *folder*.
 
-    Every so many *seconds* it scrapes, and evaluates *rules*.
+    Every so many *seconds* it scrapes and evaluates *rules*, those too that have an interval of
+    their own.
     """
+    for path in rules:
+        text = re.sub(r"^    interval: .*\n", "", path.read_text(), flags=re.MULTILINE)
+        (folder / path.name).write_text(text)
     binary = prometheus_tool("prometheus")
     intervals = ("scrape_interval", "scrape_timeout", "evaluation_interval")
     config = {
         "global": dict.fromkeys(intervals, f"{seconds}s"),
-        "rule_files": [str(path) for path in rules],
+        "rule_files": [path.name for path in rules],
         "scrape_configs": [{"job_name": "e2e", "file_sd_configs": [{"files": ["targets.json"]}]}],
     }
     # JSON is YAML.

@@ -5,6 +5,7 @@ which a bridge stands out: each has an answer, and what names a culprit names th
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import NamedTuple
@@ -12,16 +13,19 @@ from typing import NamedTuple
 import boards
 import pytest
 from e2e.parts import Prometheus, running_prometheus, serving, until
-from harness import Service, eventually, push_body
+from harness import CLIENT_ID, Service, eventually, push_body, request
 from labelled_crowd import (
     BAD_BRIDGE,
     BAD_REGION,
+    BAD_ROOM,
     FAILURES,
     GOOD_BRIDGE,
     GOOD_REGION,
     LONER,
     PEOPLE,
+    Trouble,
     push_crowd,
+    settings,
 )
 from otlp_sink import OtlpSink
 
@@ -38,6 +42,7 @@ class Watched(NamedTuple):
 
     naming: str
     prometheus: Prometheus
+    service: Service
 
     def board(self, name: str) -> Path:
         return ROOT / f"collector-config/grafana/dashboards/{self.naming}/{name}.json"
@@ -85,12 +90,9 @@ def watched(
         service = Service(
             folder / "s",
             JCMC_NAMING=naming,
-            JCMC_BRIDGES=f"{BAD_BRIDGE}={BAD_BRIDGE},{GOOD_BRIDGE}={GOOD_BRIDGE}",
-            METRICS_EXPIRATION="300",
             OTEL_TRACES_EXPORTER="otlp",
             OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
-            JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND="0",
-            JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND="0",
+            **settings(),
         )
         stack.enter_context(service)
         bridge = stack.enter_context(serving(Bridge))
@@ -102,7 +104,7 @@ def watched(
         stack.enter_context(prometheus.scraping("jvb", bridge, bridge=BAD_BRIDGE))
         push_crowd(service)
         _trouble(service)
-        found = Watched(naming, prometheus)
+        found = Watched(naming, prometheus, service)
         eventually(
             lambda: [each.get("name") for each in found.labels("jitsi:standing_out:ratio")],
             SECONDS,
@@ -166,13 +168,19 @@ def test_what_stands_out_is_the_bridge(watched: Watched) -> None:
         "otel": ("jitsi_verdict_scope", "jitsi_standing_out_name", "jitsi_region"),
     }[watched.naming]
     share = boards.column(board, panel, "Share")
-    assert watched.labels(share) == [{scope: "bridge", name: BAD_BRIDGE, region: BAD_REGION}]
-    assert watched.by(name, share) == {BAD_BRIDGE: 1}
+    # And a room on the other bridge.
+    told = sorted(watched.labels(share), key=lambda each: each[scope])
+    assert told == [
+        {scope: "bridge", name: BAD_BRIDGE, region: BAD_REGION},
+        {scope: "conference", name: BAD_ROOM},
+    ]
+    assert watched.by(name, share) == {BAD_BRIDGE: 1, BAD_ROOM: 1}
     for column in ("Bad", "Known", "Reporting", "Present"):
-        assert watched.by(name, boards.column(board, panel, column)) == {BAD_BRIDGE: 30}
-    (since_ms,) = watched.by(name, boards.column(board, panel, "Since")).values()
+        people = watched.by(name, boards.column(board, panel, column))
+        assert people == {BAD_BRIDGE: 30, BAD_ROOM: 5}
     (now,) = watched.by("", "vector(time())").values()
-    assert 0 <= now - since_ms / 1000 < 120
+    for since_ms in watched.by(name, boards.column(board, panel, "Since")).values():
+        assert 0 <= now - since_ms / 1000 < 120
 
 
 def test_the_table_of_bridges_has_both_sides(watched: Watched) -> None:
@@ -214,7 +222,29 @@ def test_everyone_in_the_room_is_on_one_axis(watched: Watched) -> None:
     assert watched.by(person, asked.expr) == {f"p0-{number}": 2 for number in range(5)}
 
 
-def test_every_rule_is_healthy_and_the_bridge_alone_is_told(watched: Watched) -> None:
+def test_a_click_on_a_participant_lists_its_sessions(watched: Watched) -> None:
+    (url,) = boards.links(watched.board("conference"), "Who is there, and what is wrong")
+    hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="milliseconds")
+    filled = {
+        "${service_url}": watched.service.url,
+        "${__data.fields.Conference}": "room-0",
+        "${__data.fields.Client}": CLIENT_ID,
+        # As Grafana has it.
+        "${__from:date:iso}": hour_ago.replace("+00:00", "Z"),
+    }
+    for variable, value in filled.items():
+        url = url.replace(variable, value)
+    assert "$" not in url
+
+    def sessions() -> set[str]:
+        return {each["participant_id"] for each in request(url).json()["sessions"]}
+
+    # In the test all have one client id; in the other naming the conference alone chooses.
+    everybody = {f"p0-{number}" for number in range(5)}
+    assert until(everybody, lambda: sessions() & everybody) == everybody
+
+
+def test_every_rule_is_healthy_and_nothing_but_what_is_bad_is_told(watched: Watched) -> None:
     groups = watched.prometheus.ask("rules")["groups"]
     health = {
         (rule["name"], rule["health"], rule.get("lastError", ""))
@@ -228,9 +258,9 @@ def test_every_rule_is_healthy_and_the_bridge_alone_is_told(watched: Watched) ->
         alerts = watched.labels("ALERTS")
         return {(each["alertname"], each.get("name", "")) for each in alerts}
 
-    # It is pending: nobody is woken before a minute is over.
-    alone = {("JitsiBridgeStandsOut", BAD_BRIDGE)}
-    assert until(alone, raised) == alone
+    # They are pending: nobody is woken before a minute is over.
+    both = {("JitsiBridgeStandsOut", BAD_BRIDGE), ("JitsiConferenceStandsOut", BAD_ROOM)}
+    assert until(both, raised) == both
 
 
 def test_every_recorded_name_has_data(watched: Watched) -> None:
@@ -254,6 +284,39 @@ def test_participants_are_counted_where_pages_are_split(watched: Watched) -> Non
     counted = until(PEOPLE, lambda: watched.prometheus.value("otel_jcmc:participants:max"))
     assert counted == PEOPLE
     assert watched.prometheus.value("otel_jcmc:conferences:max") == 38
+
+
+@pytest.mark.parametrize(
+    ("trouble", "name", "alert"),
+    [
+        (Trouble.FLEET, "", "JitsiFleetStandsOut"),
+        (Trouble.REGION, BAD_REGION, "JitsiRegionStandsOut"),
+        (Trouble.CONFERENCE, BAD_ROOM, "JitsiConferenceStandsOut"),
+    ],
+)
+def test_the_widest_that_stands_out_is_named(
+    tmp_path: Path, trouble: Trouble, name: str, alert: str
+) -> None:
+    board = ROOT / "collector-config/grafana/dashboards/jcmc/now.json"
+    share = boards.column(board, "What stands out: this is to blame", "Share")
+    (tmp_path / "p").mkdir()
+    with (
+        Service(tmp_path / "s", **settings()) as service,
+        running_prometheus(tmp_path / "p", RULES) as prometheus,
+        prometheus.scraping("verdicts", service.url, "/metrics/verdicts"),
+    ):
+        push_crowd(service, trouble)
+        found = Watched("jcmc", prometheus, service)
+
+        def named() -> set[tuple[str, str]]:
+            return {(each["scope"], each.get("name", "")) for each in found.labels(share)}
+
+        # Beside a region a room elsewhere may stand out.
+        expected = {(trouble.value, name)}
+        if trouble is Trouble.REGION:
+            expected.add(("conference", BAD_ROOM))
+        assert until(expected, named, SECONDS) == expected
+        assert until(1.0, lambda: prometheus.value(f'count(ALERTS{{alertname="{alert}"}})')) == 1
 
 
 def test_a_service_that_dies_is_red_at_once(

@@ -63,3 +63,15 @@ def column(path: Path, panel: str, name: str) -> str:
     letter = names[name].removeprefix("Value #")
     (asked,) = [each for each in queries(path) if each.panel == panel and each.column == letter]
     return asked.expr
+
+
+def links(path: Path, panel: str) -> list[str]:
+    """Return where clicks in a table lead."""
+    (found,) = [each for each in load(path)["panels"] if each.get("title") == panel]
+    return [
+        link["url"]
+        for override in found["fieldConfig"]["overrides"]
+        for each in override["properties"]
+        if each["id"] == "links"
+        for link in each["value"]
+    ]

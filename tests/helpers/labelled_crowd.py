@@ -1,27 +1,38 @@
 """
 A small crowd whose trouble is known: what stands out of it, and who is to blame, is to be found.
 
-Thirty-eight rooms of five on two bridges of two regions. All six rooms on jvb-2, from four
-networks, lose what they are sent; of those on jvb-1 one room has a sender that loses what it
-sends, one room is bad as a whole, and one participant elsewhere is bad by itself.
+Rooms of five on the bridges of two regions. In all of them one room on jvb-1 is bad as a whole, and
+one participant elsewhere by itself; beside that all rooms on a bridge, in a region or in the whole
+fleet lose what they are sent, or none.
 """
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from harness import Service, push_body
 
-BAD_BRIDGE, BAD_REGION = "jvb-2", "us-east"
+BAD_BRIDGE, OTHER_BAD_BRIDGE, BAD_REGION = "jvb-2", "jvb-3", "us-east"
 GOOD_BRIDGE, GOOD_REGION = "jvb-1", "eu-west"
 BAD_ROOM = "room-30"
 LONER_ROOM, LONER = "room-31", "p31-0"
-# How many bridges' rooms are bad, and how many there are.
-_BAD_ROOMS, _ROOMS, _PEOPLE = 6, 38, 5
+_PEOPLE = 5
+# Rooms on each bad bridge, and all of them: less than a fifth may be bad, or it is the fleet.
+_ON_BRIDGE, _ROOMS, _ROOMS_WITH_REGION = 6, 38, 70
 PEOPLE = _ROOMS * _PEOPLE
 # The service trusts a proxy on loopback, so the networks are what it says.
 NETWORKS = [f"198.51.{number}.7" for number in range(100, 104)]
 # As Jitsi names the causes of a join that fails.
 FAILURES = ("conference.iceFailed", "conference.videobridgeNotAvailable")
+
+
+class Trouble(StrEnum):
+    """How wide the trouble is: the scope of the widest that stands out."""
+
+    FLEET = "fleet"
+    REGION = "region"
+    BRIDGE = "bridge"
+    CONFERENCE = "conference"
 
 
 class Person(NamedTuple):
@@ -35,16 +46,24 @@ class Person(NamedTuple):
     is_bad: bool
 
 
-def crowd() -> Iterator[Person]:
+def crowd(trouble: Trouble) -> Iterator[Person]:
     """Yield everybody."""
-    for room in range(_ROOMS):
-        is_bad = room < _BAD_ROOMS
-        place = (BAD_BRIDGE, BAD_REGION) if is_bad else (GOOD_BRIDGE, GOOD_REGION)
+    for room in range(_ROOMS_WITH_REGION if trouble is Trouble.REGION else _ROOMS):
+        place, is_bad = _place(trouble, room)
         for number in range(_PEOPLE):
             name, of = f"p{room}-{number}", f"room-{room}"
             network = NETWORKS[(room + number) % len(NETWORKS)]
             bad = is_bad or of == BAD_ROOM or name == LONER
             yield Person(name, of, *place, network, bad)
+
+
+def _place(trouble: Trouble, room: int) -> tuple[tuple[str, str], bool]:
+    """Return the bridge and the region of a *room*, and whether it is bad by its place."""
+    if room < _ON_BRIDGE:
+        return (BAD_BRIDGE, BAD_REGION), trouble is not Trouble.CONFERENCE
+    if trouble is Trouble.REGION and room < 2 * _ON_BRIDGE:
+        return (OTHER_BAD_BRIDGE, BAD_REGION), True
+    return (GOOD_BRIDGE, GOOD_REGION), trouble is Trouble.FLEET
 
 
 def body_of(person: Person) -> dict[str, Any]:
@@ -82,8 +101,19 @@ def body_of(person: Person) -> dict[str, Any]:
     return body
 
 
-def push_crowd(service: Service) -> None:
+def push_crowd(service: Service, trouble: Trouble = Trouble.BRIDGE) -> None:
     """Push everybody once."""
-    for person in crowd():
+    for person in crowd(trouble):
         answer = service.push(body_of(person), headers={"X-Forwarded-For": person.network})
         assert (answer.status, answer.body) == (200, "OK"), answer
+
+
+def settings() -> dict[str, str]:
+    """Return what a service needs for it: bridges by name, long lives, no limits of an address."""
+    bridges = (BAD_BRIDGE, OTHER_BAD_BRIDGE, GOOD_BRIDGE)
+    return {
+        "JCMC_BRIDGES": ",".join(f"{name}={name}" for name in bridges),
+        "METRICS_EXPIRATION": "300",
+        "JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND": "0",
+        "JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND": "0",
+    }

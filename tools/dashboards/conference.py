@@ -83,7 +83,7 @@ def _stats(names: Names) -> list[Json]:
             "Stands out",
             f"max({standing}) or vector(0)",
             "Whether the conference as a whole is to blame: the share of bad, 0 if it is not. Where"
-            " a bridge, a region or the fleet is, the conference is not.",
+            " its bridge, its region or the fleet is, it is not.",
             unit="percentunit",
             colours={0.01: RED},
         ),
@@ -115,17 +115,17 @@ def _who(names: Names) -> Json:
     titles = ("Bridge", "Region", "Browser", "Version", "System")
     return table(
         "Who is there, and what is wrong",
-        "A click on a participant lists its sessions. State: 0 good, 1 fair, 2 bad. Cause and scope"
-        " are of those whose call is not good.",
+        "A click on a participant lists its sessions. Cause and scope are of those whose call is"
+        " not good.",
         Column("Conference", names.conference),
         Column("Participant", names.participant, url=parts.session_url(names)),
         third,
         Column("Cause", cause),
         Column("Scope", scope),
         *(Column(title, label) for title, label in zip(titles, about, strict=True)),
-        Column("State", expr=state, colours={1: YELLOW, 2: RED}),
-        Column("Not good", expr=verdict),
-        Column("Is there", expr=info),
+        Column("State", expr=state, words=parts.STATE_WORDS),
+        Column("Not good", expr=verdict, is_hidden=True),
+        Column("Is there", expr=info, is_hidden=True),
         Column(
             "MOS", expr=f"max by ({by}) ({names.metric('audio_mos', *_chosen(names))})", decimals=1
         ),

@@ -105,9 +105,9 @@ def _standing_out(names: Names) -> Json:
 
     return table(
         "What stands out: this is to blame",
-        "The widest alone: the fleet, else regions and bridges, else conferences; beside them TURN"
-        " servers, browsers, and who spoils others (sender). Bad, known, reporting and present are"
-        " people, at its worst. Empty: whoever is bad is bad by itself, or nobody is.",
+        "The fleet, regions, bridges, conferences: what is wider says it for all that is in it."
+        " Beside them TURN servers, browsers, and who spoils others (sender). Bad, known, reporting"
+        " and present are people, at its worst. Empty: who is bad is so by itself, or nobody is.",
         Column("Scope", names.label(Label.SCOPE)),
         Column("Name", names.label(Label.NAME), url=parts.conference_url(names, "Name")),
         Column("Region", names.label(Label.REGION)),

@@ -33,7 +33,9 @@ class Column:
         name: as it is shown.
         label: of the rows; empty: a value.
         colours: from which value on it is which colour.
+        words: what its values mean, and their colours.
         url: where a click leads.
+        is_hidden: its query brings labels alone.
     """
 
     name: str
@@ -41,8 +43,10 @@ class Column:
     expr: str = ""
     unit: str = ""
     colours: Mapping[float, str] = field(default_factory=dict)
+    words: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     url: str = ""
     decimals: int | None = None
+    is_hidden: bool = False
 
 
 def stat(
@@ -221,6 +225,11 @@ def _column(column: Column) -> Json:
         properties["thresholds"] = _thresholds(column.colours)
         properties["color"] = {"mode": "thresholds"}
         properties["custom.cellOptions"] = {"type": "color-background", "mode": "basic"}
+    if column.words:
+        properties["mappings"] = _mappings(column.words)
+        properties["custom.cellOptions"] = {"type": "color-background", "mode": "basic"}
+    if column.is_hidden:
+        properties["custom.hidden"] = True
     if column.url:
         properties["links"] = [{"title": column.name, "url": column.url, "targetBlank": False}]
     return _override(column.name, properties)

@@ -108,8 +108,8 @@ def worst_participants(names: Names) -> Json:
         Column("Scope", scope),
         Column("Bridge", place[0]),
         Column("Region", place[1]),
-        Column("Bad", expr=of(names.verdict(), cause, scope)),
-        Column("Where", expr=of(names.info(), *place)),
+        Column("Bad", expr=of(names.verdict(), cause, scope), is_hidden=True),
+        Column("Where", expr=of(names.info(), *place), is_hidden=True),
         Column("MOS", expr=of(names.metric("audio_mos")), decimals=1),
         *(
             Column(title, expr=of(names.metric(field)), unit=names.unit(field))
