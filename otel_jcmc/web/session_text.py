@@ -28,12 +28,13 @@ from otel_jcmc.catalogue.attributes import (
     REGION,
     ROLE,
 )
-from otel_jcmc.catalogue.metrics import LIST_ID, METRICS
+from otel_jcmc.catalogue.metrics import CAUSE_ID, LIST_ID, METRICS, MOS_ID, PUSHED, STATE_ID
 from otel_jcmc.intake.privacy import name_of
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.entry import read as read_entry
 from otel_jcmc.sessions.past import PastSession
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITALS, vitals
+from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 from otel_jcmc.web.session_query import View
 
 JSON: Final = "application/json"
@@ -41,7 +42,10 @@ CSV: Final = "text/csv; charset=utf-8"
 # So many samples are one piece of an answer.
 PIECE: Final = 200
 _FIELD: Final = {row.id: row.field for row in METRICS}
+_PUSHED: Final = frozenset(row.id for row in PUSHED)
 _NAME: Final = {row.id: name_of(row) for row in ATTRIBUTES}
+_STATE: Final = {state.value: state.name.lower() for state in State}
+_VERDICT: Final = ("state", "cause", "audio_mos")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -87,8 +91,9 @@ def session_text(
     """
     Return *session* with the samples in *entries*, piece by piece.
 
-    A sample has the metrics of *view*, or all that were ever known; null: not known then. Between
-    two that are further apart than an interval and a time to live nothing was there: a gap.
+    A sample has the metrics of *view*, or all that were ever pushed; null: not known then. Beside
+    them is what the service said of the call, where it did. Between two that are further apart than
+    an interval and a time to live nothing was there: a gap.
     """
     log = _Log(entries, view, interval_ms + session.ttl_ms)
     if view.is_csv:
@@ -111,6 +116,7 @@ class _Log:
 
     Attributes:
         fields: the names of the metrics that a row has.
+        judged: what the service said of any sample, of _VERDICT.
         summary: worst, mean and best of quality, loss and round trip.
     """
 
@@ -118,22 +124,25 @@ class _Log:
         """Look through *entries* once; they are kept as they are, a twentieth of what they say."""
         timed: list[tuple[int, bytes]] = []
         known: set[int] = set()
+        judged: set[str] = set()
         sums = [_Sum(is_lower) for is_lower in LOWER_IS_WORSE]
         for entry in entries:
             with suppress(ValueError):
                 sample = read_entry(entry)
                 timed.append((sample.at_ms, entry))
                 known.update(i for i, each in enumerate(sample.numbers, 1) if _is_known(each))
+                judged.update(_verdict_of(sample))
                 last = vitals(sample.numbers)
                 for each, *told in zip(sums, sample.worst, last, sample.best, strict=True):
                     each.add(*told)
         # Two processes that took pushes of one session wrote each its own.
         timed.sort(key=lambda each: each[0])
         self._entries = [entry for _, entry in timed]
-        self._ids = view.ids or sorted(known & _FIELD.keys())
+        self._ids = view.ids or sorted(known & _PUSHED)
         self._fill = view.fill
         self._apart_ms = apart_ms
         self.fields = [_FIELD[id_] for id_ in self._ids]
+        self.judged = [name for name in _VERDICT if name in judged]
         self.summary = {name: each.to_dict() for name, each in zip(VITALS, sums, strict=True)}
 
     def rows(self) -> Iterator[list[dict[str, Any]]]:
@@ -163,6 +172,8 @@ class _Log:
             "worst": dict(zip(VITALS, sample.worst, strict=True)),
             "best": dict(zip(VITALS, sample.best, strict=True)),
         }
+        if verdict := _verdict_of(sample):
+            row["verdict"] = verdict
         if sample.attributes is not None:
             row["attributes"] = _named(sample.attributes)
         if sample.events:
@@ -171,6 +182,13 @@ class _Log:
                 for each in sample.events
             ]
         return row
+
+
+def _verdict_of(sample: Sample) -> dict[str, Any]:
+    """Return how the call was and why, and what the participant heard, as far as it is known."""
+    mos, state, cause = (sample.numbers[id_ - 1] for id_ in (MOS_ID, STATE_ID, CAUSE_ID))
+    told = (_STATE.get(state), WORD_OF.get(cause, UNKNOWN) if state else None, mos)
+    return {name: each for name, each in zip(_VERDICT, told, strict=True) if each is not None}
 
 
 class _Sum:
@@ -212,7 +230,8 @@ def _csv(log: _Log) -> Iterator[bytes]:
     edges = [f"{name}_{which}" for name in VITALS for which in ("worst", "best")]
     page = io.StringIO()
     writer = csv.writer(page)
-    writer.writerow(["time", *log.fields, *edges, "gap_seconds", "attributes", "events"])
+    verdict = [f"verdict.{name}" for name in log.judged]
+    writer.writerow(["time", *log.fields, *edges, "gap_seconds", "attributes", "events", *verdict])
     for piece in log.rows():
         for row in piece:
             numbers = row["metrics"].values()
@@ -226,6 +245,7 @@ def _csv(log: _Log) -> Iterator[bytes]:
                         _encode(row[part]).decode() if part in row else None
                         for part in ("attributes", "events")
                     ),
+                    *(row.get("verdict", {}).get(name) for name in log.judged),
                 ]
             )
         yield page.getvalue().encode()

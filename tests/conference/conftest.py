@@ -10,6 +10,7 @@ from conference.relay import Relay, running_relay
 from e2e.parts import Prometheus, running_prometheus
 from harness import Service, eventually
 from playwright.sync_api import Browser
+from series_names import OURS
 
 Meet = Callable[..., list[Tab]]
 
@@ -88,6 +89,6 @@ def seen(prometheus: Prometheus, tab: Tab) -> dict[str, float]:
 
 
 def numbers(prometheus: Prometheus, tab: Tab) -> dict[str, float]:
-    """Return the same but for `info`, which whoever is there has, whatever is known of the call."""
+    """Return the same but for what the service itself says of whoever is there."""
     found = seen(prometheus, tab)
-    return {name: value for name, value in found.items() if not name.startswith("jitsi_jcmc_info")}
+    return {name: value for name, value in found.items() if name.partition("{")[0] not in OURS}

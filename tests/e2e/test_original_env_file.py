@@ -66,7 +66,7 @@ def test_the_service_listens_on_the_port_of_the_file(swapped: Service) -> None:
     assert swapped.url == f"http://127.0.0.1:{line.removeprefix('PORT=')}"
 
 
-def test_a_page_of_the_original_fills_its_thirteen_series_and_one_of_ours(
+def test_a_page_of_the_original_fills_its_thirteen_series_and_two_of_ours(
     swapped: Service, prometheus: Prometheus
 ) -> None:
     answer = swapped.push(push_body())
@@ -81,6 +81,7 @@ def test_a_page_of_the_original_fills_its_thirteen_series_and_one_of_ours(
         'client_id="3fa85f64-5717-4562-b3fc-2c963f66afa6",os_name="Windows",os_version="10",'
         'participant_id="1a2b3c4d",roomname="standup",serverregion="eu-west"'
     )
+    described = browser.replace(",serverregion=", ',sender="original",serverregion=')
     path = who.format('networkType="wifi",', 'protocol="udp",', "")
     expected = {
         f"jitsi_jcmc_connectionquality{{{browser}}}": 97.5,
@@ -96,7 +97,8 @@ def test_a_page_of_the_original_fills_its_thirteen_series_and_one_of_ours(
         f"jitsi_jcmc_packetloss_download{{{bare}}}": 1,
         f"jitsi_jcmc_packetloss_total{{{bare}}}": 1,
         f"jitsi_jcmc_transport_rtt{{{path}}}": 41,
-        f"jitsi_jcmc_info{{{browser}}}": 1,
+        f"jitsi_jcmc_info{{{described}}}": 1,
+        f"jitsi_jcmc_verdict_state{{{bare}}}": 0,
     }
     selector = '{job="swapped",participant_id="1a2b3c4d"}'
     assert until(expected, lambda: prometheus.query(selector)) == expected

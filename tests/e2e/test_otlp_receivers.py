@@ -54,7 +54,8 @@ BOB_RTT = JCMC_BOB | {"protocol": "tcp", "networkType": "cellular"}
 ONLY_BOB = found(
     ("jitsi_jcmc_connectionquality", JCMC_BOB | BROWSER, 0),
     ("jitsi_jcmc_transport_rtt", BOB_RTT, 250),
-    ("jitsi_jcmc_info", JCMC_BOB | BROWSER, 1),
+    ("jitsi_jcmc_info", JCMC_BOB | BROWSER | {"sender": "otel_jcmc"}, 1),
+    ("jitsi_jcmc_verdict_state", JCMC_BOB, 1),
 )
 JCMC = ONLY_BOB | found(
     ("jitsi_jcmc_connectionquality", JCMC_ADA | BROWSER | {"serverregion": "eu-west"}, 97.5),
@@ -70,7 +71,12 @@ JCMC = ONLY_BOB | found(
     ("jitsi_jcmc_packetloss_download", JCMC_ADA, 1),
     ("jitsi_jcmc_packetloss_total", JCMC_ADA, 1),
     ("jitsi_jcmc_transport_rtt", JCMC_ADA | {"protocol": "udp", "networkType": "wifi"}, 41),
-    ("jitsi_jcmc_info", JCMC_ADA | BROWSER | {"serverregion": "eu-west"}, 1),
+    (
+        "jitsi_jcmc_info",
+        JCMC_ADA | BROWSER | {"serverregion": "eu-west", "sender": "otel_jcmc"},
+        1,
+    ),
+    ("jitsi_jcmc_verdict_state", JCMC_ADA, 0),
 )
 
 OTEL_ADA = {
@@ -95,6 +101,7 @@ AUDIO = {"jitsi.media.kind": "audio"}
 VIDEO = {"jitsi.media.kind": "video"}
 WIFI = {"network.transport": "udp", "network.connection.type": "wifi"}
 CELL = {"network.transport": "tcp", "network.connection.type": "cell"}
+OURS = {"jitsi.client.sender": "otel_jcmc"}
 OTEL = found(
     ("jitsi.client.connection.quality", OTEL_ADA, 97.5),
     ("jitsi.client.bandwidth.estimate", OTEL_ADA | UP, 2_900_000),
@@ -109,11 +116,16 @@ OTEL = found(
     ("jitsi.client.packet_loss.ratio", OTEL_ADA | DOWN, 0.01),
     ("jitsi.client.packet_loss.overall.ratio", OTEL_ADA, 0.01),
     ("jitsi.client.transport.round_trip_time", OTEL_ADA | WIFI, 0.041),
-    ("jitsi.client.info", OTEL_ADA | AGENT | {"jitsi.region": "eu-west"}, 1),
+    ("jitsi.client.info", OTEL_ADA | AGENT | OURS | {"jitsi.region": "eu-west"}, 1),
+    ("jitsi.client.verdict.state", OTEL_ADA, 0),
     ("jitsi.client.connection.quality", OTEL_BOB, 0),
     ("jitsi.client.transport.round_trip_time", OTEL_BOB | CELL, 0.25),
-    ("jitsi.client.info", OTEL_BOB | AGENT, 1),
+    ("jitsi.client.info", OTEL_BOB | AGENT | OURS, 1),
+    ("jitsi.client.verdict.state", OTEL_BOB, 1),
 )
+# Bob's round trip is over half of what is bad.
+VERDICT = ("jitsi_jcmc_verdict", "jitsi.client.verdict")
+WHY = {("bob00002", "path")}
 OTEL_UNITS = {
     "jitsi.client.connection.quality": "{score}",
     "jitsi.client.bandwidth.estimate": "bit/s",
@@ -123,6 +135,8 @@ OTEL_UNITS = {
     "jitsi.client.packet_loss.overall.ratio": "1",
     "jitsi.client.transport.round_trip_time": "s",
     "jitsi.client.info": "",
+    "jitsi.client.verdict": "",
+    "jitsi.client.verdict.state": "{state}",
 }
 
 
@@ -137,6 +151,7 @@ def exporting(folder: Path, protocol: str, naming: str, **endpoint: str) -> Iter
         OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
         OTEL_METRIC_EXPORT_INTERVAL="300",
         OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
+        JCMC_SERIES="participants",
         **endpoint,
     ) as service:
         assert service.push(ADA).body == "OK"
@@ -176,18 +191,39 @@ def by_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtlpSink]:
 
 
 def participants(sink: OtlpSink) -> Found:
-    """Return all points of participants that *sink* has seen."""
-    return found(*sink.points("jitsi"))
+    """Return all points of participants that *sink* has seen, but for what `verdicts` returns."""
+    return found(*(point for point in sink.points("jitsi") if point.name not in VERDICT))
+
+
+def verdicts(sink: OtlpSink) -> set[tuple[str, str]]:
+    """
+    Return of whom *sink* has seen why the call is not good, and the cause.
+
+    How far it reaches is said when everybody has been looked at, every ten seconds, so that the
+    series is another one then.
+    """
+    points = [point.attributes for point in sink.points("jitsi") if point.name in VERDICT]
+    scopes = {each.get("scope", each.get("jitsi.verdict.scope")) for each in points}
+    assert scopes <= {"unknown", "participant"}
+    return {
+        (
+            each.get("participant_id", each.get("jitsi.participant.id")),
+            each.get("cause", each.get("jitsi.verdict.cause")),
+        )
+        for each in points
+    }
 
 
 def test_participants_arrive_by_grpc(by_grpc: tuple[Service, OtlpSink]) -> None:
     _, sink = by_grpc
     assert until(JCMC, lambda: participants(sink)) == JCMC
+    assert verdicts(sink) == WHY
     assert {request.transport for request in sink.requests} == {"grpc"}
 
 
 def test_participants_arrive_by_http(by_http: OtlpSink) -> None:
     assert until(OTEL, lambda: participants(by_http)) == OTEL
+    assert verdicts(by_http) == WHY
     assert {request.transport for request in by_http.requests} == {"http"}
 
 
@@ -204,6 +240,7 @@ def test_a_receiver_of_other_make_understands_them(
             short_path / "service", protocol, naming, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint
         ):
             assert until(expected, lambda: participants(sink)) == expected
+            assert verdicts(sink) == WHY
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
@@ -264,4 +301,10 @@ def test_who_has_left_is_not_pushed_again(by_grpc: tuple[Service, OtlpSink]) -> 
     seen = len(sink.requests_of("jitsi"))
     # The first may have been on its way.
     eventually(lambda: len(sink.requests_of("jitsi")) >= seen + 2)
-    assert found(*sink.requests_of("jitsi")[-1].points("jitsi")) == ONLY_BOB
+    last = sink.requests_of("jitsi")[-1].points("jitsi")
+    assert found(*(point for point in last if point.name not in VERDICT)) == ONLY_BOB
+    (verdict,) = (point for point in last if point.name in VERDICT)
+    assert (verdict.attributes["participant_id"], verdict.attributes["cause"]) == (
+        "bob00002",
+        "path",
+    )

@@ -50,14 +50,20 @@ def one(request: pytest.FixtureRequest, scraped: dict[str, Scraped]) -> Scraped:
 
 
 def test_every_sample_is_scraped_and_stored(one: Scraped, prometheus: Prometheus) -> None:
-    """Three participants with 13 series each, and one for what they are."""
-    participants = 42.0
+    """Three participants with 13 series each, what they are, how they are; and two conferences."""
+    expected = (1.0, 45.0, 8.0, 0.0)
+    who, conferences = {
+        "jcmc": ("participant_id", "jitsi_jcmc_conference_participants_state"),
+        "otel": ("jitsi_participant_id", "jitsi_conference_participants"),
+    }[one.job]
     of_job = f'job="{one.job}"'
 
-    def counts() -> tuple[float | None, float | None, float | None]:
+    def counts() -> tuple[float | None, ...]:
         return (
             prometheus.value(f"up{{{of_job}}}"),
-            prometheus.value(f'count({{{of_job},__name__=~"jitsi_.*"}})'),
+            prometheus.value(f'count({{{of_job},__name__=~"jitsi_.*",{who}!=""}})'),
+            # A series for each state.
+            prometheus.value(f"count({conferences}{{{of_job}}})"),
             # What the scrape had, less what Prometheus has of it.
             prometheus.value(
                 f"sum(scrape_samples_scraped{{{of_job}}})"
@@ -65,7 +71,7 @@ def test_every_sample_is_scraped_and_stored(one: Scraped, prometheus: Prometheus
             ),
         )
 
-    assert until((1, participants, 0), counts) == (1, participants, 0)
+    assert until(expected, counts) == expected
 
 
 def test_the_target_is_healthy_and_nothing_was_refused(
@@ -107,7 +113,7 @@ def test_types_and_helps_arrive(one: Scraped, prometheus: Prometheus) -> None:
 
 def test_text_with_quotes_and_line_ends_comes_through(one: Scraped, prometheus: Prometheus) -> None:
     label = {"jcmc": "roomname", "otel": "jitsi_conference_name"}[one.job]
-    promql = f'count by ({label}) ({{job="{one.job}",__name__=~"jitsi_.*"}})'
+    promql = f'count by ({label}) ({{job="{one.job}",__name__=~"jitsi_.*",{label}!=""}})'
 
     def rooms() -> set[str]:
         result = prometheus.ask("query", query=promql)["result"]

@@ -168,6 +168,9 @@ def test_a_call_by_both_wires_has_the_same_series_a_history_each_and_one_trace(
         if value is not None
     }
     assert len(expected) == len(NUMBERS)
+    # And of both the service says the same.
+    expected["jitsi_jcmc_verdict_state"] = 2
+    expected['jitsi_jcmc_verdict{cause="downlink",scope="participant"}'] = 1
     for participant, client in (("ada00001", ADA), ("bob00002", BOB)):
 
         def seen(participant: str = participant, client: str = client) -> dict[str, float]:

@@ -96,7 +96,8 @@ def test_an_installed_service_serves_the_wheels_own_client_file(
     (copy,) = installed.glob("lib/python*/site-packages/otel_jcmc/client/served/otel_jcmc.js")
     marked = copy.read_text(encoding="utf-8") + 'console.debug("from the wheel");\n'
     copy.write_text(marked, encoding="utf-8")
-    service = Service(short_path)
+    # Nothing of the source tree, and no series but the participant's.
+    service = Service(short_path, PYTHONPATH="", JCMC_SERIES="participants")
     service.command = [installed / "bin" / "otel-jcmc"]
     with service:
         client = service.get("/client-file")
@@ -105,4 +106,5 @@ def test_an_installed_service_serves_the_wheels_own_client_file(
         assert '"jitterMs":5000' in client.body
         # The script beside the code, and the store's server, are there too.
         assert service.push(push_body()).body == "OK"
-        assert len(service.series("jitsi_jcmc_")) == 14
+        # What was pushed, what describes the participant, and how the call is.
+        assert len(service.series("jitsi_jcmc_")) == 15

@@ -80,7 +80,7 @@ def test_a_fail_over_costs_seconds_of_503_and_no_restart(
     ensemble: Ensemble, short_path: Path
 ) -> None:
     first, second = ensemble.servers
-    with Service(short_path / "a", REDIS_URL=ensemble.url) as service:
+    with Service(short_path / "a", REDIS_URL=ensemble.url, JCMC_SERIES="participants") as service:
         for number in range(20):
             assert service.push(push_body(f"before-{number}")).body == "OK"
         assert service.own("otel_jcmc_participants") == 20
@@ -123,7 +123,7 @@ def test_a_master_that_is_demoted_under_load_is_left(ensemble: Ensemble, short_p
     By hand, because Sentinel takes ten seconds for it when nothing is down.
     """
     first, second = ensemble.servers
-    with Service(short_path / "a", REDIS_URL=ensemble.url) as service:
+    with Service(short_path / "a", REDIS_URL=ensemble.url, JCMC_SERIES="participants") as service:
         stop = threading.Event()
         statuses: list[int] = []
 
@@ -165,7 +165,7 @@ def test_without_a_sentinel_it_is_one_line_and_can_be_mended(
 ) -> None:
     for sentinel in ensemble.sentinels:
         sentinel.stop(signal.SIGKILL)
-    with Service(short_path / "a", REDIS_URL=ensemble.url) as service:
+    with Service(short_path / "a", REDIS_URL=ensemble.url, JCMC_SERIES="participants") as service:
         for _ in range(3):
             assert service.push(push_body()).status == 503
         (line,) = service.said()

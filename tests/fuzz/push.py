@@ -230,6 +230,8 @@ def _check_write(write: Write, sent: Any, *, is_whole: bool) -> None:
     ]
     for sample in exported:
         assert_sent(sent, sample)
+        if sample.field == "info":
+            assert sample.labels["sender"] == ("otel_jcmc" if write.session else "original")
     if is_whole:
         assert_nothing_is_missing(sent, exported)
     for gauge, labels, value in _collected(participant, Naming.OTEL):
@@ -284,6 +286,9 @@ def assert_sent(sent: Any, sample: Sample) -> None:
     if sample.field == "info":
         entries = _entries(sent, "connectionquality")
         told = [text for entry in entries for text in _labels(entry).values()]
+        # No page says who it is: the original's tells no session.
+        sender = left.pop("sender")
+        assert sender == "original" or (sender == "otel_jcmc" and sent["session"]["id"])
         assert sample.value == 1
         assert set(left.values()) <= set(told), sample
         return

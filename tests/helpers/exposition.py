@@ -5,6 +5,7 @@ Reads a scrape for tests, with Prometheus' own client library, and asks promtool
 the labels that all of them share.
 """
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from series_names import OURS
 
 IDENTITY = ("roomname", "client_id", "participant_id")
+# What is counted of push_body(): as of the original's page, whose loss up is none.
+HISTOGRAMS = {
+    "jitsi_jcmc_fleet_packetloss_download",
+    "jitsi_jcmc_fleet_round_trip_time",
+}
 ROOT = Path(__file__).parents[2]
 
 
@@ -78,6 +84,18 @@ def values(service: Service, conference: str) -> dict[str, float]:
     names = [sample.name for sample in found]
     assert len(names) == len(set(names)), names
     return {sample.name: sample.value for sample in found}
+
+
+def assert_only_histograms(exposition: str) -> None:
+    """
+    Of what was pushed there are the histograms alone, which count what this process was told.
+
+    Who is there, and how many are well, is Redis's to say.
+    """
+    types = re.findall(r"^# TYPE (jitsi_\S+) (\S+)$", exposition, re.MULTILINE)
+    assert dict(types) == dict.fromkeys(HISTOGRAMS, "histogram")
+    names = re.findall(r"^(jitsi_\w+)", exposition, re.MULTILINE)
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in names} == HISTOGRAMS
 
 
 def promtool_complaints(exposition: str) -> str:

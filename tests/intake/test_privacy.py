@@ -596,6 +596,7 @@ def test_without_a_key_the_embedded_store_gets_one_for_this_start(short_path: Pa
                 OTEL_METRICS_EXPORTER="otlp",
                 OTEL_METRIC_EXPORT_INTERVAL="100",
                 OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
+                JCMC_SERIES="participants",
             ) as service,
         ):
             service.push(push_body())

@@ -40,6 +40,8 @@ def environ(sink: OtlpSink, **more: str) -> dict[str, str]:
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_EXPORTER_OTLP_ENDPOINT": sink.http_endpoint,
         "OTEL_METRIC_EXPORT_INTERVAL": INTERVAL_MS,
+        # What there is of many together is for other tests.
+        "JCMC_SERIES": "participants",
         **more,
     }
 

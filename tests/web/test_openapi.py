@@ -21,7 +21,7 @@ from jsonschema_rs import Draft202012Validator, meta
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.metrics import PUSHED
 from otel_jcmc.catalogue.reasons import PushRefused
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.jmmc.wire import JmmcParser
@@ -172,7 +172,7 @@ def test_of_a_jmmc_page_what_has_nothing_to_say_fits_beside_what_has(m: dict[str
 def test_it_describes_every_metric_with_its_bounds(document: Any) -> None:
     body = document["paths"]["/metrics/push"]["post"]["requestBody"]
     metrics = body["content"]["application/json"]["schema"]["properties"]["metrics"]["properties"]
-    assert metrics.keys() == {row.field for row in METRICS}
+    assert metrics.keys() == {row.field for row in PUSHED}
     rtt = metrics["transport_rtt"]["items"]["properties"]["value"]
     assert (rtt["minimum"], rtt["maximum"], rtt["type"]) == (0, 600_000, ["number", "null"])
 

@@ -10,25 +10,31 @@ PAGES = ("/metrics/participants", "/metrics/verdicts", "/metrics/service")
 
 
 def families(service: Service, page: str) -> set[str]:
-    """Return the beginnings of the names on a *page*."""
-    levels = ("conference", "bridge", "region", "fleet", "standing_out")
+    """Return what the series on a *page* are of."""
     return {
-        "own"
-        if name.startswith("otel_jcmc_")
-        else "level"
-        if name[11:].startswith(levels)
-        else "one"
-        for name in (each.name for each in scraped(service, page))
-        if name.startswith(("otel_jcmc_", "jitsi_jcmc_"))
+        kind_of(each.name)
+        for each in scraped(service, page)
+        if each.name.startswith(("otel_jcmc_", "jitsi_jcmc_"))
     }
+
+
+def kind_of(name: str) -> str:
+    """Return what a series of this *name* is of."""
+    levels = ("conference", "bridge", "region", "fleet", "standing_out")
+    if name.startswith("otel_jcmc_"):
+        return "own"
+    if name.startswith("jitsi_jcmc_fleet_") and name.endswith(("_bucket", "_sum", "_count")):
+        return "histogram"
+    return "level" if name[11:].startswith(levels) else "one"
 
 
 def test_each_page_has_one_kind_and_together_they_are_everything(
     shared_service: Service, room: str
 ) -> None:
     shared_service.push(push_body(conference=room))
-    assert [families(shared_service, page) for page in PAGES] == [{"one"}, {"level"}, {"own"}]
-    assert families(shared_service, "/metrics") == {"one", "level", "own"}
+    found = [families(shared_service, page) for page in PAGES]
+    assert found == [{"one"}, {"level"}, {"own", "histogram"}]
+    assert families(shared_service, "/metrics") == {"one", "level", "own", "histogram"}
 
 
 def test_the_shares_of_participants_are_all_of_them_once(

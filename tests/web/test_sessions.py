@@ -17,6 +17,7 @@ from otel_jcmc.config.settings import Settings
 from otel_jcmc.sessions.entry import Event, Sample
 from otel_jcmc.sessions.past import PastSession
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.verdict.rules import UPLINK
 from otel_jcmc.web.session_text import about
 from otel_jcmc.wire.session import END_REASONS
 
@@ -244,6 +245,43 @@ def test_what_a_push_left_out_can_be_filled(service: Service, sid: str) -> None:
     ]
 
 
+def test_what_the_service_said_is_beside_what_was_pushed(service: Service, past: Past) -> None:
+    """State, why and what was heard, as far as they are known; by name they are metrics too."""
+    judged = (
+        {"f1": 97.5, "f44": 4.21, "f45": 0},
+        {"f1": 50, "f44": 2.5, "f45": 2, "f46": UPLINK.id},
+        # A newer version's cause.
+        {"f1": 60, "f45": 1, "f46": 99},
+        {"f1": 70},
+    )
+    log = tuple(Sample(NOON + n * 30_000, numbers(**each)) for n, each in enumerate(judged))
+    sid = past.session(NOON, "judged", log=log)
+    told = the(service, sid).json()
+    assert told["metrics"] == ["connectionquality"]
+    assert [each.get("verdict") for each in told["samples"]] == [
+        {"state": "good", "audio_mos": 4.21},
+        {"state": "bad", "cause": "uplink", "audio_mos": 2.5},
+        {"state": "fair", "cause": "unknown"},
+        None,
+    ]
+    named = the(service, sid, "?metrics=audio_mos,verdict_state").json()["samples"]
+    assert [[*each["metrics"].values()] for each in named] == [
+        [4.21, 0],
+        [2.5, 2],
+        [None, 1],
+        [None, None],
+    ]
+    text = the(service, sid, "?format=csv").body
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    names = ("verdict.state", "verdict.cause", "verdict.audio_mos")
+    assert [[row[name] for name in names] for row in rows] == [
+        ["good", "", "4.21"],
+        ["bad", "uplink", "2.5"],
+        ["fair", "unknown", ""],
+        ["", "", ""],
+    ]
+
+
 @pytest.mark.parametrize("how", ["?format=csv", ""])
 def test_csv_says_what_json_does(service: Service, sid: str, how: str) -> None:
     answer = the(service, sid, how, headers={} if how else {"accept": "text/csv"})
@@ -439,6 +477,8 @@ def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
         "packetloss_total": 0,
         "transport_rtt": [35],
     }
+    # What the service said of it is no metric that was pushed.
+    assert sample["verdict"] == {"state": "good"}
     assert sample["worst"] == {"quality": 20, "loss": 12, "round_trip": 400}
     assert sample["best"] == {"quality": 97.5, "loss": 0, "round_trip": 35}
     assert sample["attributes"]["browser_name"] == "Chrome"

@@ -95,13 +95,17 @@ def test_each_of_the_thirteen_metrics_becomes_its_series(
 
 def test_every_series_says_who_and_where(shared_service: Service, room: str) -> None:
     shared_service.push(push(room, {"bitrate_upload": {"value": 7}}))
-    found = [each for each in scraped(shared_service) if each.labels.get("roomname") == room]
+    found = [
+        each
+        for each in scraped(shared_service, "/metrics/participants")
+        if each.labels.get("roomname") == room
+    ]
     who = {"roomname": room, "client_id": CLIENT_ID, "participant_id": "1a2b3c4d"}
     system = {"os_name": "Windows", "os_version": "10"}
     browser = {"browser_name": "Chrome", "browser_version": "126.0.0.0"}
     assert found == [
         Sample("jitsi_jcmc_bitrate_upload", who, 7),
-        Sample("jitsi_jcmc_info", who | browser | system, 1),
+        Sample("jitsi_jcmc_info", who | browser | system | {"sender": "original"}, 1),
     ]
 
 
@@ -817,7 +821,7 @@ def test_a_page_without_sessions_gets_one_from_the_server(
         shared_otel_service.push(body)
         seen |= {
             sample.labels["session_id"]
-            for sample in scraped(shared_otel_service)
+            for sample in scraped(shared_otel_service, "/metrics/participants")
             if sample.labels.get("jitsi_conference_name") == room
         }
     (session,) = seen
