@@ -43,7 +43,7 @@ def as_known(push: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
 
 
 def series_of(service: Service, room: str) -> dict[str, dict[tuple[Any, ...], float]]:
-    """Return the series of each participant in *room* by name and labels, but for who tells and of whom."""
+    """Return each participant's series by name and labels, but for who tells and of whom."""
     who = ("client_id", "participant_id", "jitsi_participant_id", "session_id")
     found: dict[str, dict[tuple[Any, ...], float]] = {}
     for each in samples(service.get("/metrics/participants").body):
