@@ -269,9 +269,9 @@ def _counts(way: Way) -> dict[str, Any]:
 
 
 def _scraped(service: Service, room: str) -> dict[str, dict[str, float]]:
-    """Return what /metrics says of everyone in *room*, by participant and metric."""
+    """Return what is scraped of everyone in *room*, by participant and metric."""
     found: dict[str, dict[str, float]] = {}
-    for line in service.get("/metrics").body.splitlines():
+    for line in service.get("/metrics/participants").body.splitlines():
         if f'roomname="{room}"' in line and (known := _SERIES.match(line)):
             metric, participant, value = known.groups()
             found.setdefault(participant, {})[metric] = float(value)

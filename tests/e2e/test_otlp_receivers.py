@@ -195,7 +195,7 @@ def participants(sink: OtlpSink) -> Found:
     return found(*(point for point in sink.points("jitsi") if point.name not in VERDICT))
 
 
-def verdicts(sink: OtlpSink) -> set[tuple[str, str]]:
+def verdicts(sink: OtlpSink) -> set[tuple[Any, Any]]:
     """
     Return of whom *sink* has seen why the call is not good, and the cause.
 

@@ -280,7 +280,7 @@ def _old_entry(entry: list[Any]) -> list[Any]:
     """
     Return an *entry* of a log with the parts that it had then.
 
-    Of events without those that tell when the call was bad: by its quality then, since by its state.
+    Of events without those that say when the call was bad: then by its quality, now by its state.
     """
     known = [*entry, *[None] * ENTRY][:ENTRY]
     known[EVENTS] = [

@@ -100,7 +100,7 @@ def test_all_labels_are_those_of_the_other_wire_format(page: JmmcPage) -> None:
         )
         for name, codecs in (
             ("connectionquality", ""),
-            ("info", ',audio_codec="opus",video_codec="AV1"'),
+            ("info", ',audio_codec="opus",video_codec="AV1",sender="jmmc"'),
         )
     ]
 

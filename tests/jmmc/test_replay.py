@@ -43,7 +43,7 @@ def as_known(push: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
 
 
 def series_of(service: Service, room: str) -> dict[str, dict[tuple[Any, ...], float]]:
-    """Return the series of each participant in *room* by name and labels, but for who it is."""
+    """Return each participant's series by name and labels, but for who tells and of whom."""
     who = ("client_id", "participant_id", "jitsi_participant_id", "session_id")
     found: dict[str, dict[tuple[Any, ...], float]] = {}
     for each in samples(service.get("/metrics/participants").body):
@@ -52,6 +52,9 @@ def series_of(service: Service, room: str) -> dict[str, dict[tuple[Any, ...], fl
             continue
         participant = labels.get("participant_id") or labels["jitsi_participant_id"]
         left = {name: text for name, text in labels.items() if name not in who}
+        if each.name in ("jitsi_jcmc_info", "jitsi_client_info"):
+            sender = left.pop("sender", None) or left.pop("jitsi_client_sender")
+            assert sender == ("jmmc" if participant.startswith("jmmc-") else "otel_jcmc")
         found.setdefault(participant, {})[each.name, *sorted(left.items())] = each.value
     return found
 

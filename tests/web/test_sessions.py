@@ -247,7 +247,7 @@ def test_what_a_push_left_out_can_be_filled(service: Service, sid: str) -> None:
 
 def test_what_the_service_said_is_beside_what_was_pushed(service: Service, past: Past) -> None:
     """State, why and what was heard, as far as they are known; by name they are metrics too."""
-    judged = (
+    judged: tuple[dict[str, float], ...] = (
         {"f1": 97.5, "f44": 4.21, "f45": 0},
         {"f1": 50, "f44": 2.5, "f45": 2, "f46": UPLINK.id},
         # A newer version's cause.

@@ -100,7 +100,7 @@ def test_what_breaks_is_kept_and_can_be_tried_again(
     again = subprocess.run(
         [sys.executable, "-m", "fuzz", "--replay", kept],
         cwd=corpus.HERE.parent,
-        env=os.environ | {"PYTHONPATH": "helpers"},
+        env=os.environ | {"PYTHONPATH": f"helpers{os.pathsep}{corpus.HERE.parents[1]}"},
         capture_output=True,
         text=True,
         check=False,
