@@ -21,7 +21,6 @@ from recordings import Line, Recording
 # What is of the participant and its page, not of the interval; or of a call of two.
 _OF_THE_PAGE: Final = {"conference_participants", "join_time", "transport_rtt", "rating"}
 EVERY: Final = 5
-_THINNED_MS: Final = 2000
 # While the plan stops everything goes away.
 _STOPPING_SECONDS: Final = 1.0
 _BEGINS: Final = (
@@ -79,10 +78,8 @@ def thinned(recording: Recording, first: int = 0, every: int = EVERY) -> Recordi
 
 
 def spells(tab: Tab, name: str, recording: Recording) -> Iterator[Spell]:
-    """Return the spells of all tabs of a recording: as it is, and one of 2 s thinned."""
-    is_long = recording.story["interval_ms"] > _THINNED_MS
-    fewer = [] if is_long else [thinned(recording, first) for first in range(EVERY)]
-    for played in (recording, *fewer):
+    """Return the spells of all tabs of a recording, as it is and thinned."""
+    for played in (recording, *(thinned(recording, first) for first in range(EVERY))):
         for who in recording.tabs:
             yield _spell(name, who, played, timed_replay(tab, played, who))
 
