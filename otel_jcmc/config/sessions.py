@@ -79,15 +79,15 @@ class SessionSettings(Group):
         ge=0,
         le=100,
         validation_alias=named("JCMC_BAD_PACKET_LOSS"),
-        description="A packet loss above this, in percent, is bad, as in the alerts of"
-        " collector-config: between the 2 % up to which a browser's congestion control still sends"
+        description="A packet loss above this, in percent, is bad, for the verdict and"
+        " what stands on it: between the 2 % up to which a browser's congestion control still sends"
         " more and the 10 % from which on it sends less (draft-ietf-rmcat-gcc-02).",
     )
     bad_round_trip_ms: float = Field(
         400,
         ge=0,
         validation_alias=named("JCMC_BAD_ROUND_TRIP"),
-        description="A round trip above this, in ms, is bad, as in the alerts of collector-config:"
+        description="A round trip above this, in ms, is bad, for the verdict and what stands on it:"
         " 200 ms one way to the bridge, and for two such participants the 400 ms that should not"
         " be exceeded (ITU-T G.114).",
     )
