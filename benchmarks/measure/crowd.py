@@ -26,11 +26,11 @@ CROWDS: Final = {10_000: 1900, 100_000: 19_000}
 
 
 class _Look(NamedTuple):
-    """Everybody as a snapshot has them: where each is, its state, and who is bad."""
+    """Everybody as a snapshot has them: where each is, its state, and who is not well."""
 
     places: list[Place]
     states: list[int | None]
-    bad: list[Seen]
+    ill: list[Seen]
     rooms: dict[str, list[Seen]]
 
 
@@ -70,9 +70,9 @@ def _find(look: _Look) -> None:
     def present(conferences: Any) -> dict[str, int]:
         return {name: len(look.rooms[name]) for name in conferences}
 
-    everybody = Everybody(counts, look.bad, members, present)
+    everybody = Everybody(counts, look.ill, members, present)
     settled = Settling().settle(0, everybody)
-    standing_out(everybody._replace(bad=settled.bad))
+    standing_out(everybody._replace(ill=settled.ill))
 
 
 def _reports(story: str) -> list[list[Any]]:
@@ -104,7 +104,7 @@ def _look(story: str, rooms: int) -> _Look:
     return _Look(
         [each.place for each in everybody],
         [each.state for each in everybody],
-        [each for each in everybody if each.state == State.BAD],
+        [each for each in everybody if each.state],
         by_room,
     )
 

@@ -38,7 +38,7 @@ from otel_jcmc.metrics.seen import who_is
 from otel_jcmc.metrics.snapshot import Part, Snapshot, current
 from otel_jcmc.verdict.reach import Reach
 from otel_jcmc.verdict.record import Look
-from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF
+from otel_jcmc.verdict.rules import DOWNLINK_OR_RECEIVED, UNKNOWN, WORD_OF
 from otel_jcmc.verdict.standing import sender_name
 
 
@@ -145,7 +145,9 @@ def _verdicts(naming: Naming, part: Part, look: Look | None, reach: Reach | None
         who = who_is(stay)
         settled, scope = cause, UNKNOWN
         if look is not None and reach is not None:
-            settled = look.causes.get(sender_name(stay.conference, who.participant), cause)
+            if cause == DOWNLINK_OR_RECEIVED.id:
+                name = sender_name(stay.conference, who.participant)
+                settled = look.causes.get(name, cause)
             scope = reach.of(who.place, who.participant, settled or 0, who.source).value
         told = {cause_name: WORD_OF.get(settled, UNKNOWN), scope_name: scope}
         found.append(Labels(identity, told))

@@ -31,7 +31,7 @@ from otel_jcmc.metrics.observed import Column, Labels, Observed
 from otel_jcmc.metrics.seen import everybody_in
 from otel_jcmc.metrics.snapshot import Snapshot, current
 from otel_jcmc.verdict.everybody import Place
-from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF
+from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 from otel_jcmc.verdict.settling import with_causes
 from otel_jcmc.verdict.standing import Coverage
 
@@ -94,7 +94,8 @@ class Counted:
                 sums.states[at] += people
             self._regions_of[place.bridge][place.region] += people
         look = snapshot.look
-        for seen in with_causes(everybody.bad, look.causes if look else {}):
+        bad = [each for each in everybody.ill if each.state == State.BAD]
+        for seen in with_causes(bad, look.causes if look else {}):
             for sums in self._wide(seen.place):
                 sums.causes[WORD_OF.get(seen.cause, UNKNOWN)] += 1
 

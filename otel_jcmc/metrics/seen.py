@@ -22,7 +22,7 @@ from otel_jcmc.catalogue.metrics import CAUSE_ID, LIST_ID, METRICS, STATE_ID
 from otel_jcmc.metrics.snapshot import Part, Snapshot
 from otel_jcmc.store.participant import Stay
 from otel_jcmc.verdict.everybody import Everybody, Place, Seen
-from otel_jcmc.verdict.rules import SLOW_CPU_PERCENT, State
+from otel_jcmc.verdict.rules import SLOW_CPU_PERCENT
 
 _AT: Final = {row.field: row.id - 1 for row in METRICS}
 _STATE, _CAUSE = STATE_ID - 1, CAUSE_ID - 1
@@ -84,12 +84,12 @@ def _shared(*place: Any) -> Place:
 def everybody_in(snapshot: Snapshot) -> Everybody:
     """Return all of *snapshot*, as the verdict sees them."""
     counts: Counter[tuple[Place, int | None]] = Counter()
-    bad: list[Seen] = []
+    ill: list[Seen] = []
     for part in snapshot.parts:
         states = part.numbers[_STATE]
         counts.update(zip(part.derive(_places), states, strict=True))
-        bad += [_seen(part, at) for at, state in enumerate(states) if state == State.BAD]
-    return Everybody(counts, bad, partial(_members, snapshot), partial(_present, snapshot))
+        ill += [_seen(part, at) for at, state in enumerate(states) if state]
+    return Everybody(counts, ill, partial(_members, snapshot), partial(_present, snapshot))
 
 
 def _places(part: Part) -> list[Place]:

@@ -85,7 +85,7 @@ class Watch:
         """Return what stands out, and which of what did *before* is over."""
         everybody = everybody_in(taken)
         settled = self._settling.settle(now_ms, everybody)
-        found = standing_out(everybody._replace(bad=settled.bad)) + settled.senders
+        found = standing_out(everybody._replace(ill=settled.ill)) + settled.senders
         entries, over = continue_with(before.entries if before else (), now_ms, found)
         return Look(now_ms, entries, settled.causes), over
 

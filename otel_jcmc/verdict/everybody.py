@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from otel_jcmc.verdict.rules import State
-
 
 class Place(NamedTuple):
     """
@@ -64,13 +62,13 @@ class Everybody(NamedTuple):
 
     Attributes:
         counts: place and state -> how many.
-        bad: those whose state is bad.
+        ill: those whose state is fair or bad.
         members: returns all who are in some conferences.
         present: returns, for some conferences, how many those who are there see at most.
     """
 
     counts: Mapping[tuple[Place, int | None], int]
-    bad: list[Seen]
+    ill: list[Seen]
     members: Callable[[Collection[str]], Iterable[Seen]]
     present: Callable[[Collection[str]], Mapping[str, int]]
 
@@ -90,5 +88,5 @@ def everybody_of(people: Iterable[Seen]) -> Everybody:
         return found
 
     counts = Counter((each.place, each.state) for each in people)
-    bad = [each for each in people if each.state == State.BAD]
-    return Everybody(counts, bad, members, present)
+    ill = [each for each in people if each.state]
+    return Everybody(counts, ill, members, present)

@@ -27,12 +27,12 @@ class Settled(NamedTuple):
     What is known beside what stands out.
 
     Attributes:
-        bad: those who are bad, with the cause that it comes to.
+        ill: those whose call is not good, with the cause that it comes to.
         causes: sender_name of those who were settled -> id of the cause.
         senders: who spoils the call of others.
     """
 
-    bad: list[Seen]
+    ill: list[Seen]
     causes: dict[str, int]
     senders: list[Standing]
 
@@ -47,8 +47,8 @@ class Settling:
         self._known: dict[str, tuple[int, bool]] = {}
 
     def settle(self, now_ms: int, everybody: Everybody) -> Settled:
-        """Return what the bad of *everybody* come to at *now_ms*."""
-        asked = [each for each in everybody.bad if _is_asked(each)]
+        """Return what those of *everybody* come to who are not well, at *now_ms*."""
+        asked = [each for each in everybody.ill if _is_asked(each)]
         rooms: dict[str, dict[str, Seen]] = defaultdict(dict)
         if asked:
             for each in everybody.members({each.place.conference for each in asked}):
@@ -70,7 +70,7 @@ class Settling:
                 spoilt[_name(owner)].append(each)
         senders = (_sender(name, victims, rooms) for name, victims in spoilt.items())
         told = nlargest(THRESHOLDS.told, senders, key=lambda each: each.coverage.bad)
-        return Settled(with_causes(everybody.bad, causes), causes, told)
+        return Settled(with_causes(everybody.ill, causes), causes, told)
 
     def _remember(self, now_ms: int, seen: Seen) -> None:
         """Take note of whether *seen* spoils what it sends, where that is known now."""
@@ -145,8 +145,14 @@ def _sender(name: str, victims: Iterable[Seen], rooms: dict[str, dict[str, Seen]
     return Standing(Scope.SENDER, name, "", len(victims) / len(known), coverage)
 
 
-def with_causes(bad: list[Seen], causes: dict[str, int]) -> list[Seen]:
-    """Return *bad* with the *causes* that some were settled to, by sender_name."""
-    if not causes:
-        return bad
-    return [each._replace(cause=causes.get(_name(each), each.cause)) for each in bad]
+def with_causes(ill: list[Seen], causes: dict[str, int]) -> list[Seen]:
+    """Return *ill* with the *causes* that some were settled to, by sender_name."""
+    return [_settled(each, causes) for each in ill] if causes else ill
+
+
+def _settled(seen: Seen, causes: dict[str, int]) -> Seen:
+    """Return *seen* with its settled cause, unless it has pushed another one since."""
+    if seen.cause != rules.DOWNLINK_OR_RECEIVED.id:
+        return seen
+    name = sender_name(seen.place.conference, seen.participant)
+    return seen._replace(cause=causes.get(name, seen.cause))

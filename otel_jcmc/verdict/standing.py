@@ -149,7 +149,7 @@ class _Census:
                 room.people += people
                 if state is not None:
                     room.known += people
-        for seen in everybody.bad:
+        for seen in everybody.ill:
             if is_bad(seen):
                 for room in self._rooms_of(seen.place):
                     room.bad += 1

@@ -111,7 +111,7 @@ def _watched(
             seat.look(now, bench)
         everybody = everybody_of(seat.seen() for seat in seats)
         settled = settling.settle(now * 1000, everybody)
-        found = standing_out(everybody._replace(bad=settled.bad))
+        found = standing_out(everybody._replace(ill=settled.ill))
         entries, _ = continue_with(entries, now * 1000, found + settled.senders)
         # What has just begun, or is just over, is no matter of right or wrong.
         if BEGINS + SETTLED_SECONDS <= now <= ENDS:

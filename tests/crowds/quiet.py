@@ -69,7 +69,7 @@ def hold_quiet(people: int, looks: int = HOUR, seed: int = 1) -> Quiet:
     for look in range(looks):
         everybody = crowd.look()
         settled = settling.settle(look * LOOK_SECONDS * 1000, everybody)
-        found = standing_out(everybody._replace(bad=settled.bad))
+        found = standing_out(everybody._replace(ill=settled.ill))
         names = [each.name for each in found if each.scope is Scope.CONFERENCE]
         lasting = Counter({name: lasting[name] + 1 for name in names})
         conferences += len(names)

@@ -2,7 +2,7 @@
 
 from otel_jcmc.verdict.everybody import Place, Seen, everybody_of
 from otel_jcmc.verdict.rules import DOWNLINK, DOWNLINK_OR_RECEIVED, RECEIVED, UPLINK, State
-from otel_jcmc.verdict.settling import Settled, Settling
+from otel_jcmc.verdict.settling import Settled, Settling, with_causes
 from otel_jcmc.verdict.standing import Coverage, Scope, Standing
 
 ROOM = Place("standup", "jvb-1", "eu")
@@ -21,7 +21,7 @@ def settle(*people: Seen) -> Settled:
 def test_the_only_sender_loses_on_its_way_up() -> None:
     found = settle(seen("bob", EITHER), seen("ada", loss_up=9.0))
     assert found.causes == {"standup/bob": RECEIVED.id}
-    assert [each.cause for each in found.bad] == [RECEIVED.id]
+    assert [each.cause for each in found.ill] == [RECEIVED.id]
     assert found.senders == [Standing(Scope.SENDER, "standup/ada", "", 0.5, Coverage(1, 2, 2, 2))]
 
 
@@ -66,6 +66,21 @@ def test_a_slow_computer_and_a_lossy_way_up_spoil_what_others_get() -> None:
         [sender] = settle(bob, eve, ada).senders
         assert (sender.name, sender.coverage) == ("standup/ada", (2, 3, 3, 3))
     assert settle(bob, eve, seen("ada", loss_up=2.5)).senders == []
+
+
+def test_who_hears_fairly_tells_of_a_sender_too() -> None:
+    """A bridge repairs some of what a sender loses, and the call is fair for the others."""
+    fair = seen("bob", RECEIVED.id, present=3, source="ada")._replace(state=State.FAIR)
+    [sender] = settle(fair, seen("ada", loss_up=9.0, present=3), seen("eve", present=3)).senders
+    assert (sender.name, sender.coverage) == ("standup/ada", (1, 3, 3, 3))
+
+
+def test_a_cause_that_was_pushed_since_is_not_what_was_settled_before() -> None:
+    before = seen("bob", EITHER)
+    settled = settle(before, seen("ada", loss_up=9.0)).causes
+    assert [each.cause for each in with_causes([before], settled)] == [RECEIVED.id]
+    since = before._replace(cause=DOWNLINK.id)
+    assert with_causes([since], settled) == [since]
 
 
 def test_direct_calls_are_nobodys_to_settle() -> None:
