@@ -90,10 +90,10 @@ def scopes_of(
             if _state_of(each) is State.BAD:
                 place = Place(conference, each.bridge, each.region)
                 times[reach.of(place, participant, each.cause).value] += each.tenths
-    if not times:
-        return {}
     ordered = sorted(times.items(), key=lambda each: (-each[1], each[0]))
     whole = sum(times.values())
+    if not whole:
+        return {}
     return {
         "jitsi.verdict.scope": ordered[0][0],
         **{f"jitsi.verdict.scope_share.{scope}": _round(n / whole) for scope, n in ordered},

@@ -7,7 +7,7 @@ from typing import Any
 
 from client.pages import Tab
 
-from otel_jcmc.catalogue.metrics import METRICS, OWN
+from otel_jcmc.catalogue.metrics import OWN, PUSHED
 from otel_jcmc.wire.push import PushParser
 from otel_jcmc.wire.rules import make_rules
 
@@ -15,11 +15,11 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 # Of a deployment that collects all there is.
 PARSER = PushParser(make_rules(dropped=frozenset()))
 # The client makes these of the report.
-READ = tuple(row.field for row in METRICS if row.reading)
+READ = tuple(row.field for row in PUSHED if row.reading)
 # What a sample says as long as nothing is known; the rest is added when it goes.
 NOTHING_KNOWN: dict[str, Any] = {
     row.field: [] if row.is_list else {"value": None}
-    for row in METRICS
+    for row in PUSHED
     if not row.client.startswith(OWN) and row.field != "rating"
 }
 

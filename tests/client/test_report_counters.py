@@ -21,9 +21,9 @@ from client.reports import (
     transport,
 )
 
-from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.metrics import PUSHED
 
-BOUNDS = {row.field: (row.minimum, row.maximum) for row in METRICS}
+BOUNDS = {row.field: (row.minimum, row.maximum) for row in PUSHED}
 LABELS = {
     "client_id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
     "participant_id": "1a2b3c4d",

@@ -71,9 +71,10 @@ def test_a_span_says_how_far_it_reached_by_what_stood_out_then() -> None:
     }
     unknown = SinkSpan.of(Span.FromString(fold_session(LEG, samples, about).span))
     assert said(unknown, "jitsi.verdict.scope") == {}
-    well = in_order([write(Sample(START, [None] * LAST_METRIC_ID, stretches=[Stretch(300, 0)]))])
-    span = SinkSpan.of(Span.FromString(fold_session(LEG, well, about, entries).span))
-    assert said(span, "jitsi.verdict.scope") == {}
+    for a_moment in (Stretch(0, 2, DOWNLINK, "eu", "jvb-1"), Stretch(300, 0)):
+        log = in_order([write(Sample(START, [None] * LAST_METRIC_ID, stretches=[a_moment]))])
+        span = SinkSpan.of(Span.FromString(fold_session(LEG, log, about, entries).span))
+        assert said(span, "jitsi.verdict.scope") == {}
 
 
 def test_a_span_says_where_it_was_bad_not_only_where_it_ended() -> None:
