@@ -62,7 +62,11 @@ class Verdict(NamedTuple):
 _UNKNOWN: Final = Verdict(None)
 _GOOD: Final = Verdict(State.GOOD)
 # By their class they take three times as long to find.
-_WELL, _FAIR, _BAD = State
+_, _FAIR, _BAD = State
+# Of a score there is no better; it is the one that is worse below its thresholds.
+_BEST_MOS: Final = 4.5
+# Whose value is not enough to say how bad it is.
+_MORE: Final = frozenset((_FROZEN, _LOSS, _BANDWIDTH))
 _SILENCE, _SENT = Kind.SILENCE, Kind.SENT
 
 
@@ -80,10 +84,10 @@ class Judge:
         # Where each is, and the value from which on it is looked at: any score, any freeze, of
         # which the threshold is a share of the time covered. No limit is below 0.
         self._looked_at = [
-            (_AT[each.field], 0 if each.field in _ANY else each.fair, each)
+            (_AT[each.field], 0 if each.field in _ANY else each.fair, each.fair, each.bad, each)
             for each in self._symptoms
         ]
-        self._limits = [(at, limit) for at, limit, _ in self._looked_at if at != _MOS]
+        self._limits = [(at, limit) for at, limit, *_ in self._looked_at if at != _MOS]
 
     def note(self, numbers: list[Any], covers_ms: float, *, is_direct: bool) -> None:
         """
@@ -151,23 +155,30 @@ class Judge:
 
     def _explain(self, numbers: Sequence[Any], trip: float | None, *, is_direct: bool) -> Verdict:
         """Return the state by the worst symptom, and the cause that explains it."""
-        state, worst = _WELL, 0.0
+        worst = (0, 0.0)
         shown: tuple[Symptom, float] | None = None
-        for at, limit, symptom in self._looked_at:
+        for at, limit, fair, bad, symptom in self._looked_at:
             value = trip if at == _TRIP else numbers[at]
-            if not value or value <= limit or (value := self._value(at, value, numbers)) is None:
+            if not value or value <= limit:
                 continue
-            how, severity = _severity(symptom, value)
-            if how > state or (how == state and severity > worst):
-                state, worst, shown = how, severity, (symptom, value)
+            if at in _MORE and (value := self._value(at, value, numbers)) is None:
+                continue
+            if at == _MOS:
+                how = _severity(_BEST_MOS - value, _BEST_MOS - fair, _BEST_MOS - bad)
+            else:
+                how = _severity(value, fair, bad)
+            if how > worst:
+                worst, shown = how, (symptom, value)
         if shown is None:
             return self._without_symptoms(numbers, trip)
         symptom, value = shown
         cause, evidence = self._cause(symptom.kind, numbers, trip)
         if cause is not None and is_direct and cause.id in rules.OF_NETWORK:
             cause = rules.PAIR
-        limit = symptom.bad if state is _BAD else symptom.fair
-        return Verdict(state, cause, (Evidence(symptom.field, value, limit), *evidence))
+        is_bad = worst[0] == _BAD
+        limit = symptom.bad if is_bad else symptom.fair
+        told = Evidence(symptom.field, value, limit), *evidence
+        return Verdict(_BAD if is_bad else _FAIR, cause, told)
 
     def _cause(
         self, kind: Kind, numbers: Sequence[Any], trip: float | None
@@ -246,17 +257,11 @@ def _is_heartbeat(numbers: Sequence[Any]) -> bool:
     return told <= _OF_HEARTBEATS | {_COVERS}
 
 
-def _severity(symptom: Symptom, value: float) -> tuple[State, float]:
-    """Return how bad a *value* is, and how far it is beyond the threshold of bad, or of fair."""
-    fair, bad = symptom.fair, symptom.bad
-    if symptom.is_below:
-        best = 4.5  # of a score there is no better
-        value, fair, bad = best - value, best - fair, best - bad
+def _severity(value: float, fair: float, bad: float) -> tuple[int, float]:
+    """Return the state of a *value*, and how far it is beyond the threshold of bad, or of fair."""
     if value > bad:
-        return _BAD, value / bad if bad else inf
-    if value > fair:
-        return _FAIR, value / fair
-    return _WELL, 0.0
+        return 2, value / bad if bad else inf
+    return (1, value / fair) if value > fair else (0, 0.0)
 
 
 def _slow_receiver(numbers: Sequence[Any]) -> Evidence | None:
