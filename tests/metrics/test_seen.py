@@ -51,7 +51,7 @@ def test_everything_that_others_may_share_is_read() -> None:
     ],
 )
 def test_who_is_connected_to_a_peer_is_nobody_elses(
-    told: list[dict[int, Any]], is_direct: bool
+    told: list[dict[int, Any]], *, is_direct: bool
 ) -> None:
     assert seen(*told).place.is_direct is is_direct
 
