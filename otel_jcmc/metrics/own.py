@@ -303,13 +303,13 @@ def _observe(
 
 
 def _pairs(counts: dict[tuple[str, str], int], first: str, second: str) -> list[Observation]:
-    """Return one observation for each pair that was counted."""
-    return [Observation(n, {first: a, second: b}) for (a, b), n in list(counts.items())]
+    """Return one observation for each pair that was counted; others may count meanwhile."""
+    return [Observation(n, {first: a, second: b}) for (a, b), n in counts.copy().items()]
 
 
 def _singles(counts: dict[str, int], name: str) -> list[Observation]:
     """Return one observation for each word that was counted."""
-    return [Observation(count, {name: word}) for word, count in list(counts.items())]
+    return [Observation(count, {name: word}) for word, count in counts.copy().items()]
 
 
 def _known(count: int | None) -> list[Observation]:
