@@ -131,8 +131,8 @@ class Histograms:
 
     def collect(self) -> list[Family]:
         """Return what was counted so far; what was counted nowhere is left out."""
-        # Regions may come meanwhile, from another thread. A copy is one step; a list of the items is
-        # not: it makes tuples, and the garbage collector may let others have their turn.
+        # Regions may come meanwhile, from another thread. A copy is one step. A list of the items
+        # is not: it makes tuples, and the garbage collector may let others have their turn.
         regions = self._counted.copy()
         families: dict[str, Family] = {}
         for place, row in enumerate(self._rows):
