@@ -11,7 +11,6 @@ from otel_jcmc.catalogue.attributes import (
     BROWSER_VERSION,
     NETWORK,
     ORIGINAL,
-    OURS,
     PARTICIPANT,
     PEER_TO_PEER,
     REGION,
@@ -63,6 +62,7 @@ def who_is(stay: Stay) -> Who:
 
 def _place(conference: str, attributes: dict[int, Any]) -> Place:
     """Return where somebody with *attributes* is."""
+    paths = attributes.get(LIST_ID) or ()
     version = attributes.get(BROWSER_VERSION.id, "").partition(".")[0]
     browser = attributes.get(BROWSER_NAME.id, "")
     return _shared(
@@ -71,21 +71,8 @@ def _place(conference: str, attributes: dict[int, Any]) -> Place:
         attributes.get(REGION.id, ""),
         f"{browser} {version}".strip() if browser else "",
         attributes.get(RELAY.id, ""),
-        _is_direct(attributes),
+        {path.get(PEER_TO_PEER.id) for path in paths} == {"true"},
     )
-
-
-def _is_direct(attributes: dict[int, Any]) -> bool:
-    """
-    Say whether somebody with *attributes* is connected to a peer.
-
-    In an outage no path is known. Our page keeps the name of its bridge then; where it has none,
-    it had none before.
-    """
-    paths = attributes.get(LIST_ID)
-    if not paths:
-        return attributes.get(SENDER.id) == OURS and BRIDGE.id not in attributes
-    return {path.get(PEER_TO_PEER.id) for path in paths} == {"true"}
 
 
 @lru_cache(maxsize=65_536)

@@ -42,9 +42,7 @@ def test_everything_that_others_may_share_is_read() -> None:
         ([TO_PEER, OURS], True),
         ([TO_BRIDGE, OURS], False),
         ([TO_BRIDGE, BRIDGE, OURS], False),
-        # An outage: no path is known, and the bridge as before.
         ([OURS, BRIDGE], False),
-        ([OURS], True),
         # A page that never tells can have been by a bridge.
         ([ORIGINAL], False),
         ([{13: [[20, {}]]}, ORIGINAL], False),
