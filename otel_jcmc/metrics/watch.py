@@ -17,10 +17,11 @@ from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.seen import everybody_in
 from otel_jcmc.metrics.snapshot import Snapshot
 from otel_jcmc.store.lease import Lease
+from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.journal import Entry, continue_with
 from otel_jcmc.verdict.record import Look, Record
 from otel_jcmc.verdict.settling import Settling
-from otel_jcmc.verdict.standing import Scope, standing_out
+from otel_jcmc.verdict.standing import standing_out
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from otel_jcmc.verdict import rules
+from otel_jcmc.verdict.census import OF_OTHERS, Scope
 from otel_jcmc.verdict.everybody import Place
 from otel_jcmc.verdict.journal import Entry
-from otel_jcmc.verdict.standing import OF_OTHERS, Scope, sender_name
+from otel_jcmc.verdict.standing import sender_name
 
 
 class Reach:

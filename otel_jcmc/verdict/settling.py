@@ -13,9 +13,10 @@ from heapq import nlargest
 from typing import Final, NamedTuple
 
 from otel_jcmc.verdict import rules
+from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.everybody import Everybody, Seen
 from otel_jcmc.verdict.rules import State
-from otel_jcmc.verdict.standing import THRESHOLDS, Coverage, Scope, Standing, sender_name
+from otel_jcmc.verdict.standing import THRESHOLDS, Coverage, Standing, sender_name
 
 # Three looks of ten seconds, as a page tells of its loss up in two of five pushes.
 REMEMBER_MS: Final = 30_000

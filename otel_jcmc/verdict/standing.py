@@ -8,32 +8,13 @@ whose state is known count, and only causes of the network: a slow computer is n
 Thresholds are THRESHOLDS, which docs/verdict.md shows.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from enum import StrEnum
 from heapq import nlargest
 from math import sqrt
 from typing import Final, NamedTuple
 
-from otel_jcmc.verdict import rules
-from otel_jcmc.verdict.everybody import Everybody, Place, Seen
-from otel_jcmc.verdict.rules import State
-
-# What somebody else's network may be to blame for. What others send is the senders' own.
-OF_OTHERS: Final = (rules.OF_NETWORK | {rules.OUTAGE.id}) - {rules.RECEIVED.id}
-
-
-class Scope(StrEnum):
-    """How far something reaches, the widest first; `participant`: it is that one's alone."""
-
-    FLEET = "fleet"
-    REGION = "region"
-    BRIDGE = "bridge"
-    RELAY = "relay"
-    BROWSER = "browser"
-    CONFERENCE = "conference"
-    SENDER = "sender"
-    PARTICIPANT = "participant"
+from otel_jcmc.verdict.census import Census, Room, Rooms, Scope
+from otel_jcmc.verdict.everybody import Everybody
 
 
 class Thresholds(NamedTuple):
@@ -107,117 +88,6 @@ def sender_name(conference: str, participant: str) -> str:
     return f"{conference}/{participant}"
 
 
-class _Room:
-    """One conference, or the part of it that is on one bridge, in one region and so on."""
-
-    __slots__ = ("bad", "known", "networks", "people")
-
-    def __init__(self) -> None:
-        self.people = self.known = self.bad = 0
-        # Of those who are bad; nearly always there are none.
-        self.networks: frozenset[str] = frozenset()
-
-    @property
-    def share(self) -> float:
-        return self.bad / self.known if self.known else 0.0
-
-
-_Rooms = dict[str, _Room]
-_Groups = dict[str, _Rooms]
-
-
-def _no_rooms() -> _Rooms:
-    return defaultdict(_Room)
-
-
-class _Census:
-    """Everybody by conference, and by what else they have in common."""
-
-    def __init__(self, everybody: Everybody) -> None:
-        """Count *everybody* who is by a bridge."""
-        self.rooms: _Rooms = _no_rooms()
-        self.groups: dict[Scope, _Groups] = {scope: defaultdict(_no_rooms) for scope in _PLACES}
-        self.regions_of: dict[str, Counter[str]] = defaultdict(Counter)
-        self.present = everybody.present
-        self.total_share, self.known_rooms = 0.0, 0
-        for (place, state), people in everybody.counts.items():
-            if place.is_direct:
-                continue
-            if place.bridge:
-                self.regions_of[place.bridge][place.region] += people
-            for room in self._rooms_of(place):
-                room.people += people
-                if state is not None:
-                    room.known += people
-        for seen in everybody.ill:
-            if is_bad(seen):
-                for room in self._rooms_of(seen.place):
-                    room.bad += 1
-                    room.networks |= {seen.network}
-        for room in self.rooms.values():
-            self.total_share += room.share
-            self.known_rooms += room.known > 0
-
-    def _rooms_of(self, place: Place) -> Iterator[_Room]:
-        """Return where somebody at *place* is counted."""
-        conference, bridge, region, browser, relay, _ = place
-        yield self.rooms[conference]
-        groups = self.groups
-        yield groups[Scope.REGION][region][conference]
-        if bridge:
-            yield groups[Scope.BRIDGE][bridge][conference]
-        if browser:
-            yield groups[Scope.BROWSER][browser][conference]
-        if relay:
-            yield groups[Scope.RELAY][relay][conference]
-
-    @property
-    def share(self) -> float:
-        """The mean of all conferences' shares."""
-        return self.total_share / self.known_rooms if self.known_rooms else 0.0
-
-    def share_without(self, of: Mapping[str, _Room]) -> float:
-        """Return the mean of the conferences' shares, less what is counted in *of*."""
-        share, known = self.total_share, self.known_rooms
-        for name, part in of.items():
-            room = self.rooms[name]
-            share -= room.share
-            known -= room.known > 0
-            if left := room.known - part.known:
-                share += (room.bad - part.bad) / left
-                known += 1
-        return max(0.0, share) / known if known else 0.0
-
-    @staticmethod
-    def region_share_without(of: _Rooms, bridge: _Rooms) -> float:
-        """Return the mean of the shares of a region's rooms, less who is on one *bridge* of it."""
-        shares = []
-        for name, room in of.items():
-            part = bridge.get(name)
-            known, bad = (part.known, part.bad) if part else (0, 0)
-            if room.known > known:
-                shares.append((room.bad - bad) / (room.known - known))
-        return sum(shares) / len(shares) if shares else 0.0
-
-    def bridges_of(self, region: str) -> _Groups:
-        """Return the rooms of each bridge of *region*."""
-        bridges = self.groups[Scope.BRIDGE]
-        return {name: of for name, of in bridges.items() if region in self.regions_of[name]}
-
-    def region_of(self, bridge: str) -> str:
-        """Return where most of those on *bridge* are told to be."""
-        return self.regions_of[bridge].most_common(1)[0][0]
-
-
-# What people may have in common besides the conference.
-_PLACES: Final = (Scope.REGION, Scope.BRIDGE, Scope.BROWSER, Scope.RELAY)
-
-
-def is_bad(seen: Seen) -> bool:
-    """Say whether *seen* is bad by a cause that others may share."""
-    return seen.state == State.BAD and seen.cause in OF_OTHERS and not seen.place.is_direct
-
-
 def lower_bound(share: float, count: int, z: float = THRESHOLDS.z) -> float:
     """Return the lower end of Wilson's interval for a *share* of *count*; 0 of none."""
     if not count:
@@ -235,7 +105,7 @@ def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> l
     Of fleet, region, bridge and conference what is wider says it for all that is in it; relays and
     browsers are beside them. Senders are found by settling.py.
     """
-    census = _Census(everybody)
+    census = Census(everybody)
     wide = list(_wide(census, thresholds))
     found = wide + [
         _standing(census, scope, name)
@@ -246,7 +116,7 @@ def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> l
     return found + _conferences(census, _rooms_in(census, wide), thresholds)
 
 
-def _rooms_in(census: _Census, wide: Iterable[Standing]) -> set[str]:
+def _rooms_in(census: Census, wide: Iterable[Standing]) -> set[str]:
     """Return the conferences for which something *wide* that stands out says it."""
     found: set[str] = set()
     for each in wide:
@@ -258,7 +128,7 @@ def _rooms_in(census: _Census, wide: Iterable[Standing]) -> set[str]:
     return found
 
 
-def _wide(census: _Census, thresholds: Thresholds) -> Iterator[Standing]:
+def _wide(census: Census, thresholds: Thresholds) -> Iterator[Standing]:
     """Return the fleet, or the regions and bridges that stand out."""
     bridges, regions = census.groups[Scope.BRIDGE], census.groups[Scope.REGION]
     if _is_fleet(census, thresholds) or (len(bridges) < 2 and _is_small(census.rooms, thresholds)):
@@ -281,7 +151,7 @@ def _wide(census: _Census, thresholds: Thresholds) -> Iterator[Standing]:
     )
 
 
-def _standing(census: _Census, scope: Scope, name: str) -> Standing:
+def _standing(census: Census, scope: Scope, name: str) -> Standing:
     rooms = census.rooms if scope is Scope.FLEET else census.groups[scope][name]
     region = census.region_of(name) if scope is Scope.BRIDGE else ""
     if scope is Scope.REGION:
@@ -289,7 +159,7 @@ def _standing(census: _Census, scope: Scope, name: str) -> Standing:
     return Standing(scope, name, region, _share(rooms), _coverage(census, rooms))
 
 
-def _coverage(census: _Census, rooms: Mapping[str, _Room]) -> Coverage:
+def _coverage(census: Census, rooms: Mapping[str, Room]) -> Coverage:
     """Return of whom something is said where it is said of *rooms*."""
     present = census.present(rooms.keys())
     return Coverage(
@@ -300,13 +170,13 @@ def _coverage(census: _Census, rooms: Mapping[str, _Room]) -> Coverage:
     )
 
 
-def _share(rooms: Mapping[str, _Room]) -> float:
+def _share(rooms: Mapping[str, Room]) -> float:
     """Return the mean of the shares of those *rooms* of which something is known."""
     known = [room.share for room in rooms.values() if room.known]
     return sum(known) / len(known) if known else 0.0
 
 
-def _is_fleet(census: _Census, thresholds: Thresholds) -> bool:
+def _is_fleet(census: Census, thresholds: Thresholds) -> bool:
     """Say whether the fleet is bad, also without its worst region and without its worst bridge."""
     if census.known_rooms < thresholds.fleet_conferences or census.share <= thresholds.share:
         return False
@@ -317,12 +187,12 @@ def _is_fleet(census: _Census, thresholds: Thresholds) -> bool:
     )
 
 
-def _bad_share(rooms: Mapping[str, _Room]) -> float:
+def _bad_share(rooms: Mapping[str, Room]) -> float:
     """Return how many whole rooms would be as bad as *rooms* together."""
     return sum(room.share for room in rooms.values())
 
 
-def _is_small(rooms: Mapping[str, _Room], thresholds: Thresholds) -> bool:
+def _is_small(rooms: Mapping[str, Room], thresholds: Thresholds) -> bool:
     """
     Say whether most are bad in a few rooms: on the mean, and half at least in nearly each.
 
@@ -341,7 +211,7 @@ def _is_small(rooms: Mapping[str, _Room], thresholds: Thresholds) -> bool:
     )
 
 
-def _is_apart(census: _Census, of: _Rooms, thresholds: Thresholds) -> bool:
+def _is_apart(census: Census, of: Rooms, thresholds: Thresholds) -> bool:
     """Say whether *of* is worse than the rest, also without its worst room."""
     bad = [name for name, room in of.items() if room.bad]
     if len(bad) < thresholds.conferences or _share(of) <= thresholds.share:
@@ -355,15 +225,13 @@ def _is_apart(census: _Census, of: _Rooms, thresholds: Thresholds) -> bool:
     return _is_worse(of, rest, thresholds) and _is_worse(without, rest, thresholds)
 
 
-def _is_worse(of: Mapping[str, _Room], rest: float, thresholds: Thresholds) -> bool:
+def _is_worse(of: Mapping[str, Room], rest: float, thresholds: Thresholds) -> bool:
     known = sum(room.known > 0 for room in of.values())
     least = lower_bound(_share(of), known, thresholds.z)
     return least > thresholds.share and least > thresholds.times * rest
 
 
-def _is_region(
-    census: _Census, name: str, of: _Rooms, bad: set[str], thresholds: Thresholds
-) -> bool:
+def _is_region(census: Census, name: str, of: Rooms, bad: set[str], thresholds: Thresholds) -> bool:
     """Say whether a region stands out, and not by its worst bridge alone."""
     bridges = census.bridges_of(name)
     if len(bridges) == 1:
@@ -378,7 +246,7 @@ def _is_region(
     return census.region_share_without(of, worst) > _share(worst) / 2
 
 
-def _conferences(census: _Census, told: set[str], thresholds: Thresholds) -> list[Standing]:
+def _conferences(census: Census, told: set[str], thresholds: Thresholds) -> list[Standing]:
     """Return the worst conferences in which most are bad, less what wider things have *told*."""
     bad = {
         name: room

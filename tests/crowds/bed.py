@@ -17,11 +17,12 @@ from otel_jcmc.simulate.recorded import Recorded
 from otel_jcmc.simulate.stories import Happening, StandsOut, Told, tell
 from otel_jcmc.simulate.tape import Tapes
 from otel_jcmc.verdict import rules
+from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.everybody import everybody_of
 from otel_jcmc.verdict.journal import Entry, continue_with
 from otel_jcmc.verdict.reach import Reach
 from otel_jcmc.verdict.settling import Settling
-from otel_jcmc.verdict.standing import Scope, sender_name, standing_out
+from otel_jcmc.verdict.standing import sender_name, standing_out
 
 LOOK_SECONDS: Final = 10
 # Nothing is known of an outage, or of loss up, for so long.

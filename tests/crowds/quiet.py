@@ -16,10 +16,11 @@ from otel_jcmc.simulate.fleet import Fleet, Person, Room, make_fleet
 from otel_jcmc.simulate.recorded import Recorded
 from otel_jcmc.simulate.stories import ALONE, ALONE_SECONDS, Happening, able
 from otel_jcmc.simulate.tape import Moment, Voice
+from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.everybody import Everybody, Place, Seen
 from otel_jcmc.verdict.rules import State
 from otel_jcmc.verdict.settling import Settling
-from otel_jcmc.verdict.standing import Scope, standing_out
+from otel_jcmc.verdict.standing import standing_out
 
 # Bad, and of the kinds that others may share: so nothing is excused by its cause.
 KINDS: Final = ("outage", "downlink", "far")

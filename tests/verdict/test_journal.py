@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.journal import Entry, at, continue_with
-from otel_jcmc.verdict.standing import Coverage, Scope, Standing
+from otel_jcmc.verdict.standing import Coverage, Standing
 
 COVERAGE = Coverage(4, 5, 5, 6)
 BRIDGE = Standing(Scope.BRIDGE, "jvb-1", "eu", 0.5, COVERAGE)

@@ -1,9 +1,10 @@
 """verdict/settling.py: who spoils a call, and what one received stream can't tell by itself."""
 
+from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.everybody import Place, Seen, everybody_of
 from otel_jcmc.verdict.rules import DOWNLINK, DOWNLINK_OR_RECEIVED, RECEIVED, UPLINK, State
 from otel_jcmc.verdict.settling import Settled, Settling, with_causes
-from otel_jcmc.verdict.standing import Coverage, Scope, Standing
+from otel_jcmc.verdict.standing import Coverage, Standing
 
 ROOM = Place("standup", "jvb-1", "eu")
 EITHER = DOWNLINK_OR_RECEIVED.id

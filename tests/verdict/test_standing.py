@@ -5,9 +5,10 @@ import random
 import pytest
 
 from otel_jcmc.verdict import standing
+from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.everybody import Place, Seen, everybody_of
 from otel_jcmc.verdict.rules import DOWNLINK, OUTAGE, PAIR, RECEIVED, SLOW_SENDER, State
-from otel_jcmc.verdict.standing import Scope, Standing, lower_bound
+from otel_jcmc.verdict.standing import Standing, lower_bound
 
 GOOD = State.GOOD
 
