@@ -12,14 +12,12 @@ from typing import Any, Final, NamedTuple
 from otel_jcmc.catalogue.attributes import NETWORK_TYPE
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.stretches import TENTH_MS, Stretch
+from otel_jcmc.sessions.totals import state_by
 from otel_jcmc.verdict.everybody import Place
 from otel_jcmc.verdict.journal import Entry, at
 from otel_jcmc.verdict.reach import Reach
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
-# A call is bad that was so for a larger share of the time in which that is known, and fair if it
-# was not good for so long. A hidden tab, a change of networks or a slow start are less of a call.
-BAD_SHARE: Final = 0.1
 # So many regions, networks and bridges are named.
 MOST_NAMED: Final = 3
 # A conference is bad of whose sessions more than so many were.
@@ -60,7 +58,7 @@ def verdict_of(samples: Iterable[Sample], lasted_ms: int) -> Verdict:
     if not known:
         return Verdict(told, {}, "")
     shares = {state: times.get(state, 0) / known for state in State}
-    state = _state_by(shares)
+    state = state_by(shares)
     wrong = [each for each in stretches if _state_of(each)]
     cause = _main_cause(wrong, state)
     told |= {"jitsi.verdict.state": _WORDS[state], "jitsi.verdict.cause": cause}
@@ -129,13 +127,6 @@ def conference_verdict(of_redis: Mapping[str, str]) -> tuple[dict[str, Any], str
 def _state_of(stretch: Stretch) -> State | None:
     """Return the state of *stretch*; one that this version does not know is not known."""
     return State(stretch.state) if stretch.state in _WORDS else None
-
-
-def _state_by(shares: Mapping[State, float]) -> State:
-    """Return what is said of a call whose time has these *shares*."""
-    if shares[State.BAD] > BAD_SHARE:
-        return State.BAD
-    return State.FAIR if shares[State.BAD] + shares[State.FAIR] > BAD_SHARE else State.GOOD
 
 
 def _word_of(stretch: Stretch) -> str:

@@ -1,0 +1,113 @@
+r"""
+The card of a session: what it is found by, and what a list tells of it.
+
+log.lua writes it beside the session's log with each entry, into the hash `cards` of the partition
+(sid -> card), and adds `e=<reason>` and a line's end when the session has ended. search.lua reads
+it where it lies. It is, one after the other:
+
+    4 bytes  the last push: tenths of a second since 2024, big-endian
+    2 bytes  badness (totals.py), what the worst are sorted by
+    2 bytes  the length of what follows
+    msgpack  Totals
+    text     a line for each of _LINES that is known, in lower case: "\nc=standup\np=8c87df52\n"
+
+A name in it has no control character, and is cut to LONGEST.
+"""
+
+import re
+import struct
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from otel_jcmc.catalogue.attributes import (
+    BRIDGE,
+    BROWSER_NAME,
+    BROWSER_VERSION,
+    CLIENT,
+    CONFERENCE,
+    PARTICIPANT,
+    REGION,
+    USERNAME,
+)
+from otel_jcmc.sessions.entry import EPOCH_MS
+from otel_jcmc.sessions.stretches import TENTH_MS
+from otel_jcmc.sessions.totals import Totals, badness, cause_of, state_of
+
+LONGEST: Final = 100
+# What a line begins with.
+CONFERENCE_LINE, PARTICIPANT_LINE, NAME_LINE, CLIENT_LINE = "c", "p", "n", "i"
+REGION_LINE, BRIDGE_LINE, BROWSER_LINE = "r", "b", "w"
+STATE_LINE, CAUSE_LINE, END_LINE = "s", "u", "e"
+# Of the attributes that a line has whole.
+_LINES: Final = (
+    (CONFERENCE_LINE, CONFERENCE.id),
+    (PARTICIPANT_LINE, PARTICIPANT.id),
+    (NAME_LINE, USERNAME.id),
+    (CLIENT_LINE, CLIENT.id),
+    (REGION_LINE, REGION.id),
+    (BRIDGE_LINE, BRIDGE.id),
+)
+_HEAD: Final = struct.Struct(">IHH")
+_no_controls: Final = re.compile(r"[\x00-\x1f\x7f]+").sub
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Totals).decode
+
+
+class Card(NamedTuple):
+    """
+    What a card tells.
+
+    Attributes:
+        last_ms: the last push that is in it, Unix time in ms.
+        lines: what each line has, by what it begins with, in lower case.
+    """
+
+    last_ms: int
+    totals: Totals
+    lines: dict[str, str]
+
+
+def write_card(last_ms: int, totals: Totals, attributes: Mapping[int, Any]) -> bytes:
+    """Return the card of a session with these *totals* and, by catalogue id, *attributes*."""
+    packed = _encode(totals)
+    tenths = (last_ms - EPOCH_MS) // TENTH_MS
+    text = text_of(attributes)
+    if (state := state_of(totals)) is not None:
+        text += f"{STATE_LINE}={state.name.lower()}\n"
+    if cause := cause_of(totals):
+        text += f"{CAUSE_LINE}={cause}\n"
+    return _HEAD.pack(tenths, badness(totals), len(packed)) + packed + text.encode()
+
+
+def text_of(attributes: Mapping[int, Any]) -> str:
+    """Return the lines of who and where it was, after a line's end."""
+    lines = [(mark, attributes[id_]) for mark, id_ in _LINES if attributes.get(id_)]
+    if browser := attributes.get(BROWSER_NAME.id):
+        major = (attributes.get(BROWSER_VERSION.id) or "").partition(".")[0]
+        lines.append((BROWSER_LINE, f"{browser} {major}".rstrip()))
+    return "\n" + "".join(f"{mark}={folded(text)}\n" for mark, text in lines)
+
+
+def folded(text: str) -> str:
+    """Return *text* as a line has it: who looks for a part of a name folds that too."""
+    return _no_controls(" ", text.lower())[:LONGEST]
+
+
+def read_card(card: bytes) -> Card:
+    """
+    Return what *card* tells.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        tenths, _, size = _HEAD.unpack_from(card)
+        start = _HEAD.size + size
+        totals = _decode(card[_HEAD.size : start])
+        rows = card[start:].decode().split("\n")
+    except (struct.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"damaged card: {error}") from error
+    lines = {mark: text for mark, between, text in (row.partition("=") for row in rows) if between}
+    return Card(EPOCH_MS + tenths * TENTH_MS, totals, lines)

@@ -1,0 +1,172 @@
+"""
+What all pushes of a session come to so far, and how the call was by that.
+
+In come the parts of entries as weighing.py makes them; out come `Totals`, which a card of the
+session has (card.py), so that a list of sessions needs no log. Two processes that take one
+session's pushes add to the same totals (log.lua says whose turn it is).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, VITAL_SCALES, VITALS, StoredTally
+from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
+
+# A call is bad that was so for a larger share of the time in which that is known, and fair if it
+# was not good for so long. A hidden tab, a change of networks or a slow start are less of a call.
+BAD_SHARE: Final = 0.1
+# What is fair counts so much of what is bad where the worst come first, and a call of seconds less
+# than a whole one: as if it had been good for a minute more.
+_FAIR_WEIGHS: Final = 0.25
+_MORE_TENTHS: Final = 600
+_STATES: Final[dict[int | None, State]] = {state.value: state for state in State}
+# The worst that `badness` tells.
+WORST: Final = 0xFFFF
+
+
+class VitalTotal(msgspec.Struct, array_like=True, gc=False):
+    """
+    One vital over the whole session, as whole numbers of VITAL_SCALES and of tenths of a second.
+
+    Attributes:
+        sum: of value times tenths.
+        known, bad: for how long it was told, and beyond its bound.
+        worst: of all pushes.
+    """
+
+    sum: int = 0
+    known: int = 0
+    bad: int = 0
+    worst: int | None = None
+
+
+# For so many tenths of a second it was in a state by a cause; state None: not known.
+Time = tuple[int, int | None, int]
+
+
+class Totals(msgspec.Struct, array_like=True, gc=False):
+    """
+    All pushes of a session.
+
+    Attributes:
+        vitals: as VITALS has them.
+        times: for how long it was how, a row for each state and cause.
+        counts: of COUNTED (vitals.py); None: never told.
+        outages: how many there were.
+    """
+
+    vitals: list[VitalTotal]
+    times: list[Time] = []
+    counts: list[int | None] = []
+    outages: int = 0
+
+
+def new_totals() -> Totals:
+    """Return what nothing comes to."""
+    return Totals([VitalTotal() for _ in VITALS], [], [None] * len(COUNTED))
+
+
+def add(
+    totals: Totals,
+    tally: Sequence[StoredTally | None],
+    worst: Sequence[int | None],
+    times: Iterable[Time],
+    counts: Sequence[int | None],
+    outages: int,
+) -> None:
+    """
+    Add one interval to *totals*.
+
+    Args:
+        tally, worst, counts: as its entry has them (entry.py).
+        times: for how long it was how in it.
+        outages: how many began in it.
+    """
+    for index, of in enumerate(totals.vitals):
+        if (told := tally[index]) is not None:
+            mean, known, bad = told
+            # A single push has lasted no time yet, and is what there is.
+            of.sum += mean * max(known, 1)
+            of.known += max(known, 1)
+            of.bad += bad
+        if (extreme := worst[index]) is not None:
+            pick = min if LOWER_IS_WORSE[index] else max
+            of.worst = extreme if of.worst is None else pick(of.worst, extreme)
+    whole: Counter[tuple[int | None, int]] = Counter()
+    for tenths, state, cause in (*totals.times, *times):
+        whole[state, cause] += tenths
+    totals.times = [(tenths, *key) for key, tenths in whole.items() if tenths]
+    for index, count in enumerate(counts):
+        if count is not None:
+            totals.counts[index] = (totals.counts[index] or 0) + count
+    totals.outages += outages
+
+
+def average(totals: Totals, index: int) -> float | None:
+    """Return the average of the vital at *index* of VITALS, None if it was never told."""
+    of = totals.vitals[index]
+    return of.sum / of.known / VITAL_SCALES[index] if of.known else None
+
+
+def worst(totals: Totals, index: int) -> float | None:
+    """Return the worst of the vital at *index* of VITALS, None if it was never told."""
+    extreme = totals.vitals[index].worst
+    return None if extreme is None else extreme / VITAL_SCALES[index]
+
+
+def bad_share(totals: Totals, index: int) -> float | None:
+    """Return for which share of the time that it was told the vital at *index* was bad."""
+    of = totals.vitals[index]
+    return min(1.0, of.bad / of.known) if of.known else None
+
+
+def tenths_by_state(totals: Totals) -> dict[State | None, int]:
+    """Return for how many tenths of a second it was in each state; None: not known."""
+    found: Counter[State | None] = Counter()
+    for tenths, state, _ in totals.times:
+        # One of a later version is not known to this one.
+        found[_STATES.get(state)] += tenths
+    return dict(found)
+
+
+def state_of(totals: Totals) -> State | None:
+    """Return what is said of the call as a whole, None if nothing is known of it."""
+    tenths = tenths_by_state(totals)
+    known = sum(count for state, count in tenths.items() if state is not None)
+    return state_by({state: tenths.get(state, 0) / known for state in State}) if known else None
+
+
+def state_by(shares: Mapping[State, float]) -> State:
+    """Return what is said of a call whose time has these *shares*."""
+    if shares[State.BAD] > BAD_SHARE:
+        return State.BAD
+    return State.FAIR if shares[State.BAD] + shares[State.FAIR] > BAD_SHARE else State.GOOD
+
+
+def cause_of(totals: Totals) -> str:
+    """
+    Return what explains most of the time that makes the call's state, a word of verdict/rules.py.
+
+    It is empty where the call was good, or nothing is known of it, and `unknown` where nothing
+    explains most of it.
+    """
+    state = state_of(totals)
+    if not state:
+        return ""
+    wrong = {State.FAIR.value, State.BAD.value} if state is State.FAIR else {State.BAD.value}
+    by: Counter[str] = Counter()
+    for tenths, of, cause in totals.times:
+        if of in wrong:
+            by[WORD_OF.get(cause, UNKNOWN)] += tenths
+    return min(by, key=lambda word: (-by[word], word))
+
+
+def badness(totals: Totals) -> int:
+    """Return how bad the call was, 0 to WORST: what sorts the worst first."""
+    tenths = tenths_by_state(totals)
+    known = sum(count for state, count in tenths.items() if state is not None)
+    bad = tenths.get(State.BAD, 0) + _FAIR_WEIGHS * tenths.get(State.FAIR, 0)
+    return round(WORST * bad / (known + _MORE_TENTHS))
