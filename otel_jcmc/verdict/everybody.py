@@ -56,6 +56,9 @@ class Seen(NamedTuple):
     sends: bool | None = None
 
 
+Counts = Mapping[tuple[Place, int | None], int]
+
+
 class Everybody(NamedTuple):
     """
     One look at everybody.
@@ -67,7 +70,7 @@ class Everybody(NamedTuple):
         present: returns, for some conferences, how many those who are there see at most.
     """
 
-    counts: Mapping[tuple[Place, int | None], int]
+    counts: Counts
     ill: list[Seen]
     members: Callable[[Collection[str]], Iterable[Seen]]
     present: Callable[[Collection[str]], Mapping[str, int]]

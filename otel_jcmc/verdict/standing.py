@@ -8,12 +8,12 @@ whose state is known count, and only causes of the network: a slow computer is n
 Thresholds are THRESHOLDS, which docs/verdict.md shows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from heapq import nlargest
 from math import sqrt
 from typing import Final, NamedTuple
 
-from otel_jcmc.verdict.census import Census, Room, Rooms, Scope
+from otel_jcmc.verdict.census import Census, Group, Scope
 from otel_jcmc.verdict.everybody import Everybody
 
 
@@ -113,25 +113,14 @@ def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> l
         for name, of in census.groups[scope].items()
         if len(census.groups[scope]) > 1 and _is_apart(census, of, thresholds)
     ]
-    return found + _conferences(census, _rooms_in(census, wide), thresholds)
-
-
-def _rooms_in(census: Census, wide: Iterable[Standing]) -> set[str]:
-    """Return the conferences for which something *wide* that stands out says it."""
-    found: set[str] = set()
-    for each in wide:
-        found |= (
-            census.rooms.keys()
-            if each.scope is Scope.FLEET
-            else census.groups[each.scope][each.name].keys()
-        )
-    return found
+    told = set[str]().union(*(census.groups[each.scope][each.name].rooms for each in wide))
+    return found + _conferences(census, told, thresholds)
 
 
 def _wide(census: Census, thresholds: Thresholds) -> Iterator[Standing]:
     """Return the fleet, or the regions and bridges that stand out."""
     bridges, regions = census.groups[Scope.BRIDGE], census.groups[Scope.REGION]
-    if _is_fleet(census, thresholds) or (len(bridges) < 2 and _is_small(census.rooms, thresholds)):
+    if _is_fleet(census, thresholds) or (len(bridges) < 2 and _is_small(census.fleet, thresholds)):
         yield _standing(census, Scope.FLEET, "")
         return
     bad = {
@@ -152,86 +141,72 @@ def _wide(census: Census, thresholds: Thresholds) -> Iterator[Standing]:
 
 
 def _standing(census: Census, scope: Scope, name: str) -> Standing:
-    rooms = census.rooms if scope is Scope.FLEET else census.groups[scope][name]
+    """Return a group as something that stands out."""
     region = census.region_of(name) if scope is Scope.BRIDGE else ""
     if scope is Scope.REGION:
         region = name
-    return Standing(scope, name, region, _share(rooms), _coverage(census, rooms))
-
-
-def _coverage(census: Census, rooms: Mapping[str, Room]) -> Coverage:
-    """Return of whom something is said where it is said of *rooms*."""
-    present = census.present(rooms.keys())
-    return Coverage(
-        sum(room.bad for room in rooms.values()),
-        sum(room.known for room in rooms.values()),
-        sum(room.people for room in rooms.values()),
-        sum(max(room.people, present.get(name, 0)) for name, room in rooms.items()),
+    of = census.groups[scope][name]
+    people = of.people()
+    present = census.present(people.keys())
+    coverage = Coverage(
+        sum(room.bad for room in of.rooms.values()),
+        of.known,
+        sum(people.values()),
+        sum(max(count, present.get(conference, 0)) for conference, count in people.items()),
     )
-
-
-def _share(rooms: Mapping[str, Room]) -> float:
-    """Return the mean of the shares of those *rooms* of which something is known."""
-    known = [room.share for room in rooms.values() if room.known]
-    return sum(known) / len(known) if known else 0.0
+    return Standing(scope, name, region, of.share, coverage)
 
 
 def _is_fleet(census: Census, thresholds: Thresholds) -> bool:
     """Say whether the fleet is bad, also without its worst region and without its worst bridge."""
-    if census.known_rooms < thresholds.fleet_conferences or census.share <= thresholds.share:
+    fleet = census.fleet
+    if fleet.known_rooms < thresholds.fleet_conferences or fleet.share <= thresholds.share:
         return False
     return all(
-        census.share_without(max(groups.values(), key=_bad_share)) > thresholds.share
+        census.share_without(max(groups.values(), key=lambda of: of.bad_rooms)) > thresholds.share
         for groups in (census.groups[Scope.REGION], census.groups[Scope.BRIDGE])
         if len(groups) > 1
     )
 
 
-def _bad_share(rooms: Mapping[str, Room]) -> float:
-    """Return how many whole rooms would be as bad as *rooms* together."""
-    return sum(room.share for room in rooms.values())
-
-
-def _is_small(rooms: Mapping[str, Room], thresholds: Thresholds) -> bool:
+def _is_small(of: Group, thresholds: Thresholds) -> bool:
     """
     Say whether most are bad in a few rooms: on the mean, and half at least in nearly each.
 
     Two or three rooms are to be each of them.
     Not where all of those are in one network: then it is that, or somebody who makes rooms up.
     """
-    known = [room for room in rooms.values() if room.known]
-    half = sum(room.share >= thresholds.most for room in known)
-    if half < thresholds.nearly_all * len(known) or _share(rooms) <= thresholds.most:
+    known = of.known_rooms
+    half = sum(room.share >= thresholds.most for room in of.rooms.values())
+    if half < thresholds.nearly_all * known or of.share <= thresholds.most:
         return False
-    networks = set().union(*(room.networks for room in known))
+    networks = set().union(*(room.networks for room in of.rooms.values()))
     return (
         (len(networks) != 1 or networks == {""})
-        and len(known) >= thresholds.small_conferences
-        and sum(room.known for room in known) >= thresholds.small_people
+        and known >= thresholds.small_conferences
+        and of.known >= thresholds.small_people
     )
 
 
-def _is_apart(census: Census, of: Rooms, thresholds: Thresholds) -> bool:
+def _is_apart(census: Census, of: Group, thresholds: Thresholds) -> bool:
     """Say whether *of* is worse than the rest, also without its worst room."""
-    bad = [name for name, room in of.items() if room.bad]
-    if len(bad) < thresholds.conferences or _share(of) <= thresholds.share:
+    bad = {name: room for name, room in of.rooms.items() if room.bad}
+    if len(bad) < thresholds.conferences or of.share <= thresholds.share:
         return False
-    networks = set().union(*(of[name].networks for name in bad)) - {""}
+    networks = set().union(*(room.networks for room in bad.values())) - {""}
     if len(networks) < thresholds.networks:
         return False
     rest = census.share_without(of)
-    worst = max(bad, key=lambda name: (of[name].share, of[name].bad))
-    without = {name: room for name, room in of.items() if name != worst}
-    return _is_worse(of, rest, thresholds) and _is_worse(without, rest, thresholds)
+    worst = max(bad, key=lambda name: (bad[name].share, bad[name].bad))
+    return all(_is_worse(each, rest, thresholds) for each in (of, of.without(worst)))
 
 
-def _is_worse(of: Mapping[str, Room], rest: float, thresholds: Thresholds) -> bool:
-    known = sum(room.known > 0 for room in of.values())
-    least = lower_bound(_share(of), known, thresholds.z)
+def _is_worse(of: Group, rest: float, thresholds: Thresholds) -> bool:
+    least = lower_bound(of.share, of.known_rooms, thresholds.z)
     return least > thresholds.share and least > thresholds.times * rest
 
 
-def _is_region(census: Census, name: str, of: Rooms, bad: set[str], thresholds: Thresholds) -> bool:
+def _is_region(census: Census, name: str, of: Group, bad: set[str], thresholds: Thresholds) -> bool:
     """Say whether a region stands out, and not by its worst bridge alone."""
     bridges = census.bridges_of(name)
     if len(bridges) == 1:
@@ -242,15 +217,15 @@ def _is_region(census: Census, name: str, of: Rooms, bad: set[str], thresholds: 
         return False
     if not bridges:
         return True
-    worst = max(bridges.values(), key=_share)
-    return census.region_share_without(of, worst) > _share(worst) / 2
+    worst = max(bridges.values(), key=lambda bridge: bridge.share)
+    return census.region_share_without(of, worst) > worst.share / 2
 
 
 def _conferences(census: Census, told: set[str], thresholds: Thresholds) -> list[Standing]:
     """Return the worst conferences in which most are bad, less what wider things have *told*."""
     bad = {
         name: room
-        for name, room in census.rooms.items()
+        for name, room in census.fleet.rooms.items()
         if room.bad >= thresholds.conference_bad
         and room.share > thresholds.conference_share
         and name not in told
