@@ -47,9 +47,17 @@ prometheus() {
     [ -x "$cache/prometheus/usr/bin/promtool" ] || unpack "$cache/prometheus" prometheus
 }
 alertmanager() {
-    # amtool alone is used: unpacked, Debian's Alertmanager does not find its templates.
-    command -v amtool >/dev/null && return
+    command -v amtool >/dev/null && command -v prometheus-alertmanager >/dev/null && return
+    [ -x "$cache/alertmanager/prometheus-alertmanager" ] && return
     [ -x "$cache/alertmanager/usr/bin/amtool" ] || unpack "$cache/alertmanager" prometheus-alertmanager
+    # Debian's reads its templates from /usr/share alone: of the same length, a path in its folder.
+    LC_ALL=C sed -i 's|/usr/share/prometheus/alertmanager|usr//share/prometheus/alertmanager|g' \
+        "$cache/alertmanager/usr/bin/prometheus-alertmanager"
+    cat >"$cache/alertmanager/prometheus-alertmanager" <<'SH'
+#!/bin/sh
+cd "$(dirname "$0")" && exec usr/bin/prometheus-alertmanager "$@"
+SH
+    chmod +x "$cache/alertmanager/prometheus-alertmanager"
 }
 redis() {
     # Beside Valkey, which is in the venv: the store is promised to work on both.
