@@ -77,42 +77,58 @@ class Bridge(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module", params=["jcmc", "otel"])
-def watched(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Watched]:
-    """Return a naming, scraped as prometheus.yaml has it, once its crowd is known."""
-    naming = request.param
-    folder = tmp_path_factory.mktemp(naming)
-    (folder / "prometheus").mkdir()
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Watched]]:
+    """Return both namings, each scraped as prometheus.yaml has it, once their crowd is known."""
     with ExitStack() as stack:
-        sink = stack.enter_context(OtlpSink())
-        service = Service(
-            folder / "s",
-            JCMC_NAMING=naming,
-            OTEL_TRACES_EXPORTER="otlp",
-            OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
-            **settings(),
-        )
-        stack.enter_context(service)
-        bridge = stack.enter_context(serving(Bridge))
-        prometheus = stack.enter_context(running_prometheus(folder / "prometheus", RULES))
-        # None of these names is in a rule.
-        for page in ("service", "verdicts", "participants"):
-            job = stack.enter_context
-            job(prometheus.scraping(f"my-{page}", service.url, f"/metrics/{page}"))
-        stack.enter_context(prometheus.scraping("jvb", bridge, bridge=BAD_BRIDGE))
-        push_crowd(service)
-        _trouble(service)
-        found = Watched(naming, prometheus, service)
-        eventually(
-            lambda: [each.get("name") for each in found.labels("jitsi:standing_out:ratio")],
-            SECONDS,
-        )
-        # The first push of each was before the first scrape, so no increase has been seen of it.
-        push_crowd(service)
-        eventually(lambda: prometheus.value("count_over_time(otel_jcmc:store_up:min[30s]) > 3"))
+        found = {
+            naming: _watched(naming, tmp_path_factory.mktemp(naming), stack)
+            for naming in ("jcmc", "otel")
+        }
+        for each in found.values():
+            _until_known(each)
         yield found
+
+
+@pytest.fixture(scope="module", params=["jcmc", "otel"])
+def watched(request: pytest.FixtureRequest, both: dict[str, Watched]) -> Watched:
+    """Return one of both."""
+    return both[request.param]
+
+
+def _watched(naming: str, folder: Path, stack: ExitStack) -> Watched:
+    """Run all for one naming until *stack* ends, and push its crowd."""
+    (folder / "prometheus").mkdir()
+    sink = stack.enter_context(OtlpSink())
+    service = Service(
+        folder / "s",
+        JCMC_NAMING=naming,
+        OTEL_TRACES_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
+        **settings(),
+    )
+    stack.enter_context(service)
+    bridge = stack.enter_context(serving(Bridge))
+    prometheus = stack.enter_context(running_prometheus(folder / "prometheus", RULES))
+    # None of these names is in a rule.
+    for page in ("service", "verdicts", "participants"):
+        job = prometheus.scraping(f"my-{page}", service.url, f"/metrics/{page}")
+        stack.enter_context(job)
+    stack.enter_context(prometheus.scraping("jvb", bridge, bridge=BAD_BRIDGE))
+    push_crowd(service)
+    _trouble(service)
+    return Watched(naming, prometheus, service)
+
+
+def _until_known(watched: Watched) -> None:
+    """Wait until what stands out is known, and an increase of each counter."""
+    eventually(
+        lambda: [each.get("name") for each in watched.labels("jitsi:standing_out:ratio")], SECONDS
+    )
+    # The first push of each was before the first scrape, so no increase has been seen of it.
+    push_crowd(watched.service)
+    enough = "count_over_time(otel_jcmc:store_up:min[30s]) > 3"
+    eventually(lambda: watched.prometheus.value(enough))
 
 
 def _trouble(service: Service) -> None:
@@ -286,37 +302,50 @@ def test_participants_are_counted_where_pages_are_split(watched: Watched) -> Non
     assert watched.prometheus.value("otel_jcmc:conferences:max") == 38
 
 
-@pytest.mark.parametrize(
-    ("trouble", "name", "alert"),
-    [
-        (Trouble.FLEET, "", "JitsiFleetStandsOut"),
-        (Trouble.REGION, BAD_REGION, "JitsiRegionStandsOut"),
-        (Trouble.CONFERENCE, BAD_ROOM, "JitsiConferenceStandsOut"),
-    ],
-)
+# Of each trouble what it is called, and who is told.
+WIDEST = {
+    Trouble.FLEET: ("", "JitsiFleetStandsOut"),
+    Trouble.REGION: (BAD_REGION, "JitsiRegionStandsOut"),
+    Trouble.CONFERENCE: (BAD_ROOM, "JitsiConferenceStandsOut"),
+}
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Trouble, Watched]]:
+    """Return of each trouble a service and a Prometheus of its own: all wait for the same look."""
+    found = {}
+    with ExitStack() as stack:
+        for trouble in WIDEST:
+            folder = tmp_path_factory.mktemp(trouble)
+            (folder / "p").mkdir()
+            service = stack.enter_context(Service(folder / "s", **settings()))
+            push_crowd(service, trouble)
+            prometheus = stack.enter_context(running_prometheus(folder / "p", RULES))
+            job = prometheus.scraping("verdicts", service.url, "/metrics/verdicts")
+            stack.enter_context(job)
+            found[trouble] = Watched("jcmc", prometheus, service)
+        yield found
+
+
+@pytest.mark.parametrize("trouble", WIDEST)
 def test_the_widest_that_stands_out_is_named(
-    tmp_path: Path, trouble: Trouble, name: str, alert: str
+    troubled: dict[Trouble, Watched], trouble: Trouble
 ) -> None:
     board = ROOT / "collector-config/grafana/dashboards/jcmc/now.json"
     share = boards.column(board, "What stands out: this is to blame", "Share")
-    (tmp_path / "p").mkdir()
-    with (
-        Service(tmp_path / "s", **settings()) as service,
-        running_prometheus(tmp_path / "p", RULES) as prometheus,
-        prometheus.scraping("verdicts", service.url, "/metrics/verdicts"),
-    ):
-        push_crowd(service, trouble)
-        found = Watched("jcmc", prometheus, service)
+    found = troubled[trouble]
+    name, alert = WIDEST[trouble]
 
-        def named() -> set[tuple[str, str]]:
-            return {(each["scope"], each.get("name", "")) for each in found.labels(share)}
+    def named() -> set[tuple[str, str]]:
+        return {(each["scope"], each.get("name", "")) for each in found.labels(share)}
 
-        # Beside a region a room elsewhere may stand out.
-        expected = {(trouble.value, name)}
-        if trouble is Trouble.REGION:
-            expected.add(("conference", BAD_ROOM))
-        assert until(expected, named, SECONDS) == expected
-        assert until(1.0, lambda: prometheus.value(f'count(ALERTS{{alertname="{alert}"}})')) == 1
+    # Beside a region a room elsewhere may stand out.
+    expected = {(trouble.value, name)}
+    if trouble is Trouble.REGION:
+        expected.add(("conference", BAD_ROOM))
+    assert until(expected, named, SECONDS) == expected
+    count = f'count(ALERTS{{alertname="{alert}"}})'
+    assert until(1.0, lambda: found.prometheus.value(count)) == 1
 
 
 def test_a_service_that_dies_is_red_at_once(

@@ -82,9 +82,9 @@ async def test_a_sample_of_an_hour_takes_no_more_than_100_bytes_of_redis(
     async with process(each_server) as here:
         await stay(here, 1, 1, first=1000)
         before = used(each_client)
-        await stay(here, 200, 120)
+        await stay(here, 60, 120)
         each_client.delete(*each_client.scan_iter("jcmc:*:participant:*", 1000))
-        each = (used(each_client) - before) / (200 * 120)
+        each = (used(each_client) - before) / (60 * 120)
     assert 40 < each <= 75
 
 

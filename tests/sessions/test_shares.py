@@ -96,7 +96,7 @@ def test_one_address_does_not_turn_the_history_of_others_over(short_path: Path) 
     """It begins and ends three times as many sessions as history has room for."""
     options = {
         "JCMC_TRUSTED_PROXIES": "127.0.0.1",
-        "JCMC_HISTORY_SESSIONS": "1000",
+        "JCMC_HISTORY_SESSIONS": "400",
         "JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND": "0",
     }
     with Service(short_path, **options) as service:
@@ -110,18 +110,23 @@ def test_one_address_does_not_turn_the_history_of_others_over(short_path: Path) 
             session["end"] = {"reason": "left"}
             assert push(push_body(name, conference, session=session), address) == 200
 
+        def refused() -> float:
+            return service.own('otel_jcmc_history_samples_total{outcome="refused"}') or 0
+
         honest = {f"session-honest{number}" for number in range(20)}
         for number in range(20):
             stay(f"honest{number}", "honest", f"198.51.100.{number}")
         eventually(lambda: sessions_in(service, "honest") == honest)
-        # Four times what newcomers of an address may by default: how full history is, a process
-        # knows once a second.
-        for number in range(3000):
+        # A fifth of the room in a second, until it is held: a process knows once a second how full
+        # history is.
+        is_held = False
+        for number in range(1200):
             stay(f"greedy{number}", f"c{number}", "192.0.2.1")
-            if number % 20 == 19:
+            if number % 8 == 7 and not is_held:
                 time.sleep(0.1)
-        refused = 'otel_jcmc_history_samples_total{outcome="refused"}'
-        eventually(lambda: (service.own(refused) or 0) > 1000)
+                is_held = refused() > 0
+        assert is_held
+        eventually(lambda: refused() > 400)
         assert sessions_in(service, "honest") == honest
         assert service.own('otel_jcmc_history_sessions_evicted_total{reason="number"}') == 0
         assert "one address has filled a quarter of it" in service.log.read_text()
