@@ -24,7 +24,7 @@ class Joins:
 
     Attributes:
         outcomes: (outcome, region) -> how many; the region is empty where none is told.
-        failures: (cause, region) -> how many joins failed.
+        failures: (cause, region) -> how many joins failed; zeros where somebody has joined.
 
     Concurrency: to be used from one event loop.
     """
@@ -34,17 +34,21 @@ class Joins:
         self._regions: set[str] = set()
         self.outcomes: dict[tuple[str, str], int] = {}
         self.failures: dict[tuple[str, str], int] = {}
-        self._find("")
+        self._begin(self._find(""))
 
     def count_joined(self, report: Report) -> None:
         """Count the participant of *report* as one that has joined."""
-        self.outcomes[JOINED, self._find(report.attributes.get(REGION.id, ""))] += 1
+        region = self._find(report.attributes.get(REGION.id, ""))
+        if not self.outcomes[JOINED, region]:
+            self._begin(region)
+        self.outcomes[JOINED, region] += 1
 
     def count_failed(self, report: Report) -> None:
         """Count the join that *report* tells has failed."""
         region = self._find(report.attributes.get(REGION.id, ""))
         self.outcomes[FAILED, region] += 1
-        self.failures[report.session.cause or OTHER, region] += 1
+        failure = (report.session.cause or OTHER, region)
+        self.failures[failure] = self.failures.get(failure, 0) + 1
 
     def _find(self, region: str) -> str:
         """Return under which name *region* is counted, a new one with zeros."""
@@ -54,6 +58,9 @@ class Joins:
             self._regions.add(region)
             for outcome in (JOINED, FAILED):
                 self.outcomes.setdefault((outcome, region), 0)
-            for cause in sorted(WORDS):
-                self.failures.setdefault((cause, region), 0)
         return region
+
+    def _begin(self, region: str) -> None:
+        """Let each cause begin at 0: not for a *region* of which only failures are told."""
+        for cause in sorted(WORDS):
+            self.failures.setdefault((cause, region), 0)

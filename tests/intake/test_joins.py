@@ -37,6 +37,15 @@ def test_a_failure_is_counted_by_its_cause_and_its_region() -> None:
     assert joins.outcomes["failed", ""] == 1
 
 
+def test_each_cause_begins_at_0_in_a_region_with_the_first_who_joins_there() -> None:
+    joins = Joins()
+    joins.count_failed(report("eu", "ice_failed"))
+    assert [cause for cause, region in joins.failures if region == "eu"] == ["ice_failed"]
+    joins.count_joined(report("eu"))
+    assert len([cause for cause, region in joins.failures if region == "eu"]) == 28
+    assert joins.failures["ice_failed", "eu"] == 1
+
+
 def test_made_up_regions_fill_no_memory_and_hide_none_that_is_known() -> None:
     joins = Joins()
     joins.count_joined(report("eu"))
@@ -44,8 +53,8 @@ def test_made_up_regions_fill_no_memory_and_hide_none_that_is_known() -> None:
         joins.count_failed(report(f"made-up-{number}", "ice_failed"))
     joins.count_failed(report("eu", "ice_failed"))
     assert len(joins.outcomes) == 2 * (MAX_REGIONS + 2)
-    # Each cause of each region begins at 0.
-    assert len(joins.failures) == 28 * (MAX_REGIONS + 2)
+    # Each cause begins at 0 where a region is not known, and in the one where somebody has joined.
+    assert len(joins.failures) == 28 * 2 + MAX_REGIONS
     assert sum(joins.failures.values()) == 1001
     assert joins.outcomes["failed", "eu"] == 1
     assert joins.outcomes["failed", "other"] == 1000 - (MAX_REGIONS - 1)
