@@ -16,7 +16,7 @@ import pytest
 import redis
 from harness import CLIENT_ID, Service, eventually, push_body
 from people import apart, people_in, stored_value, take, told_by, with_head
-from storing import put
+from storing import put, put_many
 
 from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.metrics.gauges import declare
@@ -448,7 +448,7 @@ async def test_keys_of_others_cost_a_read_nothing(
     """A read asks for the four indexes and for who is in them, and looks at nothing else."""
     async with opened(server) as ours:
         rooms = [push(f"p{number}", f"room-{number // 10}") for number in range(300)]
-        await asyncio.gather(*(put(ours, write) for write in rooms))
+        await put_many(ours, rooms)
 
         async def cost() -> dict[str, int]:
             client.config_resetstat()
@@ -525,8 +525,7 @@ async def test_a_read_of_many_is_split_and_whole(
     """No command holds Redis for long, whatever the size of a partition."""
     monkeypatch.setattr(live_store, "READ_CHUNK", 10)
     async with opened(server) as ours:
-        writes = [push(f"p{number}", f"room-{number // 10}") for number in range(500)]
-        await asyncio.gather(*(put(ours, write) for write in writes))
+        await put_many(ours, [push(f"p{number}", f"room-{number // 10}") for number in range(500)])
         client.config_resetstat()
         assert len(await live(ours)) == 500
         assert 50 <= calls(client)["mget"] <= 54
@@ -819,7 +818,7 @@ async def test_a_crowd_that_expired_is_pruned_bit_by_bit(
 ) -> None:
     monkeypatch.setattr(live_store, "PRUNE_BEHIND_MS", 0)
     async with opened(server) as ours:
-        await asyncio.gather(*(put(ours, push(f"p{n}", expiration_ms=1)) for n in range(1_200)))
+        await put_many(ours, [push(f"p{number}", expiration_ms=1) for number in range(1_200)])
         await asyncio.sleep(0.05)
         for _ in range(3):
             await put(ours, push("last"))
