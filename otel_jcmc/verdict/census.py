@@ -130,6 +130,7 @@ class Census:
         self.fleet = Group()
         self.groups: dict[Scope, Groups] = {scope: defaultdict(Group) for scope in _COMMON}
         self.groups[Scope.FLEET] = {"": self.fleet}
+        self._groups_at: dict[tuple[str, str, str, str], list[Group]] = {}
         self._regions_of: dict[str, Counter[str]] = defaultdict(Counter)
         self.present = everybody.present
         bad = [seen for seen in everybody.ill if is_bad(seen)]
@@ -161,7 +162,13 @@ class Census:
 
     def _groups_of(self, place: Place) -> list[Group]:
         """Return where somebody at *place* is counted."""
-        _, bridge, region, browser, relay, _ = place
+        common = place[1:5]
+        if common not in self._groups_at:
+            self._groups_at[common] = self._find_groups(*common)
+        return self._groups_at[common]
+
+    def _find_groups(self, bridge: str, region: str, browser: str, relay: str) -> list[Group]:
+        """Return the groups of all who have these in common."""
         groups = self.groups
         found = [self.fleet, groups[Scope.REGION][region]]
         if bridge:
