@@ -162,7 +162,7 @@ class Census:
 
     def _groups_of(self, place: Place) -> list[Group]:
         """Return where somebody at *place* is counted."""
-        common = place[1:5]
+        common = place[1:5]  # bridge, region, browser, relay
         if common not in self._groups_at:
             self._groups_at[common] = self._find_groups(*common)
         return self._groups_at[common]
