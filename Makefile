@@ -9,6 +9,8 @@ NODE_MODULES := node_modules/.package-lock.json
 NODE := node_modules/.bin
 # Compiled once here: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each start would.
 SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
+# What has changed since alone. Tests start the service some hundred times.
+COMPILE = $(BIN)/python -m compileall -q otel_jcmc
 
 # A fault fails each time, a busy machine does not: what failed is tried once more, by itself. Both
 # summaries stay on the screen, since a test that fails by chance has found something too.
@@ -21,6 +23,7 @@ run: $(VENV)/.run  ## set everything up and serve on port 3000
 
 test: $(VENV)/.dev  ## set everything up, real parts included, and run every test
 	@tests/real-parts.sh
+	@$(COMPILE)
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder || $(AGAIN) tests
 
 e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving and dying
@@ -92,7 +95,7 @@ $(UV): requirements/uv.txt
 $(VENV)/.run: $(UV) requirements/run.txt pyproject.toml
 	$(SYNC) -r requirements/run.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m compileall -q otel_jcmc
+	$(COMPILE)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
