@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 NODE_MODULES := node_modules/.package-lock.json
 NODE := node_modules/.bin
-# Compiled once here: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each start would.
+# Compiled once: where this is set, as in many containers, each start of the service would compile
+# what has changed, and each process of the tests all of them.
+unexport PYTHONDONTWRITEBYTECODE
 SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
-# What has changed since alone. Tests start the service some hundred times.
-COMPILE = $(BIN)/python -m compileall -q otel_jcmc
 
 # A fault fails each time, a busy machine does not: what failed is tried once more, by itself. Both
 # summaries stay on the screen, since a test that fails by chance has found something too.
@@ -23,7 +23,6 @@ run: $(VENV)/.run  ## set everything up and serve on port 3000
 
 test: $(VENV)/.dev  ## set everything up, real parts included, and run every test
 	@tests/real-parts.sh
-	@$(COMPILE)
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder || $(AGAIN) tests
 
 e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving and dying
@@ -81,6 +80,7 @@ lock: $(VENV)/.dev  ## take the newest versions of every dependency
 
 clean:  ## remove everything that the other targets made
 	rm -rf $(VENV) node_modules .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find benchmarks otel_jcmc tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 help:
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -95,7 +95,7 @@ $(UV): requirements/uv.txt
 $(VENV)/.run: $(UV) requirements/run.txt pyproject.toml
 	$(SYNC) -r requirements/run.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	$(COMPILE)
+	$(BIN)/python -m compileall -q otel_jcmc
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
