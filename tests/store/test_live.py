@@ -884,13 +884,8 @@ async def test_ends_of_sessions_that_never_were_fill_no_memory(
 ) -> None:
     """Anyone may end a session of one's own making: what is remembered of them is bounded."""
     async with opened(server, participant_limit=40) as ours:
-        for start in range(0, 4_000, 500):
-            await asyncio.gather(
-                *(
-                    put(ours, push("ada", session=f"session-{number}", end="left"))
-                    for number in range(start, start + 500)
-                )
-            )
+        ends = [push("ada", session=f"session-{number}", end="left") for number in range(4_000)]
+        await put_many(ours, ends)
     assert client.zcard(index_of(push("ada"), "ended")) <= 20
 
 
