@@ -120,7 +120,7 @@ class Judge:
             return _UNKNOWN
         trip = numbers[_TRIP]
         if trip is None:
-            trip = _slowest(numbers[_PATHS])
+            trip = slowest(numbers[_PATHS])
         for at, limit in self._limits:
             value = numbers[at]
             if value and value > limit:
@@ -247,8 +247,10 @@ def _has_several_senders(numbers: Sequence[Any]) -> bool:
     return expected is None or expected > 1
 
 
-def _slowest(trips: Sequence[float | None] | None) -> float | None:
+def slowest(trips: Sequence[float | None] | None) -> float | None:
     """Return the round trip of the slowest transport, for where that of the interval is unknown."""
+    if trips and len(trips) == 1:
+        return trips[0]
     known = [each for each in trips or () if each is not None]
     return max(known) if known else None
 
