@@ -125,7 +125,8 @@ class Running:
 
     def live(self) -> int:
         """Return how many participants the store has that have not expired."""
-        now_us = int(self.store.execute_command("TIME")[0]) * 1_000_000
+        seconds, _ = self.store.time()
+        now_us = seconds * 1_000_000
         return sum(self.store.zcount(key, now_us, "+inf") for key in self.store.keys("jcmc:*:live"))
 
     def used_memory_bytes(self) -> int:

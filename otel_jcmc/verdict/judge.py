@@ -38,6 +38,8 @@ _ANY: Final = {rules.MOS, rules.FROZEN}
 _OF_HEARTBEATS: Final = {_DOWN, _UP}
 
 
+# Structs, because a named tuple takes ten times as long to make, and a push that is not well needs
+# three of these.
 class Evidence(msgspec.Struct, frozen=True, gc=False):
     """What a verdict stands on: a *field* had this *value*, and *threshold* is the limit."""
 
