@@ -1,12 +1,20 @@
-"""What one push costs, with all limits on: each is acknowledged when the store has it."""
+"""
+What one push costs, with all limits on: each is acknowledged when the store has it.
+
+Its cost is that of the event loop, which does all that is done for it. Every ten seconds a thread
+beside it looks at everybody, for what stands out. That costs by the participant and not by the
+push, and falls into one turn or another: it has a figure of its own.
+"""
 
 from dataclasses import replace
+from statistics import mean
 
 from benchmarks.load.order import Order, Result
 from benchmarks.report.bench import Bench
 from benchmarks.report.machine import Usage
 from benchmarks.service.floor import running_floor
-from benchmarks.service.running import SERVICE, STORE, load, running
+from benchmarks.service.running import BESIDE, SERVICE, STORE, load, running
+from otel_jcmc.metrics.watch import LOOK_SECONDS
 
 CONNECTIONS = 64
 TARGET_US = 40
@@ -15,6 +23,7 @@ TARGET_RATIO = 1.8
 # So many that none of them pushes more than once a second, which the limits would refuse.
 PARTICIPANTS = 40_000
 LIMITS = {"JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND": "1"}
+Rounds = list[tuple[Result, Usage]]
 
 
 def measure(bench: Bench) -> None:
@@ -31,18 +40,24 @@ def measure(bench: Bench) -> None:
         }
         for order in orders.values():
             load(replace(order, seconds=1))  # caches fill, and the heap finds its size
-        watch = service.watch(floor=floor.family)
-        seen: dict[str, list[tuple[Result, Usage]]] = {name: [] for name in orders}
+        watch = service.watch_loop(floor=floor.family)
+        whole = service.watch_loop()
+        seen: dict[str, Rounds] = {name: [] for name in orders}
+        live = []
         for _ in bench.rounds(20, 3):
             for name, order in orders.items():
                 watch.read()
                 seen[name].append((load(order), bench.note(watch.read())))
+            live.append(service.live())
+        beside = whole.read()
     taken = [_add(bench, name, rounds) for name, rounds in seen.items()]
     ratios = [push / floor for push, floor in zip(taken[0], taken[-1], strict=True)]
     bench.add("a push / the floor", ratios, "x", TARGET_RATIO)
+    looked_at = beside.seconds / LOOK_SECONDS * mean(live)
+    bench.add("a look, of each participant: CPU", [1e6 * beside.cpu[BESIDE] / looked_at], "µs")
 
 
-def _add(bench: Bench, what: str, rounds: list[tuple[Result, Usage]]) -> list[float]:
+def _add(bench: Bench, what: str, rounds: Rounds) -> list[float]:
     """Add what the rounds gave, and return each round's CPU of a push."""
     server = "floor" if what == "the floor" else SERVICE
     results = [result for result, _ in rounds]

@@ -9,13 +9,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 from benchmarks.report.machine import Usage
 from benchmarks.report.pace import Pace
 
 ROOT = Path(__file__).parents[2]
+# Of fewer it says nothing how far they are apart.
+ENOUGH_ROUNDS = 8
 
 
 @dataclass
@@ -45,6 +47,14 @@ class Figure:
     def is_met(self) -> bool | None:
         """Whether the value is within its target, None when it has none."""
         return None if self.target is None else self.value <= self.target
+
+    @property
+    def middle(self) -> tuple[float, float] | None:
+        """Between which two values half of the rounds are; None: there are too few to tell."""
+        if len(self.rounds) < ENOUGH_ROUNDS:
+            return None
+        low, _, high = quantiles(self.rounds, n=4)
+        return low, high
 
 
 @dataclass

@@ -71,6 +71,23 @@ class Family:
         return total
 
 
+class Loop(Family):
+    """Of a process the thread that it began with: of the service the event loop."""
+
+    def cpu_seconds(self) -> float:
+        """Return user and system time of that thread so far."""
+        first = next(each for each in self.root.threads() if each.id == self.root.pid)
+        return float(first.user_time + first.system_time)
+
+
+class Beside(Family):
+    """All but the thread that a process began with."""
+
+    def cpu_seconds(self) -> float:
+        """Return user and system time so far, of those that have ended as well."""
+        return super().cpu_seconds() - Loop(self.root).cpu_seconds()
+
+
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
     with suppress(psutil.NoSuchProcess):
         return process.children(recursive=True)

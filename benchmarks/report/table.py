@@ -14,9 +14,10 @@ def rows(figures: Sequence[Figure]) -> Iterator[str]:
     for figure in figures:
         best = "" if figure.best == figure.value else f"best {digits(figure.best)}"
         target = "" if figure.target is None else f"<= {figure.target:g} {mark(figure)}"
+        half = " to ".join(digits(each) for each in figure.middle or ())
         yield (
             f"  {figure.name:<{width}} {digits(figure.value):>9} {figure.unit:<6}"
-            f"{best:<13} {target:<11} {troubled(figure)}".rstrip()
+            f"{best:<13} {half and f'half {half}':<20} {target:<11} {troubled(figure)}".rstrip()
         )
 
 

@@ -27,7 +27,7 @@ from benchmarks.load.command import arguments_of
 from benchmarks.load.loops import generate
 from benchmarks.load.order import Order, Result, from_json
 from benchmarks.report.bench import ROOT
-from benchmarks.report.machine import Family, Watch
+from benchmarks.report.machine import Beside, Family, Loop, Watch
 
 # What Prometheus 2.42 sends.
 PROMETHEUS = {
@@ -38,7 +38,7 @@ PROMETHEUS = {
 PARTICIPANTS = 10_000
 # Longer than any measurement: nobody is to expire in it.
 LASTING = {"METRICS_EXPIRATION": "3600"}
-SERVICE, STORE, EXPORTER = "service", "store", "exporter"
+SERVICE, STORE, EXPORTER, BESIDE = "service", "store", "exporter", "beside"
 _SCRAPE_SECONDS = 60
 
 
@@ -75,11 +75,16 @@ class Running:
         found = eventually(lambda: _beside(main, 2 if has_exporter else 1))
         self.families = {role: Family(process) for role, process in found.items()}
         self.families[SERVICE] = Family(main, *found.values())
+        self._threads = {SERVICE: Loop(main), BESIDE: Beside(main, *found.values())}
         self.store = redis.Redis.from_url(f"unix://{service.folder / 'store' / 'socket'}")
 
     def watch(self, **more: Family) -> Watch:
         """Begin to take the CPU time of the processes, and of *more*."""
         return Watch(self.families | more)
+
+    def watch_loop(self, **more: Family) -> Watch:
+        """Begin to take them with `service` as the event loop alone; the rest of it is `beside`."""
+        return Watch(self.families | self._threads | more)
 
     def load(self, order: Order) -> Result:
         """Push to this service, see `load`."""
@@ -117,6 +122,12 @@ class Running:
     def rss_mb(self, role: str = SERVICE) -> float:
         """Return the resident memory of a role's processes in MB, of a million bytes."""
         return self.families[role].rss_bytes() / 1e6
+
+    def live(self) -> int:
+        """Return how many participants the store has that have not expired."""
+        seconds, _ = self.store.time()
+        now_us = seconds * 1_000_000
+        return sum(self.store.zcount(key, now_us, "+inf") for key in self.store.keys("jcmc:*:live"))
 
     def used_memory_bytes(self) -> int:
         """Return what the store says that it uses."""

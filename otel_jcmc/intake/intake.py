@@ -31,6 +31,8 @@ from otel_jcmc.store.participant import Write, to_write
 from otel_jcmc.verdict.judge import Judge
 from otel_jcmc.wire.push import Report
 
+# By their class they take longer to find than all else that is done with an answer.
+_STORED, _SUPERSEDED, _JOINED = Stored.STORED, Stored.SUPERSEDED, Stored.JOINED
 # What is read of a push's head, tokens apart.
 _READ: Final = FORWARDED | {b"user-agent"}
 
@@ -226,19 +228,17 @@ class Intake:
         stored: Stored | Exception,
     ) -> None:
         """Take note of what Redis did with a push, and pass it on."""
-        if stored is Stored.JOINED:
-            stored = Stored.STORED
+        if stored is _JOINED:
+            stored = _STORED
             self.limits.count_newcomer(sender.crowd, write.member)
             self._count_join(sender, write, report)
-        if stored is Stored.STORED:
+        if stored is _STORED:
             until = 0.0 if write.end else sender.at + abs(write.ttl_ms) / 1000
             self.limits.count_live(sender.crowd, write.member, until)
             if self._count is not None:
                 self._count(report)
         # What was merged is no less true for being overtaken by what it was merged into.
-        is_taken = stored is Stored.STORED or (
-            stored is Stored.SUPERSEDED and report.sent is not None
-        )
+        is_taken = stored is _STORED or (stored is _SUPERSEDED and report.sent is not None)
         if self._recorder is not None and is_taken:
             self._recorder.take(write, report, sender.crowd.address)
         settle(sender, report, reply, stored)

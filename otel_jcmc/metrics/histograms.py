@@ -18,6 +18,7 @@ from otel_jcmc.catalogue.fleet import Histogram, histograms
 from otel_jcmc.catalogue.levels import OTEL_LABELS, OTHER, Label
 from otel_jcmc.catalogue.metrics import LIST_ID, METRICS, MOS_ID
 from otel_jcmc.catalogue.rows import Naming
+from otel_jcmc.verdict.judge import slowest
 from otel_jcmc.wire.push import Report
 
 _AT: Final = {row.field: row.id - 1 for row in METRICS}
@@ -179,7 +180,4 @@ def _of_original(numbers: list[Any]) -> tuple[float | None, float | None, float 
     if not numbers[_BITRATE_DOWN]:
         return None, None, None
     trip = numbers[_TRIP]
-    if trip is None:
-        trips = [each for each in numbers[_PATHS] or () if each is not None]
-        trip = max(trips) if trips else None
-    return None, numbers[_LOSS_DOWN], trip
+    return None, numbers[_LOSS_DOWN], slowest(numbers[_PATHS]) if trip is None else trip

@@ -113,8 +113,8 @@ class Framing(asyncio.Protocol, ABC):
 
     # Reading.
 
-    def data_received(self, data: bytes) -> None:
-        """Parse what came; the loop calls this."""
+    def read(self, data: bytes) -> None:
+        """Parse what came."""
         size = len(data)
         if self._rest or self.waiting or (size > PIECE_BYTES and _has_more(data, size)):
             self._rest = memoryview(bytes(self._rest) + data)

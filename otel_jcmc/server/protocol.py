@@ -137,7 +137,7 @@ class PushProtocol(Framing):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; the loop calls this."""
-        super().data_received(data)
+        self.read(data)
         if self.reading:
             self._wait()
         if self._rest and self.has_rest:
@@ -383,7 +383,8 @@ class PushProtocol(Framing):
         if self._rest:
             self.read_on()
         if not (self.waiting or (self._rest and self.has_rest)):
-            self.flow.resume_reading()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
             if self._last_word or self._has_ended:
                 self._end_unless_owed()
 

@@ -55,7 +55,8 @@ class Stored(Enum):
     JOINED = ord("8")
 
 
-# Calling the enum costs more than the rest of an answer.
+# Calling the enum costs more than the rest of an answer, and so does each member that is found by
+# its class: who handles every push has them as names of its own.
 _STORED_OF: Final = {member.value: member for member in Stored}
 # Member of the index -> its expiry when it was read, and what was made of it.
 KnownExpiries = Mapping[bytes, tuple[bytes, Any]]

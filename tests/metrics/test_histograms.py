@@ -169,6 +169,12 @@ def test_the_originals_page_cannot_tell_loss_up() -> None:
     assert found(histograms)["round_trip_time", "eu-west"].total == 70
 
 
+def test_of_the_originals_page_the_only_transport_has_the_round_trip() -> None:
+    told = {"round_trip_time": None, "bitrate_download": 800, "transport_rtt": [41]}
+    trip = found(counted(report(told, is_original=True)))["round_trip_time", "eu-west"]
+    assert (sum(trip.counts), trip.total) == (1, 41)
+
+
 @pytest.mark.parametrize("bitrate", [0, None])
 def test_where_nothing_arrives_the_originals_page_cannot_tell_anything(bitrate: int | None) -> None:
     told: dict[str, Any] = {"packetloss_upload": 0, "packetloss_download": 0}

@@ -5,12 +5,14 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from harness import Service, push_body
 
@@ -25,6 +27,7 @@ from benchmarks.measure.history import RECORDER
 from benchmarks.measure.profile import Looks
 from benchmarks.report import results
 from benchmarks.report.bench import Bench
+from benchmarks.report.machine import Beside, Loop
 from benchmarks.report.page import written_into
 from benchmarks.report.table import digits, markdown, rows
 from benchmarks.service.day import simulate
@@ -360,6 +363,39 @@ def test_a_table_marks_what_is_met_and_what_is_missed() -> None:
         "| push / floor | 1.5 x |  |  |  |  |",
         "| errors | 1 |  | 0 | ✗ |  |",
     ]
+
+
+def test_a_figure_of_many_rounds_says_between_what_half_of_them_are() -> None:
+    measured = Bench("push", quick=False)
+    measured.add("CPU", [4.0, 1.0, 2.0, 3.0, 100.0, 5.0, 6.0], "µs")
+    measured.add("CPU", [4.0, 1.0, 2.0, 3.0, 100.0, 5.0, 6.0, 7.0], "µs")
+    few, enough = rows(measured.figures)
+    assert few.split() == ["CPU", "4", "µs", "best", "1"]
+    assert enough.split() == ["CPU", "4.5", "µs", "best", "1", "half", "2.25", "to", "6.75"]
+
+
+def test_the_event_loop_is_told_apart_from_what_is_beside_it() -> None:
+    process = psutil.Process()
+
+    def taken(work: Callable[[], None]) -> tuple[float, float]:
+        """Return what the first thread and the others take while there is *work*."""
+        loop, beside = Loop(process).cpu_seconds(), Beside(process).cpu_seconds()
+        work()
+        return Loop(process).cpu_seconds() - loop, Beside(process).cpu_seconds() - beside
+
+    def work() -> None:
+        # Some twenty ticks of the kernel's clock.
+        sum(range(10_000_000))
+
+    def work_beside() -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    mine, theirs = taken(work)
+    assert mine > theirs + 0.05
+    mine, theirs = taken(work_beside)
+    assert theirs > mine + 0.05
 
 
 def test_three_digits_are_told_and_thousands_apart() -> None:

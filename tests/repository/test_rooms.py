@@ -48,7 +48,7 @@ MAY_SEE = {
     "msgspec": {
         *("wire", "store", "intake", "sessions", "jmmc"),
         *("metrics.prometheus", "traces.sweep", "web.answers", "web.session_text"),
-        *("simulate.page", "simulate.tape", "verdict.journal", "verdict.record"),
+        *("simulate.page", "simulate.tape", "verdict.journal", "verdict.judge", "verdict.record"),
     },
     "ua_parser": {"intake.browsers"},
     "uvicorn": {"server", "command.serve"},

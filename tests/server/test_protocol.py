@@ -248,7 +248,7 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
-        self.is_closed = self.is_aborted = False
+        self.is_closed = self.is_aborted = self.is_paused = False
         self.unread = 0
 
     def write(self, data: Any) -> None:
@@ -264,10 +264,10 @@ class Wire(asyncio.Transport):
         return self.unread
 
     def pause_reading(self) -> None:
-        pass
+        self.is_paused = True
 
     def resume_reading(self) -> None:
-        pass
+        self.is_paused = False
 
     def is_closing(self) -> bool:
         return self.is_closed
@@ -345,6 +345,17 @@ def test_a_connection_is_closed_when_nothing_has_been_asked_for_long_enough(
     assert wire.is_closed
     assert wire.written.count(b"OK") == 10
     assert len(clock.due) == 0
+
+
+def test_a_connection_that_was_not_read_is_read_again_with_the_answer(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    _, wire, protocol, door = idle
+    protocol.data_received(request(b"{}"))
+    protocol.flow.pause_reading()
+    assert wire.is_paused
+    door.reply(Answer(200, [], b"OK"))
+    assert not wire.is_paused
 
 
 def test_a_connection_on_which_nothing_is_asked_is_closed_when_a_head_should_be_there(
