@@ -6,15 +6,17 @@ percent, and of how many looks; bold is what misses RECALL or PRECISION.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from crowds.bed import hold
-from crowds.counting import NONE, Matrix, Outcome
+from crowds.counting import KINDS, NONE, Matrix, Outcome
 from crowds.quiet import Quiet
 from crowds.seats import Bench
 from e2e.parts import ROOT
 
+from otel_jcmc.simulate.recorded import Spell
+from otel_jcmc.simulate.recorded import read as read_spells
 from otel_jcmc.simulate.stories import NAMES
 
 RESULTS: Final = ROOT / "docs" / "verdict-matrices.json"
@@ -44,11 +46,18 @@ CROWDS: Final = (
     Crowd("20 rooms of 40", 20, 40, seeds=3),
     Crowd("20 rooms, each 2 s", 20, interval=2),
 )
-KINDS: Final = ("causes", "scopes", "standing")
+HELD: Final = ROOT / "tests" / "crowds" / "held.json.xz"
+# The parts of a story's looks of which the page has recall alone.
+PARTS: Final = {
+    "harmed": "that show any harm",
+    "ours": "at our pages",
+    "originals": "at the original's pages",
+    "whole": "all, also where the page can't tell",
+}
 
 
-def tell_all(crowd: Crowd, *, held: bool = False) -> Outcome:
-    """Return what came of all stories, told to *crowd*."""
+def tell_all(crowd: Crowd, spells: Sequence[Spell] | None = None) -> Outcome:
+    """Return what came of all stories, told to *crowd* in *spells*, or in the package's."""
     total, bench = Outcome(), Bench()
     for name in NAMES:
         for seed in range(crowd.seeds):
@@ -59,7 +68,7 @@ def tell_all(crowd: Crowd, *, held: bool = False) -> Outcome:
                     size=crowd.size,
                     interval=crowd.interval,
                     seed=seed,
-                    held=held,
+                    spells=spells,
                     bench=bench,
                 )
             )
@@ -69,8 +78,9 @@ def tell_all(crowd: Crowd, *, held: bool = False) -> Outcome:
 def write(*, held: bool) -> None:
     """Tell all stories to all crowds, and write results and page; *held* does what was held out."""
     results = read()
+    spells = read_spells(HELD) if held else None
     results["held" if held else "told"] = {
-        crowd.name: _kept(tell_all(crowd, held=held)) for crowd in CROWDS
+        crowd.name: _kept(tell_all(crowd, spells)) for crowd in CROWDS
     }
     _write(results)
 
@@ -138,7 +148,26 @@ def _tables(told: dict[str, Any]) -> list[str]:
             if kind != "standing" or word in SCOPES[:4]
         ]
         made.append(_table((title, *crowds), rows))
+        if kind == "causes":
+            made += ["Recall of causes in parts of these looks, and in more of them:"]
+            made += [_table(("cause", "looks", *crowds), list(_parts(told, crowds)))]
     return made
+
+
+def _parts(told: dict[str, Any], crowds: list[str]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each cause and part of the looks."""
+    for word in CAUSES:
+        for part, says in PARTS.items():
+            cells = [_recall(matrix(told[crowd][part]), word) for crowd in crowds]
+            if set(cells) != {"-"}:
+                yield (f"`{word}`", says, *cells)
+
+
+def _recall(found: Matrix, word: str) -> str:
+    """Return recall in percent, and of how many looks."""
+    recall = found.recall(word)
+    count = sum(count for (true, _), count in found.counts.items() if true == word)
+    return "-" if recall is None else f"{_percent(recall, RECALL)} ({count})"
 
 
 def _cell(found: Matrix, word: str) -> str:

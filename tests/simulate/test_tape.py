@@ -38,7 +38,7 @@ def moments(
 ) -> list[Moment]:
     """Return all pushes of 300 s."""
     happenings = [Happening(person, begins, ends, kind, "participant")] if kind else []
-    tape = Tapes(Recorded(held=None), seconds, random.Random(2)).tape(person, happenings)
+    tape = Tapes(Recorded(), seconds, random.Random(2)).tape(person, happenings)
     return list(takewhile(lambda each: each.at < 300, tape))
 
 
@@ -112,7 +112,7 @@ def test_who_is_heard_badly_is_named_where_the_recording_named_somebody() -> Non
     person = person_of(3)
     source = person.room.people[2]
     happening = Happening(person, 0, 300, "received", "sender", source)
-    tape = Tapes(Recorded(held=None), 2, random.Random(2)).tape(person, [happening])
+    tape = Tapes(Recorded(), 2, random.Random(2)).tape(person, [happening])
     voice = Voice(person, "a-session-of-its-own")
     labels = [
         json.loads(voice.body(next(tape)))["metrics"]["connectionquality"]["labels"]
