@@ -6,8 +6,8 @@ somebody on a bridge is on that one, if all who tell name the same; who shares i
 without a bridge has none either: a direct call has two people.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 from otel_jcmc.verdict.everybody import Everybody, Place
 
@@ -18,24 +18,32 @@ def complete(everybody: Everybody) -> Everybody:
     if not lacking:
         return everybody
     told = _told(everybody, {place.conference for place in lacking})
-    where = {place: _completed(place, told[place.conference]) for place in lacking}
-    counts: Counter[tuple[Place, int | None]] = Counter()
-    for (place, state), people in everybody.counts.items():
-        counts[where.get(place, place), state] += people
-    ill = [each._replace(place=where.get(each.place, each.place)) for each in everybody.ill]
+    where = {
+        place: _completed(place, told[place.conference])
+        for place in lacking
+        if place.conference in told
+    }
+    counts = dict(everybody.counts)
+    for key in [key for key in counts if key[0] in where]:
+        found = where[key[0]], key[1]
+        counts[found] = counts.pop(key) + counts.get(found, 0)
+    ill = [
+        each._replace(place=where[each.place]) if each.place in where else each
+        for each in everybody.ill
+    ]
     return everybody._replace(counts=counts, ill=ill)
 
 
-def _told(everybody: Everybody, conferences: set[str]) -> Mapping[str, set[Place]]:
+def _told(everybody: Everybody, conferences: set[str]) -> Mapping[str, list[Place]]:
     """Return the places in *conferences* of which it is known by which bridge they are, or none."""
-    found: dict[str, set[Place]] = defaultdict(set)
+    found: dict[str, list[Place]] = defaultdict(list)
     for place, _ in everybody.counts:
-        if (place.bridge or place.is_direct) and place.conference in conferences:
-            found[place.conference].add(place)
+        if place.conference in conferences and (place.bridge or place.is_direct):
+            found[place.conference].append(place)
     return found
 
 
-def _completed(place: Place, others: set[Place]) -> Place:
+def _completed(place: Place, others: Iterable[Place]) -> Place:
     """Return *place* with the bridge of the *others*, or without one as they are."""
     if any(each.is_direct for each in others):
         return place._replace(is_direct=True)
