@@ -182,7 +182,9 @@ class Voice:
     def _labels(self, moment: Moment) -> dict[str, str]:
         room = self._person.room
         labels = dict(moment.interval.labels) | {"serverregion": room.region}
-        if not room.is_direct:
+        if room.is_direct:
+            labels["p2p"] = "true"
+        else:
             labels["bridge"] = room.bridge
         if labels.pop("worstSource", "") and self._person.sources:
             source = moment.happening.source if moment.happening else None

@@ -103,9 +103,12 @@ def test_a_push_has_the_room_and_the_bridge_of_the_person() -> None:
     assert direct["transport_rtt"][0]["labels"]["p2p"] == "true"
 
 
-def test_a_bridge_is_told_in_an_outage_too() -> None:
+def test_a_bridge_is_told_in_an_outage_too_and_that_there_is_none() -> None:
     for body in bodies(person_of(8), "outage"):
-        assert body["metrics"]["connectionquality"]["labels"]["bridge"] == "jvb-eu-west-1"
+        labels = body["metrics"]["connectionquality"]["labels"]
+        assert (labels["bridge"], labels.get("p2p")) == ("jvb-eu-west-1", None)
+    for body in bodies(person_of(2, is_direct=True), "outage"):
+        assert body["metrics"]["connectionquality"]["labels"]["p2p"] == "true"
 
 
 def test_who_is_heard_badly_is_named_where_the_recording_named_somebody() -> None:
