@@ -127,9 +127,7 @@ def page(results: dict[str, Any]) -> str:
     parts = [_HEAD]
     for part, title in (("told", "What the rules were made with"), ("held", "What was held out")):
         if told := results.get(part):
-            parts += [f"## {title}", *_tables(told)]
-    if told := results.get("told"):
-        parts += ["## True and said", *_wholes(told)]
+            parts += [f"## {title}", *_tables(told), "All crowds together:", *_wholes(told)]
     if quiet := results.get("quiet"):
         parts += ["## A quiet hour", _quiet(Quiet(**quiet))]
     return "\n\n".join(parts) + "\n"
