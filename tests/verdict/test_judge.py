@@ -115,6 +115,7 @@ TROUBLES: list[tuple[dict[str, Any], str, str]] = [
     ({"freeze_time": 200, "decode_time": 5.2}, "fair", "device"),
     ({"freeze_time": 200, "decode_time": 5.1}, "good", ""),
     ({"freeze_time": 0, "decode_time": 30}, "good", ""),
+    ({"freeze_time": 0, "decode_time": 30, "packetloss_upload": 3}, "fair", "uplink"),
     # A picture that begins again after an outage.
     ({"freeze_time": 1100, "decode_time": None}, "bad", ""),
     ({"freeze_time": 7000, "packetloss_download": 0, "frames_dropped": 87}, "bad", ""),

@@ -127,8 +127,8 @@ def test_a_region_of_few_small_rooms_stands_out_where_most_are_bad_on_both_bridg
     us = rooms(2, 2, size=2, name="s", bridge="us-1", region="us")
     us += rooms(2, 1, size=2, name="t", bridge="us-2", region="us")
     assert told(standing_out(well + us)) == [("region", "us")]
-    one = [each._replace(network="one") for each in us]
-    assert standing_out(well + one) == []
+    two = [each._replace(network=f"net-{at % 2}") for at, each in enumerate(us)]
+    assert standing_out(well + two) == []
     us += rooms(2, size=2, name="u", bridge="us-2", region="us")
     assert standing_out(well + us) == []
 
