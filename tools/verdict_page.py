@@ -47,18 +47,26 @@ def _scopes() -> list[tuple[str, str]]:
         f" in {at.conferences} conferences and from {at.networks} networks at least"
     )
     few = (
-        f"most are bad in a few rooms, and half at least in {at.nearly_all:.0%} of them:"
-        f" {at.small_conferences} conferences and {at.small_people} people at least"
+        f"most are bad in a few rooms, and half at least in {at.nearly_all:.0%} of them (most in"
+        f" each of two or three): {at.small_conferences} conferences and {at.small_people} people"
+        " at least"
     )
     return [
         (
             "`fleet`",
             (
                 f"over {at.share:.0%} of all conferences' shares, in {at.fleet_conferences} at"
-                " least, also without its worst bridge and region"
+                " least, also without its worst bridge and region, and then half as bad as that"
             ),
         ),
-        ("`region`", f"{apart}; and not by its worst bridge alone"),
+        (
+            "`region`",
+            (
+                f"{apart}. Or most are bad in {at.conferences} conferences at least, as of a bridge"
+                f" of few rooms, from {at.networks} networks. And not by its worst bridge alone:"
+                " without that it is half as bad"
+            ),
+        ),
         ("`bridge`", f"{apart}. Or {few}; where there is one bridge that is the fleet"),
         ("`relay`, `browser`", f"{apart}; beside the others"),
         (
@@ -108,7 +116,8 @@ def verdict_page() -> str:
         "## State: would a person complain?",
         "The worst symptom decides. Between the two thresholds the call is fair.",
         table(("symptom", "of", "fair", "bad", "threshold by"), symptoms),
-        "- Statistics that have stopped while others are there are bad.\n"
+        "- Statistics that have stopped while others are there are bad: none for longer than an\n"
+        "  interval. A page that only says that its connection was interrupted tells nothing.\n"
         "- Good is what has none of these and is known: a round trip, loss on the way down, and\n"
         "  either something arrives or both outages are 0.\n"
         "- All else is unknown: who is alone, whose page tells too little, the first seconds.",
@@ -131,6 +140,9 @@ def verdict_page() -> str:
         "- A bridge is named by the page that uses it. So that made-up rooms frame nobody, those\n"
         "  who are bad have to come from several networks (an address's first 24 bits, 48 of\n"
         "  IPv6), of which a short hash with a key is kept.\n"
+        "- A page of the original tells no bridge. It counts on the one that all others of its\n"
+        "  conference tell, and nowhere if one of them has none: a direct call has two people.\n"
+        "- In an outage no transport is known. A page of ours says whether the call was direct.\n"
         "- What a look or two does not find has not ended yet: a push may be late.",
         "## One received stream",
         "A bridge passes on what is missing in what it gets. A participant who gets one stream\n"
@@ -151,8 +163,10 @@ def verdict_page() -> str:
         "  exception: they are only known to be late when their series go.\n"
         "- Loss on the way up is told by the other side, every 5 seconds. With samples every 2\n"
         "  seconds two pushes in five know of it, and one between may be good.\n"
-        "- In the first seconds of an outage the statistics have stopped, and no number says yet\n"
-        "  what it is: bad, cause unknown.\n"
+        "- In the first seconds of an outage no number says yet what it is: unknown, or, once the\n"
+        "  statistics have stopped for an interval, bad, cause unknown.\n"
+        "- Of one bad sender of several a page of the original tells the mean of all streams, in\n"
+        "  whole percent: mostly too little to be fair.\n"
         "- Of two who are connected without a bridge nobody can tell whose way it is: `pair`.",
         "## Sound",
         "`audio_mos` is an estimate of ours in the manner of ITU-T G.107, with constants of our\n"

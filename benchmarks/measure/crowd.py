@@ -83,7 +83,7 @@ def _reports(story: str) -> list[list[Any]]:
     chance = random.Random(1)
     fleet = make_fleet(chance, 300)
     told = tell(story, fleet, chance, 0, 1000)
-    tapes = Tapes(Recorded(held=None), 10, chance)
+    tapes = Tapes(Recorded(), 10, chance)
     parse = PushParser().parse
     found: list[list[Any]] = []
     for person in fleet.people:

@@ -59,6 +59,8 @@ function createSession(environment, sender, identify, options) {
     let region;
     /** @type {string | undefined} the same, of the bridge; with a peer there is none */
     let bridge;
+    /** @type {string | undefined} whether all transports go to the peer, or did */
+    let p2p;
 
     /**
      * What *metrics* say when they go: with outages, where they began, and a rating.
@@ -69,11 +71,20 @@ function createSession(environment, sender, identify, options) {
         const { value, labels } = metrics.connectionquality;
         if (!(told?.down || told?.up)) {
             region = labels?.serverregion || region;
-            if (metrics.transport_rtt[0]) bridge = labels?.bridge;
+            const paths = metrics.transport_rtt;
+            if (paths[0]) {
+                bridge = labels?.bridge;
+                p2p = paths.every((path) => path.labels?.p2p === "true") ? "true" : undefined;
+            }
         }
         const made = {
             ...metrics,
-            connectionquality: metric(value ?? NaN, { ...labels, serverregion: region, bridge }),
+            connectionquality: metric(value ?? NaN, {
+                ...labels,
+                serverregion: region,
+                bridge,
+                p2p,
+            }),
             ...(told && { outage_down: metric(told.down), outage_up: metric(told.up) }),
             ...(rating && { rating }),
         };

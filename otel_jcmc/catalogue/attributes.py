@@ -265,6 +265,17 @@ BRIDGE = Attribute(
     "jitsi.bridge.name",
     "The bridge: its name by JCMC_BRIDGES, else a hash; none of a call that goes to the peer",
 )
+# In an outage the library knows of no transport.
+DIRECT = Attribute(
+    102,
+    "metrics.connectionquality.labels.p2p",
+    Scope.STORED,
+    "",
+    "",
+    "Whether all transports go to the peer, or did when they were known last",
+    Kind.CHOICE,
+    choices=("true", "false"),
+)
 RELAY = Attribute(
     100,
     "relay",
@@ -299,6 +310,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     MEETING,
     REGION,
     BRIDGE,
+    DIRECT,
     USERNAME,
     BROWSER_NAME,
     BROWSER_VERSION,

@@ -190,7 +190,10 @@ class Intake:
             return
         is_direct = _is_direct(report.attributes.get(LIST_ID))
         numbers = report.numbers if report.fresh is None else report.fresh
-        self._judge.note(numbers, report.session.interval_ms, is_direct=is_direct)
+        session = report.session
+        self._judge.note(
+            numbers, session.interval_ms, is_direct=is_direct, age_ms=session.stats_age_ms
+        )
         if numbers is not report.numbers:
             for id_ in JUDGED_IDS:
                 report.numbers[id_ - 1] = numbers[id_ - 1]

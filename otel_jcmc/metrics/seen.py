@@ -9,6 +9,7 @@ from otel_jcmc.catalogue.attributes import (
     BRIDGE,
     BROWSER_NAME,
     BROWSER_VERSION,
+    DIRECT,
     NETWORK,
     ORIGINAL,
     PARTICIPANT,
@@ -62,7 +63,6 @@ def who_is(stay: Stay) -> Who:
 
 def _place(conference: str, attributes: dict[int, Any]) -> Place:
     """Return where somebody with *attributes* is."""
-    paths = attributes.get(LIST_ID) or ()
     version = attributes.get(BROWSER_VERSION.id, "").partition(".")[0]
     browser = attributes.get(BROWSER_NAME.id, "")
     return _shared(
@@ -71,8 +71,16 @@ def _place(conference: str, attributes: dict[int, Any]) -> Place:
         attributes.get(REGION.id, ""),
         f"{browser} {version}".strip() if browser else "",
         attributes.get(RELAY.id, ""),
-        {path.get(PEER_TO_PEER.id) for path in paths} == {"true"},
+        _is_direct(attributes),
     )
+
+
+def _is_direct(attributes: dict[int, Any]) -> bool:
+    """Say whether somebody with *attributes* is connected to a peer, or was when that was known."""
+    paths = attributes.get(LIST_ID)
+    if not paths:
+        return attributes.get(DIRECT.id) == "true"
+    return {path.get(PEER_TO_PEER.id) for path in paths} == {"true"}
 
 
 @lru_cache(maxsize=65_536)

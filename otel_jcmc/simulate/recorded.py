@@ -13,8 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-# Of every tenth interval rules are made without looking at it.
-HELD_OUT: Final = 10
 STUTTER_PERCENT: Final = 2.0
 _FILE: Final = Path(__file__).with_name("recorded.json.xz")
 
@@ -123,11 +121,11 @@ _NEVER_CALM: Final = "dead-up-v2193"
 
 
 class Recorded:
-    """The intervals: those that rules are made with, or with *held* those that were held out."""
+    """The intervals of *spells*: of all that the package has, if none are given."""
 
-    def __init__(self, *, held: bool | None = False) -> None:
-        """Read the file; *held* None: all of them."""
-        self._spells = [_kept(each, held=held) for each in read()]
+    def __init__(self, spells: Sequence[Spell] | None = None) -> None:
+        """Take *spells*."""
+        self._spells = read() if spells is None else spells
 
     def during(self, kind: str, interval_ms: int, browser: str = "Chromium") -> list[Spell]:
         """
@@ -150,17 +148,18 @@ class Recorded:
         """
         Return the intervals in which all was well, without those right after a join.
 
-        Nor those in which the recording machine stuttered: sound was made up, or pictures stood.
+        Of another browser where this one has told none. Not those in which the recording machine
+        stuttered: sound was made up, or pictures stood.
         """
-        found: list[Interval] = []
+        found: dict[bool, list[Interval]] = {True: [], False: []}
         for each in self._spells:
-            if each.derived or each.story == _NEVER_CALM or each.browser != browser:
+            if each.derived or each.story == _NEVER_CALM or each.interval_ms != interval_ms:
                 continue
-            if each.interval_ms == interval_ms:
-                found += each.before
-                if (each.story, each.tab) in _CALM:
-                    found += [*each.during, *each.after]
-        return [each for each in found if not _stutters(each)]
+            parts = each.before
+            if (each.story, each.tab) in _CALM:
+                parts = [*parts, *each.during, *each.after]
+            found[each.browser == browser] += [part for part in parts if not _stutters(part)]
+        return found[True] or found[False]
 
     @property
     def stories(self) -> set[str]:
@@ -169,9 +168,13 @@ class Recorded:
 
 
 @cache
-def read() -> tuple[Spell, ...]:
-    """Return all spells, the first push of each left out: right after a join little is known."""
-    return tuple(_spells(json.loads(lzma.decompress(_FILE.read_bytes()))))
+def read(file: Path = _FILE) -> tuple[Spell, ...]:
+    """
+    Return all spells of a *file*, the package's if none is named.
+
+    The first push of each is left out: right after a join little is known.
+    """
+    return tuple(_spells(json.loads(lzma.decompress(file.read_bytes()))))
 
 
 def _spells(told: list[dict[str, Any]]) -> Iterable[Spell]:
@@ -197,21 +200,6 @@ def _spells(told: list[dict[str, Any]]) -> Iterable[Spell]:
         )
 
 
-def _kept(spell: Spell, *, held: bool | None) -> Spell:
-    """Return *spell* with those of its intervals that are held out, or that are not."""
-    if held is None:
-        return spell
-    before, during, after = (
-        [each for each in part if _is_held(each) == held]
-        for part in (spell.before, spell.during, spell.after)
-    )
-    return spell._replace(before=before, during=during, after=after)
-
-
 def _stutters(interval: Interval) -> bool:
     made_up, stood = (interval.values.get(name) for name in ("audio_concealed", "freeze_time"))
     return (made_up or 0) > STUTTER_PERCENT or bool(stood)
-
-
-def _is_held(interval: Interval) -> bool:
-    return interval.number % HELD_OUT == HELD_OUT - 1

@@ -91,7 +91,7 @@ class Tapes:
     def _told(self, happening: Happening, now: float, browser: str) -> Iterator[Moment]:
         """Yield the pushes of one *happening*, from *now* on, and how it ended."""
         spells = self._recorded.during(happening.kind, self._seconds * 1000, browser)
-        # Of what was held out there may be none.
+        # Of what is not the package's there may be none.
         if not spells:
             return
         spell = self._chance.choice(spells)
@@ -182,7 +182,9 @@ class Voice:
     def _labels(self, moment: Moment) -> dict[str, str]:
         room = self._person.room
         labels = dict(moment.interval.labels) | {"serverregion": room.region}
-        if not room.is_direct:
+        if room.is_direct:
+            labels["p2p"] = "true"
+        else:
             labels["bridge"] = room.bridge
         if labels.pop("worstSource", "") and self._person.sources:
             source = moment.happening.source if moment.happening else None

@@ -91,7 +91,7 @@ async def tell_story(plan: Plan, url: str) -> int:
             plan.truth.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         except OSError as error:
             return refuse(f"{plan.truth} can't be written: {error.strerror}")
-    tapes = Tapes(Recorded(held=None), int(plan.interval_seconds), chance)
+    tapes = Tapes(Recorded(), int(plan.interval_seconds), chance)
     started = monotonic()
     seats = [
         Seat(

@@ -22,18 +22,18 @@ _PATHS: Final = LIST_ID - 1
 _PRESENT: Final = _AT["conference_participants"]
 _DOWN, _UP = _AT["outage_down"], _AT["outage_up"]
 _LOSS_UP, _LOSS_DOWN, _LOSS = _AT[rules.LOSS_UP], _AT[rules.LOSS_DOWN], _AT[rules.LOSS]
-_BEST, _WORST = _AT["packetloss_download_best"], _AT["packetloss_download_worst"]
+_BEST, _WORST = _AT["packetloss_download_best"], _AT[rules.WORST]
 _EXPECTED: Final = _AT["streams_expected"]
 _TRIP: Final = _AT[rules.ROUND_TRIP]
 _JITTER_UP, _JITTER_DOWN = _AT["jitter_upload"], _AT["jitter_download"]
 _CONCEALED, _BUFFER = _AT["audio_concealed"], _AT["audio_buffer_time"]
 _FROZEN, _RATE_DOWN = _AT[rules.FROZEN], _AT["framerate_download"]
-_DECODE: Final = _AT["decode_time"]
+_DECODE: Final = _AT[rules.DECODE]
 _CPU, _BANDWIDTH = _AT["limitation_cpu"], _AT[rules.PICTURE_LIMIT]
 _HEIGHT, _WANTED = _AT["resolution_height_upload"], _AT["resolution_height_wanted"]
 _BITRATE_DOWN: Final = _AT["bitrate_download"]
 # Whose value says nothing by itself.
-_ANY: Final = {rules.MOS, rules.FROZEN}
+_ANY: Final = {rules.MOS, rules.FROZEN, rules.DECODE}
 # What a heartbeat of a page whose statistics have stopped knows at most.
 _OF_HEARTBEATS: Final = {_DOWN, _UP}
 
@@ -70,7 +70,7 @@ _, _FAIR, _BAD = State
 # Of a score there is no better; it is the one that is worse below its thresholds.
 _BEST_MOS: Final = 4.5
 # Whose value is not enough to say how bad it is.
-_MORE: Final = frozenset((_FROZEN, _LOSS, _BANDWIDTH))
+_MORE: Final = frozenset((_FROZEN, _LOSS, _BANDWIDTH, _DECODE))
 _SILENCE, _SENT = Kind.SILENCE, Kind.SENT
 
 
@@ -91,15 +91,21 @@ class Judge:
             (_AT[each.field], 0 if each.field in _ANY else each.fair, each.fair, each.bad, each)
             for each in self._symptoms
         ]
-        self._limits = [(at, limit) for at, limit, *_ in self._looked_at if at != _MOS]
+        # Decoding takes some time in each, and matters only where a picture stood.
+        first = [each for each in self._looked_at if each[0] not in (_MOS, _DECODE)]
+        self._limits = [(at, limit) for at, limit, *_ in first]
 
-    def note(self, numbers: list[Any], covers_ms: float, *, is_direct: bool) -> None:
+    def note(
+        self, numbers: list[Any], covers_ms: float, *, is_direct: bool, age_ms: float = inf
+    ) -> None:
         """
         Put MOS, state, cause and the time covered among the *numbers* of a push.
 
         Args:
             covers_ms: the time that the push is about; 0: not known.
             is_direct: some transport goes to a peer, and none to a bridge.
+            age_ms: of the page's newest statistics, which have stopped where that is over
+                *covers_ms*: a page also tells at once that its connection was interrupted.
         """
         numbers[_COVERS] = covers_ms or None
         numbers[_MOS] = audio_mos(
@@ -109,13 +115,16 @@ class Judge:
             numbers[_BUFFER],
             numbers[_JITTER_DOWN],
         )
-        said = self.judge(numbers, is_direct=is_direct)
+        has_stopped = age_ms > covers_ms
+        said = self.judge(numbers, is_direct=is_direct, has_stopped=has_stopped)
         if said.state is not None:
             numbers[_STATE] = int(said.state)
         if said.cause is not None:
             numbers[_CAUSE] = said.cause.id
 
-    def judge(self, numbers: Sequence[Any], *, is_direct: bool = False) -> Verdict:
+    def judge(
+        self, numbers: Sequence[Any], *, is_direct: bool = False, has_stopped: bool = True
+    ) -> Verdict:
         """Return what is said of *numbers*, which have the MOS and the time covered."""
         present = numbers[_PRESENT]
         if present is not None and present <= 1:
@@ -130,16 +139,18 @@ class Judge:
         mos = numbers[_MOS]
         if (mos is not None and mos < self._mos_fair) or (trip is not None and trip > self._long):
             return self._explain(numbers, trip, is_direct=is_direct)
-        return self._without_symptoms(numbers, trip)
+        return self._without_symptoms(numbers, trip, has_stopped=has_stopped)
 
     @staticmethod
-    def _without_symptoms(numbers: Sequence[Any], trip: float | None) -> Verdict:
+    def _without_symptoms(
+        numbers: Sequence[Any], trip: float | None, *, has_stopped: bool
+    ) -> Verdict:
         """Return good where it is known that it is, bad where the statistics have stopped."""
         if trip is not None and numbers[_LOSS_DOWN] is not None:
             if numbers[_BITRATE_DOWN] or (numbers[_DOWN] == 0 and numbers[_UP] == 0):
                 return _GOOD
             return _UNKNOWN
-        if numbers[_DOWN] is not None and _is_heartbeat(numbers):
+        if has_stopped and numbers[_DOWN] is not None and _is_heartbeat(numbers):
             # With others: who is alone has no outage, not even none.
             return Verdict(_BAD)
         return _UNKNOWN
@@ -152,6 +163,8 @@ class Judge:
             return 100 * value / covers if covers else None
         if at == _LOSS:
             return value if numbers[_LOSS_UP] is None and numbers[_LOSS_DOWN] is None else None
+        if at == _DECODE:
+            return value * _or(numbers[_RATE_DOWN], 0) / 10 if numbers[_FROZEN] else None
         if at == _BANDWIDTH:
             height, wanted = numbers[_HEIGHT], numbers[_WANTED]
             return value if height is not None and wanted and height < wanted else None
@@ -174,7 +187,8 @@ class Judge:
             if how > worst:
                 worst, shown = how, (symptom, value)
         if shown is None:
-            return self._without_symptoms(numbers, trip)
+            # Something is known, so this is no heartbeat.
+            return self._without_symptoms(numbers, trip, has_stopped=False)
         symptom, value = shown
         cause, evidence = self._cause(symptom.kind, numbers, trip)
         if cause is not None and is_direct and cause.id in rules.OF_NETWORK:
@@ -202,7 +216,7 @@ class Judge:
         # packets of a way that loses a little are all there.
         much = some if is_several else 2 * some
         if best is not None and best <= self._no_loss and _or(worst, 0) > much:
-            return rules.RECEIVED, (Evidence("packetloss_download_worst", worst, much),)
+            return rules.RECEIVED, (Evidence(rules.WORST, worst, much),)
         loss = max(_or(numbers[_LOSS_DOWN], _or(numbers[_LOSS], 0)), _or(worst, 0))
         if loss > some and is_several:
             return rules.DOWNLINK, (Evidence("packetloss_download_best", best, self._no_loss),)
@@ -276,4 +290,4 @@ def _slow_receiver(numbers: Sequence[Any]) -> Evidence | None:
     if decode is None or not rate:
         return None
     limit = rules.BUSY * 1000 / rate
-    return Evidence("decode_time", decode, limit) if decode > limit else None
+    return Evidence(rules.DECODE, decode, limit) if decode > limit else None

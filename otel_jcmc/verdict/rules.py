@@ -69,11 +69,13 @@ class Cause(NamedTuple):
 # Of the time that a push covers, in percent: `freeze_time` is ms.
 FROZEN: Final = "freeze_time"
 PICTURE_LIMIT: Final = "limitation_bandwidth"
+DECODE: Final = "decode_time"
 # Of the time until the next frame, from where on decoding keeps a computer busy: recorded were 0.01
 # of a quick one, and 0.07 to 0.32 of one that ran for a thirtieth of the time.
 BUSY: Final = 0.15
 LOSS_UP: Final = "packetloss_upload"
 LOSS_DOWN: Final = "packetloss_download"
+WORST: Final = "packetloss_download_worst"
 LOSS: Final = "packetloss_total"
 ROUND_TRIP: Final = "round_trip_time"
 MOS: Final = "audio_mos"
@@ -94,7 +96,16 @@ def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Sympt
         Symptom(MOS, Kind.RECEIVED, 3.6, 3.1, is_below=True, source=_G107),
         Symptom("audio_concealed", Kind.RECEIVED, 2, 5, source=_OURS),
         Symptom(FROZEN, Kind.RECEIVED, 3, 10, when="percent of the time", source=_OURS),
+        Symptom(
+            DECODE,
+            Kind.RECEIVED,
+            100 * BUSY,
+            inf,
+            when="percent of the time until the next frame, where a picture stood",
+            source=_OURS,
+        ),
         Symptom(LOSS_DOWN, Kind.RECEIVED, *loss, source=by_loss),
+        Symptom(WORST, Kind.RECEIVED, bad_loss, inf, source=by_loss),
         Symptom(LOSS, Kind.RECEIVED, *loss, when=either, source=by_loss),
         Symptom(
             ROUND_TRIP, Kind.RECEIVED, bad_round_trip_ms / 2, bad_round_trip_ms, source=by_trip

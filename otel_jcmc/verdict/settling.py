@@ -46,6 +46,8 @@ class Settling:
         self._some_loss = bad_loss / 2
         # sender_name -> when it was known last, and whether it spoilt.
         self._known: dict[str, tuple[int, bool]] = {}
+        # The same of whether it sends: a page whose connection is interrupted does not tell.
+        self._sending: dict[str, tuple[int, bool]] = {}
 
     def settle(self, now_ms: int, everybody: Everybody) -> Settled:
         """Return what those of *everybody* come to who are not well, at *now_ms*."""
@@ -56,11 +58,12 @@ class Settling:
                 rooms[each.place.conference][each.participant] = each
                 self._remember(now_ms, each)
         oldest = now_ms - REMEMBER_MS
-        self._known = {name: each for name, each in self._known.items() if each[0] >= oldest}
+        self._known = _since(self._known, oldest)
+        self._sending = _since(self._sending, oldest)
         causes, spoilt = {}, defaultdict(list)
         for each in asked:
             room = rooms[each.place.conference]
-            owner = _owner(each, room)
+            owner = self._owner(each, room)
             spoils = None if owner is None or owner.place.is_direct else self._spoils(owner)
             cause = each.cause
             if cause == rules.DOWNLINK_OR_RECEIVED.id and (
@@ -79,6 +82,21 @@ class Settling:
         if spoils or seen.loss_up is not None:
             spoils = spoils or (seen.loss_up or 0) > self._some_loss
             self._known[_name(seen)] = now_ms, spoils
+        if seen.sends is not None:
+            self._sending[_name(seen)] = now_ms, seen.sends
+
+    def _owner(self, seen: Seen, room: dict[str, Seen]) -> Seen | None:
+        """Return whose stream *seen* loses: who is named, else the only one who sends."""
+        if seen.source:
+            return room.get(seen.source)
+        if seen.present > len(room):
+            return None
+        sending = [
+            each
+            for each in room.values()
+            if each.participant != seen.participant and self._sending.get(_name(each), (0, True))[1]
+        ]
+        return sending[0] if len(sending) == 1 else None
 
     def _of(self, seen: Seen, room: dict[str, Seen], *, spoils: bool | None) -> rules.Cause | None:
         """Return what *seen* comes to where the owner of its stream *spoils*, or does not."""
@@ -120,15 +138,9 @@ def _is_asked(seen: Seen) -> bool:
     return seen.cause in _ASKED and not seen.place.is_direct
 
 
-def _owner(seen: Seen, room: dict[str, Seen]) -> Seen | None:
-    """Return whose stream *seen* loses: who is named, else the only one who sends."""
-    if seen.source:
-        return room.get(seen.source)
-    if seen.present > len(room):
-        return None
-    others = [each for each in room.values() if each.participant != seen.participant]
-    sending = [each for each in others if each.sends is not False]
-    return sending[0] if len(sending) == 1 else None
+def _since(known: dict[str, tuple[int, bool]], oldest: int) -> dict[str, tuple[int, bool]]:
+    """Return what of *known* is no older than *oldest*."""
+    return {name: each for name, each in known.items() if each[0] >= oldest}
 
 
 def _name(seen: Seen) -> str:

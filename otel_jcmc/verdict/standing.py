@@ -14,6 +14,7 @@ from math import sqrt
 from typing import Final, NamedTuple
 
 from otel_jcmc.verdict.census import Census, Group, Scope
+from otel_jcmc.verdict.completing import complete
 from otel_jcmc.verdict.everybody import Everybody
 
 
@@ -28,8 +29,9 @@ class Thresholds(NamedTuple):
         z: of Wilson's interval, whose lower end counts.
         conferences, networks: a region or a bridge has so many at least that are bad. Networks
             are those of the callers, so that made-up rooms of one network frame nobody.
-        small_conferences, small_people, nearly_all: of a small fleet or a bridge of few rooms, when
-            on the mean most are bad, and half at least in that share of the conferences.
+        small_conferences, small_people, nearly_all: of a small fleet, or a bridge or region of few
+            rooms, when on the mean most are bad, and half at least in that share of the
+            conferences. Where one of them may not be left out, most are bad in each.
         conference_bad, conference_share: a conference has so many at least who are bad, and they
             are over that share of those known.
         most: over so much of those known is most.
@@ -105,7 +107,7 @@ def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> l
     Of fleet, region, bridge and conference what is wider says it for all that is in it; relays and
     browsers are beside them. Senders are found by settling.py.
     """
-    census = Census(everybody)
+    census = Census(complete(everybody))
     wide = list(_wide(census, thresholds))
     found = wide + [
         _standing(census, scope, name)
@@ -158,27 +160,38 @@ def _standing(census: Census, scope: Scope, name: str) -> Standing:
 
 
 def _is_fleet(census: Census, thresholds: Thresholds) -> bool:
-    """Say whether the fleet is bad, also without its worst region and without its worst bridge."""
+    """
+    Say whether the fleet is bad, also without its worst region and without its worst bridge.
+
+    Then it is half as bad as that one at least: else it is that one, and some by themselves.
+    """
     fleet = census.fleet
     if fleet.known_rooms < thresholds.fleet_conferences or fleet.share <= thresholds.share:
         return False
-    return all(
-        census.share_without(max(groups.values(), key=lambda of: of.bad_rooms)) > thresholds.share
-        for groups in (census.groups[Scope.REGION], census.groups[Scope.BRIDGE])
-        if len(groups) > 1
-    )
+    for groups in (census.groups[Scope.REGION], census.groups[Scope.BRIDGE]):
+        if len(groups) > 1:
+            worst = max(groups.values(), key=lambda of: of.bad_rooms)
+            rest = census.share_without(worst)
+            if rest <= thresholds.share or rest < worst.share / 2:
+                return False
+    return True
 
 
 def _is_small(of: Group, thresholds: Thresholds) -> bool:
     """
     Say whether most are bad in a few rooms: on the mean, and half at least in nearly each.
 
-    Two or three rooms are to be each of them.
+    Of two or three rooms most are to be bad in each: one of two people may be so by himself.
     Not where all of those are in one network: then it is that, or somebody who makes rooms up.
     """
     known = of.known_rooms
-    half = sum(room.share >= thresholds.most for room in of.rooms.values())
-    if half < thresholds.nearly_all * known or of.share <= thresholds.most:
+    least = thresholds.nearly_all * known
+    is_each = least > known - 1
+    half = sum(
+        room.share > thresholds.most or (room.share == thresholds.most and not is_each)
+        for room in of.rooms.values()
+    )
+    if half < least or of.share <= thresholds.most:
         return False
     networks = set().union(*(room.networks for room in of.rooms.values()))
     return (
@@ -213,12 +226,23 @@ def _is_region(census: Census, name: str, of: Group, bad: set[str], thresholds: 
         return False
     if bridges and bridges.keys() <= bad:
         return True
-    if not _is_apart(census, of, thresholds):
+    if not (_is_apart(census, of, thresholds) or _is_small_region(of, thresholds)):
         return False
     if not bridges:
         return True
     worst = max(bridges.values(), key=lambda bridge: bridge.share)
-    return census.region_share_without(of, worst) > worst.share / 2
+    return census.region_share_without(of, worst) >= worst.share / 2
+
+
+def _is_small_region(of: Group, thresholds: Thresholds) -> bool:
+    """Say whether a region is one of few rooms in which most are bad, from several networks."""
+    bad = [room for room in of.rooms.values() if room.bad]
+    networks = set().union(*(room.networks for room in bad)) - {""}
+    return (
+        len(bad) >= thresholds.conferences
+        and len(networks) >= thresholds.networks
+        and _is_small(of, thresholds)
+    )
 
 
 def _conferences(census: Census, told: set[str], thresholds: Thresholds) -> list[Standing]:

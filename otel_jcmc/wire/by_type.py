@@ -205,12 +205,13 @@ class Shape:
         }
         if push.session is None:
             return Session(), attributes
-        id_, seq, interval_ms, _, end, *texts = astuple(push.session)
+        id_, seq, interval_ms, age_ms, end, *texts = astuple(push.session)
         if id_ and not is_session_id(id_):
             raise _Odd
         if any(texts):
             _take_labels(texts, self._texts, attributes)
         session = Session(id_, seq, int(interval_ms), end.reason if end else "")
+        session.stats_age_ms = int(age_ms)
         if session.end == FAILED:
             note_failure(session, end.cause, end.join_ms)
         return session, attributes

@@ -45,6 +45,7 @@ class Session(msgspec.Struct, gc=False):
         end: why the participant leaves; empty: it stays.
         cause: of a failure, a word of catalogue/causes.py; empty: not told.
         join_ms: for how long a join was tried that failed; -1: nothing of the kind is told.
+        stats_age_ms: how old the newest statistics of the page are; 0: not told.
     """
 
     id: str = ""
@@ -53,6 +54,7 @@ class Session(msgspec.Struct, gc=False):
     end: str = ""
     cause: str = ""
     join_ms: int = -1
+    stats_age_ms: int = 0
 
 
 def take_session(
@@ -112,9 +114,11 @@ def _take_interval(session: Session, value: Any) -> Reason | None:
     return reason
 
 
-def _take_age(_session: Session, value: Any) -> Reason | None:
-    # Null metrics say all there is to say; the age is for who reads the wire.
-    return number_fault(value, 0, MAX_AGE_MS)
+def _take_age(session: Session, value: Any) -> Reason | None:
+    reason = number_fault(value, 0, MAX_AGE_MS)
+    if not reason:
+        session.stats_age_ms = int(value)
+    return reason
 
 
 def _take_end(session: Session, value: Any, dropped: list[Fault]) -> Reason | None:

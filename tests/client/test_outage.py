@@ -339,7 +339,8 @@ def test_a_heartbeat_says_how_long_and_where(tab: Tab) -> None:
         assert metrics["outage_down"]["value"] == pytest.approx(1000 * (push["t"] - 10), abs=100)
         assert metrics["connectionquality"] == {
             "value": None,
-            "labels": {"serverregion": "eu-west"},
+            # Where it was: the library tells of no transport in an outage.
+            "labels": {"serverregion": "eu-west", "p2p": "true"},
         }
         assert {name for name, it in metrics.items() if it and it.get("value") is not None} == {
             "outage_down"

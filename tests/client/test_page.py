@@ -149,13 +149,13 @@ def test_a_room_that_can_do_little_will_do(tab: Tab) -> None:
     assert calls[0]["body"]["default_labels"]["roomname"] == "standup"
 
 
-def bridges(calls: list[dict[str, Any]]) -> list[str | None]:
-    """Return the bridge of each push."""
+def bridges(calls: list[dict[str, Any]], label: str = "bridge") -> list[str | None]:
+    """Return the bridge of each push, or another *label* of its quality."""
     found = (call["body"]["metrics"]["connectionquality"] for call in calls)
-    return [each.get("labels", {}).get("bridge") for each in found]
+    return [each.get("labels", {}).get(label) for each in found]
 
 
-def on_bridge(tab: Tab, channel: str, then: str) -> list[str | None]:
+def on_bridge(tab: Tab, channel: str, then: str, label: str = "bridge") -> list[str | None]:
     """Return the bridges that a page tells of whose library has the *channel*."""
     script = f"""const room = makeRoom();
         room.rtc = {{ _channel: {{ _wsUrl: {channel} }} }};
@@ -168,7 +168,7 @@ def on_bridge(tab: Tab, channel: str, then: str) -> list[str | None]:
         stats(false);
         await world.advance(2000);
         {then}"""
-    return bridges(sent(tab, script))
+    return bridges(sent(tab, script), label)
 
 
 def test_the_bridge_is_named_by_its_channel_and_nothing_else_of_that_is_told(tab: Tab) -> None:
@@ -196,6 +196,9 @@ def test_with_a_peer_there_is_no_bridge_and_a_heartbeat_names_the_last(tab: Tab)
     found = on_bridge(tab, url, to_peer + beat)
     assert len(found) > 2
     assert (found[0], set(found[1:])) == ("jvb-a", {None})
+    found = on_bridge(tab, url, to_peer + beat, "p2p")
+    assert (found[0], set(found[1:])) == (None, {"true"})
+    assert set(on_bridge(tab, url, beat, "p2p")) == {None}
 
 
 def test_without_a_name_nothing_is_pushed(tab: Tab) -> None:

@@ -50,7 +50,8 @@ def test_a_push_tells_what_the_active_connection_reports(tab: Tab) -> None:
     assert values(calls, "limitation_bandwidth")[7:10] == [0, 30.95, 100]
     assert [faults(call["body"]) for call in calls] == [[]] * 16
     metrics = calls[0]["body"]["metrics"]
-    assert metrics["connectionquality"]["labels"] == {"audioCodec": "opus", "videoCodec": "VP8"}
+    labels = {"audioCodec": "opus", "videoCodec": "VP8", "p2p": "true"}
+    assert metrics["connectionquality"]["labels"] == labels
     assert metrics["transport_rtt"][0]["labels"]["p2p"] == "true"
 
 

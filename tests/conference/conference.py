@@ -186,10 +186,10 @@ class Tab:
             self.page.goto("chrome://crash")
         return self._pushed_at
 
-    def slow(self, *, is_slow: bool) -> None:
-        """Let the page's process run for a thirtieth of the time only, or again all the time."""
-        if is_slow:
-            self._slow.enter_context(slowed(self.process))
+    def slow(self, stopped_ms: int) -> None:
+        """Stop the page's process for so long each time that it has run for 1 ms; 0: no more."""
+        if stopped_ms:
+            self._slow.enter_context(slowed(self.process, stopped_ms))
         else:
             self._slow.close()
 
@@ -230,6 +230,6 @@ def opened_tab(browser: Browser, site: str, name: str) -> Iterator[Tab]:
     try:
         yield tab
     finally:
-        tab.slow(is_slow=False)
+        tab.slow(0)
         context.close()
     assert tab.complaints == []

@@ -174,7 +174,7 @@ class FirefoxSeat:
         """Kill the page's process; Firefox has no command for that."""
         raise NotImplementedError
 
-    def slow(self, *, is_slow: bool) -> None:
+    def slow(self, stopped_ms: int) -> None:
         """Slow the page's process down; Firefox does not tell which it is."""
         raise NotImplementedError
 

@@ -79,8 +79,8 @@ class Seat(Protocol):
     def kill(self) -> object:
         """Kill the page's process, right after a push."""
 
-    def slow(self, *, is_slow: bool) -> object:
-        """Let the page's process run for a thirtieth of the time only, or again all the time."""
+    def slow(self, stopped_ms: int) -> object:
+        """Stop the page's process for so long each time that it has run for 1 ms; 0: no more."""
 
 
 Open = Callable[[str], AbstractContextManager[Seat]]
@@ -104,8 +104,8 @@ class _ChromiumSeat:
     def kill(self) -> None:
         self.tab.kill()
 
-    def slow(self, *, is_slow: bool) -> None:
-        self.tab.slow(is_slow=is_slow)
+    def slow(self, stopped_ms: int) -> None:
+        self.tab.slow(stopped_ms)
 
 
 @dataclass
@@ -188,7 +188,7 @@ class Bed:
             case Do.CRASH:
                 seats[step.tab].kill()
             case Do.SLOW | Do.QUICK:
-                seats[step.tab].slow(is_slow=step.do is Do.SLOW)
+                seats[step.tab].slow(step.stopped_ms if step.do is Do.SLOW else 0)
             case _ if step.do in _SCRIPTS:
                 seats[step.tab].run(_SCRIPTS[step.do])
 

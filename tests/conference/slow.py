@@ -10,7 +10,6 @@ from playwright.sync_api import Browser
 
 # In turns so short that what is to be decoded waits, and a frame takes several of them. Longer ones
 # look like a network that stops and goes.
-STOPPED_SECONDS = 0.028
 RUNNING_SECONDS = 0.001
 
 
@@ -23,15 +22,15 @@ def renderers(browser: Browser) -> set[int]:
 
 
 @contextmanager
-def slowed(process: int) -> Iterator[None]:
-    """Stop *process* again and again until the block ends; it runs for a thirtieth of the time."""
+def slowed(process: int, stopped_ms: int) -> Iterator[None]:
+    """Stop *process* for *stopped_ms* of each that many ms and one more, until the block ends."""
     is_over = threading.Event()
 
     def run() -> None:
         with suppress(ProcessLookupError):
             while not is_over.is_set():
                 os.kill(process, signal.SIGSTOP)
-                is_over.wait(STOPPED_SECONDS)
+                is_over.wait(stopped_ms / 1000)
                 os.kill(process, signal.SIGCONT)
                 is_over.wait(RUNNING_SECONDS)
 

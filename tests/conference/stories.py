@@ -46,6 +46,7 @@ class Step:
     Attributes:
         at: seconds since the story began.
         up: what from now on happens to what the tab sends; `down`: to what it gets.
+        stopped_ms: a slow process is stopped for so long at a time, and then runs for 1 ms.
     """
 
     at: float
@@ -53,6 +54,7 @@ class Step:
     tab: str = ""
     up: Conditions = SOUND
     down: Conditions = SOUND
+    stopped_ms: int = 28
 
 
 @dataclass(frozen=True)

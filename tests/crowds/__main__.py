@@ -2,20 +2,24 @@
 `python -m crowds`: tells the crowd's stories to the rules, and writes docs/verdict-matrices.md.
 
 With `--material` it makes the intervals anew that the crowd says (otel_jcmc/simulate), of the
-recordings and the client file as they are. With `--held` it judges, once, by the intervals that
-were held out while the rules were made; with `--quiet` it tells of an hour in which nothing should
-stand out. The page has all three.
+recordings and the client file as they are, and those that are held out (HELD). With `--held` it
+judges, once, by these: rules are not made with them. With `--quiet` it tells of an hour in which
+nothing should stand out. The page has all three.
 """
 
 import argparse
 import sys
+from collections.abc import Iterable
 
 from client.pages import opened_tab, running_chromium, running_origin
+from conference.held_stories import story_of
 from crowds.material import Spell, derived, packed, spells
 from e2e.parts import ROOT
-from recordings import bridge_names, load, names
+from recordings import HELD as HELD_FOLDER
+from recordings import Recording, bridge_names, load, names, read
 
 FILE = ROOT / "otel_jcmc" / "simulate" / "recorded.json.xz"
+HELD = ROOT / "tests" / "crowds" / "held.json.xz"
 
 
 def main() -> int:
@@ -26,8 +30,9 @@ def main() -> int:
     parser.add_argument("--quiet", action="store_true", help="10,000 people for an hour of looks")
     asked = parser.parse_args()
     if asked.material:
-        FILE.write_bytes(material())
-        print(f"wrote {FILE.relative_to(ROOT)}")
+        for file, recordings in ((FILE, told()), (HELD, held())):
+            file.write_bytes(material(recordings))
+            print(f"wrote {file.relative_to(ROOT)}")
         return 0
     # They read the file when they are imported.
     from crowds import matrices
@@ -40,18 +45,29 @@ def main() -> int:
     return 0
 
 
-def material() -> bytes:
-    """Return the file of intervals, made of all recordings."""
+def told() -> Iterable[tuple[str, Recording]]:
+    """Yield the recordings that rules are made with, and what story each tells."""
+    for name in (*names(), *bridge_names()):
+        # Nobody has joined in the one. Of the others a browser's report each 10 s is known, and
+        # the client looks at one each second: what it made of them would be outages.
+        if name != "failed-join" and not name.endswith("-10s"):
+            yield name, load(name)
+
+
+def held() -> Iterable[tuple[str, Recording]]:
+    """Yield the recordings that are held out, and what story each is like."""
+    for path in sorted(HELD_FOLDER.glob("*.jsonl.xz")):
+        yield story_of(path.name.partition(".")[0]), read(path)
+
+
+def material(recordings: Iterable[tuple[str, Recording]]) -> bytes:
+    """Return a file of intervals, made of *recordings*."""
     found: list[Spell] = []
     with running_chromium() as browser, running_origin() as origin:
-        for name in (*names(), *bridge_names()):
-            # Nobody has joined in the one. Of the others a browser's report each 10 s is known, and
-            # the client looks at one each second: what it made of them would be outages.
-            if name == "failed-join" or name.endswith("-10s"):
-                continue
+        for name, recording in recordings:
             with opened_tab(browser, origin) as tab:
                 tab.load_client()
-                found += spells(tab, name, load(name))
+                found += spells(tab, name, recording)
     return packed([*found, *derived(found)])
 
 

@@ -7,14 +7,17 @@ push), not in those after it, and not where the page cannot tell.
 """
 
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from crowds.counting import NONE, Matrix, Outcome
+from crowds.harm import harmed
+from crowds.knowable import Knowable, can_tell
 from crowds.seats import Bench, Seat
 
-from otel_jcmc.simulate.fleet import Person, make_fleet
-from otel_jcmc.simulate.recorded import Recorded
-from otel_jcmc.simulate.stories import Happening, StandsOut, Told, tell
+from otel_jcmc.simulate.fleet import make_fleet
+from otel_jcmc.simulate.recorded import Recorded, Spell, read
+from otel_jcmc.simulate.stories import Happening, StandsOut, tell
 from otel_jcmc.simulate.tape import Tapes
 from otel_jcmc.verdict import rules
 from otel_jcmc.verdict.census import Scope
@@ -30,8 +33,6 @@ KNOWN_SECONDS: Final = 5.0
 BEGINS, ENDS, OVER = 40, 160, 190
 # A look that finds what has begun takes so long: two pushes, and the look.
 SETTLED_SECONDS: Final = 30
-# What a page of the original can never tell.
-_HIDDEN_BY_ORIGINALS: Final = {"outage", "uplink", "device", "pair"}
 
 
 def hold(
@@ -41,7 +42,7 @@ def hold(
     size: int | None = None,
     interval: int = 10,
     seed: int = 1,
-    held: bool | None = False,
+    spells: Sequence[Spell] | None = None,
     bench: Bench | None = None,
     originals: float = 0.3,
 ) -> Outcome:
@@ -51,7 +52,7 @@ def hold(
     Args:
         size: of each room; None: of several sizes.
         interval: of the pages, in seconds: 2 or 10.
-        held: with the intervals that were held out, and no others.
+        spells: that are told; the package's if none are given.
     """
     chance = random.Random(f"{story} {rooms} {size} {seed}")
     fleet = make_fleet(chance, rooms, size, originals)
@@ -59,50 +60,26 @@ def hold(
     of_whom: dict[str, list[Happening]] = {}
     for each in told.happenings:
         of_whom.setdefault(each.person.participant_id, []).append(each)
-    hidden = {(each.scope, each.name) for each in told.standing if not _can_be_known(each, told)}
-    tapes = Tapes(Recorded(held=held), interval, chance)
+    tapes = Tapes(Recorded(spells), interval, chance)
     seats = [
         Seat(person, tapes.tape(person, happens), is_blurred=any(map(_is_blurred, happens)))
         for person in fleet.people
         for happens in [of_whom.get(person.participant_id, [])]
     ]
-    return _watched(seats, told.standing, hidden, bench or Bench())
-
-
-def _can_be_known(thing: StandsOut, told: Told) -> bool:
-    """
-    Say whether enough pages can tell what happens.
-
-    That is three of a conference, else five in two conferences. Only of ours the bridge is known.
-    """
-    telling = [
-        each
-        for each in told.happenings
-        if each.scope == thing.scope
-        and thing.name in ("", _name_of(each.person, thing.scope))
-        and not (each.person.is_original and _is_hidden(each, thing.scope))
-    ]
-    rooms = {each.person.room.name for each in telling}
-    if thing.scope == "conference":
-        return len(telling) >= 3
-    return len(telling) >= 5 and len(rooms) >= 2
+    harm = harmed(read() if spells is None else spells)
+    return _watched(seats, told.standing, Knowable(fleet, told), bench or Bench(), harm)
 
 
 def _is_blurred(happening: Happening) -> bool:
     return happening.source is not None and happening.source.is_original
 
 
-def _name_of(person: Person, scope: str) -> str:
-    room = person.room
-    return {"conference": room.name, "bridge": room.bridge, "region": room.region}.get(scope, "")
-
-
-def _is_hidden(happening: Happening, scope: str) -> bool:
-    return scope == "bridge" or happening.cause in _HIDDEN_BY_ORIGINALS
-
-
 def _watched(
-    seats: list[Seat], standing: list[StandsOut], hidden: set[tuple[str, str]], bench: Bench
+    seats: list[Seat],
+    standing: list[StandsOut],
+    knowable: Knowable,
+    bench: Bench,
+    harm: dict[bool, set[int]],
 ) -> Outcome:
     outcome, settling = Outcome(), Settling()
     blurred = {seat.person.room.name for seat in seats if seat.is_blurred}
@@ -116,21 +93,20 @@ def _watched(
         entries, _ = continue_with(entries, now * 1000, found + settled.senders)
         # What has just begun, or is just over, is no matter of right or wrong.
         if BEGINS + SETTLED_SECONDS <= now <= ENDS:
-            true = {(each.scope, each.name) for each in standing} - hidden
+            true = {(each.scope, each.name) for each in standing}
             said = {
                 (each.scope.value, each.name) for each in found if each.scope is not Scope.BROWSER
             }
             # Everybody hears a sender badly whose page cannot tell: nobody can say that it is he.
             said -= {each for each in said if each[1] in blurred}
-            _count_standing(outcome.standing, true, said)
+            uncounted = knowable.uncounted
+            _count_standing(outcome.standing, true - uncounted, said - uncounted)
             reach = Reach(entries)
             for seat in seats:
-                is_hidden = any(
-                    name in ("", _name_of(seat.person, scope)) for scope, name in hidden
-                )
+                is_hidden = not knowable.has_scope(seat.person)
                 # Nobody knows which bridge a page of the original is by.
                 is_hidden |= seat.person.is_original and "bridge" in {each[0] for each in true}
-                _count(outcome, seat, settled.causes, reach, is_hidden=is_hidden)
+                _count(outcome, seat, settled.causes, reach, harm, is_hidden=is_hidden)
     return outcome
 
 
@@ -144,7 +120,13 @@ def _count_standing(matrix: Matrix, true: set[tuple[str, str]], said: set[tuple[
 
 
 def _count(
-    outcome: Outcome, seat: Seat, settled: dict[str, int], reach: Reach, *, is_hidden: bool
+    outcome: Outcome,
+    seat: Seat,
+    settled: dict[str, int],
+    reach: Reach,
+    harm: dict[bool, set[int]],
+    *,
+    is_hidden: bool,
 ) -> None:
     """Count one look at one participant."""
     seen = seat.seen()
@@ -161,30 +143,20 @@ def _count(
     since = moment.interval.nth * moment.interval.covers_ms / 1000
     if moment.is_after or not moment.turn or since < KNOWN_SECONDS:
         return
-    if not _can_tell(seat, happening):
+    outcome.whole.counts[happening.cause, cause] += 1
+    if not can_tell(seat, happening):
         outcome.unknowable += 1
         if cause not in (NONE, rules.UNKNOWN, rules.DOWNLINK_OR_RECEIVED.word, happening.cause):
             outcome.causes.counts[NONE, cause] += 1
         return
     # Who is fair is not asked what it comes to: then it is one of the two.
     if id_ != rules.DOWNLINK_OR_RECEIVED.id or seen.state == rules.State.BAD:
-        outcome.causes.counts[happening.cause, cause] += 1
+        pair = happening.cause, cause
+        outcome.causes.counts[pair] += 1
+        (outcome.originals if seat.person.is_original else outcome.ours).counts[pair] += 1
+        if moment.interval.number in harm[seat.person.is_original]:
+            outcome.harmed.counts[pair] += 1
     source = happening.source
     if seen.state == rules.State.BAD and not is_hidden and not (source and source.is_original):
         scope = reach.of(seen.place, seen.participant, id_, seen.source)
         outcome.scopes.counts[happening.scope, scope.value] += 1
-
-
-def _can_tell(seat: Seat, happening: Happening) -> bool:
-    """Say whether this push of this page can show what happens."""
-    person, source = seat.person, happening.source
-    if person.is_original and happening.cause in _HIDDEN_BY_ORIGINALS:
-        return False
-    if source is not None and source.is_original:
-        # Nobody can see that it sends badly, but for who compares it with another sender.
-        return happening.kind == "received of two" and not person.is_original
-    if happening.kind == "downlink" and (person.is_original or len(person.sources) == 1):
-        # One stream, or a page that does not tell them apart: a sender has to say that it is well.
-        return not all(each.is_original for each in person.sources)
-    is_up = happening.kind == "uplink"
-    return not is_up or seat.said.loss_up is not None

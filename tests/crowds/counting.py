@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 NONE: Final = "none"
+# The matrices of an outcome.
+KINDS: Final = ("causes", "harmed", "ours", "originals", "whole", "scopes", "standing")
 
 
 @dataclass
@@ -37,18 +39,24 @@ class Outcome:
 
     Attributes:
         causes, scopes: of looks at participants who are affected, or are called so.
+        harmed: of the causes, where the push shows any harm (harm.py).
+        ours, originals: of the causes, by whose page it is.
+        whole: of the causes, also where the page can't tell.
         standing: of looks: what stood out by its scope, true and said.
         unknowable: looks in which the page could not tell.
     """
 
     causes: Matrix = field(default_factory=Matrix)
+    harmed: Matrix = field(default_factory=Matrix)
+    ours: Matrix = field(default_factory=Matrix)
+    originals: Matrix = field(default_factory=Matrix)
+    whole: Matrix = field(default_factory=Matrix)
     scopes: Matrix = field(default_factory=Matrix)
     standing: Matrix = field(default_factory=Matrix)
     unknowable: int = 0
 
     def add(self, other: "Outcome") -> None:
         """Take the counts of *other* too."""
-        self.causes.add(other.causes)
-        self.scopes.add(other.scopes)
-        self.standing.add(other.standing)
+        for kind in KINDS:
+            getattr(self, kind).add(getattr(other, kind))
         self.unknowable += other.unknowable

@@ -101,7 +101,10 @@ def _spell(name: str, who: str, recording: Recording, pushes: list[dict[str, Any
         made.phases += "b" if each["t"] <= onset else "d" if each["t"] <= end else "a"
         made.covers_ms.append(session["interval_ms"])
         made.ages_ms.append(session["stats_age_ms"])
-        made.labels.append(metrics["connectionquality"].get("labels", {}))
+        labels = dict(metrics["connectionquality"].get("labels", {}))
+        # Also a room by a bridge is told with it.
+        labels.pop("p2p", None)
+        made.labels.append(labels)
         path = (metrics.get("transport_rtt") or [{"value": None}])[0]
         for metric in made.values:
             told_of = path if metric == "round_trip" else metrics.get(metric, {"value": None})

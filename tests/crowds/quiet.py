@@ -91,7 +91,7 @@ class _Crowd:
         self._rooms = {room.name: room for room in fleet.rooms}
         self._places = {person: _place(person) for person in self._people}
         self._counts: Counter[tuple[Place, int | None]] = Counter()
-        self._bench, self._recorded = Bench(), Recorded(held=None)
+        self._bench, self._recorded = Bench(), Recorded()
         self._ill: dict[Person, Seen] = {}
         # So that two in a hundred are ill from the first look on.
         self._goes = LOOK_SECONDS / ALONE_SECONDS

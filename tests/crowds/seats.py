@@ -19,6 +19,8 @@ from otel_jcmc.wire.push import PushParser
 
 _AT: Final = {row.field: row.id - 1 for row in METRICS}
 
+_OUTAGES: Final = ("outage_down", "outage_up")
+
 
 class Said(NamedTuple):
     """What the rules say of one push, and what others may ask of it."""
@@ -59,7 +61,10 @@ class Bench:
         assert report.dropped == []
         numbers, paths = report.numbers, report.attributes.get(LIST_ID)
         is_direct = {each.get(PEER_TO_PEER.id) for each in paths or ()} == {"true"}
-        self._judge.note(numbers, report.session.interval_ms, is_direct=is_direct)
+        session = report.session
+        self._judge.note(
+            numbers, session.interval_ms, is_direct=is_direct, age_ms=session.stats_age_ms
+        )
         sent = numbers[_AT["bitrate_upload"]]
         return Said(
             numbers[STATE_ID - 1],
@@ -95,6 +100,12 @@ class Seat:
                 self._trip = values["round_trip"]
         if self.moment is not None:
             self.said = bench.said(self._voice, self.person, self.moment, self._trip)
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether the last push is one of a page whose connection was interrupted: all is null."""
+        values = self.moment.interval.values if self.moment else {}
+        return all(value is None for name, value in values.items() if name not in _OUTAGES)
 
     def seen(self) -> Seen:
         """Return what others are concerned with, as metrics/seen.py reads it of the store."""

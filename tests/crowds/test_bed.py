@@ -9,37 +9,68 @@ from crowds.seats import Bench
 from otel_jcmc.simulate.stories import NAMES
 from otel_jcmc.verdict.judge import Judge
 
-SIZES = [None, 8]
-# What misses the target, and why, docs/verdict-matrices.md says.
-LEAST = {"received": 0.75, "device": 0.7, "sender": 0.75}
+# The size of each room, None: of several, and the seconds between two pushes.
+CROWDS = [(None, 10), (8, 10), (None, 2)]
+# What the original's page tells of one bad sender of several is mostly too little.
+RECEIVED = 0.78
+# The same at our pages, and of other causes where any harm shows.
+LEAST_OF_OURS = 0.97
+# In two seconds less is known: a slow computer has good moments.
+LEAST_OF_SHORT = {"received": 0.9, "downlink": 0.93}
+DEVICE_OF_SHORT = 0.65
+# Some who are bad by themselves are two or three of a bad room in which the others cannot tell.
+PARTICIPANT = 0.86
 
 
-@pytest.fixture(scope="module", params=SIZES)
-def outcome(request: pytest.FixtureRequest) -> Outcome:
-    """What came of all stories, of twenty rooms, told thrice."""
+@pytest.fixture(scope="module", params=CROWDS)
+def told(request: pytest.FixtureRequest) -> tuple[Outcome, int]:
+    """What came of all stories, of twenty rooms, told thrice; and the interval."""
+    size, interval = request.param
     total, bench = Outcome(), Bench()
     for name in NAMES:
         for seed in range(3):
-            total.add(hold(name, 20, size=request.param, seed=seed, bench=bench))
-    return total
+            total.add(hold(name, 20, size=size, interval=interval, seed=seed, bench=bench))
+    return total, interval
+
+
+@pytest.fixture
+def outcome(told: tuple[Outcome, int]) -> Outcome:
+    return told[0]
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_causes_are_found_and_nothing_else_is_called_so(outcome: Outcome, cause: str) -> None:
+def test_causes_are_found_and_nothing_else_is_called_so(
+    told: tuple[Outcome, int], cause: str
+) -> None:
+    outcome, interval = told
+    least = {"received": RECEIVED} | ({"device": DEVICE_OF_SHORT} if interval == 2 else {})
     recall, precision = outcome.causes.recall(cause), outcome.causes.precision(cause)
     # Rooms of eight have no pairs.
-    assert recall is None or recall >= LEAST.get(cause, RECALL)
-    assert precision is None or precision >= PRECISION
+    assert recall is None or recall >= least.get(cause, RECALL)
+    # Of few packets in two seconds all of one stream may have come by chance.
+    assert precision is None or precision >= (0.92 if interval == 2 else PRECISION)
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_where_any_harm_shows_nearly_all_of_it_is_found(
+    told: tuple[Outcome, int], cause: str
+) -> None:
+    outcome, interval = told
+    of_what = outcome.ours if cause in {"received", "downlink"} else outcome.harmed
+    recall = of_what.recall(cause)
+    least = LEAST_OF_SHORT if interval == 2 else {}
+    assert recall is None or recall >= least.get(cause, LEAST_OF_OURS)
 
 
 @pytest.mark.parametrize("scope", ["fleet", "region", "bridge", "conference", "sender"])
 def test_scopes_are_found_and_nothing_else_is_called_so(outcome: Outcome, scope: str) -> None:
-    assert (outcome.scopes.recall(scope) or 0) >= LEAST.get(scope, RECALL)
+    assert (outcome.scopes.recall(scope) or 0) >= RECALL
     assert (outcome.scopes.precision(scope) or 0) >= PRECISION
 
 
 def test_who_is_alone_with_it_is_never_blamed_on_more(outcome: Outcome) -> None:
     assert outcome.scopes.recall("participant") == 1
+    assert (outcome.scopes.precision("participant") or 0) >= PARTICIPANT
 
 
 def test_a_matrix_counts() -> None:

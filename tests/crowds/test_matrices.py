@@ -16,6 +16,10 @@ def test_the_results_have_every_crowd() -> None:
 def test_a_cell_is_recall_and_precision_and_bold_where_one_misses() -> None:
     kept = {
         "causes": [["outage", "outage", 9], ["outage", "none", 1], ["none", "outage", 1]],
+        "harmed": [["outage", "outage", 9]],
+        "ours": [],
+        "originals": [],
+        "whole": [["outage", "outage", 9], ["outage", "none", 11]],
         "scopes": [],
         "standing": [],
         "unknowable": 0,
@@ -23,6 +27,9 @@ def test_a_cell_is_recall_and_precision_and_bold_where_one_misses() -> None:
     made = page({"told": {"20 rooms": kept}})
     assert "| `outage` | 90 / **90** (10) |" in made
     assert "| `downlink` | - |" in made
+    assert "| `outage` | that show any harm | 100 (9) |" in made
+    assert "| `outage` | all, also where the page can't tell | **45** (20) |" in made
+    assert "at our pages" not in made
 
 
 def test_the_quiet_hour_kept_its_promise() -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).parents[1] / "recordings"
+# Those that the rules of the verdict are judged by, and not made with.
+HELD = FOLDER / "held"
 
 
 class Line(NamedTuple):

@@ -14,6 +14,7 @@ from otel_jcmc.wire.session import Session
 
 WHO = {64: "standup", 65: CLIENT_ID, 66: "ada"}
 BRIDGE = {98: "jvb-1"}
+DIRECT = {102: "true"}
 OURS, ORIGINAL = {101: "otel_jcmc"}, {101: "original"}
 TO_PEER, TO_BRIDGE = {13: [[20, {85: "true"}]]}, {13: [[20, {85: "false"}]]}
 
@@ -42,7 +43,11 @@ def test_everything_that_others_may_share_is_read() -> None:
         ([TO_PEER, OURS], True),
         ([TO_BRIDGE, OURS], False),
         ([TO_BRIDGE, BRIDGE, OURS], False),
+        # An outage: no path is known, and what it was is as before.
         ([OURS, BRIDGE], False),
+        ([OURS, DIRECT], True),
+        ([OURS], False),
+        ([TO_BRIDGE, OURS, DIRECT], False),
         # A page that never tells can have been by a bridge.
         ([ORIGINAL], False),
         ([{13: [[20, {}]]}, ORIGINAL], False),

@@ -2,17 +2,7 @@
 
 import pytest
 
-from otel_jcmc.simulate.recorded import KINDS, Recorded, read
-
-NUMBERS = {
-    held: {
-        interval.number
-        for seconds in (2, 10)
-        for browser in ("Chromium", "Firefox")
-        for interval in Recorded(held=held).calm(seconds * 1000, browser)
-    }
-    for held in (False, True, None)
-}
+from otel_jcmc.simulate.recorded import KINDS, Interval, Recorded, read
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -31,11 +21,16 @@ def test_what_one_browser_has_not_told_another_says() -> None:
     assert browsers["delay"] == {"Chromium"}
 
 
-def test_every_tenth_interval_is_held_out() -> None:
-    assert NUMBERS[False] | NUMBERS[True] == NUMBERS[None]
-    assert NUMBERS[False] & NUMBERS[True] == set()
-    assert {number % 10 for number in NUMBERS[True]} == {9}
-    assert 9 not in {number % 10 for number in NUMBERS[False]}
+def test_calm_of_one_browser_is_that_of_another_where_it_has_told_none() -> None:
+    chromium = [each for each in read() if each.browser == "Chromium"]
+    of_firefox, of_both = Recorded(chromium).calm(2000, "Firefox"), Recorded().calm(2000, "Firefox")
+    assert of_firefox == Recorded().calm(2000, "Chromium")
+    assert len(of_both) == 25
+    assert not set(map(_number, of_both)) & set(map(_number, of_firefox))
+
+
+def _number(interval: Interval) -> int:
+    return interval.number
 
 
 def test_right_after_a_join_nothing_is_taken() -> None:

@@ -38,7 +38,7 @@ def moments(
 ) -> list[Moment]:
     """Return all pushes of 300 s."""
     happenings = [Happening(person, begins, ends, kind, "participant")] if kind else []
-    tape = Tapes(Recorded(held=None), seconds, random.Random(2)).tape(person, happenings)
+    tape = Tapes(Recorded(), seconds, random.Random(2)).tape(person, happenings)
     return list(takewhile(lambda each: each.at < 300, tape))
 
 
@@ -103,16 +103,19 @@ def test_a_push_has_the_room_and_the_bridge_of_the_person() -> None:
     assert direct["transport_rtt"][0]["labels"]["p2p"] == "true"
 
 
-def test_a_bridge_is_told_in_an_outage_too() -> None:
+def test_a_bridge_is_told_in_an_outage_too_and_that_there_is_none() -> None:
     for body in bodies(person_of(8), "outage"):
-        assert body["metrics"]["connectionquality"]["labels"]["bridge"] == "jvb-eu-west-1"
+        labels = body["metrics"]["connectionquality"]["labels"]
+        assert (labels["bridge"], labels.get("p2p")) == ("jvb-eu-west-1", None)
+    for body in bodies(person_of(2, is_direct=True), "outage"):
+        assert body["metrics"]["connectionquality"]["labels"]["p2p"] == "true"
 
 
 def test_who_is_heard_badly_is_named_where_the_recording_named_somebody() -> None:
     person = person_of(3)
     source = person.room.people[2]
     happening = Happening(person, 0, 300, "received", "sender", source)
-    tape = Tapes(Recorded(held=None), 2, random.Random(2)).tape(person, [happening])
+    tape = Tapes(Recorded(), 2, random.Random(2)).tape(person, [happening])
     voice = Voice(person, "a-session-of-its-own")
     labels = [
         json.loads(voice.body(next(tape)))["metrics"]["connectionquality"]["labels"]

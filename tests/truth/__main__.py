@@ -4,7 +4,8 @@
 With `--table` it tells none, and makes the page of the recordings that are there. With `--keep`
 those of 2 s, or of each `--interval`, take the place of what tests/recordings has. `--browser
 Firefox` tells four of them, as root, in a network of its own. Stories of conferences by a bridge
-are told when they are named, `bridge` names all of them; the page is of calls of two.
+are told when they are named, `bridge` names all of them and `held` those by which the verdict is
+judged; the page is of calls of two.
 """
 
 import argparse
@@ -16,11 +17,12 @@ from pathlib import Path
 
 from conference.bridge_stories import bridge_stories
 from conference.firefox import in_own_network, is_in_own_network
+from conference.held_stories import held_stories
 from conference.recorder import CHROMIUM, FIREFOX, running_bed
 from conference.stories import Story, stories
 from e2e.parts import ROOT
 from recordings import FOLDER as KEPT
-from recordings import Recording, read
+from recordings import HELD, Recording, read
 from truth.compare import compare
 from truth.table import page
 
@@ -60,6 +62,8 @@ def _names(asked: argparse.Namespace) -> list[str]:
     named: list[str] = asked.stories
     if named == ["bridge"]:
         return list(bridge_stories(KEPT_MS))
+    if named == ["held"]:
+        return list(held_stories())
     return named or (FIREFOX_STORIES if asked.browser == FIREFOX else [])
 
 
@@ -82,7 +86,7 @@ def _chosen(interval_ms: int, names: list[str]) -> list[Story]:
     """Return the stories called *names*; none: all of two. Those by a bridge have to be named."""
     if not names:
         return list(stories(interval_ms).values())
-    all_ = stories(interval_ms) | bridge_stories(interval_ms)
+    all_ = stories(interval_ms) | bridge_stories(interval_ms) | held_stories()
     return [all_[name] for name in names]
 
 
@@ -90,7 +94,7 @@ def _keep(name: str, interval_ms: int, browser: str) -> None:
     path = _path(name, interval_ms, browser)
     packed = lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME)
     stem = path.stem.replace(f"-{KEPT_MS}", "").replace("-10000", "-10s")
-    kept = KEPT / f"{stem}.jsonl.xz"
+    kept = (HELD if name in held_stories() else KEPT) / f"{stem}.jsonl.xz"
     kept.write_bytes(packed)
     print(f"{kept.name}: {len(packed)} bytes", file=sys.stderr)
 

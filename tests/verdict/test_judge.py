@@ -95,6 +95,10 @@ TROUBLES: list[tuple[dict[str, Any], str, str]] = [
     ({"packetloss_download": 8, "packetloss_download_best": 7}, "bad", "downlink"),
     ({"packetloss_download": 3, "packetloss_download_best": 2.6}, "fair", "downlink"),
     ({"packetloss_download": 6, "packetloss_download_worst": 12}, "bad", "received"),
+    # One sender of several; all streams together lose too little to be fair.
+    ({"packetloss_download": 2, "packetloss_download_worst": 5.1}, "fair", "received"),
+    ({"packetloss_download": 2, "packetloss_download_worst": 5}, "good", ""),
+    ({"packetloss_download": 2, "packetloss_download_worst": 60}, "fair", "received"),
     ({"audio_concealed": 6}, "bad", ""),
     # Late alone: scores of 2.06 and 3.31.
     ({"audio_buffer_time": 400, "round_trip_time": 199}, "bad", ""),
@@ -107,6 +111,11 @@ TROUBLES: list[tuple[dict[str, Any], str, str]] = [
     # 15 % of the 34.5 ms until the next frame are 5.17.
     ({"freeze_time": 400, "decode_time": 5.2}, "fair", "device"),
     ({"freeze_time": 400, "decode_time": 5.1}, "fair", ""),
+    # A picture that stood for 2 % of the time, on a busy computer and on another one.
+    ({"freeze_time": 200, "decode_time": 5.2}, "fair", "device"),
+    ({"freeze_time": 200, "decode_time": 5.1}, "good", ""),
+    ({"freeze_time": 0, "decode_time": 30}, "good", ""),
+    ({"freeze_time": 0, "decode_time": 30, "packetloss_upload": 3}, "fair", "uplink"),
     # A picture that begins again after an outage.
     ({"freeze_time": 1100, "decode_time": None}, "bad", ""),
     ({"freeze_time": 7000, "packetloss_download": 0, "frames_dropped": 87}, "bad", ""),
@@ -157,6 +166,17 @@ def test_statistics_that_stopped_with_others_there_are_bad() -> None:
     assert said(NOTHING | {"outage_down": 0, "outage_up": 0}) == ("bad", "")
     assert said(NOTHING | {"outage_down": 9000}) == ("bad", "outage")
     assert said(NOTHING) == ("", "")
+
+
+def test_a_connection_that_was_interrupted_for_a_moment_tells_nothing_of_the_call() -> None:
+    """The page says so at once, with nulls; its statistics are no older than an interval."""
+    for age_ms, state in ((0, None), (INTERVAL_MS, None), (INTERVAL_MS + 1, State.BAD)):
+        found = numbers(NOTHING | {"outage_down": 0, "outage_up": 0})
+        Judge().note(found, INTERVAL_MS, is_direct=False, age_ms=age_ms)
+        assert found[STATE_ID - 1] == state
+    found = numbers(NOTHING | {"outage_down": 4000})
+    Judge().note(found, INTERVAL_MS, is_direct=False, age_ms=0)
+    assert found[STATE_ID - 1] == State.BAD
 
 
 LOST = {

@@ -60,6 +60,16 @@ def test_of_several_senders_the_one_that_is_named_counts() -> None:
     assert settle(seen("bob", EITHER, present=3), *silent).causes == {"standup/bob": RECEIVED.id}
 
 
+def test_who_sends_is_remembered_where_a_page_does_not_tell_for_a_moment() -> None:
+    settling = Settling()
+    bob, ada = seen("bob", EITHER, present=3), seen("ada", loss_up=9.0, present=3)
+    eve = seen("eve", present=3, sends=False)
+    settling.settle(0, everybody_of([bob, ada, eve]))
+    interrupted = everybody_of([bob, ada, eve._replace(state=None, sends=None)])
+    assert settling.settle(30_000, interrupted).causes == {"standup/bob": RECEIVED.id}
+    assert settling.settle(30_001, interrupted).causes == {}
+
+
 def test_a_slow_computer_and_a_lossy_way_up_spoil_what_others_get() -> None:
     bob = seen("bob", RECEIVED.id, present=3, source="ada")
     eve = seen("eve", RECEIVED.id, present=3, source="ada")

@@ -121,6 +121,49 @@ def test_a_region_of_a_few_rooms_is_held_against_the_other_regions_alone() -> No
     assert told(standing_out(well + us)) == [("region", "us")]
 
 
+def test_a_region_of_few_small_rooms_stands_out_where_most_are_bad_on_both_bridges() -> None:
+    """By each bridge alone there would be too few people."""
+    well = rooms(8, size=2)
+    us = rooms(2, 2, size=2, name="s", bridge="us-1", region="us")
+    us += rooms(2, 1, size=2, name="t", bridge="us-2", region="us")
+    assert told(standing_out(well + us)) == [("region", "us")]
+    two = [each._replace(network=f"net-{at % 2}") for at, each in enumerate(us)]
+    assert standing_out(well + two) == []
+    us += rooms(2, size=2, name="u", bridge="us-2", region="us")
+    assert standing_out(well + us) == []
+
+
+def test_the_fleet_is_half_as_bad_as_its_worst_bridge_without_it() -> None:
+    def fleet(bad: int) -> list[tuple[str, str]]:
+        one = rooms(5, 10, size=10, bridge="jvb-1")
+        return told(standing_out(one + rooms(5, bad, size=10, name="s", bridge="jvb-2")))
+
+    assert fleet(5) == [("fleet", "")]
+    assert fleet(4) == [("bridge", "jvb-1")]
+
+
+def test_who_tells_no_bridge_is_on_that_of_the_others_of_the_room() -> None:
+    """Else those of the original's pages were in the region, and on none of its bridges."""
+    well = rooms(12, size=4)
+    us = rooms(3, 4, size=4, name="s", bridge="us-1", region="us")
+    us += rooms(3, 4, size=4, name="s", bridge="", region="us")
+    us += rooms(3, size=4, name="t", bridge="us-2", region="us")
+    found = standing_out(well + us)
+    assert told(found) == [("bridge", "us-1")]
+    assert found[0].coverage == (24, 24, 24, 24)
+
+
+def test_who_talks_to_somebody_without_a_bridge_has_none() -> None:
+    """They would be a dozen bad conferences."""
+    ill = rooms(12, 2, size=2, bridge="")
+    assert told(standing_out(ill)) == [("fleet", "")]
+    peers = [
+        each._replace(place=each.place._replace(is_direct=True)) if at % 2 else each
+        for at, each in enumerate(ill)
+    ]
+    assert standing_out(peers) == []
+
+
 def test_a_bridge_with_bad_rooms_beside_one_with_a_few_is_no_region() -> None:
     well = rooms(60, bridge="jvb-1")
     us = rooms(12, 5, name="s", bridge="us-1", region="us")
@@ -166,6 +209,9 @@ def test_a_small_fleet_stands_out_when_most_of_everybody_is_bad() -> None:
     assert told(standing_out(rooms(2, 2, size=4))) == []
     assert told(standing_out(rooms(1, 3, size=4))) == [("conference", "r0")]
     assert told(standing_out(rooms(2, 2, size=2))) == []
+    # In a room of two that are bad by half, one may be so by himself.
+    half = rooms(1, 4, size=4) + rooms(1, 1, size=2, name="s")
+    assert told(standing_out(half)) == [("conference", "r0")]
     networks = [each._replace(network=f"net-{at}") for at, each in enumerate(rooms(1, 5))]
     assert told(standing_out(networks)) == [("conference", "r0")]
     two = rooms(2, 3, size=4) + rooms(3, size=4, name="s", bridge="jvb-2")

@@ -197,6 +197,12 @@ def test_what_is_dropped_must_be_well_formed_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("parse", [PushParser().parse, PushParser().parse_by_field])
+def test_the_age_of_the_statistics_is_in_whole_ms(parse: Any) -> None:
+    assert parse(push()).session.stats_age_ms == 12
+    assert parse(json.dumps(push_body(session={"seq": 1})).encode()).session.stats_age_ms == 0
+
+
+@pytest.mark.parametrize("parse", [PushParser().parse, PushParser().parse_by_field])
 def test_whose_stream_is_the_worst_is_kept_like_a_label(parse: Any) -> None:
     """It stands among the labels of the quality, and is none of any series."""
     report = parse(push(*LABELS, "worstSource", value="5e6f7a8b"))

@@ -812,6 +812,18 @@ def test_a_heartbeat_without_stats_shows_no_old_values(shared_service: Service, 
     assert exposed(shared_service, room) == []
 
 
+@pytest.mark.parametrize(("age_ms", "state"), [(500, []), (10_000, []), (10_001, [2])])
+def test_a_heartbeat_is_a_bad_call_when_the_statistics_have_stopped(
+    shared_service: Service, room: str, age_ms: int, state: list[float]
+) -> None:
+    """Not of a connection that was interrupted for a moment; with others in the room."""
+    outages = {"outage_down": {"value": 0}, "outage_up": {"value": 0}}
+    told = {"id": SESSION, "seq": 6, "interval_ms": 10_000, "stats_age_ms": age_ms}
+    shared_service.push(push(room, outages, session=told))
+    found = [each for each in scraped(shared_service, "/metrics/participants") if room in str(each)]
+    assert [each.value for each in found if each.name.endswith("verdict_state")] == state
+
+
 def test_a_page_without_sessions_gets_one_from_the_server(
     shared_otel_service: Service, room: str
 ) -> None:
