@@ -42,8 +42,14 @@ from otel_jcmc.service.admission import (
     make_push_tokens,
 )
 from otel_jcmc.service.child import ExporterProcess
-from otel_jcmc.service.recording import keeping_of, make_history, make_recorder
-from otel_jcmc.service.watching import make_gauges, make_histograms, make_reader, make_watch
+from otel_jcmc.service.recording import keeping_of, make_history, make_recorder, make_summarizer
+from otel_jcmc.service.watching import (
+    make_gauges,
+    make_histograms,
+    make_reader,
+    make_record,
+    make_watch,
+)
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.shared_secret import SharedSecret
@@ -115,6 +121,9 @@ class Parts:
             self.telemetry.record_batch,
             keeping_of(settings),
             first_life_ms=_first_life_ms(settings),
+        )
+        self._summarizer = make_summarizer(
+            settings, self.redis_url, self._instance_id, make_record(settings, self.redis_url)
         )
         self.history, self.erasure = make_history(settings, self.redis_url)
         self.limits = make_limits(settings)
@@ -202,6 +211,8 @@ class Parts:
             checking = asyncio.create_task(self._check())
             stack.callback(checking.cancel)
             stack.push_async_callback(_end, asyncio.create_task(self._watch.run()))
+            if self._summarizer is not None:
+                stack.push_async_callback(_end, asyncio.create_task(self._summarizer.run()))
             if "otlp" in self._settings.metrics_exporter:
                 await self._start_own_export(stack)
             if "otlp" in (*self._settings.metrics_exporter, self._settings.traces_exporter):

@@ -4,7 +4,7 @@ Takes away all that there is of a client: its sessions and its last push, in Red
 Whose a session is, is said by its attributes, so all of them are looked at; so are those who live
 and spans that wait (span_marks.py), since history may have let their sessions go. erasure.lua then
 takes away everything of one participant at once. What processes have gathered of it and not
-written yet is refused by log.lua.
+written yet is refused by log.lua. Summaries that have names say whose they are (summaries.py).
 """
 
 import re
@@ -15,11 +15,12 @@ from otel_jcmc.sessions.history import Asked, History
 from otel_jcmc.sessions.past import batched, is_of, may_name, participant_of
 from otel_jcmc.sessions.span_ids import session_span_id
 from otel_jcmc.sessions.span_marks import client_digest, mark_of, span_id_of
+from otel_jcmc.sessions.summaries import Summaries
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.link import Command
 from otel_jcmc.store.participant import conference_digest
 from otel_jcmc.store.scripts import script
-from otel_jcmc.store.sid import sid_conference, sid_member
+from otel_jcmc.store.sid import began_ms, sid_conference, sid_member
 
 _SCRIPT: Final = script("sessions/erasure")
 _AT_ONCE: Final = 100
@@ -49,6 +50,7 @@ class Erasure:
         self._history = history
         self._keeping = keeping.to_args()
         self._behind_ms = interval_ms + _TICK_MS
+        self._summaries = Summaries(history.run, history.keys)
 
     async def erase(self, conferences: Collection[str], clients: Collection[str]) -> int:
         """
@@ -74,8 +76,9 @@ class Erasure:
                 gone += await self._erase(member, some)
         await self._erase_jmmc({*live.values(), *(each.session for each in gone)})
         await self._erase_ends(members)
-        # Of a session that history had let go, its span alone was left.
-        return len(gone) + await self._erase_spans(members, gone)
+        # Of a session that history had let go, its span alone was left, or its summary.
+        spans = await self._erase_spans(members, gone)
+        return len(gone) + max(spans, await self._erase_summaries(asked, gone))
 
     async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
         """Return all sessions of *members*, those too of which nobody could tell whose they are."""
@@ -165,6 +168,12 @@ class Erasure:
                 await self._run([("LREM", f"{base}outbox", 1, span) for span in theirs])
                 others |= {span_id_of(span) for span in theirs} - ids
         return len(others)
+
+    async def _erase_summaries(self, asked: Asked, gone: list[_Erased]) -> int:
+        """Erase the summaries that have names; return of how many sessions that are not *gone*."""
+        erased = await self._summaries.erase(asked.conferences, asked.clients)
+        began = {began_ms(each.sid) // 1000 * 1000 for each in gone}
+        return sum(each.began_ms not in began for each in erased)
 
     async def _outbox(self, base: str) -> AsyncIterator[list[bytes]]:
         """Return the spans that wait in a partition, some at a time and some of them twice."""

@@ -35,9 +35,9 @@ local function is_beyond()
   return most_bytes >= 0 and bytes() > most_bytes
 end
 
--- Who is still to become a span goes last, without the log first; but not for ever if nobody makes spans.
+-- Who is still to become a span or a summary goes last, without the log first; but not for ever if nobody makes spans.
 local function is_awaited(sid)
-  local at = mode == 2 and redis.call('ZSCORE', open_key, sid)
+  local at = is_folded and redis.call('ZSCORE', open_key, sid)
   return at and now - at < AWAITED_MS
 end
 

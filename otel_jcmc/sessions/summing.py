@@ -1,0 +1,211 @@
+"""
+A session's summary, made of its log and its card.
+
+In come a leg that is over and its samples; `Sum` folds them, `row_of` makes the row and says where
+it is kept (summaries.py). It has no name and no id of anybody unless the settings want them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from otel_jcmc.catalogue.attributes import (
+    BRIDGE,
+    BROWSER_NAME,
+    BROWSER_VERSION,
+    CLIENT,
+    CONFERENCE,
+    NETWORK_TYPE,
+    OS_NAME,
+    PARTICIPANT,
+    REGION,
+    RELAY,
+    ROLE,
+    SENDER,
+    USERNAME,
+)
+from otel_jcmc.catalogue.metrics import LIST_ID, MOS_ID
+from otel_jcmc.sessions.card import BRIDGE_LINE, BROWSER_LINE, REGION_LINE, read_card
+from otel_jcmc.sessions.entry import EPOCH_MS, Sample
+from otel_jcmc.sessions.leg import Leg
+from otel_jcmc.sessions.moves import Kept
+from otel_jcmc.sessions.scopes import tenths_by_scope
+from otel_jcmc.sessions.span_marks import client_digest
+from otel_jcmc.sessions.stretches import TENTH_MS
+from otel_jcmc.sessions.summary import (
+    BESIDES_BYTES,
+    MOS_SCALE,
+    NAMED,
+    UNNAMED,
+    Summary,
+    Told,
+    Who,
+    packed,
+)
+from otel_jcmc.sessions.totals import Totals, add, cause_of, new_totals, state_of
+from otel_jcmc.sessions.vitals import COUNTED, VITAL_SCALES, vitals
+from otel_jcmc.store.participant import read_word
+from otel_jcmc.verdict.journal import Entry
+from otel_jcmc.verdict.rules import OUTAGE, State
+
+DAY_MS: Final = 86_400_000
+# Rows of a session's times and of its scopes: what is beyond is less than what is there.
+_MOST_TIMES: Final = 8
+_MOST_SCOPES: Final = 3
+
+
+class Sum:
+    """What a session comes to, sample by sample."""
+
+    def __init__(
+        self, about: Mapping[int, Any], entries: Sequence[Entry] | None, card: bytes | None
+    ) -> None:
+        """
+        Begin with its attributes; *entries* of the journal are None where nobody knows them.
+
+        A *card* has all of its pushes, also those whose samples have gone.
+        """
+        self.about = dict(about)
+        self._entries = entries
+        self._counted = new_totals()
+        self._of_card: Totals | None = None
+        self._mos: list[float] = []
+        self._scopes: Counter[str] = Counter()
+        self._places: tuple[Counter[str], ...] = (Counter(), Counter(), Counter())
+        if card:
+            with suppress(ValueError):
+                self._take_card(card)
+
+    def _take_card(self, card: bytes) -> None:
+        """Take over what the *card* tells."""
+        read = read_card(card)
+        self._of_card = read.totals
+        for row, mark in (
+            (REGION, REGION_LINE),
+            (BRIDGE, BRIDGE_LINE),
+            (BROWSER_NAME, BROWSER_LINE),
+        ):
+            if mark in read.lines:
+                self.about.setdefault(row.id, read.lines[mark])
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Add some *samples*, in their order."""
+        for sample in samples:
+            # A push without numbers has no transports: that is not to know, not to be without.
+            self.about.update(
+                {id_: each for id_, each in (sample.attributes or {}).items() if each}
+            )
+            if (mos := sample.numbers[MOS_ID - 1]) is not None:
+                self._mos.append(mos)
+            for each in sample.stretches:
+                if each.state == State.BAD:
+                    where = each.region, each.bridge, each.network
+                    for place, name in zip(self._places, where, strict=True):
+                        place[name] += each.tenths
+            if self._of_card is None:
+                _count(self._counted, sample)
+        if self._entries is not None:
+            who = self.about.get(CONFERENCE.id) or "", self.about.get(PARTICIPANT.id) or ""
+            self._scopes += tenths_by_scope(samples, *who, self._entries)
+
+    def summary(self, leg: Leg, *, names: bool) -> Summary:
+        """Return the summary of *leg*, with *names* or without."""
+        totals = self._of_card or self._counted
+        state = state_of(totals)
+        about = self.about
+        path: Mapping[int, str] = (about.get(LIST_ID) or ({},))[0]
+        return Summary(
+            began=(leg.started - EPOCH_MS) // 1000,
+            lasted=max(0, leg.ended - leg.started) // TENTH_MS,
+            end=leg.reason,
+            failure=leg.cause,
+            sender=about.get(SENDER.id) or "",
+            role=about.get(ROLE.id) or "",
+            region=about.get(REGION.id) or "",
+            bridge=about.get(BRIDGE.id) or "",
+            browser=_browser_of(about),
+            system=about.get(OS_NAME.id) or "",
+            network=path.get(NETWORK_TYPE.id) or "",
+            relay=about.get(RELAY.id) or "",
+            state=None if state is None else state.value,
+            cause=cause_of(totals),
+            vitals=_told(totals),
+            mos=_mos_of(self._mos),
+            times=sorted(totals.times, key=lambda each: -each[0])[:_MOST_TIMES],
+            scopes=self._scopes.most_common(_MOST_SCOPES),
+            bad_at=self._bad_at(),
+            counts=totals.counts if any(each is not None for each in totals.counts) else [],
+            outages=totals.outages if totals.times else None,
+            rating=read_word(leg.word)[0],
+            who=_who(about) if names else None,
+        )
+
+    def _bad_at(self) -> tuple[str, str, str] | None:
+        """Return the region, bridge and network of most of the bad time; None: it was never bad."""
+        if not any(self._places):
+            return None
+        region, bridge, network = (max(each, key=each.__getitem__) for each in self._places)
+        return region, bridge, network
+
+
+def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
+    """Return the row of *leg*, which came to this, kept for *days* after the one of its end."""
+    row = packed(of.summary(leg, names=names))
+    begins = leg.ended // DAY_MS * DAY_MS
+    day = datetime.fromtimestamp(begins / 1000, UTC).date().isoformat()
+    name = f"{NAMED if names else UNNAMED}{day}"
+    return Kept(row, name, begins + (1 + days) * DAY_MS, BESIDES_BYTES)
+
+
+def _count(totals: Totals, sample: Sample) -> None:
+    """Add *sample* to *totals*."""
+    tally: list[tuple[int, int, int] | None] = [
+        each and (round(each.mean * scale), each.known_ms // TENTH_MS, each.bad_ms // TENTH_MS)
+        for each, scale in zip(sample.tally, VITAL_SCALES, strict=False)
+    ] or [
+        # Of an entry without a tally the last push is what there is.
+        None if each is None else (round(each * scale), 0, 0)
+        for each, scale in zip(vitals(sample.numbers), VITAL_SCALES, strict=True)
+    ]
+    worst = [
+        None if each is None else round(each * scale)
+        for each, scale in zip(sample.worst, VITAL_SCALES, strict=True)
+    ]
+    times = [(each.tenths, each.state, each.cause) for each in sample.stretches]
+    counts = sample.counts or [None] * len(COUNTED)
+    outages = sum(each.what.split(".")[2:] == [OUTAGE.word] for each in sample.events)
+    add(totals, tally, worst, times, counts, outages)
+
+
+def _told(totals: Totals) -> list[Told]:
+    """Return the vitals of *totals* as a row has them."""
+    return [
+        Told(round(of.sum / of.known), of.known, min(of.bad, of.known), of.worst)
+        if of.known
+        else Told()
+        for of in totals.vitals
+    ]
+
+
+def _mos_of(found: Iterable[float]) -> tuple[int, int] | None:
+    """Return average and worst as a row has them."""
+    scores = [*found]
+    if not scores:
+        return None
+    return round(MOS_SCALE * sum(scores) / len(scores)), round(MOS_SCALE * min(scores))
+
+
+def _browser_of(about: Mapping[int, Any]) -> str:
+    """Return the browser with its major version."""
+    major = (about.get(BROWSER_VERSION.id) or "").partition(".")[0]
+    return f"{about.get(BROWSER_NAME.id) or ''} {major}".strip()
+
+
+def _who(about: Mapping[int, Any]) -> Who:
+    """Return who it was."""
+    digest = client_digest(about.get(CLIENT.id) or "")
+    return Who(
+        digest, *(about.get(row.id) or "" for row in (CONFERENCE, CLIENT, PARTICIPANT, USERNAME))
+    )
