@@ -21,6 +21,7 @@
 --   sessions                 sid -> when it was last there (ms), by a minute of a day of keep too late at most: every
 --                            session, so that all can be bounded
 --   crowded                  is there while history has no room for those who are there: sessions/log.lua begins nobody again
+--   places                   so many sessions may begin before sessions/quota.py looks again; not there: any number
 --   bytes                    of all samples and abouts
 --   erased                   member -> until when entries may have what was before its erasure (ms); for an hour
 --   who:<sid>                its attributes at first, until about has them
@@ -211,8 +212,15 @@ local function leave(member, session, reason, cause)
   end
 end
 
+-- Takes one of the places that history has for those who begin, and says whether there was one.
+local function take_place()
+  local places = tonumber(redis.call('GET', base .. 'places') or nil)
+  if places and places > 0 then redis.call('DECR', base .. 'places') end
+  return not places or places > 0
+end
+
 -- A push of a session that is not the one stored: its leg goes on if it came back in time, else another begins, at `at`
--- or now. Returns the sid of one that begins.
+-- or now, if there is a place. Returns the sid of one that begins.
 -- Another session was stored: then the member's expiry is that one's, and who was replaced does not go on.
 local function begin(member, session, ttl, at, another)
   local pointer = base .. 'stay:' .. member .. ':' .. session
@@ -232,6 +240,7 @@ local function begin(member, session, ttl, at, another)
       leg, started, former = before + 1, math.max(started, began + 1), instance
     end
   end
+  if not take_place() then return end
   local sid = member .. string.format('%011x', started) .. string.sub(redis.sha1hex(session), 1, 5)
   local key = base .. 'session:' .. sid
   local fields = {'session', session, 'started', started, 'ttl', ttl, 'leg', leg}
@@ -248,8 +257,9 @@ local function begin(member, session, ttl, at, another)
   redis.call('HSET', key, unpack(fields))
   redis.call('PEXPIRE', key, keep)
   redis.call('SET', pointer, sid, 'PX', keep)
-  -- Behind all whose entries are of the same part of the day, or it would go before it has a first one.
-  redis.call('ZADD', base .. 'sessions', place_of(started) + started % part_ms / part_ms, sid)
+  -- Where its first entry will bring it, and behind all whose entries are of that part of the day: or it would go before
+  -- it has one.
+  redis.call('ZADD', base .. 'sessions', place_of(started + settle) + started % part_ms / part_ms, sid)
   redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
   return sid
 end

@@ -9,9 +9,9 @@ from otlp_sink import SinkSpan
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order
+from otel_jcmc.sessions.leg import Leg
 from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
 from otel_jcmc.sessions.stretches import Stretch
-from otel_jcmc.sessions.leg import Leg
 from otel_jcmc.traces.spans import fold_conference, fold_session
 
 CONFERENCE = "0123456789ab"
