@@ -1,5 +1,5 @@
 """
-The command line: `otel-jcmc serve | check | catalogue | sessions | simulate`.
+The command line: `otel-jcmc serve | check | catalogue | sessions | summary | simulate`.
 
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
@@ -25,6 +25,7 @@ def main() -> None:
     commands.add_parser("catalogue", help="print the table of metrics")
     _add_simulate(commands.add_parser("simulate", help="push as many participants would"))
     _add_sessions(commands.add_parser("sessions", help="show who was in which call, and how"))
+    _add_summary(commands.add_parser("summary", help="show how calls were, by days and weeks"))
     commands.add_parser("export")  # what serve starts when OTLP is on; not in the help
     arguments = parser.parse_args(_bound(sys.argv[1:]))
     try:
@@ -71,11 +72,25 @@ def _add_sessions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="of a service that is not the one of the settings here")
 
 
+def _add_summary(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `summary`."""
+    names = ("region", "bridge", "browser", "network", "relay", "end", "sender")
+    parser.add_argument("--by", choices=names, help="what sessions are told apart by")
+    parser.add_argument("--per", choices=("day", "week", "all"), default="all")
+    parser.add_argument(
+        "--since", default="30d", metavar="DAY", help="the first day: 2026-11-01 or 30d"
+    )
+    parser.add_argument("--to", metavar="DAY", help="the last day, today if not said")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--csv", action="store_true")
+    parser.add_argument("--url", help="of a service that is not the one of the settings here")
+
+
 def _bound(arguments: list[str]) -> list[str]:
     """Return *arguments* with `-2h` at the flag before it, or it would be taken for one."""
     bound: list[str] = []
     for each in arguments:
-        if bound[-1:] in (["--from"], ["--to"]):
+        if bound[-1:] in (["--from"], ["--to"], ["--since"]):
             bound[-1] += f"={each}"
         else:
             bound.append(each)
@@ -108,6 +123,10 @@ def _run(arguments: argparse.Namespace) -> int:
             from otel_jcmc.command.sessions import show
 
             return with_settings(partial(show, arguments))
+        case "summary":
+            from otel_jcmc.command.summary import show_summary
+
+            return with_settings(partial(show_summary, arguments))
         case _:
             return asyncio.run(_simulate(arguments))
 

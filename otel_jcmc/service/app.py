@@ -23,6 +23,7 @@ from otel_jcmc.web.push_token import push_token_routes
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.scrape import scrape_routes
 from otel_jcmc.web.sessions import session_routes
+from otel_jcmc.web.summaries import summary_routes
 
 
 def create_app(
@@ -87,6 +88,7 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     history = parts.history if settings.history_hours else None
     readers = _page_readers(settings, parts)
     yield session_routes(history, parts.erasure, readers, parts.privacy, interval_ms)
+    yield summary_routes(parts.summaries, readers)
 
 
 def _get_client_path(settings: Settings) -> str:

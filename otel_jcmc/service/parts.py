@@ -42,7 +42,13 @@ from otel_jcmc.service.admission import (
     make_push_tokens,
 )
 from otel_jcmc.service.child import ExporterProcess
-from otel_jcmc.service.recording import keeping_of, make_history, make_recorder, make_summarizer
+from otel_jcmc.service.recording import (
+    keeping_of,
+    make_history,
+    make_recorder,
+    make_summaries,
+    make_summarizer,
+)
 from otel_jcmc.service.watching import (
     make_gauges,
     make_histograms,
@@ -51,6 +57,7 @@ from otel_jcmc.service.watching import (
     make_watch,
 )
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.link import Link
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.verdict.judge import Judge
@@ -122,6 +129,8 @@ class Parts:
             keeping_of(settings),
             first_life_ms=_first_life_ms(settings),
         )
+        self._summaries_link = Link(self.redis_url)
+        self.summaries = make_summaries(settings, self._summaries_link)
         self._summarizer = make_summarizer(
             settings, self.redis_url, self._instance_id, make_record(settings, self.redis_url)
         )
@@ -198,6 +207,7 @@ class Parts:
             stack.push_async_callback(self._reader.close)
             if self.history:
                 stack.push_async_callback(self.history.close)
+            stack.push_async_callback(self._summaries_link.close)
             await self.store.start()
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)

@@ -67,11 +67,18 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
     return Recorder(logs, quota, interval, thresholds, shares=shares)
 
 
-def make_summing(settings: Settings, link: Link) -> Summing | None:
-    """Return what makes a summary of each session that is over, None where none are kept."""
+def make_summaries(settings: Settings, link: Link) -> Summaries | None:
+    """Return what reads summaries by *link*, None where none are kept."""
     if not settings.summary_days:
         return None
-    summaries = Summaries(partial(run_all, link), Keys(settings.key_prefix))
+    return Summaries(partial(run_all, link), Keys(settings.key_prefix))
+
+
+def make_summing(settings: Settings, link: Link) -> Summing | None:
+    """Return what makes a summary of each session that is over, None where none are kept."""
+    summaries = make_summaries(settings, link)
+    if summaries is None:
+        return None
     bounds = settings.summary_days, settings.summary_max_bytes
     return Summing(summaries, *bounds, names=settings.summary_names)
 

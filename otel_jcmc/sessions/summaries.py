@@ -20,8 +20,8 @@ from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import Command
 from otel_jcmc.store.scripts import Script, script
 
-# Of one list at a time: a tenth of a millisecond of Redis.
-ROWS_AT_ONCE: Final = 400
+# Of one list at a time: then pushes get their turn.
+ROWS_AT_ONCE: Final = 200
 GO_AT_ONCE: Final = 1000
 
 _SCRIPT: Final = script("sessions/summaries", touches_stays=False)
@@ -69,9 +69,11 @@ class Summaries:
                     found.append(DayList(day, base, name.decode(), int(size)))
         return sorted(found)
 
-    async def read(self, first: date, last: date) -> AsyncIterator[list[Summary]]:
+    async def read(self, first: date, last: date) -> AsyncIterator[tuple[date, list[Summary]]]:
         """
         Return the summaries of sessions that ended from the day *first* to *last*, some at a time.
+
+        Each with its day, the oldest first; what is damaged is left out.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -79,7 +81,7 @@ class Summaries:
         for each in await self.lists():
             if first <= each.day <= last:
                 async for rows in self._rows(each):
-                    yield [summary for row in rows if (summary := _read(row)) is not None]
+                    yield each.day, [found for row in rows if (found := _read(row)) is not None]
 
     async def _rows(self, of: DayList) -> AsyncIterator[list[bytes]]:
         """Return the rows of a list, some at a time."""

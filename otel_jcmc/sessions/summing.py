@@ -27,11 +27,11 @@ from otel_jcmc.catalogue.attributes import (
     USERNAME,
 )
 from otel_jcmc.catalogue.metrics import LIST_ID, MOS_ID
+from otel_jcmc.sessions.blame import bad_by_scope
 from otel_jcmc.sessions.card import BRIDGE_LINE, BROWSER_LINE, REGION_LINE, read_card
 from otel_jcmc.sessions.entry import EPOCH_MS, Sample
 from otel_jcmc.sessions.leg import Leg
 from otel_jcmc.sessions.moves import Kept
-from otel_jcmc.sessions.scopes import tenths_by_scope
 from otel_jcmc.sessions.span_marks import client_digest
 from otel_jcmc.sessions.stretches import TENTH_MS
 from otel_jcmc.sessions.summary import (
@@ -108,7 +108,7 @@ class Sum:
                 _count(self._counted, sample)
         if self._entries is not None:
             who = self.about.get(CONFERENCE.id) or "", self.about.get(PARTICIPANT.id) or ""
-            self._scopes += tenths_by_scope(samples, *who, self._entries)
+            self._scopes.update(dict(bad_by_scope(samples, *who, self._entries)))
 
     def summary(self, leg: Leg, *, names: bool) -> Summary:
         """Return the summary of *leg*, with *names* or without."""
@@ -148,6 +148,11 @@ class Sum:
             return None
         region, bridge, network = (max(each, key=each.__getitem__) for each in self._places)
         return region, bridge, network
+
+
+def was_bad(samples: Iterable[Sample]) -> bool:
+    """Say whether some of *samples* were bad."""
+    return any(each.state == State.BAD for sample in samples for each in sample.stretches)
 
 
 def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:

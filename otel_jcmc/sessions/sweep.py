@@ -21,8 +21,7 @@ from otel_jcmc.sessions.entry import Sample, in_order
 from otel_jcmc.sessions.leg import Folded, Leg
 from otel_jcmc.sessions.moves import MOVES, NOT_KEPT, Kept, room_move, session_move
 from otel_jcmc.sessions.past import batched
-from otel_jcmc.sessions.scopes import was_bad
-from otel_jcmc.sessions.summing import Sum
+from otel_jcmc.sessions.summing import Sum, was_bad
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import PARTITIONS, Keys
 from otel_jcmc.store.link import Command, Link, expect_all

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.attributes import NETWORK_TYPE
+from otel_jcmc.sessions.blame import bad_by_scope
 from otel_jcmc.sessions.entry import Sample
-from otel_jcmc.sessions.scopes import tenths_by_scope
 from otel_jcmc.sessions.stretches import TENTH_MS, Stretch
 from otel_jcmc.sessions.totals import state_by
 from otel_jcmc.verdict.journal import Entry
@@ -80,9 +80,8 @@ def scopes_of(
 
     *entries* are what stood out meanwhile. A stretch is known by the end of its interval alone.
     """
-    times = tenths_by_scope(samples, conference, participant, entries)
-    ordered = sorted(times.items(), key=lambda each: (-each[1], each[0]))
-    whole = sum(times.values())
+    ordered = bad_by_scope(samples, conference, participant, entries)
+    whole = sum(tenths for _, tenths in ordered)
     if not whole:
         return {}
     return {

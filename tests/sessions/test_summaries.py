@@ -44,7 +44,7 @@ class Taker:
     sweep: Sweep
 
     async def all(self) -> list[Summary]:
-        return [each async for some in self.summaries.read(*EVER) for each in some]
+        return [each async for _, some in self.summaries.read(*EVER) for each in some]
 
 
 @asynccontextmanager
@@ -290,7 +290,7 @@ async def test_they_are_read_by_days(each_server: EmbeddedStore, each_client: re
     each_client.hset("jcmc:{00}:past", "later:of-another-version", 10)
     async with taker(each_server) as of:
         days = date(2027, 1, 1), date(2027, 1, 2)
-        found = [each async for some in of.summaries.read(*days) for each in some]
+        found = [each async for _, some in of.summaries.read(*days) for each in some]
     assert [each.began for each in found] == [0] * 900 + [1] * 900
 
 
