@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from otel_jcmc.catalogue.attributes import LOCAL_ADDRESS
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.config.settings import Settings, names_of, to_text
+from otel_jcmc.config.sizing import memory_advice
 from otel_jcmc.intake import browsers
 from otel_jcmc.intake.bridges import Bridges
 from otel_jcmc.intake.intake import Intake
@@ -59,6 +60,7 @@ from otel_jcmc.service.watching import (
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.link import Link
 from otel_jcmc.store.live import Store
+from otel_jcmc.store.memory import memory_of
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.verdict.judge import Judge
 from otel_jcmc.web.bodies import Bodies
@@ -129,8 +131,8 @@ class Parts:
             keeping_of(settings),
             first_life_ms=_first_life_ms(settings),
         )
-        self._summaries_link = Link(self.redis_url)
-        self.summaries = make_summaries(settings, self._summaries_link)
+        self._link = Link(self.redis_url)
+        self.summaries = make_summaries(settings, self._link)
         self._summarizer = make_summarizer(
             settings, self.redis_url, self._instance_id, make_record(settings, self.redis_url)
         )
@@ -207,8 +209,9 @@ class Parts:
             stack.push_async_callback(self._reader.close)
             if self.history:
                 stack.push_async_callback(self.history.close)
-            stack.push_async_callback(self._summaries_link.close)
+            stack.push_async_callback(self._link.close)
             await self.store.start()
+            await self._say_what_fits()
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)
             stack.push_async_callback(self._hash_secret.close)
@@ -229,6 +232,13 @@ class Parts:
                 self._start_exporter(stack)
             await asyncio.to_thread(browsers.warm)
             yield
+
+    async def _say_what_fits(self) -> None:
+        """Say once what is wrong with the memory that Redis may take, if it tells."""
+        with suppress(StoreUnavailable):
+            if memory := await memory_of(self._link):
+                for line in memory_advice(self._settings, *memory):
+                    log.warning("store: memory: %s", line)
 
     async def _check(self) -> None:
         """

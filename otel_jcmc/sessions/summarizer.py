@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import time
-from typing import Final
+from typing import Final, Protocol
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
@@ -19,7 +19,6 @@ from otel_jcmc.sessions.leg import Leg
 from otel_jcmc.sessions.moves import Kept
 from otel_jcmc.sessions.summaries import Summaries
 from otel_jcmc.sessions.summing import Sum, row_of
-from otel_jcmc.sessions.sweep import Sweep
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import Link
 from otel_jcmc.store.scripts import without_script
@@ -67,6 +66,16 @@ class Summing:
             self._bound_at = now + BOUND_SECONDS
 
 
+class Sweeping(Protocol):
+    """What moves all that is over (sweep.py)."""
+
+    async def run(self) -> tuple[int, bool]:
+        """Return how many were moved, and whether there is more to do."""
+
+    async def close(self) -> None:
+        """Close what it has opened."""
+
+
 class Summarizer:
     """
     What makes summaries where sessions become no spans, for as long as the lease is ours.
@@ -74,7 +83,7 @@ class Summarizer:
     Concurrency: one event loop.
     """
 
-    def __init__(self, lease: Lease, link: Link, sweep: Sweep) -> None:
+    def __init__(self, lease: Lease, link: Link, sweep: Sweeping) -> None:
         """Prepare. What has connections is ours to close."""
         self._lease = lease
         self._link = link
