@@ -7,6 +7,7 @@ import pytest
 from entries import write
 
 from otel_jcmc.catalogue.attributes import (
+    ATTRIBUTES,
     BRIDGE,
     BROWSER_NAME,
     BROWSER_VERSION,
@@ -22,6 +23,7 @@ from otel_jcmc.catalogue.attributes import (
     USERNAME,
 )
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, MOS_ID
+from otel_jcmc.catalogue.rows import Attribute, Scope
 from otel_jcmc.sessions.card import write_card
 from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order
 from otel_jcmc.sessions.leg import Leg
@@ -156,6 +158,20 @@ def test_a_row_has_nobodys_name_or_id() -> None:
     row = row_of(LEG, Sum(ABOUT, None, None), 30, names=False).row
     for text in ("standup", "3fa85f64", "8c87df52", "Ada", "0123456789ab", "session-1", "fine"):
         assert text.encode() not in row
+
+
+@pytest.mark.parametrize("row", ATTRIBUTES, ids=lambda row: str(row.id))
+def test_of_what_is_stored_a_row_has_this_and_nothing_else(row: Attribute) -> None:
+    """By default, and with names; each attribute has a text of its own, as a page may send it."""
+    mark = f"mark{row.id}"
+    told = {LIST_ID: [{row.id: mark}]} if row.scope is Scope.PATH else {row.id: mark}
+    found = {}
+    for names in (False, True):
+        found[names] = mark.encode() in row_of(LEG, Sum(told, None, None), 30, names=names).row
+    always = {REGION, BRIDGE, BROWSER_NAME, BROWSER_VERSION, OS_NAME, NETWORK_TYPE, RELAY}
+    assert found[False] is (row in always | {SENDER, ROLE})
+    who = {CONFERENCE, CLIENT, PARTICIPANT, USERNAME}
+    assert found[True] is (row in always | {SENDER, ROLE} | who)
 
 
 def test_a_row_has_names_where_they_are_wanted() -> None:
