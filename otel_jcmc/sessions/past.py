@@ -10,15 +10,17 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_jcmc.catalogue.attributes import CLIENT
+from otel_jcmc.sessions.span_ids import session_span_id, trace_id
 from otel_jcmc.store.link import Command
 from otel_jcmc.store.participant import (
     Stay,
     from_value,
     known_attributes,
+    leg_name,
     read_word,
     session_name,
 )
-from otel_jcmc.store.sid import began_ms, sid_member
+from otel_jcmc.store.sid import began_ms, sid_conference, sid_member
 
 # So many are asked for one session.
 KEYS: Final = 6
@@ -42,6 +44,7 @@ class PastSession(NamedTuple):
         client: digest of whose it was, where it became a span and nothing else is kept of it.
         rating: stars that the participant gave the call, 1 to 5; None: none that is known.
         feedback: what the participant wrote of it; None: nothing that is kept.
+        instance: when its conference's instance began, Unix time in ms; 0: it becomes no span.
     """
 
     sid: str
@@ -59,13 +62,26 @@ class PastSession(NamedTuple):
     rating: float | None = None
     feedback: str | None = None
     cause: str = ""
+    instance: int = 0
 
     @property
     def session_id(self) -> str | None:
-        """The client's own id, else the server's name of it; None when nobody knows whose."""
+        """What its span calls the leg (docs/traces.md); None when nobody knows whose it is."""
         if self.session or not self.attributes:
-            return self.session or None
+            return leg_name(self.session, self.leg) if self.session else None
         return session_name(self.attributes, float(self.started_ms))
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that its span is part of, 32 hex digits; None: it becomes no span."""
+        return trace_id(sid_conference(self.sid), self.instance).hex() if self.instance else None
+
+    @property
+    def span_id(self) -> str | None:
+        """The id of its span, 16 hex digits; None: it becomes none."""
+        if not self.instance:
+            return None
+        return session_span_id(self.sid, self.instance, self.session, self.leg).hex()
 
 
 def keys_of(sid: str, base: str) -> list[Command]:
@@ -119,6 +135,7 @@ def session_of(
         told.get("client", ""),
         *read_word(told.get("word", "")),
         told.get("cause", ""),
+        int(told.get("instance", 0)),
     )
 
 

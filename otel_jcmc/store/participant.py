@@ -217,6 +217,15 @@ def session_name(attributes: dict[int, Any], started_ms: float) -> str:
     return str(uuid.uuid5(_SESSIONS, "\0".join([*who, repr(started_ms)])))
 
 
+def leg_name(session: str, leg: int) -> str:
+    """
+    Return what a *leg* of a client's *session* is called: each is a session of its own.
+
+    The first has the client's own id, which may be of any form; later ones a "." and their number.
+    """
+    return f"{session}.{leg}" if leg > 1 else session
+
+
 def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
     """
     Return the participant that a stored *value* holds; None if it has another schema.

@@ -82,6 +82,8 @@ def about(session: PastSession) -> dict[str, Any]:
         "transports": [_named(path) for path in paths],
         "leg": session.leg,
         "previous": session.previous or None,
+        "trace_id": session.trace_id,
+        "span_id": session.span_id,
     }
 
 

@@ -113,6 +113,8 @@ def test_a_page_tells_who_and_when(service: Service, sid: str) -> None:
                 "transports": [],
                 "leg": 1,
                 "previous": None,
+                "trace_id": None,
+                "span_id": None,
             }
         ],
         "next": None,
