@@ -19,6 +19,7 @@ Redis never mix two metrics.
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -211,7 +212,7 @@ def conference_digest(conference: str) -> str:
     return blake2b(conference.encode(), digest_size=6).hexdigest()
 
 
-def session_name(attributes: dict[int, Any], started_ms: float) -> str:
+def session_name(attributes: Mapping[int, Any], started_ms: float) -> str:
     """Return what the server calls a session: a UUID of version 5 of who and since when."""
     who = [attributes[row.id] for row in (CONFERENCE, CLIENT, PARTICIPANT)]
     return str(uuid.uuid5(_SESSIONS, "\0".join([*who, repr(started_ms)])))

@@ -258,20 +258,20 @@ def test_a_further_leg_is_linked_to_the_one_before() -> None:
 
 
 def test_a_further_leg_is_a_session_of_its_own_that_names_the_one_before() -> None:
-    later = {"sid": MEMBER + f"{START + 300_000:011x}" + "0beef", "previous": SID}
+    later = MEMBER + f"{START + 300_000:011x}" + "0beef"
     names = ("session.id", "session.previous_id", "jitsi.session.key")
 
     def told(number: int, session: str = "session-1", about: Any = None) -> list[Any]:
-        leg = LEG._replace(session=session, number=number, **later)
+        leg = LEG._replace(sid=later, previous=SID, session=session, number=number)
         found = folded(leg=leg, about=about).attributes
         return [found.get(name) for name in names]
 
-    assert told(2) == ["session-1.2", "session-1", later["sid"]]
-    assert told(3) == ["session-1.3", "session-1.2", later["sid"]]
+    assert told(2) == ["session-1.2", "session-1", later]
+    assert told(3) == ["session-1.3", "session-1.2", later]
     # Where the server names it each leg has an id of its own anyway, that of its series.
     before = "1150f283-c914-5b81-a8c1-a5c3f8810148"
-    assert told(2, "") == ["ac419220-231a-5d39-9095-64ed994c242b", before, later["sid"]]
-    assert told(2, "", {}) == [later["sid"], SID, later["sid"]]
+    assert told(2, "") == ["ac419220-231a-5d39-9095-64ed994c242b", before, later]
+    assert told(2, "", {}) == [later, SID, later]
     assert "session.previous_id" not in folded().attributes
 
 
