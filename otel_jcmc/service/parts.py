@@ -189,6 +189,8 @@ class Parts:
             stack.push_async_callback(self._reader.close)
             if self.history:
                 stack.push_async_callback(self.history.close)
+            if self.erasure:
+                stack.push_async_callback(self.erasure.close)
             await self.store.start()
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)

@@ -30,6 +30,8 @@ from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LAST_METRIC_ID, MET
 from otel_jcmc.sessions.stretches import TENTH_MS, Stretch
 from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally, vitals
 
+# Where an entry has its attributes.
+ATTRIBUTES_AT: Final = 6
 # 2024-01-01 UTC: tenths of a second since then are 5 bytes of msgpack until 2037.
 EPOCH_MS: Final = 1_704_067_200_000
 
