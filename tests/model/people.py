@@ -171,8 +171,7 @@ def stopped(actor: Actor) -> None:
 
 @plays("standup")
 def resumed(actor: Actor) -> None:
-    actor.push((88.0, 1.0, 60.0), bitrate_audio_upload=24)
-    actor.push((88.0, 1.0, 60.0), 5)
+    actor.push((88.0, 1.0, 60.0), 6)
     actor.silent(7)
     actor.push((76.0, 2.0, 80.0), 6)
     actor.leave("suspended")
@@ -196,7 +195,7 @@ def crashed(actor: Actor) -> None:
 def graced(actor: Actor) -> None:
     """Expires, and is back before the grace is over."""
     actor.push(count=6)
-    actor.until(6 * STEP + 2.6)
+    actor.until(6 * STEP + 3.1)
     actor.push((60.0, 1.0, 90.0), 6)
     actor.leave()
 

@@ -134,12 +134,14 @@ def _second_wire(played: Played) -> None:
     played.pages = pages
     lossy, older = pages["lossy"], pages["older"]
     lossy.statuses.append(lossy.page.open().status)
-    known = {"cq": 60, "u": {"pl": 20, "bw": 2000}, "d": {"pl": 20}, "t": {"sr": "eu-west"}}
+    known = {"cq": 60, "u": {"pl": 20, "bw": 2000}, "d": {"pl": 0}, "t": {"sr": "eu-west"}}
     lossy.statuses.append(lossy.page.push(known).status)
     for number in range(8):
         time.sleep(0.4)
         at = services[number % len(services)]
-        lossy.statuses.append(lossy.page.push({"cq": 61 + number}, at).status)
+        lossy.statuses.append(
+            lossy.page.push({"cq": 61 + number, "d": {"pl": number % 2}}, at).status
+        )
     newer = JmmcPage(services[-1], "jmmc-room", "older")
     newer.uid = older.page.uid
     older.statuses += [older.page.open({"cq": 50}).status, older.page.push({"cq": 51}).status]

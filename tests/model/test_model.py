@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from model.ledger import EXPIRATION, INTERVAL, told
+from model.ledger import EXPIRATION, INTERVAL, Leg, Push, told
 from model.stage import Played, play, stages
 from otlp_sink import SinkSpan
 
