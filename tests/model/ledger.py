@@ -26,6 +26,7 @@ class Push:
         number: counts a person's pushes; it is also their `bandwidth_upload`.
         vitals: quality, loss (the worse direction), round trip; None: a heartbeat without numbers.
         end: the reason of the last push.
+        service: which of the services was asked.
         status: of the answer; 0: none came.
     """
 
@@ -39,6 +40,7 @@ class Push:
     network: str = ""
     interval: float = 0.0
     end: str = ""
+    service: int = 0
     status: int = 0
     answered: float = 0.0
 
