@@ -252,7 +252,7 @@ class Intake:
             return
         self._joins.count_failed(report)
         if self._recorder is not None and write.is_kept:
-            self._recorder.take_failure(sender.crowd.address, len(write.payload))
+            self._recorder.take_failure(write, report, sender.crowd.address)
 
 
 def _is_direct(paths: list[dict[int, str]] | None) -> bool:

@@ -7,12 +7,16 @@ of the last push stay as they were stored, and are read when the entry is made.
 """
 
 import struct
+from collections.abc import Mapping
 from math import inf
 from typing import Any, Final
 
 import msgspec
 
+from otel_jcmc.sessions.card import text_of, write_card
 from otel_jcmc.sessions.entry import VERDICT, encode
+from otel_jcmc.sessions.stretches import time_of
+from otel_jcmc.sessions.totals import Totals, add, new_totals
 from otel_jcmc.sessions.vitals import Vitals
 from otel_jcmc.sessions.weighing import Weighed, take_weighed
 from otel_jcmc.store.keys import PARTITION_OF
@@ -27,7 +31,8 @@ class _Payload(msgspec.Struct, array_like=True, gc=False):
 
 _ARRAY_OF_TWO: Final = b"\x92"
 _decode = msgspec.msgpack.Decoder(_Payload).decode
-_HEAD: Final = struct.Struct(">QIIII")
+_decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
+_HEAD: Final = struct.Struct(">QIIIII")
 # First character of a digest -> partition.
 _PARTITION_OF: Final = {ord(digit): partition for digit, partition in PARTITION_OF.items()}
 
@@ -40,6 +45,7 @@ class Gathered(msgspec.Struct, gc=False):
         payload: of the last push; empty: nothing is gathered.
         at: its last push, by our clock in seconds; 0: none yet.
         low_…, high_…: of the vitals since the last entry.
+        totals: of all entries so far; *lines* are what its card says besides (card.py).
         told: hash of the attributes that the last entry was written with; None: they are to be.
         address: of who brought the session, as limits know it; empty: nobody can say.
         began: when this process first heard of the session, by our clock in seconds.
@@ -60,7 +66,9 @@ class Gathered(msgspec.Struct, gc=False):
     told: int | None = None
     address: str = ""
     began: float = 0.0
-    weighed: Weighed | None = None
+    weighed: Weighed = msgspec.field(default_factory=Weighed)
+    totals: Totals = msgspec.field(default_factory=new_totals)
+    lines: bytes = b""
     is_over: bool = False
 
 
@@ -89,8 +97,8 @@ def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | No
     Return the entry of what was gathered with *payload* as the last push, and begin anew.
 
     It is as log.lua takes it, and so that entries can stand one after the other: its time in ms,
-    ttl in ms and three lengths, of eight bytes and four each; then as long "member:session", what
-    goes into the log, and the attributes, none if they are those of the entry before.
+    ttl in ms and four lengths, of eight bytes and four each; then as long "member:session", what
+    goes into the log, the attributes, none if they are those of the entry before, and the card.
 
     Args:
         offset: seconds by which Redis's clock is ahead of ours.
@@ -102,19 +110,33 @@ def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | No
     attributes = b"" if told == of.told else last.attributes
     of.told = told
     of.payload = b""
-    part = take_weighed(of.weighed, of.at) if of.weighed else ()
-    worst = best = None
+    if attributes:
+        of.lines = text_of(_decode_attributes(attributes)).encode()
+    part = take_weighed(of.weighed, of.at)
+    tally, _, stretches, counts = part
+    worst, best = _take_extremes(of)
+    add(of.totals, tally, worst, map(time_of, stretches), counts or (), 0)
     numbers = last.numbers
-    if sent is None:
-        worst, best = _take_extremes(of)
-    else:
+    if sent is not None:
         # What is said of the call is of all that is known.
         numbers = [*sent]
         numbers[VERDICT] = last.numbers[VERDICT]
     packed = encode(at_ms, numbers, worst, best, attributes or None, *part)
+    return _item(of, at_ms, packed, attributes)
+
+
+def make_card(of: Gathered, attributes: Mapping[int, Any], offset: float) -> bytes:
+    """Return the card alone of a session without pushes, as log.lua takes it."""
+    of.lines = text_of(attributes).encode()
+    return _item(of, round((of.at + offset) * 1000), b"", b"")
+
+
+def _item(of: Gathered, at_ms: int, packed: bytes, attributes: bytes) -> bytes:
+    """Return what log.lua takes of a session."""
     name = f"{of.member}:{of.session}".encode()
-    sizes = len(name), len(packed), len(attributes)
-    return _HEAD.pack(at_ms, of.ttl_ms, *sizes) + name + packed + attributes
+    card = write_card(at_ms, of.totals, of.lines)
+    sizes = len(name), len(packed), len(attributes), len(card)
+    return _HEAD.pack(at_ms, of.ttl_ms, *sizes) + name + packed + attributes + card
 
 
 def partition_of(entry: bytes) -> int:

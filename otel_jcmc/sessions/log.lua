@@ -5,8 +5,8 @@
 -- ARGV[5] the number of this batch, ARGV[6] most entries of a session
 -- ARGV[7] the entries, one after the other, as gathering.py makes them
 --
--- Returns one digit an entry, 1: written, 2: written, and its attributes are not known, 3: not written; and after a
--- semicolon the time (ms).
+-- Returns one digit an entry, 1: written, 2: written, and its attributes are not known, 3: not written,
+-- 5: a card without an entry; and after a semicolon the time (ms).
 local REPEATED_MS, LATE_MS, ENTRY_BYTES, POPPED_AT_ONCE = 600000, 200, 3, 200
 local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- Expiries are set once in a while, not with each entry.
@@ -18,16 +18,16 @@ local some_erased = redis.call('EXISTS', base .. 'erased') == 1
 -- The leg that was there at that time, and what is known of it. A new one if there is none: nobody pushed since it was
 -- evicted, or since history was switched on. But nothing while there is no room for those who are there: each that was
 -- begun again would cost another its log.
-local function find(name, at, ttl)
+local function find(name, at, ttl, is_card)
   local sid = redis.call('GET', base .. 'stay:' .. name)
-  local known = sid and redis.call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous')
+  local known = sid and redis.call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous', 'reason')
   if not known or not known[1] then
-    if is_crowded then return end
+    if is_crowded or is_card then return end
     return begin(string.sub(name, 1, 32), string.sub(name, 34), ttl, at), {}
   end
   -- What was still on its way when its leg ended, and another one began.
   while known[4] and at < known[1] - LATE_MS do
-    local before = redis.call('HMGET', base .. 'session:' .. known[4], 'started', 'seen', 'bytes', 'previous')
+    local before = redis.call('HMGET', base .. 'session:' .. known[4], 'started', 'seen', 'bytes', 'previous', 'reason')
     if not before[1] then break end
     sid, known = known[4], before
   end
@@ -49,14 +49,23 @@ local function shorten(key, length)
   return bytes
 end
 
-local function add(name, at, ttl, entry, attributes)
+-- Puts the card in the place of the former one.
+local function deal(sid, card, reason)
+  if reason then card = card .. 'e=' .. reason .. '\n' end
+  grown = grown + #card - redis.call('HSTRLEN', base .. 'cards', sid)
+  redis.call('HSET', base .. 'cards', sid, card)
+end
+
+local function add(name, at, ttl, entry, attributes, card)
   -- What was gathered of somebody before he was erased (erasure.lua).
   local erased = some_erased and redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
   if erased and at < tonumber(erased) then return 1 end
   -- What had to wait until it was too old.
   if at < now - keep then return 1 end
-  local sid, known = find(name, at, ttl)
+  local sid, known = find(name, at, ttl, entry == '')
   if not sid then return 3 end
+  deal(sid, card, known[5])
+  if entry == '' then return 5 end
   local seen, bytes, answer = tonumber(known[2] or 0), tonumber(known[3] or 0), 1
   local samples, about = base .. 'samples:' .. sid, base .. 'about:' .. sid
   local length = redis.call('RPUSH', samples, entry)
@@ -89,15 +98,16 @@ local last = tonumber(redis.call('GET', KEYS[1]) or -1)
 redis.call('SET', KEYS[1], batch, 'PX', REPEATED_MS)
 local entries, next_one = ARGV[7], 1
 while next_one <= #entries do
-  local at, ttl, name, entry, attributes, from = struct.unpack('>I8I4I4I4I4', entries, next_one)
-  next_one = from + name + entry + attributes
+  local at, ttl, name, entry, attributes, card, from = struct.unpack('>I8I4I4I4I4I4', entries, next_one)
+  next_one = from + name + entry + attributes + card
   local answer = 1
   -- A batch whose reply was lost comes again.
   if last < batch then
     name = string.sub(entries, from, from + name - 1)
     entry = string.sub(entries, from + #name, from + #name + entry - 1)
-    attributes = string.sub(entries, from + #name + #entry, next_one - 1)
-    local done, said = pcall(add, name, at, ttl, entry, attributes)
+    attributes = string.sub(entries, from + #name + #entry, next_one - card - 1)
+    card = string.sub(entries, next_one - card, next_one - 1)
+    local done, said = pcall(add, name, at, ttl, entry, attributes, card)
     -- A damaged key costs its own session's entry. What Redis refuses it has refused above.
     answer = done and said or 3
   end
@@ -106,4 +116,5 @@ end
 redis.call('INCRBY', base .. 'bytes', grown)
 redis.call('PEXPIRE', base .. 'bytes', 2 * keep)
 redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
+redis.call('PEXPIRE', base .. 'cards', 2 * keep)
 return string.format('%s;%d', table.concat(answers), now)

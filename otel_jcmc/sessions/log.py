@@ -36,7 +36,7 @@ SLOW_SECONDS: Final = 0.1
 ATTEMPTS: Final = 10
 
 _SCRIPT: Final = script("sessions/log")
-_TELL_AGAIN, _NOT_WRITTEN = ord("2"), ord("3")
+_TELL_AGAIN, _NOT_WRITTEN, _CARD = ord("2"), ord("3"), ord("5")
 # What became of an entry.
 WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY = "written", "dropped", "failed", "out_of_memory"
 REFUSED: Final = "refused"
@@ -177,7 +177,7 @@ class SessionLogs:
             answers, _, redis_ms = reply.partition(b";")
             self._learn_time(asked, int(redis_ms))
             lost = answers.count(_NOT_WRITTEN)
-            self.counts[WRITTEN] += len(batch.entries) - lost
+            self.counts[WRITTEN] += len(batch.entries) - lost - answers.count(_CARD)
             self.counts[DROPPED] += lost
             for entry, answer in zip(batch.entries, answers, strict=True):
                 if answer == _TELL_AGAIN:

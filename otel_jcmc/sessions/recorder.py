@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.sessions.gathering import Gathered, make_entry, widen
+from otel_jcmc.sessions.gathering import Gathered, make_card, make_entry, widen
 from otel_jcmc.sessions.log import FAILED, REFUSED, SessionLogs
 from otel_jcmc.sessions.quota import Quota
 from otel_jcmc.sessions.shares import Shares
 from otel_jcmc.sessions.vitals import Thresholds, vitals
-from otel_jcmc.sessions.weighing import new_weighed, weigh, weight_of
+from otel_jcmc.sessions.weighing import weigh, weight_of
 from otel_jcmc.store.participant import Write
 from otel_jcmc.wire.push import Report
 
@@ -55,16 +55,11 @@ class Recorder:
         logs: SessionLogs,
         quota: Quota,
         interval_seconds: float,
-        thresholds: Thresholds | None = None,
+        thresholds: Thresholds,
         clock: Callable[[], float] = monotonic,
         shares: Shares | None = None,
     ) -> None:
-        """
-        Prepare.
-
-        Without *thresholds* nothing is gathered that only spans want to know, without *shares* one
-        address may fill all of history.
-        """
+        """Prepare; without *shares* one address may fill all of history."""
         self.logs, self.quota = logs, quota
         self._interval = interval_seconds
         self._thresholds = thresholds
@@ -133,23 +128,25 @@ class Recorder:
                     return
             at = self._clock()
             found = vitals(report.numbers)
-            if of.weighed is not None and self._thresholds is not None:
-                since_ms = (at - of.at) * 1000 if of.at else None
-                weight_ms = weight_of(report, since_ms, of.ttl_ms)
-                weigh(of.weighed, report, found, at, weight_ms, self._thresholds)
+            since_ms = (at - of.at) * 1000 if of.at else None
+            weight_ms = weight_of(report, since_ms, of.ttl_ms)
+            weigh(of.weighed, report, found, at, weight_ms, self._thresholds)
             of.at = at
+            widen(of, found)
             if report.sent is not None:
                 self._add(of, write.payload, report.sent)
                 return
             of.payload = write.payload
-            widen(of, found)
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             self._fail(error)
 
-    def take_failure(self, address: str, size: int) -> None:
-        """Take note of a join of *address* that failed: a session of *size* bytes without a log."""
+    def take_failure(self, write: Write, report: Report, address: str) -> None:
+        """Take note of a join of *address* that failed: a session without a log."""
+        of = Gathered(write.member, write.session, 0)
+        of.at = self._clock()
+        self.logs.add([make_card(of, report.attributes, self.logs.offset)])
         if self._shares is not None:
-            self._shares.add(address, size, is_begun=True)
+            self._shares.add(address, len(write.payload), is_begun=True)
 
     def _change(self, of: Gathered | None, write: Write, address: str) -> Gathered | None:
         """End what is *of* another session, or of one that leaves; return the one of *write*."""
@@ -163,8 +160,6 @@ class Recorder:
             return None
         new = Gathered(write.member, write.session, abs(write.ttl_ms))
         new.address, new.began = address, self._clock()
-        if self._thresholds is not None:
-            new.weighed = new_weighed()
         self._gathered[write.member] = new
         self._plan(new)
         return new

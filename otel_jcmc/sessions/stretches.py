@@ -92,3 +92,9 @@ def stretches_of(times: Times) -> list[list[Any]]:
                 row.pop()
         rows.append(row)
     return rows
+
+
+def time_of(row: Sequence[Any]) -> tuple[int, int | None, int]:
+    """Return tenths, state and cause of what an entry has of a stretch, wherever it was."""
+    size = len(row)
+    return row[0], row[1] if size > 1 else None, row[2] if size > 2 else 0

@@ -42,12 +42,12 @@ class Weighed(msgspec.Struct, gc=False):
         is_silent: whether the stats have stopped; None: there were none yet.
     """
 
-    sums: list[float]
-    known: list[float]
-    bad: list[float]
-    events: list[tuple[float, str, float | None]]
-    times: Times
-    counts: list[float | None]
+    sums: list[float] = msgspec.field(default_factory=lambda: [0.0] * 3)
+    known: list[float] = msgspec.field(default_factory=lambda: [0.0] * 3)
+    bad: list[float] = msgspec.field(default_factory=lambda: [0.0] * 3)
+    events: list[tuple[float, str, float | None]] = []
+    times: Times = {}
+    counts: list[float | None] = msgspec.field(default_factory=_NOT_COUNTED.copy)
     state: int | None = None
     is_silent: bool | None = None
 
@@ -59,11 +59,6 @@ Part = tuple[
     list[list[Any]],
     list[int | None] | None,
 ]
-
-
-def new_weighed() -> Weighed:
-    """Return what there is to know before the first push."""
-    return Weighed([0.0] * 3, [0.0] * 3, [0.0] * 3, [], {}, _NOT_COUNTED.copy())
 
 
 def weight_of(report: Report, since_ms: float | None, ttl_ms: int) -> float:

@@ -473,15 +473,19 @@ async def test_events_are_bounded_in_number(
 
 
 @pytest.mark.anyio
-async def test_without_spans_nothing_of_that_is_written(
+async def test_history_alone_is_weighed_as_spans_are(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    async with process(each_server) as here:
-        for told in (GOOD, BAD_UP):
-            await here.push(push(**told | {"f22": 1}))
-        await here.wait(31)
+    """A mean is of all pushes of its interval, and counts are their sums."""
+    async with process(each_server, HISTORY) as here:
+        for quality, loss, freezes in ((40, 13.3, 3), (40, 13.3, 2), (100, 0, 1)):
+            await here.push(push(**BAD_UP | {"f1": quality, "f12": loss, "f22": freezes}))
+            here.clock.now += 10
+        await here.wait(20)
         (only,) = read_log(each_client, *sids(each_client))
-    assert (only.tally, only.events, only.stretches, only.counts) == ([], [], [], [])
+    assert only.tally == [Tally(60, 30_000, 0), Tally(8.87, 30_000, 20_000), None]
+    assert only.counts == [6, None, None]
+    assert only.stretches == [Stretch(300, 2, 7)]
     assert only.numbers[44:46] == [2, 7]
 
 
