@@ -145,7 +145,7 @@ async def _simulate(
             for write, report in heard:
                 recorder.take(write, report)
             await recorder.write_due()
-            await logs.send()
+            await recorder.send()
             cpu += process_time() - began
             pushes += len(heard)
         await recorder.stop()

@@ -50,6 +50,7 @@ _LINES: Final = (
     (REGION_LINE, REGION.id),
     (BRIDGE_LINE, BRIDGE.id),
 )
+_MADE: Final = {STATE_LINE, CAUSE_LINE, END_LINE}
 _STATE_LINES: Final = {None: b""} | {
     state: f"{STATE_LINE}={state.name.lower()}\n".encode() for state in State
 }
@@ -91,6 +92,12 @@ def text_of(attributes: Mapping[int, Any]) -> str:
         major = (attributes.get(BROWSER_VERSION.id) or "").partition(".")[0]
         lines.append((BROWSER_LINE, f"{browser} {major}".rstrip()))
     return "\n" + "".join(f"{mark}={folded(text)}\n" for mark, text in lines)
+
+
+def lines_text(lines: Mapping[str, str]) -> bytes:
+    """Return *lines* of a card but for those that its totals and its end make."""
+    kept = (f"{mark}={text}\n" for mark, text in lines.items() if mark not in _MADE)
+    return ("\n" + "".join(kept)).encode()
 
 
 def folded(text: str) -> str:

@@ -83,7 +83,7 @@ class Process:
         """Let time pass, and the recorder do what is due."""
         self.clock.now += seconds
         await self.recorder.write_due()
-        await self.logs.send()
+        await self.recorder.send()
 
 
 @asynccontextmanager
