@@ -33,6 +33,7 @@ from otel_jcmc.intake.privacy import name_of
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.entry import read as read_entry
 from otel_jcmc.sessions.past import PastSession
+from otel_jcmc.sessions.pushes import Story
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITALS, vitals
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 from otel_jcmc.web.session_query import View
@@ -143,6 +144,7 @@ class _Log:
         self._ids = view.ids or sorted(known & _PUSHED)
         self._fill = view.fill
         self._apart_ms = apart_ms
+        self._story = Story()
         self.fields = [_FIELD[id_] for id_ in self._ids]
         self.judged = [name for name in _VERDICT if name in judged]
         self.summary = {name: each.to_dict() for name, each in zip(VITALS, sums, strict=True)}
@@ -178,10 +180,13 @@ class _Log:
             row["verdict"] = verdict
         if sample.attributes is not None:
             row["attributes"] = _named(sample.attributes)
-        if sample.events:
+        happened = [*sample.events]
+        for push in sample.pushes:
+            happened += self._story.hear(push)
+        if happened:
             row["events"] = [
                 {"time": _time(each.at_ms), "what": each.what, "value": each.value}
-                for each in sample.events
+                for each in happened
             ]
         return row
 
