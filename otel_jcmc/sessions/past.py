@@ -107,7 +107,9 @@ def session_of(
     samples: int,
 ) -> PastSession:
     """Return the session *sid* as the replies to `keys_of` tell it."""
-    told = {name.decode(): text.decode() for name, text in batched(fields, 2)}
+    # What a later version has put there may be no text, and is not looked at.
+    texts = [each.decode(errors="replace") for each in fields]
+    told = dict(zip(texts[::2], texts[1::2], strict=True))
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
     started_ms = began_ms(sid)
     participant = participant_of(value)
