@@ -33,7 +33,7 @@ from otel_jcmc.catalogue.attributes import (
 )
 from otel_jcmc.sessions.entry import EPOCH_MS
 from otel_jcmc.sessions.stretches import TENTH_MS
-from otel_jcmc.sessions.totals import Totals, badness, cause_of, state_of
+from otel_jcmc.sessions.totals import Totals, judged
 from otel_jcmc.verdict.rules import State
 
 LONGEST: Final = 100
@@ -78,11 +78,11 @@ def write_card(last_ms: int, totals: Totals, text: bytes) -> bytes:
     """Return the card of a session with these *totals*, of which `text_of` has made *text*."""
     packed = _encode(totals)
     tenths = (last_ms - EPOCH_MS) // TENTH_MS
-    state = _STATE_LINES[state_of(totals)]
-    cause = cause_of(totals)
+    state, cause, badness = judged(totals)
+    lines = _STATE_LINES[state]
     if cause:
-        state += f"{CAUSE_LINE}={cause}\n".encode()
-    return _HEAD.pack(tenths, badness(totals), len(packed)) + packed + text + state
+        lines += f"{CAUSE_LINE}={cause}\n".encode()
+    return _HEAD.pack(tenths, badness, len(packed)) + packed + text + lines
 
 
 def text_of(attributes: Mapping[int, Any]) -> str:
