@@ -63,8 +63,8 @@ LAST_ID, ENTRY, EVENTS = 43, 7, 5
 # Worst, best and tally of quality, loss and round trip.
 VITALS = (2, 3, 4)
 # What came since: how a conference was and how long that is known, what a JMMC page's push covers.
-# How many bytes a session's log has is of entries that are longer.
-NEW_FIELDS = {"state", "known", "63", "bytes"}
+# How many bytes a session's log has is of entries that are longer; who wrote the last, and its card.
+NEW_FIELDS = {"state", "known", "63", "bytes", "by", "card"}
 # What a span says since, and what it said of the quality: nobody reads it who is to understand it.
 SAID = re.compile(
     r'attributes \{\n  key: "jitsi\.(?:verdict\.|client\.sender|session\.key)[^"]*"\n'
@@ -280,17 +280,20 @@ def known_then(key: str, value: Any) -> Any:
     if kind == "outbox":
         return [[size, SAID.sub("", "\n".join(lines))] for size, lines in value]
     if kind == "samples":
-        return [_cut([*map(_known, _old_entry(each))]) for each in value]
+        return [_cut([*map(_known, _old_entry(each, is_page="<page>" in key))]) for each in value]
     return _known(value)
 
 
-def _old_entry(entry: list[Any]) -> list[Any]:
+def _old_entry(entry: list[Any], *, is_page: bool) -> list[Any]:
     """
     Return an *entry* of a log with the parts that it had then.
 
     Of events without those that say when the call was bad: then by its quality, now by its state.
     """
     known = [*entry, *[None] * ENTRY][:ENTRY]
+    if is_page:
+        # Worst and best of what a page had changed, and now of all that is known of it.
+        known[2] = known[3] = None
     for at in VITALS:
         # Loss was of all packets, and is that of the worse direction.
         if known[at]:

@@ -288,6 +288,14 @@ def worse_way(actor: Actor) -> None:
     actor.leave()
 
 
+@plays("lobby")
+def once(actor: Actor) -> None:
+    """Pushes once, and it is bad, and does not say how often."""
+    actor.interval = 0.0
+    actor.push(BAD)
+    actor.leave()
+
+
 @plays("cellar")
 def early(actor: Actor) -> None:
     actor.push(count=5)
