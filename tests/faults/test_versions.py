@@ -63,7 +63,7 @@ LAST_ID, ENTRY, EVENTS = 43, 7, 5
 # Worst, best and tally of quality, loss and round trip.
 VITALS = (2, 3, 4)
 # What came since: how a conference was and how long that is known, what a JMMC page's push covers.
-# How many bytes a session's log has is of entries that are longer; who wrote the last, and its card.
+# How many bytes a log has is of entries that are longer; who wrote the last, and its card.
 NEW_FIELDS = {"state", "known", "63", "bytes", "by", "card"}
 # What a span says since, and what it said of the quality: nobody reads it who is to understand it.
 SAID = re.compile(
