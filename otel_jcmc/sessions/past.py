@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_jcmc.catalogue.attributes import CLIENT
-from otel_jcmc.sessions.span_ids import session_span_id, trace_id
 from otel_jcmc.store.link import Command
 from otel_jcmc.store.participant import (
     Stay,
@@ -20,7 +19,7 @@ from otel_jcmc.store.participant import (
     read_word,
     session_name,
 )
-from otel_jcmc.store.sid import began_ms, sid_conference, sid_member
+from otel_jcmc.store.sid import began_ms, sid_member
 
 # So many are asked for one session.
 KEYS: Final = 6
@@ -44,7 +43,7 @@ class PastSession(NamedTuple):
         client: digest of whose it was, where it became a span and nothing else is kept of it.
         rating: stars that the participant gave the call, 1 to 5; None: none that is known.
         feedback: what the participant wrote of it; None: nothing that is kept.
-        instance: when its conference's instance began, Unix time in ms; 0: it becomes no span.
+        instance: when its conference's instance began, where it becomes a span; else empty.
     """
 
     sid: str
@@ -62,7 +61,7 @@ class PastSession(NamedTuple):
     rating: float | None = None
     feedback: str | None = None
     cause: str = ""
-    instance: int = 0
+    instance: str = ""
 
     @property
     def session_id(self) -> str | None:
@@ -70,18 +69,6 @@ class PastSession(NamedTuple):
         if self.session or not self.attributes:
             return leg_name(self.session, self.leg) if self.session else None
         return session_name(self.attributes, float(self.started_ms))
-
-    @property
-    def trace_id(self) -> str | None:
-        """The trace that its span is part of, 32 hex digits; None: it becomes no span."""
-        return trace_id(sid_conference(self.sid), self.instance).hex() if self.instance else None
-
-    @property
-    def span_id(self) -> str | None:
-        """The id of its span, 16 hex digits; None: it becomes none."""
-        if not self.instance:
-            return None
-        return session_span_id(self.sid, self.instance, self.session, self.leg).hex()
 
 
 def keys_of(sid: str, base: str) -> list[Command]:
@@ -107,9 +94,8 @@ def session_of(
     samples: int,
 ) -> PastSession:
     """Return the session *sid* as the replies to `keys_of` tell it."""
-    # What a later version has put there may be no text, and is not looked at.
-    texts = [each.decode(errors="replace") for each in fields]
-    told = dict(zip(texts[::2], texts[1::2], strict=True))
+    # Some that only scripts read are no text.
+    told = {name.decode(): text.decode(errors="replace") for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
     started_ms = began_ms(sid)
     participant = participant_of(value)
@@ -137,7 +123,7 @@ def session_of(
         told.get("client", ""),
         *read_word(told.get("word", "")),
         told.get("cause", ""),
-        int(told.get("instance", 0)),
+        told.get("instance", ""),
     )
 
 

@@ -34,7 +34,9 @@ from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.entry import read as read_entry
 from otel_jcmc.sessions.past import PastSession
 from otel_jcmc.sessions.pushes import Story
+from otel_jcmc.sessions.span_ids import session_span_id, trace_id
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITALS, vitals
+from otel_jcmc.store.sid import sid_conference
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 from otel_jcmc.web.session_query import View
 
@@ -83,8 +85,18 @@ def about(session: PastSession) -> dict[str, Any]:
         "transports": [_named(path) for path in paths],
         "leg": session.leg,
         "previous": session.previous or None,
-        "trace_id": session.trace_id,
-        "span_id": session.span_id,
+        **_span(session),
+    }
+
+
+def _span(session: PastSession) -> dict[str, str | None]:
+    """Return the ids of the session's span, null where sessions become none."""
+    if not session.instance.isdigit():
+        return {"trace_id": None, "span_id": None}
+    instance, sid = int(session.instance), session.sid
+    return {
+        "trace_id": trace_id(sid_conference(sid), instance).hex(),
+        "span_id": session_span_id(sid, instance, session.session, session.leg).hex(),
     }
 
 
