@@ -210,6 +210,8 @@ class Parts:
             if self.history:
                 stack.push_async_callback(self.history.close)
             stack.push_async_callback(self._link.close)
+            if self.erasure:
+                stack.push_async_callback(self.erasure.close)
             await self.store.start()
             await self._say_what_fits()
             if self.jmmc_endpoint:

@@ -55,11 +55,9 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
     bounds = Bounds(settings.history_sessions, settings.history_max_bytes)
     keep_seconds = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3600.0
     quota = Quota(logs.link, settings.key_prefix, keeping_of(settings), bounds)
-    thresholds = None
-    if settings.traces_exporter == "otlp" or settings.summary_days:
-        thresholds = Thresholds(
-            settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
-        )
+    thresholds = Thresholds(
+        settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
+    )
     shares = None
     if settings.limit_address_participants:
         shares = Shares(bounds, keep_seconds, lambda: quota.fullness)
@@ -102,4 +100,6 @@ def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Er
         return None, None
     interval_ms = settings.history_interval_seconds * 1000
     history = History(redis_url, settings.key_prefix, interval_ms)
-    return history, Erasure(history, keeping_of(settings), interval_ms)
+    keeping = keeping_of(settings)
+    record = Record(redis_url, settings.key_prefix, keeping.keep_ms)
+    return history, Erasure(history, keeping, interval_ms, record)

@@ -33,7 +33,8 @@ from otel_jcmc.catalogue.attributes import (
 )
 from otel_jcmc.sessions.entry import EPOCH_MS
 from otel_jcmc.sessions.stretches import TENTH_MS
-from otel_jcmc.sessions.totals import Totals, badness, cause_of, state_of
+from otel_jcmc.sessions.totals import Totals, judged
+from otel_jcmc.verdict.rules import State
 
 LONGEST: Final = 100
 # What a line begins with.
@@ -49,6 +50,10 @@ _LINES: Final = (
     (REGION_LINE, REGION.id),
     (BRIDGE_LINE, BRIDGE.id),
 )
+_MADE: Final = {STATE_LINE, CAUSE_LINE, END_LINE}
+_STATE_LINES: Final = {None: b""} | {
+    state: f"{STATE_LINE}={state.name.lower()}\n".encode() for state in State
+}
 _HEAD: Final = struct.Struct(">IHH")
 _no_controls: Final = re.compile(r"[\x00-\x1f\x7f]+").sub
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -69,16 +74,15 @@ class Card(NamedTuple):
     lines: dict[str, str]
 
 
-def write_card(last_ms: int, totals: Totals, attributes: Mapping[int, Any]) -> bytes:
-    """Return the card of a session with these *totals* and, by catalogue id, *attributes*."""
+def write_card(last_ms: int, totals: Totals, text: bytes) -> bytes:
+    """Return the card of a session with these *totals*, of which `text_of` has made *text*."""
     packed = _encode(totals)
     tenths = (last_ms - EPOCH_MS) // TENTH_MS
-    text = text_of(attributes)
-    if (state := state_of(totals)) is not None:
-        text += f"{STATE_LINE}={state.name.lower()}\n"
-    if cause := cause_of(totals):
-        text += f"{CAUSE_LINE}={cause}\n"
-    return _HEAD.pack(tenths, badness(totals), len(packed)) + packed + text.encode()
+    state, cause, badness = judged(totals)
+    lines = _STATE_LINES[state]
+    if cause:
+        lines += f"{CAUSE_LINE}={cause}\n".encode()
+    return _HEAD.pack(tenths, badness, len(packed)) + packed + text + lines
 
 
 def text_of(attributes: Mapping[int, Any]) -> str:
@@ -88,6 +92,12 @@ def text_of(attributes: Mapping[int, Any]) -> str:
         major = (attributes.get(BROWSER_VERSION.id) or "").partition(".")[0]
         lines.append((BROWSER_LINE, f"{browser} {major}".rstrip()))
     return "\n" + "".join(f"{mark}={folded(text)}\n" for mark, text in lines)
+
+
+def lines_text(lines: Mapping[str, str]) -> bytes:
+    """Return *lines* of a card but for those that its totals and its end make."""
+    kept = (f"{mark}={text}\n" for mark, text in lines.items() if mark not in _MADE)
+    return ("\n" + "".join(kept)).encode()
 
 
 def folded(text: str) -> str:

@@ -22,10 +22,9 @@ from otel_jcmc.sessions.past import (
     may_name,
     session_of,
 )
-from otel_jcmc.sessions.span_marks import client_digest
 from otel_jcmc.store.keys import PARTITION_OF, Keys
 from otel_jcmc.store.link import Command, Link, expect_all
-from otel_jcmc.store.participant import conference_digest
+from otel_jcmc.store.participant import client_digest, conference_digest
 from otel_jcmc.store.scripts import Script, run_scripts
 from otel_jcmc.store.sid import began_ms, by_time, from_by_time, is_sid
 

@@ -54,7 +54,11 @@ end
 
 local function move_session()
   if redis.call('ZREM', open_key, name) == 0 then return 0 end
-  redis.call('UNLINK', base .. 'who:' .. name)
+  -- Of a join that failed, and of who was killed with his log, nothing else tells who it was: history lists and erases it
+  -- by that.
+  if ARGV[9] == '0' or redis.call('EXISTS', base .. 'about:' .. name) == 1 then
+    redis.call('UNLINK', base .. 'who:' .. name)
+  end
   -- Erased while the span was made: then there is none.
   local is_known = redis.call('EXISTS', base .. 'session:' .. name)
   if is_known == 1 then
@@ -63,6 +67,7 @@ local function move_session()
   end
   if ARGV[9] == '0' then
     drop_samples(name)
+    redis.call('DECRBY', base .. 'bytes', redis.call('HSTRLEN', base .. 'cards', name))
     redis.call('HDEL', base .. 'cards', name)
     -- Nothing else tells any more whose it was.
     if is_known == 1 and ARGV[10] ~= '' then redis.call('HSET', base .. 'session:' .. name, 'client', ARGV[10]) end

@@ -8,7 +8,8 @@ sends them.
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.sessions.leg import Folded, Leg
-from otel_jcmc.sessions.span_marks import client_digest, marked
+from otel_jcmc.sessions.span_marks import marked
+from otel_jcmc.store.participant import client_digest
 from otel_jcmc.store.scripts import script
 from otel_jcmc.store.sid import sid_member
 

@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.sessions.span_marks import client_digest
 from otel_jcmc.sessions.summary import BESIDES_BYTES, LENGTHS, NAMED, Summary, read_summary, short
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import Command
+from otel_jcmc.store.participant import client_digest
 from otel_jcmc.store.scripts import Script, script
 
 # Of one list at a time: then pushes get their turn.

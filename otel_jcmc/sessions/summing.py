@@ -32,7 +32,6 @@ from otel_jcmc.sessions.card import BRIDGE_LINE, BROWSER_LINE, REGION_LINE, read
 from otel_jcmc.sessions.entry import EPOCH_MS, Sample
 from otel_jcmc.sessions.leg import Leg
 from otel_jcmc.sessions.moves import Kept
-from otel_jcmc.sessions.span_marks import client_digest
 from otel_jcmc.sessions.stretches import TENTH_MS
 from otel_jcmc.sessions.summary import (
     BESIDES_BYTES,
@@ -46,7 +45,7 @@ from otel_jcmc.sessions.summary import (
 )
 from otel_jcmc.sessions.totals import Totals, add, cause_of, new_totals, state_of
 from otel_jcmc.sessions.vitals import COUNTED, VITAL_SCALES, vitals
-from otel_jcmc.store.participant import read_word
+from otel_jcmc.store.participant import client_digest, read_word
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.rules import OUTAGE, State
 

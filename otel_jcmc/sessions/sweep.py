@@ -204,15 +204,17 @@ class Sweep:
     async def _samples(self, partition: int, sid: str) -> list[Sample]:
         """Return the log of a session."""
         key = f"{self._keys.bases[partition]}samples:{sid}"
-        samples: list[Sample] = []
-        start = 0
+        entries: list[bytes] = []
         while True:
+            start = len(entries)
             (found,) = await self._run([("LRANGE", key, start, start + SAMPLES_AT_ONCE - 1)])
-            samples += in_order(found)
-            start += len(found)
+            entries += found
             if len(found) < SAMPLES_AT_ONCE:
-                # Nearly sorted, and so soon done.
-                return sorted(samples, key=lambda sample: sample.at_ms)
+                break
+        # A day's log would hold up pushes, where this is done beside them.
+        if len(entries) > SAMPLES_AT_ONCE:
+            return await asyncio.to_thread(in_order, entries)
+        return in_order(entries)
 
     async def _call(self, of: Any, partition: int, *args: Any) -> Any:
         """Return what a script says of *partition*."""
@@ -232,7 +234,8 @@ def _pairs(said: list[Any]) -> Over:
         (
             name.decode(),
             {
-                field.decode(): value.decode()
+                # What a later version has put there may be no text, and is not looked at.
+                field.decode(errors="replace"): value.decode(errors="replace")
                 for field, value in zip(of_redis[::2], of_redis[1::2], strict=True)
             },
         )

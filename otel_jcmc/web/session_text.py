@@ -33,7 +33,10 @@ from otel_jcmc.intake.privacy import name_of
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.entry import read as read_entry
 from otel_jcmc.sessions.past import PastSession
+from otel_jcmc.sessions.pushes import Story
+from otel_jcmc.sessions.span_ids import session_span_id, trace_id
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITALS, vitals
+from otel_jcmc.store.sid import sid_conference
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 from otel_jcmc.web.session_query import View
 
@@ -82,6 +85,18 @@ def about(session: PastSession) -> dict[str, Any]:
         "transports": [_named(path) for path in paths],
         "leg": session.leg,
         "previous": session.previous or None,
+        **_span(session),
+    }
+
+
+def _span(session: PastSession) -> dict[str, str | None]:
+    """Return the ids of the session's span, null where sessions become none."""
+    if not session.instance.isdigit():
+        return {"trace_id": None, "span_id": None}
+    instance, sid = int(session.instance), session.sid
+    return {
+        "trace_id": trace_id(sid_conference(sid), instance).hex(),
+        "span_id": session_span_id(sid, instance, session.session, session.leg).hex(),
     }
 
 
@@ -141,6 +156,7 @@ class _Log:
         self._ids = view.ids or sorted(known & _PUSHED)
         self._fill = view.fill
         self._apart_ms = apart_ms
+        self._story = Story()
         self.fields = [_FIELD[id_] for id_ in self._ids]
         self.judged = [name for name in _VERDICT if name in judged]
         self.summary = {name: each.to_dict() for name, each in zip(VITALS, sums, strict=True)}
@@ -176,10 +192,13 @@ class _Log:
             row["verdict"] = verdict
         if sample.attributes is not None:
             row["attributes"] = _named(sample.attributes)
-        if sample.events:
+        happened = [*sample.events]
+        for push in sample.pushes:
+            happened += self._story.hear(push)
+        if happened:
             row["events"] = [
                 {"time": _time(each.at_ms), "what": each.what, "value": each.value}
-                for each in sample.events
+                for each in happened
             ]
         return row
 

@@ -95,7 +95,9 @@ def test_the_service_says_it_at_its_start_and_so_does_check(
 ) -> None:
     with small as server:
         with Service(short_path, REDIS_URL=server.url) as service:
-            said = [line for line in service.said() if " store: memory: Redis has maxmemory" in line]
+            said = [
+                line for line in service.said() if " store: memory: Redis has maxmemory" in line
+            ]
         assert len(said) == 2
         assert "maxmemory 64mb, and the bounds" in said[0]
         assert "allkeys-lru" in said[1]

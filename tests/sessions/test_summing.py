@@ -24,9 +24,10 @@ from otel_jcmc.catalogue.attributes import (
 )
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, MOS_ID
 from otel_jcmc.catalogue.rows import Attribute, Scope
-from otel_jcmc.sessions.card import write_card
-from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order
+from otel_jcmc.sessions.card import text_of, write_card
+from otel_jcmc.sessions.entry import Sample, Tally, in_order
 from otel_jcmc.sessions.leg import Leg
+from otel_jcmc.sessions.pushes import Event
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.sessions.summary import Summary, Told, Who, packed, read_summary
 from otel_jcmc.sessions.summing import Sum, row_of
@@ -137,7 +138,8 @@ def test_a_card_knows_what_the_samples_that_went_told() -> None:
     totals = new_totals()
     times = [(72_000, BAD, UPLINK), (300, GOOD, 0)]
     add(totals, [(500, 72_300, 72_000), None, None], [100, None, None], times, [9, 90, 1], 2)
-    card = write_card(START, totals, {REGION.id: "EU-West", BRIDGE.id: "jvb-3"})
+    text = text_of({REGION.id: "EU-West", BRIDGE.id: "jvb-3"})
+    card = write_card(START, totals, text.encode())
     found = summed(sample(7230, Stretch(300, GOOD)), about={}, card=card)
     assert (found.state, found.cause, found.outages, found.counts) == (2, "uplink", 2, [9, 90, 1])
     assert found.vitals[0] == Told(500, 72_300, 72_000, 100)
