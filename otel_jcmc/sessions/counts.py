@@ -12,7 +12,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
-from otel_jcmc.sessions.summary import Summary
+from otel_jcmc.sessions.summary import Summary, Told
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITAL_SCALES, VITALS
 from otel_jcmc.verdict.rules import State
 
@@ -49,13 +49,34 @@ class Per(StrEnum):
 class VitalCount:
     """One vital of a group: whole numbers as summaries have them."""
 
-    __slots__ = ("bad", "known", "scale", "sum", "worst")
+    __slots__ = ("_pick", "bad", "known", "scale", "sum", "worst")
 
     def __init__(self, index: int) -> None:
         """Begin with nothing known of the vital at *index* of VITALS."""
         self.sum = self.known = self.bad = 0
         self.worst: int | None = None
         self.scale = VITAL_SCALES[index]
+        self._pick = min if LOWER_IS_WORSE[index] else max
+
+    def add(self, told: Told) -> None:
+        """Count what one session has *told*."""
+        if told.average is not None:
+            self.sum += told.average * told.known
+            self.known += told.known
+            self.bad += told.bad
+        self._widen(told.worst)
+
+    def merge(self, other: "VitalCount") -> None:
+        """Add all that *other* has."""
+        self.sum += other.sum
+        self.known += other.known
+        self.bad += other.bad
+        self._widen(other.worst)
+
+    def _widen(self, worst: int | None) -> None:
+        """Take note of somebody's *worst*."""
+        if worst is not None:
+            self.worst = worst if self.worst is None else self._pick(self.worst, worst)
 
     @property
     def average(self) -> float | None:
@@ -77,12 +98,13 @@ class Group:
         lasted, known, bad: tenths of a second; *bad* of those whose state is known.
         states: sessions by state, `unknown` among them.
         causes: sessions that were fair or bad, by cause.
+        scopes: tenths of a second that were bad, by how far that reached, where it is known.
         mos_sum, mos_known: of the averages of sessions, by how long they lasted.
     """
 
     __slots__ = (
         *("bad", "causes", "failed", "freezes", "known", "lasted", "mos_known", "mos_sum"),
-        *("outages", "sessions", "states", "vitals"),
+        *("outages", "scopes", "sessions", "states", "vitals"),
     )
 
     def __init__(self) -> None:
@@ -91,6 +113,7 @@ class Group:
         self.lasted = self.known = self.bad = self.mos_sum = self.mos_known = 0
         self.states: Counter[str] = Counter()
         self.causes: Counter[str] = Counter()
+        self.scopes: Counter[str] = Counter()
         self.vitals = [VitalCount(index) for index in range(len(VITALS))]
 
     def add(self, of: Summary) -> None:
@@ -106,16 +129,10 @@ class Group:
                 self.known += tenths
                 if state == State.BAD:
                     self.bad += tenths
-        for mine, told, lower in zip(self.vitals, of.vitals, LOWER_IS_WORSE, strict=False):
-            if told.average is not None:
-                mine.sum += told.average * told.known
-                mine.known += told.known
-                mine.bad += told.bad
-            worst = told.worst
-            if worst is not None and (
-                mine.worst is None or (worst < mine.worst if lower else worst > mine.worst)
-            ):
-                mine.worst = worst
+        for scope, tenths in of.scopes:
+            self.scopes[scope] += tenths
+        for mine, told in zip(self.vitals, of.vitals, strict=False):
+            mine.add(told)
         self.outages += of.outages or 0
         if of.counts:
             self.freezes += of.counts[0] or 0
@@ -131,13 +148,9 @@ class Group:
         self.mos_known += other.mos_known
         self.states += other.states
         self.causes += other.causes
-        for index, (mine, theirs) in enumerate(zip(self.vitals, other.vitals, strict=True)):
-            mine.sum += theirs.sum
-            mine.known += theirs.known
-            mine.bad += theirs.bad
-            pick = min if LOWER_IS_WORSE[index] else max
-            found = [each for each in (mine.worst, theirs.worst) if each is not None]
-            mine.worst = pick(found) if found else None
+        self.scopes += other.scopes
+        for mine, theirs in zip(self.vitals, other.vitals, strict=True):
+            mine.merge(theirs)
 
     @property
     def hours(self) -> float:

@@ -8,6 +8,7 @@ CSV.
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ def groups_json(asked: AskedSummaries, groups: Groups) -> str:
 
 
 def groups_csv(asked: AskedSummaries, groups: Groups) -> str:
-    """Return *groups* as CSV: a line for each, causes as `cause=sessions` with blanks between."""
+    """Return *groups* as CSV, a line for each: causes as `word=sessions`, scopes `word=share`."""
     written = io.StringIO()
     rows = [_flat(_told(asked, *each)) for each in groups]
     head = [*_flat(_told(asked, "", "", Group()))]
@@ -56,7 +57,11 @@ def _told(asked: AskedSummaries, period: str, name: str, group: Group) -> dict[s
         "hours": group.hours,
         "bad_share": group.bad_share,
         "states": {word: group.states[word] for word in STATES},
-        "causes": dict(sorted(group.causes.items(), key=lambda each: (-each[1], each[0]))),
+        "causes": dict(_ordered(group.causes)),
+        "scopes": {
+            scope: round(tenths / sum(group.scopes.values()), 4)
+            for scope, tenths in _ordered(group.scopes)
+        },
         **{
             vital: {
                 "average": of.average,
@@ -72,12 +77,17 @@ def _told(asked: AskedSummaries, period: str, name: str, group: Group) -> dict[s
     }
 
 
+def _ordered(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Return *counts*, the largest first."""
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+
+
 def _flat(told: dict[str, Any]) -> dict[str, Any]:
     """Return a group as a line of CSV has it."""
     flat: dict[str, Any] = {}
     for key, value in told.items():
-        if key == "causes":
-            flat[key] = " ".join(f"{cause}={count}" for cause, count in value.items())
+        if key in ("causes", "scopes"):
+            flat[key] = " ".join(f"{word}={count}" for word, count in value.items())
         elif isinstance(value, dict):
             flat |= {f"{key}.{word}": each for word, each in value.items()}
         else:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 from harness import Service, eventually, push_body, request
-from recording import HISTORY, SPANS, Process, process, push, read_log, sids
+from recording import HISTORY, SPANS, SUMMARIES, Process, process, push, read_log, sids
 from redis_parts import RedisServer
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
@@ -97,7 +97,7 @@ def used(client: redis.Redis) -> int:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("keeping", [HISTORY, SPANS])
+@pytest.mark.parametrize("keeping", [HISTORY, SPANS, SUMMARIES])
 async def test_the_bytes_that_are_counted_are_those_that_redis_uses(
     each_server: EmbeddedStore, each_client: redis.Redis, keeping: Any
 ) -> None:

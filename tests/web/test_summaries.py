@@ -39,6 +39,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
             row = Summary(
                 1, 36_000, "left", bridge=bridge, state=state, times=times,
                 cause="uplink" if state else "", vitals=[Told(905, 36_000, 0, 800)], mos=(431, 420),
+                scopes=[("participant", 2250), ("bridge", 6750)] if state else [],
             )  # fmt: skip
             found.rpush(f"jcmc:{{01}}:past:{day}", packed(row))
             found.hset("jcmc:{01}:past", f"past:{day}", 100)
@@ -88,6 +89,7 @@ def test_sessions_in_groups(service: Service) -> None:
         "bad_share": 0.25,
         "states": {"good": 0, "fair": 0, "bad": 1, "unknown": 0},
         "causes": {"uplink": 1},
+        "scopes": {"bridge": 0.75, "participant": 0.25},
         "quality": {"average": 90.5, "worst": 80.0, "bad_share": 0.0},
         "loss": {"average": None, "worst": None, "bad_share": None},
         "round_trip": {"average": None, "worst": None, "bad_share": None},
@@ -114,6 +116,7 @@ def test_as_csv(service: Service) -> None:
         rows = list(csv.DictReader(io.StringIO(answer.body)))
         assert len(rows) == 3
         assert rows[1]["causes"] == "uplink=1"
+        assert rows[1]["scopes"] == "bridge=0.75 participant=0.25"
         assert (rows[1]["quality.average"], rows[1]["states.bad"], rows[1]["loss.worst"]) == (
             "90.5",
             "1",
