@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE
 from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.intake.privacy import Privacy
-from otel_jcmc.sessions.history import Asked
+from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.store.sid import is_sid
 from otel_jcmc.wire.rules import is_guid
 

@@ -14,7 +14,9 @@ from harness import CLIENT_ID
 from people import apart
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
+from otel_jcmc.sessions.card import write_card
 from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.totals import Totals
 
 # 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.
 NOON = 2_087_985_600_000
@@ -56,8 +58,9 @@ class Past:
         reason: str = "",
         attributes: dict[int, Any] | None = None,
         log: tuple[Sample, ...] = (),
+        totals: Totals | None = None,
     ) -> str:
-        """Write one session and return its sid."""
+        """Write one session, with a card if there are *totals*, and return its sid."""
         member = member_of(conference, client_id, participant)
         sid = f"{member}{started_ms:011x}{sha1(session.encode()).hexdigest()[:5]}"
         base, pipe = self.base(sid), self.client.pipeline(transaction=False)
@@ -71,6 +74,9 @@ class Past:
         pipe.set(f"{base}about:{sid}", msgspec.msgpack.encode(who))
         pipe.set(f"{base}stay:{member}:{session}", sid)
         pipe.zadd(f"{base}sessions", {sid: last_ms})
+        if totals is not None:
+            card = write_card(last_ms, totals, who)
+            pipe.hset(f"{base}cards", sid, card + (f"e={reason}\n".encode() if reason else b""))
         for each in log:
             pipe.rpush(f"{base}samples:{sid}", write(each))
         pipe.execute()
