@@ -43,7 +43,13 @@ from otel_jcmc.service.admission import (
 )
 from otel_jcmc.service.child import ExporterProcess
 from otel_jcmc.service.recording import keeping_of, make_history, make_recorder
-from otel_jcmc.service.watching import make_gauges, make_histograms, make_reader, make_watch
+from otel_jcmc.service.watching import (
+    make_gauges,
+    make_histograms,
+    make_reader,
+    make_record,
+    make_watch,
+)
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.shared_secret import SharedSecret
@@ -117,6 +123,7 @@ class Parts:
             first_life_ms=_first_life_ms(settings),
         )
         self.history, self.erasure = make_history(settings, self.redis_url)
+        self.record = make_record(settings, self.redis_url)
         self.limits = make_limits(settings)
         # One thread and not the loop's pool: each thread's memory grows to what a scrape takes and
         # stays, and two renderings at once would only share the interpreter's lock.
@@ -189,6 +196,7 @@ class Parts:
             stack.push_async_callback(self._reader.close)
             if self.history:
                 stack.push_async_callback(self.history.close)
+            stack.push_async_callback(self.record.close)
             await self.store.start()
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)

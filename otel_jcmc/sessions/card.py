@@ -70,3 +70,11 @@ def read_card(card: bytes) -> Card:
         raise ValueError(f"damaged card: {error}") from error
     lines = {mark: text for mark, between, text in (row.partition("=") for row in rows) if between}
     return Card(EPOCH_MS + tenths * TENTH_MS, totals, lines)
+
+
+def totals_of(card: bytes) -> Totals | None:
+    """Return the totals of a stored *card*, None if it is empty or can't be read."""
+    try:
+        return read_card(card).totals if card else None
+    except ValueError:
+        return None

@@ -152,7 +152,7 @@ class History:
         if not is_sid(sid):
             raise NoSuchSession
         # The log first: of what is described later no sample's attributes are missing.
-        log = await self._log(sid)
+        log = await self.log(sid)
         found = await self._describe([sid])
         if not found:
             raise NoSuchSession
@@ -266,8 +266,13 @@ class History:
                     found.append(session_of(sid, *told))
         return found
 
-    async def _log(self, sid: str) -> list[bytes]:
-        """Return the entries of the log of *sid*."""
+    async def log(self, sid: str) -> list[bytes]:
+        """
+        Return the entries of the log of *sid* in the order of writing.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
         key = f"{self.keys.base_of(sid)}samples:{sid}"
         found: list[bytes] = []
         oldest = None
