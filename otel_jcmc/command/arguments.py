@@ -1,5 +1,5 @@
 """
-The command line: `otel-jcmc serve | check | catalogue | sessions | simulate`.
+The command line: `otel-jcmc serve | check | catalogue | sessions | conference | simulate`.
 
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
@@ -25,6 +25,7 @@ def main() -> None:
     commands.add_parser("catalogue", help="print the table of metrics")
     _add_simulate(commands.add_parser("simulate", help="push as many participants would"))
     _add_sessions(commands.add_parser("sessions", help="show who was in which call, and how"))
+    _add_conference(commands.add_parser("conference", help="show everyone who was in it, by time"))
     commands.add_parser("export")  # what serve starts when OTLP is on; not in the help
     arguments = parser.parse_args(_bound(sys.argv[1:]))
     try:
@@ -57,25 +58,58 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
 def _add_sessions(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `sessions`."""
     parser.add_argument("id", nargs="?", help="show this one, with a plot")
-    parser.add_argument("--conference", metavar="NAME")
-    parser.add_argument("--client-id", metavar="ID")
-    when = "2026-03-01T09:30:00Z, Unix seconds or -2h"
-    parser.add_argument("--from", metavar="TIME", dest="from_", help=when)
-    parser.add_argument("--to", metavar="TIME")
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many: 50")
-    parser.add_argument("--metric", default="connectionquality", help="what the plot shows")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--csv", action="store_true", help="of one session")
+    found = parser.add_argument_group("which: by a part of a name, in any case")
+    found.add_argument("--conference", metavar="NAME")
+    found.add_argument("--participant", metavar="NAME", help="id, or display name where it is kept")
+    found.add_argument("--browser", metavar="NAME", help="such as firefox or 'chrome 142'")
+    found = parser.add_argument_group("which: by the whole of it")
+    found.add_argument("--client-id", metavar="ID")
+    found.add_argument("--region", metavar="NAME")
+    found.add_argument("--bridge", metavar="NAME")
+    found.add_argument("--end", metavar="WORD", help="left, failed, expired ...; live: it goes on")
+    found.add_argument("--state", metavar="WORD", help="good, fair, bad or unknown")
+    found.add_argument("--cause", metavar="WORD", help="uplink, downlink, outage ...")
+    found = parser.add_argument_group("when, and how many")
+    when = "14:00, yesterday 14:00, 'monday 9:30', 2026-11-29, -2h, '2h ago' ..."
+    found.add_argument("--from", metavar="TIME", dest="from_", help=when)
+    found.add_argument("--to", metavar="TIME", help="of a day its end")
+    _add_zone(found)
+    found.add_argument("--sort", metavar="ORDER", help="newest or worst")
+    found.add_argument("--limit", type=int, metavar="N", help="at most so many: 50, of CSV all")
+    shown = parser.add_argument_group("how")
+    metrics = "what is drawn, several with commas"
+    shown.add_argument("--metric", default="connectionquality", help=metrics)
+    shown.add_argument("--json", action="store_true")
+    shown.add_argument(
+        "--csv", action="store_true", help="of one session, or of all found"
+    )
+    shown.add_argument("--jsonl", action="store_true", help="of all found")
     parser.add_argument("--delete", action="store_true", help="erase all there is of --client-id")
     parser.add_argument("--yes", action="store_true", help="without being asked")
     parser.add_argument("--url", help="of a service that is not the one of the settings here")
+
+
+def _add_conference(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `conference`."""
+    parser.add_argument("name", help="its name, or a part of it")
+    when = "14:00, yesterday 14:00 ...: now, or the last time before"
+    parser.add_argument("--at", metavar="TIME", help=when)
+    _add_zone(parser)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--url", help="of a service that is not the one of the settings here")
+
+
+def _add_zone(parser: argparse._ActionsContainer) -> None:
+    """Add the argument that says of which zone times are."""
+    zone = "such as Europe/Berlin; this machine's if not given"
+    parser.add_argument("--tz", metavar="ZONE", help=zone)
 
 
 def _bound(arguments: list[str]) -> list[str]:
     """Return *arguments* with `-2h` at the flag before it, or it would be taken for one."""
     bound: list[str] = []
     for each in arguments:
-        if bound[-1:] in (["--from"], ["--to"]):
+        if bound[-1:] in (["--from"], ["--to"], ["--at"]):
             bound[-1] += f"={each}"
         else:
             bound.append(each)
@@ -108,6 +142,10 @@ def _run(arguments: argparse.Namespace) -> int:
             from otel_jcmc.command.sessions import show
 
             return with_settings(partial(show, arguments))
+        case "conference":
+            from otel_jcmc.command.conference import show as show_conference
+
+            return with_settings(partial(show_conference, arguments))
         case _:
             return asyncio.run(_simulate(arguments))
 

@@ -47,7 +47,7 @@ class Meeting(NamedTuple):
 
     Attributes:
         from_ms, to_ms: from the first join to when somebody was last there, Unix time in ms.
-        count: how many sessions it has; of the first MOST_PEOPLE there are *attendees*.
+        people: how many sessions it has; of the first MOST_PEOPLE there are *attendees*.
         stood_out: what of the journal touches it.
     """
 
@@ -55,7 +55,7 @@ class Meeting(NamedTuple):
     from_ms: int
     to_ms: int
     goes_on: bool
-    count: int
+    people: int
     attendees: list[Attendee]
     stood_out: list[Entry]
 

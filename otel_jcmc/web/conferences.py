@@ -68,7 +68,7 @@ def meeting_text(meeting: Meeting, at_ms: int) -> bytes:
             "from": time_text(meeting.from_ms),
             "to": time_text(meeting.to_ms),
             "goes_on": meeting.goes_on,
-            "people_count": meeting.count,
+            "people_count": meeting.people,
             "people": [_attendee(each, meeting.from_ms) for each in meeting.attendees],
             "stood_out": [_entry(each) for each in meeting.stood_out],
         }

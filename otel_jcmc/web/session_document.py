@@ -82,39 +82,6 @@ MEETING: Final = _asking(
     asked("at", f"When, now if not said. {_TIME}", "yesterday 14:00", _IS_TIME),
     _ZONE,
 )
-ONE: Final = asked(
-    "tz",
-    "The time zone of times that name none: of the IANA database, or an offset.",
-    "Europe/Berlin",
-    {"enum": ["UTC", "Europe/Berlin", "+02:00"]},
-)
-_IS_LIMIT: Final = {"type": "integer", **within(1, MAX_LIMIT)}
-_FIELD: Final = "|".join(row.field for row in METRICS)
-_IS_FIELDS: Final = {"pattern": f"^({_FIELD})(,({_FIELD}))*$"}
-_FILL: Final = "Whether what a page leaves out that sends what has changed has the value before."
-_GUID: Final = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
-_CLIENT: Final = asked("client_id", "The client's id, or its hash.", _GUID, _IS_NAME)
-_HASHED: Final = "Where these are hashed, all of it or the hash"
-
-
-def _some(name: str, of: str, example: str) -> dict[str, Any]:
-    """Return a part of the query that is met by a part of what it names."""
-    return asked(name, f"A part of {of}, in any case. {_HASHED}.", example, _IS_NAME)
-
-
-def _asking(*parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what FastAPI can't know of a request with *parameters*, from behind proxies too."""
-    return {"parameters": [*parameters, *FORWARDED]}
-
-
-LISTING: Final = _asking(
-    _CONFERENCE,
-    _CLIENT,
-    asked("from", f"It was there then or later: {_TIME}", "-2h", _IS_TIME),
-    asked("to", f"It had begun by then: {_TIME}", "2026-03-01T09:30:00Z", _IS_TIME),
-    asked("limit", f"At most so many, {LIMIT} if not said.", "50", _IS_LIMIT),
-    asked("after", "The `next` of the page before; empty: of none.", _SID, _IS_NEXT),
-)
 ONE: Final = _asking(
     asked("sid", "The `id` of the list.", _SID, _IS_SID) | {"in": "path", "required": True},
     asked("metrics", "Fields, with commas.", "connectionquality", _IS_FIELDS),

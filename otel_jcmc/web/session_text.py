@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from otel_jcmc.catalogue.attributes import JMMC, SENDER
 from otel_jcmc.catalogue.metrics import CAUSE_ID, METRICS, MOS_ID, PUSHED, STATE_ID
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.entry import read as read_entry
@@ -48,7 +49,9 @@ def session_text(
     them is what the service said of the call, where it did. Between two that are further apart than
     an interval and a time to live nothing was there: a gap.
     """
-    log = _Log(entries, view, interval_ms + session.ttl_ms)
+    # Of a push that says all that is known, what is null is not known: no earlier value is.
+    is_filled = view.fill and session.attributes.get(SENDER.id) == JMMC
+    log = _Log(entries, view.ids, interval_ms + session.ttl_ms, fill=is_filled)
     if view.is_csv:
         yield from _csv(log)
         return
@@ -73,7 +76,9 @@ class _Log:
         judged: what the service said of any sample, of _VERDICT.
     """
 
-    def __init__(self, entries: Sequence[bytes], view: View, apart_ms: int) -> None:
+    def __init__(
+        self, entries: Sequence[bytes], ids: list[int] | None, apart_ms: int, *, fill: bool
+    ) -> None:
         """Look through *entries* once; they are kept as they are, a twentieth of what they say."""
         timed: list[tuple[int, bytes]] = []
         known: set[int] = set()
@@ -89,8 +94,8 @@ class _Log:
         # Two processes that took pushes of one session wrote each its own.
         timed.sort(key=lambda each: each[0])
         self._entries = [entry for _, entry in timed]
-        self._ids = view.ids or sorted(known & _PUSHED)
-        self._fill = view.fill
+        self._ids = ids or sorted(known & _PUSHED)
+        self._fill = fill
         self._apart_ms = apart_ms
         self.fields = [_FIELD[id_] for id_ in self._ids]
         self.judged = [name for name in _VERDICT if name in judged]
