@@ -80,9 +80,7 @@ def _add_sessions(parser: argparse.ArgumentParser) -> None:
     metrics = "what is drawn, several with commas"
     shown.add_argument("--metric", default="connectionquality", help=metrics)
     shown.add_argument("--json", action="store_true")
-    shown.add_argument(
-        "--csv", action="store_true", help="of one session, or of all found"
-    )
+    shown.add_argument("--csv", action="store_true", help="of one session, or of all found")
     shown.add_argument("--jsonl", action="store_true", help="of all found")
     parser.add_argument("--delete", action="store_true", help="erase all there is of --client-id")
     parser.add_argument("--yes", action="store_true", help="without being asked")

@@ -17,10 +17,9 @@ from otel_jcmc.command.one_session import session_lines
 from otel_jcmc.command.progress import Progress
 from otel_jcmc.command.running_service import PAGE, CannotShow, RunningService, printable
 from otel_jcmc.command.tables import (
-    bad_text,
     columns,
     end_text,
-    lasted,
+    lasted_text,
     local_time,
     rating_text,
     scope_text,
@@ -28,6 +27,7 @@ from otel_jcmc.command.tables import (
     vital_text,
     who_text,
     width,
+    without_empty,
 )
 from otel_jcmc.command.zone import zone_of
 from otel_jcmc.config.settings import Settings
@@ -126,27 +126,27 @@ def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) 
     if not found:
         return "no sessions"
     name, zone = zone_of(arguments.tz)
-    head = ("id", "began", "conference", "who", "how", "bad/lasted", "quality", "loss %", "rtt ms")
-    rows = [head]
-    for each in found:
-        bad, long = bad_text(each) or "-", lasted(each["duration_seconds"])
-        rows.append(
-            (
-                short_sid(each["id"]),
-                local_time(each["started"], zone, "%m-%d %H:%M"),
-                printable(each["conference"] or "?"),
-                who_text(each),
-                _how(each),
-                f"{bad}/{long}" + ("" if each["end_reason"] else "+"),
-                vital_text(each, "quality", ".0f"),
-                vital_text(each, "loss", ".2g"),
-                vital_text(each, "round_trip", ".0f"),
-            )
+    days = {local_time(each["started"], zone, "%Y-%m-%d") for each in found}
+    form = "%H:%M" if len(days) == 1 else "%m-%d %H:%M"
+    rows = [("id", "began", "conference", "who", "how", "bad/of", "qual", "loss %", "rtt ms")]
+    rows += [
+        (
+            short_sid(each["id"]),
+            local_time(each["started"], zone, form),
+            printable(each["conference"] or "?"),
+            who_text(each),
+            _how(each),
+            lasted_text(each),
+            vital_text(each, "quality", ".0f"),
+            vital_text(each, "loss", ".2g"),
+            vital_text(each, "round_trip", ".0f"),
         )
+        for each in found
+    ]
     # What people chose for names is cut first.
-    table = columns(rows, (2, 3, 4), width())
-    said = f"{len(found)} session{'' if len(found) == 1 else 's'}, times of {name};"
-    said += " mean/worst; + goes on"
+    table = columns(without_empty(rows), (2, 3, 4), width())
+    day = f"{min(days)}, " if len(days) == 1 else ""
+    said = f"{len(found)} session{'' if len(found) == 1 else 's'}; {day}times of {name}; mean/worst"
     if is_more:
         said += f"\nthere are more: --limit {10 * len(found)}, or --csv for all"
     return f"{table}\n{said}"

@@ -22,7 +22,7 @@ def columns(rows: Sequence[Sequence[str]], cut: Sequence[int], most: int) -> str
     """
     Return *rows* as columns; where they are wider than *most*, those of *cut* are cut in turn.
 
-    Of a column of names 8 characters stay.
+    Of a column that is cut 8 characters stay.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     beyond = sum(widths) + _BETWEEN * (len(widths) - 1) - most
@@ -35,6 +35,12 @@ def columns(rows: Sequence[Sequence[str]], cut: Sequence[int], most: int) -> str
     )
     # What is narrower yet loses what stands last.
     return "\n".join(line[:most].rstrip() if beyond > 0 else line.rstrip() for line in lines)
+
+
+def without_empty(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return *rows*, the first of which has the names, without columns that say nothing."""
+    told = [any(column[1:]) for column in zip(*rows, strict=True)]
+    return [[cell for cell, is_told in zip(row, told, strict=True) if is_told] for row in rows]
 
 
 def width() -> int:
@@ -66,10 +72,11 @@ def vital_text(told: dict[str, Any], name: str, form: str = ".3g") -> str:
     return f"{of['mean']:{form}}/{of['worst']:{form}}"
 
 
-def bad_text(told: dict[str, Any]) -> str:
-    """Return for how long it was bad; empty where it was not."""
+def lasted_text(told: dict[str, Any]) -> str:
+    """Return for how long it was bad, of how long: `2m/1:05h`; with a plus it goes on."""
     seconds = (told.get("seconds") or {}).get("bad")
-    return lasted(seconds) if seconds else ""
+    bad = "-" if seconds is None else briefly(seconds) if seconds else "0"
+    return f"{bad}/{briefly(told['duration_seconds'])}" + ("" if told["end_reason"] else "+")
 
 
 def end_text(told: dict[str, Any]) -> str:
@@ -106,6 +113,11 @@ def lasted(seconds: float) -> str:
     if not minutes:
         return f"{rest} s"
     return f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes} min"
+
+
+def briefly(seconds: float) -> str:
+    """Return a duration as a table has it: 20s, 3m, 1:05h."""
+    return lasted(seconds).replace(" min", "m").replace(" ", "")
 
 
 def joined(between: str, *texts: str | None) -> str:

@@ -11,7 +11,7 @@ import msgspec
 import redis
 from entries import write
 from harness import CLIENT_ID
-from people import apart
+from people import apart, stored_value
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.card import write_card
@@ -81,3 +81,11 @@ class Past:
             pipe.rpush(f"{base}samples:{sid}", write(each))
         pipe.execute()
         return sid
+
+    def live(self, sid: str, until_ms: int) -> None:
+        """Let the participant of *sid* be there, by a push that is as good as one."""
+        about = self.client.get(f"{self.base(sid)}about:{sid}")
+        assert isinstance(about, bytes)
+        who = msgspec.msgpack.decode(about, type=dict[int, Any])
+        self.client.set(f"{self.base(sid)}participant:{sid[:32]}", stored_value(who))
+        self.client.zadd(f"{self.base(sid)}live", {sid[:32]: until_ms * 1000})
