@@ -226,7 +226,8 @@ class Intake:
         stored: Stored | Exception,
     ) -> None:
         """Take note of what Redis did with a push, and pass it on."""
-        if stored is Stored.JOINED:
+        is_new = stored is Stored.JOINED
+        if is_new:
             stored = Stored.STORED
             self.limits.count_newcomer(sender.crowd, write.member)
             self._count_join(sender, write, report)
@@ -240,7 +241,7 @@ class Intake:
             stored is Stored.SUPERSEDED and report.sent is not None
         )
         if self._recorder is not None and is_taken:
-            self._recorder.take(write, report, sender.crowd.address)
+            self._recorder.take(write, report, sender.crowd.address, is_new=is_new)
         settle(sender, report, reply, stored)
 
     def _count_join(self, sender: Sender, write: Write, report: Report) -> None:
@@ -252,7 +253,7 @@ class Intake:
             return
         self._joins.count_failed(report)
         if self._recorder is not None and write.is_kept:
-            self._recorder.take_failure(sender.crowd.address, len(write.payload))
+            self._recorder.take_failure(write, report, sender.crowd.address)
 
 
 def _is_direct(paths: list[dict[int, str]] | None) -> bool:

@@ -43,11 +43,9 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
     bounds = Bounds(settings.history_sessions, settings.history_max_bytes)
     keep_seconds = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3600.0
     quota = Quota(logs.link, settings.key_prefix, keeping_of(settings), bounds)
-    thresholds = None
-    if settings.traces_exporter == "otlp":
-        thresholds = Thresholds(
-            settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
-        )
+    thresholds = Thresholds(
+        settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
+    )
     shares = None
     if settings.limit_address_participants:
         shares = Shares(bounds, keep_seconds, lambda: quota.fullness)

@@ -1,111 +1,61 @@
 """
-When a session was how: its samples as bands of time, each of one state, cause and scope.
+From when to when a session was how: what a picture of it is made of.
 
-In come the samples of a log in their order and what stood out meanwhile; out come bands that do not
-overlap, with a gap where nobody pushed. An entry says for how long of its interval it was how, and
-in which order that began.
+In come its samples (entry.py), out come bands, one after the other, with a gap between them where
+nobody pushed.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, STATE_ID
 from otel_jcmc.sessions.entry import Sample
-from otel_jcmc.sessions.stretches import TENTH_MS, Stretch
-from otel_jcmc.verdict.everybody import Place
-from otel_jcmc.verdict.journal import Entry, at
-from otel_jcmc.verdict.reach import Reach
-from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
-
-# Shorter is no gap: entries have tenths, and pushes are on their way for a moment.
-_CLOSE_MS: Final = 1000
-_WORDS: Final = {state.value: state.name.lower() for state in State}
-# What is shown of a time that is too short for all there was in it.
-_WORST_FIRST: Final = ("bad", "fair", "good", UNKNOWN)
+from otel_jcmc.sessions.pushes import Push
 
 
 class Band(NamedTuple):
     """
-    One stretch of time, Unix time in ms.
+    A time in which a session was in one state by one cause, Unix time in ms.
 
     Attributes:
-        state: `good`, `fair`, `bad` or `unknown`.
-        cause: a word of verdict/rules.py, None where it was good or unknown.
-        scope: how far reached what was bad; None where it was not.
+        state, cause: as verdict/rules.py has them; None: not known; 0: nothing explains it.
     """
 
     from_ms: int
     to_ms: int
-    state: str
-    cause: str | None = None
-    scope: str | None = None
+    state: int | None
+    cause: int
 
 
-def bands_of(
-    samples: Iterable[Sample],
-    conference: str,
-    participant: str,
-    entries: Sequence[Entry],
-    interval_ms: int,
-) -> list[Band]:
-    """Return when it was how; of an entry without stretches its last push stands for its time."""
+def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
+    """
+    Return how a session was, in order: each push tells of the time since the one before.
+
+    What comes after more than *ttl_ms* comes after a gap; of such a push, and of the first of all,
+    only the moment is known.
+    """
     found: list[Band] = []
-    until_ms = 0
+    before_ms = None
+    for push in pushes_of(samples):
+        is_after_gap = before_ms is None or push.at_ms - before_ms > ttl_ms
+        from_ms = push.at_ms if is_after_gap or before_ms is None else before_ms
+        before_ms = push.at_ms
+        last = found[-1] if found else None
+        if last and not is_after_gap and last[2:] == (push.state, push.cause):
+            found[-1] = last._replace(to_ms=push.at_ms)
+        else:
+            found.append(Band(from_ms, push.at_ms, push.state, push.cause))
+    return found
+
+
+def pushes_of(samples: Iterable[Sample]) -> Sequence[Push]:
+    """Return the pushes of *samples* by their time; of an earlier version's sample the last one."""
+    found: list[Push] = []
     for sample in samples:
-        reach = Reach(at(entries, sample.at_ms))
-        stretches = sample.stretches or [_of_last(sample, interval_ms)]
-        end_ms = sample.at_ms - TENTH_MS * sum(each.tenths for each in stretches)
-        # Of what two processes tell of the same time the first counts; a moment is no gap.
-        start_ms = until_ms if end_ms - until_ms < _CLOSE_MS else end_ms
-        for each in stretches:
-            end_ms += TENTH_MS * each.tenths
-            if end_ms > start_ms:
-                _append(found, _band(start_ms, end_ms, each, reach, conference, participant))
-                start_ms = end_ms
-        until_ms = max(until_ms, end_ms)
-    return found
-
-
-def _of_last(sample: Sample, interval_ms: int) -> Stretch:
-    """Return the stretch that the last push of *sample* stands for."""
-    state, cause = sample.numbers[STATE_ID - 1], sample.numbers[CAUSE_ID - 1]
-    return Stretch(interval_ms // TENTH_MS, state, cause or 0)
-
-
-def _band(
-    start_ms: int, end_ms: int, of: Stretch, reach: Reach, conference: str, participant: str
-) -> Band:
-    """Return the band of one stretch."""
-    state = UNKNOWN if of.state is None else _WORDS.get(of.state, UNKNOWN)
-    if state in (UNKNOWN, "good"):
-        return Band(start_ms, end_ms, state)
-    scope = None
-    if state == "bad":
-        scope = reach.of(Place(conference, of.bridge, of.region), participant, of.cause).value
-    return Band(start_ms, end_ms, state, WORD_OF.get(of.cause, UNKNOWN), scope)
-
-
-def _append(found: list[Band], band: Band) -> None:
-    """Add *band* to those *found*, to the last one if that goes on with it."""
-    if found and found[-1].to_ms == band.from_ms and found[-1][2:] == band[2:]:
-        found[-1] = found[-1]._replace(to_ms=band.to_ms)
-    else:
-        found.append(band)
-
-
-def coarse(bands: Sequence[Band], most: int) -> list[Band]:
-    """Return *bands*, at most about *most*: of a time that is too short for several the worst."""
-    if len(bands) <= most:
-        return list(bands)
-    start, step = bands[0].from_ms, (bands[-1].to_ms - bands[0].from_ms) // most + 1
-    slots: dict[int, Band] = {}
-    for band in bands:
-        for slot in range((band.from_ms - start) // step, (band.to_ms - 1 - start) // step + 1):
-            worst = slots.setdefault(slot, band)
-            if _WORST_FIRST.index(band.state) < _WORST_FIRST.index(worst.state):
-                slots[slot] = band
-    found: list[Band] = []
-    for slot, band in sorted(slots.items()):
-        begin = start + slot * step
-        _append(found, band._replace(from_ms=begin, to_ms=begin + step))
-    return found
+        last = Push(
+            sample.at_ms,
+            *(sample.numbers[STATE_ID - 1], int(sample.numbers[CAUSE_ID - 1] or 0)),
+            is_silent=all(each is None for each in sample.worst),
+        )
+        found += sample.pushes or [last]
+    return sorted(found, key=lambda push: push.at_ms)

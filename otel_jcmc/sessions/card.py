@@ -14,15 +14,20 @@ it where it lies. It is, one after the other:
 
 import struct
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from otel_jcmc.sessions.entry import EPOCH_MS
-from otel_jcmc.sessions.lines import CAUSE_LINE, STATE_LINE, text_of
+from otel_jcmc.sessions.lines import CAUSE_LINE, END_LINE, STATE_LINE
 from otel_jcmc.sessions.stretches import TENTH_MS
 from otel_jcmc.sessions.totals import Totals, badness, cause_of, state_of
+from otel_jcmc.verdict.rules import State
 
+_MADE: Final = {STATE_LINE, CAUSE_LINE, END_LINE}
+_STATE_LINES: Final = {None: b""} | {
+    state: f"{STATE_LINE}={state.name.lower()}\n".encode() for state in State
+}
 _HEAD: Final = struct.Struct(">IHH")
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Totals).decode
@@ -42,16 +47,21 @@ class Card(NamedTuple):
     lines: dict[str, str]
 
 
-def write_card(last_ms: int, totals: Totals, attributes: Mapping[int, Any]) -> bytes:
-    """Return the card of a session with these *totals* and, by catalogue id, *attributes*."""
+def write_card(last_ms: int, totals: Totals, text: bytes) -> bytes:
+    """Return the card of a session with these *totals*, of which `text_of` has made *text*."""
     packed = _encode(totals)
     tenths = (last_ms - EPOCH_MS) // TENTH_MS
-    text = text_of(attributes)
-    if (state := state_of(totals)) is not None:
-        text += f"{STATE_LINE}={state.name.lower()}\n"
-    if cause := cause_of(totals):
-        text += f"{CAUSE_LINE}={cause}\n"
-    return _HEAD.pack(tenths, badness(totals), len(packed)) + packed + text.encode()
+    state = _STATE_LINES[state_of(totals)]
+    cause = cause_of(totals)
+    if cause:
+        state += f"{CAUSE_LINE}={cause}\n".encode()
+    return _HEAD.pack(tenths, badness(totals), len(packed)) + packed + text + state
+
+
+def lines_text(lines: Mapping[str, str]) -> bytes:
+    """Return *lines* of a card but for those that its totals and its end make."""
+    kept = (f"{mark}={text}\n" for mark, text in lines.items() if mark not in _MADE)
+    return ("\n" + "".join(kept)).encode()
 
 
 def read_card(card: bytes) -> Card:

@@ -19,7 +19,7 @@ from otel_jcmc.catalogue.attributes import (
     REGION,
 )
 from otel_jcmc.sessions.asked import Asked
-from otel_jcmc.sessions.bands import Band, bands_of, coarse
+from otel_jcmc.sessions.blame import Spell, coarse, spells_of
 from otel_jcmc.sessions.entry import in_order
 from otel_jcmc.sessions.history import History, NoSuchSession
 from otel_jcmc.sessions.past import PastSession
@@ -31,14 +31,14 @@ from otel_jcmc.verdict.standing import sender_name
 # A day of a large conference; the newest of them are looked at.
 MOST_SESSIONS: Final = 5000
 MOST_PEOPLE: Final = 200
-MOST_BANDS: Final = 300
+MOST_SPELLS: Final = 300
 
 
 class Attendee(NamedTuple):
     """One session of an instance, and when it was how."""
 
     session: PastSession
-    bands: list[Band]
+    spells: list[Spell]
 
 
 class Meeting(NamedTuple):
@@ -86,8 +86,10 @@ async def meeting_at(
     for each in sorted(held, key=lambda one: (one.started_ms, one.sid))[:MOST_PEOPLE]:
         samples = in_order(await history.log(each.sid))
         name, who = each.attributes.get(CONFERENCE.id, ""), each.attributes.get(PARTICIPANT.id, "")
-        bands = bands_of(samples, name, who, entries, interval_ms)
-        attendees.append(Attendee(each, coarse(bands, MOST_BANDS)))
+        # An earlier version told of each interval's last push alone.
+        apart_ms = each.ttl_ms + (0 if any(one.pushes for one in samples) else interval_ms)
+        spells = spells_of(samples, apart_ms, name, who, entries)
+        attendees.append(Attendee(each, coarse(spells, MOST_SPELLS)))
         # Pushes get their turn.
         await sleep(0)
     named = next((each.attributes[CONFERENCE.id] for each in held if each.attributes), "")

@@ -75,7 +75,7 @@ def add(
     worst: Sequence[int | None],
     times: Iterable[Time],
     counts: Sequence[int | None],
-    outages: int,
+    outages: int = 0,
 ) -> None:
     """
     Add one interval to *totals*.
@@ -85,24 +85,52 @@ def add(
         times: for how long it was how in it.
         outages: how many began in it.
     """
-    for index, of in enumerate(totals.vitals):
-        if (told := tally[index]) is not None:
+    _count(totals, tally, times, counts, 1)
+    for of, extreme, is_lower in zip(totals.vitals, worst, LOWER_IS_WORSE, strict=True):
+        if extreme is not None:
+            pick = min if is_lower else max
+            of.worst = extreme if of.worst is None else pick(of.worst, extreme)
+    totals.outages += outages
+
+
+def take_away(
+    totals: Totals,
+    tally: Sequence[StoredTally | None],
+    _worst: Sequence[int | None],
+    times: Iterable[Time],
+    counts: Sequence[int | None],
+) -> None:
+    """Take an interval out of *totals* that was added; the worst was so all the same."""
+    _count(totals, tally, times, counts, -1)
+
+
+def _count(
+    totals: Totals,
+    tally: Sequence[StoredTally | None],
+    times: Iterable[Time],
+    counts: Sequence[int | None],
+    sign: int,
+) -> None:
+    """Add what is of an interval, or take it away."""
+    for of, told in zip(totals.vitals, tally, strict=True):
+        if told is not None:
             mean, known, bad = told
             # A single push has lasted no time yet, and is what there is.
-            of.sum += mean * max(known, 1)
-            of.known += max(known, 1)
-            of.bad += bad
-        if (extreme := worst[index]) is not None:
-            pick = min if LOWER_IS_WORSE[index] else max
-            of.worst = extreme if of.worst is None else pick(of.worst, extreme)
-    whole: Counter[tuple[int | None, int]] = Counter()
-    for tenths, state, cause in (*totals.times, *times):
-        whole[state, cause] += tenths
-    totals.times = [(tenths, *key) for key, tenths in whole.items() if tenths]
+            known = (known or 1) * sign
+            of.sum += mean * known
+            of.known += known
+            of.bad += bad * sign
+    rows = totals.times
+    for tenths, state, cause in times:
+        for at, row in enumerate(rows):
+            if row[1] == state and row[2] == cause:
+                rows[at] = row[0] + tenths * sign, state, cause
+                break
+        else:
+            rows.append((tenths * sign, state, cause))
     for index, count in enumerate(counts):
         if count is not None:
-            totals.counts[index] = (totals.counts[index] or 0) + count
-    totals.outages += outages
+            totals.counts[index] = (totals.counts[index] or 0) + count * sign
 
 
 def average(totals: Totals, index: int) -> float | None:

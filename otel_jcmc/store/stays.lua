@@ -16,12 +16,13 @@
 --                            bytes (of samples, about and word), word (what the participant said of the call, as
 --                            store/participant.py reads it),
 --                            client (digest of whose it was, of a span where no history is kept)
+--   cards                    sid -> its card (sessions/card.py), written by sessions/log.lua, where it has one yet
 --   samples:<sid>            list: its log, written by sessions/log.lua
 --   about:<sid>              its latest attributes, as an entry of the log has them
 --   sessions                 sid -> when it was last there (ms), by a minute of a day of keep too late at most: every
 --                            session, so that all can be bounded
 --   crowded                  is there while history has no room for those who are there: sessions/log.lua begins nobody again
---   bytes                    of all samples and abouts
+--   bytes                    of all samples, abouts and cards
 --   erased                   member -> until when entries may have what was before its erasure (ms); for an hour
 --   who:<sid>                its attributes at first, until about has them
 -- and for spans:
@@ -86,6 +87,12 @@ local function finish(sid, at, reason, there)
   local key = base .. 'session:' .. sid
   if redis.call('EXISTS', key) == 0 or redis.call('HSETNX', key, 'ended', at) == 0 then return false end
   redis.call('HSET', key, 'reason', reason)
+  local card = redis.call('HGET', base .. 'cards', sid)
+  if card then
+    local line = 'e=' .. reason .. '\n'
+    redis.call('HSET', base .. 'cards', sid, card .. line)
+    redis.call('INCRBY', base .. 'bytes', #line)
+  end
   if mode < 2 then return true end
   redis.call('ZADD', open_key, 'XX', now + settle, sid)
   local instance = redis.call('HGET', key, 'instance')
@@ -187,6 +194,8 @@ local function forget(sid)
   local key = base .. 'session:' .. sid
   local session, instance = unpack(redis.call('HMGET', key, 'session', 'instance'))
   drop_samples(sid)
+  redis.call('DECRBY', base .. 'bytes', redis.call('HSTRLEN', base .. 'cards', sid))
+  redis.call('HDEL', base .. 'cards', sid)
   redis.call('UNLINK', key, base .. 'who:' .. sid)
   if session then
     local pointer = base .. 'stay:' .. member_of(sid) .. ':' .. session

@@ -12,7 +12,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from otel_jcmc.intake.privacy import Privacy
-from otel_jcmc.sessions.bands import Band
+from otel_jcmc.sessions.blame import Spell
 from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.meeting import Attendee, Meeting, meeting_at
 from otel_jcmc.verdict.journal import Entry
@@ -78,16 +78,16 @@ def meeting_text(meeting: Meeting, at_ms: int) -> bytes:
 def _attendee(attendee: Attendee, from_ms: int) -> dict[str, Any]:
     """Return one session of the instance that began at *from_ms*."""
     times: Counter[str] = Counter()
-    for each in attendee.bands:
+    for each in attendee.spells:
         if each.scope:
             times[each.scope] += each.to_ms - each.from_ms
     told = about(attendee.session, min(times, key=lambda one: (-times[one], one), default=None))
     return {name: told[name] for name in _TOLD} | {
-        "bands": [_band(each, from_ms) for each in attendee.bands]
+        "bands": [_band(each, from_ms) for each in attendee.spells]
     }
 
 
-def _band(band: Band, from_ms: int) -> list[Any]:
+def _band(band: Spell, from_ms: int) -> list[Any]:
     """Return one stretch of time: from, to, state, cause, scope."""
     start, end = ((each - from_ms) / 1000 for each in band[:2])
     return [start, end, *band[2:]]

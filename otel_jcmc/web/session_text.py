@@ -19,6 +19,7 @@ from otel_jcmc.catalogue.metrics import CAUSE_ID, METRICS, MOS_ID, PUSHED, STATE
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.entry import read as read_entry
 from otel_jcmc.sessions.past import PastSession
+from otel_jcmc.sessions.pushes import Story
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITALS, vitals
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 from otel_jcmc.web.session_about import about, named, time_text
@@ -97,6 +98,7 @@ class _Log:
         self._ids = ids or sorted(known & _PUSHED)
         self._fill = fill
         self._apart_ms = apart_ms
+        self._story = Story()
         self.fields = [_FIELD[id_] for id_ in self._ids]
         self.judged = [name for name in _VERDICT if name in judged]
 
@@ -151,10 +153,13 @@ class _Log:
             row["verdict"] = verdict
         if sample.attributes is not None:
             row["attributes"] = named(sample.attributes)
-        if sample.events:
+        happened = [*sample.events]
+        for push in sample.pushes:
+            happened += self._story.hear(push)
+        if happened:
             row["events"] = [
                 {"time": time_text(each.at_ms), "what": each.what, "value": each.value}
-                for each in sample.events
+                for each in happened
             ]
         return row
 

@@ -16,6 +16,7 @@ from people import apart, stored_value
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.card import write_card
 from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.totals import Totals
 
 # 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.
@@ -75,7 +76,7 @@ class Past:
         pipe.set(f"{base}stay:{member}:{session}", sid)
         pipe.zadd(f"{base}sessions", {sid: last_ms})
         if totals is not None:
-            card = write_card(last_ms, totals, who)
+            card = write_card(last_ms, totals, text_of(who).encode())
             pipe.hset(f"{base}cards", sid, card + (f"e={reason}\n".encode() if reason else b""))
         for each in log:
             pipe.rpush(f"{base}samples:{sid}", write(each))

@@ -69,8 +69,7 @@ class Process:
         self.store = Store(url, keeping=keeping)
         self.logs = SessionLogs(url, "jcmc", keeping, most, self.clock, offset)
         self.quota = Quota(self.logs.link, "jcmc", keeping, bounds)
-        thresholds = BOUNDS if keeping.spans else None
-        self.recorder = Recorder(self.logs, self.quota, interval, thresholds, self.clock)
+        self.recorder = Recorder(self.logs, self.quota, interval, BOUNDS, self.clock)
         self.ttl_ms = 30_000
 
     async def push(self, report: Report) -> Stored:
@@ -84,7 +83,7 @@ class Process:
         """Let time pass, and the recorder do what is due."""
         self.clock.now += seconds
         await self.recorder.write_due()
-        await self.logs.send()
+        await self.recorder.send()
 
 
 @asynccontextmanager

@@ -62,7 +62,7 @@ async def stay(here: Process, sessions: int, samples: int, first: int = 0) -> No
                 report = original(number, chance)
                 here.recorder.take(to_write(report, 30_000), report)
         await here.recorder.write_due()
-        await here.logs.send()
+        await here.recorder.send()
 
 
 def usage_of(client: redis.Redis, *, logs_only: bool = False) -> int:
@@ -177,7 +177,7 @@ async def test_sessions_go_when_they_have_been_kept_for_long_enough(
             await here.wait(31 if number < 200 else 0)
         here.clock.now += 31
         await here.recorder.write_due()
-        await here.logs.send()
+        await here.recorder.send()
         await here.quota.make_space()
         kept_since = (here.clock.now + here.logs.offset) * 1000 - HISTORY.keep_ms
         ended = [read_log(each_client, sid)[-1].at_ms for sid in sids(each_client)]

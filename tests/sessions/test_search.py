@@ -163,8 +163,8 @@ async def test_a_time_counts_to_the_ms_and_what_goes_on_is_there(
 ) -> None:
     """A card knows tenths, and of a leave nothing: who is near is looked up."""
     room = [part_of("room", CONFERENCE_LINE)]
-    until = {"last_ms": NOON + 30_050, "ended_ms": NOON + 41_007}
-    sid = past.session(NOON, "room", reason="left", totals=lasting(0), **until)
+    last, ended = NOON + 30_050, NOON + 41_007
+    sid = past.session(NOON, "room", last_ms=last, ended_ms=ended, reason="left", totals=lasting(0))
     for from_ms, found in ((NOON + 41_007, [sid]), (NOON + 41_008, [])):
         assert await listed(kind, conditions=room, from_ms=from_ms) == found
     for to_ms, found in ((NOON, [sid]), (NOON - 1, [])):

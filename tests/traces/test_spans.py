@@ -8,7 +8,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otlp_sink import SinkSpan
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
-from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order
+from otel_jcmc.sessions.entry import Sample, Tally, in_order
+from otel_jcmc.sessions.pushes import Event
 from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.traces.spans import Leg, fold_conference, fold_session

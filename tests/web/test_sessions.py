@@ -14,8 +14,9 @@ from harness import CLIENT_ID, Answer, Service, eventually, push_body, request
 from past import NOON, Past, numbers
 
 from otel_jcmc.config.settings import Settings
-from otel_jcmc.sessions.entry import Event, Sample
+from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.past import PastSession
+from otel_jcmc.sessions.pushes import Event
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.verdict.rules import UPLINK
 from otel_jcmc.web.session_about import about
