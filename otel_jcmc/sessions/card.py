@@ -21,7 +21,7 @@ import msgspec
 from otel_jcmc.sessions.entry import EPOCH_MS
 from otel_jcmc.sessions.lines import CAUSE_LINE, END_LINE, STATE_LINE
 from otel_jcmc.sessions.stretches import TENTH_MS
-from otel_jcmc.sessions.totals import Totals, badness, cause_of, state_of
+from otel_jcmc.sessions.totals import Totals, judged
 from otel_jcmc.verdict.rules import State
 
 _MADE: Final = {STATE_LINE, CAUSE_LINE, END_LINE}
@@ -51,11 +51,11 @@ def write_card(last_ms: int, totals: Totals, text: bytes) -> bytes:
     """Return the card of a session with these *totals*, of which `text_of` has made *text*."""
     packed = _encode(totals)
     tenths = (last_ms - EPOCH_MS) // TENTH_MS
-    state = _STATE_LINES[state_of(totals)]
-    cause = cause_of(totals)
+    state, cause, badness = judged(totals)
+    lines = _STATE_LINES[state]
     if cause:
-        state += f"{CAUSE_LINE}={cause}\n".encode()
-    return _HEAD.pack(tenths, badness(totals), len(packed)) + packed + text + state
+        lines += f"{CAUSE_LINE}={cause}\n".encode()
+    return _HEAD.pack(tenths, badness, len(packed)) + packed + text + lines
 
 
 def lines_text(lines: Mapping[str, str]) -> bytes:

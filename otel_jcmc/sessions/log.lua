@@ -27,14 +27,14 @@ local some_erased = redis.call('EXISTS', base .. 'erased') == 1
 -- begun again would cost another its log.
 local function find(name, at, ttl, begins)
   local sid = redis.call('GET', base .. 'stay:' .. name)
-  local known = sid and redis.call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl')
+  local known = sid and redis.call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl', 'card')
   if not known or not known[1] then
     if is_crowded or not begins then return end
     return begin(string.sub(name, 1, 32), string.sub(name, 34), ttl, at), {}
   end
   -- What was still on its way when its leg ended, and another one began.
   while known[4] and at < known[1] - LATE_MS do
-    local before = redis.call('HMGET', base .. 'session:' .. known[4], 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl')
+    local before = redis.call('HMGET', base .. 'session:' .. known[4], 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl', 'card')
     if not before[1] then break end
     sid, known = known[4], before
   end
@@ -56,14 +56,6 @@ local function shorten(key, length)
   return bytes
 end
 
--- Puts the card in the place of the former one.
-local function deal(sid, card, reason)
-  if card == '' then return end
-  if reason then card = card .. 'e=' .. reason .. '\n' end
-  grown = grown + #card - redis.call('HSTRLEN', base .. 'cards', sid)
-  redis.call('HSET', base .. 'cards', sid, card)
-end
-
 local function has(flags, flag)
   return flags % (2 * flag) >= flag
 end
@@ -77,39 +69,46 @@ local function tell(sid, by, attributes)
   return 4
 end
 
--- Puts the entry into the log; returns how long that is then and how many bytes more, nothing if it must not.
-local function put(samples, item)
-  if has(item.flags, REPLACES) then
-    -- An earlier version may have written one meanwhile.
-    if redis.call('LINDEX', samples, -1) ~= item.other then return end
-    redis.call('LSET', samples, -1, item.entry)
-    return 0, #item.entry - #item.other
-  end
-  if has(item.flags, IS_WHOLE) and redis.call('EXISTS', samples) == 0 then item.entry = item.other end
-  return redis.call('RPUSH', samples, item.entry), #item.entry + ENTRY_BYTES
+-- The card as it is put in the place of the former one, and how many bytes more that is.
+local function deal(sid, card, reason, before)
+  if reason then card = card .. 'e=' .. reason .. '\n' end
+  redis.call('HSET', base .. 'cards', sid, card)
+  grown = grown + #card - (before or 0)
+  return #card
 end
 
-local function add(name, item)
+-- Puts the entry into the log; returns how long that is then and how many bytes more, nothing if it must not.
+local function put(samples, flags, entry, other)
+  if has(flags, REPLACES) then
+    -- An earlier version may have written one meanwhile.
+    if redis.call('LINDEX', samples, -1) ~= other then return end
+    redis.call('LSET', samples, -1, entry)
+    return 0, #entry - #other
+  end
+  if has(flags, IS_WHOLE) and redis.call('EXISTS', samples) == 0 then entry = other end
+  return redis.call('RPUSH', samples, entry), #entry + ENTRY_BYTES
+end
+
+local function add(name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
   -- What was gathered of somebody before he was erased (erasure.lua).
-  local at, ttl, attributes = item.at, item.ttl, item.attributes
   local erased = some_erased and redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
   if erased and at < tonumber(erased) then return 1 end
   -- What had to wait until it was too old.
   if at < now - keep then return 1 end
-  local sid, known = find(name, at, ttl, item.entry ~= '')
+  local sid, known = find(name, at, ttl, entry ~= '')
   if not sid then return 3 end
-  if item.entry == '' then
-    deal(sid, item.card, known[5])
+  local key = base .. 'session:' .. sid
+  local seen, bytes, reason, by, answer = tonumber(known[2] or 0), tonumber(known[3] or 0), known[5], known[6] or '', 1
+  if entry == '' then
+    redis.call('HSET', key, 'card', deal(sid, card, reason, known[8]))
     return 5
   end
-  local by = known[6] or ''
-  local stands_on = by == '' and NONE or string.sub(by, -VERSION_BYTES)
-  if item.base ~= stands_on and not has(item.flags, FORCED) then return tell(sid, by, attributes) end
-  local seen, bytes, answer = tonumber(known[2] or 0), tonumber(known[3] or 0), 1
+  if stands_on ~= (by == '' and NONE or string.sub(by, -VERSION_BYTES)) and not has(flags, FORCED) then
+    return tell(sid, by, attributes)
+  end
   local samples, about = base .. 'samples:' .. sid, base .. 'about:' .. sid
-  local length, more = put(samples, item)
+  local length, more = put(samples, flags, entry, other)
   if not length then return tell(sid, by, attributes) end
-  deal(sid, item.card, known[5])
   if attributes ~= '' then
     local before = redis.call('SET', about, attributes, 'PX', keep + while_ms, 'GET')
     more = more + #attributes - (before and #before or 0)
@@ -119,13 +118,13 @@ local function add(name, item)
   if length == 1 or math.floor(seen / while_ms) ~= math.floor(at / while_ms) then
     if redis.call('PEXPIRE', about, keep + while_ms) == 0 then answer = 2 end
     redis.call('PEXPIRE', samples, keep + while_ms)
-    redis.call('PEXPIRE', base .. 'session:' .. sid, keep + while_ms)
+    redis.call('PEXPIRE', key, keep + while_ms)
     redis.call('PEXPIRE', base .. 'stay:' .. name, keep + while_ms)
     more = more - shorten(samples, length)
   elseif length > most then
     more = more - shorten(samples, length)
   end
-  by = has(item.flags, REPLACES) and string.sub(by .. item.version, -MOST_VERSIONS * VERSION_BYTES) or item.version
+  by = has(flags, REPLACES) and string.sub(by .. version, -MOST_VERSIONS * VERSION_BYTES) or version
   local fields = {'bytes', bytes + more, 'by', by}
   if at > seen then
     if place_of(at) ~= place_of(seen) then redis.call('ZADD', base .. 'sessions', place_of(at), sid) end
@@ -133,27 +132,13 @@ local function add(name, item)
     -- By it is told when somebody was there last who has expired.
     if tonumber(known[7]) ~= ttl then fields[7], fields[8] = 'ttl', ttl end
   end
-  redis.call('HSET', base .. 'session:' .. sid, unpack(fields))
+  if card ~= '' then
+    local size = deal(sid, card, reason, known[8])
+    if size ~= tonumber(known[8]) then fields[#fields + 1], fields[#fields + 2] = 'card', size end
+  end
+  redis.call('HSET', key, unpack(fields))
   grown = grown + more
   return answer
-end
-
--- Whose the next of the entries is, what it has, and where the one after it begins.
-local function read(entries, from)
-  local at, ttl, base_version, version, flags, _, name, entry, attributes, card, other, first =
-    struct.unpack('>I8I4c4c4BBI4I4I4I4I4', entries, from)
-  entry = first + name + entry
-  attributes = entry + attributes
-  card = attributes + card
-  other = card + other
-  name = first + name
-  return string.sub(entries, first, name - 1), {
-    at = at, ttl = ttl, base = base_version, version = version, flags = flags,
-    entry = string.sub(entries, name, entry - 1),
-    attributes = string.sub(entries, entry, attributes - 1),
-    card = string.sub(entries, attributes, card - 1),
-    other = string.sub(entries, card, other - 1),
-  }, other
 end
 
 -- "batch", or "batch;answers" where some do not stand on the newest.
@@ -162,19 +147,25 @@ local is_repeated = tonumber(last) >= batch
 redis.call('SET', KEYS[1], is_repeated and said_then ~= '' and last .. ';' .. said_then or batch, 'PX', REPEATED_MS)
 local entries, next_one = ARGV[7], 1
 while next_one <= #entries do
-  local name, item
-  name, item, next_one = read(entries, next_one)
+  local at, ttl, stands_on, version, flags, _, name, entry, attributes, card, other, from =
+    struct.unpack('>I8I4c4c4BBI4I4I4I4I4', entries, next_one)
   local answer = 1
+  local function cut(size)
+    from = from + size
+    return string.sub(entries, from - size, from - 1)
+  end
+  name, entry, attributes, card, other = cut(name), cut(entry), cut(attributes), cut(card), cut(other)
+  next_one = from
   if not is_repeated then
-    local done, said = pcall(add, name, item)
+    local done, said = pcall(add, name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
     -- A damaged key costs its own session's entry. What Redis refuses it has refused above.
     answer = done and said or 3
   elseif said_then ~= '' then
     -- A batch whose reply was lost comes again.
     answer = tonumber(string.sub(said_then, #answers + 1, #answers + 1))
     if answer == 4 then
-      local sid, known = find(name, item.at, item.ttl, false)
-      if sid then tell(sid, known[6], item.attributes) else answer = 3 end
+      local sid, known = find(name, at, ttl, false)
+      if sid then tell(sid, known[6], attributes) else answer = 3 end
     end
   end
   answers[#answers + 1] = answer

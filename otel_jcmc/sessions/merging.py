@@ -34,7 +34,8 @@ class Rebased(NamedTuple):
 
     Attributes:
         former: its version before.
-        totals, attributes: of its session with it; attributes empty: as before.
+        totals, lines, attributes: of its session with it, *lines* as its card has them; attributes
+            empty: as before.
     """
 
     packed: bytes
@@ -42,6 +43,7 @@ class Rebased(NamedTuple):
     former: bytes
     version: bytes
     totals: Totals
+    lines: bytes
     attributes: bytes
 
 
@@ -105,7 +107,8 @@ class _Session:
         self._by = version
         totals = deepcopy(self._totals)
         member = item.name.partition(b":")[0].decode()
-        return Rebased(items.pack(item), member, former, version, totals, attributes)
+        lines = lines_text(self._lines)
+        return Rebased(items.pack(item), member, former, version, totals, lines, attributes)
 
     def _put(self, item: Item, attributes: bytes) -> None:
         """Make the entry of *item* one with the newest, or one after it; count it."""
@@ -114,6 +117,7 @@ class _Session:
             own.attributes = attributes
         other = self._entry
         if other is not None and self._is_mergeable(item, own, other):
+            _count(take_away, self._totals, other)
             allowed = None
             if item.flags & items.GUESSED:
                 allowed = _tenths(other) + max(0, own.at - other.at)
@@ -121,12 +125,11 @@ class _Session:
             item.flags |= items.REPLACES
             item.other = self._bytes
             item.at_ms = max(item.at_ms, EPOCH_MS + other.at * TENTH_MS)
-            _count(take_away, self._totals, other)
             _count(add, self._totals, whole)
         else:
             if item.flags & items.GUESSED and self._last_ms:
-                passed = own.at - (self._last_ms - EPOCH_MS) // TENTH_MS
-                _scale(own, max(0, passed))
+                passed = max(0, own.at - (self._last_ms - EPOCH_MS) // TENTH_MS)
+                _scale(own, min(passed, _tenths(own)))
             whole = own
             _count(add, self._totals, own)
         self._totals.outages += _more_outages(other, own)
@@ -189,23 +192,34 @@ def _tenths(entry: Stored) -> int:
     return sum(each.tenths for each in entry.stretches or ())
 
 
-def _scale(entry: Stored, most: int) -> None:
-    """Let the pushes of *entry* stand for so many tenths at *most*."""
+def _scale(entry: Stored, wanted: int) -> None:
+    """Let the pushes of *entry* stand for as many tenths as *wanted*, about."""
     tenths = _tenths(entry)
-    if tenths <= most:
+    if not tenths:
         return
     entry.tally = [
-        each and (each[0], each[1] * most // tenths, each[2] * most // tenths)
+        each and (each[0], each[1] * wanted // tenths, each[2] * wanted // tenths)
         for each in entry.tally or ()
     ]
     entry.stretches = [
-        msgspec.structs.replace(each, tenths=round(each.tenths * most / tenths))
+        msgspec.structs.replace(each, tenths=round(each.tenths * wanted / tenths))
         for each in entry.stretches or ()
     ]
 
 
+def _share(one: Stored, other: Stored, most: int) -> None:
+    """Let both together stand for so many tenths at *most*: each for as many as it has pushes."""
+    counts = len(_in_turns(one)), len(_in_turns(other))
+    if _tenths(one) + _tenths(other) > most and all(counts):
+        share = most * counts[0] // sum(counts)
+        _scale(one, share)
+        _scale(other, most - share)
+
+
 def _merge(one: Stored, other: Stored, most: int | None) -> Stored:
     """Return an entry of both; pushes stand for so many tenths at *most*, None: as they do."""
+    if most is not None:
+        _share(one, other, most)
     early, late = (one, other) if one.at <= other.at else (other, one)
     worst, best = (
         [_pick(low == is_worst, *both) for low, both in zip(LOWER_IS_WORSE, pairs, strict=True)]
@@ -225,8 +239,6 @@ def _merge(one: Stored, other: Stored, most: int | None) -> Stored:
         none = [None] * len(COUNTED)
         both = zip(one.counts or none, other.counts or none, strict=False)
         whole.counts = [a if b is None else b if a is None else a + b for a, b in both]
-    if most is not None:
-        _scale(whole, most)
     whole.pushes = pushes.pack(_in_turns(one, other)) or None
     return whole
 

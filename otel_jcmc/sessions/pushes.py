@@ -19,7 +19,7 @@ UNKNOWN_CODE: Final = 3 << 6
 SILENT: Final = 1 << 5
 _CAUSE: Final = SILENT - 1
 _TENTH_MS: Final = 100
-_LONGER: Final = 0xFF
+LONGER: Final = 0xFF
 _LONGEST: Final = 0xFFFF
 _WORDS: Final = {state.value: state.name.lower() for state in State}
 
@@ -62,10 +62,10 @@ def code_of(state: float | None, cause: float | None, *, is_silent: bool) -> int
 
 def note(packed: bytearray, tenths: int, code: int) -> None:
     """Add a push to *packed*, so many *tenths* after the one before."""
-    if tenths < _LONGER:
+    if tenths < LONGER:
         packed.append(max(0, tenths))
     else:
-        packed.append(_LONGER)
+        packed.append(LONGER)
         packed += min(tenths, _LONGEST).to_bytes(2)
     packed.append(code)
 
@@ -91,7 +91,7 @@ def unpack(packed: bytes, last_ms: int) -> list[Push]:
     at, end = 0, len(packed)
     while at + 1 < end:
         gap = packed[at]
-        if gap == _LONGER:
+        if gap == LONGER:
             gap = int.from_bytes(packed[at + 1 : at + 3])
             at += 2
         at += 1

@@ -267,7 +267,7 @@ class Recorder:
         of = self._gathered.get(told.member)
         if of is None or of.version != told.former:
             return
-        of.version, of.totals = told.version, told.totals
+        of.version, of.totals, of.lines = told.version, told.totals, told.lines
         if told.attributes:
             of.known = told.attributes
 

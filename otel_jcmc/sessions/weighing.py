@@ -23,6 +23,7 @@ _DOWN, _UP = _AT["outage_down"], _AT["outage_up"]
 _STATE, _CAUSE, _COVERS = STATE_ID - 1, CAUSE_ID - 1, COVERS_ID - 1
 _NOT_COUNTED: Final[list[float | None]] = [None] * len(COUNTED)
 _NONE_COUNTED: Final = (None,) * len(COUNTED)
+_OUTAGE: Final = OUTAGE.id
 _NOTHING: Final = (None, None, None)
 _counted: Final = itemgetter(*COUNTED)
 
@@ -91,6 +92,9 @@ def weigh(
     """
     Take note of a push at *at*, in seconds of our clock, with the vitals *found*.
 
+    It stands for the time since the one before, as far as it says that it covers it, or as far as
+    is usual where it does not say so.
+
     Args:
         since_ms: the time since the push before; None: there was none.
         ttl_ms: for longer nobody is there.
@@ -98,44 +102,36 @@ def weigh(
     numbers = report.numbers
     key = key_of(weighed.times, report)
     covers = numbers[_COVERS] or report.session.interval_ms
-    weight_ms = _weight_of(weighed, numbers, covers, since_ms, ttl_ms)
+    state, cause = numbers[_STATE], numbers[_CAUSE]
+    weight_ms = most = covers or weighed.gap_ms
     if since_ms is not None:
         if weighed.first is not None:
             # As long as until the second one.
             _add(weighed, *weighed.first, min(since_ms, ttl_ms), bound)
             weighed.first = None
-        weighed.gap_ms = since_ms
+        weighed.gap_ms = weight_ms = since_ms
     elif not covers:
         weighed.first = First(found, key)
     if not covers:
         weighed.is_guessed = True
-    if weighed.first is None:
-        _add(weighed, found, key, weight_ms, bound)
-    is_out = numbers[_CAUSE] == OUTAGE.id
-    if is_out and not weighed.is_out:
-        weighed.outages += 1
-    weighed.is_out = is_out
-    # What a page has told before is not to be counted again.
-    _count(weighed.counts, numbers if report.sent is None else report.sent)
-    code = pushes.code_of(numbers[_STATE], numbers[_CAUSE], is_silent=found == _NOTHING)
-    _note(weighed, int(at * 1000) // TENTH_MS, code)
-
-
-def _weight_of(
-    weighed: Weighed, numbers: list[Any], covers: float, since_ms: float | None, ttl_ms: int
-) -> float:
-    """
-    Return for how many ms a push stands.
-
-    It is the time since the one before, as far as the push *covers* it, or as far as is usual where
-    it does not say so; an outage counts from its beginning, because nothing could be pushed then.
-    """
-    if since_ms is None:
-        since_ms = covers
-    most = covers or weighed.gap_ms or since_ms
-    if numbers[_CAUSE] == OUTAGE.id:
+    if cause == _OUTAGE:
+        # It counts from its beginning, because nothing could be pushed meanwhile.
         most = max(most, numbers[_DOWN] or 0, numbers[_UP] or 0)
-    return min(since_ms, most, ttl_ms)
+        weighed.outages += not weighed.is_out
+        weighed.is_out = True
+    else:
+        weighed.is_out = False
+    if most and most < weight_ms:
+        weight_ms = most
+    if weighed.first is None:
+        _add(weighed, found, key, min(weight_ms, ttl_ms), bound)
+    # What a page has told before is not to be counted again.
+    told = _counted(numbers if report.sent is None else report.sent)
+    # The original's page tells none.
+    if told != _NONE_COUNTED:
+        _count(weighed.counts, told)
+    code = (cause or 0) | (pushes.UNKNOWN_CODE if state is None else state << 6)
+    _note(weighed, int(at * 10), code | pushes.SILENT if found == _NOTHING else code)
 
 
 def _add(weighed: Weighed, found: Vitals, key: Key, weight_ms: float, bound: Thresholds) -> None:
@@ -161,12 +157,8 @@ def _add(weighed: Weighed, found: Vitals, key: Key, weight_ms: float, bound: Thr
             bad[2] += weight_ms
 
 
-def _count(counts: list[float | None], numbers: list[Any]) -> None:
+def _count(counts: list[float | None], told: tuple[float | None, ...]) -> None:
     """Add what is counted from push to push."""
-    told = _counted(numbers)
-    # The original's page tells none.
-    if told == _NONE_COUNTED:
-        return
     for index, value in enumerate(told):
         if value is not None:
             counts[index] = (counts[index] or 0) + value
@@ -180,8 +172,13 @@ def _note(weighed: Weighed, tick: int, code: int) -> None:
     else:
         del packed[weighed.last :]
     # Of the first of an interval only when it was counts.
-    pushes.note(packed, tick - weighed.before if packed else 0, code)
+    tenths = tick - weighed.before if packed else 0
     weighed.tick = tick
+    if 0 <= tenths < pushes.LONGER:
+        packed.append(tenths)
+        packed.append(code)
+    else:
+        pushes.note(packed, tenths, code)
 
 
 def take_weighed(weighed: Weighed) -> Part:

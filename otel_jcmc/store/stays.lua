@@ -13,7 +13,8 @@
 --   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
 --                            cause (of a failure, where it is known), instance (ms, start of the conference's instance),
 --                            former (the previous leg's instance), seen (ms, last push that sessions/log.lua has),
---                            bytes (of samples, about and word), word (what the participant said of the call, as
+--                            bytes (of samples, about and word), card (bytes of it), by (the versions that have made
+--                            its newest entry, see sessions/items.py), word (what the participant said of the call, as
 --                            store/participant.py reads it),
 --                            client (digest of whose it was, of a span where no history is kept)
 --   cards                    sid -> its card (sessions/card.py), written by sessions/log.lua, where it has one yet
@@ -91,6 +92,7 @@ local function finish(sid, at, reason, there)
   if card then
     local line = 'e=' .. reason .. '\n'
     redis.call('HSET', base .. 'cards', sid, card .. line)
+    redis.call('HINCRBY', key, 'card', #line)
     redis.call('INCRBY', base .. 'bytes', #line)
   end
   if mode < 2 then return true end
