@@ -6,7 +6,6 @@ a name; where several conferences have it they are listed.
 """
 
 import json
-import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator
@@ -14,9 +13,9 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 from urllib.parse import quote
 
+from otel_jcmc.command.asking import ask_at, ask_service
 from otel_jcmc.command.bars import bar, has_colours, legend, signs_here
-from otel_jcmc.command.running_service import PAGE, CannotShow, RunningService, printable
-from otel_jcmc.command.sessions import where
+from otel_jcmc.command.running_service import PAGE, RunningService, printable
 from otel_jcmc.command.tables import columns, lasted, local_time, verdict_text, who_text, width
 from otel_jcmc.command.zone import zone_of
 from otel_jcmc.config.settings import Settings
@@ -28,19 +27,12 @@ _AT: Final = "%H:%M:%S"
 
 def show(arguments: Namespace, settings: Settings) -> int:
     """Show a conference of the service that runs with these settings, or of another one."""
-    return run(arguments, *where(settings))
+    return ask_service(_run, arguments, settings)
 
 
 def run(arguments: Namespace, url: str, token: str) -> int:
     """Do what *arguments* say at the service of *url*; return the exit code."""
-    # Whatever a terminal can't show of a name must not end in a traceback.
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        _run(arguments, RunningService(arguments.url or url, token))
-    except CannotShow as error:
-        print(f"otel-jcmc: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return ask_at(_run, arguments, url, token)
 
 
 def _run(arguments: Namespace, service: RunningService) -> None:

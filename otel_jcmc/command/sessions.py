@@ -12,7 +12,7 @@ from argparse import Namespace
 from typing import Any, Final
 from urllib.parse import quote
 
-from otel_jcmc.command.environment import url_of
+from otel_jcmc.command.asking import ask_at, ask_service
 from otel_jcmc.command.one_session import session_lines
 from otel_jcmc.command.progress import Progress
 from otel_jcmc.command.running_service import PAGE, CannotShow, RunningService, printable
@@ -43,30 +43,12 @@ _PLOT_WIDTH: Final = 80
 
 def show(arguments: Namespace, settings: Settings) -> int:
     """Show the sessions of the service that runs with these settings, or of another one."""
-    return run(arguments, *where(settings))
-
-
-def where(settings: Settings) -> tuple[str, str]:
-    """Return URL and token of the service that runs with *settings*."""
-    from otel_jcmc.config.settings import to_text
-
-    scheme = "https" if settings.tls_certificate_file else "http"
-    url = url_of(scheme, settings.host, settings.port)
-    if settings.admin_port is not None:
-        url = url_of(scheme, settings.admin_host, settings.admin_port)
-    return url, to_text(settings.read_token or "")
+    return ask_service(_run, arguments, settings)
 
 
 def run(arguments: Namespace, url: str, token: str) -> int:
     """Do what *arguments* say at the service of *url*; return the exit code."""
-    # Whatever a terminal can't show of a name must not end in a traceback.
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        _run(arguments, RunningService(arguments.url or url, token))
-    except CannotShow as error:
-        print(f"otel-jcmc: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return ask_at(_run, arguments, url, token)
 
 
 def _run(arguments: Namespace, service: RunningService) -> None:
