@@ -99,7 +99,8 @@ def session_of(
     card: bytes | None,
 ) -> PastSession:
     """Return the session *sid* as the replies to `keys_of` tell it."""
-    told = {name.decode(): text.decode() for name, text in batched(fields, 2)}
+    # Some that only scripts read are no text.
+    told = {name.decode(): text.decode(errors="replace") for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
     started_ms = began_ms(sid)
     participant = participant_of(value)
