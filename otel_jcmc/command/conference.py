@@ -83,7 +83,7 @@ def _lines(told: dict[str, Any], zone: tzinfo) -> Iterator[str]:
     )
     rows = [_row(each) for each in told["people"]]
     names = columns(rows, (0, 1, 2), max(_LEAST_BAR, width() - _LEAST_BAR - 2)).split("\n")
-    margin = max(map(len, names), default=0)
+    margin = max(map(len, names), default=0) + 1
     room = max(_LEAST_BAR, width() - margin - 1)
     signs, is_coloured = signs_here(), has_colours()
     yield f"{'':{margin}} {_axis(told, zone, room)}"
