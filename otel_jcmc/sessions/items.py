@@ -9,22 +9,26 @@ has one of its own, and says which it stands on.
 import secrets
 import struct
 from collections.abc import Iterator
+from itertools import product
+from string import ascii_letters, digits
 from typing import Final, NamedTuple
 
 import msgspec
 
 from otel_jcmc.store.keys import PARTITION_OF
 
-VERSION_BYTES: Final = 4
-TAG_BYTES: Final = 2
+# They are text, as all that a session's hash has: an earlier version reads it as such.
+VERSION_BYTES: Final = 6
+TAG_BYTES: Final = 3
+_DIGITS: Final = ascii_letters + digits
 # Before the first write.
-NONE: Final = bytes(VERSION_BYTES)
+NONE: Final = b"-" * VERSION_BYTES
 # Flags: its entry is one push, which stays as it was sent; for how long its pushes stand is a
 # guess; it stands in the place of the entry `other`; `other` is the entry to write if it is the
 # log's first; it is written whatever it stands on.
 ALONE, GUESSED, REPLACES, IS_WHOLE, FORCED = 1, 2, 4, 8, 16
 
-_HEAD: Final = struct.Struct(">QI4s4sBBIIIII")
+_HEAD: Final = struct.Struct(">QI6s6sBBIIIII")
 # First character of a digest -> partition.
 _PARTITION_OF: Final = {ord(digit): partition for digit, partition in PARTITION_OF.items()}
 
@@ -112,10 +116,7 @@ def name_of(packed: bytes) -> str:
 
 def versions() -> Iterator[bytes]:
     """Return the versions of one process: they begin alike, and as no other's, nearly always."""
-    number = int.from_bytes(secrets.token_bytes(VERSION_BYTES))
-    tag = number & 0xFFFF_0000
+    tag = "".join(secrets.choice(_DIGITS) for _ in range(TAG_BYTES))
     while True:
-        # 0 is none.
-        number = number + 1 & 0xFFFF
-        if tag or number:
-            yield (tag | number).to_bytes(VERSION_BYTES)
+        for number in product(_DIGITS, repeat=VERSION_BYTES - TAG_BYTES):
+            yield (tag + "".join(number)).encode()

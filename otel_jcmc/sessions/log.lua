@@ -13,7 +13,7 @@
 -- stand on the newest, 5: a card without an entry was written; and after a semicolon the time (ms). Then of each 4 the
 -- versions that have made the newest entry, the card, that entry, and the attributes if it has some.
 local REPEATED_MS, LATE_MS, ENTRY_BYTES, POPPED_AT_ONCE = 600000, 200, 3, 200
-local VERSION_BYTES, MOST_VERSIONS, NONE = 4, 8, string.rep('\0', 4)
+local VERSION_BYTES, MOST_VERSIONS, NONE = 6, 8, '------'
 local REPLACES, IS_WHOLE, FORCED = 4, 8, 16
 local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- Expiries are set once in a while, not with each entry.
@@ -148,7 +148,7 @@ redis.call('SET', KEYS[1], is_repeated and said_then ~= '' and last .. ';' .. sa
 local entries, next_one = ARGV[7], 1
 while next_one <= #entries do
   local at, ttl, stands_on, version, flags, _, name, entry, attributes, card, other, from =
-    struct.unpack('>I8I4c4c4BBI4I4I4I4I4', entries, next_one)
+    struct.unpack('>I8I4c6c6BBI4I4I4I4I4', entries, next_one)
   local answer = 1
   local function cut(size)
     from = from + size
