@@ -197,6 +197,8 @@ class Parts:
             if self.history:
                 stack.push_async_callback(self.history.close)
             stack.push_async_callback(self.record.close)
+            if self.erasure:
+                stack.push_async_callback(self.erasure.close)
             await self.store.start()
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)

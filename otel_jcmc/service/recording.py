@@ -15,6 +15,7 @@ from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.sessions.shares import Shares
 from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.keeping import SETTLE_MS, Keeping
+from otel_jcmc.verdict.record import Record
 
 # For which a session is known without history: that long its span may wait to be made.
 HOURS_WITHOUT_HISTORY: Final = 24
@@ -59,4 +60,6 @@ def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Er
         return None, None
     interval_ms = settings.history_interval_seconds * 1000
     history = History(redis_url, settings.key_prefix, interval_ms)
-    return history, Erasure(history, keeping_of(settings), interval_ms)
+    keeping = keeping_of(settings)
+    record = Record(redis_url, settings.key_prefix, keeping.keep_ms)
+    return history, Erasure(history, keeping, interval_ms, record)

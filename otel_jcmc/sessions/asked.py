@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from otel_jcmc.catalogue.attributes import CONFERENCE
 from otel_jcmc.sessions.lines import LIVE, Condition, is_met, text_of
 from otel_jcmc.sessions.past import PastSession, is_of
-from otel_jcmc.sessions.span_marks import client_digest
+from otel_jcmc.store.participant import client_digest
 
 # Of a card's head (card.py): badness, and the length of what comes before its lines.
 _HEAD: Final = struct.Struct(">4xHH")

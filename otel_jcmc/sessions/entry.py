@@ -33,6 +33,8 @@ from otel_jcmc.sessions.pushes import unpack as unpack_pushes
 from otel_jcmc.sessions.stretches import TENTH_MS, Stretch, short
 from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally, vitals
 
+# Where an entry has its attributes.
+ATTRIBUTES_AT: Final = 6
 # 2024-01-01 UTC: tenths of a second since then are 5 bytes of msgpack until 2037.
 EPOCH_MS: Final = 1_704_067_200_000
 

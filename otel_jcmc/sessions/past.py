@@ -15,6 +15,7 @@ from otel_jcmc.store.participant import (
     Stay,
     from_value,
     known_attributes,
+    leg_name,
     read_word,
     session_name,
 )
@@ -68,9 +69,9 @@ class PastSession(NamedTuple):
 
     @property
     def session_id(self) -> str | None:
-        """The client's own id, else the server's name of it; None when nobody knows whose."""
+        """What its span calls the leg (docs/traces.md); None when nobody knows whose it is."""
         if self.session or not self.attributes:
-            return self.session or None
+            return leg_name(self.session, self.leg) if self.session else None
         return session_name(self.attributes, float(self.started_ms))
 
 

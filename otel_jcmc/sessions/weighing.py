@@ -33,6 +33,7 @@ class First(NamedTuple):
 
     found: Vitals
     key: Key
+    are_bad: tuple[bool, bool, bool]
 
 
 class Weighed(msgspec.Struct, gc=False):
@@ -107,11 +108,11 @@ def weigh(
     if since_ms is not None:
         if weighed.first is not None:
             # As long as until the second one.
-            _add(weighed, *weighed.first, min(since_ms, ttl_ms), bound)
+            _add(weighed, *weighed.first[:2], min(since_ms, ttl_ms), bound)
             weighed.first = None
         weighed.gap_ms = weight_ms = since_ms
     elif not covers:
-        weighed.first = First(found, key)
+        weighed.first = First(found, key, _are_bad(found, bound))
     if not covers:
         weighed.is_guessed = True
     if cause == _OUTAGE:
@@ -157,6 +158,16 @@ def _add(weighed: Weighed, found: Vitals, key: Key, weight_ms: float, bound: Thr
             bad[2] += weight_ms
 
 
+def _are_bad(found: Vitals, bound: Thresholds) -> tuple[bool, bool, bool]:
+    """Return of which vitals *found* is beyond its *bound*."""
+    quality, loss, trip = found
+    return (
+        quality is not None and quality < bound.quality,
+        loss is not None and loss > bound.loss,
+        trip is not None and trip > bound.round_trip,
+    )
+
+
 def _count(counts: list[float | None], told: tuple[float | None, ...]) -> None:
     """Add what is counted from push to push."""
     for index, value in enumerate(told):
@@ -194,10 +205,10 @@ def take_weighed(weighed: Weighed) -> Part:
     stretches = stretches_of(weighed.times)
     if weighed.first is not None and not weighed.times:
         # It has lasted no time yet, and is what there is.
-        found, key = weighed.first
+        found, key, are_bad = weighed.first
         tally = [
-            None if value is None else (round(value * scale), 0, 0)
-            for value, scale in zip(found, VITAL_SCALES, strict=True)
+            None if value is None else (round(value * scale), 1, int(is_bad))
+            for value, scale, is_bad in zip(found, VITAL_SCALES, are_bad, strict=True)
         ]
         stretches = stretches_of({key: TENTH_MS})
     counts: list[int | None] | None = None

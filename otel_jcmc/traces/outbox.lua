@@ -32,7 +32,11 @@ local function move_session()
   local room = room_of(name, instance)
   local room_key = base .. 'room:' .. room
   if redis.call('ZREM', open_key, name) == 0 then return 0 end
-  redis.call('UNLINK', base .. 'who:' .. name)
+  -- Of a join that failed, and of who was killed with his log, nothing else tells who it was: history lists and erases it
+  -- by that.
+  if ARGV[9] == '0' or redis.call('EXISTS', base .. 'about:' .. name) == 1 then
+    redis.call('UNLINK', base .. 'who:' .. name)
+  end
   -- Erased while the span was made: then there is none.
   local is_known = redis.call('EXISTS', base .. 'session:' .. name)
   if is_known == 1 then

@@ -19,8 +19,8 @@ from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIP
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
 from otel_jcmc.sessions.vitals import VITALS
-from otel_jcmc.store.participant import read_word, session_name
-from otel_jcmc.store.sid import sid_conference
+from otel_jcmc.store.participant import leg_name, read_word, session_name
+from otel_jcmc.store.sid import began_ms, sid_conference
 from otel_jcmc.traces.summary import (
     NAMED,
     WORDS,
@@ -139,13 +139,14 @@ def fold_session(
 
 def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
     """Return what the span of *leg* says of who it was, how it ended and what was said of it."""
-    # Of who was killed with his log nobody knows who he was.
-    name = leg.session or (
-        session_name(attributes, float(leg.started)) if CLIENT.id in attributes else leg.sid
-    )
     rating, feedback = read_word(leg.word)
+    previous = None
+    if leg.previous:
+        previous = _name_of(leg.session, leg.number - 1, leg.previous, attributes)
     return {
-        "session.id": name,
+        "session.id": _name_of(leg.session, leg.number, leg.sid, attributes),
+        "session.previous_id": previous,
+        "jitsi.session.key": leg.sid,
         **named(attributes, NAMED),
         "jitsi.session.end.reason": leg.reason,
         "jitsi.session.end.cause": leg.cause or None,
@@ -153,6 +154,14 @@ def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
         "jitsi.session.feedback.rating": rating,
         "jitsi.session.feedback.text": feedback,
     }
+
+
+def _name_of(session: str, number: int, sid: str, attributes: Mapping[int, Any]) -> str:
+    """Return the name of a leg of a *session*, which is empty where the server names it."""
+    if session:
+        return leg_name(session, number)
+    # Of who was killed with his log nobody knows who he was.
+    return session_name(attributes, float(began_ms(sid))) if CLIENT.id in attributes else sid
 
 
 def _add_link(span: Span, leg: Leg) -> None:

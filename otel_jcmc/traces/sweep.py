@@ -157,7 +157,8 @@ def _pairs(said: list[Any]) -> Over:
         (
             name.decode(),
             {
-                field.decode(): value.decode()
+                # What a later version has put there may be no text, and is not looked at.
+                field.decode(errors="replace"): value.decode(errors="replace")
                 for field, value in zip(of_redis[::2], of_redis[1::2], strict=True)
             },
         )

@@ -306,6 +306,23 @@ async def test_who_left_before_his_first_sample_was_written_is_known_and_erased(
     await running.store.close()
 
 
+async def test_a_join_that_failed_is_known_and_erased_when_it_is_a_span(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    """It has no log, so nothing else tells who it was."""
+    running = Process(kind.url, SPANS)
+    report = push("ada", "session-of-ada", end="failed")
+    report.session.join_ms = 900
+    await running.push(report)
+    await end_as_spans(kind, past.client, SPANS)
+    past.client.delete(*past.client.keys("*:outbox"))  # It was sent.
+    assert len(await listed(kind)) == 1
+    async with erasing(kind, keeping=SPANS) as erasure:
+        assert await erasure.erase((), [CLIENT_ID]) == 1
+    assert "session-of-ada" not in everything(past.client)
+    await running.store.close()
+
+
 async def test_whose_it_is_stands_once_when_the_log_has_it(kind: EmbeddedStore, past: Past) -> None:
     running = Process(kind.url)
     await running.push(push("ada", f1=97))

@@ -17,8 +17,9 @@ from redis_parts import RedisServer, Wire
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.service import parts
 from otel_jcmc.sessions import log, recorder
+from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.entry import Tally
-from otel_jcmc.sessions.history import Asked, History
+from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.participant import to_write
