@@ -62,6 +62,8 @@ local function look(sid, card)
   for _, ways in ipairs(conditions) do
     if not is_one_met(ways, card, start) then return nil end
   end
+  -- Nearly all is asked at any time and however it ended.
+  if goes_on == '' and since == 0 then return not is_unsure end
   local reason = find(card, '\ne=', start, true)
   if goes_on == '1' and (reason or not is_live(sid)) then return nil end
   if goes_on == '0' and (reason and not find(card, '\ne=expired\n', start, true) or not reason and is_live(sid)) then
