@@ -53,14 +53,14 @@ def _fill(past: Past) -> None:
         return Sample(at, numbers(f1=90), stretches=stretches, pushes=pushes)
 
     end = NOON + 10 * MINUTE
-    for who, log, bad in (
-        ("ann", [minute(n, 2 if n in (5, 6) else 0, DOWNLINK) for n in range(1, 11)], 1200),
-        ("b\x1bb", [minute(n, 0) for n in range(1, 6)], 0),
+    for later_ms, who, log, bad in (
+        (0, "ann", [minute(n, 2 if n in (5, 6) else 0, DOWNLINK) for n in range(1, 11)], 1200),
+        (1, "b\x1bb", [minute(n, 0) for n in range(1, 6)], 0),
     ):
         vitals = [VitalTotal(90 * 60_000, 6000, bad, 200), VitalTotal(), VitalTotal()]
         times = [(6000 - bad, 0, 0), (bad, 2, DOWNLINK)]
         past.session(
-            NOON,
+            NOON + later_ms,
             "board",
             participant=who,
             last_ms=end,
