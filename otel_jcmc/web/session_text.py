@@ -20,7 +20,7 @@ from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.entry import read as read_entry
 from otel_jcmc.sessions.past import PastSession
 from otel_jcmc.sessions.pushes import Story
-from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITALS, vitals
+from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, VITALS, vitals
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 from otel_jcmc.web.session_about import about, named, time_text
 from otel_jcmc.web.session_query import View
@@ -139,7 +139,7 @@ class _Log:
 
     def _row(self, sample: Sample, kept: dict[int, Any]) -> dict[str, Any]:
         """Return one sample; *kept* is what was known before, and is brought up to date."""
-        told = {id_: sample.numbers[id_ - 1] for id_ in self._ids}
+        told = {id_: sample.numbers[id_ - 1] for id_ in self._ids} | _counted(sample, self._ids)
         if self._fill:
             kept.update((id_, each) for id_, each in told.items() if _is_known(each))
             told = {id_: kept.get(id_) for id_ in self._ids}
@@ -162,6 +162,12 @@ class _Log:
                 for each in happened
             ]
         return row
+
+
+def _counted(sample: Sample, ids: Sequence[int]) -> dict[int, int]:
+    """Return what was counted in the whole interval, of *ids*: a last push has its own alone."""
+    known = zip(COUNTED, sample.counts, strict=False)
+    return {at + 1: count for at, count in known if count is not None and at + 1 in ids}
 
 
 def _verdict_of(sample: Sample) -> dict[str, Any]:
