@@ -6,10 +6,10 @@ from dataclasses import replace
 from time import sleep
 
 from benchmarks.load.order import Order, Result
-from benchmarks.measure import searching
 from benchmarks.measure.profile import look_at_pushes
 from benchmarks.report.bench import Bench
 from benchmarks.report.machine import Usage
+from benchmarks.service import searching
 from benchmarks.service.day import simulate
 from benchmarks.service.running import LASTING, SERVICE, STORE, Running, running
 

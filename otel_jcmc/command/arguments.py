@@ -10,9 +10,11 @@ import sys
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from otel_jcmc.version import __version__
+
+_ZONE: Final = "such as Europe/Berlin; this machine's if not given"
 
 
 def main() -> None:
@@ -73,7 +75,7 @@ def _add_sessions(parser: argparse.ArgumentParser) -> None:
     when = "14:00, yesterday 14:00, 'monday 9:30', 2026-11-29, -2h, '2h ago' ..."
     found.add_argument("--from", metavar="TIME", dest="from_", help=when)
     found.add_argument("--to", metavar="TIME", help="of a day its end")
-    _add_zone(found)
+    found.add_argument("--tz", metavar="ZONE", help=_ZONE)
     found.add_argument("--sort", metavar="ORDER", help="newest or worst")
     found.add_argument("--limit", type=int, metavar="N", help="at most so many: 50, of CSV all")
     shown = parser.add_argument_group("how")
@@ -92,15 +94,9 @@ def _add_conference(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="its name, or a part of it")
     when = "14:00, yesterday 14:00 ...: now, or the last time before"
     parser.add_argument("--at", metavar="TIME", help=when)
-    _add_zone(parser)
+    parser.add_argument("--tz", metavar="ZONE", help=_ZONE)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--url", help="of a service that is not the one of the settings here")
-
-
-def _add_zone(parser: argparse._ActionsContainer) -> None:
-    """Add the argument that says of which zone times are."""
-    zone = "such as Europe/Berlin; this machine's if not given"
-    parser.add_argument("--tz", metavar="ZONE", help=zone)
 
 
 def _bound(arguments: list[str]) -> list[str]:
