@@ -137,6 +137,7 @@ class Parts:
             settings, self.redis_url, self._instance_id, make_record(settings, self.redis_url)
         )
         self.history, self.erasure = make_history(settings, self.redis_url)
+        self.record = make_record(settings, self.redis_url)
         self.limits = make_limits(settings)
         # One thread and not the loop's pool: each thread's memory grows to what a scrape takes and
         # stays, and two renderings at once would only share the interpreter's lock.
@@ -210,6 +211,7 @@ class Parts:
             if self.history:
                 stack.push_async_callback(self.history.close)
             stack.push_async_callback(self._link.close)
+            stack.push_async_callback(self.record.close)
             if self.erasure:
                 stack.push_async_callback(self.erasure.close)
             await self.store.start()

@@ -15,7 +15,8 @@ from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.sessions.shares import Shares
 from otel_jcmc.sessions.summaries import Summaries
-from otel_jcmc.sessions.summarizer import Summarizer, Summing
+from otel_jcmc.sessions.summarizer import Summarizer
+from otel_jcmc.sessions.summing import Summing
 from otel_jcmc.sessions.sweep import Sweep
 from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.keeping import SETTLE_MS, Keeping

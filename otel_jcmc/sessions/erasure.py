@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.attributes import CLIENT
-from otel_jcmc.sessions.history import Asked, History
+from otel_jcmc.sessions.asked import Asked
+from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.past import batched, is_of, may_name, participant_of
 from otel_jcmc.sessions.sources import SOURCES, forget_sources
 from otel_jcmc.sessions.span_ids import session_span_id

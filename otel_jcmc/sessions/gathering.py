@@ -14,9 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from otel_jcmc.sessions import items
-from otel_jcmc.sessions.card import text_of, write_card
+from otel_jcmc.sessions.card import write_card
 from otel_jcmc.sessions.entry import VERDICT, encode, with_told
 from otel_jcmc.sessions.items import Item
+from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.stretches import time_of
 from otel_jcmc.sessions.totals import Totals, add, new_totals
 from otel_jcmc.sessions.vitals import Vitals

@@ -22,7 +22,9 @@ from otel_jcmc.store.participant import (
 from otel_jcmc.store.sid import began_ms, sid_member
 
 # So many are asked for one session.
-KEYS: Final = 6
+KEYS: Final = 7
+# What is shorter is no card.
+CARD_HEAD_BYTES: Final = 8
 
 _T = TypeVar("_T")
 
@@ -43,6 +45,7 @@ class PastSession(NamedTuple):
         client: digest of whose it was, where it became a span and nothing else is kept of it.
         rating: stars that the participant gave the call, 1 to 5; None: none that is known.
         feedback: what the participant wrote of it; None: nothing that is kept.
+        card: what all its pushes come to (card.py); empty: none that is known.
         instance: when its conference's instance began, where it becomes a span; else empty.
     """
 
@@ -61,6 +64,7 @@ class PastSession(NamedTuple):
     rating: float | None = None
     feedback: str | None = None
     cause: str = ""
+    card: bytes = b""
     instance: str = ""
 
     @property
@@ -81,6 +85,7 @@ def keys_of(sid: str, base: str) -> list[Command]:
         ("GET", f"{base}participant:{member}"),
         ("ZSCORE", f"{base}live", member),
         ("LLEN", f"{base}samples:{sid}"),
+        ("HGET", f"{base}cards", sid),
     ]
 
 
@@ -92,6 +97,7 @@ def session_of(
     value: bytes | None,
     expiry: bytes | None,
     samples: int,
+    card: bytes | None,
 ) -> PastSession:
     """Return the session *sid* as the replies to `keys_of` tell it."""
     # Some that only scripts read are no text.
@@ -123,6 +129,7 @@ def session_of(
         told.get("client", ""),
         *read_word(told.get("word", "")),
         told.get("cause", ""),
+        card if card and len(card) >= CARD_HEAD_BYTES else b"",
         told.get("instance", ""),
     )
 

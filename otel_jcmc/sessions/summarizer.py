@@ -1,24 +1,16 @@
 """
-Who makes summaries: of each session that is over one, and no more of them than may be.
+Who makes summaries where sessions become no spans: one of the replicas, by a lease.
 
-`Summing` is a part of each sweep that makes some: here, or where sessions also become spans
-(traces/delivery.py). Where they do not, one of the replicas sweeps, by a lease, beside its pushes:
-each step is short, and pushes get their turn in between.
+It sweeps beside its pushes: each step is short, and pushes get their turn in between. Where there
+are spans, whoever makes those makes summaries with them (traces/delivery.py).
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from time import time
 from typing import Final, Protocol
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.sessions.leg import Leg
-from otel_jcmc.sessions.moves import Kept
-from otel_jcmc.sessions.summaries import Summaries
-from otel_jcmc.sessions.summing import Sum, row_of
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import Link
 from otel_jcmc.store.scripts import without_script
@@ -26,44 +18,6 @@ from otel_jcmc.store.scripts import without_script
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 1.0
-# What is beyond the bound may be so for so long.
-BOUND_SECONDS: Final = 10.0
-
-
-class Summing:
-    """Which summaries are kept, for how many days, and how much of Redis they take."""
-
-    def __init__(
-        self,
-        summaries: Summaries,
-        days: int,
-        most_bytes: int,
-        *,
-        names: bool,
-        clock: Callable[[], float] = time,
-    ) -> None:
-        """Keep them for *days* after the one on which a session ended, with *names* or without."""
-        self._summaries = summaries
-        self._days, self._most_bytes, self._names = days, most_bytes, names
-        self._clock = clock
-        self._bound_at = 0.0
-
-    def row_of(self, leg: Leg, of: Sum) -> Kept:
-        """Return the row of *leg*, which came to this, and where it is kept."""
-        return row_of(leg, of, self._days, names=self._names)
-
-    async def tend(self) -> None:
-        """
-        Let go what is too old or too much, now and then.
-
-        Raises:
-            StoreUnavailable: Redis did not answer in time.
-        """
-        now = self._clock()
-        if now >= self._bound_at:
-            today = datetime.fromtimestamp(now, UTC).date()
-            await self._summaries.bound(self._most_bytes, today - timedelta(days=self._days))
-            self._bound_at = now + BOUND_SECONDS
 
 
 class Sweeping(Protocol):

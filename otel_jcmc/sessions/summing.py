@@ -1,14 +1,17 @@
 """
 A session's summary, made of its log and its card.
 
-In come a leg that is over and its samples; `Sum` folds them, `row_of` makes the row and says where
+In come a leg that is over and its samples; `Sum` folds them, `Summing` makes the row and says where
 it is kept (summaries.py). It has no name and no id of anybody unless the settings want them.
 """
 
+import asyncio
+import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from time import time
 from typing import Any, Final
 
 from otel_jcmc.catalogue.attributes import (
@@ -27,29 +30,37 @@ from otel_jcmc.catalogue.attributes import (
     USERNAME,
 )
 from otel_jcmc.catalogue.metrics import LIST_ID, MOS_ID
+from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.blame import bad_by_scope
-from otel_jcmc.sessions.card import BRIDGE_LINE, BROWSER_LINE, REGION_LINE, read_card
+from otel_jcmc.sessions.card import read_card
 from otel_jcmc.sessions.entry import EPOCH_MS, Sample
 from otel_jcmc.sessions.leg import Leg
+from otel_jcmc.sessions.lines import BRIDGE_LINE, BROWSER_LINE, REGION_LINE
 from otel_jcmc.sessions.moves import Kept
+from otel_jcmc.sessions.past import batched
 from otel_jcmc.sessions.stretches import TENTH_MS
+from otel_jcmc.sessions.summaries import Summaries
 from otel_jcmc.sessions.summary import (
     BESIDES_BYTES,
-    MOS_SCALE,
     NAMED,
     UNNAMED,
     Summary,
-    Told,
     Who,
     packed,
 )
-from otel_jcmc.sessions.totals import Totals, add, cause_of, new_totals, state_of
-from otel_jcmc.sessions.vitals import COUNTED, VITAL_SCALES, vitals
+from otel_jcmc.sessions.tallying import count, mos_of, told_of
+from otel_jcmc.sessions.totals import Totals, cause_of, new_totals, state_of
 from otel_jcmc.store.participant import client_digest, read_word
 from otel_jcmc.verdict.journal import Entry
-from otel_jcmc.verdict.rules import OUTAGE, State
+from otel_jcmc.verdict.rules import State
+
+log = logging.getLogger(__name__)
 
 DAY_MS: Final = 86_400_000
+# What is beyond the bound may be so for so long.
+BOUND_SECONDS: Final = 10.0
+# Then pushes get their turn.
+SAMPLES_AT_ONCE: Final = 500
 # Rows of a session's times and of its scopes: what is beyond is less than what is there.
 _MOST_TIMES: Final = 8
 _MOST_SCOPES: Final = 3
@@ -104,7 +115,7 @@ class Sum:
                     for place, name in zip(self._places, where, strict=True):
                         place[name] += each.tenths
             if self._of_card is None:
-                _count(self._counted, sample)
+                count(self._counted, sample)
         if self._entries is not None:
             who = self.about.get(CONFERENCE.id) or "", self.about.get(PARTICIPANT.id) or ""
             self._scopes.update(dict(bad_by_scope(samples, *who, self._entries)))
@@ -130,8 +141,8 @@ class Sum:
             relay=about.get(RELAY.id) or "",
             state=None if state is None else state.value,
             cause=cause_of(totals),
-            vitals=_told(totals),
-            mos=_mos_of(self._mos),
+            vitals=told_of(totals),
+            mos=mos_of(self._mos),
             times=sorted(totals.times, key=lambda each: -each[0])[:_MOST_TIMES],
             scopes=self._scopes.most_common(_MOST_SCOPES),
             bad_at=self._bad_at(),
@@ -149,11 +160,6 @@ class Sum:
         return region, bridge, network
 
 
-def was_bad(samples: Iterable[Sample]) -> bool:
-    """Say whether some of *samples* were bad."""
-    return any(each.state == State.BAD for sample in samples for each in sample.stretches)
-
-
 def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
     """Return the row of *leg*, which came to this, kept for *days* after the one of its end."""
     row = packed(of.summary(leg, names=names))
@@ -163,42 +169,56 @@ def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
     return Kept(row, name, begins + (1 + days) * DAY_MS, BESIDES_BYTES)
 
 
-def _count(totals: Totals, sample: Sample) -> None:
-    """Add *sample* to *totals*."""
-    tally: list[tuple[int, int, int] | None] = [
-        each and (round(each.mean * scale), each.known_ms // TENTH_MS, each.bad_ms // TENTH_MS)
-        for each, scale in zip(sample.tally, VITAL_SCALES, strict=False)
-    ] or [
-        # Of an entry without a tally the last push is what there is.
-        None if each is None else (round(each * scale), 0, 0)
-        for each, scale in zip(vitals(sample.numbers), VITAL_SCALES, strict=True)
-    ]
-    worst = [
-        None if each is None else round(each * scale)
-        for each, scale in zip(sample.worst, VITAL_SCALES, strict=True)
-    ]
-    times = [(each.tenths, each.state, each.cause) for each in sample.stretches]
-    counts = sample.counts or [None] * len(COUNTED)
-    outages = sum(each.what.split(".")[2:] == [OUTAGE.word] for each in sample.events)
-    add(totals, tally, worst, times, counts, outages)
+class Summing:
+    """Which summaries are kept, for how many days, and how much of Redis they take."""
 
+    def __init__(
+        self,
+        summaries: Summaries,
+        days: int,
+        most_bytes: int,
+        *,
+        names: bool,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """Keep them for *days* after the one on which a session ended, with *names* or without."""
+        self._summaries = summaries
+        self._days, self._most_bytes, self._names = days, most_bytes, names
+        self._clock = clock
+        self._bound_at = 0.0
+        self._trouble = Trouble(log, "summaries: something in Redis can't be read: %s")
 
-def _told(totals: Totals) -> list[Told]:
-    """Return the vitals of *totals* as a row has them."""
-    return [
-        Told(round(of.sum / of.known), of.known, min(of.bad, of.known), of.worst)
-        if of.known
-        else Told()
-        for of in totals.vitals
-    ]
+    async def row_of(
+        self,
+        leg: Leg,
+        samples: Sequence[Sample],
+        about: Mapping[int, Any],
+        entries: Sequence[Entry] | None,
+        card: bytes | None,
+    ) -> Kept:
+        """Return the row of *leg*, and where it is kept; pushes get their turn meanwhile."""
+        try:
+            of = Sum(about, entries, card)
+            for some in batched(samples, SAMPLES_AT_ONCE):
+                of.add(some)
+                await asyncio.sleep(0)
+            return row_of(leg, of, self._days, names=self._names)
+        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+            self._trouble.update(repr(error), error)
+            return row_of(leg, Sum({}, None, None), self._days, names=self._names)
 
+    async def tend(self) -> None:
+        """
+        Let go what is too old or too much, now and then.
 
-def _mos_of(found: Iterable[float]) -> tuple[int, int] | None:
-    """Return average and worst as a row has them."""
-    scores = [*found]
-    if not scores:
-        return None
-    return round(MOS_SCALE * sum(scores) / len(scores)), round(MOS_SCALE * min(scores))
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        now = self._clock()
+        if now >= self._bound_at:
+            today = datetime.fromtimestamp(now, UTC).date()
+            await self._summaries.bound(self._most_bytes, today - timedelta(days=self._days))
+            self._bound_at = now + BOUND_SECONDS
 
 
 def _browser_of(about: Mapping[int, Any]) -> str:

@@ -9,7 +9,7 @@ once.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -20,14 +20,13 @@ from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.entry import Sample, in_order
 from otel_jcmc.sessions.leg import Folded, Leg
 from otel_jcmc.sessions.moves import MOVES, NOT_KEPT, Kept, room_move, session_move
-from otel_jcmc.sessions.past import batched
-from otel_jcmc.sessions.summing import Sum, was_bad
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import PARTITIONS, Keys
 from otel_jcmc.store.link import Command, Link, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
+from otel_jcmc.verdict.rules import State
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +41,16 @@ _decode_about: Final = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 
 class Summing(Protocol):
-    """What makes a summary of a session that is over (summarizer.py)."""
+    """What makes a summary of a session that is over (summing.py)."""
 
-    def row_of(self, leg: Leg, of: Sum) -> Kept:
+    async def row_of(
+        self,
+        leg: Leg,
+        samples: Sequence[Sample],
+        about: Mapping[int, Any],
+        entries: Sequence[Entry] | None,
+        card: bytes | None,
+    ) -> Kept:
         """Return its row, and where it is kept."""
 
     async def tend(self) -> None:
@@ -161,30 +167,11 @@ class Sweep:
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             self._trouble.update(repr(error), error)
             folded = self.span_of(leg, (), {}, None)
-        kept = await self._sum_up(leg, samples, attributes, entries, card)
+        kept = NOT_KEPT
+        if self._summing is not None:
+            kept = await self._summing.row_of(leg, samples, attributes, entries, card)
         move = session_move(leg, folded, kept, keeps_log=self._keeps_logs)
         return int(await self._call(MOVES, partition, *move))
-
-    async def _sum_up(
-        self,
-        leg: Leg,
-        samples: Sequence[Sample],
-        about: Mapping[int, Any],
-        entries: Sequence[Entry] | None,
-        card: bytes | None,
-    ) -> Kept:
-        """Return the summary of *leg* and where it is kept, if summaries are."""
-        if self._summing is None:
-            return NOT_KEPT
-        try:
-            found = Sum(about, entries, card)
-            for some in batched(samples, SAMPLES_AT_ONCE):
-                found.add(some)
-                await asyncio.sleep(0)
-            return self._summing.row_of(leg, found)
-        except Exception as error:  # noqa: BLE001  # that it was is known all the same
-            self._trouble.update(repr(error), error)
-            return self._summing.row_of(leg, Sum({}, None, None))
 
     async def move_room(self, partition: int, room: str, of_redis: Mapping[str, str]) -> int:
         """Move a conference that is over; 0 if it is not, or somebody else has."""
@@ -226,6 +213,11 @@ class Sweep:
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies to *commands*; an error among them counts as no answer."""
         return expect_all(await run_scripts(self._link, commands, [_SWEEP, MOVES], SWEEP_SECONDS))
+
+
+def was_bad(samples: Iterable[Sample]) -> bool:
+    """Say whether some of *samples* were bad."""
+    return any(each.state == State.BAD for sample in samples for each in sample.stretches)
 
 
 def _pairs(said: list[Any]) -> Over:

@@ -13,7 +13,8 @@ from otel_jcmc.catalogue.attributes import (
     REGION,
     USERNAME,
 )
-from otel_jcmc.sessions.card import read_card, text_of, write_card
+from otel_jcmc.sessions.card import read_card, write_card
+from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.totals import Totals, add, new_totals
 
 AT_MS = 1_796_000_000_000

@@ -13,9 +13,10 @@ from harness import CLIENT_ID, Answer, Service, eventually, push_body, request
 from past import NOON, Past, member_of, numbers
 from recording import HISTORY, SPANS, Process, push
 
+from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.erasure import Erasure
-from otel_jcmc.sessions.history import Asked, History
+from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import Keeping

@@ -17,7 +17,9 @@ from redis_parts import RedisServer, Wire
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.service import parts
 from otel_jcmc.sessions import log, recorder
+from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.entry import Tally
+from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.participant import to_write
@@ -494,6 +496,134 @@ async def test_history_alone_is_weighed_as_spans_are(
     assert only.counts == [6, None, None]
     assert only.stretches == [Stretch(300, 2, 7)]
     assert only.numbers[44:46] == [2, 7]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("gaps", "bad", "share"),
+    [
+        # The first of five is bad, and of those that are a second apart.
+        ([0, 1, 1, 1, 1], 0, 1 / 5),
+        # The last one is, after seven seconds without.
+        ([0, *[1] * 10, 7], 11, 1 / 12),
+    ],
+)
+async def test_a_page_that_does_not_say_how_often_it_pushes_is_weighed_by_how_often_it_does(
+    each_server: EmbeddedStore,
+    each_client: redis.Redis,
+    gaps: list[int],
+    bad: int,
+    share: float,
+) -> None:
+    async with process(each_server) as here:
+        for number, gap in enumerate(gaps):
+            here.clock.now += gap
+            await here.push(push(f1=10 if number == bad else 90))
+        await here.wait(31)
+        (only,) = read_log(each_client, *sids(each_client))
+    (tally, *_) = only.tally
+    assert tally is not None
+    assert tally.bad_ms / tally.known_ms == pytest.approx(share, abs=0.001)
+
+
+@pytest.mark.anyio
+async def test_a_single_push_is_what_there_is(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(**BAD_UP | {"f1": 20}))
+        await here.wait(31)
+        (only,) = read_log(each_client, *sids(each_client))
+    assert only.tally == [Tally(20, 0, 0), None, None]
+    assert only.stretches == [Stretch(1, 2, 7)]
+
+
+@pytest.mark.anyio
+async def test_of_a_page_that_sends_what_has_changed_the_worst_is_of_all_that_is_known(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """A loss of 20 % that it told once, and that stays."""
+    async with process(each_server) as here:
+        for number, changed in enumerate(({"f12": 20}, {"f1": 97}, {"f1": 96})):
+            merged = {"f12": 20} | ({} if not number else changed)
+            sent = push(**changed).numbers  # type: ignore[arg-type]
+            told = push(session="session-1", sent=sent, **merged)  # type: ignore[arg-type]
+            await here.push(told)
+            await here.wait(10)
+        found = read_log(each_client, *sids(each_client))
+    assert [(each.worst[1], each.best[1]) for each in found] == [(20, 20)] * 3
+    assert [each.tally[1] and each.tally[1].mean for each in found] == [20, 20, 20]
+    assert [each.numbers[11] for each in found] == [20, None, None]
+
+
+@pytest.mark.anyio
+async def test_who_is_back_with_what_has_changed_begins_a_log_with_all_that_is_known(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """But not where its log goes on."""
+    async with process(each_server) as here:
+        for quality in (90, 80):
+            report = push(session="s", sent=push(f1=quality).numbers, f1=quality, f2=2900)
+            await here.push(report)
+            await here.wait(1)
+        for is_gone in (False, True):
+            if is_gone:
+                each_client.delete(*base_of(each_client, "s"))
+            report = push(session="s", sent=push(f1=70).numbers, f1=70, f2=2900)
+            here.recorder.take(to_write(report, 30_000), report, is_new=True)
+            await here.wait(1)
+            log_of = read_log(each_client, sids(each_client)[0])
+            last = 70, 2900 if is_gone else None
+            assert tuple(log_of[-1].numbers[:2]) == last
+    assert len(log_of) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("heartbeats", [1, 5])
+async def test_what_a_push_leaves_out_stays_known(
+    each_server: EmbeddedStore, each_client: redis.Redis, heartbeats: int
+) -> None:
+    """Statistics have stopped, in the first interval or in a later one; empty is not known too."""
+    whole: dict[str, Any] = {"f69": "eu-west", "f98": "jvb-1", "f13": [[41, {83: "wifi"}]]}
+    async with process(each_server) as here:
+        for _ in range(2 * heartbeats):
+            await here.push(push(f1=97, **whole))
+            await here.wait(5)
+        for told in ({}, {"f69": ""}, {}):
+            await here.push(push(**told))  # type: ignore[arg-type]
+            await here.wait(15)
+        found = read_log(each_client, *sids(each_client))
+        (about,) = base_of(each_client, "about")
+    known: dict[int, Any] = {}
+    for sample in found:
+        known |= sample.attributes or {}
+    assert (known[REGION], known[98], known[13]) == ("eu-west", "jvb-1", [{83: "wifi"}])
+    assert sum(sample.attributes is not None for sample in found) == 1
+    assert b"jvb-1" in (each_client.get(about) or b"")
+
+
+@pytest.mark.anyio
+async def test_a_session_that_expires_ended_with_its_last_push_also_where_pushes_became_rarer(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for ttl_ms in (5_000, 5_000, 30_000):
+            here.ttl_ms = ttl_ms
+            await here.push(push(session="s", f1=97))
+            await here.wait(4)
+        await here.wait(31)
+        (sid,) = sids(each_client)
+        (key,) = base_of(each_client, "session:")
+        assert each_client.hget(key, "ttl") == b"30000"
+        (only,) = read_log(each_client, sid)
+        (live,) = base_of(each_client, "live")
+        # It would have lived for half a minute from its last push on.
+        each_client.zadd(live, {sid[:32]: (only.at_ms + 30_000) * 1000})
+        history = History(each_server.url, "jcmc", 30_000)
+        (found,), _ = await history.sessions(Asked())
+        await history.close()
+    # The log has tenths.
+    assert 0 <= found.last_ms - only.at_ms <= 100
 
 
 # The session it belongs to.

@@ -19,8 +19,8 @@ from otel_jcmc.sessions.erasure import Erasure
 from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.summaries import Summaries
-from otel_jcmc.sessions.summarizer import Summing
 from otel_jcmc.sessions.summary import Summary, packed, read_summary
+from otel_jcmc.sessions.summing import Summing
 from otel_jcmc.sessions.sweep import Sweep
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import Keeping

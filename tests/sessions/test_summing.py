@@ -24,9 +24,10 @@ from otel_jcmc.catalogue.attributes import (
 )
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, MOS_ID
 from otel_jcmc.catalogue.rows import Attribute, Scope
-from otel_jcmc.sessions.card import text_of, write_card
+from otel_jcmc.sessions.card import write_card
 from otel_jcmc.sessions.entry import Sample, Tally, in_order
 from otel_jcmc.sessions.leg import Leg
+from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.pushes import Event
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.sessions.summary import Summary, Told, Who, packed, read_summary
