@@ -1,4 +1,4 @@
-"""What history costs: the CPU of a push with and without it, and a day of a thousand."""
+"""What history costs: the CPU of a push with and without it, a day of a thousand, a search."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from benchmarks.load.order import Order, Result
 from benchmarks.measure.profile import look_at_pushes
 from benchmarks.report.bench import Bench
 from benchmarks.report.machine import Usage
+from benchmarks.service import searching
 from benchmarks.service.day import simulate
 from benchmarks.service.running import LASTING, SERVICE, STORE, Running, running
 
@@ -24,10 +25,11 @@ HOUR_SECONDS, TEN_MINUTES_SECONDS = 3600, 600
 
 
 def measure(bench: Bench) -> None:
-    """Push to two services in turns, look at one at full load, and simulate a day."""
+    """Push to two services in turns, look at one at full load, simulate a day, and search."""
     _measure_push(bench)
     _look(bench)
     _measure_day(bench)
+    searching.measure(bench)
 
 
 def _measure_push(bench: Bench) -> None:

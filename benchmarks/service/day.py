@@ -25,6 +25,7 @@ from otel_jcmc.catalogue.attributes import BROWSER_NAME, BROWSER_VERSION, CONFER
 from otel_jcmc.sessions.log import SessionLogs
 from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder
+from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.simulate.client import Target
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import Keeping
@@ -39,6 +40,7 @@ EXPIRATION_MS: Final = 30_000
 # Different pushes; each seat goes through them at its own place.
 POOL: Final = 3904
 KEEPING: Final = Keeping(sessions=True)
+BOUNDS: Final = Thresholds(30, 5, 400)
 
 
 @dataclass
@@ -102,7 +104,7 @@ async def _simulate(
     store = Store(url, keeping=KEEPING)
     logs = SessionLogs(url, "jcmc", KEEPING, 6000, clock, offset)
     recorder = Recorder(
-        logs, Quota(logs.link, "jcmc", KEEPING, Bounds(0, 2**40)), INTERVAL_SECONDS, None, clock
+        logs, Quota(logs.link, "jcmc", KEEPING, Bounds(0, 2**40)), INTERVAL_SECONDS, BOUNDS, clock
     )
     pool = _pool()
     people = 0
@@ -143,7 +145,7 @@ async def _simulate(
             for write, report in heard:
                 recorder.take(write, report)
             await recorder.write_due()
-            await logs.send()
+            await recorder.send()
             cpu += process_time() - began
             pushes += len(heard)
         await recorder.stop()

@@ -1,5 +1,5 @@
 """
-The command line: `otel-jcmc serve | check | catalogue | sessions | simulate`.
+The command line: `otel-jcmc serve | check | sessions | conference | summary | simulate` and more.
 
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
@@ -10,9 +10,11 @@ import sys
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from otel_jcmc.version import __version__
+
+_ZONE: Final = "such as Europe/Berlin; this machine's if not given"
 
 
 def main() -> None:
@@ -25,6 +27,8 @@ def main() -> None:
     commands.add_parser("catalogue", help="print the table of metrics")
     _add_simulate(commands.add_parser("simulate", help="push as many participants would"))
     _add_sessions(commands.add_parser("sessions", help="show who was in which call, and how"))
+    _add_summary(commands.add_parser("summary", help="show how calls were, by days and weeks"))
+    _add_conference(commands.add_parser("conference", help="show everyone who was in it, by time"))
     commands.add_parser("export")  # what serve starts when OTLP is on; not in the help
     arguments = parser.parse_args(_bound(sys.argv[1:]))
     try:
@@ -57,17 +61,56 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
 def _add_sessions(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `sessions`."""
     parser.add_argument("id", nargs="?", help="show this one, with a plot")
-    parser.add_argument("--conference", metavar="NAME")
-    parser.add_argument("--client-id", metavar="ID")
-    when = "2026-03-01T09:30:00Z, Unix seconds or -2h"
-    parser.add_argument("--from", metavar="TIME", dest="from_", help=when)
-    parser.add_argument("--to", metavar="TIME")
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many: 50")
-    parser.add_argument("--metric", default="connectionquality", help="what the plot shows")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--csv", action="store_true", help="of one session")
+    found = parser.add_argument_group("which: by a part of a name, in any case")
+    found.add_argument("--conference", metavar="NAME")
+    found.add_argument("--participant", metavar="NAME", help="id, or display name where it is kept")
+    found.add_argument("--browser", metavar="NAME", help="such as firefox or 'chrome 142'")
+    found = parser.add_argument_group("which: by the whole of it")
+    found.add_argument("--client-id", metavar="ID")
+    found.add_argument("--region", metavar="NAME")
+    found.add_argument("--bridge", metavar="NAME")
+    found.add_argument("--end", metavar="WORD", help="left, failed, expired ...; live: it goes on")
+    found.add_argument("--state", metavar="WORD", help="good, fair, bad or unknown")
+    found.add_argument("--cause", metavar="WORD", help="uplink, downlink, outage ...")
+    found = parser.add_argument_group("when, and how many")
+    when = "14:00, yesterday 14:00, 'monday 9:30', 2026-11-29, -2h, '2h ago' ..."
+    found.add_argument("--from", metavar="TIME", dest="from_", help=when)
+    found.add_argument("--to", metavar="TIME", help="of a day its end")
+    found.add_argument("--tz", metavar="ZONE", help=_ZONE)
+    found.add_argument("--sort", metavar="ORDER", help="newest or worst")
+    found.add_argument("--limit", type=int, metavar="N", help="at most so many: 50, of CSV all")
+    shown = parser.add_argument_group("how")
+    metrics = "what is drawn, several with commas"
+    shown.add_argument("--metric", default="connectionquality", help=metrics)
+    shown.add_argument("--json", action="store_true")
+    shown.add_argument("--csv", action="store_true", help="of one session, or of all found")
+    shown.add_argument("--jsonl", action="store_true", help="of all found")
     parser.add_argument("--delete", action="store_true", help="erase all there is of --client-id")
     parser.add_argument("--yes", action="store_true", help="without being asked")
+    parser.add_argument("--url", help="of a service that is not the one of the settings here")
+
+
+def _add_summary(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `summary`."""
+    names = ("region", "bridge", "browser", "network", "relay", "end", "sender")
+    parser.add_argument("--by", choices=names, help="what sessions are told apart by")
+    parser.add_argument("--per", choices=("day", "week", "all"), default="all")
+    parser.add_argument(
+        "--since", default="30d", metavar="DAY", help="the first day: 2026-11-01 or 30d"
+    )
+    parser.add_argument("--to", metavar="DAY", help="the last day, today if not said")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--csv", action="store_true")
+    parser.add_argument("--url", help="of a service that is not the one of the settings here")
+
+
+def _add_conference(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `conference`."""
+    parser.add_argument("name", help="its name, or a part of it")
+    when = "14:00, yesterday 14:00 ...: now, or the last time before"
+    parser.add_argument("--at", metavar="TIME", help=when)
+    parser.add_argument("--tz", metavar="ZONE", help=_ZONE)
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--url", help="of a service that is not the one of the settings here")
 
 
@@ -75,7 +118,7 @@ def _bound(arguments: list[str]) -> list[str]:
     """Return *arguments* with `-2h` at the flag before it, or it would be taken for one."""
     bound: list[str] = []
     for each in arguments:
-        if bound[-1:] in (["--from"], ["--to"]):
+        if bound[-1:] in (["--from"], ["--to"], ["--at"], ["--since"]):
             bound[-1] += f"={each}"
         else:
             bound.append(each)
@@ -108,6 +151,14 @@ def _run(arguments: argparse.Namespace) -> int:
             from otel_jcmc.command.sessions import show
 
             return with_settings(partial(show, arguments))
+        case "summary":
+            from otel_jcmc.command.summary import show_summary
+
+            return with_settings(partial(show_summary, arguments))
+        case "conference":
+            from otel_jcmc.command.conference import show as show_conference
+
+            return with_settings(partial(show_conference, arguments))
         case _:
             return asyncio.run(_simulate(arguments))
 

@@ -29,7 +29,7 @@ def check(settings: "Settings") -> int:
         print(f"# traces: {settings.spans_protocol} to {where}")
     for line in describe(settings.privacy_policy):
         print(f"# privacy: {line}")
-    for line in advice(settings):
+    for line in [*advice(settings), *_of_memory(settings)]:
         print(f"note: {line}", file=sys.stderr)
     try:
         load_certificate(settings.tls_certificate_file, settings.tls_key_file)
@@ -42,3 +42,30 @@ def check(settings: "Settings") -> int:
         secret = to_text(settings.jwt_secret or "")
         keys_of(secret, settings.jwt_public_key or "", settings.jwt_jwks_file)
     return 0
+
+
+def _of_memory(settings: "Settings") -> list[str]:
+    """Return what is wrong with the memory that Redis may take; one of our own has no bound."""
+    import asyncio
+
+    from otel_jcmc.catalogue.reasons import StoreUnavailable
+    from otel_jcmc.config.settings import to_text
+    from otel_jcmc.config.sizing import memory_advice
+    from otel_jcmc.store.link import Link
+    from otel_jcmc.store.memory import Memory, memory_of
+
+    if settings.redis_url is None:
+        return []
+
+    async def ask() -> "Memory | None":
+        link = Link(to_text(settings.redis_url or ""))
+        try:
+            return await memory_of(link)
+        finally:
+            await link.close()
+
+    try:
+        memory = asyncio.run(ask())
+    except StoreUnavailable:
+        return ["Redis does not answer: nobody knows whether all that it is to hold has room"]
+    return memory_advice(settings, *memory) if memory else []

@@ -2,15 +2,19 @@
 A metric over time, drawn with characters.
 
 In go points with the range that they had, out come lines for a terminal. Where there was nothing
-there is nothing: a gap has no axis either.
+there is nothing: a gap has no axis either. Of libraries, plotext 5 passes over what is missing
+(its issue 114) and so joins what a gap parts, its 6 is a new one; neither draws a range, and both
+would be as much code of ours around them.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from math import ceil, floor, log10
 from typing import Final, NamedTuple
 
 HEIGHT: Final = 12
+# The least that stands before the columns, with the axis: plots under each other begin alike.
+MARGIN: Final = 3
 _TICKS: Final = 3
 
 
@@ -53,10 +57,15 @@ class _PlotColumn(NamedTuple):
 
 
 def plot(
-    points: Sequence[Point], width: int, *, top: float | None = None, signs: Signs = BLOCKS
+    points: Sequence[Point],
+    width: int,
+    *,
+    top: float | None = None,
+    signs: Signs = BLOCKS,
+    zone: tzinfo = UTC,
 ) -> list[str]:
     """
-    Return *points* as lines of at most *width* characters.
+    Return *points* as lines of at most *width* characters, with times of *zone*.
 
     From 0 up to *top*, or what is needed. A column has the mean of the values in its time.
     """
@@ -66,7 +75,7 @@ def plot(
     most = max(part for each in known for part in (each.value, each.high) if part is not None)
     top = top or _round_up(most)
     labels = [f"{top:g}", f"{top / 2:g}", "0"]
-    margin = max(map(len, labels))
+    margin = max(MARGIN, *map(len, labels))
     count = max(_TICKS, width - margin - 2)
     start, end = points[0].start, max(points[-1].end, points[0].start + 1)
     columns = _columns(known, start, (end - start) / count, count, HEIGHT / top)
@@ -78,7 +87,7 @@ def plot(
     # The axis is there where something was.
     ground = "".join(signs.axis if each else " " for each in columns).rstrip()
     lines.append(f"{' ' * margin} {signs.corner}{ground}")
-    lines.append(f"{' ' * (margin + 2)}{_times(start, end, count)}")
+    lines.append(f"{' ' * (margin + 2)}{_times(start, end, count, zone)}")
     return lines
 
 
@@ -125,11 +134,11 @@ def _round_up(value: float) -> float:
     return next(each * ten for each in (1, 2, 5, 10) if each * ten >= value)
 
 
-def _times(start: float, end: float, count: int) -> str:
+def _times(start: float, end: float, count: int, zone: tzinfo) -> str:
     """Return the times under the axis: at its start and end, and in between if there is room."""
     form = "%H:%M:%S" if end - start < 600 else "%H:%M"
     first, middle, last = (
-        datetime.fromtimestamp(start + (end - start) * part / 2, UTC).strftime(form)
+        datetime.fromtimestamp(start + (end - start) * part / 2, zone).strftime(form)
         for part in range(_TICKS)
     )
     space = count - len(first) - len(last)

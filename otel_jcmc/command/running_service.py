@@ -6,6 +6,8 @@ In go a URL and a token, out come answers, or `CannotShow` with one line that sa
 
 import json
 import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -14,6 +16,7 @@ from otel_jcmc.version import __version__
 
 SECONDS: Final = 30
 PAGE: Final = 500
+_PIECE_BYTES: Final = 65_536
 
 
 class CannotShow(Exception):
@@ -40,6 +43,19 @@ class RunningService:
         Raises:
             CannotShow: there is none, or it is a refusal.
         """
+        with self.stream(path, query, method) as (_, pieces):
+            return b"".join(pieces)
+
+    @contextmanager
+    def stream(
+        self, path: str, query: dict[str, Any], method: str = "GET"
+    ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
+        """
+        Have the headers of the answer, in lower case, and its body piece by piece as it comes.
+
+        Raises:
+            CannotShow: there is none, it is a refusal, or it breaks off.
+        """
         parts = urlsplit(self.url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         told = urlencode({name: each for name, each in query.items() if each is not None})
@@ -47,9 +63,16 @@ class RunningService:
         try:
             connection.request(method, f"{parts.path}{path}?{told}", headers=self._headers)
             answer = connection.getresponse()
-            body = answer.read()
+            if answer.status != 200:
+                first = printable(answer.read().decode(errors="replace").partition("\n")[0])
+                raise CannotShow(f"{self.url}: {answer.status} {first}")
+            headers = {name.lower(): text for name, text in answer.getheaders()}
+            yield headers, iter(lambda: answer.read1(_PIECE_BYTES), b"")
         except ssl.SSLError as error:
             raise CannotShow(f"{self.url}: {error.reason}") from None
+        except BrokenPipeError:
+            # Who reads what we print has gone.
+            raise
         except (OSError, HTTPException):
             raise CannotShow(
                 f"nobody answers at {self.url}: start it with `otel-jcmc serve`, or say with --url"
@@ -57,10 +80,6 @@ class RunningService:
             ) from None
         finally:
             connection.close()
-        if answer.status != 200:
-            first = printable(body.decode(errors="replace").partition("\n")[0])
-            raise CannotShow(f"{self.url}: {answer.status} {first}")
-        return body
 
     def read(self, path: str, query: dict[str, Any], method: str = "GET") -> dict[str, Any]:
         """

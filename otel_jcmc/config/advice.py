@@ -22,6 +22,8 @@ def advice(settings: Settings) -> list[str]:
                 f" ({ttl} s): who comes and goes in between is never pushed"
             )
     lines += _of_traces(settings) if settings.traces_exporter == "otlp" else []
+    if settings.summary_days and settings.redis_url is None:
+        lines.append("summaries are gone when this stops: REDIS_URL keeps them")
     if settings.hashes and not settings.privacy_key:
         lines.append("JCMC_PRIVACY_KEY is not set: all hashes are others after a restart")
     if not settings.allow_private_scrape_only and settings.scrape_token is None:

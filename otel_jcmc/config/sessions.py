@@ -44,6 +44,26 @@ class SessionSettings(Group):
         validation_alias=named("JCMC_HISTORY_MAX_BYTES"),
         description="Most bytes of Redis that history may take; the oldest sessions go.",
     )
+    summary_days: int = Field(
+        0,
+        ge=0,
+        le=400,
+        validation_alias=named("JCMC_SUMMARY_DAYS"),
+        description="Days for which a summary of each session is kept, without anybody's name or"
+        " id; 0: none is.",
+    )
+    summary_max_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1024 * 1024,
+        validation_alias=named("JCMC_SUMMARY_MAX_BYTES"),
+        description="Most bytes of Redis that summaries may take; the oldest go.",
+    )
+    summary_names: bool = Field(
+        False,
+        validation_alias=named("JCMC_SUMMARY_NAMES"),
+        description="Summaries have the conference, the client, the participant and its display"
+        " name, as privacy leaves them.",
+    )
     # A conference as a trace.
     traces_exporter: Literal["none", "otlp"] = Field(
         "none",
@@ -112,5 +132,5 @@ class SessionSettings(Group):
 
     @property
     def keeps_sessions(self) -> bool:
-        """Whether anything is kept of sessions, for history or for spans."""
-        return self.history_hours > 0 or self.traces_exporter == "otlp"
+        """Whether anything is kept of sessions: for history, for summaries or for spans."""
+        return self.history_hours > 0 or self.summary_days > 0 or self.traces_exporter == "otlp"

@@ -231,7 +231,8 @@ class Intake:
         stored: Stored | Exception,
     ) -> None:
         """Take note of what Redis did with a push, and pass it on."""
-        if stored is _JOINED:
+        is_new = stored is _JOINED
+        if is_new:
             stored = _STORED
             self.limits.count_newcomer(sender.crowd, write.member)
             self._count_join(sender, write, report)
@@ -243,7 +244,7 @@ class Intake:
         # What was merged is no less true for being overtaken by what it was merged into.
         is_taken = stored is _STORED or (stored is _SUPERSEDED and report.sent is not None)
         if self._recorder is not None and is_taken:
-            self._recorder.take(write, report, sender.crowd.address)
+            self._recorder.take(write, report, sender.crowd.address, is_new=is_new)
         settle(sender, report, reply, stored)
 
     def _count_join(self, sender: Sender, write: Write, report: Report) -> None:
@@ -255,7 +256,7 @@ class Intake:
             return
         self._joins.count_failed(report)
         if self._recorder is not None and write.is_kept:
-            self._recorder.take_failure(sender.crowd.address, len(write.payload))
+            self._recorder.take_failure(write, report, sender.crowd.address)
 
 
 def _is_direct(paths: list[dict[int, str]] | None) -> bool:

@@ -151,6 +151,9 @@ class JmmcEndpoint:
         if answer := self._answers.not_taken(headers, sender.crowd, stored):
             return answer
         assert isinstance(stored, Stored)
+        if stored is Stored.SESSION_ENDED:
+            # The same participant has opened another one since: what this page knows, that lacks.
+            raise PushRefused([Fault("cookie", Reason.SESSION_UNKNOWN)])
         if push.is_opening:
             # After it, so that nobody fills Redis with sessions of whom a limit refuses.
             await self._states.open(report.session.id, changes)

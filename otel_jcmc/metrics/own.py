@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
+from otel_jcmc.catalogue.conventions import SCHEMA_URL
 from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.catalogue.reasons import DROPS, FAILURES, LATE, REFUSALS, TOKEN_REFUSALS, Reason
 from otel_jcmc.version import __version__
@@ -58,7 +59,7 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
         "telemetry.sdk.language": "python",
         "telemetry.sdk.name": "opentelemetry",
     }
-    return Resource({**sdk, **ours, **found})
+    return Resource({**sdk, **ours, **found}, SCHEMA_URL)
 
 
 class HistoryFigures(Protocol):
@@ -166,7 +167,7 @@ class Telemetry:
 
     def _declare(self) -> None:
         """Declare every instrument of ours, as OWN_METRICS has it."""
-        meter = self._provider.get_meter("otel_jcmc", __version__)
+        meter = self._provider.get_meter("otel_jcmc", __version__, SCHEMA_URL)
         build = {"version": __version__, "python_version": platform.python_version()}
         observed: dict[str, Callable[[], list[Observation]]] = {
             "otel_jcmc.pushes": lambda: _pairs(self.pushes, "outcome", "reason"),

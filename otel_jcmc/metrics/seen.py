@@ -9,6 +9,7 @@ from otel_jcmc.catalogue.attributes import (
     BRIDGE,
     BROWSER_NAME,
     BROWSER_VERSION,
+    CLIENT,
     DIRECT,
     NETWORK,
     ORIGINAL,
@@ -97,7 +98,13 @@ def everybody_in(snapshot: Snapshot) -> Everybody:
         states = part.numbers[_STATE]
         counts.update(zip(part.derive(_places), states, strict=True))
         ill += [_seen(part, at) for at, state in enumerate(states) if state]
-    return Everybody(counts, ill, partial(_members, snapshot), partial(_present, snapshot))
+    return Everybody(
+        counts,
+        ill,
+        partial(_members, snapshot),
+        partial(_present, snapshot),
+        partial(_clients, snapshot),
+    )
 
 
 def _places(part: Part) -> list[Place]:
@@ -140,4 +147,18 @@ def _present(snapshot: Snapshot, conferences: Collection[str]) -> Mapping[str, i
             name = place.conference
             if count and name in conferences and count > found.get(name, 0):
                 found[name] = int(count)
+    return found
+
+
+def _clients(
+    snapshot: Snapshot, people: Collection[tuple[str, str]]
+) -> Mapping[tuple[str, str], str]:
+    """Return the client's id of each of *people*, who are (conference, participant)."""
+    conferences = {conference for conference, _ in people}
+    found: dict[tuple[str, str], str] = {}
+    for part in snapshot.parts:
+        for stay, place in zip(part.stays, part.derive(_places), strict=True):
+            who = place.conference, who_is(stay).participant
+            if place.conference in conferences and who in people:
+                found[who] = stay.attributes.get(CLIENT.id, "")
     return found

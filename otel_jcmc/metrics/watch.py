@@ -72,8 +72,9 @@ class Watch:
     async def look(self) -> str:
         """Look once, and return what came of it."""
         try:
-            taken = await self._reader.take()
+            # Before all others are read: who is erased meanwhile is not written of again.
             before, now_ms = await self._record.read_look()
+            taken = await self._reader.take()
             find = partial(self._find, taken, before, now_ms)
             look, over = await self._reader.in_thread(find)
             is_written = await self._record.write(self._lease.holder, look, over)

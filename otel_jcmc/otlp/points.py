@@ -21,6 +21,7 @@ from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, Scope
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from otel_jcmc.catalogue.conventions import SCHEMA_URL
 from otel_jcmc.metrics.observed import Column, Labels
 from otel_jcmc.metrics.provider import Collected
 from otel_jcmc.version import __version__
@@ -28,7 +29,7 @@ from otel_jcmc.version import __version__
 MAX_POINTS: Final = 8_000
 # gRPC servers take 4 MiB by default; resource, scope and the metrics' heads come on top.
 MAX_BYTES: Final = 3_500_000
-_SCOPE: Final = InstrumentationScope("otel_jcmc", __version__)
+_SCOPE: Final = InstrumentationScope("otel_jcmc", __version__, SCHEMA_URL)
 
 # A field's tag: its number times 8, and 2 for "length and bytes", 1 for "64 bits".
 _SCOPE_METRICS_METRICS: Final = bytes([2 * 8 + 2])
@@ -50,8 +51,8 @@ def requests(
     gauges: Iterable[Collected], resource: Resource, time_unix_nano: int
 ) -> Iterator[ExportMetricsServiceRequest]:
     """Return requests with all points of *gauges*, of MAX_POINTS and MAX_BYTES at most."""
-    scope = ScopeMetrics(_SCOPE, [], "")
-    frame = encode_metrics(MetricsData([ResourceMetrics(resource, [scope], "")]))
+    scope = ScopeMetrics(_SCOPE, [], SCHEMA_URL)
+    frame = encode_metrics(MetricsData([ResourceMetrics(resource, [scope], SCHEMA_URL)]))
     metrics: list[bytes] = []
     count = size = 0
     time = _time(_POINT_TIME, time_unix_nano)

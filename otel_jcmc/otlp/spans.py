@@ -16,10 +16,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
+from otel_jcmc.catalogue.conventions import SCHEMA_URL
 from otel_jcmc.otlp.sender import Outcome, Sender, Sent
 from otel_jcmc.version import __version__
 
-_SCOPE: Final = InstrumentationScope("otel_jcmc", __version__)
+_SCOPE: Final = InstrumentationScope("otel_jcmc", __version__, SCHEMA_URL)
 
 
 class SpanSender:

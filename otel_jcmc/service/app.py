@@ -17,12 +17,14 @@ from otel_jcmc.service.life import Life
 from otel_jcmc.service.parts import Parts
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.web.client import client_routes
+from otel_jcmc.web.conferences import conference_routes
 from otel_jcmc.web.pages import health_routes
 from otel_jcmc.web.push import PUSH_PATH
 from otel_jcmc.web.push_token import push_token_routes
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.scrape import scrape_routes
 from otel_jcmc.web.sessions import session_routes
+from otel_jcmc.web.summaries import summary_routes
 
 
 def create_app(
@@ -86,7 +88,11 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     # Spans need sessions too: they can be erased then, and are nobody's to read.
     history = parts.history if settings.history_hours else None
     readers = _page_readers(settings, parts)
-    yield session_routes(history, parts.erasure, readers, parts.privacy, interval_ms)
+    privacy, record = parts.privacy, parts.record
+    yield session_routes(history, parts.erasure, record, readers, privacy, interval_ms)
+    grace_ms = settings.session_grace_seconds * 1000
+    yield conference_routes(history, record, readers, privacy, grace_ms, interval_ms)
+    yield summary_routes(parts.summaries, readers)
 
 
 def _get_client_path(settings: Settings) -> str:

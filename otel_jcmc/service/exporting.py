@@ -12,7 +12,7 @@ from otel_jcmc.metrics.own import make_resource
 from otel_jcmc.otlp.metrics import MetricDelivery
 from otel_jcmc.otlp.process import ParticipantExport, report_to_parent
 from otel_jcmc.otlp.sender import Sender, Signal
-from otel_jcmc.service.recording import keeping_of
+from otel_jcmc.service.recording import keeping_of, make_summing
 from otel_jcmc.service.watching import make_gauges, make_reader, make_record
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import Link
@@ -54,7 +54,11 @@ def make_exports(
             Lease(redis_url, f"{settings.key_prefix}:traces:lease", holder),
             link,
             Sweep(
-                link, settings.key_prefix, keeping_of(settings), make_record(settings, redis_url)
+                link,
+                settings.key_prefix,
+                keeping_of(settings),
+                make_record(settings, redis_url),
+                make_summing(settings, link),
             ),
             Outbox(link, settings.key_prefix, settings.traces_waiting),
             SpanSender(Sender(Signal.SPANS, settings.spans_protocol, seconds), resource),

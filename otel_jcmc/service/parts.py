@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from otel_jcmc.catalogue.attributes import LOCAL_ADDRESS
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.config.settings import Settings, names_of, to_text
+from otel_jcmc.config.sizing import memory_advice
 from otel_jcmc.intake import browsers
 from otel_jcmc.intake.bridges import Bridges
 from otel_jcmc.intake.intake import Intake
@@ -42,10 +43,24 @@ from otel_jcmc.service.admission import (
     make_push_tokens,
 )
 from otel_jcmc.service.child import ExporterProcess
-from otel_jcmc.service.recording import keeping_of, make_history, make_recorder
-from otel_jcmc.service.watching import make_gauges, make_histograms, make_reader, make_watch
+from otel_jcmc.service.recording import (
+    keeping_of,
+    make_history,
+    make_recorder,
+    make_summaries,
+    make_summarizer,
+)
+from otel_jcmc.service.watching import (
+    make_gauges,
+    make_histograms,
+    make_reader,
+    make_record,
+    make_watch,
+)
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.link import Link
 from otel_jcmc.store.live import Store
+from otel_jcmc.store.memory import memory_of
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.verdict.judge import Judge
 from otel_jcmc.web.bodies import Bodies
@@ -116,7 +131,13 @@ class Parts:
             keeping_of(settings),
             first_life_ms=_first_life_ms(settings),
         )
+        self._link = Link(self.redis_url)
+        self.summaries = make_summaries(settings, self._link)
+        self._summarizer = make_summarizer(
+            settings, self.redis_url, self._instance_id, make_record(settings, self.redis_url)
+        )
         self.history, self.erasure = make_history(settings, self.redis_url)
+        self.record = make_record(settings, self.redis_url)
         self.limits = make_limits(settings)
         # One thread and not the loop's pool: each thread's memory grows to what a scrape takes and
         # stays, and two renderings at once would only share the interpreter's lock.
@@ -189,7 +210,12 @@ class Parts:
             stack.push_async_callback(self._reader.close)
             if self.history:
                 stack.push_async_callback(self.history.close)
+            stack.push_async_callback(self._link.close)
+            stack.push_async_callback(self.record.close)
+            if self.erasure:
+                stack.push_async_callback(self.erasure.close)
             await self.store.start()
+            await self._say_what_fits()
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)
             stack.push_async_callback(self._hash_secret.close)
@@ -202,12 +228,21 @@ class Parts:
             checking = asyncio.create_task(self._check())
             stack.callback(checking.cancel)
             stack.push_async_callback(_end, asyncio.create_task(self._watch.run()))
+            if self._summarizer is not None:
+                stack.push_async_callback(_end, asyncio.create_task(self._summarizer.run()))
             if "otlp" in self._settings.metrics_exporter:
                 await self._start_own_export(stack)
             if "otlp" in (*self._settings.metrics_exporter, self._settings.traces_exporter):
                 self._start_exporter(stack)
             await asyncio.to_thread(browsers.warm)
             yield
+
+    async def _say_what_fits(self) -> None:
+        """Say once what is wrong with the memory that Redis may take, if it tells."""
+        with suppress(StoreUnavailable):
+            if memory := await memory_of(self._link):
+                for line in memory_advice(self._settings, *memory):
+                    log.warning("store: memory: %s", line)
 
     async def _check(self) -> None:
         """

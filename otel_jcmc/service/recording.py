@@ -4,6 +4,7 @@ What is kept of sessions, and the parts that record, read and erase them.
 Settings come in; parts of `sessions` go out, not started yet, or None where nothing is kept.
 """
 
+from functools import partial
 from typing import Final
 
 from otel_jcmc.config.settings import Settings
@@ -13,8 +14,17 @@ from otel_jcmc.sessions.log import SessionLogs
 from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.sessions.shares import Shares
+from otel_jcmc.sessions.summaries import Summaries
+from otel_jcmc.sessions.summarizer import Summarizer
+from otel_jcmc.sessions.summing import Summing
+from otel_jcmc.sessions.sweep import Sweep
 from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.keeping import SETTLE_MS, Keeping
+from otel_jcmc.store.keys import Keys
+from otel_jcmc.store.lease import Lease
+from otel_jcmc.store.link import Link
+from otel_jcmc.store.scripts import run_all
+from otel_jcmc.verdict.record import Record
 
 # For which a session is known without history: that long its span may wait to be made.
 HOURS_WITHOUT_HISTORY: Final = 24
@@ -27,10 +37,13 @@ def keeping_of(settings: Settings) -> Keeping:
     keep_ms = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3_600_000
     # A leave is written at once by who heard it; other processes may have a part of the interval.
     settle_ms = settings.history_interval_seconds * 1000 + SETTLE_MS
-    if sends_spans:
+    sums_up = settings.summary_days > 0
+    if sends_spans or sums_up:
         keep_ms = max(keep_ms, 2 * (grace_ms + settle_ms))
     has_history = settings.history_hours > 0
-    return Keeping(settings.keeps_sessions, sends_spans, grace_ms, keep_ms, settle_ms, has_history)
+    return Keeping(
+        settings.keeps_sessions, sends_spans, grace_ms, keep_ms, settle_ms, has_history, sums_up
+    )
 
 
 def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
@@ -43,16 +56,43 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
     bounds = Bounds(settings.history_sessions, settings.history_max_bytes)
     keep_seconds = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3600.0
     quota = Quota(logs.link, settings.key_prefix, keeping_of(settings), bounds)
-    thresholds = None
-    if settings.traces_exporter == "otlp":
-        thresholds = Thresholds(
-            settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
-        )
+    thresholds = Thresholds(
+        settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
+    )
     shares = None
     if settings.limit_address_participants:
         shares = Shares(bounds, keep_seconds, lambda: quota.fullness)
     interval = settings.history_interval_seconds
     return Recorder(logs, quota, interval, thresholds, shares=shares)
+
+
+def make_summaries(settings: Settings, link: Link) -> Summaries | None:
+    """Return what reads summaries by *link*, None where none are kept."""
+    if not settings.summary_days:
+        return None
+    return Summaries(partial(run_all, link), Keys(settings.key_prefix))
+
+
+def make_summing(settings: Settings, link: Link) -> Summing | None:
+    """Return what makes a summary of each session that is over, None where none are kept."""
+    summaries = make_summaries(settings, link)
+    if summaries is None:
+        return None
+    bounds = settings.summary_days, settings.summary_max_bytes
+    return Summing(summaries, *bounds, names=settings.summary_names)
+
+
+def make_summarizer(
+    settings: Settings, redis_url: str, holder: str, record: Record
+) -> Summarizer | None:
+    """Return what makes summaries; None where there are none, or whoever makes spans does that."""
+    link = Link(redis_url)
+    summing = make_summing(settings, link)
+    if summing is None or settings.traces_exporter == "otlp":
+        return None
+    lease = Lease(redis_url, f"{settings.key_prefix}:summaries:lease", holder)
+    sweep = Sweep(link, settings.key_prefix, keeping_of(settings), record, summing)
+    return Summarizer(lease, link, sweep)
 
 
 def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:
@@ -61,4 +101,6 @@ def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Er
         return None, None
     interval_ms = settings.history_interval_seconds * 1000
     history = History(redis_url, settings.key_prefix, interval_ms)
-    return history, Erasure(history, keeping_of(settings), interval_ms)
+    keeping = keeping_of(settings)
+    record = Record(redis_url, settings.key_prefix, keeping.keep_ms)
+    return history, Erasure(history, keeping, interval_ms, record)

@@ -9,48 +9,26 @@ it where it lies. It is, one after the other:
     2 bytes  badness (totals.py), what the worst are sorted by
     2 bytes  the length of what follows
     msgpack  Totals
-    text     a line for each of _LINES that is known, in lower case: "\nc=standup\np=8c87df52\n"
-
-A name in it has no control character, and is cut to LONGEST.
+    text     lines (lines.py), those of the attributes first: "\nc=standup\np=8c87df52\n"
 """
 
-import re
 import struct
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.catalogue.attributes import (
-    BRIDGE,
-    BROWSER_NAME,
-    BROWSER_VERSION,
-    CLIENT,
-    CONFERENCE,
-    PARTICIPANT,
-    REGION,
-    USERNAME,
-)
 from otel_jcmc.sessions.entry import EPOCH_MS
+from otel_jcmc.sessions.lines import CAUSE_LINE, END_LINE, STATE_LINE
 from otel_jcmc.sessions.stretches import TENTH_MS
-from otel_jcmc.sessions.totals import Totals, badness, cause_of, state_of
+from otel_jcmc.sessions.totals import Totals, judged
+from otel_jcmc.verdict.rules import State
 
-LONGEST: Final = 100
-# What a line begins with.
-CONFERENCE_LINE, PARTICIPANT_LINE, NAME_LINE, CLIENT_LINE = "c", "p", "n", "i"
-REGION_LINE, BRIDGE_LINE, BROWSER_LINE = "r", "b", "w"
-STATE_LINE, CAUSE_LINE, END_LINE = "s", "u", "e"
-# Of the attributes that a line has whole.
-_LINES: Final = (
-    (CONFERENCE_LINE, CONFERENCE.id),
-    (PARTICIPANT_LINE, PARTICIPANT.id),
-    (NAME_LINE, USERNAME.id),
-    (CLIENT_LINE, CLIENT.id),
-    (REGION_LINE, REGION.id),
-    (BRIDGE_LINE, BRIDGE.id),
-)
+_MADE: Final = {STATE_LINE, CAUSE_LINE, END_LINE}
+_STATE_LINES: Final = {None: b""} | {
+    state: f"{STATE_LINE}={state.name.lower()}\n".encode() for state in State
+}
 _HEAD: Final = struct.Struct(">IHH")
-_no_controls: Final = re.compile(r"[\x00-\x1f\x7f]+").sub
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Totals).decode
 
@@ -69,30 +47,21 @@ class Card(NamedTuple):
     lines: dict[str, str]
 
 
-def write_card(last_ms: int, totals: Totals, attributes: Mapping[int, Any]) -> bytes:
-    """Return the card of a session with these *totals* and, by catalogue id, *attributes*."""
+def write_card(last_ms: int, totals: Totals, text: bytes) -> bytes:
+    """Return the card of a session with these *totals*, of which `text_of` has made *text*."""
     packed = _encode(totals)
     tenths = (last_ms - EPOCH_MS) // TENTH_MS
-    text = text_of(attributes)
-    if (state := state_of(totals)) is not None:
-        text += f"{STATE_LINE}={state.name.lower()}\n"
-    if cause := cause_of(totals):
-        text += f"{CAUSE_LINE}={cause}\n"
-    return _HEAD.pack(tenths, badness(totals), len(packed)) + packed + text.encode()
+    state, cause, badness = judged(totals)
+    lines = _STATE_LINES[state]
+    if cause:
+        lines += f"{CAUSE_LINE}={cause}\n".encode()
+    return _HEAD.pack(tenths, badness, len(packed)) + packed + text + lines
 
 
-def text_of(attributes: Mapping[int, Any]) -> str:
-    """Return the lines of who and where it was, after a line's end."""
-    lines = [(mark, attributes[id_]) for mark, id_ in _LINES if attributes.get(id_)]
-    if browser := attributes.get(BROWSER_NAME.id):
-        major = (attributes.get(BROWSER_VERSION.id) or "").partition(".")[0]
-        lines.append((BROWSER_LINE, f"{browser} {major}".rstrip()))
-    return "\n" + "".join(f"{mark}={folded(text)}\n" for mark, text in lines)
-
-
-def folded(text: str) -> str:
-    """Return *text* as a line has it: who looks for a part of a name folds that too."""
-    return _no_controls(" ", text.lower())[:LONGEST]
+def lines_text(lines: Mapping[str, str]) -> bytes:
+    """Return *lines* of a card but for those that its totals and its end make."""
+    kept = (f"{mark}={text}\n" for mark, text in lines.items() if mark not in _MADE)
+    return ("\n" + "".join(kept)).encode()
 
 
 def read_card(card: bytes) -> Card:
@@ -111,3 +80,11 @@ def read_card(card: bytes) -> Card:
         raise ValueError(f"damaged card: {error}") from error
     lines = {mark: text for mark, between, text in (row.partition("=") for row in rows) if between}
     return Card(EPOCH_MS + tenths * TENTH_MS, totals, lines)
+
+
+def totals_of(card: bytes) -> Totals | None:
+    """Return the totals of a stored *card*, None if it is empty or can't be read."""
+    try:
+        return read_card(card).totals if card else None
+    except ValueError:
+        return None

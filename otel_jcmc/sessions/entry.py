@@ -1,35 +1,40 @@
 """
 What a session's log has of one interval: an entry in Redis, and back.
 
-The log is what is known of a session after the fact: one entry per interval and process, in the
-order of writing. History shows it, a span is folded of it. recorder.py makes entries, `read` turns
-one back into a `Sample`; two processes that take one participant's pushes each write their own, and
-`in_order` puts them together.
+The log is what is known of a session after the fact: one entry per interval, in the order of
+writing. History shows it, a span is folded of it. recorder.py makes entries, `read` turns one back
+into a `Sample`. Two processes that take one participant's pushes make one entry of theirs
+(merging.py), but not of all: `in_order` puts them together.
 
 An entry is a msgpack array, the tail of which is left out where there is nothing:
 
-    [at, numbers, worst, best, tally, events, attributes, verdict, stretches, counts]
+    [at, numbers, worst, best, tally, events, attributes, verdict, stretches, counts, pushes]
 
 at: tenths of a second since 2024, the interval's last push, by Redis's clock. numbers: of that
 push, the metric with id n at n - 1, as whole numbers of the row's last decimal. worst, best: of the
 vitals over the interval, nothing where the last push has it. tally: of each vital its mean, for how
-long it was known and for how long bad, in tenths. events: what happened, with tenths before `at`.
+long it was known and for how long bad, in tenths. events: of an earlier version, what happened,
+with tenths before `at`; now that is told by pushes (pushes.py): each as it was.
 attributes: msgpack by catalogue id, if they are not those of the entry before. verdict: MOS, state
 and cause of the last push; they are no part of its numbers, whose tail nearly always is nothing.
 stretches: for how long it was how (stretches.py). counts: of COUNTED (vitals.py) what was counted
-in the interval. A version that does not know of the last three passes over them.
+in the interval. A version that does not know of the last four passes over them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LAST_METRIC_ID, METRICS, MOS_ID
-from otel_jcmc.sessions.stretches import TENTH_MS, Stretch
+from otel_jcmc.sessions.pushes import Event, Push, Story
+from otel_jcmc.sessions.pushes import unpack as unpack_pushes
+from otel_jcmc.sessions.stretches import TENTH_MS, Stretch, short
 from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally, vitals
 
+# Where an entry has its attributes.
+ATTRIBUTES_AT: Final = 6
 # 2024-01-01 UTC: tenths of a second since then are 5 bytes of msgpack until 2037.
 EPOCH_MS: Final = 1_704_067_200_000
 
@@ -47,6 +52,7 @@ _ORIGINAL: Final = 13
 _WITH_DECIMALS: Final = [(row.id - 1, 10**row.decimals) for row in METRICS if row.decimals]
 _ORIGINAL_WITH_DECIMALS: Final = [each for each in _WITH_DECIMALS if each[0] < _ORIGINAL]
 _NOTHING: Final = [None] * (LAST_METRIC_ID - _ORIGINAL)
+_STRETCHES: Final = 8
 # What a float begins with in msgpack. Other things may have it in them.
 _FLOAT: Final = 0xCB
 
@@ -59,21 +65,6 @@ class Tally(NamedTuple):
     bad_ms: int
 
 
-class Event(NamedTuple):
-    """
-    Something that happened in a session.
-
-    Attributes:
-        what: `verdict.good`, `verdict.fair.uplink` and so on by cause, `stats.stopped`,
-            `stats.resumed`; of an earlier version `quality.bad`, `quality.good`.
-        value: the number that told, if there is one.
-    """
-
-    at_ms: int
-    what: str
-    value: float | None = None
-
-
 class Sample(msgspec.Struct):
     """
     One interval of a session.
@@ -82,10 +73,11 @@ class Sample(msgspec.Struct):
         at_ms: its last push, Unix time in ms.
         numbers: of that push by catalogue id from 1 on, a list for a list metric; None: not known.
         worst, best: of quality, loss and round trip over the interval, in the units of vitals.py.
-        tally: of each vital; empty where nobody asked for spans.
+        tally: of each vital over all pushes; empty of an earlier version that sent no spans.
         attributes: by catalogue id, from this interval on; None: as before.
-        stretches: for how long it was how; empty where nobody asked for spans.
+        stretches: for how long it was how; empty as tally is.
         counts: in the interval, of each of COUNTED; empty: not known.
+        pushes: each of the interval; empty of an earlier version.
     """
 
     at_ms: int
@@ -97,9 +89,10 @@ class Sample(msgspec.Struct):
     attributes: dict[int, Any] | None = None
     stretches: list[Stretch] = []
     counts: list[int | None] = []
+    pushes: list[Push] = []
 
 
-class _Entry(msgspec.Struct, array_like=True, gc=False):
+class Stored(msgspec.Struct, array_like=True, gc=False):
     """An entry as it is stored."""
 
     at: int
@@ -112,10 +105,11 @@ class _Entry(msgspec.Struct, array_like=True, gc=False):
     verdict: list[int | None] | None = None
     stretches: list[Stretch] | None = None
     counts: list[int | None] | None = None
+    pushes: bytes | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Entry).decode
+_decode = msgspec.msgpack.Decoder(Stored).decode
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 
@@ -129,13 +123,14 @@ def encode(
     events: Sequence[tuple[int, str, float | None]] | None = None,
     stretches: Sequence[Sequence[Any]] | None = None,
     counts: Sequence[int | None] | None = None,
+    pushes: bytes | None = None,
 ) -> bytes:
     """
     Return an entry; recorder.py makes one of every three pushes by this.
 
     Args:
         numbers: as a Sample has them; they are cut.
-        worst, best, attributes, tally, events, stretches, counts: as an entry has them.
+        worst, best, attributes, tally, events, stretches, counts, pushes: as an entry has them.
     """
     verdict = _cut_verdict(numbers)
     is_original = numbers[_ORIGINAL:] == _NOTHING
@@ -154,7 +149,7 @@ def encode(
         None if worst == lasts else worst,
         None if best == lasts else best,
     ]
-    parts += (tally or None, events or None, attributes, verdict, stretches or None, counts)
+    parts += (tally or None, events or None, attributes, verdict, stretches or None, counts, pushes)
     while parts[-1] is None:
         parts.pop()
     entry = _encode(parts)
@@ -163,6 +158,18 @@ def encode(
         numbers[:] = map(_cut, numbers)
         entry = _encode(parts)
     return entry
+
+
+def pack(stored: Stored) -> bytes:
+    """Return an entry of what is *stored*; `unpack` is the way back."""
+    parts: list[Any] = [*msgspec.structs.astuple(stored)]
+    lasts = [*vitals([*stored.numbers, *[None] * LAST_METRIC_ID][:LAST_METRIC_ID])]
+    parts[2:4] = [None if each == lasts else each for each in parts[2:4]]
+    rows = [short(each) for each in stored.stretches or ()]
+    parts[_STRETCHES] = rows or None
+    while parts[-1] is None:
+        parts.pop()
+    return _encode(parts)
 
 
 def _cut_verdict(numbers: list[Any]) -> list[int | None] | None:
@@ -191,7 +198,20 @@ def read(entry: bytes) -> Sample:
         raise ValueError(f"damaged entry: {error}") from error
 
 
-def _read(found: _Entry) -> Sample:
+def unpack(entry: bytes) -> Stored:
+    """
+    Return *entry* as it is stored.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return _decode(entry)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"damaged entry: {error}") from error
+
+
+def _read(found: Stored) -> Sample:
     """Return what an entry tells; what raises is damaged."""
     numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
     numbers += [None] * (LAST_METRIC_ID - len(numbers))
@@ -211,20 +231,34 @@ def _read(found: _Entry) -> Sample:
     events = [Event(at_ms - ago * TENTH_MS, what, value) for ago, what, value in found.events or ()]
     attributes = None if found.attributes is None else _decode_attributes(found.attributes)
     stretches, counts = found.stretches or [], found.counts or []
-    return Sample(at_ms, numbers, worst, best, tally, events, attributes, stretches, counts)
+    return Sample(
+        *(at_ms, numbers, worst, best, tally, events, attributes, stretches, counts),
+        unpack_pushes(found.pushes or b"", at_ms),
+    )
+
+
+def with_told(known: bytes, told: Mapping[int, Any]) -> bytes:
+    """Return the attributes that are *known*, with those that were *told* in their place."""
+    before = _decode_attributes(known) if known else {}
+    return _encode(before | {id_: each for id_, each in told.items() if each})
 
 
 def in_order(entries: Iterable[bytes]) -> list[Sample]:
     """
-    Return the samples of a session by their time; damaged entries are left out.
+    Return the samples of a session by their time, with what happened; damaged ones are left out.
 
-    Two processes that take pushes of one session write an entry each for the same time: both stay.
+    Where two processes have an entry each for the same time both stay.
     """
     found = []
     for entry in entries:
         with suppress(ValueError):
             found.append(read(entry))
-    return sorted(found, key=lambda sample: sample.at_ms)
+    found.sort(key=lambda sample: sample.at_ms)
+    story = Story()
+    pushes = ((push, sample) for sample in found for push in sample.pushes)
+    for push, sample in sorted(pushes, key=lambda each: each[0].at_ms):
+        sample.events += story.hear(push)
+    return found
 
 
 def _cut(value: Any) -> Any:

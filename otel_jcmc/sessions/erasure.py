@@ -4,22 +4,28 @@ Takes away all that there is of a client: its sessions and its last push, in Red
 Whose a session is, is said by its attributes, so all of them are looked at; so are those who live
 and spans that wait (span_marks.py), since history may have let their sessions go. erasure.lua then
 takes away everything of one participant at once. What processes have gathered of it and not
-written yet is refused by log.lua.
+written yet is refused by log.lua. Summaries that have names say whose they are (summaries.py).
 """
 
 import re
 from collections.abc import AsyncIterator, Collection
 from typing import Any, Final, NamedTuple
 
-from otel_jcmc.sessions.history import Asked, History
+from otel_jcmc.catalogue.attributes import CLIENT
+from otel_jcmc.sessions.asked import Asked
+from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.past import batched, is_of, may_name, participant_of
+from otel_jcmc.sessions.sources import SOURCES, forget_sources
 from otel_jcmc.sessions.span_ids import session_span_id
-from otel_jcmc.sessions.span_marks import client_digest, mark_of, span_id_of
+from otel_jcmc.sessions.span_marks import mark_of, span_id_of
+from otel_jcmc.sessions.summaries import Summaries
+from otel_jcmc.sessions.theirs import Theirs
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.link import Command
-from otel_jcmc.store.participant import conference_digest
+from otel_jcmc.store.participant import Stay, client_digest, conference_digest
 from otel_jcmc.store.scripts import script
-from otel_jcmc.store.sid import sid_conference, sid_member
+from otel_jcmc.store.sid import began_ms, sid_conference, sid_member
+from otel_jcmc.verdict.record import Record
 
 _SCRIPT: Final = script("sessions/erasure")
 _AT_ONCE: Final = 100
@@ -44,11 +50,15 @@ class _Erased(NamedTuple):
 class Erasure:
     """What erases in the Redis of a history."""
 
-    def __init__(self, history: History, keeping: Keeping, interval_ms: int) -> None:
-        """Prepare, where entries are of *interval_ms*."""
+    def __init__(
+        self, history: History, keeping: Keeping, interval_ms: int, record: Record | None = None
+    ) -> None:
+        """Prepare, where entries are of *interval_ms*; what stands out is in *record*."""
         self._history = history
+        self._record = record
         self._keeping = keeping.to_args()
         self._behind_ms = interval_ms + _TICK_MS
+        self._summaries = Summaries(history.run, history.keys)
 
     async def erase(self, conferences: Collection[str], clients: Collection[str]) -> int:
         """
@@ -68,14 +78,23 @@ class Erasure:
             *live,
             *await self._waiting(asked),
         }
+        known = [*(of.attributes for of in found), *(of.attributes for of in live.values())]
+        spelled = {each[CLIENT.id] for each in known if CLIENT.id in each}
+        theirs = Theirs({*clients, *spelled}, conferences, members)
         gone: list[_Erased] = []
         for member, sids in (await self._sids(members)).items():
             for some in [*batched(sids, _AT_ONCE)] or [()]:
                 gone += await self._erase(member, some)
-        await self._erase_jmmc({*live.values(), *(each.session for each in gone)})
+        await self._erase_jmmc(
+            {*(of.session for of in live.values()), *(each.session for each in gone)}
+        )
         await self._erase_ends(members)
-        # Of a session that history had let go, its span alone was left.
-        return len(gone) + await self._erase_spans(members, gone)
+        # Of a session that history had let go, its span alone was left, or its summary.
+        spans = await self._erase_spans(members, gone)
+        erased = len(gone) + max(spans, await self._erase_summaries(asked, gone))
+        # Last, since a Redis that is out of memory takes nothing in another's place.
+        await self._erase_names(theirs)
+        return erased
 
     async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
         """Return all sessions of *members*, those too of which nobody could tell whose they are."""
@@ -87,8 +106,8 @@ class Erasure:
                         found[member].add(sid)
         return found
 
-    async def _live(self, asked: Asked) -> dict[str, str]:
-        """Return who is there: member -> session. History may have nothing of them."""
+    async def _live(self, asked: Asked) -> dict[str, Stay]:
+        """Return who is there, by member. History may have nothing of them."""
         found = {}
         for base in self._history.keys.bases:
             async for listed in self._history.read_index(f"{base}live", "-inf"):
@@ -104,7 +123,7 @@ class Erasure:
                             and is_of(stay.attributes, asked.clients)
                             and (not asked.conferences or stay.conference in asked.conferences)
                         ):
-                            found[member.decode()] = stay.session
+                            found[member.decode()] = stay
         return found
 
     async def _waiting(self, asked: Asked) -> set[str]:
@@ -144,6 +163,17 @@ class Erasure:
             for some in batched(theirs, _READ_AT_ONCE):
                 await self._run([("ZREM", f"{base}ended", *some)])
 
+    async def _erase_names(self, theirs: Theirs) -> None:
+        """Erase where others are told of that *theirs* spoilt their calls."""
+        digests = {sid_conference(each) for each in theirs.members}
+        for base in {self._history.keys.base_of(digest) for digest in digests}:
+            async for listed in self._history.read_index(f"{base}sessions", "-inf"):
+                for sid in map(bytes.decode, listed):
+                    if sid_conference(sid) in digests:
+                        await forget_sources(self._run, base, sid, theirs)
+        if self._record is not None:
+            await self._record.forget(theirs.is_told_of, theirs.is_named)
+
     async def _erase_spans(self, members: Collection[str], gone: list[_Erased]) -> int:
         """
         Erase the spans that wait of *members*; return of how many sessions that are not *gone*.
@@ -166,6 +196,12 @@ class Erasure:
                 others |= {span_id_of(span) for span in theirs} - ids
         return len(others)
 
+    async def _erase_summaries(self, asked: Asked, gone: list[_Erased]) -> int:
+        """Erase the summaries that have names; return of how many sessions that are not *gone*."""
+        erased = await self._summaries.erase(asked.conferences, asked.clients)
+        began = {began_ms(each.sid) // 1000 * 1000 for each in gone}
+        return sum(each.began_ms not in began for each in erased)
+
     async def _outbox(self, base: str) -> AsyncIterator[list[bytes]]:
         """Return the spans that wait in a partition, some at a time and some of them twice."""
         key = f"{base}outbox"
@@ -181,6 +217,11 @@ class Erasure:
             # Who reads erases, and some are sent meanwhile: rather look at some twice.
             start = max(0, start + _SPANS_AT_ONCE // 2 - max(0, length - left))
 
+    async def close(self) -> None:
+        """Close the connection of the record; that of history is somebody else's."""
+        if self._record is not None:
+            await self._record.close()
+
     async def _run(self, commands: list[Command]) -> list[Any]:
         """Return the replies to *commands*."""
-        return await self._history.run(commands, [_SCRIPT])
+        return await self._history.run(commands, [_SCRIPT, SOURCES])

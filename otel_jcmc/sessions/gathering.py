@@ -1,21 +1,27 @@
 """
 What is gathered of a session between two entries of its log.
 
-In come its pushes, as recorder.py hears of them; out comes the entry (entry.py). All that it
-takes over of a push is bytes and a few numbers, because there are thousands of these: the numbers
-of the last push stay as they were stored, and are read when the entry is made.
+In come its pushes, as recorder.py hears of them; out comes the entry (entry.py) with the card, an
+item that waits to be written (items.py). All that it takes over of a push is bytes and a few
+numbers, because there are thousands of these: the numbers of the last push stay as they were
+stored, and are read when the entry is made.
 """
 
-import struct
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any, Final
 
 import msgspec
 
-from otel_jcmc.sessions.entry import VERDICT, encode
+from otel_jcmc.sessions import items
+from otel_jcmc.sessions.card import write_card
+from otel_jcmc.sessions.entry import VERDICT, encode, with_told
+from otel_jcmc.sessions.items import Item
+from otel_jcmc.sessions.lines import text_of
+from otel_jcmc.sessions.stretches import time_of
+from otel_jcmc.sessions.totals import Totals, add, new_totals
 from otel_jcmc.sessions.vitals import Vitals
-from otel_jcmc.sessions.weighing import Weighed, take_weighed
-from otel_jcmc.store.keys import PARTITION_OF
+from otel_jcmc.sessions.weighing import Part, Weighed, take_weighed
 
 
 class _Payload(msgspec.Struct, array_like=True, gc=False):
@@ -27,9 +33,7 @@ class _Payload(msgspec.Struct, array_like=True, gc=False):
 
 _ARRAY_OF_TWO: Final = b"\x92"
 _decode = msgspec.msgpack.Decoder(_Payload).decode
-_HEAD: Final = struct.Struct(">QIIII")
-# First character of a digest -> partition.
-_PARTITION_OF: Final = {ord(digit): partition for digit, partition in PARTITION_OF.items()}
+_decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 
 class Gathered(msgspec.Struct, gc=False):
@@ -40,7 +44,12 @@ class Gathered(msgspec.Struct, gc=False):
         payload: of the last push; empty: nothing is gathered.
         at: its last push, by our clock in seconds; 0: none yet.
         low_…, high_…: of the vitals since the last entry.
-        told: hash of the attributes that the last entry was written with; None: they are to be.
+        known: the attributes that are known of it; *heard* is the hash of those of a push that are
+            in it, *count* how many the last push had.
+        is_told: whether Redis has all that is known.
+        lines: what its card says of them (card.py).
+        totals: of all its entries so far, other processes' too; *version* is the last write of it
+            that they are of (items.py).
         address: of who brought the session, as limits know it; empty: nobody can say.
         began: when this process first heard of the session, by our clock in seconds.
         is_over: its session has left, or is another one now.
@@ -57,11 +66,26 @@ class Gathered(msgspec.Struct, gc=False):
     high_loss: float = -inf
     low_trip: float = inf
     high_trip: float = -inf
-    told: int | None = None
+    known: bytes = b""
+    heard: int = 0
+    count: int = 0
+    is_told: bool = False
+    lines: bytes = b""
+    totals: Totals = msgspec.field(default_factory=new_totals)
+    version: bytes = items.NONE
     address: str = ""
     began: float = 0.0
-    weighed: Weighed | None = None
+    weighed: Weighed = msgspec.field(default_factory=Weighed)
     is_over: bool = False
+
+
+def gather(of: Gathered, payload: bytes, count: int, found: Vitals) -> None:
+    """Take note of a push that has *count* attributes, with the vitals *found*."""
+    if count < of.count and of.payload:
+        # A page whose statistics have stopped leaves out what it told before.
+        _learn(of, _decode(_ARRAY_OF_TWO + of.payload).attributes)
+    of.count, of.payload = count, payload
+    widen(of, found)
 
 
 def widen(of: Gathered, found: Vitals) -> None:
@@ -84,51 +108,94 @@ def widen(of: Gathered, found: Vitals) -> None:
             of.high_trip = trip
 
 
-def make_entry(of: Gathered, payload: bytes, offset: float, sent: list[Any] | None = None) -> bytes:
+def make_item(
+    of: Gathered,
+    payload: bytes,
+    offset: float,
+    versions: Iterator[bytes],
+    sent: list[Any] | None = None,
+    *,
+    is_whole: bool = False,
+) -> bytes:
     """
     Return the entry of what was gathered with *payload* as the last push, and begin anew.
-
-    It is as log.lua takes it, and so that entries can stand one after the other: its time in ms,
-    ttl in ms and three lengths, of eight bytes and four each; then as long "member:session", what
-    goes into the log, and the attributes, none if they are those of the entry before.
 
     Args:
         offset: seconds by which Redis's clock is ahead of ours.
         sent: the numbers of a push that is an entry of its own.
+        is_whole: an entry that is the first of its log has all numbers, not only those *sent*.
     """
     last = _decode(_ARRAY_OF_TWO + payload)
     at_ms = round((of.at + offset) * 1000)
-    told = hash(last.attributes)
-    attributes = b"" if told == of.told else last.attributes
-    of.told = told
+    _learn(of, last.attributes)
+    attributes = b"" if of.is_told else of.known
+    of.is_told = True
     of.payload = b""
-    part = take_weighed(of.weighed, of.at) if of.weighed else ()
-    worst = best = None
-    numbers = last.numbers
-    if sent is None:
-        worst, best = _take_extremes(of)
-    else:
+    part = take_weighed(of.weighed)
+    extremes = _take_extremes(of)
+    flags = items.GUESSED if part.is_guessed else 0
+    times = map(time_of, part.stretches)
+    add(of.totals, part.tally, extremes[0], times, part.counts or (), part.outages)
+    numbers, other = last.numbers, b""
+    if sent is not None:
+        flags |= items.ALONE
+        if is_whole:
+            flags |= items.IS_WHOLE
+            other = _entry(at_ms, [*numbers], extremes, part, attributes)
         # What is said of the call is of all that is known.
         numbers = [*sent]
         numbers[VERDICT] = last.numbers[VERDICT]
-    packed = encode(at_ms, numbers, worst, best, attributes or None, *part)
+    entry = _entry(at_ms, numbers, extremes, part, attributes)
+    item = _item(of, at_ms, next(versions), flags)
+    item.entry, item.attributes, item.other = entry, attributes, other
+    return items.pack(item)
+
+
+def make_card(
+    of: Gathered, attributes: Mapping[int, Any], offset: float, versions: Iterator[bytes]
+) -> bytes:
+    """Return the card alone of a session without pushes."""
+    of.lines = text_of(attributes).encode()
+    return items.pack(_item(of, round((of.at + offset) * 1000), next(versions), 0))
+
+
+def _item(of: Gathered, at_ms: int, version: bytes, flags: int) -> Item:
+    """Return an item of a session as it is now, without an entry."""
     name = f"{of.member}:{of.session}".encode()
-    sizes = len(name), len(packed), len(attributes)
-    return _HEAD.pack(at_ms, of.ttl_ms, *sizes) + name + packed + attributes
+    card = write_card(at_ms, of.totals, of.lines)
+    item = Item(at_ms, of.ttl_ms, of.version, version, flags, 0, name, card=card)
+    of.version = version
+    return item
 
 
-def partition_of(entry: bytes) -> int:
-    """Return the partition that *entry* goes to."""
-    return _PARTITION_OF[entry[_HEAD.size]]
+_Extremes = tuple[list[int | None], list[int | None]]
 
 
-def name_of(entry: bytes) -> str:
-    """Return whose *entry* is, "member:session"."""
-    name_size = _HEAD.unpack_from(entry)[2]
-    return entry[_HEAD.size : _HEAD.size + name_size].decode()
+def _entry(
+    at_ms: int, numbers: list[Any], extremes: _Extremes, part: Part, attributes: bytes
+) -> bytes:
+    """Return an entry; *numbers* are cut."""
+    return encode(
+        *(at_ms, numbers, *extremes, attributes or None, part.tally, None),
+        *(part.stretches, part.counts, part.pushes or None),
+    )
 
 
-def _take_extremes(of: Gathered) -> tuple[list[int | None], list[int | None]]:
+def _learn(of: Gathered, attributes: bytes) -> None:
+    """Take note of the *attributes* of a push; what it leaves out stays known."""
+    heard = hash(attributes)
+    if heard == of.heard:
+        return
+    of.heard = heard
+    told = _decode_attributes(attributes)
+    known = with_told(of.known, told)
+    if known == of.known:
+        return
+    of.known, of.is_told = known, False
+    of.lines = text_of(_decode_attributes(known)).encode()
+
+
+def _take_extremes(of: Gathered) -> _Extremes:
     """Return worst and best since the last entry as whole numbers, and begin the next interval."""
     low_quality, low_loss, low_trip = of.low_quality, of.low_loss, of.low_trip
     # Of what was not known there is neither.

@@ -1,28 +1,35 @@
 """
-What was: the sessions that Redis has, listed newest first, and the log of one.
+What was: the sessions that Redis has, listed newest or worst first, and the log of one.
 
 In goes an `Asked`, out come `PastSession`s and the entries of their logs. The keys are those of
-store/stays.lua and log.lua; nothing is written here. The index is read a few thousand at a time,
-ordered by the last push. A session only moves forward in that order: one that pushes during the
-read is seen twice and never missed.
+store/stays.lua and log.lua; nothing is written here. By time and conference the index tells: it is
+read a few thousand at a time, ordered by the last push. A session only moves forward in that order:
+one that pushes during the read is seen twice and never missed. By all else the cards do: search.py.
 """
 
 import heapq
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from otel_jcmc.catalogue.attributes import CONFERENCE
+from otel_jcmc.sessions.asked import Asked, badness_of, is_asked
 from otel_jcmc.sessions.past import (
     KEYS,
     PastSession,
     batched,
-    is_of,
     keys_of,
     may_name,
     session_of,
 )
-from otel_jcmc.sessions.span_marks import client_digest
+from otel_jcmc.sessions.search import (
+    Found,
+    Search,
+    Wanted,
+    from_after,
+    place_of,
+    sid_of,
+    to_after,
+)
 from otel_jcmc.store.keys import PARTITION_OF, Keys
 from otel_jcmc.store.link import Command, Link, expect_all
 from otel_jcmc.store.participant import conference_digest
@@ -39,25 +46,6 @@ ENTRY_CHUNK: Final = 5000
 BEHIND_MS: Final = 300_000
 # A session's first entry may be of a push that long before it began: clocks are estimated.
 LATE_MS: Final = 1000
-
-
-class Asked(NamedTuple):
-    """
-    What sessions are asked for.
-
-    Attributes:
-        conferences, clients: names as they are stored, one of which it has to be; empty: any.
-            A client that is named in lower case is meant in any.
-        from_ms, to_ms: it was there in between, Unix time in ms.
-        after: the sid after which to go on; empty: from the newest on.
-    """
-
-    conferences: Collection[str] = ()
-    clients: Collection[str] = ()
-    from_ms: int | None = None
-    to_ms: int | None = None
-    after: str = ""
-    limit: int = 50
 
 
 class NoSuchSession(Exception):
@@ -92,19 +80,66 @@ class History:
 
     async def sessions(self, asked: Asked) -> tuple[list[PastSession], str | None]:
         """
-        Return the newest sessions that are *asked* for, and after which to go on if there are more.
+        Return the first sessions that are *asked* for, and after what to go on if there are more.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
         if asked.to_ms is not None and asked.to_ms < (asked.from_ms or 0):
             return [], None
+        if asked.is_of_cards:
+            places, _ = await self.search(asked._replace(limit=asked.limit + 1))
+            page = places[: asked.limit]
+            found = [each async for each in self.described(map(sid_of, page))]
+            return found, to_after(page[-1]) if len(places) > asked.limit else None
         floor_ms = await self._floor(asked)
         found, after = await self._page(asked, floor_ms)
         if after is None and floor_ms is not None:
             # Some of those by whom it was found are gone, or were not asked for.
             return await self._page(asked, None)
         return found, after
+
+    async def search(self, asked: Asked) -> Found:
+        """
+        Return the places of the first that are *asked* for by their cards, and how many there are.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        if asked.to_ms is not None and asked.to_ms < (asked.from_ms or 0):
+            return Found([], 0)
+        wanted = Wanted(
+            asked.conditions,
+            asked.end,
+            asked.from_ms,
+            asked.to_ms,
+            self._behind_ms,
+            asked.by_badness,
+            from_after(asked.after),
+            asked.limit,
+            # A card has no name whole, and all in lower case.
+            bool(asked.clients or asked.conferences),
+        )
+
+        async def look(sids: list[str]) -> list[str]:
+            return [
+                place_of(each.sid, badness_of(each) if asked.by_badness else None)
+                async for each in self.described(sids)
+                if is_asked(each, asked)
+            ]
+
+        return await Search(self.run, self.keys, wanted, look).run()
+
+    async def described(self, sids: Iterable[str]) -> AsyncIterator[PastSession]:
+        """
+        Return what is known of *sids*, without those that are gone or damaged.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        for some in batched(sids, SESSION_CHUNK):
+            for each in await self._describe(some):
+                yield each
 
     async def session(self, sid: str) -> tuple[PastSession, list[bytes]]:
         """
@@ -117,7 +152,7 @@ class History:
         if not is_sid(sid):
             raise NoSuchSession
         # The log first: of what is described later no sample's attributes are missing.
-        log = await self._log(sid)
+        log = await self.log(sid)
         found = await self._describe([sid])
         if not found:
             raise NoSuchSession
@@ -160,10 +195,9 @@ class History:
         size = ABOUT_CHUNK if asked.clients else min(SESSION_CHUNK, asked.limit + 1)
         for listed in batched(await self._index(asked, floor_ms), size):
             sids = await self._of_clients(listed, asked.clients) if asked.clients else listed
-            for some in batched(sids, SESSION_CHUNK):
-                for session in await self._describe(some):
-                    if _is_asked(session, asked):
-                        yield session
+            async for session in self.described(sids):
+                if is_asked(session, asked):
+                    yield session
 
     async def _index(self, asked: Asked, floor_ms: int | None) -> Iterable[str]:
         """Return the sids that may be *asked* for, newest first, by what they say themselves."""
@@ -232,8 +266,13 @@ class History:
                     found.append(session_of(sid, *told))
         return found
 
-    async def _log(self, sid: str) -> list[bytes]:
-        """Return the entries of the log of *sid*."""
+    async def log(self, sid: str) -> list[bytes]:
+        """
+        Return the entries of the log of *sid* in the order of writing.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
         key = f"{self.keys.base_of(sid)}samples:{sid}"
         found: list[bytes] = []
         oldest = None
@@ -274,26 +313,3 @@ def _each_once(turned: Iterable[bytes]) -> Iterable[str]:
         if each != before:
             yield from_by_time(each)
         before = each
-
-
-def _is_asked(session: PastSession, asked: Asked) -> bool:
-    """Say whether *session* is one of those that are *asked* for."""
-    about = session.attributes
-    return (
-        # Without attributes the digest has to do.
-        (not asked.conferences or about.get(CONFERENCE.id) in (None, *asked.conferences))
-        and (not asked.clients or _is_of_clients(session, asked.clients))
-        and (asked.to_ms is None or session.started_ms <= asked.to_ms)
-        and (
-            asked.from_ms is None
-            or session.ended_ms is None
-            or max(session.ended_ms, session.last_ms) >= asked.from_ms
-        )
-    )
-
-
-def _is_of_clients(session: PastSession, clients: Collection[str]) -> bool:
-    """Say whether *session* is one of *clients*'."""
-    if session.attributes or not session.client:
-        return is_of(session.attributes, clients)
-    return any(client_digest(client).hex() == session.client for client in clients)

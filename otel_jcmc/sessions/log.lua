@@ -5,29 +5,36 @@
 -- ARGV[5] the number of this batch, ARGV[6] most entries of a session
 -- ARGV[7] the entries, one after the other, as gathering.py makes them
 --
--- Returns one digit an entry, 1: written, 2: written, and its attributes are not known, 3: not written; and after a
--- semicolon the time (ms).
+-- Each write of a session has a version and says which it stands on (items.py): of two processes that take one session's
+-- pushes, who does not stand on the newest is told what there is, and comes again with both together. An earlier version
+-- of this writes entries without any: what it has counted is in no card.
+--
+-- Returns one digit an entry, 1: written, 2: written, and its attributes are not known, 3: not written, 4: it does not
+-- stand on the newest, 5: a card without an entry was written; and after a semicolon the time (ms). Then of each 4 the
+-- versions that have made the newest entry, the card, that entry, and the attributes if it has some.
 local REPEATED_MS, LATE_MS, ENTRY_BYTES, POPPED_AT_ONCE = 600000, 200, 3, 200
+local VERSION_BYTES, MOST_VERSIONS, NONE = 6, 8, '------'
+local REPLACES, IS_WHOLE, FORCED = 4, 8, 16
 local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- Expiries are set once in a while, not with each entry.
 local while_ms = math.max(1000, math.floor(keep / 24))
-local answers, grown = {}, 0
+local answers, newest, grown = {}, {}, 0
 local is_crowded = redis.call('EXISTS', base .. 'crowded') == 1
 local some_erased = redis.call('EXISTS', base .. 'erased') == 1
 
 -- The leg that was there at that time, and what is known of it. A new one if there is none: nobody pushed since it was
 -- evicted, or since history was switched on. But nothing while there is no room for those who are there: each that was
 -- begun again would cost another its log.
-local function find(name, at, ttl)
+local function find(name, at, ttl, begins)
   local sid = redis.call('GET', base .. 'stay:' .. name)
-  local known = sid and redis.call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous')
+  local known = sid and redis.call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl', 'card')
   if not known or not known[1] then
-    if is_crowded then return end
+    if is_crowded or not begins then return end
     return begin(string.sub(name, 1, 32), string.sub(name, 34), ttl, at), {}
   end
   -- What was still on its way when its leg ended, and another one began.
   while known[4] and at < known[1] - LATE_MS do
-    local before = redis.call('HMGET', base .. 'session:' .. known[4], 'started', 'seen', 'bytes', 'previous')
+    local before = redis.call('HMGET', base .. 'session:' .. known[4], 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl', 'card')
     if not before[1] then break end
     sid, known = known[4], before
   end
@@ -49,18 +56,59 @@ local function shorten(key, length)
   return bytes
 end
 
-local function add(name, at, ttl, entry, attributes)
+local function has(flags, flag)
+  return flags % (2 * flag) >= flag
+end
+
+-- Notes what there is of a session that something does not stand on.
+local function tell(sid, by, attributes)
+  newest[#newest + 1] = {
+    by or '', redis.call('HGET', base .. 'cards', sid) or '', redis.call('LINDEX', base .. 'samples:' .. sid, -1) or '',
+    attributes ~= '' and redis.call('GET', base .. 'about:' .. sid) or ''
+  }
+  return 4
+end
+
+-- The card as it is put in the place of the former one, and how many bytes more that is.
+local function deal(sid, card, reason, before)
+  if reason then card = card .. 'e=' .. reason .. '\n' end
+  redis.call('HSET', base .. 'cards', sid, card)
+  grown = grown + #card - (before or 0)
+  return #card
+end
+
+-- Puts the entry into the log; returns how long that is then and how many bytes more, nothing if it must not.
+local function put(samples, flags, entry, other)
+  if has(flags, REPLACES) then
+    -- An earlier version may have written one meanwhile.
+    if redis.call('LINDEX', samples, -1) ~= other then return end
+    redis.call('LSET', samples, -1, entry)
+    return 0, #entry - #other
+  end
+  if has(flags, IS_WHOLE) and redis.call('EXISTS', samples) == 0 then entry = other end
+  return redis.call('RPUSH', samples, entry), #entry + ENTRY_BYTES
+end
+
+local function add(name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
   -- What was gathered of somebody before he was erased (erasure.lua).
   local erased = some_erased and redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
   if erased and at < tonumber(erased) then return 1 end
   -- What had to wait until it was too old.
   if at < now - keep then return 1 end
-  local sid, known = find(name, at, ttl)
+  local sid, known = find(name, at, ttl, entry ~= '')
   if not sid then return 3 end
-  local seen, bytes, answer = tonumber(known[2] or 0), tonumber(known[3] or 0), 1
+  local key = base .. 'session:' .. sid
+  local seen, bytes, reason, by, answer = tonumber(known[2] or 0), tonumber(known[3] or 0), known[5], known[6] or '', 1
+  if entry == '' then
+    redis.call('HSET', key, 'card', deal(sid, card, reason, known[8]))
+    return 5
+  end
+  if stands_on ~= (by == '' and NONE or string.sub(by, -VERSION_BYTES)) and not has(flags, FORCED) then
+    return tell(sid, by, attributes)
+  end
   local samples, about = base .. 'samples:' .. sid, base .. 'about:' .. sid
-  local length = redis.call('RPUSH', samples, entry)
-  local more = #entry + ENTRY_BYTES
+  local length, more = put(samples, flags, entry, other)
+  if not length then return tell(sid, by, attributes) end
   if attributes ~= '' then
     local before = redis.call('SET', about, attributes, 'PX', keep + while_ms, 'GET')
     more = more + #attributes - (before and #before or 0)
@@ -70,40 +118,62 @@ local function add(name, at, ttl, entry, attributes)
   if length == 1 or math.floor(seen / while_ms) ~= math.floor(at / while_ms) then
     if redis.call('PEXPIRE', about, keep + while_ms) == 0 then answer = 2 end
     redis.call('PEXPIRE', samples, keep + while_ms)
-    redis.call('PEXPIRE', base .. 'session:' .. sid, keep + while_ms)
+    redis.call('PEXPIRE', key, keep + while_ms)
     redis.call('PEXPIRE', base .. 'stay:' .. name, keep + while_ms)
     more = more - shorten(samples, length)
   elseif length > most then
     more = more - shorten(samples, length)
   end
+  by = has(flags, REPLACES) and string.sub(by .. version, -MOST_VERSIONS * VERSION_BYTES) or version
+  local fields = {'bytes', bytes + more, 'by', by}
   if at > seen then
     if place_of(at) ~= place_of(seen) then redis.call('ZADD', base .. 'sessions', place_of(at), sid) end
-    seen = at
+    fields[5], fields[6] = 'seen', at
+    -- By it is told when somebody was there last who has expired.
+    if tonumber(known[7]) ~= ttl then fields[7], fields[8] = 'ttl', ttl end
   end
-  redis.call('HSET', base .. 'session:' .. sid, 'seen', seen, 'bytes', bytes + more)
+  if card ~= '' then
+    local size = deal(sid, card, reason, known[8])
+    if size ~= tonumber(known[8]) then fields[#fields + 1], fields[#fields + 2] = 'card', size end
+  end
+  redis.call('HSET', key, unpack(fields))
   grown = grown + more
   return answer
 end
 
-local last = tonumber(redis.call('GET', KEYS[1]) or -1)
-redis.call('SET', KEYS[1], batch, 'PX', REPEATED_MS)
+-- "batch", or "batch;answers" where some do not stand on the newest.
+local last, said_then = string.match(redis.call('GET', KEYS[1]) or '-1', '^(-?%d+);?(%d*)$')
+local is_repeated = tonumber(last) >= batch
+redis.call('SET', KEYS[1], is_repeated and said_then ~= '' and last .. ';' .. said_then or batch, 'PX', REPEATED_MS)
 local entries, next_one = ARGV[7], 1
 while next_one <= #entries do
-  local at, ttl, name, entry, attributes, from = struct.unpack('>I8I4I4I4I4', entries, next_one)
-  next_one = from + name + entry + attributes
+  local at, ttl, stands_on, version, flags, _, name, entry, attributes, card, other, from =
+    struct.unpack('>I8I4c6c6BBI4I4I4I4I4', entries, next_one)
   local answer = 1
-  -- A batch whose reply was lost comes again.
-  if last < batch then
-    name = string.sub(entries, from, from + name - 1)
-    entry = string.sub(entries, from + #name, from + #name + entry - 1)
-    attributes = string.sub(entries, from + #name + #entry, next_one - 1)
-    local done, said = pcall(add, name, at, ttl, entry, attributes)
+  local function cut(size)
+    from = from + size
+    return string.sub(entries, from - size, from - 1)
+  end
+  name, entry, attributes, card, other = cut(name), cut(entry), cut(attributes), cut(card), cut(other)
+  next_one = from
+  if not is_repeated then
+    local done, said = pcall(add, name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
     -- A damaged key costs its own session's entry. What Redis refuses it has refused above.
     answer = done and said or 3
+  elseif said_then ~= '' then
+    -- A batch whose reply was lost comes again.
+    answer = tonumber(string.sub(said_then, #answers + 1, #answers + 1))
+    if answer == 4 then
+      local sid, known = find(name, at, ttl, false)
+      if sid then tell(sid, known[6], attributes) else answer = 3 end
+    end
   end
   answers[#answers + 1] = answer
 end
+local said = table.concat(answers)
+if #newest > 0 and not is_repeated then redis.call('SET', KEYS[1], batch .. ';' .. said, 'PX', REPEATED_MS) end
 redis.call('INCRBY', base .. 'bytes', grown)
 redis.call('PEXPIRE', base .. 'bytes', 2 * keep)
 redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
-return string.format('%s;%d', table.concat(answers), now)
+redis.call('PEXPIRE', base .. 'cards', 2 * keep)
+return {string.format('%s;%d', said, now), unpack(newest)}

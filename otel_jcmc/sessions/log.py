@@ -3,7 +3,8 @@ The sessions' logs in Redis: entries wait here, and go out in batches.
 
 Entries come from recorder.py; log.lua adds them, a batch of a partition at a time, on a
 connection of their own. With Redis away they wait, and beyond a bound the oldest are dropped and
-counted. A batch whose reply was lost is sent again under its number, by which Redis knows it.
+counted. A batch whose reply was lost is sent again under its number, by which Redis knows it. What
+another process has written something before is handed back, see merging.py.
 """
 
 import logging
@@ -17,7 +18,7 @@ from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.sessions.gathering import name_of, partition_of
+from otel_jcmc.sessions.items import Newest, name_of, partition_of
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import PARTITIONS, Keys
 from otel_jcmc.store.link import Command, Link
@@ -36,7 +37,7 @@ SLOW_SECONDS: Final = 0.1
 ATTEMPTS: Final = 10
 
 _SCRIPT: Final = script("sessions/log")
-_TELL_AGAIN, _NOT_WRITTEN = ord("2"), ord("3")
+_TELL_AGAIN, _NOT_WRITTEN, _CONFLICT, _CARD = map(ord, "2345")
 # What became of an entry.
 WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY = "written", "dropped", "failed", "out_of_memory"
 REFUSED: Final = "refused"
@@ -90,6 +91,7 @@ class SessionLogs:
         self._unknown: list[str] = []
         self._waiting_bytes = 0
         self._sending: list[_Batch] = []
+        self._conflicts: list[tuple[bytes, Newest]] = []
         self._refusal = Trouble(
             log, "history: Redis refuses a batch: %s", "history: Redis takes batches again"
         )
@@ -97,7 +99,8 @@ class SessionLogs:
     @property
     def waiting(self) -> int:
         """How many entries wait."""
-        return len(self._waiting) + sum(len(batch.entries) for batch in self._sending)
+        sending = sum(len(batch.entries) for batch in self._sending)
+        return len(self._waiting) + len(self._conflicts) + sending
 
     def add(self, entries: Sequence[bytes]) -> None:
         """Let *entries* wait for their turn; beyond the bound the oldest go."""
@@ -106,6 +109,16 @@ class SessionLogs:
         while len(self._waiting) > WAITING_ENTRIES or self._waiting_bytes > WAITING_BYTES:
             self._waiting_bytes -= _bytes_of((self._waiting.popleft(),))
             self.counts[DROPPED] += 1
+
+    def add_first(self, entries: Sequence[bytes]) -> None:
+        """Let *entries* wait before all others."""
+        self._waiting.extendleft(reversed(entries))
+        self._waiting_bytes += _bytes_of(entries)
+
+    def take_conflicts(self) -> list[tuple[bytes, Newest]]:
+        """Return what Redis has not taken, in order, and what it has of the same sessions; once."""
+        conflicts, self._conflicts = self._conflicts, []
+        return conflicts
 
     def take_unknown(self) -> list[str]:
         """Return the sessions, "member:session", whose attributes Redis has lost, once."""
@@ -132,8 +145,8 @@ class SessionLogs:
         self._is_time_known = True
 
     async def send(self) -> None:
-        """Write what waits, as far as Redis takes it."""
-        while self._sending or self._waiting:
+        """Write what waits, as far as Redis takes it, until there are conflicts."""
+        while (self._sending or self._waiting) and not self._conflicts:
             self._sending = self._sending or self._next()
             asked = self._clock()
             try:
@@ -173,15 +186,11 @@ class SessionLogs:
 
     def _hear(self, batch: _Batch, reply: Any, asked: float) -> bool:
         """Learn from the *reply* to *batch*, and say whether that was it."""
-        if isinstance(reply, bytes):
-            answers, _, redis_ms = reply.partition(b";")
+        if isinstance(reply, list):
+            text, *newest = reply
+            answers, _, redis_ms = text.partition(b";")
             self._learn_time(asked, int(redis_ms))
-            lost = answers.count(_NOT_WRITTEN)
-            self.counts[WRITTEN] += len(batch.entries) - lost
-            self.counts[DROPPED] += lost
-            for entry, answer in zip(batch.entries, answers, strict=True):
-                if answer == _TELL_AGAIN:
-                    self._unknown.append(name_of(entry))
+            self._note(batch.entries, answers, [Newest(*each) for each in newest])
             return True
         if isinstance(reply, OutOfMemoryError) and not batch.attempts:
             self.counts[OUT_OF_MEMORY] += len(batch.entries)
@@ -191,6 +200,19 @@ class SessionLogs:
             return False
         self.counts[DROPPED] += len(batch.entries)
         return True
+
+    def _note(self, entries: list[bytes], answers: bytes, newest: list[Newest]) -> None:
+        """Take note of what became of *entries*, and of the *newest* of those in conflict."""
+        lost = answers.count(_NOT_WRITTEN)
+        others = answers.count(_CARD) + answers.count(_CONFLICT)
+        self.counts[WRITTEN] += len(entries) - lost - others
+        self.counts[DROPPED] += lost
+        told = iter(newest)
+        for entry, answer in zip(entries, answers, strict=True):
+            if answer == _TELL_AGAIN:
+                self._unknown.append(name_of(entry))
+            elif answer == _CONFLICT:
+                self._conflicts.append((entry, next(told)))
 
     async def close(self) -> None:
         """Close the connection; what still waits is lost."""

@@ -15,13 +15,16 @@ from otel_jcmc.store.participant import (
     Stay,
     from_value,
     known_attributes,
+    leg_name,
     read_word,
     session_name,
 )
 from otel_jcmc.store.sid import began_ms, sid_member
 
 # So many are asked for one session.
-KEYS: Final = 6
+KEYS: Final = 7
+# What is shorter is no card.
+CARD_HEAD_BYTES: Final = 8
 
 _T = TypeVar("_T")
 
@@ -42,6 +45,8 @@ class PastSession(NamedTuple):
         client: digest of whose it was, where it became a span and nothing else is kept of it.
         rating: stars that the participant gave the call, 1 to 5; None: none that is known.
         feedback: what the participant wrote of it; None: nothing that is kept.
+        card: what all its pushes come to (card.py); empty: none that is known.
+        instance: when its conference's instance began, where it becomes a span; else empty.
     """
 
     sid: str
@@ -59,12 +64,14 @@ class PastSession(NamedTuple):
     rating: float | None = None
     feedback: str | None = None
     cause: str = ""
+    card: bytes = b""
+    instance: str = ""
 
     @property
     def session_id(self) -> str | None:
-        """The client's own id, else the server's name of it; None when nobody knows whose."""
+        """What its span calls the leg (docs/traces.md); None when nobody knows whose it is."""
         if self.session or not self.attributes:
-            return self.session or None
+            return leg_name(self.session, self.leg) if self.session else None
         return session_name(self.attributes, float(self.started_ms))
 
 
@@ -78,6 +85,7 @@ def keys_of(sid: str, base: str) -> list[Command]:
         ("GET", f"{base}participant:{member}"),
         ("ZSCORE", f"{base}live", member),
         ("LLEN", f"{base}samples:{sid}"),
+        ("HGET", f"{base}cards", sid),
     ]
 
 
@@ -89,9 +97,11 @@ def session_of(
     value: bytes | None,
     expiry: bytes | None,
     samples: int,
+    card: bytes | None,
 ) -> PastSession:
     """Return the session *sid* as the replies to `keys_of` tell it."""
-    told = {name.decode(): text.decode() for name, text in batched(fields, 2)}
+    # Some that only scripts read are no text.
+    told = {name.decode(): text.decode(errors="replace") for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
     started_ms = began_ms(sid)
     participant = participant_of(value)
@@ -119,6 +129,8 @@ def session_of(
         told.get("client", ""),
         *read_word(told.get("word", "")),
         told.get("cause", ""),
+        card if card and len(card) >= CARD_HEAD_BYTES else b"",
+        told.get("instance", ""),
     )
 
 

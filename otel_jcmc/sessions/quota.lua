@@ -8,7 +8,8 @@
 -- ARGV[12] 1 if all partitions together are about as full as may be
 --
 -- Returns, between semicolons: 1 if Redis is out of memory, how many went because of their age, how many because of
--- their number or bytes, how many sessions are left, the bytes of all, when the oldest was last there (ms), and the time (ms).
+-- their number or bytes, how many sessions are left, the bytes of all, when the oldest was last there (ms), the time (ms), and how many
+-- have no entry yet.
 local most_sessions, most_bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
 local each, each_open, each_room = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 -- Valkey packs what is small closer than Redis does, and says who it is.
@@ -18,6 +19,8 @@ if not_after < 0 then not_after = math.huge end
 local sessions = base .. 'sessions'
 local old, over = 0, 0
 local AWAITED_MS = 600000
+-- So long ago nobody has begun who is still to have a first entry, in parts of the day.
+local PARTS = 12
 -- Whoever was there within that is there now, as far as this matters; and how long that is remembered.
 local PRESENT_MS, CROWDED_MS = 600000, 30000
 
@@ -35,10 +38,20 @@ local function is_beyond()
   return most_bytes >= 0 and bytes() > most_bytes
 end
 
--- Who is still to become a span goes last, without the log first; but not for ever if nobody makes spans.
+-- Who is still to become a span or a summary goes last, without the log first; but not for ever if nobody makes spans.
 local function is_awaited(sid)
-  local at = mode == 2 and redis.call('ZSCORE', open_key, sid)
+  local at = is_folded and redis.call('ZSCORE', open_key, sid)
   return at and now - at < AWAITED_MS
+end
+
+-- How many have begun and have no entry yet: those have a place between two ms (store/stays.lua).
+local function fresh()
+  local count = 0
+  for part = -1, PARTS do
+    local place = place_of(now + settle - part * part_ms)
+    count = count + redis.call('ZCOUNT', sessions, '(' .. place, '(' .. place + 1)
+  end
+  return count
 end
 
 -- Takes the oldest away, or who is awaited only if it must be; returns how many it has passed over.
@@ -63,11 +76,18 @@ end
 
 if take_away(false) > 0 and old + over == 0 then take_away(true) end
 
+-- An earlier version leaves the cards of those whom it takes away.
+if redis.call('HLEN', base .. 'cards') > redis.call('ZCARD', sessions) then
+  for _, sid in ipairs(redis.call('HRANDFIELD', base .. 'cards', at_once)) do
+    if not redis.call('ZSCORE', sessions, sid) then drop_card(sid) end
+  end
+end
+
 -- Who has just begun has a place between two ms: upwards, so that all of them go together.
 local oldest = tonumber(redis.call('ZRANGE', sessions, 0, 0, 'WITHSCORES')[2] or 0)
 if ARGV[12] == '1' and oldest > now - PRESENT_MS then
   redis.pcall('SET', base .. 'crowded', '', 'PX', CROWDED_MS)
 end
 return string.format(
-  '%d;%d;%d;%d;%d;%d;%d', is_full, old, over, redis.call('ZCARD', sessions), bytes(), math.ceil(oldest), now
+  '%d;%d;%d;%d;%d;%d;%d;%d', is_full, old, over, redis.call('ZCARD', sessions), bytes(), math.ceil(oldest), now, fresh()
 )

@@ -6,6 +6,11 @@ first whose oldest is the oldest of all, so several replicas that do this at onc
 work. Who was there within the same minute is as old: then the partition gives that has most. When
 Redis is out of memory history makes room, and keeps to that for a while: it must not take at once
 what a push could have.
+
+Those who begin need a place, of which each look grants as many as there is room for: in a rush
+more come in a second than can be taken away. Who finds none begins with a later sample, if he is
+there still. So that there are places when history is full of what was long ago, a share of it is
+kept free, a larger one while places run out.
 """
 
 import logging
@@ -38,6 +43,17 @@ GIVEN_UP: Final = 0.1
 MODEST_SECONDS: Final = 600.0
 # From this share on nobody who was evicted is begun again, if all that are kept are there still.
 CROWDED_SHARE: Final = 0.9
+# What is kept free for those who begin, of what there may be: as a rule, and in a rush.
+LEAST_FREE: Final = 0.01
+MOST_FREE: Final = 0.1
+# What Redis takes for a session that Valkey does not, as quota.lua has it.
+_REDIS_BYTES: Final = 350
+# What a first entry brings, about: with attributes and a card.
+FIRST_BYTES: Final = 500
+# Without another look any number may begin again.
+PLACES_MS: Final = 30_000
+# Of a long look, between which the places are told again.
+STEPS_BETWEEN: Final = 50
 # No bound on when a session was last there.
 ANY: Final = -1
 # Why sessions go before their time; the first is for too many bytes as well.
@@ -63,6 +79,7 @@ class PartitionUse(NamedTuple):
     bytes: int = 0
     oldest_ms: int = 0
     now_ms: int = 0
+    fresh: int = 0
 
 
 class Quota:
@@ -90,6 +107,11 @@ class Quota:
         self.evicted = {NUMBER: 0, OUT_OF_MEMORY: 0}
         self._link = link
         self._indexes = Keys(key_prefix).each("sessions")
+        self._places = Keys(key_prefix).each("places")
+        self._free = LEAST_FREE
+        self._each_bytes = SESSION_BYTES + _REDIS_BYTES + FIRST_BYTES
+        if keeping.spans:
+            self._each_bytes += OPEN_BYTES + ROOM_BYTES
         self._keeping = keeping.to_args()
         self._bounds = bounds
         self._clock = clock
@@ -123,12 +145,32 @@ class Quota:
         """
         try:
             await self._ask_all()
-            for _ in range(STEPS_AT_ONCE):
+            for step in range(STEPS_AT_ONCE):
                 if not await self._step():
-                    return
+                    break
+                if step % STEPS_BETWEEN == STEPS_BETWEEN - 1:
+                    await self._ask_all()
+                    await self._grant()
+            await self._grant()
         except StoreUnavailable:
             self._parts = None
             raise
+
+    async def _grant(self) -> None:
+        """Say how many may begin until it is looked again."""
+        # Who has no entry yet will have one.
+        fresh = sum(part.fresh for part in self._parts or ())
+        held = (self.bytes or 0) + FIRST_BYTES * fresh
+        free = (self._most_bytes() - held) / self._each_bytes
+        if self._bounds.sessions:
+            free = min(free, self._bounds.sessions - (self.sessions or 0))
+        places = max(0, int(free / PARTITIONS))
+        commands = [("SET", key, places, "PX", PLACES_MS, "GET") for key in self._places]
+        left = expect_all(await self._link.run(commands))
+        if any(each is not None and int(each) <= 0 for each in left):
+            self._free = min(MOST_FREE, 2 * self._free)
+        else:
+            self._free = max(LEAST_FREE, self._free / 2)
 
     async def _ask_all(self) -> list[PartitionUse]:
         """Ask each partition what it has, and let go what is old."""
@@ -148,32 +190,43 @@ class Quota:
         if self.is_full:
             self._be_modest(held)
         there = sorted((part.oldest_ms, at) for at, part in enumerate(parts) if part.sessions)
-        most_bytes, most = self._most_bytes(), self._bounds.sessions or count
-        if not there or (held <= most_bytes and count <= most):
+        if not there:
             return False
         oldest, second = there[0][0], there[min(1, len(there) - 1)][0]
-        # Of what was long ago not to the minute: a few at a time, from partition to partition, take
-        # too long. Of the present many have the same minute.
-        is_old = second < parts[0].now_ms - PRESENT_MS
-        tolerance = TOLERANCE_MS if is_old else 0
-        until = second + tolerance
+        most, until, tolerance = self._wanted(oldest, second, parts[0].now_ms, Bounds(count, held))
+        if held <= most.bytes and count <= most.sessions:
+            return False
         # Of those whose oldest are as old the one gives that has most.
         alike = [at for when, at in there if when <= oldest + tolerance]
-        at = max(alike, key=lambda at: parts[at].sessions if count > most else parts[at].bytes)
-        part = parts[at]
-        (told,) = await self._ask(
-            [
-                (
-                    at,
-                    max(0, most - count + part.sessions),
-                    max(0, most_bytes - held + part.bytes),
-                    until,
-                )
-            ]
-        )
-        parts[at] = told
-        self.evicted[reason] += told.over
-        return told.over + told.old > 0
+        by_number = count > most.sessions
+        at = max(alike, key=lambda at: parts[at].sessions if by_number else parts[at].bytes)
+        sessions = max(0, most.sessions - count + parts[at].sessions)
+        of_bytes = max(0, most.bytes - held + parts[at].bytes)
+        (parts[at],) = await self._ask([(at, sessions, of_bytes, until)])
+        self.evicted[reason] += parts[at].over
+        return parts[at].over + parts[at].old > 0
+
+    def _wanted(
+        self, oldest: int, second: int, now_ms: int, there: Bounds
+    ) -> tuple[Bounds, int, int]:
+        """
+        Return what may stay, who was there later than when does, and within which time all are old.
+
+        *oldest* is when the oldest of all was last *there*, *second* that of another partition.
+        """
+        most = Bounds(self._bounds.sessions or there.sessions, self._most_bytes())
+        present = now_ms - PRESENT_MS
+        # Of what was long ago not to the minute: a few at a time, from partition to partition, take
+        # too long. Of the present many have the same minute.
+        tolerance = TOLERANCE_MS if second < present else 0
+        until = second + tolerance
+        is_beyond = there.bytes > most.bytes or there.sessions > most.sessions
+        if oldest >= present or is_beyond:
+            return most, until, tolerance
+        # Nobody who may be there goes for those who may come.
+        free = Bounds(int(self._free * self._bounds.sessions), int(self._free * most.bytes))
+        most = Bounds(most.sessions - free.sessions, most.bytes - free.bytes)
+        return most, min(until, present), tolerance
 
     async def _ask(self, asked: list[tuple[int, int, int, int]]) -> list[PartitionUse]:
         """Run the script for each of partition, most sessions, most bytes and none later than."""

@@ -16,12 +16,14 @@ from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.sessions.gathering import Gathered, make_entry, widen
+from otel_jcmc.sessions.gathering import Gathered, gather, make_card, make_item
+from otel_jcmc.sessions.items import NONE, kept_bytes, versions
 from otel_jcmc.sessions.log import FAILED, REFUSED, SessionLogs
+from otel_jcmc.sessions.merging import Rebased, rebased
 from otel_jcmc.sessions.quota import Quota
 from otel_jcmc.sessions.shares import Shares
 from otel_jcmc.sessions.vitals import Thresholds, vitals
-from otel_jcmc.sessions.weighing import new_weighed, weigh, weight_of
+from otel_jcmc.sessions.weighing import weigh
 from otel_jcmc.store.participant import Write
 from otel_jcmc.wire.push import Report
 
@@ -55,21 +57,17 @@ class Recorder:
         logs: SessionLogs,
         quota: Quota,
         interval_seconds: float,
-        thresholds: Thresholds | None = None,
+        thresholds: Thresholds,
         clock: Callable[[], float] = monotonic,
         shares: Shares | None = None,
     ) -> None:
-        """
-        Prepare.
-
-        Without *thresholds* nothing is gathered that only spans want to know, without *shares* one
-        address may fill all of history.
-        """
+        """Prepare; without *shares* one address may fill all of history."""
         self.logs, self.quota = logs, quota
         self._interval = interval_seconds
         self._thresholds = thresholds
         self._clock = clock
         self._shares = shares
+        self._versions = versions()
         # One session of each member: a member whose session is another one has left the former.
         self._gathered: dict[str, Gathered] = {}
         # Second of our clock -> the sessions to be looked at then.
@@ -119,9 +117,11 @@ class Recorder:
         """Say whether sessions of *address* may be kept; empty: nobody can say whose it is."""
         return self._shares is None or self._shares.has_room(address)
 
-    def take(self, write: Write, report: Report, address: str = "") -> None:
+    def take(
+        self, write: Write, report: Report, address: str = "", *, is_new: bool = False
+    ) -> None:
         """
-        Take note of a push of *address* that Redis has stored.
+        Take note of a push of *address* that Redis has stored; *is_new*: nobody was there before.
 
         Whatever comes of it, nothing is raised.
         """
@@ -133,23 +133,25 @@ class Recorder:
                     return
             at = self._clock()
             found = vitals(report.numbers)
-            if of.weighed is not None and self._thresholds is not None:
-                since_ms = (at - of.at) * 1000 if of.at else None
-                weight_ms = weight_of(report, since_ms, of.ttl_ms)
-                weigh(of.weighed, report, found, at, weight_ms, self._thresholds)
+            of.ttl_ms = abs(write.ttl_ms)
+            since_ms = (at - of.at) * 1000 if of.at else None
+            weigh(of.weighed, report, found, at, since_ms, of.ttl_ms, self._thresholds)
             of.at = at
-            if report.sent is not None:
-                self._add(of, write.payload, report.sent)
-                return
-            of.payload = write.payload
-            widen(of, found)
+            gather(of, write.payload, len(report.attributes), found)
+            if (sent := report.sent) is not None:
+                # Who is back after its log was let go begins with all that is known.
+                is_whole = is_new and sent is not report.numbers
+                self._add(of, write.payload, sent, is_whole=is_whole)
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             self._fail(error)
 
-    def take_failure(self, address: str, size: int) -> None:
-        """Take note of a join of *address* that failed: a session of *size* bytes without a log."""
+    def take_failure(self, write: Write, report: Report, address: str) -> None:
+        """Take note of a join of *address* that failed: a session without a log."""
+        of = Gathered(write.member, write.session, 0)
+        of.at = self._clock()
+        self.logs.add([make_card(of, report.attributes, self.logs.offset, self._versions)])
         if self._shares is not None:
-            self._shares.add(address, size, is_begun=True)
+            self._shares.add(address, len(write.payload), is_begun=True)
 
     def _change(self, of: Gathered | None, write: Write, address: str) -> Gathered | None:
         """End what is *of* another session, or of one that leaves; return the one of *write*."""
@@ -163,8 +165,6 @@ class Recorder:
             return None
         new = Gathered(write.member, write.session, abs(write.ttl_ms))
         new.address, new.began = address, self._clock()
-        if self._thresholds is not None:
-            new.weighed = new_weighed()
         self._gathered[write.member] = new
         self._plan(new)
         return new
@@ -184,22 +184,26 @@ class Recorder:
         if of.payload:
             self._add(of, of.payload)
 
-    def _add(self, of: Gathered, payload: bytes, sent: list[Any] | None = None) -> None:
+    def _add(
+        self, of: Gathered, payload: bytes, sent: list[Any] | None = None, *, is_whole: bool = False
+    ) -> None:
         """Let an entry of *payload* wait for its turn, if there is room for it."""
-        if entry := self._entry(of, payload, sent):
-            self.logs.add([entry])
+        if item := self._item(of, payload, sent, is_whole=is_whole):
+            self.logs.add([item])
 
-    def _entry(self, of: Gathered, payload: bytes, sent: list[Any] | None = None) -> bytes:
+    def _item(
+        self, of: Gathered, payload: bytes, sent: list[Any] | None = None, *, is_whole: bool = False
+    ) -> bytes:
         """Return an entry of *payload*, empty where its address has filled its share of history."""
         if not self.has_room(of.address):
             self.logs.counts[REFUSED] += 1
             of.payload = b""
             return b""
-        is_first = of.told is None
-        entry = make_entry(of, payload, self.logs.offset, sent)
+        is_first = of.version == NONE
+        item = make_item(of, payload, self.logs.offset, self._versions, sent, is_whole=is_whole)
         if self._shares is not None:
-            self._shares.add(of.address, len(entry), is_begun=is_first)
-        return entry
+            self._shares.add(of.address, kept_bytes(item), is_begun=is_first)
+        return item
 
     def _fail(self, error: Exception) -> None:
         """Count a push that is missing in its session's log; say so once."""
@@ -212,7 +216,7 @@ class Recorder:
         for name in self.logs.take_unknown():
             of = self._gathered.get(name.partition(":")[0])
             if of is not None:
-                of.told = None
+                of.is_told = False
         now = self._clock()
         while self._looked_at <= now:
             due = self._due.pop(self._looked_at, [])
@@ -230,8 +234,8 @@ class Recorder:
                 continue
             if of.payload:
                 try:
-                    if entry := self._entry(of, of.payload):
-                        entries.append(entry)
+                    if item := self._item(of, of.payload):
+                        entries.append(item)
                 except Exception as error:  # noqa: BLE001  # that it was is known all the same
                     of.payload = b""
                     self._fail(error)
@@ -242,6 +246,30 @@ class Recorder:
                 del self._gathered[of.member]
         self.logs.add(entries)
         self._due.setdefault(int(now + self._interval), []).extend(again)
+
+    async def send(self) -> None:
+        """
+        Write what waits, as far as Redis takes it.
+
+        What stands on another state of its session than Redis has, since another process has
+        written of it meanwhile, is put together with that and sent again.
+        """
+        await self.logs.send()
+        while conflicts := self.logs.take_conflicts():
+            again = rebased(conflicts, self._versions, round(self._interval * 1000))
+            for each in again:
+                self._go_on(each)
+            self.logs.add_first([each.packed for each in again])
+            await self.logs.send()
+
+    def _go_on(self, told: Rebased) -> None:
+        """Let a session stand on what Redis has of it, unless it has gone on meanwhile."""
+        of = self._gathered.get(told.member)
+        if of is None or of.version != told.former:
+            return
+        of.version, of.totals, of.lines = told.version, told.totals, told.lines
+        if told.attributes:
+            of.known = told.attributes
 
     def start(self) -> None:
         """Begin to write."""
@@ -254,7 +282,7 @@ class Recorder:
             for step in (
                 self.logs.know_time,
                 self.write_due,
-                self.logs.send,
+                self.send,
                 self.quota.make_space,
             ):
                 try:
@@ -283,5 +311,5 @@ class Recorder:
                 self._fail(error)
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
-                await self.logs.send()
+                await self.send()
         await self.logs.close()

@@ -7,16 +7,15 @@ with a digest of the client. A version that does not know of it sends it along, 
 over such a field (protobuf's rule); nobody learns the client's id of it.
 """
 
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from otel_jcmc.store.participant import CLIENT_BYTES, client_digest
 from otel_jcmc.store.sid import MEMBER_DIGITS
 
-_CLIENT_BYTES: Final = 16
 _MEMBER_BYTES: Final = MEMBER_DIGITS // 2
 # Field 536,870,911, the last there can be, and its length. No text in UTF-8 has these bytes.
-_TAG: Final = b"\xfa\xff\xff\xff\x0f" + bytes([_CLIENT_BYTES + _MEMBER_BYTES])
-MARK_BYTES: Final = len(_TAG) + _CLIENT_BYTES + _MEMBER_BYTES
+_TAG: Final = b"\xfa\xff\xff\xff\x0f" + bytes([CLIENT_BYTES + _MEMBER_BYTES])
+MARK_BYTES: Final = len(_TAG) + CLIENT_BYTES + _MEMBER_BYTES
 # A span begins with the ids of its trace and its own: two bytes before each of them.
 _ID_TAG: Final = slice(18, 20)
 _ID: Final = slice(20, 28)
@@ -27,14 +26,6 @@ class Mark(NamedTuple):
 
     client: bytes
     member: str
-
-
-def client_digest(client: str) -> bytes:
-    """Return the digest of a client's id, whose case is ignored; zeros if it is not known."""
-    if not client:
-        return bytes(_CLIENT_BYTES)
-    text = client.lower().encode()
-    return blake2b(text, digest_size=_CLIENT_BYTES, person=b"otel_jcmc").digest()
 
 
 def marked(span: bytes, client: str, member: str) -> bytes:
@@ -48,7 +39,7 @@ def mark_of(waiting: bytes) -> Mark | None:
     if not mark.startswith(_TAG):
         return None
     rest = mark[len(_TAG) :]
-    return Mark(rest[:_CLIENT_BYTES], rest[_CLIENT_BYTES:].hex())
+    return Mark(rest[:CLIENT_BYTES], rest[CLIENT_BYTES:].hex())
 
 
 def without_mark(waiting: bytes) -> bytes:

@@ -25,12 +25,12 @@ _STATE, _CAUSE = STATE_ID - 1, CAUSE_ID - 1
 # The bridge's region and name, and the kind of the participant's network.
 _Place = tuple[str, str, str]
 _NOWHERE: Final[_Place] = ("", "", "")
-_Key = tuple[int | None, int, _Place]
-_UNKNOWN: Final[_Key] = (None, 0, _NOWHERE)
-_GOOD: Final[_Key] = (State.GOOD.value, 0, _NOWHERE)
+Key = tuple[int | None, int, _Place]
+_UNKNOWN: Final[Key] = (None, 0, _NOWHERE)
+_GOOD: Final[Key] = (State.GOOD.value, 0, _NOWHERE)
 
 # State, cause and place -> ms of the interval so far.
-Times = dict[_Key, float]
+Times = dict[Key, float]
 
 
 class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -53,20 +53,18 @@ class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     network: str = ""
 
 
-def add_time(times: Times, report: Report, weight_ms: float) -> None:
-    """Add to *times* the *weight_ms* for which a push stands."""
+def key_of(times: Times, report: Report) -> Key:
+    """Return which of *times* a push is of, or what it adds to them."""
     state = report.numbers[_STATE]
     if not state:
         # Nearly all are good.
-        key = _UNKNOWN if state is None else _GOOD
-    else:
-        cause = report.numbers[_CAUSE] or 0
-        key = state, cause, _NOWHERE
-        if state == State.BAD:
-            placed = state, cause, _place_of(report.attributes)
-            if placed in times or sum(of[2] != _NOWHERE for of in times) < MOST_PLACES:
-                key = placed
-    times[key] = times.get(key, 0.0) + weight_ms
+        return _UNKNOWN if state is None else _GOOD
+    cause = report.numbers[_CAUSE] or 0
+    if state == State.BAD:
+        placed = state, cause, _place_of(report.attributes)
+        if placed in times or sum(of[2] != _NOWHERE for of in times) < MOST_PLACES:
+            return placed
+    return state, cause, _NOWHERE
 
 
 def _place_of(attributes: Mapping[int, Any]) -> _Place:
@@ -92,3 +90,17 @@ def stretches_of(times: Times) -> list[list[Any]]:
                 row.pop()
         rows.append(row)
     return rows
+
+
+def short(stretch: Stretch) -> list[Any]:
+    """Return *stretch* less the tail that says nothing."""
+    row = [*msgspec.structs.astuple(stretch)]
+    while row[-1] in ("", None) or (row[-1] == 0 and len(row) == 3):
+        row.pop()
+    return row
+
+
+def time_of(row: Sequence[Any]) -> tuple[int, int | None, int]:
+    """Return tenths, state and cause of what an entry has of a stretch, wherever it was."""
+    size = len(row)
+    return row[0], row[1] if size > 1 else None, row[2] if size > 2 else 0

@@ -8,7 +8,7 @@ session's pushes add to the same totals (log.lua says whose turn it is).
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,7 @@ BAD_SHARE: Final = 0.1
 # than a whole one: as if it had been good for a minute more.
 _FAIR_WEIGHS: Final = 0.25
 _MORE_TENTHS: Final = 600
+_GOOD, _FAIR, _BAD = (state.value for state in State)
 _STATES: Final[dict[int | None, State]] = {state.value: state for state in State}
 # The worst that `badness` tells.
 WORST: Final = 0xFFFF
@@ -75,7 +76,7 @@ def add(
     worst: Sequence[int | None],
     times: Iterable[Time],
     counts: Sequence[int | None],
-    outages: int,
+    outages: int = 0,
 ) -> None:
     """
     Add one interval to *totals*.
@@ -85,24 +86,52 @@ def add(
         times: for how long it was how in it.
         outages: how many began in it.
     """
-    for index, of in enumerate(totals.vitals):
-        if (told := tally[index]) is not None:
+    _count(totals, tally, times, counts, 1)
+    for of, extreme, is_lower in zip(totals.vitals, worst, LOWER_IS_WORSE, strict=True):
+        if extreme is not None:
+            pick = min if is_lower else max
+            of.worst = extreme if of.worst is None else pick(of.worst, extreme)
+    totals.outages += outages
+
+
+def take_away(
+    totals: Totals,
+    tally: Sequence[StoredTally | None],
+    _worst: Sequence[int | None],
+    times: Iterable[Time],
+    counts: Sequence[int | None],
+) -> None:
+    """Take an interval out of *totals* that was added; the worst was so all the same."""
+    _count(totals, tally, times, counts, -1)
+
+
+def _count(
+    totals: Totals,
+    tally: Sequence[StoredTally | None],
+    times: Iterable[Time],
+    counts: Sequence[int | None],
+    sign: int,
+) -> None:
+    """Add what is of an interval, or take it away."""
+    for of, told in zip(totals.vitals, tally, strict=True):
+        if told is not None:
             mean, known, bad = told
             # A single push has lasted no time yet, and is what there is.
-            of.sum += mean * max(known, 1)
-            of.known += max(known, 1)
-            of.bad += bad
-        if (extreme := worst[index]) is not None:
-            pick = min if LOWER_IS_WORSE[index] else max
-            of.worst = extreme if of.worst is None else pick(of.worst, extreme)
-    whole: Counter[tuple[int | None, int]] = Counter()
-    for tenths, state, cause in (*totals.times, *times):
-        whole[state, cause] += tenths
-    totals.times = [(tenths, *key) for key, tenths in whole.items() if tenths]
+            known = (known or 1) * sign
+            of.sum += mean * known
+            of.known += known
+            of.bad += bad * sign
+    rows = totals.times
+    for tenths, state, cause in times:
+        for at, row in enumerate(rows):
+            if row[1] == state and row[2] == cause:
+                rows[at] = row[0] + tenths * sign, state, cause
+                break
+        else:
+            rows.append((tenths * sign, state, cause))
     for index, count in enumerate(counts):
         if count is not None:
-            totals.counts[index] = (totals.counts[index] or 0) + count
-    totals.outages += outages
+            totals.counts[index] = (totals.counts[index] or 0) + count * sign
 
 
 def average(totals: Totals, index: int) -> float | None:
@@ -134,16 +163,7 @@ def tenths_by_state(totals: Totals) -> dict[State | None, int]:
 
 def state_of(totals: Totals) -> State | None:
     """Return what is said of the call as a whole, None if nothing is known of it."""
-    tenths = tenths_by_state(totals)
-    known = sum(count for state, count in tenths.items() if state is not None)
-    return state_by({state: tenths.get(state, 0) / known for state in State}) if known else None
-
-
-def state_by(shares: Mapping[State, float]) -> State:
-    """Return what is said of a call whose time has these *shares*."""
-    if shares[State.BAD] > BAD_SHARE:
-        return State.BAD
-    return State.FAIR if shares[State.BAD] + shares[State.FAIR] > BAD_SHARE else State.GOOD
+    return judged(totals).state
 
 
 def cause_of(totals: Totals) -> str:
@@ -153,20 +173,59 @@ def cause_of(totals: Totals) -> str:
     It is empty where the call was good, or nothing is known of it, and `unknown` where nothing
     explains most of it.
     """
-    state = state_of(totals)
+    return judged(totals).cause
+
+
+def badness(totals: Totals) -> int:
+    """Return how bad the call was, 0 to WORST: what sorts the worst first."""
+    return judged(totals).badness
+
+
+class Judged(NamedTuple):
+    """What is said of a call as a whole: see `state_of`, `cause_of` and `badness`."""
+
+    state: State | None
+    cause: str
+    badness: int
+
+
+_NOT_JUDGED: Final = Judged(None, "", 0)
+_ALL_GOOD: Final = Judged(State.GOOD, "", 0)
+
+
+def judged(totals: Totals) -> Judged:
+    """Return what is said of the call as a whole; a card is written of it every interval."""
+    good = fair = bad = 0
+    for count, state, _ in totals.times:
+        if state == _GOOD:
+            good += count
+        elif state == _BAD:
+            bad += count
+        elif state == _FAIR:
+            fair += count
+    known = good + fair + bad
+    if good == known:
+        return _ALL_GOOD if good else _NOT_JUDGED
+    weight = (bad + _FAIR_WEIGHS * fair) / (known + _MORE_TENTHS)
+    shares = {State.GOOD: good / known, State.FAIR: fair / known, State.BAD: bad / known}
+    state = state_by(shares)
+    return Judged(state, _main_cause(totals, state), round(WORST * weight))
+
+
+def state_by(shares: Mapping[State, float]) -> State:
+    """Return what is said of a call whose time has these *shares*."""
+    if shares[State.BAD] > BAD_SHARE:
+        return State.BAD
+    return State.FAIR if shares[State.BAD] + shares[State.FAIR] > BAD_SHARE else State.GOOD
+
+
+def _main_cause(totals: Totals, state: State) -> str:
+    """Return what explains most of the time that makes the call's *state*; empty of a good one."""
     if not state:
         return ""
-    wrong = {State.FAIR.value, State.BAD.value} if state is State.FAIR else {State.BAD.value}
+    wrong = {_FAIR, _BAD} if state is State.FAIR else {_BAD}
     by: Counter[str] = Counter()
     for tenths, of, cause in totals.times:
         if of in wrong:
             by[WORD_OF.get(cause, UNKNOWN)] += tenths
     return min(by, key=lambda word: (-by[word], word))
-
-
-def badness(totals: Totals) -> int:
-    """Return how bad the call was, 0 to WORST: what sorts the worst first."""
-    tenths = tenths_by_state(totals)
-    known = sum(count for state, count in tenths.items() if state is not None)
-    bad = tenths.get(State.BAD, 0) + _FAIR_WEIGHS * tenths.get(State.FAIR, 0)
-    return round(WORST * bad / (known + _MORE_TENTHS))

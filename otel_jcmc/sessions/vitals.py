@@ -44,13 +44,15 @@ def vitals(numbers: Sequence[Any]) -> Vitals:
     """
     Return quality (0 to 100), loss (percent) and round trip (ms) of *numbers*, None if not known.
 
-    Loss is of all packets, else that of the worse direction; the round trip that of the slowest
-    transport, else of the candidate pair in use.
+    Loss is that of the worse direction, by which a call is judged and alerts go off; that of all
+    packets where neither is told. The round trip is that of the slowest transport, else of the
+    candidate pair in use.
     """
-    loss, trips = numbers[_LOSS], numbers[_PATHS]
-    if loss is None:
-        up, down = numbers[_LOSS_UP], numbers[_LOSS_DOWN]
-        loss = up if down is None else down if up is None else max(up, down)
+    up, down, trips = numbers[_LOSS_UP], numbers[_LOSS_DOWN], numbers[_PATHS]
+    if up is None:
+        loss = numbers[_LOSS] if down is None else down
+    else:
+        loss = up if down is None or up > down else down
     if not trips:
         return numbers[_QUALITY], loss, numbers[_PAIR]
     if None in trips:

@@ -1,32 +1,39 @@
 """
-What a span wants to know of an interval: each push weighed by the time for which it stands.
+Each push of an interval weighed by the time for which it stands.
 
 In come the pushes of a session, as recorder.py hears of them; out come, once an interval, the
-tally, the events, the stretches and the counts of its entry (entry.py).
+tally, the stretches, the counts and the pushes of its entry (entry.py).
 """
 
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, METRICS, STATE_ID
-from otel_jcmc.sessions.stretches import TENTH_MS, Times, add_time, stretches_of
+from otel_jcmc.sessions import pushes
+from otel_jcmc.sessions.stretches import TENTH_MS, Key, Times, key_of, stretches_of
 from otel_jcmc.sessions.vitals import COUNTED, VITAL_SCALES, StoredTally, Thresholds, Vitals
-from otel_jcmc.verdict.rules import OUTAGE, UNKNOWN, WORD_OF, State
+from otel_jcmc.verdict.rules import OUTAGE
 from otel_jcmc.wire.push import Report
 
-# Of an interval; a state that jumps to and fro at each push is told no better by more of them.
-MOST_EVENTS: Final = 20
-# What a push stands for that is the first of its session and does not say how often they come.
-FIRST_MS: Final = 10_000
+_MOST_BYTES: Final = 2 * pushes.MOST
 _AT: Final = {row.field: row.id - 1 for row in METRICS}
 _DOWN, _UP = _AT["outage_down"], _AT["outage_up"]
 _STATE, _CAUSE, _COVERS = STATE_ID - 1, CAUSE_ID - 1, COVERS_ID - 1
 _NOT_COUNTED: Final[list[float | None]] = [None] * len(COUNTED)
 _NONE_COUNTED: Final = (None,) * len(COUNTED)
+_OUTAGE: Final = OUTAGE.id
+_NOTHING: Final = (None, None, None)
 _counted: Final = itemgetter(*COUNTED)
-_WORDS: Final = {state.value: state.name.lower() for state in State}
+
+
+class First(NamedTuple):
+    """A session's first push, until it is known for how long it stands."""
+
+    found: Vitals
+    key: Key
+    are_bad: tuple[bool, bool, bool]
 
 
 class Weighed(msgspec.Struct, gc=False):
@@ -35,82 +42,102 @@ class Weighed(msgspec.Struct, gc=False):
 
     Attributes:
         sums, known, bad: of each vital in the interval: value by ms, ms known, ms beyond its bound.
-        events: in it; with when they were, by our clock in seconds.
         times: in it, for how long which state and cause, and where.
         counts: in it, of each of vitals.COUNTED; None: not told.
-        state: as it was last known; None: it was not yet.
-        is_silent: whether the stats have stopped; None: there were none yet.
+        outages: how many began in it.
+        is_guessed: some of its pushes did not say how much time they are about.
+        pushes: of it, as an entry has them.
+        tick, last, before: the last push, in tenths of a second of our clock; where it begins
+            among them, and when the one before was.
+        first: the session's first push, which does not say how much time it is about.
+        gap_ms: the time between the last two pushes; 0: there were none.
+        is_out: it is in an outage.
     """
 
-    sums: list[float]
-    known: list[float]
-    bad: list[float]
-    events: list[tuple[float, str, float | None]]
-    times: Times
-    counts: list[float | None]
-    state: int | None = None
-    is_silent: bool | None = None
+    sums: list[float] = msgspec.field(default_factory=lambda: [0.0] * 3)
+    known: list[float] = msgspec.field(default_factory=lambda: [0.0] * 3)
+    bad: list[float] = msgspec.field(default_factory=lambda: [0.0] * 3)
+    times: Times = {}
+    counts: list[float | None] = msgspec.field(default_factory=_NOT_COUNTED.copy)
+    outages: int = 0
+    is_guessed: bool = False
+    pushes: bytearray = msgspec.field(default_factory=bytearray)
+    tick: int = 0
+    last: int = 0
+    before: int = 0
+    first: First | None = None
+    gap_ms: float = 0.0
+    is_out: bool = False
 
 
-# What an entry has of it, see entry.py: tally, events, stretches, counts.
-Part = tuple[
-    list[StoredTally | None],
-    list[tuple[int, str, float | None]],
-    list[list[Any]],
-    list[int | None] | None,
-]
+class Part(NamedTuple):
+    """What an entry has of an interval, see entry.py; and what its session's totals have of it."""
+
+    tally: list[StoredTally | None]
+    stretches: list[list[Any]]
+    counts: list[int | None] | None
+    pushes: bytes
+    outages: int
+    is_guessed: bool
 
 
-def new_weighed() -> Weighed:
-    """Return what there is to know before the first push."""
-    return Weighed([0.0] * 3, [0.0] * 3, [0.0] * 3, [], {}, _NOT_COUNTED.copy())
-
-
-def weight_of(report: Report, since_ms: float | None, ttl_ms: int) -> float:
+def weigh(
+    weighed: Weighed,
+    report: Report,
+    found: Vitals,
+    at: float,
+    since_ms: float | None,
+    ttl_ms: int,
+    bound: Thresholds,
+) -> None:
     """
-    Return for how many ms a push stands.
+    Take note of a push at *at*, in seconds of our clock, with the vitals *found*.
 
-    It is the time since the one before, as far as the push says that it covers it; an outage
-    counts from its beginning, because nothing could be pushed meanwhile.
+    It stands for the time since the one before, as far as it says that it covers it, or as far as
+    is usual where it does not say so.
 
     Args:
         since_ms: the time since the push before; None: there was none.
         ttl_ms: for longer nobody is there.
     """
     numbers = report.numbers
-    most = numbers[_COVERS] or ttl_ms
-    if numbers[_CAUSE] == OUTAGE.id:
+    key = key_of(weighed.times, report)
+    covers = numbers[_COVERS] or report.session.interval_ms
+    state, cause = numbers[_STATE], numbers[_CAUSE]
+    weight_ms = most = covers or weighed.gap_ms
+    if since_ms is not None:
+        if weighed.first is not None:
+            # As long as until the second one.
+            _add(weighed, *weighed.first[:2], min(since_ms, ttl_ms), bound)
+            weighed.first = None
+        weighed.gap_ms = weight_ms = since_ms
+    elif not covers:
+        weighed.first = First(found, key, _are_bad(found, bound))
+    if not covers:
+        weighed.is_guessed = True
+    if cause == _OUTAGE:
+        # It counts from its beginning, because nothing could be pushed meanwhile.
         most = max(most, numbers[_DOWN] or 0, numbers[_UP] or 0)
-    if since_ms is None:
-        since_ms = report.session.interval_ms or FIRST_MS
-    return min(since_ms, most, ttl_ms)
-
-
-def weigh(
-    weighed: Weighed, report: Report, found: Vitals, at: float, weight_ms: float, bound: Thresholds
-) -> None:
-    """Take note of a push at *at* with the vitals *found*, which stands for *weight_ms*."""
-    _weigh_vitals(weighed, found, weight_ms, bound)
-    add_time(weighed.times, report, weight_ms)
-    state = report.numbers[_STATE]
-    if state is not None and state != weighed.state:
-        # Who was never anything else has not become good.
-        if state or weighed.state:
-            _happened(weighed, at, _event_of(state, report.numbers[_CAUSE]))
-        weighed.state = state
+        weighed.outages += not weighed.is_out
+        weighed.is_out = True
+    else:
+        weighed.is_out = False
+    if most and most < weight_ms:
+        weight_ms = most
+    if weighed.first is None:
+        _add(weighed, found, key, min(weight_ms, ttl_ms), bound)
     # What a page has told before is not to be counted again.
-    _count(weighed.counts, report.numbers if report.sent is None else report.sent)
-    is_silent = found == (None, None, None)
-    # Who has just joined has none yet: they have not stopped.
-    if weighed.is_silent is None and is_silent:
-        return
-    if weighed.is_silent is (not is_silent):
-        _happened(weighed, at, "stats.stopped" if is_silent else "stats.resumed")
-    weighed.is_silent = is_silent
+    told = _counted(numbers if report.sent is None else report.sent)
+    # The original's page tells none.
+    if told != _NONE_COUNTED:
+        _count(weighed.counts, told)
+    code = (cause or 0) | (pushes.UNKNOWN_CODE if state is None else state << 6)
+    _note(weighed, int(at * 10), code | pushes.SILENT if found == _NOTHING else code)
 
 
-def _weigh_vitals(weighed: Weighed, found: Vitals, weight_ms: float, bound: Thresholds) -> None:
-    """Take note of the vitals *found*, and of which is beyond its *bound*."""
+def _add(weighed: Weighed, found: Vitals, key: Key, weight_ms: float, bound: Thresholds) -> None:
+    """Let a push with the vitals *found*, and the state and place of *key*, stand for so long."""
+    weighed.times[key] = weighed.times.get(key, 0.0) + weight_ms
     quality, loss, trip = found
     sums, known, bad = weighed.sums, weighed.known, weighed.bad
     # One by one: a loop over three takes twice as long.
@@ -131,32 +158,43 @@ def _weigh_vitals(weighed: Weighed, found: Vitals, weight_ms: float, bound: Thre
             bad[2] += weight_ms
 
 
-def _count(counts: list[float | None], numbers: list[Any]) -> None:
+def _are_bad(found: Vitals, bound: Thresholds) -> tuple[bool, bool, bool]:
+    """Return of which vitals *found* is beyond its *bound*."""
+    quality, loss, trip = found
+    return (
+        quality is not None and quality < bound.quality,
+        loss is not None and loss > bound.loss,
+        trip is not None and trip > bound.round_trip,
+    )
+
+
+def _count(counts: list[float | None], told: tuple[float | None, ...]) -> None:
     """Add what is counted from push to push."""
-    told = _counted(numbers)
-    # The original's page tells none.
-    if told == _NONE_COUNTED:
-        return
     for index, value in enumerate(told):
         if value is not None:
             counts[index] = (counts[index] or 0) + value
 
 
-def _event_of(state: int, cause: int | None) -> str:
-    """Return what has happened: `verdict.good`, or `verdict.bad.uplink`."""
-    word = f"verdict.{_WORDS[state]}"
-    return f"{word}.{WORD_OF.get(cause or 0, UNKNOWN)}" if state else word
+def _note(weighed: Weighed, tick: int, code: int) -> None:
+    """Take note of when a push was and how."""
+    packed = weighed.pushes
+    if len(packed) < _MOST_BYTES:
+        weighed.before, weighed.last = weighed.tick, len(packed)
+    else:
+        del packed[weighed.last :]
+    # Of the first of an interval only when it was counts.
+    tenths = tick - weighed.before if packed else 0
+    weighed.tick = tick
+    if 0 <= tenths < pushes.LONGER:
+        packed.append(tenths)
+        packed.append(code)
+    else:
+        pushes.note(packed, tenths, code)
 
 
-def _happened(weighed: Weighed, at: float, what: str, value: float | None = None) -> None:
-    """Add an event, if there have not been too many."""
-    if len(weighed.events) < MOST_EVENTS:
-        weighed.events.append((at, what, value))
-
-
-def take_weighed(weighed: Weighed, at: float) -> Part:
-    """Return what an entry at *at* has of the interval, and begin the next one."""
-    tally = [
+def take_weighed(weighed: Weighed) -> Part:
+    """Return what an entry has of the interval, and begin the next one."""
+    tally: list[StoredTally | None] = [
         (round(total / known * scale), int(known) // TENTH_MS, int(bad) // TENTH_MS)
         if known
         else None
@@ -164,14 +202,24 @@ def take_weighed(weighed: Weighed, at: float) -> Part:
             weighed.sums, weighed.known, weighed.bad, VITAL_SCALES, strict=True
         )
     ]
-    events = [
-        (int((at - when) * 1000) // TENTH_MS, what, value) for when, what, value in weighed.events
-    ]
+    stretches = stretches_of(weighed.times)
+    if weighed.first is not None and not weighed.times:
+        # It has lasted no time yet, and is what there is.
+        found, key, are_bad = weighed.first
+        tally = [
+            None if value is None else (round(value * scale), 1, int(is_bad))
+            for value, scale, is_bad in zip(found, VITAL_SCALES, are_bad, strict=True)
+        ]
+        stretches = stretches_of({key: TENTH_MS})
     counts: list[int | None] | None = None
     if weighed.counts != _NOT_COUNTED:
         # Of ms no more is known, and a float takes nine bytes.
         counts = [None if each is None else round(each) for each in weighed.counts]
-    part = tally, events, stretches_of(weighed.times), counts
+        weighed.counts = _NOT_COUNTED.copy()
+    part = Part(
+        *(tally, stretches, counts, bytes(weighed.pushes)), weighed.outages, weighed.is_guessed
+    )
     weighed.sums, weighed.known, weighed.bad = [0.0] * 3, [0.0] * 3, [0.0] * 3
-    weighed.events, weighed.times, weighed.counts = [], {}, _NOT_COUNTED.copy()
+    weighed.times, weighed.outages, weighed.is_guessed = {}, 0, False
+    weighed.pushes.clear()
     return part

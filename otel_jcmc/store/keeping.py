@@ -21,7 +21,8 @@ class Keeping(NamedTuple):
         keep_ms: for this long a session is kept in Redis.
         settle_ms: for this long after a session's last push there may be some of it that recorders
             have not written yet: a span waits for it.
-        history: whether a session's log is kept when it is a span.
+        history: whether a session's log is kept when it is over and has become something else.
+        summaries: whether sessions become summaries.
     """
 
     sessions: bool = False
@@ -30,11 +31,12 @@ class Keeping(NamedTuple):
     keep_ms: int = 86_400_000
     settle_ms: int = SETTLE_MS
     history: bool = True
+    summaries: bool = False
 
     def to_args(self) -> tuple[int, int, int, int]:
         """Return the first arguments of each script."""
-        mode = (2 if self.spans else 1) if self.sessions else 0
-        return mode, self.grace_ms, self.keep_ms, self.settle_ms
+        mode = 2 if self.spans else 3 if self.summaries else 1
+        return mode if self.sessions else 0, self.grace_ms, self.keep_ms, self.settle_ms
 
 
 NOTHING_KEPT: Final = Keeping()

@@ -84,6 +84,7 @@ local function fail_to_join(member, session, tried, flags, payload, another)
   -- It had begun after all, or is told again long after.
   if redis.call('EXISTS', base .. 'stay:' .. member .. ':' .. session) == 1 then return 1 end
   local sid = begin(member, session, 0, now - tried, another)
+  if not sid then return 8 end
   note_who(sid, payload)
   redis.call('HSET', base .. 'session:' .. sid, 'seen', now)
   redis.call('ZADD', base .. 'sessions', place_of(now) + now % part_ms / part_ms, sid)

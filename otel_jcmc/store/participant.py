@@ -19,6 +19,7 @@ Redis never mix two metrics.
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -34,6 +35,7 @@ from otel_jcmc.wire.push import Report
 SCHEMA: Final = 3
 # A client that pushes every n seconds lives for 3 n, but for no longer than this by its own word.
 MAX_CLIENT_TTL_MS: Final = 300_000
+CLIENT_BYTES: Final = 16
 
 _IDENTITY: Final = {CONFERENCE.id, CLIENT.id, PARTICIPANT.id}
 _KIND_OF: Final[dict[int, Any]] = dict.fromkeys((row.id for row in ATTRIBUTES), str) | {
@@ -201,8 +203,21 @@ def _payload(report: Report) -> bytes:
 
 def member_of(report: Report) -> str:
     """Return the digest of the participant of *report*."""
-    who = f"{report.conference}\0{report.client_id}\0{report.participant_id}"
-    return conference_digest(report.conference) + blake2b(who.encode(), digest_size=10).hexdigest()
+    return member_digest(report.conference, report.client_id, report.participant_id)
+
+
+def member_digest(conference: str, client: str, participant: str) -> str:
+    """Return the digest of a *participant* of a *client* in a *conference*."""
+    who = f"{conference}\0{client}\0{participant}"
+    return conference_digest(conference) + blake2b(who.encode(), digest_size=10).hexdigest()
+
+
+def client_digest(client: str) -> bytes:
+    """Return the digest of a client's id, whose case is ignored; zeros if it is not known."""
+    if not client:
+        return bytes(CLIENT_BYTES)
+    text = client.lower().encode()
+    return blake2b(text, digest_size=CLIENT_BYTES, person=b"otel_jcmc").digest()
 
 
 @lru_cache(maxsize=4096)
@@ -211,10 +226,19 @@ def conference_digest(conference: str) -> str:
     return blake2b(conference.encode(), digest_size=6).hexdigest()
 
 
-def session_name(attributes: dict[int, Any], started_ms: float) -> str:
+def session_name(attributes: Mapping[int, Any], started_ms: float) -> str:
     """Return what the server calls a session: a UUID of version 5 of who and since when."""
     who = [attributes[row.id] for row in (CONFERENCE, CLIENT, PARTICIPANT)]
     return str(uuid.uuid5(_SESSIONS, "\0".join([*who, repr(started_ms)])))
+
+
+def leg_name(session: str, leg: int) -> str:
+    """
+    Return what a *leg* of a client's *session* is called: each is a session of its own.
+
+    The first has the client's own id, which may be of any form; later ones a "." and their number.
+    """
+    return f"{session}.{leg}" if leg > 1 else session
 
 
 def from_value(value: bytes, known: Stay | None = None) -> Participant | None:

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from redis.exceptions import NoScriptError
 
-from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link
+from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link, expect_all
+
+# For what no push waits for.
+READ_SECONDS: Final = 2.0
 
 
 class Script(NamedTuple):
@@ -59,6 +62,18 @@ async def run_scripts(
         for index, reply in zip(at, again, strict=True):
             replies[index] = reply
     return replies
+
+
+async def run_all(
+    link: Link, commands: Sequence[Command], scripts: Sequence[Script] = ()
+) -> list[Any]:
+    """
+    Return the replies to *commands*, within 2 s.
+
+    Raises:
+        StoreUnavailable: Redis did not answer in time, or refuses one of them.
+    """
+    return expect_all(await run_scripts(link, commands, scripts, READ_SECONDS)) if commands else []
 
 
 def without_script(error: str) -> str:

@@ -1,8 +1,8 @@
 -- One participant's stay in one conference: when it begins, goes on and ends. Stands before each script that touches it:
--- participant.lua, sessions/log.lua, traces/sweep.lua, traces/outbox.lua.
+-- participant.lua, sessions/log.lua, sessions/sweep.lua, sessions/moves.lua.
 --
 -- KEYS[1] any key of the partition
--- ARGV[1] 0: nothing is kept of sessions, 1: they are, 2: they also become spans
+-- ARGV[1] 0: nothing is kept of sessions, 1: they are, 2: they also become spans, 3: no spans, but summaries
 -- ARGV[2] grace: ms after an expiry in which who comes back goes on with the same stay
 -- ARGV[3] keep: ms for which a session is kept in Redis
 -- ARGV[4] settle: ms after a session's last push in which some of its log may still come
@@ -13,22 +13,28 @@
 --   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
 --                            cause (of a failure, where it is known), instance (ms, start of the conference's instance),
 --                            former (the previous leg's instance), seen (ms, last push that sessions/log.lua has),
---                            bytes (of samples, about and word), word (what the participant said of the call, as
+--                            bytes (of samples, about and word), card (bytes of it), by (the versions that have made
+--                            its newest entry, see sessions/items.py), word (what the participant said of the call, as
 --                            store/participant.py reads it),
 --                            client (digest of whose it was, of a span where no history is kept)
+--   cards                    sid -> its card (sessions/card.py), written by sessions/log.lua, where it has one yet
 --   samples:<sid>            list: its log, written by sessions/log.lua
 --   about:<sid>              its latest attributes, as an entry of the log has them
 --   sessions                 sid -> when it was last there (ms), by a minute of a day of keep too late at most: every
 --                            session, so that all can be bounded
 --   crowded                  is there while history has no room for those who are there: sessions/log.lua begins nobody again
---   bytes                    of all samples and abouts
+--   places                   so many sessions may begin before sessions/quota.py looks again; not there: any number
+--   bytes                    of all samples, abouts and cards
 --   erased                   member -> until when entries may have what was before its erasure (ms); for an hour
 --   who:<sid>                its attributes at first, until about has them
+--   past                     hash: list of summaries -> its bytes (sessions/summaries.py)
+--   past:<day>, named:<day>  lists: a summary of each session that ended on it, without and with names
+-- and for spans and summaries:
+--   open                     sid -> when to look at it (ms): the sessions that are neither yet
 -- and for spans:
---   open                     sid -> when to look at it (ms): the sessions that are no spans yet
 --   rooms                    conference -> its present instance (ms)
 --   room:<conference>:<instance>       hash: sessions (how many there were), here (how many there are), most (at once),
---                            there (ms, when somebody was last known to be there), and of traces/outbox.lua what those were like
+--                            there (ms, when somebody was last known to be there), and of sessions/moves.lua what those were like
 --                            that are spans: last (ms, when the last one ended), ...
 --   attendees:<conference>:<instance>  the sids of those that are no spans yet
 --   emptied                  "conference:instance" -> there, of those without attendees: they are no spans yet
@@ -42,6 +48,8 @@ local mode, grace, keep, settle = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber
 -- So long after an expiry nothing can change any more.
 local wait = math.max(grace, settle)
 local ROOM_MS = 24 * 3600 * 1000
+-- Whether something is made of a session when it is over.
+local is_folded = mode >= 2
 -- A session's place in the index is the end of such a part of the day: to move it for each entry would cost as much as
 -- the entry does.
 local part_ms = math.max(1000, math.floor(keep / 1440))
@@ -86,7 +94,14 @@ local function finish(sid, at, reason, there)
   local key = base .. 'session:' .. sid
   if redis.call('EXISTS', key) == 0 or redis.call('HSETNX', key, 'ended', at) == 0 then return false end
   redis.call('HSET', key, 'reason', reason)
-  if mode < 2 then return true end
+  local card = redis.call('HGET', base .. 'cards', sid)
+  if card then
+    local line = 'e=' .. reason .. '\n'
+    redis.call('HSET', base .. 'cards', sid, card .. line)
+    redis.call('HINCRBY', key, 'card', #line)
+    redis.call('INCRBY', base .. 'bytes', #line)
+  end
+  if not is_folded then return true end
   redis.call('ZADD', open_key, 'XX', now + settle, sid)
   local instance = redis.call('HGET', key, 'instance')
   if instance then
@@ -123,7 +138,6 @@ local function attend(sid, at)
     instance = string.format('%d', at)
     redis.call('HSET', base .. 'rooms', conference, instance)
     redis.call('PEXPIRE', base .. 'rooms', keep + ROOM_MS)
-    redis.call('PEXPIRE', open_key, keep + ROOM_MS)
   end
   local room = conference .. ':' .. instance
   local room_key, attendees = base .. 'room:' .. room, base .. 'attendees:' .. room
@@ -132,7 +146,7 @@ local function attend(sid, at)
   local most = redis.call('HGET', room_key, 'most')
   redis.call('HSET', room_key, 'there', now, 'most', math.max(here, tonumber(most or 0)))
   redis.call('SADD', attendees, sid)
-  -- Later on who is there is looked at and who is over moved: traces/sweep.lua and traces/outbox.lua see to it then.
+  -- Later on who is there is looked at and who is over moved: sessions/sweep.lua and sessions/moves.lua see to it then.
   if sessions == 1 then
     redis.call('PEXPIRE', room_key, keep)
     redis.call('PEXPIRE', attendees, keep)
@@ -153,7 +167,7 @@ local function drop_samples(sid)
   -- First what Redis does when it is out of memory too: what follows is then done as well.
   redis.call('UNLINK', base .. 'samples:' .. sid)
   -- Who it was is wanted for the span.
-  if mode == 2 and redis.call('EXISTS', base .. 'about:' .. sid) == 1 and redis.call('ZSCORE', open_key, sid) then
+  if is_folded and redis.call('EXISTS', base .. 'about:' .. sid) == 1 and redis.call('ZSCORE', open_key, sid) then
     redis.call('RENAME', base .. 'about:' .. sid, base .. 'who:' .. sid)
   else
     redis.call('UNLINK', base .. 'about:' .. sid)
@@ -182,11 +196,18 @@ local function forget_room(room)
   if redis.call('HGET', base .. 'rooms', conference) == instance then redis.call('HDEL', base .. 'rooms', conference) end
 end
 
+-- Takes the card of a leg away.
+local function drop_card(sid)
+  redis.call('DECRBY', base .. 'bytes', redis.call('HSTRLEN', base .. 'cards', sid))
+  redis.call('HDEL', base .. 'cards', sid)
+end
+
 -- Takes all away that there is of a leg.
 local function forget(sid)
   local key = base .. 'session:' .. sid
   local session, instance = unpack(redis.call('HMGET', key, 'session', 'instance'))
   drop_samples(sid)
+  drop_card(sid)
   redis.call('UNLINK', key, base .. 'who:' .. sid)
   if session then
     local pointer = base .. 'stay:' .. member_of(sid) .. ':' .. session
@@ -207,8 +228,15 @@ local function leave(member, session, reason, cause)
   end
 end
 
+-- Takes one of the places that history has for those who begin, and says whether there was one.
+local function take_place()
+  local places = tonumber(redis.call('GET', base .. 'places') or nil)
+  if places and places > 0 then redis.call('DECR', base .. 'places') end
+  return not places or places > 0
+end
+
 -- A push of a session that is not the one stored: its leg goes on if it came back in time, else another begins, at `at`
--- or now. Returns the sid of one that begins.
+-- or now, if there is a place. Returns the sid of one that begins.
 -- Another session was stored: then the member's expiry is that one's, and who was replaced does not go on.
 local function begin(member, session, ttl, at, another)
   local pointer = base .. 'stay:' .. member .. ':' .. session
@@ -228,6 +256,7 @@ local function begin(member, session, ttl, at, another)
       leg, started, former = before + 1, math.max(started, began + 1), instance
     end
   end
+  if not take_place() then return end
   local sid = member .. string.format('%011x', started) .. string.sub(redis.sha1hex(session), 1, 5)
   local key = base .. 'session:' .. sid
   local fields = {'session', session, 'started', started, 'ttl', ttl, 'leg', leg}
@@ -236,15 +265,17 @@ local function begin(member, session, ttl, at, another)
   end
   if leg > 1 then put('previous', previous) end
   if former then put('former', former) end
-  if mode == 2 then
+  if is_folded then
     redis.call('ZADD', open_key, now + ttl + wait, sid)
-    put('instance', attend(sid, started))
+    redis.call('PEXPIRE', open_key, keep + ROOM_MS)
   end
+  if mode == 2 then put('instance', attend(sid, started)) end
   redis.call('HSET', key, unpack(fields))
   redis.call('PEXPIRE', key, keep)
   redis.call('SET', pointer, sid, 'PX', keep)
-  -- Behind all whose entries are of the same part of the day, or it would go before it has a first one.
-  redis.call('ZADD', base .. 'sessions', place_of(started) + started % part_ms / part_ms, sid)
+  -- Where its first entry will bring it, and behind all whose entries are of that part of the day: or it would go before
+  -- it has one.
+  redis.call('ZADD', base .. 'sessions', place_of(started + settle) + started % part_ms / part_ms, sid)
   redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
   return sid
 end

@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.trouble import Trouble
+from otel_jcmc.sessions.moves import WAITS_MS
 from otel_jcmc.store.keys import PARTITIONS, Keys
 from otel_jcmc.store.link import Command, Link, expect_all
-from otel_jcmc.traces.sweep import WAITS_MS
 
 log = logging.getLogger(__name__)
 

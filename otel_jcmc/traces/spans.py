@@ -1,7 +1,7 @@
 """
 What is over, as spans: a session's log folded into one, and the conference above them.
 
-In come the hashes that store/stays.lua and outbox.lua keep and the samples of sessions/entry.py,
+In come the hashes that store/stays.lua keeps and the samples of sessions/entry.py,
 out come OTLP spans as bytes, the same for the same input, and what a conference keeps of each of
 its sessions. Ids are digests of conference, instance, member, session and leg: whoever makes the
 span of a session, and how often, makes it with the same ids.
@@ -10,17 +10,18 @@ Source: opentelemetry-proto, trace.proto; names as JCMC_NAMING=otel has them (ca
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags, Status
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIPANT
 from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.leg import Folded, Leg
 from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
 from otel_jcmc.sessions.vitals import VITALS
-from otel_jcmc.store.participant import read_word, session_name
-from otel_jcmc.store.sid import sid_conference
+from otel_jcmc.store.participant import leg_name, read_word, session_name
+from otel_jcmc.store.sid import began_ms, sid_conference
 from otel_jcmc.traces.summary import (
     NAMED,
     WORDS,
@@ -43,60 +44,6 @@ NS_IN_MS: Final = 1_000_000
 
 # The one end of a session that is told as an error, however good the call was.
 _FAILED: Final = "failed"
-
-
-class Leg(NamedTuple):
-    """
-    One leg of a session as Redis has it; times in ms of Redis's clock.
-
-    *word* is what the participant said of the call, as store/participant.py reads it.
-    """
-
-    sid: str
-    session: str
-    started: int
-    ended: int
-    reason: str
-    number: int
-    instance: int
-    previous: str
-    former: int
-    word: str = ""
-    cause: str = ""
-
-    @classmethod
-    def from_redis(cls, sid: str, of_redis: Mapping[str, str]) -> "Leg":
-        """
-        Return the leg that is told by its hash.
-
-        Raises:
-            KeyError, ValueError: the hash is not what store/stays.lua writes.
-        """
-        return cls(
-            sid,
-            of_redis["session"],
-            int(of_redis["started"]),
-            int(of_redis["ended"]),
-            of_redis["reason"],
-            int(of_redis["leg"]),
-            int(of_redis["instance"]),
-            of_redis.get("previous", ""),
-            int(of_redis.get("former", 0)),
-            of_redis.get("word", ""),
-            of_redis.get("cause", ""),
-        )
-
-
-class Folded(NamedTuple):
-    """
-    A session's span, and what its conference keeps of it: fields as outbox.lua takes them.
-
-    *client* is whose it was, empty if nobody knows.
-    """
-
-    span: bytes
-    kept: dict[str, str]
-    client: str = ""
 
 
 def fold_session(
@@ -139,13 +86,14 @@ def fold_session(
 
 def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
     """Return what the span of *leg* says of who it was, how it ended and what was said of it."""
-    # Of who was killed with his log nobody knows who he was.
-    name = leg.session or (
-        session_name(attributes, float(leg.started)) if CLIENT.id in attributes else leg.sid
-    )
     rating, feedback = read_word(leg.word)
+    previous = None
+    if leg.previous:
+        previous = _name_of(leg.session, leg.number - 1, leg.previous, attributes)
     return {
-        "session.id": name,
+        "session.id": _name_of(leg.session, leg.number, leg.sid, attributes),
+        "session.previous_id": previous,
+        "jitsi.session.key": leg.sid,
         **named(attributes, NAMED),
         "jitsi.session.end.reason": leg.reason,
         "jitsi.session.end.cause": leg.cause or None,
@@ -153,6 +101,14 @@ def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
         "jitsi.session.feedback.rating": rating,
         "jitsi.session.feedback.text": feedback,
     }
+
+
+def _name_of(session: str, number: int, sid: str, attributes: Mapping[int, Any]) -> str:
+    """Return the name of a leg of a *session*, which is empty where the server names it."""
+    if session:
+        return leg_name(session, number)
+    # Of who was killed with his log nobody knows who he was.
+    return session_name(attributes, float(began_ms(sid))) if CLIENT.id in attributes else sid
 
 
 def _add_link(span: Span, leg: Leg) -> None:
@@ -169,7 +125,7 @@ def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
     Return the span of a conference, *room* being "conference:instance", of its hash.
 
     Raises:
-        ValueError: the hash is not what store/stays.lua and outbox.lua write.
+        ValueError: the hash is not what store/stays.lua and sessions/moves.lua write.
     """
     conference, _, started = room.partition(":")
     instance = int(started)

@@ -22,7 +22,8 @@ from otel_jcmc.catalogue.attributes import (
 )
 from otel_jcmc.catalogue.metrics import LIST_ID
 from otel_jcmc.catalogue.rows import Scope
-from otel_jcmc.sessions.entry import Event, Sample
+from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.pushes import Event
 from otel_jcmc.sessions.vitals import COUNTED_FIELDS, LOWER_IS_WORSE, VITALS, vitals
 
 # Of each vital: its word in attributes, and what makes it a base unit.

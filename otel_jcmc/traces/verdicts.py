@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.attributes import NETWORK_TYPE
+from otel_jcmc.sessions.blame import bad_by_scope
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.stretches import TENTH_MS, Stretch
 from otel_jcmc.sessions.totals import state_by
-from otel_jcmc.verdict.everybody import Place
-from otel_jcmc.verdict.journal import Entry, at
-from otel_jcmc.verdict.reach import Reach
+from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
 # So many regions, networks and bridges are named.
@@ -33,7 +32,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         told: attributes of its span.
-        kept: what its conference keeps, fields as outbox.lua takes them.
+        kept: what its conference keeps, fields as sessions/moves.lua takes them.
         problem: what its status says; empty: it was not bad.
     """
 
@@ -81,15 +80,8 @@ def scopes_of(
 
     *entries* are what stood out meanwhile. A stretch is known by the end of its interval alone.
     """
-    times: Counter[str] = Counter()
-    for sample in samples:
-        reach = Reach(at(entries, sample.at_ms))
-        for each in sample.stretches:
-            if _state_of(each) is State.BAD:
-                place = Place(conference, each.bridge, each.region)
-                times[reach.of(place, participant, each.cause).value] += each.tenths
-    ordered = sorted(times.items(), key=lambda each: (-each[1], each[0]))
-    whole = sum(times.values())
+    ordered = bad_by_scope(samples, conference, participant, entries)
+    whole = sum(tenths for _, tenths in ordered)
     if not whole:
         return {}
     return {
@@ -103,7 +95,7 @@ def conference_verdict(of_redis: Mapping[str, str]) -> tuple[dict[str, Any], str
     Return what a conference's span tells by what is kept of it, and what its status says.
 
     Raises:
-        ValueError: the hash is not what outbox.lua writes.
+        ValueError: the hash is not what sessions/moves.lua writes.
     """
     known, bad = int(of_redis.get("known", 0)), int(of_redis.get("bad", 0))
     told: dict[str, Any] = {

@@ -68,12 +68,14 @@ class Everybody(NamedTuple):
         ill: those whose state is fair or bad.
         members: returns all who are in some conferences.
         present: returns, for some conferences, how many those who are there see at most.
+        clients: returns the client's id of each of some, who are (conference, participant).
     """
 
     counts: Counts
     ill: list[Seen]
     members: Callable[[Collection[str]], Iterable[Seen]]
     present: Callable[[Collection[str]], Mapping[str, int]]
+    clients: Callable[[Collection[tuple[str, str]]], Mapping[tuple[str, str], str]] = lambda _: {}
 
 
 def everybody_of(people: Iterable[Seen]) -> Everybody:

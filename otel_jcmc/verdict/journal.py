@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from otel_jcmc.store.participant import client_digest
 from otel_jcmc.verdict.standing import Standing
 
 # What a look or two does not find has not ended: a push may be late.
@@ -22,6 +23,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         peak: its highest share.
         coverage: bad, known, reporting, present at the peak.
         share: of the last look.
+        client: of a sender the digest of its client in hex, by which it is erased; empty: not
+            known.
     """
 
     scope: str
@@ -32,6 +35,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     peak: float
     coverage: tuple[int, int, int, int]
     share: float = 0.0
+    client: str = ""
 
 
 def continue_with(
@@ -51,7 +55,8 @@ def continue_with(
 def _begun(now_ms: int, found: Standing) -> Entry:
     """Return the entry of something that a look has *found* for the first time."""
     what = (found.scope.value, found.name, found.region, now_ms, now_ms)
-    return Entry(*what, found.share, found.coverage, found.share)
+    client = client_digest(found.client).hex() if found.client else ""
+    return Entry(*what, found.share, found.coverage, found.share, client)
 
 
 def _grown(entry: Entry, now_ms: int, found: Standing) -> Entry:

@@ -8,6 +8,8 @@ The journal in Redis: what stands out now, and what did, for as long as history 
 Only who holds the lease writes (journal.lua); every reader, of every replica, reads the same.
 """
 
+from collections.abc import Callable
+from hashlib import sha1
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +22,7 @@ from otel_jcmc.verdict.journal import Entry
 FRESH_MS: Final = 30_000
 MOST_OVER: Final = 10_000
 _SCRIPT: Final = script("verdict/journal", touches_stays=False)
+_FORGET: Final = script("verdict/forget", touches_stays=False)
 
 
 class Look(msgspec.Struct, array_like=True, gc=False):
@@ -55,6 +58,8 @@ class Record:
         base = f"{key_prefix}:{{verdict}}:"
         self.lease_key = f"{base}lease"
         self._now, self._over = f"{base}now", f"{base}over"
+        # The last look as it was read or written.
+        self._read: bytes | None = None
 
     async def read_look(self) -> tuple[Look | None, int]:
         """
@@ -66,6 +71,7 @@ class Record:
             StoreUnavailable: Redis did not answer in time.
         """
         stored, time = expect_all(await self._link.run([("GET", self._now), ("TIME",)]))
+        self._read = stored
         return _decoded(stored, Look), int(time[0]) * 1000 + int(time[1]) // 1000
 
     async def read_fresh(self) -> Look | None:
@@ -80,7 +86,9 @@ class Record:
 
     async def write(self, holder: str, look: Look, over: list[Entry]) -> bool:
         """
-        Write a *look* and what is *over* since; False if *holder* has the lease no longer.
+        Write a *look* and what is *over* since the one that was read last.
+
+        False if *holder* has the lease no longer, or somebody was erased meanwhile.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -88,11 +96,15 @@ class Record:
         ended: list[Any] = []
         for each in over:
             ended += (each.seen_ms, _encode(each))
+        packed = _encode(look)
         command: Command = (
             *("EVALSHA", _SCRIPT.sha, 3, self.lease_key, self._now, self._over, holder),
-            *(_encode(look), self._keep_ms, look.at_ms - self._keep_ms, MOST_OVER, *ended),
+            *(packed, self._keep_ms, look.at_ms - self._keep_ms, MOST_OVER),
+            *(sha1(self._read or b"", usedforsecurity=False).hexdigest(), *ended),
         )
         (written,) = expect_all(await run_scripts(self._link, [command], [_SCRIPT]))
+        if written:
+            self._read = packed
         return bool(written)
 
     async def read(self, since_ms: int, until_ms: int) -> list[Entry]:
@@ -115,6 +127,35 @@ class Record:
             for each in (*found, *going)
             if each is not None and each.since_ms <= until_ms and each.seen_ms >= since_ms
         ]
+
+    async def forget(
+        self, is_entry: Callable[[Entry], bool], is_sender: Callable[[str], bool]
+    ) -> None:
+        """
+        Take away each entry that *is_entry*, and of the last look each name that *is_sender*.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time; some may be gone.
+        """
+        while True:
+            over, stored = expect_all(
+                await self._link.run([("ZRANGE", self._over, 0, -1), ("GET", self._now)])
+            )
+            gone = [each for each in over if (of := _decoded(each, Entry)) and is_entry(of)]
+            look, left = _decoded(stored, Look), None
+            if look is not None:
+                entries = [each for each in look.entries if not is_entry(each)]
+                causes = {name: id_ for name, id_ in look.causes.items() if not is_sender(name)}
+                if (entries, causes) != (look.entries, look.causes):
+                    left = _encode(Look(look.at_ms, entries, causes))
+            command: Command = (
+                *("EVALSHA", _FORGET.sha, 2, self._now, self._over),
+                *((stored, left) if left else ("", "")),
+                *gone,
+            )
+            (done,) = expect_all(await run_scripts(self._link, [command], [_FORGET]))
+            if done:
+                return
 
     async def close(self) -> None:
         """Close the connection."""

@@ -8,7 +8,6 @@ it is remembered for some seconds.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
 from heapq import nlargest
 from typing import Final, NamedTuple
 
@@ -71,8 +70,11 @@ class Settling:
             ):
                 cause = causes[_name(each)] = found.id
             if owner is not None and spoils and cause != rules.DOWNLINK.id:
-                spoilt[_name(owner)].append(each)
-        senders = (_sender(name, victims, rooms) for name, victims in spoilt.items())
+                spoilt[owner.place.conference, owner.participant].append(each)
+        clients = everybody.clients(spoilt.keys()) if spoilt else {}
+        senders = (
+            _sender(who, victims, rooms, clients.get(who, "")) for who, victims in spoilt.items()
+        )
         told = nlargest(THRESHOLDS.told, senders, key=lambda each: each.coverage.bad)
         return Settled(with_causes(everybody.ill, causes), causes, told)
 
@@ -147,15 +149,17 @@ def _name(seen: Seen) -> str:
     return sender_name(seen.place.conference, seen.participant)
 
 
-def _sender(name: str, victims: Iterable[Seen], rooms: dict[str, dict[str, Seen]]) -> Standing:
+def _sender(
+    who: tuple[str, str], victims: list[Seen], rooms: dict[str, dict[str, Seen]], client: str
+) -> Standing:
     """Return a sender as something that stands out, with of how many it spoils the call."""
-    victims = list(victims)
-    conference = victims[0].place.conference
+    conference, _ = who
     room = rooms[conference].values()
     known = [each for each in room if each.state is not None]
     present = max(len(room), *(each.present for each in room))
     coverage = Coverage(len(victims), len(known), len(room), present)
-    return Standing(Scope.SENDER, name, "", len(victims) / len(known), coverage)
+    share = len(victims) / len(known)
+    return Standing(Scope.SENDER, sender_name(*who), "", share, coverage, client)
 
 
 def with_causes(ill: list[Seen], causes: dict[str, int]) -> list[Seen]:

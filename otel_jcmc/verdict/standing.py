@@ -76,6 +76,7 @@ class Standing(NamedTuple):
             empty: the fleet, or a region that nobody has named.
         region: where a bridge is, as far as it is known.
         share: of bad, the mean of its conferences' shares.
+        client: of a sender the client's id; empty: not known.
     """
 
     scope: Scope
@@ -83,6 +84,7 @@ class Standing(NamedTuple):
     region: str
     share: float
     coverage: Coverage
+    client: str = ""
 
 
 def sender_name(conference: str, participant: str) -> str:

@@ -20,25 +20,37 @@ from otel_jcmc.web.schemas import (
     object_of,
     within,
 )
-from otel_jcmc.web.session_query import LIMIT, MAX_LIMIT
+from otel_jcmc.web.session_export import JSON_LINES
+from otel_jcmc.web.session_query import CAUSES, ENDS, FORMATS, LIMIT, MAX_LIMIT, SORTS, STATES
+from otel_jcmc.web.times import EXAMPLES
 
 _SID: Final = "3fd3c1ab52e0f5ae04ad5ee3a1b0c7f2019363a4d2f0c81b"
 _IS_SID: Final = {"pattern": "^[0-9a-f]{48}$"}
 _IS_NEXT: Final = {"pattern": "^([0-9a-f]{48})?$"}
 _IS_NAME: Final = {"pattern": r"^[^\u0000]+$"}
-_AGO: Final = {"pattern": "^-[0-9]{1,9}[smhd]$"}
-_UNIX: Final = {"pattern": r"^[0-9]{1,10}(\.[0-9]{1,3})?$"}
-_IS_TIME: Final = {"anyOf": [_AGO, _UNIX, {"format": "date-time"}]}
-_TIME: Final = "RFC 3339, Unix seconds, or so long ago: -2h (s, m, h, d)."
+_AGO: Final = {"pattern": "^-[0-9]{1,7}[smhdw]$"}
+_UNIX: Final = {"pattern": r"^[0-9]{5,10}(\.[0-9]{1,3})?$"}
+_DAY: Final = {"pattern": "^(yesterday|today|monday) ([01][0-9]|2[0-3]):[0-5][0-9]$"}
+_IS_TIME: Final = {"anyOf": [_AGO, _UNIX, _DAY, {"format": "date-time"}]}
+_TIME: Final = f"As people say it: {EXAMPLES}."
+_ZONE: Final = asked(
+    "tz",
+    "The time zone of times that name none: of the IANA database, or an offset.",
+    "Europe/Berlin",
+    {"enum": ["UTC", "Europe/Berlin", "+02:00"]},
+)
 _IS_LIMIT: Final = {"type": "integer", **within(1, MAX_LIMIT)}
 _FIELD: Final = "|".join(row.field for row in METRICS)
 _IS_FIELDS: Final = {"pattern": f"^({_FIELD})(,({_FIELD}))*$"}
-_FILL: Final = "Whether what a push left out has the value before."
+_FILL: Final = "Whether what a page leaves out that sends what has changed has the value before."
 _GUID: Final = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
-_CONFERENCE: Final = asked(
-    "conference", "Name of the conference, or its hash.", "standup", _IS_NAME
-)
 _CLIENT: Final = asked("client_id", "The client's id, or its hash.", _GUID, _IS_NAME)
+_HASHED: Final = "Where these are hashed, all of it or the hash"
+
+
+def _some(name: str, of: str, example: str) -> dict[str, Any]:
+    """Return a part of the query that is met by a part of what it names."""
+    return asked(name, f"A part of {of}, in any case. {_HASHED}.", example, _IS_NAME)
 
 
 def _asking(*parameters: dict[str, Any]) -> dict[str, Any]:
@@ -47,12 +59,28 @@ def _asking(*parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 LISTING: Final = _asking(
-    _CONFERENCE,
+    _some("conference", "the name of the conference", "board"),
+    _some("participant", "the participant's id, or of the display name if kept", "8c87"),
+    _some("browser", "the browser's name and major version", "firefox"),
     _CLIENT,
-    asked("from", f"It was there then or later: {_TIME}", "-2h", _IS_TIME),
-    asked("to", f"It had begun by then: {_TIME}", "2026-03-01T09:30:00Z", _IS_TIME),
+    asked("region", "Region of the bridge, in any case.", "eu-west", _IS_NAME),
+    asked("bridge", "The bridge, in any case.", "jvb-3", _IS_NAME),
+    asked("end", "Why it ended; live: it goes on.", "failed", {"enum": [*ENDS]}),
+    asked("state", "How it was as a whole.", "bad", {"enum": [*STATES]}),
+    asked("cause", "What explains most of what was wrong.", "uplink", {"enum": [*CAUSES]}),
+    asked("from", f"It was there then or later. {_TIME}", "yesterday 14:00", _IS_TIME),
+    asked("to", f"It had begun by then; of a day its end. {_TIME}", "-2h", _IS_TIME),
+    _ZONE,
+    asked("sort", "Which come first.", "newest", {"enum": [*SORTS]}),
     asked("limit", f"At most so many, {LIMIT} if not said.", "50", _IS_LIMIT),
     asked("after", "The `next` of the page before; empty: of none.", _SID, _IS_NEXT),
+    asked("format", "A page as JSON, or all as CSV or JSON lines.", "json", {"enum": [*FORMATS]}),
+)
+MEETING: Final = _asking(
+    asked("name", "Name of the conference, or its hash.", "standup", _IS_NAME)
+    | {"in": "path", "required": True},
+    asked("at", f"When, now if not said. {_TIME}", "yesterday 14:00", _IS_TIME),
+    _ZONE,
 )
 ONE: Final = _asking(
     asked("sid", "The `id` of the list.", _SID, _IS_SID) | {"in": "path", "required": True},
@@ -62,7 +90,7 @@ ONE: Final = _asking(
     header("Accept", "text/csv is format=csv."),
 )
 ERASURE: Final = _asking(
-    _CONFERENCE,
+    asked("conference", "Name of the conference, or its hash.", "standup", _IS_NAME),
     _CLIENT | {"required": True},
     header("Origin", "No page may erase: there must be none."),
 )
@@ -86,9 +114,23 @@ _NOT_THERE: Final[Responses] = {
     503: answer("Redis does not answer; to be asked again.", TEXT),
 }
 LISTED: Final[Responses] = {
-    200: answer("Sessions, and what to go on after if there are more.", JSON, schema=_PAGE),
+    200: answer("Sessions, and what to go on after if there are more.", "text/csv"),
     **_NOT_THERE,
     404: answer("No history is kept.", TEXT),
+}
+LISTED[200]["content"] |= {JSON: {"schema": _PAGE}, JSON_LINES: {"schema": {"type": "string"}}}
+LISTED[200]["headers"] = {
+    "X-Total-Count": {"description": "How many are found, of CSV.", "schema": {"type": "integer"}}
+}
+_HELD: Final = {
+    "type": "object",
+    "properties": {"people": _SOME, "stood_out": _SOME},
+    "required": ["conference", "from", "to", "people", "stood_out"],
+}
+HELD: Final[Responses] = {
+    200: answer("Who was there, when each had it how, and what stood out.", JSON, schema=_HELD),
+    **_NOT_THERE,
+    404: answer("Nobody was there, or no history is kept.", TEXT),
 }
 FOUND: Final[Responses] = {200: answer("The session.", "text/csv"), **_NOT_THERE}
 FOUND[200]["content"][JSON] = {"schema": _SAMPLES}

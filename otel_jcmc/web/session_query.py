@@ -7,24 +7,66 @@ may ask by the name and by the hash.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE
+from otel_jcmc.catalogue.attributes import (
+    BRIDGE,
+    BROWSER_NAME,
+    CLIENT,
+    CONFERENCE,
+    PARTICIPANT,
+    REGION,
+    USERNAME,
+)
 from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.catalogue.rows import Attribute
 from otel_jcmc.intake.privacy import Privacy
-from otel_jcmc.sessions.history import Asked
-from otel_jcmc.store.sid import is_sid
+from otel_jcmc.sessions.asked import Asked
+from otel_jcmc.sessions.lines import (
+    BRIDGE_LINE,
+    BROWSER_LINE,
+    CAUSE_LINE,
+    CLIENT_LINE,
+    CONFERENCE_LINE,
+    EXPIRED,
+    LIVE,
+    NAME_LINE,
+    PARTICIPANT_LINE,
+    REGION_LINE,
+    STATE_LINE,
+    Condition,
+    none_of,
+    part_of,
+    whole_of,
+)
+from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
+from otel_jcmc.web.times import NotUnderstood, read_time, read_zone
 from otel_jcmc.wire.rules import is_guid
+from otel_jcmc.wire.session import END_REASONS
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 500
-_AGO: Final = re.compile(r"-(\d{1,9})([smhd])").fullmatch
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_UNIX: Final = re.compile(r"\d{1,11}(\.\d{1,9})?").fullmatch
+# Of what is no page.
+_ALL: Final = 10**9
 _FIELDS: Final = {row.field: row.id for row in METRICS}
-_WANTED: Final = "2026-03-01T09:30:00Z, 1772357400 or -2h (s, m, h, d)"
+STATES: Final = (*(state.name.lower() for state in State), UNKNOWN)
+CAUSES: Final = (*dict.fromkeys(WORD_OF.values()), UNKNOWN)
+ENDS: Final = (*sorted(END_REASONS), "replaced", EXPIRED, LIVE)
+SORTS: Final = ("newest", "worst")
+FORMATS: Final = ("json", "csv", "jsonl")
+# What a part is enough of, and the lines of a card that may have it; what has to be whole.
+_PARTS: Final = {
+    "conference": ((CONFERENCE, CONFERENCE_LINE),),
+    "participant": ((PARTICIPANT, PARTICIPANT_LINE), (USERNAME, NAME_LINE)),
+    "browser": ((BROWSER_NAME, BROWSER_LINE),),
+}
+_WHOLES: Final = {"region": (REGION, REGION_LINE), "bridge": (BRIDGE, BRIDGE_LINE)}
+LISTED_BY: Final = (
+    *(*_PARTS, "client_id", *_WHOLES, "end", "state", "cause"),
+    *("from", "to", "tz", "sort", "limit", "after", "format"),
+)
+_is_after: Final = re.compile(r"[0-9a-f]{48}|[0-9a-f]{52}").fullmatch
 
 # A query as it was sent: names with their texts.
 Pairs = Sequence[tuple[str, str]]
@@ -49,42 +91,126 @@ class View(NamedTuple):
     fill: bool
 
 
-def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> Asked:
+def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> tuple[Asked, str]:
     """
-    Return what a list is asked for.
+    Return what a list is asked for, and in which of FORMATS.
 
     Raises:
         BadQuery: *pairs* have something that can't be.
     """
-    query = _read_once(pairs, ("conference", "client_id", "from", "to", "limit", "after"))
-    from_ms, to_ms = (_time(query, name, now_ms) for name in ("from", "to"))
+    query = _read_once(pairs, LISTED_BY)
+    kind = _one_of(query, "format", FORMATS, FORMATS[0])
     limit = query.get("limit", str(LIMIT))
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX_LIMIT:
         raise BadQuery(f"limit must be a whole number from 1 to {MAX_LIMIT}")
+    is_worst = _one_of(query, "sort", SORTS, SORTS[0]) == "worst"
     after = query.get("after", "")
-    if after and not is_sid(after):
-        raise BadQuery("after must be the `next` of an earlier answer")
-    return Asked(*read_who(query, privacy), from_ms, to_ms, after, int(limit))
+    if after and (not _is_after(after) or is_worst != (len(after) == 52)):
+        raise BadQuery("after must be the `next` of an earlier answer to the same question")
+    clients = read_client(query, privacy)
+    asked = Asked(
+        clients=clients,
+        from_ms=time_of(query, "from", now_ms),
+        to_ms=time_of(query, "to", now_ms, is_end=True),
+        after=after,
+        limit=int(limit) if kind == "json" or "limit" in query else _ALL,
+        conditions=[*_conditions(query, privacy)]
+        + ([whole_of(clients, CLIENT_LINE)] if clients else []),
+        end=_one_of(query, "end", ENDS),
+        by_badness=is_worst,
+    )
+    return asked, kind
 
 
-def read_who(query: Mapping[str, str], privacy: Privacy) -> tuple[list[str], list[str]]:
+def _conditions(query: Mapping[str, str], privacy: Privacy) -> Iterator[Condition]:
+    """Return what a card has to say, by all that *query* names."""
+    for name, lines in _PARTS.items():
+        if name in query:
+            text = _text(query, name)
+            yield tuple(way for row, mark in lines for way in _part(row, mark, text, privacy))
+    for name, (row, mark) in _WHOLES.items():
+        if name in query:
+            yield whole_of(privacy.stored(row, _text(query, name)), mark)
+    if state := _one_of(query, "state", STATES):
+        yield none_of(STATE_LINE) if state == UNKNOWN else whole_of([state], STATE_LINE)
+    if cause := _one_of(query, "cause", CAUSES):
+        yield whole_of([cause], CAUSE_LINE)
+
+
+def _part(row: Attribute, mark: str, text: str, privacy: Privacy) -> Condition:
+    """Return the condition that *row* has *text* in it; of a hash nobody knows a part."""
+    stored = privacy.stored(row, text)
+    return part_of(text, mark) if len(stored) == 1 else whole_of(stored, mark)
+
+
+def time_of(
+    query: Mapping[str, str], name: str, now_ms: int, *, is_end: bool = False
+) -> int | None:
     """
-    Return the conference and the client that *query* names, as they may be stored; empty: any.
+    Return the time that *query* has under *name*, as Unix time in ms; None: none.
 
     Raises:
-        BadQuery: a name is empty, or no text that can be stored.
+        BadQuery: it is no time, or the zone beside it is none.
     """
-    found = []
-    for name, row in (("conference", CONFERENCE), ("client_id", CLIENT)):
-        text = query.get(name)
-        if text is not None and (not text or "\0" in text):
-            raise BadQuery(f"{name} must be a name that was pushed, or its hash")
-        # The case of a GUID tells nobody apart, but a hash is of the text as the page sent it.
-        texts = [text] if text is not None else []
-        if row is CLIENT and text is not None and is_guid(text):
-            texts += [text.lower(), text.upper()]
-        found.append([*dict.fromkeys(each for one in texts for each in privacy.stored(row, one))])
-    return found[0], found[1]
+    key = "tz"
+    try:
+        zone = read_zone(query.get(key, "UTC"))
+        key = name
+        return read_time(query[name], now_ms, zone, is_end=is_end) if name in query else None
+    except NotUnderstood as wanted:
+        raise BadQuery(f"{key} must be {wanted}") from None
+
+
+def read_at(pairs: Pairs, now_ms: int) -> int:
+    """
+    Return the time at which a conference is asked for, Unix time in ms: now if none is said.
+
+    Raises:
+        BadQuery: *pairs* have something that can't be.
+    """
+    at_ms = time_of(_read_once(pairs, ("at", "tz")), "at", now_ms)
+    return now_ms if at_ms is None else at_ms
+
+
+def _one_of(query: Mapping[str, str], name: str, choices: Sequence[str], other: str = "") -> str:
+    """Return the word that *query* has under *name*, one of *choices*; *other* if there is none."""
+    word = query.get(name, other)
+    if name in query and word not in choices:
+        raise BadQuery(f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}")
+    return word
+
+
+def _text(query: Mapping[str, str], name: str) -> str:
+    """Return the text that *query* has under *name*."""
+    text = query[name]
+    if not text.strip() or "\0" in text:
+        raise BadQuery(f"{name} must be a name that was pushed, or its hash")
+    return text
+
+
+def read_conference(text: str, privacy: Privacy) -> list[str]:
+    """
+    Return the conference *text* as it may be stored.
+
+    Raises:
+        BadQuery: it is no text that can be stored.
+    """
+    return privacy.stored(CONFERENCE, _text({"conference": text}, "conference"))
+
+
+def read_client(query: Mapping[str, str], privacy: Privacy) -> list[str]:
+    """
+    Return the client that *query* names, as it may be stored; empty: any.
+
+    Raises:
+        BadQuery: it is empty, or no text that can be stored.
+    """
+    if "client_id" not in query:
+        return []
+    text = _text(query, "client_id")
+    # The case of a GUID tells nobody apart, but a hash is of the text as the page sent it.
+    texts = [text, text.lower(), text.upper()] if is_guid(text) else [text]
+    return [*dict.fromkeys(each for one in texts for each in privacy.stored(CLIENT, one))]
 
 
 def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
@@ -97,7 +223,8 @@ def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
     query = _read_once(pairs, ("client_id", "conference"))
     if "client_id" not in query:
         raise BadQuery("client_id is missing: whose sessions are to be erased")
-    return read_who(query, privacy)
+    of = read_conference(query["conference"], privacy) if "conference" in query else []
+    return of, read_client(query, privacy)
 
 
 def read_view(pairs: Pairs, accept: str) -> View:
@@ -133,22 +260,3 @@ def _read_once(pairs: Pairs, known: tuple[str, ...]) -> dict[str, str]:
             raise BadQuery(f"{name} is there twice: one is wanted")
         query[name] = text
     return query
-
-
-def _time(query: Mapping[str, str], name: str, now_ms: int) -> int | None:
-    """Return the time that *query* has under *name*, as Unix time in ms."""
-    text = query.get(name)
-    if text is None:
-        return None
-    if ago := _AGO(text):
-        return max(0, now_ms - int(ago[1]) * _SECONDS[ago[2]] * 1000)
-    if _UNIX(text):
-        return round(float(text) * 1000)
-    try:
-        # A plus that nobody escaped is a blank.
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-        if moment.tzinfo is not None:
-            return max(0, int(moment.timestamp() * 1000))
-    except (ValueError, OverflowError):
-        pass
-    raise BadQuery(f"{name} must be a time: {_WANTED}")

@@ -24,10 +24,21 @@ from past import NOON, Past, numbers
 from otel_jcmc.command.arguments import _add_sessions, _bound
 from otel_jcmc.command.sessions import run
 from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.totals import Totals, VitalTotal
 from otel_jcmc.store.embedded import EmbeddedStore
 
 TOKEN = "a-token-for-people-who-read"
 WHO = {73: "Windows", 74: "10", 71: "Chrome", 72: "126.0.0.0", 69: "eu-west"}
+# Of an hour: ten minutes bad by the uplink, quality 75.3 and down to 10.
+TOTALS = Totals(
+    [
+        VitalTotal(753 * 36_000, 36_000, 6000, 100),
+        VitalTotal(100 * 36_000, 36_000, 0, 500),
+        VitalTotal(113 * 36_000, 36_000, 0, 180),
+    ],
+    [(30_000, 0, 0), (6000, 2, 7)],
+    [None, None, None],
+)
 ODD = "evil\x1b[2Jroom"
 
 
@@ -57,7 +68,14 @@ def sid(past: Past) -> str:
     end = NOON + 3_600_000
     past.session(NOON - 5000, ODD, participant="bob", last_ms=NOON)
     return past.session(
-        NOON, "standup", last_ms=end, ended_ms=end, reason="left", attributes=WHO, log=log
+        NOON,
+        "standup",
+        last_ms=end,
+        ended_ms=end,
+        reason="left",
+        attributes=WHO,
+        log=log,
+        totals=TOTALS,
     )
 
 
@@ -119,18 +137,30 @@ def show(service: Service, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
 
 def test_a_table_has_the_newest_first(service: Service, sid: str) -> None:
     before = f"{NOON - 5000:011x}{sid[-5:]}"
-    ran = sessions(service)
+    ran = sessions(service, "--tz", "Europe/Berlin")
     assert ran.stderr == ""
     assert ran.stdout.splitlines() == [
-        "id                began (UTC)  lasted  conference    participant  browser     end",
-        f"{sid[-16:]}  03-01 12:00  1:00 h  standup       ada          Chrome 126  left",
-        f"{before}  03-01 11:59  5 s     evil\ufffd[2Jroom  bob                      expired",
+        "id                began  conference    who  how          bad/of     qual   loss %  rtt ms",
+        f"{sid[-16:]}  13:00  standup       ada  bad: uplink  10m/1:00h  75/10  1/5     113/180",
+        f"{before}  12:59  evil\ufffd[2Jroom  bob  expired      -/5s",
+        "2 sessions; 2036-03-01, times of Europe/Berlin; mean/worst",
     ]
 
 
 def test_filters_are_flags(show: Callable[..., Ran]) -> None:
     for arguments, count in (
-        (["--conference", "standup"], 1),
+        (["--conference", "STAND"], 1),
+        (["--participant", "bo"], 1),
+        (["--browser", "chrome 126"], 1),
+        (["--region", "eu-west"], 1),
+        (["--end", "left"], 1),
+        (["--end", "expired"], 1),
+        (["--state", "bad"], 1),
+        (["--cause", "uplink", "--state", "bad", "--conference", "up"], 1),
+        (["--cause", "downlink"], 0),
+        (["--sort", "worst"], 2),
+        (["--from", "2036-03-01 13:30", "--tz", "Europe/Berlin"], 1),
+        (["--from", "2036-03-01 12:00", "--to", "2036-03-01", "--tz", "Europe/Berlin"], 2),
         (["--client-id", CLIENT_ID], 2),
         (["--client-id", "x"], 0),
         (["--from", "2036-03-01T12:30:00Z"], 1),
@@ -148,16 +178,17 @@ def test_one_session_is_drawn_in_80_columns(service: Service, sid: str) -> None:
     ran = sessions(service, sid)
     assert ran.stderr == ""
     lines = ran.stdout.splitlines()
-    assert lines[:6] == [
+    assert lines[:7] == [
         "standup, ada, eu-west",
         "Chrome 126.0.0.0 on Windows 10",
         "2036-03-01 12:00:00 UTC, 1:00 h, left; 100 samples",
+        "the call was bad, cause: uplink, scope: participant, bad for 10 min",
         "worst (mean): quality 10 (75.3), loss 5 (1) %, round trip 180 (113) ms",
         "",
         "connectionquality  █ last  ░ worst to best",
     ]
-    assert max(map(len, lines[6:])) == 80
-    assert lines[6].startswith("100 ┤")
+    assert max(map(len, lines[7:])) == 80
+    assert lines[7].startswith("100 ┤")
     assert lines[-1].split() == ["12:00", "12:30", "13:00"]
     # Ten minutes of an hour of which nothing is known.
     axis = lines[-2].strip().removeprefix("└")
@@ -178,11 +209,11 @@ def test_who_rated_a_call_and_who_was_no_ordinary_participant(
     )
     base = past.base(rated)
     past.client.hset(f"{base}session:{rated}", "word", "2 choppy\x1b[2J, then nothing")
-    _, line = show("--conference", "lecture").out.splitlines()
+    _, line, _ = show("--conference", "lecture").out.splitlines()
     said = show(rated).out.splitlines()
     past.client.zrem(f"{base}sessions", rated)
     assert "  eve (visitor)  " in line
-    assert line.endswith("  left, rated 2")
+    assert "  left, rated 2  " in line
     assert said[0] == "lecture, eve (visitor)"
     assert "rated 2: choppy\ufffd[2J, then nothing" in said
 
@@ -194,7 +225,7 @@ def test_a_failure_is_shown_with_its_cause(show: Callable[..., Ran], past: Past)
     key = f"{past.base(failed)}session:{failed}"
     try:
         past.client.hset(key, "cause", "ice_failed")
-        assert show("--conference", "never").out.splitlines()[-1].endswith("  failed: ice_failed")
+        assert "  failed: ice_failed  -/4s" in show("--conference", "never").out.splitlines()[1]
         assert "4 s, failed: ice_failed; 0 samples" in show(failed).out
     finally:
         past.client.zrem(f"{past.base(failed)}sessions", failed)
@@ -237,8 +268,10 @@ def test_json_and_csv_are_those_of_the_service(service: Service, sid: str) -> No
     [
         (["f" * 48], "there is no such session, or no more"),
         (["f" * 16], "there is no such session, or no more"),
-        (["--csv"], "--csv is of one session: name it by its id"),
-        (["--from", "yesterday"], "400 from must be a time: 2026-03-01T09:30:00Z,"),
+        (["f" * 48, "--jsonl"], "--jsonl is of a list: one session is --json or --csv"),
+        (["--from", "soon"], "400 from must be a time: 14:00, yesterday 14:00, yesterday,"),
+        (["--from", "14:00", "--tz", "Mars"], "--tz must be a time zone: Europe/Berlin,"),
+        (["--state", "awful"], "400 state must be good, fair, bad or unknown"),
         (["x", "--metric", "y"], "400 metrics: there are connectionquality,"),
         (["--delete"], "--delete wants --client-id: whose sessions are to be erased"),
         (["--delete", "--client-id", "x"], "--delete asks before it erases: --yes where nobody"),

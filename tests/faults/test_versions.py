@@ -13,14 +13,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 import redis
 import stored
 from calls import body, leave
 from harness import Service, eventually, push_body
 from jmmc_page import JmmcPage
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otlp_sink import OtlpSink
 from redis_parts import RedisServer
 
@@ -55,15 +57,18 @@ AHEAD_MS = 600_000
 # No others are what somebody pushed; an earlier version has none, and does not know the setting.
 SERIES = {"JCMC_SERIES": "participants"}
 # What an earlier version has none of, and never looks at.
-NEW_KEYS = "jcmc:{verdict}:"
+NEW_KEYS = re.compile(r"jcmc:\{verdict\}:|jcmc:\{0\d\}:(cards|places)$")
 # Then: the last id of a number, how many parts an entry of a log had, which of them are events.
 LAST_ID, ENTRY, EVENTS = 43, 7, 5
+# Worst, best and tally of quality, loss and round trip.
+VITALS = (2, 3, 4)
 # What came since: how a conference was and how long that is known, what a JMMC page's push covers.
-# How many bytes a session's log has is of entries that are longer.
-NEW_FIELDS = {"state", "known", "63", "bytes"}
+# How many bytes a log has is of entries that are longer; who wrote the last, and its card.
+NEW_FIELDS = {"state", "known", "63", "bytes", "by", "card"}
 # What a span says since, and what it said of the quality: nobody reads it who is to understand it.
 SAID = re.compile(
-    r'attributes \{\n  key: "jitsi\.(?:verdict\.|client\.sender)[^"]*"\n(?:  .*\n)*\}\n?'
+    r'attributes \{\n  key: "jitsi\.(?:verdict\.|client\.sender|session\.key)[^"]*"\n'
+    r"(?:  .*\n)*\}\n?"
     r'|events \{\n  name: "jitsi\.session\.quality\.bad"\n(?:  .*\n)*\}\n?'
     r'|  message: "failed"\n'
 )
@@ -135,6 +140,9 @@ def shown(service: Service) -> dict[str, Any]:
 def as_told_then(now: Any, then: Any) -> Any:
     """Return what is told *now* without fields that came since: who reads passes over them."""
     if isinstance(now, dict) and isinstance(then, dict):
+        # Then it was that of the intervals' last pushes, and loss was of all packets.
+        if "mean" in now and "mean" in then:
+            now = now | {"mean": then["mean"]}
         return {name: as_told_then(each, then[name]) for name, each in now.items() if name in then}
     if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
         return [as_told_then(*each) for each in zip(now, then, strict=True)]
@@ -272,17 +280,24 @@ def known_then(key: str, value: Any) -> Any:
     if kind == "outbox":
         return [[size, SAID.sub("", "\n".join(lines))] for size, lines in value]
     if kind == "samples":
-        return [_cut([*map(_known, _old_entry(each))]) for each in value]
+        return [_cut([*map(_known, _old_entry(each, is_page="<page>" in key))]) for each in value]
     return _known(value)
 
 
-def _old_entry(entry: list[Any]) -> list[Any]:
+def _old_entry(entry: list[Any], *, is_page: bool) -> list[Any]:
     """
     Return an *entry* of a log with the parts that it had then.
 
     Of events without those that say when the call was bad: then by its quality, now by its state.
     """
     known = [*entry, *[None] * ENTRY][:ENTRY]
+    if is_page:
+        # Worst and best of what a page had changed, and now of all that is known of it.
+        known[2] = known[3] = None
+    for at in VITALS:
+        # Loss was of all packets, and is that of the worse direction.
+        if known[at]:
+            known[at] = [known[at][0], *known[at][2:]]
     known[EVENTS] = [
         each for each in known[EVENTS] or () if not each[1].startswith(("verdict.", "quality."))
     ] or None
@@ -311,20 +326,33 @@ def _without_sender(found: re.Match[str]) -> str:
     return f"{length or ''}{chr(ord(count) - 1)}{others}"
 
 
-def test_the_same_pushes_leave_the_same_behind(
-    redis_server: EmbeddedStore, short_path: Path, recorded: dict[str, Any]
-) -> None:
+class Left(NamedTuple):
+    """What this version has left behind, with the page's cookie, and between which times (ms)."""
+
+    found: stored.Stored
+    cookie: str
+    before: float
+    after: float
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
+    folder = tmp_path_factory.mktemp("s", numbered=True)
+    with RedisServer(folder / "r", binary=find_server()) as server:
+        before = time.time() * 1000
+        found, cookie = left_behind(server.url, folder / "a")
+        return Left(found, cookie, before, time.time() * 1000)
+
+
+def test_the_same_pushes_leave_the_same_behind(left: Left, recorded: dict[str, Any]) -> None:
     """Keys, types, values byte for byte, times to live: but for times, and what is random."""
-    before = time.time() * 1000
-    found, cookie = left_behind(redis_server.url, short_path / "a")
-    after = time.time() * 1000
     about = recorded["about"]
     # Expiries are ahead.
-    ours = stored.without_times(found, before - 1000, after + AHEAD_MS, cookie)
+    ours = stored.without_times(left.found, left.before - 1000, left.after + AHEAD_MS, left.cookie)
     theirs = stored.without_times(
         recorded["redis"], about["begin_ms"] - 1000, about["end_ms"] + AHEAD_MS, about["cookie"]
     )
-    assert {key for key in ours if not key.startswith(NEW_KEYS)} == set(theirs)
+    assert {key for key in ours if not NEW_KEYS.match(key)} == set(theirs)
     for key, of in theirs.items():
         mine = ours[key]
         assert (mine["type"], known_then(key, mine["value"])) == (
@@ -333,3 +361,72 @@ def test_the_same_pushes_leave_the_same_behind(
         ), key
         assert (mine["ttl_ms"] < 0) == (of["ttl_ms"] < 0), key
         assert abs(mine["ttl_ms"] - of["ttl_ms"]) < TOLERANCE_MS, key
+
+
+class _FormerStretch(msgspec.Struct, array_like=True):
+    """For so long it was so, as the version before cards reads it."""
+
+    tenths: int
+    state: int | None = None
+    cause: int = 0
+    region: str = ""
+    bridge: str = ""
+    network: str = ""
+
+
+class _FormerEntry(msgspec.Struct, array_like=True):
+    """An entry of a log, as the version before cards reads it."""
+
+    at: int
+    numbers: list[int | float | list[int | float | None] | None]
+    worst: list[int | None] | None = None
+    best: list[int | None] | None = None
+    tally: list[tuple[int, int, int] | None] | None = None
+    events: list[tuple[int, str, float | None]] | None = None
+    attributes: bytes | None = None
+    verdict: list[int | None] | None = None
+    stretches: list[_FormerStretch] | None = None
+    counts: list[int | None] | None = None
+
+
+def test_the_version_before_reads_each_entry_of_a_log_that_is_left_behind(left: Left) -> None:
+    entries = [
+        entry.encode("latin-1")
+        for key, of in left.found.items()
+        if ":samples:" in key
+        for entry in of["value"]
+    ]
+    assert len(entries) > 20
+    known = 0
+    for entry in entries:
+        read = msgspec.msgpack.decode(entry, type=_FormerEntry)
+        # A script of every version tells the age by this: an array, then 32 bits.
+        assert (entry[0] >> 4, entry[1]) == (9, 0xCE)
+        at_ms = 1_704_067_200_000 + 100 * read.at
+        assert left.before - 1000 < at_ms < left.after
+        attributes = msgspec.msgpack.decode(read.attributes) if read.attributes else {}
+        known += attributes.get(65) is not None
+        assert read.tally is None or len(read.tally) == 3
+    assert known > 20
+
+
+def test_the_version_before_reads_each_session_that_is_left_behind(left: Left) -> None:
+    """It takes all of a session's hash for text, and these of it for numbers."""
+    sessions = [of["value"] for key, of in left.found.items() if ":session:" in key]
+    assert len(sessions) > 20
+    for fields in sessions:
+        texts = {name: value.encode("latin-1").decode() for name, value in fields.items()}
+        for name in ("started", "ttl", "leg", "seen", "ended", "instance", "former", "bytes"):
+            assert name not in texts or int(texts[name]) >= 0
+        assert {"session", "started", "ttl", "leg"} <= texts.keys()
+
+
+def test_the_version_before_sends_each_span_that_is_left_behind(left: Left) -> None:
+    spans = [
+        span.encode("latin-1")
+        for key, of in left.found.items()
+        if key.endswith(":outbox")
+        for span in of["value"]
+    ]
+    assert len(spans) == SPANS
+    assert {Span.FromString(span).name for span in spans} == {"jitsi.session"}

@@ -1,13 +1,13 @@
 """The entry of a sample, as the recorder makes it of pushes: what `entry.read` reads again."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.entry import Sample, Tally, encode
-from otel_jcmc.sessions.stretches import TENTH_MS, Stretch
+from otel_jcmc.sessions.pushes import pack
+from otel_jcmc.sessions.stretches import TENTH_MS, short
 from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -23,8 +23,9 @@ def write(sample: Sample) -> bytes:
         None if sample.attributes is None else _encode(sample.attributes),
         [each and _tenths(each, of) for each, of in zip(sample.tally, VITAL_SCALES, strict=False)],
         [((sample.at_ms - at) // TENTH_MS, what, value) for at, what, value in sample.events],
-        [_short(each) for each in sample.stretches],
+        [short(each) for each in sample.stretches],
         sample.counts or None,
+        pack(sample.pushes) or None,
     )
 
 
@@ -34,14 +35,6 @@ def _whole(found: Sequence[float | None]) -> list[int | None]:
         None if value is None else round(value * scale)
         for value, scale in zip(found, VITAL_SCALES, strict=True)
     ]
-
-
-def _short(stretch: Stretch) -> list[Any]:
-    """Return *stretch* less the tail that says nothing."""
-    row = [*msgspec.structs.astuple(stretch)]
-    while row[-1] in ("", None) or (row[-1] == 0 and len(row) == 3):
-        row.pop()
-    return row
 
 
 def _tenths(tally: Tally, scale: int) -> StoredTally:

@@ -11,10 +11,13 @@ import msgspec
 import redis
 from entries import write
 from harness import CLIENT_ID
-from people import apart
+from people import apart, stored_value
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
+from otel_jcmc.sessions.card import write_card
 from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.lines import text_of
+from otel_jcmc.sessions.totals import Totals
 
 # 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.
 NOON = 2_087_985_600_000
@@ -56,8 +59,9 @@ class Past:
         reason: str = "",
         attributes: dict[int, Any] | None = None,
         log: tuple[Sample, ...] = (),
+        totals: Totals | None = None,
     ) -> str:
-        """Write one session and return its sid."""
+        """Write one session, with a card if there are *totals*, and return its sid."""
         member = member_of(conference, client_id, participant)
         sid = f"{member}{started_ms:011x}{sha1(session.encode()).hexdigest()[:5]}"
         base, pipe = self.base(sid), self.client.pipeline(transaction=False)
@@ -71,7 +75,18 @@ class Past:
         pipe.set(f"{base}about:{sid}", msgspec.msgpack.encode(who))
         pipe.set(f"{base}stay:{member}:{session}", sid)
         pipe.zadd(f"{base}sessions", {sid: last_ms})
+        if totals is not None:
+            card = write_card(last_ms, totals, text_of(who).encode())
+            pipe.hset(f"{base}cards", sid, card + (f"e={reason}\n".encode() if reason else b""))
         for each in log:
             pipe.rpush(f"{base}samples:{sid}", write(each))
         pipe.execute()
         return sid
+
+    def live(self, sid: str, until_ms: int) -> None:
+        """Let the participant of *sid* be there, by a push that is as good as one."""
+        about = self.client.get(f"{self.base(sid)}about:{sid}")
+        assert isinstance(about, bytes)
+        who = msgspec.msgpack.decode(about, type=dict[int, Any])
+        self.client.set(f"{self.base(sid)}participant:{sid[:32]}", stored_value(who))
+        self.client.zadd(f"{self.base(sid)}live", {sid[:32]: until_ms * 1000})

@@ -30,6 +30,8 @@ from otel_jcmc.wire.session import Session
 CONFERENCE, CLIENT, PARTICIPANT = 64, 65, 66
 HISTORY = Keeping(sessions=True)
 SPANS = Keeping(sessions=True, spans=True)
+# Nobody has to wait for what may still come.
+SUMMARIES = Keeping(sessions=True, summaries=True, settle_ms=0)
 BOUNDS = Thresholds(30, 5, 400)
 ANY = Bounds(0, 2**40)
 
@@ -69,8 +71,7 @@ class Process:
         self.store = Store(url, keeping=keeping)
         self.logs = SessionLogs(url, "jcmc", keeping, most, self.clock, offset)
         self.quota = Quota(self.logs.link, "jcmc", keeping, bounds)
-        thresholds = BOUNDS if keeping.spans else None
-        self.recorder = Recorder(self.logs, self.quota, interval, thresholds, self.clock)
+        self.recorder = Recorder(self.logs, self.quota, interval, BOUNDS, self.clock)
         self.ttl_ms = 30_000
 
     async def push(self, report: Report) -> Stored:
@@ -84,7 +85,7 @@ class Process:
         """Let time pass, and the recorder do what is due."""
         self.clock.now += seconds
         await self.recorder.write_due()
-        await self.logs.send()
+        await self.recorder.send()
 
 
 @asynccontextmanager

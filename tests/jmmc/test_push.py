@@ -316,10 +316,24 @@ def test_who_opens_anew_begins_with_nothing(page: JmmcPage) -> None:
     assert page.series() == {"connectionquality": 98}
     # A push of the former session that was still on its way comes too late, and changes nothing.
     page.cookie = first
-    answer = page.push({"cq": 1})
-    assert answer.status == 200
-    assert answer.json()["dropped"] == [{"field": "session.id", "reason": "session_ended"}]
+    assert page.push({"cq": 1}).status == 400
     assert page.series() == {"connectionquality": 98}
+
+
+def test_who_was_opened_again_by_another_cookie_hears_that_it_has_to_open_anew(
+    page: JmmcPage,
+) -> None:
+    older = JmmcPage(page.service, page.conference, page.participant)
+    older.uid = page.uid
+    older.open({"cq": 40})
+    page.open({"cq": 97})
+    answer = older.push({"cq": 41})
+    told = {"errors": [{"field": "cookie", "reason": "session_unknown"}], "more": 0}
+    assert (answer.status, answer.json()) == (400, told)
+    # As the reason says: who does so is whole again.
+    assert older.open({"cq": 42, "u": {"pl": 2}}).status == 200
+    assert older.push({"cq": 43}).status == 200
+    assert older.series() == {"connectionquality": 43, "packetloss_upload": 2}
 
 
 # Addresses

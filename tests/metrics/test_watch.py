@@ -18,7 +18,7 @@ from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import to_write
 from otel_jcmc.verdict.record import FRESH_MS, Look, Record
-from otel_jcmc.verdict.rules import DOWNLINK, State
+from otel_jcmc.verdict.rules import DOWNLINK, DOWNLINK_OR_RECEIVED, UPLINK, State
 from otel_jcmc.verdict.settling import Settling
 from otel_jcmc.wire.push import Report
 from otel_jcmc.wire.session import Session
@@ -36,7 +36,16 @@ class Replica:
         self.lease = Lease(url, self.record.lease_key, name)
         self.watch = Watch(self.reader, self.record, self.lease, Settling())
 
-    async def put(self, room: str, name: str, *, bad: bool, bridge: str, network: str = "") -> None:
+    async def put(
+        self,
+        room: str,
+        name: str,
+        *,
+        bad: bool,
+        bridge: str,
+        network: str = "",
+        cause: int = DOWNLINK.id,
+    ) -> None:
         """Store a push of somebody on *bridge*, from *network*, else one of the room's own."""
         who: dict[int, Any] = {
             CONFERENCE.id: room,
@@ -45,7 +54,7 @@ class Replica:
             BRIDGE.id: bridge,
             NETWORK.id: network or f"net-{room}",
         }
-        state = {STATE_ID: State.BAD, CAUSE_ID: DOWNLINK.id} if bad else {STATE_ID: State.GOOD}
+        state = {STATE_ID: State.BAD, CAUSE_ID: cause} if bad else {STATE_ID: State.GOOD}
         report = Report(room, who[CLIENT.id], name, Session("", -1, 0, ""), *apart(who | state))
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.store.submit(to_write(report, 60_000), done.set_result)
@@ -91,6 +100,22 @@ async def test_a_look_is_read_by_every_replica(redis_server: EmbeddedStore) -> N
         [found] = await standing(other) or []
         assert found[:2] == ("bridge", "jvb-2")
         assert await standing(one) == [found]
+
+
+@pytest.mark.anyio
+async def test_of_who_spoils_a_call_a_look_knows_by_what_to_erase_it(
+    redis_server: EmbeddedStore,
+) -> None:
+    """A digest of the client: test_theirs.py erases by it."""
+    async with replicas(redis_server) as (one, _):
+        await one.lease.hold()
+        await one.put("duo", "ada", bad=True, bridge="jvb-1", cause=UPLINK.id)
+        await one.put("duo", "bob", bad=True, bridge="jvb-1", cause=DOWNLINK_OR_RECEIVED.id)
+        assert await one.watch.look() == "ok"
+        look, _ = await one.record.read_look()
+        assert look is not None
+        found = [(each.scope, each.name, each.client) for each in look.entries]
+        assert found == [("sender", "duo/ada", "1e38bdee9870a2724f5544b95a655ed5")]
 
 
 @pytest.mark.anyio

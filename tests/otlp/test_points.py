@@ -29,6 +29,8 @@ from otel_jcmc.otlp.points import requests
 from otel_jcmc.store.participant import Participant
 from otel_jcmc.version import __version__
 
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+
 GRPC_LIMIT = 4 * 1024 * 1024
 RESOURCE = Resource({"service.name": "meet", "k8s.pod.ports": [1, 2]}, "https://schema.example/1")
 NOW = 1_700_000_000_123_456_789
@@ -71,8 +73,10 @@ def by_the_sdk(gauges: list[Collected]) -> Any:
         for gauge in gauges
         if gauge.observations
     ]
-    scope = ScopeMetrics(InstrumentationScope("otel_jcmc", __version__), metrics, "")
-    return encode_metrics(MetricsData([ResourceMetrics(RESOURCE, [scope], "")]))
+    scope = ScopeMetrics(
+        InstrumentationScope("otel_jcmc", __version__, SCHEMA_URL), metrics, SCHEMA_URL
+    )
+    return encode_metrics(MetricsData([ResourceMetrics(RESOURCE, [scope], SCHEMA_URL)]))
 
 
 # The same as the SDK's

@@ -213,6 +213,16 @@ def test_the_resource_is_the_service_and_for_our_own_metrics_its_instance(parts:
 
 
 @together
+def test_all_say_which_conventions_their_names_are_of(parts: Parts) -> None:
+    parts.service.push(body("ada"))
+    eventually(lambda: parts.sink.requests_of("otel_jcmc") and parts.sink.requests_of(JITSI))
+    for request in list(parts.sink.requests):
+        for of in request.message.resource_metrics:
+            told = {of.schema_url, *(scope.schema_url for scope in of.scope_metrics)}
+            assert told == {"https://opentelemetry.io/schemas/1.44.0"}
+
+
+@together
 def test_headers_arrive_with_both(parts: Parts) -> None:
     for prefix in (JITSI, OWN):
         assert next_pushes(parts.sink, prefix=prefix)[-1].headers["authorization"] == "Bearer abc"

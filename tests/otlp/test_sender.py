@@ -17,6 +17,8 @@ from otel_jcmc.otlp.sender import Outcome, Sender, Signal, expect_known
 from otel_jcmc.otlp.spans import SpanSender
 from otel_jcmc.version import __version__
 
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+
 RESOURCE = Resource({"service.name": "meet", "deployment.environment.name": "test"})
 PROTOCOLS = ("http/protobuf", "grpc")
 SPANS = [
@@ -51,7 +53,7 @@ def test_spans_arrive_in_one_request_under_the_services_resource(
 
 def test_a_request_is_what_the_sdk_makes(sink: OtlpSink) -> None:
     context = SpanContext(1, 2, is_remote=False)
-    scope = InstrumentationScope("otel_jcmc", __version__)
+    scope = InstrumentationScope("otel_jcmc", __version__, SCHEMA_URL)
     spans = [
         ReadableSpan(
             name, context, resource=RESOURCE, instrumentation_scope=scope, start_time=1, end_time=2

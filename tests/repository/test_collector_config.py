@@ -236,7 +236,7 @@ def test_the_collectors_garbage_collector_knows_its_memory() -> None:
 
 def test_the_store_refuses_rather_than_drops_and_saves_nothing() -> None:
     command = " ".join(services()["valkey"]["command"])
-    assert "--maxmemory 256mb --maxmemory-policy noeviction" in command
+    assert "--maxmemory 640mb --maxmemory-policy noeviction" in command
     assert "--save  --appendonly no" in command
 
 

@@ -47,7 +47,8 @@ MAY_SEE = {
     "pydantic_settings": {"config"},
     "msgspec": {
         *("wire", "store", "intake", "sessions", "jmmc"),
-        *("metrics.prometheus", "traces.sweep", "web.answers", "web.session_text"),
+        *("metrics.prometheus", "web.answers"),
+        *("web.conferences", "web.session_about", "web.session_text"),
         *("simulate.page", "simulate.tape", "verdict.journal", "verdict.judge", "verdict.record"),
     },
     "ua_parser": {"intake.browsers"},

@@ -14,6 +14,7 @@ from otel_jcmc.catalogue.attributes import (
     USERNAME,
 )
 from otel_jcmc.sessions.card import read_card, write_card
+from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.totals import Totals, add, new_totals
 
 AT_MS = 1_796_000_000_000
@@ -28,7 +29,7 @@ def totals() -> Totals:
 
 
 def test_what_is_written_is_read() -> None:
-    card = read_card(write_card(AT_MS, totals(), ATTRIBUTES))
+    card = read_card(write_card(AT_MS, totals(), text_of(ATTRIBUTES).encode()))
     assert card.last_ms == AT_MS
     assert card.totals == totals()
 
@@ -42,7 +43,7 @@ def test_lines_are_folded_and_hold_no_other_line() -> None:
         BROWSER_NAME.id: "Chrome",
         BROWSER_VERSION.id: "126.0.1",
     }
-    card = write_card(AT_MS, totals(), told)
+    card = write_card(AT_MS, totals(), text_of(told).encode())
     assert read_card(card + b"e=left\n").lines == {
         "c": "board s=good",
         "i": "ab",
@@ -57,7 +58,7 @@ def test_lines_are_folded_and_hold_no_other_line() -> None:
 
 
 def test_the_head_is_where_search_looks() -> None:
-    card = write_card(AT_MS, totals(), {})
+    card = write_card(AT_MS, totals(), text_of({}).encode())
     tenths, bad, size = struct.unpack(">IHH", card[:8])
     assert tenths == (AT_MS - 1_704_067_200_000) // 100
     # Thirty seconds of two minutes: a quarter of the worst.
@@ -66,7 +67,7 @@ def test_the_head_is_where_search_looks() -> None:
 
 
 def test_a_name_is_cut() -> None:
-    card = read_card(write_card(AT_MS, new_totals(), {CONFERENCE.id: "x" * 500}))
+    card = read_card(write_card(AT_MS, new_totals(), text_of({CONFERENCE.id: "x" * 500}).encode()))
     assert card.lines == {"c": "x" * 100}
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, METRICS
-from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order, read
+from otel_jcmc.sessions.entry import Sample, Tally, in_order, read
+from otel_jcmc.sessions.pushes import Event, Push
 from otel_jcmc.sessions.stretches import Stretch
 
 NOON = 1_763_812_800_000
@@ -146,17 +147,19 @@ def test_what_an_older_version_wrote_is_read() -> None:
     old = [597_628_800, [975], None, None, [[975, 300, 20]], [[10, "quality.bad", 12.5]], b"\x80"]
     found = read(msgspec.msgpack.encode(old))
     assert (found.tally, found.attributes) == ([Tally(97.5, 30_000, 2000)], {})
-    assert (found.stretches, found.counts) == ([], [])
+    assert (found.stretches, found.counts, found.pushes) == ([], [], [])
+    assert found.events == [Event(found.at_ms - 1000, "quality.bad", 12.5)]
 
 
 def test_what_a_later_version_adds_is_left_out() -> None:
     later = [
         *(597_628_800, [975], None, None, None, None, None),
-        *([435, 2, 7, 99], [[300, 2, 7, "eu", "", "", "more"]], [1, 2, 3, 4], "more"),
+        *([435, 2, 7, 99], [[300, 2, 7, "eu", "", "", "more"]], [1, 2, 3, 4], b"\0\x87", "more"),
     ]
     found = read(msgspec.msgpack.encode(later))
     assert found.numbers[43:47] == [4.35, 2, 7, None]
     assert found.stretches == [Stretch(300, 2, 7, "eu")]
+    assert found.pushes == [Push(found.at_ms, 2, 7)]
 
 
 def test_what_is_not_there_takes_no_room() -> None:
@@ -189,6 +192,7 @@ def test_a_metric_that_this_version_does_not_know_is_left_out() -> None:
         msgspec.msgpack.encode([597_628_800, [975], *[None] * 6, [["long"]]]),
         msgspec.msgpack.encode([597_628_800, [975], *[None] * 6, [[300, 2, 7, 5]]]),
         msgspec.msgpack.encode([597_628_800, [975], *[None] * 7, ["many"]]),
+        msgspec.msgpack.encode([597_628_800, [975], *[None] * 8, 5]),
     ],
 )
 def test_a_damaged_entry_is_said_to_be_and_left_out_of_its_log(damaged: bytes) -> None:

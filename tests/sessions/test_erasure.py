@@ -13,9 +13,10 @@ from harness import CLIENT_ID, Answer, Service, eventually, push_body, request
 from past import NOON, Past, member_of, numbers
 from recording import HISTORY, SPANS, Process, push
 
+from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.erasure import Erasure
-from otel_jcmc.sessions.history import Asked, History
+from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import Keeping
@@ -302,6 +303,23 @@ async def test_who_left_before_his_first_sample_was_written_is_known_and_erased(
         assert await erasure.erase((), [CLIENT_ID]) == 1
     assert "session-of-ada" not in everything(past.client)
     await running.recorder.stop()
+    await running.store.close()
+
+
+async def test_a_join_that_failed_is_known_and_erased_when_it_is_a_span(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    """It has no log, so nothing else tells who it was."""
+    running = Process(kind.url, SPANS)
+    report = push("ada", "session-of-ada", end="failed")
+    report.session.join_ms = 900
+    await running.push(report)
+    await end_as_spans(kind, past.client, SPANS)
+    past.client.delete(*past.client.keys("*:outbox"))  # It was sent.
+    assert len(await listed(kind)) == 1
+    async with erasing(kind, keeping=SPANS) as erasure:
+        assert await erasure.erase((), [CLIENT_ID]) == 1
+    assert "session-of-ada" not in everything(past.client)
     await running.store.close()
 
 

@@ -11,8 +11,9 @@ import redis
 from past import NOON, Past, numbers
 
 from otel_jcmc.sessions import history
+from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.entry import Sample
-from otel_jcmc.sessions.history import Asked, History, NoSuchSession
+from otel_jcmc.sessions.history import History, NoSuchSession
 from otel_jcmc.store.embedded import EmbeddedStore
 
 REDIS_7 = Path(__file__).parents[2] / ".cache" / "redis" / "redis-server"

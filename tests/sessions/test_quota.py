@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 from harness import Service, eventually, push_body, request
-from recording import HISTORY, SPANS, Process, process, push, read_log, sids
+from recording import HISTORY, SPANS, SUMMARIES, Process, process, push, read_log, sids
 from redis_parts import RedisServer
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
@@ -17,6 +18,7 @@ from otel_jcmc.sessions import quota
 from otel_jcmc.sessions.past import batched
 from otel_jcmc.sessions.quota import Bounds
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.live import Stored
 from otel_jcmc.store.participant import to_write
 from otel_jcmc.wire.push import Report
 
@@ -62,7 +64,7 @@ async def stay(here: Process, sessions: int, samples: int, first: int = 0) -> No
                 report = original(number, chance)
                 here.recorder.take(to_write(report, 30_000), report)
         await here.recorder.write_due()
-        await here.logs.send()
+        await here.recorder.send()
 
 
 def usage_of(client: redis.Redis, *, logs_only: bool = False) -> int:
@@ -95,7 +97,7 @@ def used(client: redis.Redis) -> int:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("keeping", [HISTORY, SPANS])
+@pytest.mark.parametrize("keeping", [HISTORY, SPANS, SUMMARIES])
 async def test_the_bytes_that_are_counted_are_those_that_redis_uses(
     each_server: EmbeddedStore, each_client: redis.Redis, keeping: Any
 ) -> None:
@@ -177,7 +179,7 @@ async def test_sessions_go_when_they_have_been_kept_for_long_enough(
             await here.wait(31 if number < 200 else 0)
         here.clock.now += 31
         await here.recorder.write_due()
-        await here.logs.send()
+        await here.recorder.send()
         await here.quota.make_space()
         kept_since = (here.clock.now + here.logs.offset) * 1000 - HISTORY.keep_ms
         ended = [read_log(each_client, sid)[-1].at_ms for sid in sids(each_client)]
@@ -255,7 +257,7 @@ async def test_who_was_evicted_is_recorded_again_when_there_is_room(
         for name in ("ada", "bob"):
             await here.push(push(name, f1=97))
         await here.quota.make_space()
-        for key in each_client.keys("*:crowded"):
+        for key in [*each_client.keys("*:crowded"), *each_client.keys("*:places")]:
             each_client.delete(key)
         await here.wait(31)
         assert len(sids(each_client)) == 2
@@ -331,7 +333,110 @@ async def test_a_rush_takes_no_more_than_a_tenth_beyond_the_bound(
                 each_client.delete(key)
         # Freed in the background.
         eventually(lambda: used(each_client) - before <= 1.1 * most)
-        assert (here.quota.bytes or 0) >= 0.95 * most
+        # What is left is for the samples of those who might have stayed.
+        assert (here.quota.bytes or 0) >= 0.85 * most
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("keeping", [HISTORY, SPANS])
+async def test_nobody_is_evicted_before_the_first_sample_in_a_rush(
+    each_server: EmbeddedStore, each_client: redis.Redis, keeping: Any
+) -> None:
+    """More come between two looks than could be taken away: what is beyond is not begun."""
+    most = 3_000_000
+    async with process(each_server, keeping, bounds=Bounds(0, most)) as here:
+        await here.quota.make_space()
+        for first in range(0, 6000, 600):
+            await rush(here, 600, 1, first)
+            await here.quota.make_space()
+            assert (here.quota.bytes or 0) <= most
+        begun = len(sids(each_client))
+        assert 700 < begun < 2000
+        await here.wait(31)
+        await here.quota.make_space()
+        assert here.quota.evicted == {"number": 0, "out_of_memory": 0}
+        assert len(sids(each_client)) >= begun
+        assert (here.quota.bytes or 0) <= most
+
+
+@pytest.mark.anyio
+async def test_who_found_no_place_begins_with_a_sample_when_there_is_one(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, bounds=Bounds(30, 2**40)) as here:
+        for number in range(30):
+            await here.push(push(f"p{number}", conference=f"room-{number}", f1=97))
+        await here.quota.make_space()
+        await here.push(push("late", f1=97))
+        await here.wait(31)
+        assert len(sids(each_client)) == 30
+        roomy = quota.Quota(here.logs.link, "jcmc", HISTORY, Bounds(100, 2**40))
+        await roomy.make_space()
+        late = push("late", f1=95)
+        here.recorder.take(to_write(late, 30_000), late)
+        await here.wait(31)
+        assert len(sids(each_client)) == 31
+
+
+@pytest.mark.anyio
+async def test_a_join_that_failed_needs_a_place_too(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server, bounds=Bounds(1, 2**40)) as here:
+        await here.push(push("ada", f1=97))
+        await here.quota.make_space()
+        assert each_client.get("jcmc:{00}:places") == b"0"
+        report = push("bob", "session-2", "failed")
+        report.session.cause, report.session.join_ms = "ice_failed", 5000
+        assert await here.push(report) is Stored.STORED
+        assert len(sids(each_client)) == 1
+
+
+@pytest.mark.anyio
+async def test_there_are_places_though_history_is_full_of_what_was_long_ago(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """A hundredth of it; more while places run out, and not for who may be there still."""
+    async with process(each_server, bounds=Bounds(1000, 2**40), ago=7200) as here:
+        await stay(here, 1000, 1)
+        await here.quota.make_space()
+        assert here.quota.sessions == 990
+        free = []
+        for _ in range(4):
+            for key in each_client.keys("*:places"):
+                each_client.set(key, 0)
+            await here.quota.make_space()
+            free.append(1000 - (here.quota.sessions or 0))
+        assert free == [10, 20, 40, 80]
+        assert each_client.get("jcmc:{00}:places") == b"20"
+        await here.quota.make_space()
+        assert here.quota._free == 0.05
+
+
+@pytest.mark.anyio
+async def test_age_decides_over_all_partitions(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """One partition has all that is old, another one most of what there is."""
+    async with process(each_server) as here:
+        for number in range(400):
+            await here.push(push(f"p{number}", conference=f"room-{number}", f1=97))
+        now = int(time.time() * 1000)
+        ages = [10, 2, 3, 4]
+        for key in each_client.keys("*:sessions"):
+            found: Any = each_client.zrange(key, 0, -1)
+            part = int(key[7:8])
+            each_client.zadd(
+                key, {sid: now - 3_600_000 * ages[part] + n for n, sid in enumerate(found)}
+            )
+        oldest: Any = each_client.zcard("jcmc:{00}:sessions")
+        next_one: Any = each_client.zcard("jcmc:{03}:sessions")
+        most = Bounds(400 - oldest - next_one // 2, 2**40)
+        await quota.Quota(here.logs.link, "jcmc", HISTORY, most).make_space()
+        kept = [each_client.zcard(f"jcmc:{{{number:02d}}}:sessions") for number in range(4)]
+    assert kept[0] == 0
+    assert 0 < kept[3] <= next_one // 2 + 1
+    assert kept[1] + kept[2] == 400 - oldest - next_one
 
 
 async def rush(here: Process, sessions: int, each: int, first: int = 0) -> None:

@@ -17,7 +17,9 @@ from redis_parts import RedisServer, Wire
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.service import parts
 from otel_jcmc.sessions import log, recorder
+from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.entry import Tally
+from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.participant import to_write
@@ -309,8 +311,8 @@ async def test_a_mean_weighs_each_push_by_the_time_since_the_one_before(
         await here.push(push(f1=80))
         await here.wait(20)
         (only,) = read_log(each_client, *sids(each_client))
-    # The first stands for ten seconds, the others for five and fifteen.
-    assert only.tally == [Tally(60, 30_000, 10_000), Tally(4, 15_000, 10_000), None]
+    # The first as long as until the second; and none for longer than is usual.
+    assert only.tally == [Tally(60, 15_000, 5_000), Tally(3, 10_000, 5_000), None]
 
 
 @pytest.mark.anyio
@@ -323,8 +325,7 @@ async def test_a_push_stands_for_no_longer_than_it_lives(
         await here.push(push(f1=20))
         await here.wait(31)
         (found,) = read_log(each_client, *sids(each_client))
-    # Ten seconds for the first of all.
-    assert found.tally[0] == Tally(20, 40_000, 40_000)
+    assert found.tally[0] == Tally(20, 60_000, 60_000)
 
 
 @pytest.mark.anyio
@@ -374,7 +375,7 @@ async def test_a_low_quality_is_no_verdict(
         await here.wait(26)
         (only,) = read_log(each_client, *sids(each_client))
     assert only.events == []
-    assert only.tally[0] == Tally(74, 20_000, 5_000)
+    assert only.tally[0] == Tally(66.3, 15_000, 5_000)
 
 
 @pytest.mark.anyio
@@ -390,9 +391,8 @@ async def test_of_each_state_there_is_for_how_long_why_and_of_a_bad_one_where(
             await here.push(push(**told))
         await here.wait(26)
         (only,) = read_log(each_client, *sids(each_client))
-    # The first stands for ten seconds.
     assert only.stretches == [
-        Stretch(100, 0),
+        Stretch(40, 0),
         Stretch(80, 2, 7, "eu", "jvb-1", "wifi"),
         Stretch(40, 1),
         Stretch(40),
@@ -448,8 +448,9 @@ async def test_of_a_page_that_sends_what_has_changed_the_verdict_is_of_all_that_
         found = read_log(each_client, *sids(each_client))
     assert [each.counts for each in found] == [[4, None, None], [], []]
     assert [each.stretches for each in found] == [
-        [Stretch(100, 0)],
-        [Stretch(30, 2, 7)],
+        # It has lasted no time yet; when it has, that is counted.
+        [Stretch(1, 0)],
+        [Stretch(30, 0), Stretch(30, 2, 7)],
         [Stretch(30, 2, 7)],
     ]
     # Who reads history sees what was sent, and what was said of it.
@@ -461,35 +462,175 @@ async def test_of_a_page_that_sends_what_has_changed_the_verdict_is_of_all_that_
 
 
 @pytest.mark.anyio
-async def test_events_are_bounded_in_number(
+async def test_pushes_of_an_interval_are_bounded_in_number_and_the_last_is_kept(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
     async with process(each_server, SPANS) as here:
-        for number in range(100):
-            await here.push(push(**BAD_UP if number % 2 else GOOD))
+        for number in range(400):
+            report = push(**GOOD if number < 399 else BAD_UP)
+            if number == 0:
+                await here.push(report)
+            else:
+                here.recorder.take(to_write(report, 30_000), report)
+            here.clock.now += 1
         await here.wait(31)
         (only,) = read_log(each_client, *sids(each_client))
-    assert len(only.events) == 20
+    assert len(only.pushes) == 300
+    (event,) = only.events
+    assert event == (only.at_ms, "verdict.bad.uplink", None)
+    assert only.at_ms - only.pushes[0].at_ms == 399_000
 
 
 @pytest.mark.anyio
-async def test_without_spans_nothing_of_that_is_written(
+async def test_history_alone_is_weighed_as_spans_are(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """A mean is of all pushes of its interval, and counts are their sums."""
+    async with process(each_server, HISTORY) as here:
+        for quality, loss, freezes in ((40, 13.3, 3), (40, 13.3, 2), (100, 0, 1)):
+            await here.push(push(**BAD_UP | {"f1": quality, "f12": loss, "f22": freezes}))
+            here.clock.now += 10
+        await here.wait(20)
+        (only,) = read_log(each_client, *sids(each_client))
+    assert only.tally == [Tally(60, 30_000, 0), Tally(8.87, 30_000, 20_000), None]
+    assert only.counts == [6, None, None]
+    assert only.stretches == [Stretch(300, 2, 7)]
+    assert only.numbers[44:46] == [2, 7]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("gaps", "bad", "share"),
+    [
+        # The first of five is bad, and of those that are a second apart.
+        ([0, 1, 1, 1, 1], 0, 1 / 5),
+        # The last one is, after seven seconds without.
+        ([0, *[1] * 10, 7], 11, 1 / 12),
+    ],
+)
+async def test_a_page_that_does_not_say_how_often_it_pushes_is_weighed_by_how_often_it_does(
+    each_server: EmbeddedStore,
+    each_client: redis.Redis,
+    gaps: list[int],
+    bad: int,
+    share: float,
+) -> None:
+    async with process(each_server) as here:
+        for number, gap in enumerate(gaps):
+            here.clock.now += gap
+            await here.push(push(f1=10 if number == bad else 90))
+        await here.wait(31)
+        (only,) = read_log(each_client, *sids(each_client))
+    (tally, *_) = only.tally
+    assert tally is not None
+    assert tally.bad_ms / tally.known_ms == pytest.approx(share, abs=0.001)
+
+
+@pytest.mark.anyio
+async def test_a_single_push_is_what_there_is(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
     async with process(each_server) as here:
-        for told in (GOOD, BAD_UP):
-            await here.push(push(**told | {"f22": 1}))
+        await here.push(push(**BAD_UP | {"f1": 20}))
         await here.wait(31)
         (only,) = read_log(each_client, *sids(each_client))
-    assert (only.tally, only.events, only.stretches, only.counts) == ([], [], [], [])
-    assert only.numbers[44:46] == [2, 7]
+    assert only.tally == [Tally(20, 0, 0), None, None]
+    assert only.stretches == [Stretch(1, 2, 7)]
+
+
+@pytest.mark.anyio
+async def test_of_a_page_that_sends_what_has_changed_the_worst_is_of_all_that_is_known(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """A loss of 20 % that it told once, and that stays."""
+    async with process(each_server) as here:
+        for number, changed in enumerate(({"f12": 20}, {"f1": 97}, {"f1": 96})):
+            merged = {"f12": 20} | ({} if not number else changed)
+            sent = push(**changed).numbers  # type: ignore[arg-type]
+            told = push(session="session-1", sent=sent, **merged)  # type: ignore[arg-type]
+            await here.push(told)
+            await here.wait(10)
+        found = read_log(each_client, *sids(each_client))
+    assert [(each.worst[1], each.best[1]) for each in found] == [(20, 20)] * 3
+    assert [each.tally[1] and each.tally[1].mean for each in found] == [20, 20, 20]
+    assert [each.numbers[11] for each in found] == [20, None, None]
+
+
+@pytest.mark.anyio
+async def test_who_is_back_with_what_has_changed_begins_a_log_with_all_that_is_known(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """But not where its log goes on."""
+    async with process(each_server) as here:
+        for quality in (90, 80):
+            report = push(session="s", sent=push(f1=quality).numbers, f1=quality, f2=2900)
+            await here.push(report)
+            await here.wait(1)
+        for is_gone in (False, True):
+            if is_gone:
+                each_client.delete(*base_of(each_client, "s"))
+            report = push(session="s", sent=push(f1=70).numbers, f1=70, f2=2900)
+            here.recorder.take(to_write(report, 30_000), report, is_new=True)
+            await here.wait(1)
+            log_of = read_log(each_client, sids(each_client)[0])
+            last = 70, 2900 if is_gone else None
+            assert tuple(log_of[-1].numbers[:2]) == last
+    assert len(log_of) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("heartbeats", [1, 5])
+async def test_what_a_push_leaves_out_stays_known(
+    each_server: EmbeddedStore, each_client: redis.Redis, heartbeats: int
+) -> None:
+    """Statistics have stopped, in the first interval or in a later one; empty is not known too."""
+    whole: dict[str, Any] = {"f69": "eu-west", "f98": "jvb-1", "f13": [[41, {83: "wifi"}]]}
+    async with process(each_server) as here:
+        for _ in range(2 * heartbeats):
+            await here.push(push(f1=97, **whole))
+            await here.wait(5)
+        for told in ({}, {"f69": ""}, {}):
+            await here.push(push(**told))  # type: ignore[arg-type]
+            await here.wait(15)
+        found = read_log(each_client, *sids(each_client))
+        (about,) = base_of(each_client, "about")
+    known: dict[int, Any] = {}
+    for sample in found:
+        known |= sample.attributes or {}
+    assert (known[REGION], known[98], known[13]) == ("eu-west", "jvb-1", [{83: "wifi"}])
+    assert sum(sample.attributes is not None for sample in found) == 1
+    assert b"jvb-1" in (each_client.get(about) or b"")
+
+
+@pytest.mark.anyio
+async def test_a_session_that_expires_ended_with_its_last_push_also_where_pushes_became_rarer(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for ttl_ms in (5_000, 5_000, 30_000):
+            here.ttl_ms = ttl_ms
+            await here.push(push(session="s", f1=97))
+            await here.wait(4)
+        await here.wait(31)
+        (sid,) = sids(each_client)
+        (key,) = base_of(each_client, "session:")
+        assert each_client.hget(key, "ttl") == b"30000"
+        (only,) = read_log(each_client, sid)
+        (live,) = base_of(each_client, "live")
+        # It would have lived for half a minute from its last push on.
+        each_client.zadd(live, {sid[:32]: (only.at_ms + 30_000) * 1000})
+        history = History(each_server.url, "jcmc", 30_000)
+        (found,), _ = await history.sessions(Asked())
+        await history.close()
+    # The log has tenths.
+    assert 0 <= found.last_ms - only.at_ms <= 100
 
 
 # The session it belongs to.
 
 
 @pytest.mark.anyio
-async def test_two_processes_write_to_one_log(
+async def test_two_processes_write_one_entry(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
     async with process(each_server) as here, process(each_server) as there:
@@ -501,8 +642,8 @@ async def test_two_processes_write_to_one_log(
         await here.wait(10)
         await there.wait(10)
         found = read_log(each_client, *sids(each_client))
-    assert [each.numbers[0] for each in found] == [94, 95]
-    assert [each.worst[0] for each in found] == [90, 91]
+    (only,) = found
+    assert (only.numbers[0], only.worst[0], only.best[0]) == (95, 90, 95)
 
 
 @pytest.mark.anyio
@@ -660,7 +801,7 @@ async def test_the_oldest_are_dropped_when_too_many_wait(
         await here.recorder.write_due()
     assert (here.recorder.waiting, here.recorder.samples["dropped"]) == (5, 5)
     with server, server.client() as client:
-        await here.logs.send()
+        await here.recorder.send()
         assert [each.numbers[0] for each in read_log(client, *sids(client))] == [*range(55, 60)]
         await here.recorder.stop()
         await here.store.close()
@@ -695,7 +836,7 @@ async def test_a_batch_whose_answer_was_lost_is_not_written_twice(tmp_path: Path
         assert there.recorder.samples["written"] == 1
         wire.delay = 0.0
         wire.hang_up()
-        await there.logs.send()
+        await there.recorder.send()
         assert there.recorder.samples["written"] == 2
         with server.client() as client:
             (sid,) = sids(client)
@@ -733,7 +874,7 @@ async def test_what_redis_does_not_take_is_tried_again_and_dropped_in_the_end(
             await here.recorder.write_due()
             for attempt in range(log.ATTEMPTS):
                 assert here.recorder.waiting == 1, attempt
-                await here.logs.send()
+                await here.recorder.send()
         assert (here.recorder.waiting, here.recorder.samples["dropped"]) == (0, 1)
         await here.recorder.stop()
         await here.store.close()
@@ -765,7 +906,11 @@ def test_a_killed_service_loses_no_more_than_the_interval(
     with redis.Redis.from_url(redis_server.url) as client:
         assert sids(client) == [sid]
         # That of the other was not killed: it ended.
-        assert [each.numbers[0] for each in read_log(client, sid)] == [51, 53]
+        found = read_log(client, sid)
+        assert found[-1].numbers[0] == 53
+        # Both have written of the same interval, or of two.
+        assert min(each.worst[0] or 0 for each in found) == 50
+        assert sum(len(each.pushes) for each in found) == 3
 
 
 def test_without_history_and_spans_nothing_is_kept(

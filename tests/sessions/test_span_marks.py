@@ -4,12 +4,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_jcmc.sessions.span_marks import (
     Mark,
-    client_digest,
     mark_of,
     marked,
     span_id_of,
     without_mark,
 )
+from otel_jcmc.store.participant import client_digest
 
 MEMBER = "0123456789ab" + "c" * 20
 CLIENT = "3fa85f64-5717-4562-b3fc-2c963f66afa6"

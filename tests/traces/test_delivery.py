@@ -155,6 +155,13 @@ def test_spans_have_the_services_resource(call: Call) -> None:
         assert "service.instance.id" not in resource
 
 
+def test_resource_and_scope_say_which_conventions_their_names_are_of(call: Call) -> None:
+    for request in call[0].trace_requests:
+        for of in request.message.resource_spans:
+            told = {of.schema_url, *(scope.schema_url for scope in of.scope_spans)}
+            assert told == {"https://opentelemetry.io/schemas/1.44.0"}
+
+
 def test_spans_are_counted(call: Call) -> None:
     _, service = call
     sent = 'otel_jcmc_spans_total{outcome="sent"}'

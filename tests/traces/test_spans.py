@@ -8,10 +8,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otlp_sink import SinkSpan
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
-from otel_jcmc.sessions.entry import Event, Sample, Tally, in_order
+from otel_jcmc.sessions.entry import Sample, Tally, in_order
+from otel_jcmc.sessions.leg import Leg
+from otel_jcmc.sessions.pushes import Event
 from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
 from otel_jcmc.sessions.stretches import Stretch
-from otel_jcmc.traces.spans import Leg, fold_conference, fold_session
+from otel_jcmc.traces.spans import fold_conference, fold_session
 
 CONFERENCE = "0123456789ab"
 MEMBER = CONFERENCE + "c" * 20
@@ -129,6 +131,7 @@ def test_a_session_says_who_where_and_how() -> None:
     assert (span.start_ms, span.end_ms) == (START, START + 120_000)
     assert span.attributes == {
         "session.id": "session-1",
+        "jitsi.session.key": SID,
         "jitsi.conference.name": "standup",
         "jitsi.participant.id": "1a2b3c4d",
         "jitsi.meeting.id": "meeting-9",
@@ -201,6 +204,7 @@ def test_without_a_sample_there_is_still_the_session() -> None:
     span = folded(about={})
     assert span.attributes == {
         "session.id": "session-1",
+        "jitsi.session.key": SID,
         "jitsi.session.end.reason": "left",
         "jitsi.session.leg": 1,
     }
@@ -253,6 +257,24 @@ def test_a_further_leg_is_linked_to_the_one_before() -> None:
     assert first.links == []
     # Begun before there were traces.
     assert folded(leg=second._replace(former=0)).links == []
+
+
+def test_a_further_leg_is_a_session_of_its_own_that_names_the_one_before() -> None:
+    later = MEMBER + f"{START + 300_000:011x}" + "0beef"
+    names = ("session.id", "session.previous_id", "jitsi.session.key")
+
+    def told(number: int, session: str = "session-1", about: Any = None) -> list[Any]:
+        leg = LEG._replace(sid=later, previous=SID, session=session, number=number)
+        found = folded(leg=leg, about=about).attributes
+        return [found.get(name) for name in names]
+
+    assert told(2) == ["session-1.2", "session-1", later]
+    assert told(3) == ["session-1.3", "session-1.2", later]
+    # Where the server names it each leg has an id of its own anyway, that of its series.
+    before = "1150f283-c914-5b81-a8c1-a5c3f8810148"
+    assert told(2, "") == ["ac419220-231a-5d39-9095-64ed994c242b", before, later]
+    assert told(2, "", {}) == [later, SID, later]
+    assert "session.previous_id" not in folded().attributes
 
 
 def test_it_is_the_same_bytes_each_time() -> None:

@@ -12,9 +12,10 @@ from recording import SPANS, process, push, read_log, sids
 from otel_jcmc.catalogue.attributes import CONFERENCE, PARTICIPANT
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.entry import Sample, in_order
+from otel_jcmc.sessions.leg import Leg
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.store.embedded import EmbeddedStore
-from otel_jcmc.traces.spans import Leg, fold_conference, fold_session
+from otel_jcmc.traces.spans import fold_conference, fold_session
 from otel_jcmc.verdict.journal import Entry
 
 START = 1_800_000_000_000

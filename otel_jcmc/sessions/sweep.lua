@@ -3,7 +3,7 @@
 -- ARGV[5] most to look at; ARGV[1...4] and the keys as store/stays.lua has them, which stands before this
 -- Returns: how many sessions are not known any more, 1 if there is more to look at, and what is over: pairs of
 -- {sid, its hash} and of {"conference:instance", its hash and `there` of emptied}. It is returned again a while later
--- unless outbox.lua has moved it.
+-- unless moves.lua has moved it.
 local most_looks = tonumber(ARGV[5])
 local sessions, rooms, lost = {}, {}, 0
 
@@ -17,12 +17,15 @@ end
 
 local function put_off(sid, member, session, room)
   redis.call('ZADD', open_key, (expiry_of(member) or now) + wait, sid)
-  note_there(room, now)
+  redis.call('PEXPIRE', open_key, keep + ROOM_MS)
   if redis.call('EXISTS', base .. 'about:' .. sid) == 1 then redis.call('UNLINK', base .. 'who:' .. sid) end
-  for _, key in ipairs({'session:' .. sid, 'stay:' .. member .. ':' .. session, 'room:' .. room, 'attendees:' .. room}) do
+  for _, key in ipairs({'session:' .. sid, 'stay:' .. member .. ':' .. session}) do
     redis.call('PEXPIRE', base .. key, keep)
   end
-  for _, key in ipairs({'rooms', 'open'}) do redis.call('PEXPIRE', base .. key, keep + ROOM_MS) end
+  if not room then return end
+  note_there(room, now)
+  for _, key in ipairs({'room:' .. room, 'attendees:' .. room}) do redis.call('PEXPIRE', base .. key, keep) end
+  redis.call('PEXPIRE', base .. 'rooms', keep + ROOM_MS)
 end
 
 local function look(sid, known_expiry)
@@ -38,7 +41,7 @@ local function look(sid, known_expiry)
   end
   if not ended then
     local there, is_another = is_there(member, session)
-    if there then return put_off(sid, member, session, room_of(sid, instance)) end
+    if there then return put_off(sid, member, session, instance and room_of(sid, instance)) end
     local expiry = not is_another and expiry_of(member) or known_expiry
     if expiry + wait > now then
       redis.call('ZADD', open_key, expiry + wait, sid)

@@ -1,0 +1,39 @@
+"""
+How a command asks a running service: the one of the settings, or the one that is named.
+
+In go arguments and settings, out comes the exit code; what can't be had is one line.
+"""
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+
+from otel_jcmc.command.environment import url_of
+from otel_jcmc.command.running_service import CannotShow, RunningService
+from otel_jcmc.config.settings import Settings
+
+# What is done with the arguments at a service.
+Work = Callable[[Namespace, RunningService], None]
+
+
+def ask_service(work: Work, arguments: Namespace, settings: Settings) -> int:
+    """Do *work* at the service that runs with *settings*, or at the one that *arguments* name."""
+    from otel_jcmc.config.settings import to_text
+
+    scheme = "https" if settings.tls_certificate_file else "http"
+    url = url_of(scheme, settings.host, settings.port)
+    if settings.admin_port is not None:
+        url = url_of(scheme, settings.admin_host, settings.admin_port)
+    return ask_at(work, arguments, url, to_text(settings.read_token or ""))
+
+
+def ask_at(work: Work, arguments: Namespace, url: str, token: str) -> int:
+    """Do *work* at the service of *url*; return the exit code."""
+    # Whatever a terminal can't show of a name must not end in a traceback.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        work(arguments, RunningService(arguments.url or url, token))
+    except CannotShow as error:
+        print(f"otel-jcmc: {error}", file=sys.stderr)
+        return 1
+    return 0

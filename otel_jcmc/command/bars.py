@@ -1,0 +1,73 @@
+"""
+How a call was over time, as a bar of characters: one for each piece of the time, the worst in it.
+
+In go bands of time with their states, out comes a line. Characters tell states apart, and colours
+besides where a terminal has them (https://no-color.org).
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+# From, to, state; in seconds.
+Stretch = tuple[float, float, str]
+WORST_FIRST: Final = ("bad", "fair", "good", "unknown")
+BARS: Final = {"bad": "█", "fair": "▄", "good": "▁", "unknown": "░"}
+ASCII_BARS: Final = {"bad": "#", "fair": "+", "good": "-", "unknown": "?"}
+_COLOURS: Final = {"bad": "31", "fair": "33", "good": "32", "unknown": "90"}
+
+
+def bar(
+    bands: Iterable[Stretch],
+    start: float,
+    end: float,
+    count: int,
+    signs: Mapping[str, str],
+    *,
+    is_coloured: bool = False,
+) -> str:
+    """Return *bands* as *count* characters of *signs* from *start* to *end*; blank: nobody."""
+    seconds = max(end - start, 1e-9) / count
+    cells: list[str] = [""] * count
+    for since, until, state in bands:
+        first = max(0, int((since - start) / seconds))
+        # What ends where a character begins does not reach into it.
+        last = min(count - 1, max(first, int((until - start) / seconds - 1e-9)))
+        for index in range(first, last + 1):
+            if not cells[index] or WORST_FIRST.index(state) < WORST_FIRST.index(cells[index]):
+                cells[index] = state
+    drawn = [signs[state] if state else " " for state in cells]
+    if is_coloured:
+        drawn = [_painted(sign, state) for sign, state in zip(drawn, cells, strict=True)]
+    return "".join(drawn).rstrip()
+
+
+def legend(signs: Mapping[str, str]) -> str:
+    """Return what each of *signs* stands for."""
+    told = [f"{signs[state]} {state}" for state in reversed(WORST_FIRST[:3])]
+    return "  ".join([*told, f"{signs['unknown']} not known", "blank: not there"])
+
+
+def signs_here() -> Mapping[str, str]:
+    """Return what the terminal's encoding has to draw with."""
+    return BARS if can_show("".join(BARS.values())) else ASCII_BARS
+
+
+def can_show(text: str) -> bool:
+    """Say whether the terminal's encoding has all of *text*."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def has_colours() -> bool:
+    """Say whether colours are wanted: on a terminal, unless NO_COLOR says otherwise."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _painted(sign: str, state: str) -> str:
+    """Return *sign* in the colour of its *state*."""
+    return f"\x1b[{_COLOURS[state]}m{sign}\x1b[0m" if state else sign

@@ -1,0 +1,39 @@
+"""
+How far a long answer has come, on a terminal's error stream; nothing at all anywhere else.
+
+tqdm would be a dependency for what is one line, and rich takes longer to start than most answers.
+"""
+
+import sys
+from time import monotonic
+from typing import Final
+
+_WIDTH: Final = 30
+_EVERY_SECONDS: Final = 0.1
+
+
+class Progress:
+    """A bar for so many of *what*."""
+
+    def __init__(self, total: int, what: str) -> None:
+        """Begin; nothing is drawn where errors go to no terminal."""
+        self._total, self._what = total, what
+        self._is_shown = sys.stderr.isatty()
+        self._drawn_at = 0.0
+
+    def show(self, done: int) -> None:
+        """Draw that so many are *done*, a few times a second."""
+        now = monotonic()
+        if not self._is_shown or now - self._drawn_at < _EVERY_SECONDS:
+            return
+        self._drawn_at = now
+        filled = min(_WIDTH, _WIDTH * done // max(self._total, 1))
+        bar = "#" * filled + "." * (_WIDTH - filled)
+        print(f"\r[{bar}] {done:,} of {self._total:,} {self._what}", end="", file=sys.stderr)
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._is_shown and self._drawn_at:
+            print("\r\x1b[K", end="", file=sys.stderr)
+            sys.stderr.flush()

@@ -1,0 +1,138 @@
+"""
+`otel-jcmc summary`: how the calls of days and weeks were, on the terminal.
+
+In go the arguments, out come a table with a bar of the bad share, JSON or CSV. It is asked of the
+service by HTTP, as `otel-jcmc sessions` asks.
+"""
+
+import json
+import sys
+from argparse import Namespace
+from typing import Any, Final
+
+from otel_jcmc.command.environment import url_of
+from otel_jcmc.command.running_service import CannotShow, RunningService, printable
+from otel_jcmc.config.settings import Settings, to_text
+
+# Of a bar that stands for all of the time; what is smaller than an eighth of a cell is none.
+_CELLS: Final = 10
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+# A bar of a share of 1 would be as wide; most shares are small, and so a bar is full at this.
+_FULL: Final = 0.5
+_LONGEST_NAME: Final = 40
+
+
+def show_summary(arguments: Namespace, settings: Settings) -> int:
+    """Show the summaries of the service that runs with these settings, or of another one."""
+    scheme = "https" if settings.tls_certificate_file else "http"
+    url = url_of(scheme, settings.host, settings.port)
+    if settings.admin_port is not None:
+        url = url_of(scheme, settings.admin_host, settings.admin_port)
+    # Whatever a terminal can't show of a name must not end in a traceback.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        _show(arguments, RunningService(arguments.url or url, to_text(settings.read_token or "")))
+    except CannotShow as error:
+        print(f"otel-jcmc: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _show(arguments: Namespace, service: RunningService) -> None:
+    """Show what is asked for."""
+    query = {
+        "from": _day(arguments.since),
+        "to": _day(arguments.to),
+        "by": arguments.by,
+        "per": arguments.per,
+        "format": "csv" if arguments.csv else "json",
+    }
+    if arguments.csv:
+        sys.stdout.buffer.write(service.ask("/summaries", query))
+        return
+    told = service.read("/summaries", query)
+    print(json.dumps(told, indent=1) if arguments.json else table(told, is_utf=_has_blocks()))
+
+
+def _day(text: str | None) -> str | None:
+    """Return a day as it is asked for; `30d` is `-30d`."""
+    return f"-{text}" if text and text[:-1].isdecimal() and text.endswith("d") else text
+
+
+def table(told: dict[str, Any], *, is_utf: bool = True) -> str:
+    """Return the groups that a service has *told* as a table."""
+    groups, by = told["groups"], told["by"]
+    if not groups:
+        return f"no sessions ended from {told['from']} to {told['to']}"
+    has_period = told["per"] != "all"
+    head = [told["per"]] if has_period else []
+    head += [by] if by else []
+    head += [
+        "sessions",
+        "hours",
+        "bad of time",
+        "",
+        "bad calls",
+        "most by",
+        "quality",
+        "loss",
+        "MOS",
+    ]
+    rows = [head]
+    before = None
+    for each in groups:
+        row = [each["period"] if each["period"] != before else ""] if has_period else []
+        row += [printable(str(each[by] or "?"))[:_LONGEST_NAME]] if by else []
+        rows.append(row + _cells(each, is_utf=is_utf))
+        before = each["period"]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    names = len(head) - 9
+    lines = (
+        "  ".join(
+            f"{cell:<{width}}" if at < names or at in (names + 3, names + 5) else f"{cell:>{width}}"
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cells(group: dict[str, Any], *, is_utf: bool) -> list[str]:
+    """Return what the table has of a group beside its time and its name."""
+    states = group["states"]
+    judged = group["sessions"] - states["unknown"]
+    cause = next(iter(group["causes"]), "")
+    share = group["bad_share"]
+    return [
+        str(group["sessions"]),
+        f"{group['hours']:.1f}",
+        "" if share is None else f"{100 * share:.1f} %",
+        "" if share is None else bar(share, is_utf=is_utf),
+        f"{states['bad']} of {judged}" if judged else "",
+        cause,
+        _number(group["quality"]["average"], "{:.0f}"),
+        _number(group["loss"]["average"], "{:.2f} %"),
+        _number(group["audio_mos"], "{:.2f}"),
+    ]
+
+
+def bar(share: float, *, is_utf: bool = True) -> str:
+    """Return a bar of a *share* of time, 0 to 1, that is full at a half."""
+    eighths = min(8 * _CELLS, round(8 * _CELLS * share / _FULL))
+    if not is_utf:
+        return "#" * round(eighths / 8)
+    return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
+
+
+def _number(value: float | None, form: str) -> str:
+    """Return *value* in its *form*, nothing if it is not known."""
+    return "" if value is None else form.format(value)
+
+
+def _has_blocks() -> bool:
+    """Say whether the terminal's encoding has what bars are drawn with."""
+    try:
+        _EIGHTHS.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""
+The time zone of who asks: what `--tz` says, else this machine's.
+
+Out comes its name, which the service gets, and the zone, in which times are shown.
+"""
+
+import os
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from otel_jcmc.command.running_service import CannotShow
+from otel_jcmc.web.times import NotUnderstood, read_zone
+
+_DATABASE: Final = "zoneinfo/"
+
+
+def zone_of(text: str | None) -> tuple[str, tzinfo]:
+    """
+    Return name and zone of *text*, of this machine if there is none.
+
+    Raises:
+        CannotShow: there is no such zone.
+    """
+    name = text or _machine_zone()
+    try:
+        return name, read_zone(name)
+    except NotUnderstood as wanted:
+        raise CannotShow(f"--tz must be {wanted}") from None
+
+
+def _machine_zone(localtime: Path = Path("/etc/localtime")) -> str:
+    """Return the name of this machine's zone; where it has none its present offset."""
+    names = [os.environ.get("TZ", "").removeprefix(":")]
+    if not names[0] and localtime.is_symlink():
+        # Debian, Red Hat, Alpine and macOS all link to a file of the database.
+        names.append(str(localtime.resolve()).rpartition(_DATABASE)[2])
+    for name in filter(None, names):
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, LookupError):
+            continue
+        return name
+    return datetime.now().astimezone().strftime("%z")

@@ -1,0 +1,87 @@
+"""
+What sessions are asked for, and whether one of them is.
+
+history.py answers it; search.py finds by the cards what may be it, and who is unsure asks here.
+"""
+
+import struct
+from collections.abc import Collection, Sequence
+from typing import Final, NamedTuple
+
+from otel_jcmc.catalogue.attributes import CONFERENCE
+from otel_jcmc.sessions.lines import LIVE, Condition, is_met, text_of
+from otel_jcmc.sessions.past import PastSession, is_of
+from otel_jcmc.store.participant import client_digest
+
+# Of a card's head (card.py): badness, and the length of what comes before its lines.
+_HEAD: Final = struct.Struct(">4xHH")
+
+
+class Asked(NamedTuple):
+    """
+    What sessions are asked for.
+
+    Attributes:
+        conferences, clients: names as they are stored, one of which it has to be; empty: any.
+            A client that is named in lower case is meant in any.
+        from_ms, to_ms: it was there in between, Unix time in ms.
+        after: what to go on after, the sid and before it the badness if the worst come first;
+            empty: from the first on.
+        conditions: what its card has to say, and by that alone it is found quickly.
+        end: why it ended, `live` if it goes on; empty: any.
+        by_badness: the worst first, not the newest.
+    """
+
+    conferences: Collection[str] = ()
+    clients: Collection[str] = ()
+    from_ms: int | None = None
+    to_ms: int | None = None
+    after: str = ""
+    limit: int = 50
+    conditions: Sequence[Condition] = ()
+    end: str = ""
+    by_badness: bool = False
+
+    @property
+    def is_of_cards(self) -> bool:
+        """Whether all cards have to be looked at for it."""
+        return bool(self.conditions or self.end or self.by_badness)
+
+
+def is_asked(session: PastSession, asked: Asked) -> bool:
+    """Say whether *session* is one of those that are *asked* for."""
+    about = session.attributes
+    return (
+        # Without attributes the digest has to do.
+        (not asked.conferences or about.get(CONFERENCE.id) in (None, *asked.conferences))
+        and (not asked.clients or _is_of_clients(session, asked.clients))
+        and (asked.to_ms is None or session.started_ms <= asked.to_ms)
+        and (
+            asked.from_ms is None
+            or session.ended_ms is None
+            or max(session.ended_ms, session.last_ms) >= asked.from_ms
+        )
+        and (not asked.end or asked.end == (session.reason or LIVE))
+        and (not asked.conditions or _meets(session, asked.conditions))
+    )
+
+
+def _meets(session: PastSession, conditions: Sequence[Condition]) -> bool:
+    """Say whether *session* meets *conditions*: by its card, or what it would have in one."""
+    text = text_of(session.attributes)
+    if session.card:
+        start = _HEAD.size + _HEAD.unpack_from(session.card)[1]
+        text = session.card[start:].decode(errors="replace")
+    return all(is_met(each, text) for each in conditions)
+
+
+def badness_of(session: PastSession) -> int:
+    """Return how bad *session* was; of what nothing is known the least."""
+    return int(_HEAD.unpack_from(session.card)[0]) if session.card else 0
+
+
+def _is_of_clients(session: PastSession, clients: Collection[str]) -> bool:
+    """Say whether *session* is one of *clients*'."""
+    if session.attributes or not session.client:
+        return is_of(session.attributes, clients)
+    return any(client_digest(client).hex() == session.client for client in clients)

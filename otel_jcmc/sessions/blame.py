@@ -1,0 +1,132 @@
+"""
+How far reached what was bad in a session: its times joined with the journal.
+
+In come the samples of a log in their order, and what stood out meanwhile; out come times by scope,
+for the spans of traces and for lists, and spells, for a picture.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from otel_jcmc.sessions.bands import Band, bands
+from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.verdict.everybody import Place
+from otel_jcmc.verdict.journal import Entry, at
+from otel_jcmc.verdict.reach import Reach
+from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
+
+_WORDS: Final = {state.value: state.name.lower() for state in State}
+# What is shown of a time that is too short for all there was in it.
+_WORST_FIRST: Final = ("bad", "fair", "good", UNKNOWN)
+
+
+class Spell(NamedTuple):
+    """
+    A time that was of one state, cause and scope; Unix time in ms.
+
+    Attributes:
+        state: `good`, `fair`, `bad` or `unknown`.
+        cause: a word of verdict/rules.py, None where it was good or is not known.
+        scope: how far reached what was bad; None where it was not.
+    """
+
+    from_ms: int
+    to_ms: int
+    state: str
+    cause: str | None = None
+    scope: str | None = None
+
+
+def bad_by_scope(
+    samples: Iterable[Sample], conference: str, participant: str, entries: Sequence[Entry]
+) -> list[tuple[str, int]]:
+    """
+    Return each scope of what was bad in *samples* with its tenths of a second, the longest first.
+
+    A stretch is known by the end of its interval alone.
+    """
+    times: Counter[str] = Counter()
+    for sample in samples:
+        reach = Reach(at(entries, sample.at_ms))
+        for each in sample.stretches:
+            if each.state == State.BAD.value:
+                place = Place(conference, each.bridge, each.region)
+                times[reach.of(place, participant, each.cause).value] += each.tenths
+    return sorted(times.items(), key=lambda each: (-each[1], each[0]))
+
+
+def spells_of(
+    samples: Sequence[Sample],
+    ttl_ms: int,
+    conference: str,
+    participant: str,
+    entries: Sequence[Entry],
+) -> list[Spell]:
+    """Return when it was how, with gaps where nobody pushed for longer than *ttl_ms*."""
+    found: list[Spell] = []
+    times = [each.at_ms for each in samples]
+    for band in bands(samples, ttl_ms):
+        state = UNKNOWN if band.state is None else _WORDS.get(band.state, UNKNOWN)
+        cause = WORD_OF.get(band.cause, UNKNOWN) if state in ("fair", "bad") else None
+        if state != "bad":
+            _append(found, Spell(band.from_ms, band.to_ms, state, cause))
+            continue
+        for sample, start_ms, end_ms in _pieces(band, samples, times):
+            scope = _scope_at(sample, band.cause, conference, participant, entries)
+            _append(found, Spell(start_ms, end_ms, state, cause, scope))
+    return found
+
+
+def _pieces(
+    band: Band, samples: Sequence[Sample], times: Sequence[int]
+) -> Iterator[tuple[Sample, int, int]]:
+    """Return the parts of *band* with the sample that each is in."""
+    start_ms = band.from_ms
+    index = min(bisect_right(times, start_ms), len(times) - 1)
+    while True:
+        is_last = index == len(times) - 1 or times[index] >= band.to_ms
+        end_ms = band.to_ms if is_last else times[index]
+        yield samples[index], start_ms, end_ms
+        if is_last:
+            return
+        start_ms, index = end_ms, index + 1
+
+
+def _scope_at(
+    sample: Sample, cause: int, conference: str, participant: str, entries: Sequence[Entry]
+) -> str:
+    """Return how far reached what was bad by *cause* in *sample*, where it was then."""
+    place = Place(conference)
+    for each in sample.stretches:
+        if each.state == State.BAD.value and each.cause == cause:
+            place = Place(conference, each.bridge, each.region)
+    return Reach(at(entries, sample.at_ms)).of(place, participant, cause).value
+
+
+def _append(found: list[Spell], spell: Spell) -> None:
+    """Add *spell* to those *found*, to the last one if that goes on with it."""
+    if found and found[-1].to_ms == spell.from_ms and found[-1][2:] == spell[2:]:
+        found[-1] = found[-1]._replace(to_ms=spell.to_ms)
+    else:
+        found.append(spell)
+
+
+def coarse(spells: Sequence[Spell], most: int) -> list[Spell]:
+    """Return *spells*, about *most* at most: of a time that is too short for several the worst."""
+    if len(spells) <= most:
+        return list(spells)
+    start, step = spells[0].from_ms, (spells[-1].to_ms - spells[0].from_ms) // most + 1
+    slots: dict[int, Spell] = {}
+    for spell in spells:
+        first, last = (spell.from_ms - start) // step, (spell.to_ms - 1 - start) // step
+        for slot in range(first, max(first, last) + 1):
+            worst = slots.setdefault(slot, spell)
+            if _WORST_FIRST.index(spell.state) < _WORST_FIRST.index(worst.state):
+                slots[slot] = spell
+    found: list[Spell] = []
+    for slot, spell in sorted(slots.items()):
+        begin = start + slot * step
+        _append(found, spell._replace(from_ms=begin, to_ms=begin + step))
+    return found

@@ -1,0 +1,216 @@
+"""
+Summaries counted: how many calls there were, and how bad they were, by one thing and by time.
+
+In come summaries with the day on which they ended (summaries.py), some at a time; out come groups.
+There are few names, however many were pushed: those with fewest sessions are one group, `other`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, timedelta
+from enum import StrEnum
+from operator import attrgetter
+from typing import Final
+
+from otel_jcmc.sessions.summary import Summary, Told
+from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITAL_SCALES, VITALS
+from otel_jcmc.verdict.rules import State
+
+# So many names are told, and so many are counted apart: who pushes names costs no memory.
+MOST_NAMES: Final = 50
+_MOST_COUNTED: Final = 200
+OTHER: Final = "other"
+_HOUR_TENTHS: Final = 36_000
+_WORDS: Final = {state.value: state.name.lower() for state in State}
+UNKNOWN: Final = "unknown"
+_FAILED: Final = "failed"
+
+
+class By(StrEnum):
+    """What sessions are told apart by: a field of their summaries."""
+
+    REGION = "region"
+    BRIDGE = "bridge"
+    BROWSER = "browser"
+    NETWORK = "network"
+    RELAY = "relay"
+    END = "end"
+    SENDER = "sender"
+
+
+class Per(StrEnum):
+    """Of which time one group is."""
+
+    DAY = "day"
+    WEEK = "week"
+    ALL = "all"
+
+
+class VitalCount:
+    """One vital of a group: whole numbers as summaries have them."""
+
+    __slots__ = ("_pick", "bad", "known", "scale", "sum", "worst")
+
+    def __init__(self, index: int) -> None:
+        """Begin with nothing known of the vital at *index* of VITALS."""
+        self.sum = self.known = self.bad = 0
+        self.worst: int | None = None
+        self.scale = VITAL_SCALES[index]
+        self._pick = min if LOWER_IS_WORSE[index] else max
+
+    def add(self, told: Told) -> None:
+        """Count what one session has *told*."""
+        if told.average is not None:
+            self.sum += told.average * told.known
+            self.known += told.known
+            self.bad += told.bad
+        self._widen(told.worst)
+
+    def merge(self, other: "VitalCount") -> None:
+        """Add all that *other* has."""
+        self.sum += other.sum
+        self.known += other.known
+        self.bad += other.bad
+        self._widen(other.worst)
+
+    def _widen(self, worst: int | None) -> None:
+        """Take note of somebody's *worst*."""
+        if worst is not None:
+            self.worst = worst if self.worst is None else self._pick(self.worst, worst)
+
+    @property
+    def average(self) -> float | None:
+        """Over all the time in which it was known."""
+        return round(self.sum / self.known / self.scale, 2) if self.known else None
+
+    @property
+    def bad_share(self) -> float | None:
+        """Of the time in which it was known."""
+        return round(self.bad / self.known, 4) if self.known else None
+
+
+class Group:
+    """
+    Sessions of one time and one name.
+
+    Attributes:
+        sessions, failed, outages, freezes: how many there were.
+        lasted, known, bad: tenths of a second; *bad* of those whose state is known.
+        states: sessions by state, `unknown` among them.
+        causes: sessions that were fair or bad, by cause.
+        scopes: tenths of a second that were bad, by how far that reached, where it is known.
+        mos_sum, mos_known: of the averages of sessions, by how long they lasted.
+    """
+
+    __slots__ = (
+        *("bad", "causes", "failed", "freezes", "known", "lasted", "mos_known", "mos_sum"),
+        *("outages", "scopes", "sessions", "states", "vitals"),
+    )
+
+    def __init__(self) -> None:
+        """Begin without sessions."""
+        self.sessions = self.failed = self.outages = self.freezes = 0
+        self.lasted = self.known = self.bad = self.mos_sum = self.mos_known = 0
+        self.states: Counter[str] = Counter()
+        self.causes: Counter[str] = Counter()
+        self.scopes: Counter[str] = Counter()
+        self.vitals = [VitalCount(index) for index in range(len(VITALS))]
+
+    def add(self, of: Summary) -> None:
+        """Count one session."""
+        self.sessions += 1
+        self.lasted += of.lasted
+        self.failed += of.end == _FAILED
+        self.states[UNKNOWN if of.state is None else _WORDS.get(of.state, UNKNOWN)] += 1
+        if of.cause:
+            self.causes[of.cause] += 1
+        for tenths, state, _ in of.times:
+            if state in _WORDS:
+                self.known += tenths
+                if state == State.BAD:
+                    self.bad += tenths
+        for scope, tenths in of.scopes:
+            self.scopes[scope] += tenths
+        for mine, told in zip(self.vitals, of.vitals, strict=False):
+            mine.add(told)
+        self.outages += of.outages or 0
+        if of.counts:
+            self.freezes += of.counts[0] or 0
+        if of.mos is not None:
+            self.mos_sum += of.mos[0] * max(1, of.lasted)
+            self.mos_known += max(1, of.lasted)
+
+    def merge(self, other: "Group") -> None:
+        """Add all that *other* has."""
+        for name in ("sessions", "failed", "outages", "freezes", "lasted", "known", "bad"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.mos_sum += other.mos_sum
+        self.mos_known += other.mos_known
+        self.states += other.states
+        self.causes += other.causes
+        self.scopes += other.scopes
+        for mine, theirs in zip(self.vitals, other.vitals, strict=True):
+            mine.merge(theirs)
+
+    @property
+    def hours(self) -> float:
+        """For how long they lasted."""
+        return round(self.lasted / _HOUR_TENTHS, 2)
+
+    @property
+    def bad_share(self) -> float | None:
+        """For which share of the time in which that is known calls were bad."""
+        return round(self.bad / self.known, 4) if self.known else None
+
+
+class Counts:
+    """Sessions counted by one thing, or all together, per so much time."""
+
+    def __init__(self, by: By | None, per: Per) -> None:
+        """Begin without sessions."""
+        self._name_of = attrgetter(by.value) if by else None
+        self._per = per
+        self._groups: dict[tuple[str, str], Group] = {}
+        self._names: set[str] = set()
+
+    def add(self, day: date, summaries: Iterable[Summary]) -> None:
+        """Count *summaries* of sessions that ended on *day*."""
+        period, groups = _period_of(day, self._per), self._groups
+        for each in summaries:
+            name = self._name_of(each) if self._name_of else ""
+            if name not in self._names:
+                if len(self._names) < _MOST_COUNTED:
+                    self._names.add(name)
+                else:
+                    name = OTHER
+            group = groups.get((period, name))
+            if group is None:
+                group = groups[period, name] = Group()
+            group.add(each)
+
+    def groups(self) -> list[tuple[str, str, Group]]:
+        """Return time, name (empty: not known) and group, by time and those with most first."""
+        totals: Counter[str] = Counter()
+        for (_, name), group in self._groups.items():
+            totals[name] += group.sessions
+        totals.pop(OTHER, None)
+        told = {name for name, _ in totals.most_common(MOST_NAMES)}
+        found: dict[tuple[str, str], Group] = {}
+        for (period, name), group in self._groups.items():
+            key = period, name if name in told else OTHER
+            if key in found:
+                found[key].merge(group)
+            else:
+                found[key] = Group()
+                found[key].merge(group)
+        ordered = sorted(
+            found.items(), key=lambda each: (each[0][0], -each[1].sessions, each[0][1])
+        )
+        return [(period, name, group) for (period, name), group in ordered]
+
+
+def _period_of(day: date, per: Per) -> str:
+    """Return the time that *day* is of: itself, the Monday of its week, or nothing."""
+    if per is Per.ALL:
+        return ""
+    return (day - timedelta(days=day.weekday()) if per is Per.WEEK else day).isoformat()

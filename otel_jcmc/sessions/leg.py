@@ -1,0 +1,65 @@
+"""
+A leg that is over, as the scripts hand it on, and what is made of it.
+
+sweep.py reads a `Leg` of the hash that store/stays.lua keeps. Its span (traces/spans.py) and its
+summary (summing.py) are made of that and of the session's log.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Leg(NamedTuple):
+    """
+    One leg of a session as Redis has it; times in ms of Redis's clock.
+
+    Attributes:
+        instance: of its conference; 0: nobody has asked for spans.
+        word: what the participant said of the call, as store/participant.py reads it.
+    """
+
+    sid: str
+    session: str
+    started: int
+    ended: int
+    reason: str
+    number: int
+    instance: int
+    previous: str
+    former: int
+    word: str = ""
+    cause: str = ""
+
+    @classmethod
+    def from_redis(cls, sid: str, of_redis: Mapping[str, str]) -> "Leg":
+        """
+        Return the leg that is told by its hash.
+
+        Raises:
+            KeyError, ValueError: the hash is not what store/stays.lua writes.
+        """
+        return cls(
+            sid,
+            of_redis["session"],
+            int(of_redis["started"]),
+            int(of_redis["ended"]),
+            of_redis["reason"],
+            int(of_redis["leg"]),
+            int(of_redis.get("instance", 0)),
+            of_redis.get("previous", ""),
+            int(of_redis.get("former", 0)),
+            of_redis.get("word", ""),
+            of_redis.get("cause", ""),
+        )
+
+
+class Folded(NamedTuple):
+    """
+    A session's span, and what its conference keeps of it: fields as moves.lua takes them.
+
+    *client* is whose it was, empty if nobody knows. Without a span there is nothing.
+    """
+
+    span: bytes
+    kept: dict[str, str]
+    client: str = ""

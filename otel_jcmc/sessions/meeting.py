@@ -1,0 +1,136 @@
+"""
+A conference as it was at a time: who was there, when, and how each of them had it.
+
+In go a conference's name and a time, out comes the instance that was held then, or the last one
+before, with everyone on one axis and what stood out meanwhile. Instances are told by who was there:
+one ends when nobody has been there for the grace of a session.
+"""
+
+from asyncio import sleep
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from otel_jcmc.catalogue.attributes import (
+    BRIDGE,
+    BROWSER_NAME,
+    BROWSER_VERSION,
+    CONFERENCE,
+    PARTICIPANT,
+    REGION,
+)
+from otel_jcmc.sessions.asked import Asked
+from otel_jcmc.sessions.blame import Spell, coarse, spells_of
+from otel_jcmc.sessions.entry import in_order
+from otel_jcmc.sessions.history import History, NoSuchSession
+from otel_jcmc.sessions.past import PastSession
+from otel_jcmc.verdict.census import Scope
+from otel_jcmc.verdict.journal import Entry
+from otel_jcmc.verdict.record import Record
+from otel_jcmc.verdict.standing import sender_name
+
+# A day of a large conference; the newest of them are looked at.
+MOST_SESSIONS: Final = 5000
+MOST_PEOPLE: Final = 200
+MOST_SPELLS: Final = 300
+
+
+class Attendee(NamedTuple):
+    """One session of an instance, and when it was how."""
+
+    session: PastSession
+    spells: list[Spell]
+
+
+class Meeting(NamedTuple):
+    """
+    One instance of a conference.
+
+    Attributes:
+        from_ms, to_ms: from the first join to when somebody was last there, Unix time in ms.
+        people: how many sessions it has; of the first MOST_PEOPLE there are *attendees*.
+        stood_out: what of the journal touches it.
+    """
+
+    conference: str
+    from_ms: int
+    to_ms: int
+    goes_on: bool
+    people: int
+    attendees: list[Attendee]
+    stood_out: list[Entry]
+
+
+async def meeting_at(
+    history: History,
+    record: Record,
+    conferences: Sequence[str],
+    at_ms: int,
+    grace_ms: int,
+    interval_ms: int,
+) -> Meeting:
+    """
+    Return what was held at *at_ms* of a conference, *conferences* being how it may be stored.
+
+    Raises:
+        NoSuchSession: nobody was there then or before, as far as history goes.
+        StoreUnavailable: Redis did not answer in time.
+    """
+    asked = Asked(conferences=conferences, limit=MOST_SESSIONS)
+    listed, _ = await history.sessions(asked)
+    held = _held_at(listed, at_ms, grace_ms)
+    if not held:
+        raise NoSuchSession
+    first, last = min(each.started_ms for each in held), max(map(_until_ms, held))
+    entries = await record.read(first, last)
+    attendees = []
+    for each in sorted(held, key=lambda one: (one.started_ms, one.sid))[:MOST_PEOPLE]:
+        samples = in_order(await history.log(each.sid))
+        name, who = each.attributes.get(CONFERENCE.id, ""), each.attributes.get(PARTICIPANT.id, "")
+        # An earlier version told of each interval's last push alone.
+        apart_ms = each.ttl_ms + (0 if any(one.pushes for one in samples) else interval_ms)
+        spells = spells_of(samples, apart_ms, name, who, entries)
+        attendees.append(Attendee(each, coarse(spells, MOST_SPELLS)))
+        # Pushes get their turn.
+        await sleep(0)
+    named = next((each.attributes[CONFERENCE.id] for each in held if each.attributes), "")
+    goes_on = any(each.ended_ms is None for each in held)
+    stood_out = [each for each in entries if _touches(each, named, held)]
+    return Meeting(named, first, last, goes_on, len(held), attendees, stood_out)
+
+
+def _held_at(sessions: Iterable[PastSession], at_ms: int, grace_ms: int) -> list[PastSession]:
+    """Return those of *sessions* that were of the instance at *at_ms*, or of the last before."""
+    held: list[PastSession] = []
+    until_ms = 0
+    for each in sorted(sessions, key=lambda one: one.started_ms):
+        if held and each.started_ms > until_ms + grace_ms:
+            if each.started_ms > at_ms:
+                break
+            held = []
+        held.append(each)
+        until_ms = max(until_ms, _until_ms(each))
+    return held if held and held[0].started_ms <= at_ms else []
+
+
+def _until_ms(session: PastSession) -> int:
+    """Return until when *session* was there, as far as that is known."""
+    return max(session.last_ms, session.ended_ms or 0)
+
+
+def _touches(entry: Entry, conference: str, held: Sequence[PastSession]) -> bool:
+    """Say whether what stood out reached the *conference*, by those who *held* it."""
+    if entry.scope in (Scope.CONFERENCE, Scope.FLEET):
+        return entry.scope == Scope.FLEET or entry.name == conference
+    if entry.scope == Scope.SENDER:
+        return entry.name.startswith(sender_name(conference, ""))
+    if entry.scope == Scope.BROWSER:
+        return any(entry.name == _browser(each) for each in held)
+    row = {Scope.REGION.value: REGION, Scope.BRIDGE.value: BRIDGE}.get(entry.scope)
+    return row is not None and any(entry.name == each.attributes.get(row.id) for each in held)
+
+
+def _browser(session: PastSession) -> str:
+    """Return name and major version of the browser, as the journal has it."""
+    who = session.attributes
+    major = (who.get(BROWSER_VERSION.id) or "").partition(".")[0]
+    return f"{who.get(BROWSER_NAME.id, '')} {major}".strip()

@@ -1,0 +1,152 @@
+"""
+When each push of a session was and how the call was then, as an entry has it; and what happened.
+
+Two bytes a push: tenths of a second since the one before, and how it was. So processes that take
+one session's pushes in turns can be put together again, and what happened is told of all of them.
+
+    1 byte   tenths since the push before, of the first nothing; 255: two bytes with them follow
+    1 byte   2 bits state (3: not known), 1 bit whether statistics were silent, 5 bits cause
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from otel_jcmc.verdict.rules import OUTAGE, UNKNOWN, WORD_OF, State
+
+# Of an interval; of those beyond it the last is kept, as if it were the only one.
+MOST: Final = 300
+UNKNOWN_CODE: Final = 3 << 6
+SILENT: Final = 1 << 5
+_CAUSE: Final = SILENT - 1
+_TENTH_MS: Final = 100
+LONGER: Final = 0xFF
+_LONGEST: Final = 0xFFFF
+_WORDS: Final = {state.value: state.name.lower() for state in State}
+
+
+class Push(NamedTuple):
+    """
+    One push, as far as history tells of it.
+
+    Attributes:
+        state, cause: as verdict/rules.py has them; None: not known; 0: nothing explains it.
+        is_silent: none of the three vitals was known.
+    """
+
+    at_ms: int
+    state: int | None
+    cause: int = 0
+    is_silent: bool = False
+
+
+class Event(NamedTuple):
+    """
+    Something that happened in a session.
+
+    Attributes:
+        what: `verdict.good`, `verdict.fair.uplink` and so on by cause, `stats.stopped`,
+            `stats.resumed`; of an earlier version `quality.bad`, `quality.good`.
+        value: the number that told, if there is one; an earlier version has it.
+    """
+
+    at_ms: int
+    what: str
+    value: float | None = None
+
+
+def code_of(state: float | None, cause: float | None, *, is_silent: bool) -> int:
+    """Return how a push was, as a byte."""
+    code = UNKNOWN_CODE if state is None else int(state) << 6
+    return code | (is_silent and SILENT) | int(cause or 0) & _CAUSE
+
+
+def note(packed: bytearray, tenths: int, code: int) -> None:
+    """Add a push to *packed*, so many *tenths* after the one before."""
+    if tenths < LONGER:
+        packed.append(max(0, tenths))
+    else:
+        packed.append(LONGER)
+        packed += min(tenths, _LONGEST).to_bytes(2)
+    packed.append(code)
+
+
+def pack(pushes: Iterable[Push]) -> bytes:
+    """Return *pushes*, which are in order, as an entry has them."""
+    packed = bytearray()
+    before = None
+    for push in pushes:
+        at = push.at_ms // _TENTH_MS
+        note(packed, 0 if before is None else at - before, _code(push))
+        before = at
+    return bytes(packed)
+
+
+def _code(push: Push) -> int:
+    return code_of(push.state, push.cause, is_silent=push.is_silent)
+
+
+def unpack(packed: bytes, last_ms: int) -> list[Push]:
+    """Return the pushes of an entry whose last one was at *last_ms*, in order."""
+    tenths, codes = [], []
+    at, end = 0, len(packed)
+    while at + 1 < end:
+        gap = packed[at]
+        if gap == LONGER:
+            gap = int.from_bytes(packed[at + 1 : at + 3])
+            at += 2
+        at += 1
+        if at < end:
+            tenths.append(gap)
+            codes.append(packed[at])
+        at += 1
+    found: list[Push] = []
+    when = last_ms
+    for gap, code in zip(reversed(tenths), reversed(codes), strict=True):
+        state = code >> 6
+        found.append(Push(when, None if state == 3 else state, code & _CAUSE, bool(code & SILENT)))
+        when -= gap * _TENTH_MS
+    return found[::-1]
+
+
+def begun_outages(pushes: Iterable[Push]) -> int:
+    """Return how many outages begin in *pushes*, which are in order; the first may be one."""
+    begun, is_out = 0, False
+    for push in pushes:
+        begun += push.cause == OUTAGE.id and not is_out
+        is_out = push.cause == OUTAGE.id
+    return begun
+
+
+class Story:
+    """What happens in a session: its pushes come in, in order, and what they change goes out."""
+
+    __slots__ = ("_state", "_was_silent")
+
+    def __init__(self) -> None:
+        """Begin before the first push."""
+        self._state: int | None = None
+        self._was_silent: bool | None = None
+
+    def hear(self, push: Push) -> list[Event]:
+        """Return what has happened by *push*."""
+        found: list[Event] = []
+        if push.state is not None and push.state != self._state:
+            # Who was never anything else has not become good.
+            if push.state or self._state:
+                found.append(Event(push.at_ms, _event_of(push)))
+            self._state = push.state
+        # Who has just joined has none yet: they have not stopped.
+        if self._was_silent is None and push.is_silent:
+            return found
+        if self._was_silent is (not push.is_silent):
+            what = "stats.stopped" if push.is_silent else "stats.resumed"
+            found.append(Event(push.at_ms, what))
+        self._was_silent = push.is_silent
+        return found
+
+
+def _event_of(push: Push) -> str:
+    """Return what has happened: `verdict.good`, or `verdict.bad.uplink`."""
+    assert push.state is not None
+    word = f"verdict.{_WORDS[push.state]}"
+    return f"{word}.{WORD_OF.get(push.cause, UNKNOWN)}" if push.state else word

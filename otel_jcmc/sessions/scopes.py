@@ -1,0 +1,73 @@
+"""
+How far what was wrong with sessions reached, of the few of a page.
+
+In come sessions and the journal of what stood out, out comes the scope of most of what was bad of
+each. A log is read only where something stood out while the session was there.
+"""
+
+from asyncio import sleep
+from collections.abc import Sequence
+
+from otel_jcmc.catalogue.attributes import CONFERENCE, PARTICIPANT
+from otel_jcmc.sessions.blame import bad_by_scope
+from otel_jcmc.sessions.card import totals_of
+from otel_jcmc.sessions.entry import in_order
+from otel_jcmc.sessions.history import History
+from otel_jcmc.sessions.past import PastSession
+from otel_jcmc.sessions.totals import tenths_by_state
+from otel_jcmc.verdict.census import Scope
+from otel_jcmc.verdict.journal import Entry
+from otel_jcmc.verdict.record import Record
+from otel_jcmc.verdict.rules import State
+
+
+async def scopes_of(
+    history: History, record: Record, sessions: Sequence[PastSession]
+) -> dict[str, str]:
+    """
+    Return the scope of each of *sessions* that was ever bad, by its sid.
+
+    Raises:
+        StoreUnavailable: Redis did not answer in time.
+    """
+    bad = [each for each in sessions if _was_bad(each)]
+    if not bad:
+        return {}
+    first, last = min(each.started_ms for each in bad), max(map(_until_ms, bad))
+    entries = await record.read(first, last)
+    found = {}
+    for each in bad:
+        meanwhile = [entry for entry in entries if _touches(entry, each)]
+        scope: str | None = Scope.PARTICIPANT.value
+        if meanwhile:
+            scope = await _scope_of(history, each, meanwhile)
+            # A page may be of long logs, and pushes get their turn.
+            await sleep(0)
+        if scope is not None:
+            found[each.sid] = scope
+    return found
+
+
+async def _scope_of(history: History, session: PastSession, entries: Sequence[Entry]) -> str | None:
+    """Return the scope of most of what was bad in the log of *session*; None: it is gone."""
+    who = session.attributes
+    conference, participant = who.get(CONFERENCE.id, ""), who.get(PARTICIPANT.id, "")
+    samples = in_order(await history.log(session.sid))
+    ordered = bad_by_scope(samples, conference, participant, entries)
+    return ordered[0][0] if ordered else None
+
+
+def _was_bad(session: PastSession) -> bool:
+    """Say whether *session* was bad for any time that is known."""
+    totals = totals_of(session.card)
+    return totals is not None and bool(tenths_by_state(totals).get(State.BAD))
+
+
+def _until_ms(session: PastSession) -> int:
+    """Return until when *session* was there."""
+    return max(session.last_ms, session.ended_ms or 0)
+
+
+def _touches(entry: Entry, session: PastSession) -> bool:
+    """Say whether *entry* stood out while *session* was there."""
+    return entry.since_ms <= _until_ms(session) and entry.seen_ms >= session.started_ms

@@ -1,0 +1,205 @@
+"""
+Sessions found by what their cards say, of all that Redis has, in one pass.
+
+In goes what is wanted of a card, out come places: what they are sorted by, with the sid in it. The
+cards lie in no order, so all are looked at, inside Redis (search.lua), some at a time so that a
+push waits for none of it for long; and only the best so far come out. Which sessions have no card
+is told by cardless.lua. What a card can't say for sure is looked up by who asks.
+"""
+
+import heapq
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.sessions.entry import EPOCH_MS
+from otel_jcmc.sessions.lines import END_LINE, EXPIRED, LIVE, Condition, whole_of
+from otel_jcmc.sessions.stretches import TENTH_MS
+from otel_jcmc.store.keys import Keys
+from otel_jcmc.store.link import Command
+from otel_jcmc.store.scripts import Script, script
+from otel_jcmc.store.sid import by_time, from_by_time
+
+_SEARCH: Final = script("sessions/search", touches_stays=False)
+_CARDLESS: Final = script("sessions/cardless", touches_stays=False)
+# Each call takes some tenths of a millisecond of Redis, and so many partitions are asked at once.
+CARDS_AT_ONCE: Final = 250
+_PARTITIONS_AT_ONCE: Final = 4
+_INDEX_AT_ONCE: Final = 1000
+# No sid has a later beginning.
+_LATEST_MS: Final = 16**11 - 1
+_GOES_ON: Final = {LIVE: "1", EXPIRED: "0"}
+
+
+class Wanted(NamedTuple):
+    """
+    What is wanted of cards.
+
+    Attributes:
+        conditions: all of which have to be met.
+        end: how it ended, a reason or LIVE or EXPIRED; empty: any.
+        from_ms, to_ms: it was there in between, Unix time in ms.
+        behind_ms: by so much a session may be longer than its card knows.
+        by_badness: the worst first, not the newest.
+        after: the place after which to go on; empty: from the first on.
+        limit: so many of the first ones.
+        is_unsure: a card's word is not enough for any.
+    """
+
+    conditions: Sequence[Condition]
+    end: str
+    from_ms: int | None
+    to_ms: int | None
+    behind_ms: int
+    by_badness: bool
+    after: str
+    limit: int
+    is_unsure: bool
+
+
+class Found(NamedTuple):
+    """The places that were wanted, best first, and how many there are after `after`."""
+
+    places: list[str]
+    total: int
+
+
+def sid_of(place: str) -> str:
+    """Return the sid of a *place*."""
+    return from_by_time(place[-48:].encode())
+
+
+def place_of(sid: str, badness: int | None) -> str:
+    """Return the place of *sid*, whose *badness* counts if it is one of the worst first."""
+    turned = by_time(sid.encode()).decode()
+    return turned if badness is None else f"{badness:04x}{turned}"
+
+
+def to_after(place: str) -> str:
+    """Return a *place* as people get it to go on after: with the sid as it is written."""
+    return place[:-48] + sid_of(place)
+
+
+def from_after(after: str) -> str:
+    """Return the place that `to_after` has written."""
+    return after[:-48] + place_of(after[-48:], None) if after else ""
+
+
+# Says which of some sids, whatever their cards say, are wanted: the places of those.
+Look = Callable[[list[str]], Awaitable[list[str]]]
+
+
+class Search:
+    """One pass over all cards; made anew each time."""
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Command], Sequence[Script]], Awaitable[list[Any]]],
+        keys: Keys,
+        wanted: Wanted,
+        look: Look,
+    ) -> None:
+        """Search by *run* for what is *wanted*; *look* decides where a card does not."""
+        self._run = run
+        self._keys = keys
+        self._wanted = wanted
+        self._look = look
+        self._count = 0
+        # The best so far, the last of them first.
+        self._best: list[str] = []
+        self._kept: set[str] = set()
+        self._looked_up: set[str] = set()
+        self._args = _args_of(wanted)
+
+    async def run(self) -> Found:
+        """
+        Return what is found.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        # First those without: who gets one meanwhile is found by it.
+        await self._look_up(await self._without())
+        waiting = [(base, "0") for base in self._keys.bases]
+        while waiting:
+            some, waiting = waiting[:_PARTITIONS_AT_ONCE], waiting[_PARTITIONS_AT_ONCE:]
+            replies = await self._run([self._command(*each) for each in some], [_SEARCH])
+            others: list[str] = []
+            for (base, _), (cursor, count, sure, unsure) in zip(some, replies, strict=True):
+                self._take(count, sure.decode().split())
+                others += map(sid_of, unsure.decode().split())
+                if cursor != b"0":
+                    waiting.insert(0, (base, cursor.decode()))
+            await self._look_up(others)
+        return Found(sorted(self._best, reverse=True), self._count)
+
+    def _command(self, base: str, cursor: str) -> Command:
+        """Return what looks through some more cards of a partition."""
+        above = self._best[0] if len(self._best) >= self._wanted.limit else ""
+        order, below, *rest = self._args
+        keys = (f"{base}cards", f"{base}live")
+        return ("EVALSHA", _SEARCH.sha, 2, *keys, cursor, CARDS_AT_ONCE, order, below, above, *rest)
+
+    def _take(self, count: int, places: list[str]) -> None:
+        """Count some that are wanted, and keep the best of their *places*."""
+        self._count += count
+        for place in places:
+            # A cursor may come to one of them twice.
+            if place in self._kept:
+                continue
+            self._kept.add(place)
+            if len(self._best) < self._wanted.limit:
+                heapq.heappush(self._best, place)
+            else:
+                self._kept.discard(heapq.heappushpop(self._best, place))
+
+    async def _look_up(self, sids: list[str]) -> None:
+        """Take those of *sids* that are wanted as who knows more says."""
+        new = [sid for sid in dict.fromkeys(sids) if sid not in self._looked_up]
+        self._looked_up.update(new)
+        if new:
+            after = self._wanted.after
+            places = [each for each in await self._look(new) if not after or each < after]
+            self._take(len(places), places)
+
+    async def _without(self) -> list[str]:
+        """Return the sids that have no card: as many as the index has more than there are cards."""
+        first: Any = "-inf"
+        if self._wanted.from_ms is not None:
+            first = self._wanted.from_ms - self._wanted.behind_ms
+        found: list[str] = []
+        for base in self._keys.bases:
+            keys = (f"{base}sessions", f"{base}cards")
+            sessions, cards = await self._run([("ZCARD", keys[0]), ("HLEN", keys[1])], [])
+            missing, skip = sessions - cards, 0
+            while missing > 0:
+                ((looked, sids),) = await self._run(
+                    [("EVALSHA", _CARDLESS.sha, 2, *keys, skip, _INDEX_AT_ONCE, first)],
+                    [_CARDLESS],
+                )
+                some = sids.decode().split()
+                found += some
+                missing -= len(some)
+                skip += looked
+                if looked < _INDEX_AT_ONCE:
+                    break
+        return found
+
+
+def _args_of(wanted: Wanted) -> list[Any]:
+    """Return the arguments of search.lua that are the same in each call, without the bound."""
+    latest = "" if wanted.to_ms is None else f"{min(max(0, wanted.to_ms), _LATEST_MS):011x}"
+    # Rounded up: the tenth in which it begins may be before it.
+    since = 0 if wanted.from_ms is None else max(0, -(-(wanted.from_ms - EPOCH_MS) // TENTH_MS))
+    conditions = [*wanted.conditions]
+    if wanted.end and wanted.end not in _GOES_ON:
+        conditions.append(whole_of([wanted.end], END_LINE))
+    return [
+        int(wanted.by_badness),
+        wanted.after,
+        latest,
+        since,
+        wanted.behind_ms // TENTH_MS,
+        _GOES_ON.get(wanted.end, ""),
+        int(wanted.is_unsure),
+        *(part for each in conditions for part in (len(each), *(x for way in each for x in way))),
+    ]

@@ -1,0 +1,18 @@
+-- Puts a value in another's place, in a string or a list, if that is still there; what is counted of both follows.
+--
+-- KEYS[1] the string or list, KEYS[2] the session's hash, KEYS[3] the bytes of all of its partition
+-- ARGV[1] what is there, ARGV[2] what is to be there
+if redis.call('TYPE', KEYS[1]).ok == 'list' then
+  local at = redis.call('LPOS', KEYS[1], ARGV[1])
+  if not at then return 0 end
+  redis.call('LSET', KEYS[1], at, ARGV[2])
+else
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+  redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+end
+local more = #ARGV[2] - #ARGV[1]
+if redis.call('HEXISTS', KEYS[2], 'bytes') == 1 then
+  redis.call('HINCRBY', KEYS[2], 'bytes', more)
+  redis.call('INCRBY', KEYS[3], more)
+end
+return 1

@@ -1,0 +1,96 @@
+"""
+Takes an erased participant's id out of what the others of its conference have told.
+
+A page names the participant whose stream it gets worst; that is an attribute of its own sessions,
+in what is known of them at last and in entries of their logs. sources.lua puts what was made of
+each in its place, if it is still what was read.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+
+from otel_jcmc.catalogue.attributes import CONFERENCE, WORST_SOURCE
+from otel_jcmc.sessions.entry import ATTRIBUTES_AT
+from otel_jcmc.sessions.theirs import Theirs
+from otel_jcmc.store.link import Command
+from otel_jcmc.store.scripts import Script, script
+
+SOURCES: Final[Script] = script("sessions/sources", touches_stays=False)
+_ENTRIES_AT_ONCE: Final = 500
+_decode: Final = msgspec.msgpack.Decoder().decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+Run = Callable[[list[Command]], Awaitable[list[Any]]]
+
+
+async def forget_sources(run: Run, base: str, sid: str, theirs: Theirs) -> None:
+    """
+    Take *theirs* out of the session *sid*, whose partition's keys start with *base*.
+
+    Raises:
+        StoreUnavailable: Redis did not answer in time.
+    """
+    about, who, samples = (f"{base}{kind}:{sid}" for kind in ("about", "who", "samples"))
+    known = await run([("GET", about), ("GET", who)])
+    conference = next(filter(None, map(_conference_of, known)), "")
+    if not conference:
+        return
+    pairs = [
+        (key, value, without)
+        for key, value in zip((about, who), known, strict=True)
+        if value and (without := _without(value, conference, theirs))
+    ]
+    await _put(run, base, sid, pairs)
+    start = 0
+    while True:
+        (entries,) = await run([("LRANGE", samples, start, start + _ENTRIES_AT_ONCE - 1)])
+        changed = _changed(entries, conference, theirs)
+        await _put(run, base, sid, [(samples, *pair) for pair in changed])
+        if len(entries) < _ENTRIES_AT_ONCE:
+            return
+        # Some of the oldest may go meanwhile: rather look at some twice.
+        start += _ENTRIES_AT_ONCE // 2
+
+
+async def _put(run: Run, base: str, sid: str, pairs: list[tuple[str, bytes, bytes]]) -> None:
+    """Put what is last of each of *pairs* where the other is, in a key."""
+    counted = (f"{base}session:{sid}", f"{base}bytes")
+    commands: list[Command] = [
+        ("EVALSHA", SOURCES.sha, 3, key, *counted, before, after) for key, before, after in pairs
+    ]
+    if commands:
+        await run(commands)
+
+
+def _changed(
+    entries: list[bytes], conference: str, theirs: Theirs
+) -> Iterator[tuple[bytes, bytes]]:
+    """Return those of *entries* that name one of *theirs*, each with what it is without that."""
+    for entry in entries:
+        # What is damaged tells nothing to anybody.
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            parts = _decode(entry)
+            attributes = parts[ATTRIBUTES_AT] if len(parts) > ATTRIBUTES_AT else None
+            if attributes and (without := _without(attributes, conference, theirs)):
+                parts[ATTRIBUTES_AT] = without
+                yield entry, _encode(parts)
+
+
+def _without(attributes: bytes, conference: str, theirs: Theirs) -> bytes | None:
+    """Return packed *attributes* without a worst source of *theirs*; None: they name none."""
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        told = _decode(attributes)
+        if (source := told.get(WORST_SOURCE.id)) and theirs.has(conference, source):
+            del told[WORST_SOURCE.id]
+            return _encode(told)
+    return None
+
+
+def _conference_of(attributes: bytes | None) -> str:
+    """Return the conference of packed *attributes*, empty if nobody knows."""
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        return str(_decode(attributes).get(CONFERENCE.id, "")) if attributes else ""
+    return ""

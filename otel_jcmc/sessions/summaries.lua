@@ -1,0 +1,20 @@
+-- Takes the oldest summaries of one list away.
+--
+-- KEYS[1] any key of the partition
+-- ARGV[1] the list, ARGV[2] bytes that each takes besides, ARGV[3] bytes that are to go, ARGV[4] most rows that go at once
+-- Returns the bytes that the list has still.
+local base = string.match(KEYS[1], '^.-}:')
+local list, besides, wanted, most = base .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local rows = redis.call('LRANGE', list, 0, most - 1)
+local gone, freed = 0, 0
+while gone < #rows and freed < wanted do
+  gone = gone + 1
+  freed = freed + #rows[gone] + besides
+end
+redis.call('LTRIM', list, gone, -1)
+if redis.call('EXISTS', list) == 0 then
+  -- It has expired, or has just become empty.
+  redis.call('HDEL', base .. 'past', ARGV[1])
+  return 0
+end
+return redis.call('HINCRBY', base .. 'past', ARGV[1], -freed)

@@ -1,0 +1,169 @@
+"""
+The summaries in Redis: read by days, bounded, and erased where they have names.
+
+moves.lua puts them there, a list for each day in each partition, `past:2026-11-29`, or
+`named:2026-11-29` of those with names; the hash `past` has how many bytes each list takes. A list
+expires by itself. When all of them take too much the oldest of the oldest day go, whatever their
+partition.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from otel_jcmc.sessions.summary import BESIDES_BYTES, LENGTHS, NAMED, Summary, read_summary, short
+from otel_jcmc.store.keys import Keys
+from otel_jcmc.store.link import Command
+from otel_jcmc.store.participant import client_digest
+from otel_jcmc.store.scripts import Script, script
+
+# Of one list at a time: then pushes get their turn.
+ROWS_AT_ONCE: Final = 200
+GO_AT_ONCE: Final = 1000
+
+_SCRIPT: Final = script("sessions/summaries", touches_stays=False)
+
+
+# Runs commands, which may call scripts, and raises StoreUnavailable.
+Run = Callable[[Sequence[Command], Sequence[Script]], Awaitable[list[Any]]]
+
+
+class DayList(NamedTuple):
+    """One list: its day, what its partition's keys begin with, its name and its bytes."""
+
+    day: date
+    base: str
+    name: str
+    bytes: int
+
+
+class Summaries:
+    """
+    The summaries of one Redis under one key prefix.
+
+    Concurrency: to be used from one event loop, by any number of tasks.
+    """
+
+    def __init__(self, run: Run, keys: Keys) -> None:
+        """Prepare to ask by *run*; nothing is asked yet."""
+        self._ask = run
+        self._bases = keys.bases
+
+    async def lists(self) -> list[DayList]:
+        """
+        Return what there is, the oldest first.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        replies = await self._run([("HGETALL", f"{base}past") for base in self._bases])
+        found = []
+        for base, told in zip(self._bases, replies, strict=True):
+            for name, size in zip(told[::2], told[1::2], strict=True):
+                # Of a later version: not ours to judge.
+                with suppress(ValueError):
+                    day = date.fromisoformat(name.decode().partition(":")[2])
+                    found.append(DayList(day, base, name.decode(), int(size)))
+        return sorted(found)
+
+    async def read(self, first: date, last: date) -> AsyncIterator[tuple[date, list[Summary]]]:
+        """
+        Return the summaries of sessions that ended from the day *first* to *last*, some at a time.
+
+        Each with its day, the oldest first; what is damaged is left out.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        for each in await self.lists():
+            if first <= each.day <= last:
+                async for rows in self._rows(each):
+                    yield each.day, [found for row in rows if (found := _read(row)) is not None]
+
+    async def _rows(self, of: DayList) -> AsyncIterator[list[bytes]]:
+        """Return the rows of a list, some at a time."""
+        start = 0
+        while True:
+            (rows,) = await self._run(
+                [("LRANGE", of.base + of.name, start, start + ROWS_AT_ONCE - 1)]
+            )
+            yield rows
+            if len(rows) < ROWS_AT_ONCE:
+                return
+            start += len(rows)
+
+    async def bound(self, most_bytes: int, first: date) -> int:
+        """
+        Let go what is of days before the *first*, and the oldest of what is more than *most_bytes*.
+
+        Return what all of them take then.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        lists = await self.lists()
+        held = sum(each.bytes for each in lists)
+        for each in lists:
+            left = each.bytes
+            while left > 0 and (each.day < first or held > most_bytes):
+                before = left
+                wanted = left if each.day < first else held - most_bytes
+                left = await self._shorten(each, wanted)
+                held -= before - left
+        return held
+
+    async def _shorten(self, of: DayList, wanted: int) -> int:
+        """Let some rows go of a list, *wanted* bytes of them; return what it has still."""
+        args = of.name, BESIDES_BYTES, wanted, GO_AT_ONCE
+        (left,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, f"{of.base}past", *args)])
+        return int(left)
+
+    async def erase(self, conferences: Collection[str], clients: Collection[str]) -> list[Summary]:
+        """
+        Erase those with names of *clients*, in *conferences* if there are any; return them.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time; some may be gone.
+        """
+        digests = {client_digest(client) for client in clients}
+        rooms = {short(name, length) for name in conferences for length in LENGTHS}
+        erased = []
+        for each in await self.lists():
+            if not each.name.startswith(NAMED):
+                continue
+            theirs = []
+            async for rows in self._rows(each):
+                for row in rows:
+                    found = _read(row)
+                    who = found and found.who
+                    if who and who.digest in digests and (not rooms or who.conference in rooms):
+                        theirs.append((row, found))
+            for row, found in theirs:
+                if found is not None and await self._take_out(each, row):
+                    erased.append(found)
+        return erased
+
+    async def _take_out(self, of: DayList, row: bytes) -> int:
+        """Take one *row* out of a list; return how many that were."""
+        (gone,) = await self._run([("LREM", of.base + of.name, 1, row)])
+        if gone:
+            size = -(len(row) + BESIDES_BYTES)
+            await self._run([("HINCRBY", f"{of.base}past", of.name, size)])
+        return int(gone)
+
+    async def _run(self, commands: Sequence[Command]) -> list[Any]:
+        """Return the replies to *commands*; an error among them counts as no answer."""
+        if not commands:
+            return []
+        return await self._ask(commands, [_SCRIPT])
+
+
+def _read(row: bytes) -> Summary | None:
+    """Return what a *row* tells; None: it is damaged."""
+    try:
+        return read_summary(row)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,75 @@
+"""
+Who makes summaries where sessions become no spans: one of the replicas, by a lease.
+
+It sweeps beside its pushes: each step is short, and pushes get their turn in between. Where there
+are spans, whoever makes those makes summaries with them (traces/delivery.py).
+"""
+
+import asyncio
+import logging
+from typing import Final, Protocol
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.catalogue.trouble import Trouble
+from otel_jcmc.store.lease import Lease
+from otel_jcmc.store.link import Link
+from otel_jcmc.store.scripts import without_script
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS: Final = 1.0
+
+
+class Sweeping(Protocol):
+    """What moves all that is over (sweep.py)."""
+
+    async def run(self) -> tuple[int, bool]:
+        """Return how many were moved, and whether there is more to do."""
+
+    async def close(self) -> None:
+        """Close what it has opened."""
+
+
+class Summarizer:
+    """
+    What makes summaries where sessions become no spans, for as long as the lease is ours.
+
+    Concurrency: one event loop.
+    """
+
+    def __init__(self, lease: Lease, link: Link, sweep: Sweeping) -> None:
+        """Prepare. What has connections is ours to close."""
+        self._lease = lease
+        self._link = link
+        self._sweep = sweep
+        self._trouble = Trouble(
+            log, "summaries: Redis does not answer, or refuses: %s", "summaries: Redis answers"
+        )
+
+    async def run(self) -> None:
+        """Sweep; never returns."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                line = "summaries: this replica %s"
+                tasks.create_task(self._lease.keep(line, "makes them", _nothing))
+                tasks.create_task(self._sweeping())
+        finally:
+            await self._lease.release()
+            await self._link.close()
+            await self._sweep.close()
+
+    async def _sweeping(self) -> None:
+        """Sum up who is over, each second."""
+        while True:
+            more = False
+            if self._lease.is_ours:
+                try:
+                    _, more = await self._sweep.run()
+                    self._trouble.update("")
+                except StoreUnavailable as error:
+                    self._trouble.update(without_script(str(error.__cause__ or "") or "time-out"))
+            await asyncio.sleep(0 if more else EVERY_SECONDS)
+
+
+def _nothing() -> None:
+    """Nobody counts on the lease."""

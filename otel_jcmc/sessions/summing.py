@@ -1,0 +1,235 @@
+"""
+A session's summary, made of its log and its card.
+
+In come a leg that is over and its samples; `Sum` folds them, `Summing` makes the row and says where
+it is kept (summaries.py). It has no name and no id of anybody unless the settings want them.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from time import time
+from typing import Any, Final
+
+from otel_jcmc.catalogue.attributes import (
+    BRIDGE,
+    BROWSER_NAME,
+    BROWSER_VERSION,
+    CLIENT,
+    CONFERENCE,
+    NETWORK_TYPE,
+    OS_NAME,
+    PARTICIPANT,
+    REGION,
+    RELAY,
+    ROLE,
+    SENDER,
+    USERNAME,
+)
+from otel_jcmc.catalogue.metrics import LIST_ID, MOS_ID
+from otel_jcmc.catalogue.trouble import Trouble
+from otel_jcmc.sessions.blame import bad_by_scope
+from otel_jcmc.sessions.card import read_card
+from otel_jcmc.sessions.entry import EPOCH_MS, Sample
+from otel_jcmc.sessions.leg import Leg
+from otel_jcmc.sessions.lines import BRIDGE_LINE, BROWSER_LINE, REGION_LINE
+from otel_jcmc.sessions.moves import Kept
+from otel_jcmc.sessions.past import batched
+from otel_jcmc.sessions.stretches import TENTH_MS
+from otel_jcmc.sessions.summaries import Summaries
+from otel_jcmc.sessions.summary import (
+    BESIDES_BYTES,
+    NAMED,
+    UNNAMED,
+    Summary,
+    Who,
+    packed,
+)
+from otel_jcmc.sessions.tallying import count, mos_of, told_of
+from otel_jcmc.sessions.totals import Totals, cause_of, new_totals, state_of
+from otel_jcmc.store.participant import client_digest, read_word
+from otel_jcmc.verdict.journal import Entry
+from otel_jcmc.verdict.rules import State
+
+log = logging.getLogger(__name__)
+
+DAY_MS: Final = 86_400_000
+# What is beyond the bound may be so for so long.
+BOUND_SECONDS: Final = 10.0
+# Then pushes get their turn.
+SAMPLES_AT_ONCE: Final = 500
+# Rows of a session's times and of its scopes: what is beyond is less than what is there.
+_MOST_TIMES: Final = 8
+_MOST_SCOPES: Final = 3
+
+
+class Sum:
+    """What a session comes to, sample by sample."""
+
+    def __init__(
+        self, about: Mapping[int, Any], entries: Sequence[Entry] | None, card: bytes | None
+    ) -> None:
+        """
+        Begin with its attributes; *entries* of the journal are None where nobody knows them.
+
+        A *card* has all of its pushes, also those whose samples have gone.
+        """
+        self.about = dict(about)
+        self._entries = entries
+        self._counted = new_totals()
+        self._of_card: Totals | None = None
+        self._mos: list[float] = []
+        self._scopes: Counter[str] = Counter()
+        self._places: tuple[Counter[str], ...] = (Counter(), Counter(), Counter())
+        if card:
+            with suppress(ValueError):
+                self._take_card(card)
+
+    def _take_card(self, card: bytes) -> None:
+        """Take over what the *card* tells."""
+        read = read_card(card)
+        self._of_card = read.totals
+        for row, mark in (
+            (REGION, REGION_LINE),
+            (BRIDGE, BRIDGE_LINE),
+            (BROWSER_NAME, BROWSER_LINE),
+        ):
+            if mark in read.lines:
+                self.about.setdefault(row.id, read.lines[mark])
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Add some *samples*, in their order."""
+        for sample in samples:
+            # A push without numbers has no transports: that is not to know, not to be without.
+            self.about.update(
+                {id_: each for id_, each in (sample.attributes or {}).items() if each}
+            )
+            if (mos := sample.numbers[MOS_ID - 1]) is not None:
+                self._mos.append(mos)
+            for each in sample.stretches:
+                if each.state == State.BAD:
+                    where = each.region, each.bridge, each.network
+                    for place, name in zip(self._places, where, strict=True):
+                        place[name] += each.tenths
+            if self._of_card is None:
+                count(self._counted, sample)
+        if self._entries is not None:
+            who = self.about.get(CONFERENCE.id) or "", self.about.get(PARTICIPANT.id) or ""
+            self._scopes.update(dict(bad_by_scope(samples, *who, self._entries)))
+
+    def summary(self, leg: Leg, *, names: bool) -> Summary:
+        """Return the summary of *leg*, with *names* or without."""
+        totals = self._of_card or self._counted
+        state = state_of(totals)
+        about = self.about
+        path: Mapping[int, str] = (about.get(LIST_ID) or ({},))[0]
+        return Summary(
+            began=(leg.started - EPOCH_MS) // 1000,
+            lasted=max(0, leg.ended - leg.started) // TENTH_MS,
+            end=leg.reason,
+            failure=leg.cause,
+            sender=about.get(SENDER.id) or "",
+            role=about.get(ROLE.id) or "",
+            region=about.get(REGION.id) or "",
+            bridge=about.get(BRIDGE.id) or "",
+            browser=_browser_of(about),
+            system=about.get(OS_NAME.id) or "",
+            network=path.get(NETWORK_TYPE.id) or "",
+            relay=about.get(RELAY.id) or "",
+            state=None if state is None else state.value,
+            cause=cause_of(totals),
+            vitals=told_of(totals),
+            mos=mos_of(self._mos),
+            times=sorted(totals.times, key=lambda each: -each[0])[:_MOST_TIMES],
+            scopes=self._scopes.most_common(_MOST_SCOPES),
+            bad_at=self._bad_at(),
+            counts=totals.counts if any(each is not None for each in totals.counts) else [],
+            outages=totals.outages if totals.times else None,
+            rating=read_word(leg.word)[0],
+            who=_who(about) if names else None,
+        )
+
+    def _bad_at(self) -> tuple[str, str, str] | None:
+        """Return the region, bridge and network of most of the bad time; None: it was never bad."""
+        if not any(self._places):
+            return None
+        region, bridge, network = (max(each, key=each.__getitem__) for each in self._places)
+        return region, bridge, network
+
+
+def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
+    """Return the row of *leg*, which came to this, kept for *days* after the one of its end."""
+    row = packed(of.summary(leg, names=names))
+    begins = leg.ended // DAY_MS * DAY_MS
+    day = datetime.fromtimestamp(begins / 1000, UTC).date().isoformat()
+    name = f"{NAMED if names else UNNAMED}{day}"
+    return Kept(row, name, begins + (1 + days) * DAY_MS, BESIDES_BYTES)
+
+
+class Summing:
+    """Which summaries are kept, for how many days, and how much of Redis they take."""
+
+    def __init__(
+        self,
+        summaries: Summaries,
+        days: int,
+        most_bytes: int,
+        *,
+        names: bool,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """Keep them for *days* after the one on which a session ended, with *names* or without."""
+        self._summaries = summaries
+        self._days, self._most_bytes, self._names = days, most_bytes, names
+        self._clock = clock
+        self._bound_at = 0.0
+        self._trouble = Trouble(log, "summaries: something in Redis can't be read: %s")
+
+    async def row_of(
+        self,
+        leg: Leg,
+        samples: Sequence[Sample],
+        about: Mapping[int, Any],
+        entries: Sequence[Entry] | None,
+        card: bytes | None,
+    ) -> Kept:
+        """Return the row of *leg*, and where it is kept; pushes get their turn meanwhile."""
+        try:
+            of = Sum(about, entries, card)
+            for some in batched(samples, SAMPLES_AT_ONCE):
+                of.add(some)
+                await asyncio.sleep(0)
+            return row_of(leg, of, self._days, names=self._names)
+        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+            self._trouble.update(repr(error), error)
+            return row_of(leg, Sum({}, None, None), self._days, names=self._names)
+
+    async def tend(self) -> None:
+        """
+        Let go what is too old or too much, now and then.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        now = self._clock()
+        if now >= self._bound_at:
+            today = datetime.fromtimestamp(now, UTC).date()
+            await self._summaries.bound(self._most_bytes, today - timedelta(days=self._days))
+            self._bound_at = now + BOUND_SECONDS
+
+
+def _browser_of(about: Mapping[int, Any]) -> str:
+    """Return the browser with its major version."""
+    major = (about.get(BROWSER_VERSION.id) or "").partition(".")[0]
+    return f"{about.get(BROWSER_NAME.id) or ''} {major}".strip()
+
+
+def _who(about: Mapping[int, Any]) -> Who:
+    """Return who it was."""
+    digest = client_digest(about.get(CLIENT.id) or "")
+    return Who(
+        digest, *(about.get(row.id) or "" for row in (CONFERENCE, CLIENT, PARTICIPANT, USERNAME))
+    )

@@ -1,0 +1,242 @@
+"""
+Sessions and conferences that are over, on their way from Redis's open ones to what is kept longer.
+
+sweep.lua claims who is over; what is known of them becomes a span (traces/sweep.py), a summary
+(summing.py) or both; moves.lua puts these where they belong, in one step. Each step can be done
+again by anybody at any time: a claim is said again until the move is done, and the move is done
+once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from otel_jcmc.catalogue.attributes import CLIENT
+from otel_jcmc.catalogue.trouble import Trouble
+from otel_jcmc.sessions.entry import Sample, in_order
+from otel_jcmc.sessions.leg import Folded, Leg
+from otel_jcmc.sessions.moves import MOVES, NOT_KEPT, Kept, room_move, session_move
+from otel_jcmc.store.keeping import Keeping
+from otel_jcmc.store.keys import PARTITIONS, Keys
+from otel_jcmc.store.link import Command, Link, expect_all
+from otel_jcmc.store.scripts import run_scripts, script
+from otel_jcmc.verdict.journal import Entry
+from otel_jcmc.verdict.record import Record
+from otel_jcmc.verdict.rules import State
+
+log = logging.getLogger(__name__)
+
+# Looks of one call: 200 are about a millisecond of Redis's.
+LOOKS: Final = 200
+# Then pushes get their turn.
+SAMPLES_AT_ONCE: Final = 500
+SWEEP_SECONDS: Final = 2.0
+
+_SWEEP: Final = script("sessions/sweep")
+_decode_about: Final = msgspec.msgpack.Decoder(dict[int, Any]).decode
+
+
+class Summing(Protocol):
+    """What makes a summary of a session that is over (summing.py)."""
+
+    async def row_of(
+        self,
+        leg: Leg,
+        samples: Sequence[Sample],
+        about: Mapping[int, Any],
+        entries: Sequence[Entry] | None,
+        card: bytes | None,
+    ) -> Kept:
+        """Return its row, and where it is kept."""
+
+    async def tend(self) -> None:
+        """See that there are not too many."""
+
+
+# What the script calls over: (name, its hash), of sessions and of conferences.
+Over = list[tuple[str, dict[str, str]]]
+
+
+class Sweep:
+    """
+    The way of what is over, in one Redis under one key prefix.
+
+    Attributes:
+        lost: sessions of which Redis knew no more when they were looked at, so far.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        key_prefix: str,
+        keeping: Keeping,
+        record: Record | None = None,
+        summing: Summing | None = None,
+    ) -> None:
+        """
+        Prepare; nothing is asked yet.
+
+        What stood out meanwhile is in *record*. Without *summing* there are no summaries.
+        """
+        self._record = record
+        self._summing = summing
+        self._link = link
+        self._keys = Keys(key_prefix)
+        self._keeping = keeping.to_args()
+        self._keeps_logs = keeping.history
+        self._trouble = Trouble(log, "sessions: something in Redis can't be read: %s")
+        self.lost = 0
+
+    def span_of(
+        self,
+        leg: Leg,
+        samples: Sequence[Sample],
+        about: Mapping[int, Any],
+        entries: Sequence[Entry] | None,
+    ) -> Folded:
+        """Return what *leg* becomes: no span here, one in traces/sweep.py."""
+        del leg, samples, entries
+        return Folded(b"", {}, about.get(CLIENT.id) or "")
+
+    def room_span_of(self, room: str, of_redis: Mapping[str, str]) -> bytes:
+        """
+        Return what a conference becomes: no span here, one in traces/sweep.py.
+
+        Raises:
+            ValueError: *of_redis* can't be read.
+        """
+        del room, of_redis
+        return b""
+
+    async def run(self) -> tuple[int, bool]:
+        """
+        Move all that is over; return how many that were, and whether there is more to do.
+
+        Raises:
+            StoreUnavailable: Redis did not answer, or refuses.
+        """
+        moved, more = 0, False
+        for partition in range(PARTITIONS):
+            sessions, rooms, is_cut = await self.find_over(partition)
+            for sid, of_redis in sessions:
+                moved += await self.move_session(partition, sid, of_redis)
+            for room, of_redis in rooms:
+                moved += await self.move_room(partition, room, of_redis)
+            more = more or is_cut
+        if self._summing is not None:
+            await self._summing.tend()
+        return moved, more
+
+    async def close(self) -> None:
+        """Close the connection of the record; the link is somebody else's."""
+        if self._record is not None:
+            await self._record.close()
+
+    async def find_over(self, partition: int) -> tuple[Over, Over, bool]:
+        """Claim who is over; return the sessions and the rooms, and whether there are more."""
+        lost, is_cut, sessions, rooms = await self._call(_SWEEP, partition, LOOKS)
+        self.lost += lost
+        return _pairs(sessions), _pairs(rooms), bool(is_cut)
+
+    async def move_session(self, partition: int, sid: str, of_redis: Mapping[str, str]) -> int:
+        """Move a claimed session to what is made of it; 0 if somebody else has."""
+        try:
+            leg = Leg.from_redis(sid, of_redis)
+        except (KeyError, ValueError) as error:
+            return await self._let_go(partition, "open", sid, error)
+        samples = await self._samples(partition, sid)
+        base = self._keys.bases[partition]
+        about, who, card = await self._run(
+            [
+                ("GET", f"{base}about:{sid}"),
+                ("GET", f"{base}who:{sid}"),
+                ("HGET", f"{base}cards", sid),
+            ]
+        )
+        entries = None
+        # Nobody else matters to a call that was not bad.
+        if self._record is not None and was_bad(samples):
+            entries = await self._record.read(leg.started, leg.ended)
+        attributes = _attributes(about or who)
+        try:
+            folded = self.span_of(leg, samples, attributes, entries)
+        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+            self._trouble.update(repr(error), error)
+            folded = self.span_of(leg, (), {}, None)
+        kept = NOT_KEPT
+        if self._summing is not None:
+            kept = await self._summing.row_of(leg, samples, attributes, entries, card)
+        move = session_move(leg, folded, kept, keeps_log=self._keeps_logs)
+        return int(await self._call(MOVES, partition, *move))
+
+    async def move_room(self, partition: int, room: str, of_redis: Mapping[str, str]) -> int:
+        """Move a conference that is over; 0 if it is not, or somebody else has."""
+        try:
+            span = self.room_span_of(room, of_redis)
+        except ValueError as error:
+            return await self._let_go(partition, "emptied", room, error)
+        return int(await self._call(MOVES, partition, *room_move(room, span, of_redis["emptied"])))
+
+    async def _let_go(self, partition: int, key: str, name: str, error: Exception) -> int:
+        """Forget what nobody can make anything of; return that nothing was."""
+        self._trouble.update(repr(error), error)
+        self.lost += 1
+        await self._run([("ZREM", self._keys.bases[partition] + key, name)])
+        return 0
+
+    async def _samples(self, partition: int, sid: str) -> list[Sample]:
+        """Return the log of a session."""
+        key = f"{self._keys.bases[partition]}samples:{sid}"
+        entries: list[bytes] = []
+        while True:
+            start = len(entries)
+            (found,) = await self._run([("LRANGE", key, start, start + SAMPLES_AT_ONCE - 1)])
+            entries += found
+            if len(found) < SAMPLES_AT_ONCE:
+                break
+        # A day's log would hold up pushes, where this is done beside them.
+        if len(entries) > SAMPLES_AT_ONCE:
+            return await asyncio.to_thread(in_order, entries)
+        return in_order(entries)
+
+    async def _call(self, of: Any, partition: int, *args: Any) -> Any:
+        """Return what a script says of *partition*."""
+        base = self._keys.bases[partition]
+        command = ("EVALSHA", of.sha, 1, f"{base}live", *self._keeping, *args)
+        (reply,) = await self._run([command])
+        return reply
+
+    async def _run(self, commands: Sequence[Command]) -> list[Any]:
+        """Return the replies to *commands*; an error among them counts as no answer."""
+        return expect_all(await run_scripts(self._link, commands, [_SWEEP, MOVES], SWEEP_SECONDS))
+
+
+def was_bad(samples: Iterable[Sample]) -> bool:
+    """Say whether some of *samples* were bad."""
+    return any(each.state == State.BAD for sample in samples for each in sample.stretches)
+
+
+def _pairs(said: list[Any]) -> Over:
+    """Return the pairs that the script has said: a name, and a hash in pairs of its own."""
+    return [
+        (
+            name.decode(),
+            {
+                # What a later version has put there may be no text, and is not looked at.
+                field.decode(errors="replace"): value.decode(errors="replace")
+                for field, value in zip(of_redis[::2], of_redis[1::2], strict=True)
+            },
+        )
+        for name, of_redis in zip(said[::2], said[1::2], strict=True)
+    ]
+
+
+def _attributes(about: bytes | None) -> dict[int, Any]:
+    """Return the attributes of a session as they were last, none if nobody knows them."""
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        return _decode_about(about) if about else {}
+    return {}

@@ -1,0 +1,52 @@
+"""
+Numbers of a session as its summary has them: of its samples where it has no card, and of totals.
+
+In come samples (entry.py) and `Totals` (totals.py), out come the fields of summary.py.
+"""
+
+from collections.abc import Iterable
+
+from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.stretches import TENTH_MS
+from otel_jcmc.sessions.summary import MOS_SCALE, Told
+from otel_jcmc.sessions.totals import Totals, add
+from otel_jcmc.sessions.vitals import COUNTED, VITAL_SCALES, vitals
+from otel_jcmc.verdict.rules import OUTAGE
+
+
+def count(totals: Totals, sample: Sample) -> None:
+    """Add *sample* to *totals*."""
+    tally: list[tuple[int, int, int] | None] = [
+        each and (round(each.mean * scale), each.known_ms // TENTH_MS, each.bad_ms // TENTH_MS)
+        for each, scale in zip(sample.tally, VITAL_SCALES, strict=False)
+    ] or [
+        # Of an entry without a tally the last push is what there is.
+        None if each is None else (round(each * scale), 0, 0)
+        for each, scale in zip(vitals(sample.numbers), VITAL_SCALES, strict=True)
+    ]
+    worst = [
+        None if each is None else round(each * scale)
+        for each, scale in zip(sample.worst, VITAL_SCALES, strict=True)
+    ]
+    times = [(each.tenths, each.state, each.cause) for each in sample.stretches]
+    counts = sample.counts or [None] * len(COUNTED)
+    outages = sum(each.what.split(".")[2:] == [OUTAGE.word] for each in sample.events)
+    add(totals, tally, worst, times, counts, outages)
+
+
+def told_of(totals: Totals) -> list[Told]:
+    """Return the vitals of *totals* as a row has them."""
+    return [
+        Told(round(of.sum / of.known), of.known, min(of.bad, of.known), of.worst)
+        if of.known
+        else Told()
+        for of in totals.vitals
+    ]
+
+
+def mos_of(found: Iterable[float]) -> tuple[int, int] | None:
+    """Return average and worst as a row has them."""
+    scores = [*found]
+    if not scores:
+        return None
+    return round(MOS_SCALE * sum(scores) / len(scores)), round(MOS_SCALE * min(scores))

@@ -1,0 +1,32 @@
+"""What a Redis says of its memory: how much it may take, and what it does then."""
+
+from typing import NamedTuple
+
+from otel_jcmc.store.link import Link, expect_all
+
+
+class Memory(NamedTuple):
+    """
+    The memory of a Redis.
+
+    Attributes:
+        most_bytes: its maxmemory; 0: none is set.
+        policy: its maxmemory-policy.
+    """
+
+    most_bytes: int
+    policy: str
+
+
+async def memory_of(link: Link) -> Memory | None:
+    """
+    Return the memory of the Redis that *link* leads to; None where it does not tell.
+
+    Raises:
+        StoreUnavailable: it does not answer, or refuses to say.
+    """
+    (told,) = expect_all(await link.run([("INFO", "memory")]))
+    lines = dict(line.split(":", 1) for line in told.decode().splitlines() if ":" in line)
+    if "maxmemory" not in lines:
+        return None
+    return Memory(int(lines["maxmemory"]), lines.get("maxmemory_policy", ""))

@@ -1,0 +1,108 @@
+"""
+What is served of a conference as it was at a time: everyone on one axis, and what stood out.
+
+A FastAPI route behind the readers of what people read. Who asks names the conference as it is
+called; a part of a name is looked for in the list of sessions.
+"""
+
+from collections import Counter
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from otel_jcmc.intake.privacy import Privacy
+from otel_jcmc.sessions.blame import Spell
+from otel_jcmc.sessions.history import History
+from otel_jcmc.sessions.meeting import Attendee, Meeting, meeting_at
+from otel_jcmc.verdict.journal import Entry
+from otel_jcmc.verdict.record import Record
+from otel_jcmc.web.readers import Readers
+from otel_jcmc.web.reading import HEADERS, answer_read
+from otel_jcmc.web.session_about import about, time_text
+from otel_jcmc.web.session_document import HELD, MEETING
+from otel_jcmc.web.session_query import Pairs, read_at, read_conference
+
+_NONE: Final = "nobody was in such a conference then or before, as far as history goes"
+_encode: Final = msgspec.json.Encoder().encode
+# Of what `about` tells of a session, what is told of who was there.
+_TOLD: Final = (
+    *("id", "participant_id", "name", "region", "bridge", "browser", "role"),
+    *("started", "ended", "end_reason", "verdict", "summary"),
+)
+
+
+def conference_routes(
+    history: History | None,
+    record: Record,
+    readers: Readers,
+    privacy: Privacy,
+    grace_ms: int,
+    interval_ms: int,
+) -> APIRouter:
+    """Return the route of conferences, behind *readers*; *grace_ms* ends an instance of one."""
+    router = APIRouter(default_response_class=Response)
+
+    @router.get("/conferences/{name:path}", responses=HELD, openapi_extra=MEETING)
+    async def conference(request: Request) -> Response:
+        """Return a conference as it was at a time, or the last time before."""
+
+        async def read(of: History) -> Response:
+            query: Pairs = request.query_params.multi_items()
+            at_ms = read_at(query, await of.now_ms())
+            names = read_conference(request.path_params["name"], privacy)
+            meeting = await meeting_at(of, record, names, at_ms, grace_ms, interval_ms)
+            return Response(meeting_text(meeting, at_ms), 200, HEADERS, "application/json")
+
+        return await answer_read(request, readers, history, read, _NONE)
+
+    return router
+
+
+def meeting_text(meeting: Meeting, at_ms: int) -> bytes:
+    """Return *meeting* as JSON; of bands the times are seconds from its beginning on."""
+    return _encode(
+        {
+            "conference": meeting.conference,
+            "at": time_text(at_ms),
+            "from": time_text(meeting.from_ms),
+            "to": time_text(meeting.to_ms),
+            "goes_on": meeting.goes_on,
+            "people_count": meeting.people,
+            "people": [_attendee(each, meeting.from_ms) for each in meeting.attendees],
+            "stood_out": [_entry(each) for each in meeting.stood_out],
+        }
+    )
+
+
+def _attendee(attendee: Attendee, from_ms: int) -> dict[str, Any]:
+    """Return one session of the instance that began at *from_ms*."""
+    times: Counter[str] = Counter()
+    for each in attendee.spells:
+        if each.scope:
+            times[each.scope] += each.to_ms - each.from_ms
+    told = about(attendee.session, min(times, key=lambda one: (-times[one], one), default=None))
+    return {name: told[name] for name in _TOLD} | {
+        "bands": [_band(each, from_ms) for each in attendee.spells]
+    }
+
+
+def _band(band: Spell, from_ms: int) -> list[Any]:
+    """Return one stretch of time: from, to, state, cause, scope."""
+    start, end = ((each - from_ms) / 1000 for each in band[:2])
+    return [start, end, *band[2:]]
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    """Return what stood out; of the last look that found it, it is known to have been there."""
+    bad, known, _, _ = entry.coverage
+    return {
+        "scope": entry.scope,
+        "name": entry.name,
+        "region": entry.region or None,
+        "onset": time_text(entry.since_ms),
+        "end": time_text(entry.seen_ms),
+        "share": round(entry.peak, 4),
+        "bad": bad,
+        "known": known,
+    }

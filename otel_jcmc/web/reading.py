@@ -1,0 +1,51 @@
+"""
+What every page of history answers alike: who may read, what is wrong, what is away.
+
+Routes hand in what reads; out comes its answer, or one line that says why there is none.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from fastapi import Request, Response
+from fastapi.responses import PlainTextResponse
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.sessions.history import NoSuchSession
+from otel_jcmc.web.readers import Readers
+from otel_jcmc.web.session_query import BadQuery
+
+# Who was in which conference is nothing for a cache on the way.
+HEADERS: Final = {"cache-control": "no-store"}
+_OFF: Final = "JCMC_HISTORY_HOURS is 0: no history is kept"
+_AWAY: Final = "Redis does not answer"
+_RETRY: Final = {"retry-after": "5"}
+
+_T = TypeVar("_T")
+
+
+async def answer_read(
+    request: Request,
+    readers: Readers,
+    of: _T | None,
+    read: Callable[[_T], Awaitable[Response]],
+    none: str,
+) -> Response:
+    """Return what *read* makes *of* something, or why it can't be had; *none*: there is none."""
+    if refusal := readers.refuse(request.scope):
+        return line(refusal.text, refusal.status, refusal.headers)
+    if of is None:
+        return line(_OFF, 404)
+    try:
+        return await read(of)
+    except BadQuery as bad:
+        return line(str(bad), 400)
+    except NoSuchSession:
+        return line(none, 404)
+    except StoreUnavailable:
+        return line(_AWAY, 503, _RETRY)
+
+
+def line(text: str, status: int, headers: dict[str, Any] | None = None) -> Response:
+    """Return an answer of one line."""
+    return PlainTextResponse(f"{text}\n", status, HEADERS | (headers or {}))

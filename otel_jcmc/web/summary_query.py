@@ -1,0 +1,75 @@
+"""
+What a request for summaries asks for, out of its query.
+
+In go the parameters, out comes an `AskedSummaries`; what is wrong is one line that says what would
+be right.
+"""
+
+import re
+from datetime import date, timedelta
+from typing import Final, NamedTuple
+
+from otel_jcmc.sessions.counts import By, Per
+from otel_jcmc.web.session_query import BadQuery, Pairs
+
+# What is asked for if nothing is said.
+DAYS: Final = 30
+_ago: Final = re.compile(r"-?([0-9]{1,4})d").fullmatch
+_day: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+_NAMES: Final = ("from", "to", "by", "per", "format")
+
+
+class AskedSummaries(NamedTuple):
+    """
+    What summaries are asked for.
+
+    Attributes:
+        first, last: days in UTC on which the sessions ended.
+        by: what they are told apart by; None: all together.
+    """
+
+    first: date
+    last: date
+    by: By | None
+    per: Per
+    is_csv: bool
+
+
+def read_asked_summaries(pairs: Pairs, accept: str, today: date) -> AskedSummaries:
+    """
+    Return what is asked for on the day *today*.
+
+    Raises:
+        BadQuery: *pairs* have something that can't be.
+    """
+    query: dict[str, str] = {}
+    for name, text in pairs:
+        if name not in _NAMES:
+            raise BadQuery(f"there are {', '.join(_NAMES)}, and nothing else to ask by")
+        if name in query:
+            raise BadQuery(f"{name} is there twice: one is wanted")
+        query[name] = text
+    by = query.get("by")
+    if by is not None and by not in [*By]:
+        raise BadQuery(f"by must be one of {', '.join(By)}")
+    per = query.get("per", Per.ALL)
+    if per not in [*Per]:
+        raise BadQuery(f"per must be one of {', '.join(Per)}")
+    kind = query.get("format", "csv" if "text/csv" in accept else "json")
+    if kind not in ("json", "csv"):
+        raise BadQuery("format must be json or csv")
+    first = _read_day("from", query.get("from", f"-{DAYS}d"), today)
+    last = _read_day("to", query.get("to", "-0d"), today)
+    return AskedSummaries(first, last, By(by) if by else None, Per(per), kind == "csv")
+
+
+def _read_day(name: str, text: str, today: date) -> date:
+    """Return the day that *text* says."""
+    if ago := _ago(text):
+        return today - timedelta(days=int(ago[1]))
+    try:
+        if _day(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise BadQuery(f"{name} must be a day: {today.isoformat()}, or so many days ago: -30d")

@@ -1,0 +1,97 @@
+"""
+Groups of sessions as JSON and as CSV.
+
+In come the groups of sessions/counts.py, out comes text. What nobody knows is null, and empty in
+CSV.
+"""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from otel_jcmc.sessions.counts import UNKNOWN, Group
+from otel_jcmc.sessions.summary import MOS_SCALE
+from otel_jcmc.sessions.vitals import VITALS
+from otel_jcmc.verdict.rules import State
+from otel_jcmc.web.summary_query import AskedSummaries
+
+STATES: Final = (*(state.name.lower() for state in State), UNKNOWN)
+# A time, a name and its group.
+Groups = Sequence[tuple[str, str, Group]]
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def groups_json(asked: AskedSummaries, groups: Groups) -> str:
+    """Return *groups* as JSON."""
+    told = {
+        "from": asked.first.isoformat(),
+        "to": asked.last.isoformat(),
+        "by": asked.by,
+        "per": asked.per,
+        "groups": [_told(asked, *each) for each in groups],
+    }
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def groups_csv(asked: AskedSummaries, groups: Groups) -> str:
+    """Return *groups* as CSV, a line for each: causes as `word=sessions`, scopes `word=share`."""
+    written = io.StringIO()
+    rows = [_flat(_told(asked, *each)) for each in groups]
+    head = [*_flat(_told(asked, "", "", Group()))]
+    writer = csv.DictWriter(written, head)
+    writer.writeheader()
+    writer.writerows(rows)
+    return written.getvalue()
+
+
+def _told(asked: AskedSummaries, period: str, name: str, group: Group) -> dict[str, Any]:
+    """Return what is told of one group."""
+    mos = group.mos_sum / group.mos_known / MOS_SCALE if group.mos_known else None
+    return {
+        "period": period or None,
+        **({str(asked.by): name or None} if asked.by else {}),
+        "sessions": group.sessions,
+        "hours": group.hours,
+        "bad_share": group.bad_share,
+        "states": {word: group.states[word] for word in STATES},
+        "causes": dict(_ordered(group.causes)),
+        "scopes": {
+            scope: round(tenths / sum(group.scopes.values()), 4)
+            for scope, tenths in _ordered(group.scopes)
+        },
+        **{
+            vital: {
+                "average": of.average,
+                "worst": None if of.worst is None else of.worst / of.scale,
+                "bad_share": of.bad_share,
+            }
+            for vital, of in zip(VITALS, group.vitals, strict=True)
+        },
+        "audio_mos": None if mos is None else round(mos, 2),
+        "failed": group.failed,
+        "outages": group.outages,
+        "freezes": group.freezes,
+    }
+
+
+def _ordered(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Return *counts*, the largest first."""
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+
+
+def _flat(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a group as a line of CSV has it."""
+    flat: dict[str, Any] = {}
+    for key, value in told.items():
+        if key in ("causes", "scopes"):
+            flat[key] = " ".join(f"{word}={count}" for word, count in value.items())
+        elif isinstance(value, dict):
+            flat |= {f"{key}.{word}": each for word, each in value.items()}
+        else:
+            # What a page calls itself is no formula to a spreadsheet.
+            is_formula = isinstance(value, str) and value.startswith(_FORMULA)
+            flat[key] = f"'{value}" if is_formula else value
+    return flat

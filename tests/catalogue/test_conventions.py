@@ -1,0 +1,40 @@
+"""The names that are OpenTelemetry's are those of the conventions whose schema is named."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from opentelemetry.semconv import _incubating
+from opentelemetry.semconv.schemas import Schemas
+
+from otel_jcmc.catalogue.attributes import ATTRIBUTES
+from otel_jcmc.catalogue.conventions import SCHEMA_URL
+
+# Ours begin with this; and user_agent.* is what the conventions have, less the version of a system.
+OURS = "jitsi."
+# What spans and resources have beside the rows of the catalogue.
+OTHERS = {
+    *("session.previous_id", "service.name", "service.version", "service.instance.id"),
+    *("telemetry.sdk.language", "telemetry.sdk.name"),
+}
+
+
+def conventions() -> set[str]:
+    """Return the names of all attributes that the pinned package knows."""
+    folder = import_module(f"{_incubating.__name__}.attributes")
+    found: set[str] = set()
+    for each in iter_modules(folder.__path__):
+        module = import_module(f"{folder.__name__}.{each.name}")
+        found |= {text for text in vars(module).values() if isinstance(text, str)}
+    return found
+
+
+def test_the_schema_is_the_newest_that_the_pinned_package_knows() -> None:
+    assert SCHEMA_URL == "https://opentelemetry.io/schemas/1.44.0"
+    assert [*Schemas][-1].value == SCHEMA_URL
+
+
+def test_names_that_are_not_ours_are_those_of_the_conventions() -> None:
+    names = {row.otel_name for row in ATTRIBUTES if row.otel_name} | OTHERS
+    theirs = {name for name in names if not name.startswith(OURS)}
+    assert theirs - conventions() == set()
+    assert {"session.id", "user_agent.name", "network.transport"} <= theirs
