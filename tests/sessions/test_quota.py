@@ -12,6 +12,7 @@ import redis
 from harness import Service, eventually, push_body, request
 from recording import HISTORY, SPANS, SUMMARIES, Process, process, push, read_log, sids
 from redis_parts import RedisServer
+from storing import put
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.sessions import quota
@@ -357,6 +358,25 @@ async def test_nobody_is_evicted_before_the_first_sample_in_a_rush(
         assert here.quota.evicted == {"number": 0, "out_of_memory": 0}
         assert len(sids(each_client)) >= begun
         assert (here.quota.bytes or 0) <= most
+
+
+@pytest.mark.anyio
+async def test_who_has_no_sample_yet_goes_after_those_who_have(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """Where an interval is longer than a part of the day, by which history's index has sessions."""
+    keeping = HISTORY._replace(settle_ms=180_000)
+    async with process(each_server, keeping, ago=-90, bounds=Bounds(3, 2**40)) as here:
+        # Her first sample is still to come.
+        await put(here.store, to_write(push("ada", f1=97), 30_000))
+        (ada,) = sids(each_client)
+        for number in range(5):
+            await here.push(push(f"p{number}", conference=f"room-{number}", f1=97))
+        await here.wait(31)
+        assert len(each_client.keys("*:samples:*")) == 5
+        await here.quota.make_space()
+        assert ada in sids(each_client)
+        assert len(sids(each_client)) == 3
 
 
 @pytest.mark.anyio
