@@ -23,6 +23,7 @@ _DOWN, _UP = _AT["outage_down"], _AT["outage_up"]
 _STATE, _CAUSE, _COVERS = STATE_ID - 1, CAUSE_ID - 1, COVERS_ID - 1
 _NOT_COUNTED: Final[list[float | None]] = [None] * len(COUNTED)
 _NONE_COUNTED: Final = (None,) * len(COUNTED)
+_MOMENT_MS: Final = TENTH_MS
 _OUTAGE: Final = OUTAGE.id
 _NOTHING: Final = (None, None, None)
 _counted: Final = itemgetter(*COUNTED)
@@ -107,11 +108,13 @@ def weigh(
     if since_ms is not None:
         if weighed.first is not None:
             # As long as until the second one.
-            _add(weighed, *weighed.first, min(since_ms, ttl_ms), bound)
+            until_ms = max(0, min(since_ms, ttl_ms) - _MOMENT_MS)
+            _add(weighed, *weighed.first, until_ms, bound)
             weighed.first = None
         weighed.gap_ms = weight_ms = since_ms
     elif not covers:
-        weighed.first = First(found, key)
+        # It has lasted no time yet, and is what there is.
+        weighed.first, weight_ms = First(found, key), _MOMENT_MS
     if not covers:
         weighed.is_guessed = True
     if cause == _OUTAGE:
@@ -123,8 +126,7 @@ def weigh(
         weighed.is_out = False
     if most and most < weight_ms:
         weight_ms = most
-    if weighed.first is None:
-        _add(weighed, found, key, min(weight_ms, ttl_ms), bound)
+    _add(weighed, found, key, min(weight_ms, ttl_ms), bound)
     # What a page has told before is not to be counted again.
     told = _counted(numbers if report.sent is None else report.sent)
     # The original's page tells none.
@@ -192,14 +194,6 @@ def take_weighed(weighed: Weighed) -> Part:
         )
     ]
     stretches = stretches_of(weighed.times)
-    if weighed.first is not None and not weighed.times:
-        # It has lasted no time yet, and is what there is.
-        found, key = weighed.first
-        tally = [
-            None if value is None else (round(value * scale), 0, 0)
-            for value, scale in zip(found, VITAL_SCALES, strict=True)
-        ]
-        stretches = stretches_of({key: TENTH_MS})
     counts: list[int | None] | None = None
     if weighed.counts != _NOT_COUNTED:
         # Of ms no more is known, and a float takes nine bytes.

@@ -34,6 +34,12 @@ def told(client: redis.Redis) -> tuple[list[Sample], Card]:
     return read_log(client, sid), read_card(card)
 
 
+def happened(samples: list[Sample]) -> list[str]:
+    """Return what happened, in order."""
+    events = [event for sample in samples for event in sample.events]
+    return [event.what for event in sorted(events)]
+
+
 async def go_on(seconds: float, *running: Process) -> None:
     """Let time pass in all of them, a second at a time."""
     for _ in range(round(seconds)):
@@ -87,7 +93,7 @@ async def test_what_happens_at_one_of_them_is_not_lost(
             await (here, there)[number % 2].push(call(number))
             await go_on(10, here, there)
     samples, _ = told(each_client)
-    events = [event.what for sample in samples for event in sample.events]
+    events = happened(samples)
     # Fifteen times five pushes.
     assert events == ["verdict.bad.uplink", "verdict.good"] * 7
 
@@ -180,10 +186,10 @@ def test_two_services_behind_a_balancer_tell_of_each_change(
             body["metrics"]["packetloss_upload"]["value"] = 20 if number // 2 % 2 else 0
             assert service.push(body).status == 200
             # As pages push: what is within a tenth of a second has no order.
-            time.sleep(0.3)
+            time.sleep(0.4)
     with redis.Redis.from_url(redis_server.url) as client:
         samples, card = told(client)
-    events = [event.what for sample in samples for event in sample.events]
+    events = happened(samples)
     assert events == ["verdict.bad.uplink", "verdict.good"] * 7
     assert sum(len(sample.pushes) for sample in samples) == 30
     assert card.lines["u"] == "uplink"
