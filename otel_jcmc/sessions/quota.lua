@@ -63,6 +63,13 @@ end
 
 if take_away(false) > 0 and old + over == 0 then take_away(true) end
 
+-- An earlier version leaves the cards of those whom it takes away.
+if redis.call('HLEN', base .. 'cards') > redis.call('ZCARD', sessions) then
+  for _, sid in ipairs(redis.call('HRANDFIELD', base .. 'cards', at_once)) do
+    if not redis.call('ZSCORE', sessions, sid) then drop_card(sid) end
+  end
+end
+
 -- Who has just begun has a place between two ms: upwards, so that all of them go together.
 local oldest = tonumber(redis.call('ZRANGE', sessions, 0, 0, 'WITHSCORES')[2] or 0)
 if ARGV[12] == '1' and oldest > now - PRESENT_MS then

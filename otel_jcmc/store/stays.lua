@@ -191,13 +191,18 @@ local function forget_room(room)
   if redis.call('HGET', base .. 'rooms', conference) == instance then redis.call('HDEL', base .. 'rooms', conference) end
 end
 
+-- Takes the card of a leg away.
+local function drop_card(sid)
+  redis.call('DECRBY', base .. 'bytes', redis.call('HSTRLEN', base .. 'cards', sid))
+  redis.call('HDEL', base .. 'cards', sid)
+end
+
 -- Takes all away that there is of a leg.
 local function forget(sid)
   local key = base .. 'session:' .. sid
   local session, instance = unpack(redis.call('HMGET', key, 'session', 'instance'))
   drop_samples(sid)
-  redis.call('DECRBY', base .. 'bytes', redis.call('HSTRLEN', base .. 'cards', sid))
-  redis.call('HDEL', base .. 'cards', sid)
+  drop_card(sid)
   redis.call('UNLINK', key, base .. 'who:' .. sid)
   if session then
     local pointer = base .. 'stay:' .. member_of(sid) .. ':' .. session

@@ -93,6 +93,21 @@ async def test_a_join_that_failed_has_a_card_and_no_log(
 
 
 @pytest.mark.anyio
+async def test_a_card_whose_session_an_earlier_version_took_away_goes_too(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        await here.push(push(f1=97))
+        await here.wait(31)
+        (sid,) = sids(each_client)
+        other = sid[:-1] + ("0" if sid[-1] != "0" else "1")
+        each_client.hset(f"jcmc:{partition(sid)}:cards", other, "a card")
+        await here.quota.make_space()
+        assert card_of(each_client, sid)
+        assert not each_client.hexists(f"jcmc:{partition(sid)}:cards", other)
+
+
+@pytest.mark.anyio
 async def test_a_card_alone_begins_no_session(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:

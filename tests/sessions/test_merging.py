@@ -1,6 +1,7 @@
 """Two processes that take one session's pushes: what each has written is told as one."""
 
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from harness import Service, push_body
 from recording import Process, partition, process, push, read_log, sids
 from redis_parts import RedisServer, Wire
 
@@ -30,6 +32,12 @@ def told(client: redis.Redis) -> tuple[list[Sample], Card]:
     (sid,) = sids(client)
     card: Any = client.hget(f"jcmc:{partition(sid)}:cards", sid)
     return read_log(client, sid), read_card(card)
+
+
+def happened(samples: list[Sample]) -> list[str]:
+    """Return what happened, in order."""
+    events = [event for sample in samples for event in sample.events]
+    return [event.what for event in sorted(events)]
 
 
 async def go_on(seconds: float, *running: Process) -> None:
@@ -85,7 +93,7 @@ async def test_what_happens_at_one_of_them_is_not_lost(
             await (here, there)[number % 2].push(call(number))
             await go_on(10, here, there)
     samples, _ = told(each_client)
-    events = [event.what for sample in samples for event in sample.events]
+    events = happened(samples)
     # Fifteen times five pushes.
     assert events == ["verdict.bad.uplink", "verdict.good"] * 7
 
@@ -160,6 +168,32 @@ async def test_each_push_of_a_page_that_sends_what_has_changed_stays_one(
     samples, card = told(each_client)
     assert [sample.numbers[:2] for sample in samples] == [[number, None] for number in range(10)]
     assert worst(card.totals, 0) == 0
+
+
+def test_two_services_behind_a_balancer_tell_of_each_change(
+    redis_server: EmbeddedStore, short_path: Path
+) -> None:
+    """Each push goes to the other one: fourteen changes of the state are fourteen events."""
+    settings = {"REDIS_URL": redis_server.url, "JCMC_HISTORY_INTERVAL": "3"}
+    settings["JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND"] = "0"
+    with (
+        Service(short_path / "a", **settings) as one,
+        Service(short_path / "b", **settings) as other,
+    ):
+        for number in range(30):
+            service = (one, other)[number % 2]
+            body = push_body(session={"id": "session-1", "interval_ms": 1000})
+            body["metrics"]["packetloss_upload"]["value"] = 20 if number // 2 % 2 else 0
+            assert service.push(body).status == 200
+            # As pages push: what is within a tenth of a second has no order.
+            time.sleep(0.4)
+    with redis.Redis.from_url(redis_server.url) as client:
+        samples, card = told(client)
+    events = happened(samples)
+    assert events == ["verdict.bad.uplink", "verdict.good"] * 7
+    assert sum(len(sample.pushes) for sample in samples) == 30
+    assert card.lines["u"] == "uplink"
+    assert card.totals.vitals[1].worst == 2000
 
 
 @pytest.mark.anyio
