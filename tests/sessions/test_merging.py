@@ -170,6 +170,60 @@ async def test_each_push_of_a_page_that_sends_what_has_changed_stays_one(
     assert worst(card.totals, 0) == 0
 
 
+@pytest.mark.anyio
+async def test_who_is_alone_again_writes_each_entry_at_once(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """It goes on from what both have written, and not from what it wrote itself."""
+
+    def calls() -> int:
+        told: Any = each_client.info("commandstats")
+        return int(told["cmdstat_evalsha"]["calls"])
+
+    async with process(each_server) as here:
+        async with process(each_server) as there:
+            for at in (here, there):
+                await at.push(call(0))
+                await go_on(10, here, there)
+        await go_on(30, here)
+        for _ in range(5):
+            report = call(0)
+            here.recorder.take(to_write(report, 60_000), report)
+            before = calls()
+            await here.wait(30)
+            assert calls() == before + 1
+
+
+@pytest.mark.anyio
+async def test_that_something_was_not_taken_is_told_again_when_the_answer_was_lost(
+    tmp_path: Path,
+) -> None:
+    with RedisServer(tmp_path) as server, Wire(server.port) as wire, server.client() as client:
+        here, there = Process(server.url), Process(wire.url)
+        await here.push(call(0))
+        await here.wait(31)
+        for number in (1, 2):
+            report = call(number)
+            there.recorder.take(to_write(report, 60_000), report)
+            # Redis knows that another has written, and says so to nobody.
+            wire.delay = 2.0
+            await there.wait(31)
+            assert there.recorder.waiting == 1
+            wire.delay = 0.0
+            wire.hang_up()
+            await there.wait(1)
+            assert there.recorder.waiting == 0
+            report = call(0)
+            here.recorder.take(to_write(report, 60_000), report)
+            await here.wait(31)
+        for each in (here, there):
+            await each.recorder.stop()
+            await each.store.close()
+        samples, card = told(client)
+    assert sum(len(sample.pushes) for sample in samples) == 5
+    assert card.totals.counts == [5, None, None]
+
+
 def test_two_services_behind_a_balancer_tell_of_each_change(
     redis_server: EmbeddedStore, short_path: Path
 ) -> None:
