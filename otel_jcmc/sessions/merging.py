@@ -107,9 +107,6 @@ class _Session:
         if item.card:
             self._lines |= read_card(item.card).lines
             item.card = write_card(at_ms, self._totals, lines_text(self._lines))
-        if item.flags & items.FORCED:
-            # What the others have counted meanwhile is in a newer one.
-            item.card = b""
         self._by = version
         totals = deepcopy(self._totals)
         member = item.name.partition(b":")[0].decode()
