@@ -488,7 +488,7 @@ def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
     for quality, loss, trip in ((97.5, 1, 41), (20, 12, 400), (88.5, 0, 35)):
         body = push_body("bob", room, session={"id": "session-of-bob"})
         body["metrics"]["connectionquality"]["value"] = quality
-        body["metrics"]["packetloss_total"]["value"] = loss
+        body["metrics"]["packetloss_download"]["value"] = loss
         body["metrics"]["transport_rtt"][0]["value"] = trip
         assert service.push(body).body == "OK"
     end = {"id": "session-of-bob", "end": {"reason": "left"}}
@@ -514,8 +514,8 @@ def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
         "bitrate_upload": 1234,
         "bitrate_download": 2435,
         "packetloss_upload": 0,
-        "packetloss_download": 1,
-        "packetloss_total": 0,
+        "packetloss_download": 0,
+        "packetloss_total": 1,
         "transport_rtt": [35],
     }
     # What the service said of it is no metric that was pushed.
