@@ -19,7 +19,7 @@ from otel_jcmc.sessions.summary import BESIDES_BYTES, Summary, Told, packed
 from otel_jcmc.sessions.summing import Sum, row_of
 
 SUMMARIES, DAYS, SAMPLES, FOLDS = 1_000_000, 365, 120, 200
-RATE, TARGET_BYTES = 2000, 400
+RATE, TARGET_BYTES = 200, 400
 _TEXTS = ("eu-west", "us-east", "ap-south"), ("Chrome 126", "Firefox 128", "Safari 18")
 
 
@@ -33,7 +33,7 @@ def measure(bench: Bench) -> None:
         _fill(service.store, count)
         each = (service.used_memory_bytes() - before) / count
         bench.add("a summary in Redis", [each], "bytes", TARGET_BYTES)
-        order = Order("", 4000, rate=RATE, seconds=bench.choose(10, 2))
+        order = Order("", 1000, rate=RATE, seconds=bench.choose(10, 2))
         alone, asked, took = [], [], []
         for _ in bench.rounds(3, 1):
             alone.append(service.load(order).p99)

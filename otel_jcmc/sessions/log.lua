@@ -103,8 +103,10 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
     redis.call('HSET', key, 'card', deal(sid, card, reason, known[8]))
     return 5
   end
-  if stands_on ~= (by == '' and NONE or string.sub(by, -VERSION_BYTES)) and not has(flags, FORCED) then
-    return tell(sid, by, attributes)
+  if stands_on ~= (by == '' and NONE or string.sub(by, -VERSION_BYTES)) then
+    if not has(flags, FORCED) then return tell(sid, by, attributes) end
+    -- What others have counted meanwhile is in the card that there is.
+    card = ''
   end
   local samples, about = base .. 'samples:' .. sid, base .. 'about:' .. sid
   local length, more = put(samples, flags, entry, other)

@@ -3,24 +3,30 @@ Two processes that took pushes of one session: what each wrote of it, put togeth
 
 In come items (items.py) that Redis did not take, since they stand on another state of their session
 than it has, and what it has; out come items that stand on that. An interval of one process and an
-interval of the other become one entry, and totals are of both.
+interval of the other become one entry (both.py), and totals are of both.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
-from otel_jcmc.sessions import items, pushes
+from otel_jcmc.sessions import items
+from otel_jcmc.sessions.both import (
+    extreme_of,
+    is_of_one_time,
+    merge,
+    more_outages,
+    scale,
+    tenths_of,
+)
 from otel_jcmc.sessions.card import lines_text, read_card, write_card
 from otel_jcmc.sessions.entry import EPOCH_MS, Stored, pack, unpack, with_told
 from otel_jcmc.sessions.items import Item, Newest
-from otel_jcmc.sessions.pushes import Push, begun_outages
-from otel_jcmc.sessions.stretches import TENTH_MS, Stretch, time_of
+from otel_jcmc.sessions.stretches import TENTH_MS, time_of
 from otel_jcmc.sessions.totals import Totals, add, new_totals, take_away
-from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, VITALS, StoredTally, vitals
+from otel_jcmc.sessions.vitals import VITALS
 
 # Then an item is written whatever it stands on: more processes than these seldom write of one
 # session within the same milliseconds.
@@ -101,9 +107,6 @@ class _Session:
         if item.card:
             self._lines |= read_card(item.card).lines
             item.card = write_card(at_ms, self._totals, lines_text(self._lines))
-        if item.flags & items.FORCED:
-            # What the others have counted meanwhile is in a newer one.
-            item.card = b""
         self._by = version
         totals = deepcopy(self._totals)
         member = item.name.partition(b":")[0].decode()
@@ -120,8 +123,8 @@ class _Session:
             _count(take_away, self._totals, other)
             allowed = None
             if item.flags & items.GUESSED:
-                allowed = _tenths(other) + max(0, own.at - other.at)
-            whole = _merge(other, own, allowed)
+                allowed = tenths_of(other) + max(0, own.at - other.at)
+            whole = merge(other, own, allowed)
             item.flags |= items.REPLACES
             item.other = self._bytes
             item.at_ms = max(item.at_ms, EPOCH_MS + other.at * TENTH_MS)
@@ -129,19 +132,15 @@ class _Session:
         else:
             if item.flags & items.GUESSED and self._last_ms:
                 passed = max(0, own.at - (self._last_ms - EPOCH_MS) // TENTH_MS)
-                _scale(own, min(passed, _tenths(own)))
+                scale(own, min(passed, tenths_of(own)))
             whole = own
             _count(add, self._totals, own)
-        self._totals.outages += _more_outages(other, own)
+        self._totals.outages += more_outages(other, own)
         self._entry, self._bytes = whole, pack(whole)
         item.entry = self._bytes
 
     def _is_mergeable(self, item: Item, own: Stored, other: Stored) -> bool:
-        """
-        Say whether the newest entry is of others' pushes alone, and of the same time.
-
-        That is the same interval, or two that overlap: each process has its own.
-        """
+        """Say whether the newest entry is of others' pushes alone, and of the same time."""
         tag = item.version[: items.TAG_BYTES]
         tags = {
             self._by[at : at + items.TAG_BYTES]
@@ -150,17 +149,8 @@ class _Session:
         return (
             not item.flags & (items.ALONE | items.FORCED)
             and tag not in tags
-            and _is_of_one_time(_in_turns(own), _in_turns(other), self._interval_ms)
+            and is_of_one_time(own, other, self._interval_ms)
         )
-
-
-def _is_of_one_time(own: Sequence[Push], others: Sequence[Push], interval_ms: int) -> bool:
-    """Say whether two that are in order overlap, or are within an interval together."""
-    if not own or not others:
-        return False
-    begins = own[0].at_ms, others[0].at_ms
-    ends = own[-1].at_ms, others[-1].at_ms
-    return max(begins) <= min(ends) or max(ends) - min(begins) <= interval_ms
 
 
 def _unpacked(entry: bytes) -> Stored | None:
@@ -175,117 +165,4 @@ def _count(how: Any, totals: Totals, entry: Stored) -> None:
     """Add what is in *entry* to *totals*, or take it away; but for outages."""
     tally = [*(entry.tally or ()), *[None] * len(VITALS)][: len(VITALS)]
     times = [time_of(msgspec.structs.astuple(each)) for each in entry.stretches or ()]
-    how(totals, tally, _extreme(entry, entry.worst), times, entry.counts or ())
-
-
-def _extreme(entry: Stored, told: Sequence[int | None] | None) -> list[int | None]:
-    """Return worst or best of *entry*: those of its last push where nothing is *told*."""
-    if told is not None:
-        return [*told]
-    numbers = [*entry.numbers, *[None] * LAST_METRIC_ID][:LAST_METRIC_ID]
-    # They are whole in an entry.
-    return [None if each is None else int(each) for each in vitals(numbers)]
-
-
-def _tenths(entry: Stored) -> int:
-    """Return for how long all pushes of *entry* stand."""
-    return sum(each.tenths for each in entry.stretches or ())
-
-
-def _scale(entry: Stored, wanted: int) -> None:
-    """Let the pushes of *entry* stand for as many tenths as *wanted*, about."""
-    tenths = _tenths(entry)
-    if not tenths:
-        return
-    entry.tally = [
-        each and (each[0], each[1] * wanted // tenths, each[2] * wanted // tenths)
-        for each in entry.tally or ()
-    ]
-    entry.stretches = [
-        msgspec.structs.replace(each, tenths=round(each.tenths * wanted / tenths))
-        for each in entry.stretches or ()
-    ]
-
-
-def _share(one: Stored, other: Stored, most: int) -> None:
-    """Let both together stand for so many tenths at *most*: each for as many as it has pushes."""
-    counts = len(_in_turns(one)), len(_in_turns(other))
-    if _tenths(one) + _tenths(other) > most and all(counts):
-        share = most * counts[0] // sum(counts)
-        _scale(one, share)
-        _scale(other, most - share)
-
-
-def _merge(one: Stored, other: Stored, most: int | None) -> Stored:
-    """Return an entry of both; pushes stand for so many tenths at *most*, None: as they do."""
-    if most is not None:
-        _share(one, other, most)
-    early, late = (one, other) if one.at <= other.at else (other, one)
-    worst, best = (
-        [_pick(low == is_worst, *both) for low, both in zip(LOWER_IS_WORSE, pairs, strict=True)]
-        for is_worst, pairs in (
-            (True, [*zip(_extreme(one, one.worst), _extreme(other, other.worst), strict=True)]),
-            (False, [*zip(_extreme(one, one.best), _extreme(other, other.best), strict=True)]),
-        )
-    )
-    whole = Stored(late.at, late.numbers, worst, best)
-    whole.attributes = early.attributes if late.attributes is None else late.attributes
-    whole.verdict = late.verdict
-    whole.tally = [
-        _mean(*each) for each in zip(_three(one.tally), _three(other.tally), strict=True)
-    ]
-    whole.stretches = _together(one.stretches or (), other.stretches or ())
-    if one.counts or other.counts:
-        none = [None] * len(COUNTED)
-        both = zip(one.counts or none, other.counts or none, strict=False)
-        whole.counts = [a if b is None else b if a is None else a + b for a, b in both]
-    whole.pushes = pushes.pack(_in_turns(one, other)) or None
-    return whole
-
-
-def _three(tally: Sequence[StoredTally | None] | None) -> list[StoredTally | None]:
-    return [*(tally or ()), *[None] * len(VITALS)][: len(VITALS)]
-
-
-def _pick(is_lower: bool, one: int | None, other: int | None) -> int | None:  # noqa: FBT001
-    """Return the lower or the higher of two, as far as they are known."""
-    known = [each for each in (one, other) if each is not None]
-    if not known:
-        return None
-    return min(known) if is_lower else max(known)
-
-
-def _mean(one: StoredTally | None, other: StoredTally | None) -> StoredTally | None:
-    """Return the tally of both."""
-    if one is None or other is None:
-        return one or other
-    weights = max(one[1], 1), max(other[1], 1)
-    mean = round((one[0] * weights[0] + other[0] * weights[1]) / sum(weights))
-    return mean, one[1] + other[1], one[2] + other[2]
-
-
-def _together(*both: Iterable[Stretch]) -> list[Stretch]:
-    """Return the stretches of *both*, one of each kind."""
-    tenths: dict[Any, int] = {}
-    for each in (stretch for some in both for stretch in some):
-        key = msgspec.structs.astuple(each)[1:]
-        tenths[key] = tenths.get(key, 0) + each.tenths
-    return [Stretch(count, *key) for key, count in tenths.items()]
-
-
-def _in_turns(*entries: Stored | None) -> list[Push]:
-    """Return the pushes of all *entries* in the order of time."""
-    return sorted(
-        (
-            push
-            for entry in entries
-            if entry is not None
-            for push in pushes.unpack(entry.pushes or b"", EPOCH_MS + entry.at * TENTH_MS)
-        ),
-        key=lambda push: push.at_ms,
-    )
-
-
-def _more_outages(other: Stored | None, own: Stored) -> int:
-    """Return how many outages there are more, with those pushes of one's own between the others."""
-    return begun_outages(_in_turns(other, own)) - begun_outages(_in_turns(other))
+    how(totals, tally, extreme_of(entry, entry.worst), times, entry.counts or ())

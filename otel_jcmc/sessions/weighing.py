@@ -23,6 +23,7 @@ _DOWN, _UP = _AT["outage_down"], _AT["outage_up"]
 _STATE, _CAUSE, _COVERS = STATE_ID - 1, CAUSE_ID - 1, COVERS_ID - 1
 _NOT_COUNTED: Final[list[float | None]] = [None] * len(COUNTED)
 _NONE_COUNTED: Final = (None,) * len(COUNTED)
+_MOMENT_MS: Final = TENTH_MS
 _OUTAGE: Final = OUTAGE.id
 _NOTHING: Final = (None, None, None)
 _counted: Final = itemgetter(*COUNTED)
@@ -33,7 +34,6 @@ class First(NamedTuple):
 
     found: Vitals
     key: Key
-    are_bad: tuple[bool, bool, bool]
 
 
 class Weighed(msgspec.Struct, gc=False):
@@ -108,11 +108,13 @@ def weigh(
     if since_ms is not None:
         if weighed.first is not None:
             # As long as until the second one.
-            _add(weighed, *weighed.first[:2], min(since_ms, ttl_ms), bound)
+            until_ms = max(0, min(since_ms, ttl_ms) - _MOMENT_MS)
+            _add(weighed, *weighed.first, until_ms, bound)
             weighed.first = None
         weighed.gap_ms = weight_ms = since_ms
     elif not covers:
-        weighed.first = First(found, key, _are_bad(found, bound))
+        # It has lasted no time yet, and is what there is.
+        weighed.first, weight_ms = First(found, key), _MOMENT_MS
     if not covers:
         weighed.is_guessed = True
     if cause == _OUTAGE:
@@ -124,8 +126,7 @@ def weigh(
         weighed.is_out = False
     if most and most < weight_ms:
         weight_ms = most
-    if weighed.first is None:
-        _add(weighed, found, key, min(weight_ms, ttl_ms), bound)
+    _add(weighed, found, key, min(weight_ms, ttl_ms), bound)
     # What a page has told before is not to be counted again.
     told = _counted(numbers if report.sent is None else report.sent)
     # The original's page tells none.
@@ -156,16 +157,6 @@ def _add(weighed: Weighed, found: Vitals, key: Key, weight_ms: float, bound: Thr
         known[2] += weight_ms
         if trip > bound.round_trip:
             bad[2] += weight_ms
-
-
-def _are_bad(found: Vitals, bound: Thresholds) -> tuple[bool, bool, bool]:
-    """Return of which vitals *found* is beyond its *bound*."""
-    quality, loss, trip = found
-    return (
-        quality is not None and quality < bound.quality,
-        loss is not None and loss > bound.loss,
-        trip is not None and trip > bound.round_trip,
-    )
 
 
 def _count(counts: list[float | None], told: tuple[float | None, ...]) -> None:
@@ -203,14 +194,6 @@ def take_weighed(weighed: Weighed) -> Part:
         )
     ]
     stretches = stretches_of(weighed.times)
-    if weighed.first is not None and not weighed.times:
-        # It has lasted no time yet, and is what there is.
-        found, key, are_bad = weighed.first
-        tally = [
-            None if value is None else (round(value * scale), 1, int(is_bad))
-            for value, scale, is_bad in zip(found, VITAL_SCALES, are_bad, strict=True)
-        ]
-        stretches = stretches_of({key: TENTH_MS})
     counts: list[int | None] | None = None
     if weighed.counts != _NOT_COUNTED:
         # Of ms no more is known, and a float takes nine bytes.

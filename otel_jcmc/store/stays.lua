@@ -161,7 +161,7 @@ local function drop_samples(sid)
   local bytes = redis.call('HGET', key, 'bytes')
   if not bytes and redis.call('EXISTS', key) == 0 then
     local all, count = redis.call('GET', base .. 'bytes') or 0, redis.call('ZCARD', base .. 'sessions')
-    bytes = math.floor(all / math.max(count, 1))
+    bytes = math.max(0, math.floor(all / math.max(count, 1)) - redis.call('HSTRLEN', base .. 'cards', sid))
   end
   bytes = tonumber(bytes or 0)
   -- First what Redis does when it is out of memory too: what follows is then done as well.

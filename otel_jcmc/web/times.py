@@ -44,6 +44,9 @@ def read_zone(text: str) -> tzinfo:
         minutes = int(found[2]) * 60 + int(found[3])
         if minutes < 24 * 60:
             return timezone(timedelta(minutes=-minutes if found[1] == "-" else minutes))
+    if text == "UTC":
+        # It needs no database, which a small image may lack.
+        return UTC
     try:
         # A name is a path of files below the database.
         return ZoneInfo(text)

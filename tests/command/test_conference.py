@@ -18,6 +18,7 @@ from otel_jcmc.command import conference, sessions, zone
 from otel_jcmc.command.arguments import _add_conference, _add_sessions, _bound
 from otel_jcmc.command.bars import ASCII_BARS, BARS, bar
 from otel_jcmc.command.progress import Progress
+from otel_jcmc.command.tables import columns, without_empty
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.pushes import Push
 from otel_jcmc.sessions.stretches import Stretch
@@ -188,3 +189,13 @@ def test_no_progress_is_drawn_where_errors_go_to_no_terminal(
     progress.end()
     half = "[###############...............] 5 of 10 sessions"
     assert capsys.readouterr().err == f"\r{half}\r\x1b[K"
+
+
+def test_a_table_cuts_names_first_and_leaves_out_what_says_nothing() -> None:
+    rows = [("id", "conference", "empty", "how"), ("1", "a-very-long-name", "", "bad: uplink")]
+    told = without_empty(rows)
+    assert told[0] == ["id", "conference", "how"]
+    assert columns(told, (1,), 80).splitlines()[1] == "1   a-very-long-name  bad: uplink"
+    assert columns(told, (1,), 28).splitlines()[1] == "1   a-very-long  bad: uplink"
+    # Of a terminal that is narrower yet.
+    assert columns(told, (1,), 18).splitlines()[1] == "1   a-very-l  bad:"

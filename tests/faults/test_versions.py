@@ -57,14 +57,14 @@ AHEAD_MS = 600_000
 # No others are what somebody pushed; an earlier version has none, and does not know the setting.
 SERIES = {"JCMC_SERIES": "participants"}
 # What an earlier version has none of, and never looks at.
-NEW_KEYS = re.compile(r"jcmc:\{verdict\}:|jcmc:\{0\d\}:(cards|places)$")
+NEW_KEYS = re.compile(r"jcmc:\{verdict\}:|jcmc:\{\d\d\}:(cards|places)")
 # Then: the last id of a number, how many parts an entry of a log had, which of them are events.
 LAST_ID, ENTRY, EVENTS = 43, 7, 5
-# Worst, best and tally of quality, loss and round trip.
-VITALS = (2, 3, 4)
+WORST, BEST, TALLY = 2, 3, 4
 # What came since: how a conference was and how long that is known, what a JMMC page's push covers.
-# How many bytes a log has is of entries that are longer; who wrote the last, and its card.
-NEW_FIELDS = {"state", "known", "63", "bytes", "by", "card"}
+# How many bytes a session's log has is of entries that are longer. A session has a card, and knows
+# the versions of what was written of it.
+NEW_FIELDS = {"state", "known", "63", "bytes", "card", "by"}
 # What a span says since, and what it said of the quality: nobody reads it who is to understand it.
 SAID = re.compile(
     r'attributes \{\n  key: "jitsi\.(?:verdict\.|client\.sender|session\.key)[^"]*"\n'
@@ -280,24 +280,22 @@ def known_then(key: str, value: Any) -> Any:
     if kind == "outbox":
         return [[size, SAID.sub("", "\n".join(lines))] for size, lines in value]
     if kind == "samples":
-        return [_cut([*map(_known, _old_entry(each, is_page="<page>" in key))]) for each in value]
+        return [_cut([*map(_known, _old_entry(each))]) for each in value]
     return _known(value)
 
 
-def _old_entry(entry: list[Any], *, is_page: bool) -> list[Any]:
+def _old_entry(entry: list[Any]) -> list[Any]:
     """
     Return an *entry* of a log with the parts that it had then.
 
     Of events without those that say when the call was bad: then by its quality, now by its state.
+    Without worst and best, of a JMMC page then of what it sent, now of all that is known. Without
+    the loss of the tally: then of all packets, now of the worse direction.
     """
     known = [*entry, *[None] * ENTRY][:ENTRY]
-    if is_page:
-        # Worst and best of what a page had changed, and now of all that is known of it.
-        known[2] = known[3] = None
-    for at in VITALS:
-        # Loss was of all packets, and is that of the worse direction.
-        if known[at]:
-            known[at] = [known[at][0], *known[at][2:]]
+    known[WORST] = known[BEST] = None
+    if tally := known[TALLY]:
+        known[TALLY] = [tally[0], *tally[2:]]
     known[EVENTS] = [
         each for each in known[EVENTS] or () if not each[1].startswith(("verdict.", "quality."))
     ] or None

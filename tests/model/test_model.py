@@ -396,7 +396,8 @@ def test_a_span_has_the_times_and_the_end_of_its_session(played: Played) -> None
     for sid, span in played.spans.items():
         session = played.listed[sid]
         assert span.start_ms == pytest.approx(1000 * seconds(session["started"]), abs=1)
-        assert span.end_ms == pytest.approx(1000 * seconds(session["ended"]), abs=1)
+        # Of who expired it is read before anybody has marked it: by the last push, and by its life.
+        assert span.end_ms == pytest.approx(1000 * seconds(session["ended"]), abs=20)
         assert span.attributes["jitsi.session.end.reason"] == session["end_reason"]
 
 

@@ -13,8 +13,10 @@ from harness import Service, push_body
 from recording import Process, partition, process, push, read_log, sids
 from redis_parts import RedisServer, Wire
 
+from otel_jcmc.sessions import merging
 from otel_jcmc.sessions.card import Card, read_card
 from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.items import FORCED, pack, unpack
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.sessions.totals import average, worst
 from otel_jcmc.store.embedded import EmbeddedStore
@@ -32,6 +34,12 @@ def told(client: redis.Redis) -> tuple[list[Sample], Card]:
     (sid,) = sids(client)
     card: Any = client.hget(f"jcmc:{partition(sid)}:cards", sid)
     return read_log(client, sid), read_card(card)
+
+
+def happened(samples: list[Sample]) -> list[str]:
+    """Return what happened, in order."""
+    events = [event for sample in samples for event in sample.events]
+    return [event.what for event in sorted(events)]
 
 
 async def go_on(seconds: float, *running: Process) -> None:
@@ -87,7 +95,7 @@ async def test_what_happens_at_one_of_them_is_not_lost(
             await (here, there)[number % 2].push(call(number))
             await go_on(10, here, there)
     samples, _ = told(each_client)
-    events = [event.what for sample in samples for event in sample.events]
+    events = happened(samples)
     # Fifteen times five pushes.
     assert events == ["verdict.bad.uplink", "verdict.good"] * 7
 
@@ -164,6 +172,100 @@ async def test_each_push_of_a_page_that_sends_what_has_changed_stays_one(
     assert worst(card.totals, 0) == 0
 
 
+@pytest.mark.anyio
+async def test_who_is_alone_again_writes_each_entry_at_once(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """It goes on from what both have written, and not from what it wrote itself."""
+
+    def calls() -> int:
+        told: Any = each_client.info("commandstats")
+        return int(told["cmdstat_evalsha"]["calls"])
+
+    async with process(each_server) as here:
+        async with process(each_server) as there:
+            for at in (here, there):
+                await at.push(call(0))
+                await go_on(10, here, there)
+        await go_on(30, here)
+        took = []
+        for _ in range(5):
+            report = call(0)
+            here.recorder.take(to_write(report, 60_000), report)
+            before = calls()
+            await here.wait(30)
+            took.append(calls() - before)
+    # The other's last entry is heard of by the first.
+    assert took == [2, 1, 1, 1, 1]
+
+
+@pytest.mark.anyio
+async def test_what_was_overtaken_too_often_is_written_as_an_entry_of_its_own(
+    each_server: EmbeddedStore, each_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "MOST_TRIES", 0)
+    async with two(each_server) as (here, there):
+        for number in range(4):
+            await (here, there)[number % 2].push(call(number))
+            await go_on(10, here, there)
+        await go_on(31, here, there)
+    samples, card = told(each_client)
+    assert [len(sample.pushes) for sample in samples] == [2, 2]
+    assert card.totals.counts == [4, None, None]
+
+
+@pytest.mark.anyio
+async def test_and_so_it_is_when_it_is_overtaken_once_more(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    """Nothing of the log is lost; what others have counted stays in the card."""
+    async with process(each_server) as here:
+        here.ttl_ms = 60_000
+        await here.push(call(0))
+        await here.wait(31)
+        await here.push(call(1))
+        here.clock.now += 31
+        await here.recorder.write_due()
+        item = unpack(here.logs._waiting.pop())
+        item.base, item.flags = b"zzzzzz", FORCED
+        here.logs.add([pack(item)])
+        await here.wait(1)
+        samples, card = told(each_client)
+        assert here.recorder.samples["written"] == 2
+    assert [sample.numbers[0] for sample in samples] == [0, 1]
+    assert card.totals.counts == [1, None, None]
+
+
+@pytest.mark.anyio
+async def test_that_something_was_not_taken_is_told_again_when_the_answer_was_lost(
+    tmp_path: Path,
+) -> None:
+    with RedisServer(tmp_path) as server, Wire(server.port) as wire, server.client() as client:
+        here, there = Process(server.url), Process(wire.url)
+        await here.push(call(0))
+        await here.wait(31)
+        for number in (1, 2):
+            report = call(number)
+            there.recorder.take(to_write(report, 60_000), report)
+            # Redis knows that another has written, and says so to nobody.
+            wire.delay = 2.0
+            await there.wait(31)
+            assert there.recorder.waiting == 1
+            wire.delay = 0.0
+            wire.hang_up()
+            await there.wait(1)
+            assert there.recorder.waiting == 0
+            report = call(0)
+            here.recorder.take(to_write(report, 60_000), report)
+            await here.wait(31)
+        for each in (here, there):
+            await each.recorder.stop()
+            await each.store.close()
+        samples, card = told(client)
+    assert sum(len(sample.pushes) for sample in samples) == 5
+    assert card.totals.counts == [5, None, None]
+
+
 def test_two_services_behind_a_balancer_tell_of_each_change(
     redis_server: EmbeddedStore, short_path: Path
 ) -> None:
@@ -180,10 +282,10 @@ def test_two_services_behind_a_balancer_tell_of_each_change(
             body["metrics"]["packetloss_upload"]["value"] = 20 if number // 2 % 2 else 0
             assert service.push(body).status == 200
             # As pages push: what is within a tenth of a second has no order.
-            time.sleep(0.3)
+            time.sleep(0.4)
     with redis.Redis.from_url(redis_server.url) as client:
         samples, card = told(client)
-    events = [event.what for sample in samples for event in sample.events]
+    events = happened(samples)
     assert events == ["verdict.bad.uplink", "verdict.good"] * 7
     assert sum(len(sample.pushes) for sample in samples) == 30
     assert card.lines["u"] == "uplink"

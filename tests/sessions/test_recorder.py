@@ -450,7 +450,7 @@ async def test_of_a_page_that_sends_what_has_changed_the_verdict_is_of_all_that_
     assert [each.stretches for each in found] == [
         # It has lasted no time yet; when it has, that is counted.
         [Stretch(1, 0)],
-        [Stretch(30, 0), Stretch(30, 2, 7)],
+        [Stretch(29, 0), Stretch(30, 2, 7)],
         [Stretch(30, 2, 7)],
     ]
     # Who reads history sees what was sent, and what was said of it.
@@ -534,7 +534,7 @@ async def test_a_single_push_is_what_there_is(
         await here.push(push(**BAD_UP | {"f1": 20}))
         await here.wait(31)
         (only,) = read_log(each_client, *sids(each_client))
-    assert only.tally == [Tally(20, 0, 0), None, None]
+    assert only.tally == [Tally(20, 100, 100), None, None]
     assert only.stretches == [Stretch(1, 2, 7)]
 
 

@@ -461,10 +461,26 @@ def test_who_has_just_pushed_is_listed(service: Service, room: str) -> None:
     assert told["session_id"] == "session-of-bob"
     assert (told["ended"], told["end_reason"], told["browser"]) == (None, None, "Chrome 126.0.0.0")
     assert service.get(f"/sessions?client_id={CLIENT_ID}&conference={room}").json()["sessions"]
+
+    def ends() -> list[str]:
+        query = f"/sessions?participant=BO&conference={room[1:]}&browser=chrome&end="
+        words = ("live", "expired", "left", "failed")
+        return [word for word in words if service.get(query + word).json()["sessions"]]
+
+    assert ends() == ["live"]
     end = {"id": "session-of-bob", "end": {"reason": "left"}}
     assert service.push(push_body("bob", room, session=end)).body == "OK"
     (told,) = service.get(f"/sessions?conference={room}").json()["sessions"]
     assert told["end_reason"] == "left"
+    assert ends() == ["left"]
+    # And when it has a card.
+    query = f"/sessions?conference={room}&state=good&sort=worst"
+    (told,) = eventually(lambda: service.get(query).json()["sessions"])
+    assert (told["verdict"], told["seconds"]["bad"]) == (
+        {"state": "good", "cause": None, "scope": None},
+        0,
+    )
+    assert ends() == ["left"]
 
 
 def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
@@ -472,7 +488,7 @@ def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
     for quality, loss, trip in ((97.5, 1, 41), (20, 12, 400), (88.5, 0, 35)):
         body = push_body("bob", room, session={"id": "session-of-bob"})
         body["metrics"]["connectionquality"]["value"] = quality
-        body["metrics"]["packetloss_total"]["value"] = loss
+        body["metrics"]["packetloss_download"]["value"] = loss
         body["metrics"]["transport_rtt"][0]["value"] = trip
         assert service.push(body).body == "OK"
     end = {"id": "session-of-bob", "end": {"reason": "left"}}
@@ -498,8 +514,8 @@ def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
         "bitrate_upload": 1234,
         "bitrate_download": 2435,
         "packetloss_upload": 0,
-        "packetloss_download": 1,
-        "packetloss_total": 0,
+        "packetloss_download": 0,
+        "packetloss_total": 1,
         "transport_rtt": [35],
     }
     # What the service said of it is no metric that was pushed.

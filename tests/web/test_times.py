@@ -1,9 +1,11 @@
 """Times as people say them: what each means, at noon of a Sunday in UTC, 13:00 in Berlin."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 
+from otel_jcmc.web import times
 from otel_jcmc.web.times import EXAMPLES, NotUnderstood, read_time, read_zone
 
 # A Sunday.
@@ -102,3 +104,13 @@ def test_what_is_no_time_is_answered_with_examples(text: str) -> None:
 def test_what_is_no_zone_is_told(zone: str) -> None:
     with pytest.raises(NotUnderstood, match="a time zone: Europe/Berlin"):
         read_zone(zone)
+
+
+def test_without_a_database_of_zones_there_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(times, "ZoneInfo", missing)
+    assert told("14:00") == "11-28 14:00:00"
+    with pytest.raises(NotUnderstood):
+        read_zone("Europe/Berlin")

@@ -1,0 +1,140 @@
+"""
+Two entries of one session that were written by two processes for the same time, as one.
+
+In come entries as they are stored (entry.py), out comes one that tells of the pushes of both.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
+from otel_jcmc.sessions import pushes
+from otel_jcmc.sessions.entry import EPOCH_MS, Stored
+from otel_jcmc.sessions.pushes import Push, begun_outages
+from otel_jcmc.sessions.stretches import TENTH_MS, Stretch
+from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, VITALS, StoredTally, vitals
+
+
+def is_of_one_time(one: Stored, other: Stored, interval_ms: int) -> bool:
+    """Say whether two overlap, or are within an interval together: each process has its own."""
+    own, others = _in_turns(one), _in_turns(other)
+    if not own or not others:
+        return False
+    begins = own[0].at_ms, others[0].at_ms
+    ends = own[-1].at_ms, others[-1].at_ms
+    return max(begins) <= min(ends) or max(ends) - min(begins) <= interval_ms
+
+
+def extreme_of(entry: Stored, told: Sequence[int | None] | None) -> list[int | None]:
+    """Return worst or best of *entry*: those of its last push where nothing is *told*."""
+    if told is not None:
+        return [*told]
+    numbers = [*entry.numbers, *[None] * LAST_METRIC_ID][:LAST_METRIC_ID]
+    # They are whole in an entry.
+    return [None if each is None else int(each) for each in vitals(numbers)]
+
+
+def tenths_of(entry: Stored) -> int:
+    """Return for how long all pushes of *entry* stand."""
+    return sum(each.tenths for each in entry.stretches or ())
+
+
+def scale(entry: Stored, wanted: int) -> None:
+    """Let the pushes of *entry* stand for as many tenths as *wanted*, about."""
+    tenths = tenths_of(entry)
+    if not tenths:
+        return
+    entry.tally = [
+        each and (each[0], each[1] * wanted // tenths, each[2] * wanted // tenths)
+        for each in entry.tally or ()
+    ]
+    entry.stretches = [
+        msgspec.structs.replace(each, tenths=round(each.tenths * wanted / tenths))
+        for each in entry.stretches or ()
+    ]
+
+
+def _share(one: Stored, other: Stored, most: int) -> None:
+    """Let both together stand for so many tenths at *most*: each for as many as it has pushes."""
+    counts = len(_in_turns(one)), len(_in_turns(other))
+    if tenths_of(one) + tenths_of(other) > most and all(counts):
+        share = most * counts[0] // sum(counts)
+        scale(one, share)
+        scale(other, most - share)
+
+
+def merge(one: Stored, other: Stored, most: int | None) -> Stored:
+    """Return an entry of both; pushes stand for so many tenths at *most*, None: as they do."""
+    if most is not None:
+        _share(one, other, most)
+    early, late = (one, other) if one.at <= other.at else (other, one)
+    worst, best = (
+        [_pick(low == is_worst, *both) for low, both in zip(LOWER_IS_WORSE, pairs, strict=True)]
+        for is_worst, pairs in (
+            (True, [*zip(extreme_of(one, one.worst), extreme_of(other, other.worst), strict=True)]),
+            (False, [*zip(extreme_of(one, one.best), extreme_of(other, other.best), strict=True)]),
+        )
+    )
+    whole = Stored(late.at, late.numbers, worst, best)
+    whole.attributes = early.attributes if late.attributes is None else late.attributes
+    whole.verdict = late.verdict
+    whole.tally = [
+        _mean(*each) for each in zip(_three(one.tally), _three(other.tally), strict=True)
+    ]
+    whole.stretches = _together(one.stretches or (), other.stretches or ())
+    if one.counts or other.counts:
+        none = [None] * len(COUNTED)
+        both = zip(one.counts or none, other.counts or none, strict=False)
+        whole.counts = [a if b is None else b if a is None else a + b for a, b in both]
+    whole.pushes = pushes.pack(_in_turns(one, other)) or None
+    return whole
+
+
+def _three(tally: Sequence[StoredTally | None] | None) -> list[StoredTally | None]:
+    return [*(tally or ()), *[None] * len(VITALS)][: len(VITALS)]
+
+
+def _pick(is_lower: bool, one: int | None, other: int | None) -> int | None:  # noqa: FBT001
+    """Return the lower or the higher of two, as far as they are known."""
+    known = [each for each in (one, other) if each is not None]
+    if not known:
+        return None
+    return min(known) if is_lower else max(known)
+
+
+def _mean(one: StoredTally | None, other: StoredTally | None) -> StoredTally | None:
+    """Return the tally of both."""
+    if one is None or other is None:
+        return one or other
+    weights = max(one[1], 1), max(other[1], 1)
+    mean = round((one[0] * weights[0] + other[0] * weights[1]) / sum(weights))
+    return mean, one[1] + other[1], one[2] + other[2]
+
+
+def _together(*both: Iterable[Stretch]) -> list[Stretch]:
+    """Return the stretches of *both*, one of each kind."""
+    tenths: dict[Any, int] = {}
+    for each in (stretch for some in both for stretch in some):
+        key = msgspec.structs.astuple(each)[1:]
+        tenths[key] = tenths.get(key, 0) + each.tenths
+    return [Stretch(count, *key) for key, count in tenths.items()]
+
+
+def _in_turns(*entries: Stored | None) -> list[Push]:
+    """Return the pushes of all *entries* in the order of time."""
+    return sorted(
+        (
+            push
+            for entry in entries
+            if entry is not None
+            for push in pushes.unpack(entry.pushes or b"", EPOCH_MS + entry.at * TENTH_MS)
+        ),
+        key=lambda push: push.at_ms,
+    )
+
+
+def more_outages(other: Stored | None, own: Stored) -> int:
+    """Return how many outages there are more, with those pushes of one's own between the others."""
+    return begun_outages(_in_turns(other, own)) - begun_outages(_in_turns(other))
