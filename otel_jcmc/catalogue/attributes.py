@@ -270,7 +270,7 @@ DIRECT = Attribute(
     102,
     "metrics.connectionquality.labels.p2p",
     Scope.STORED,
-    "",
+    "direct",
     "",
     "Whether all transports go to the peer, or did when they were known last",
     Kind.CHOICE,

@@ -87,7 +87,7 @@ ATTRIBUTE_IDS = {
     99: "caller.network",
     100: "relay",
     101: "sender",
-    102: "metrics.connectionquality.labels.p2p",
+    102: "direct",
     92: "metrics.connectionquality.labels.worstSource",
 }
 

@@ -45,6 +45,7 @@ NAMES = [
     *(
         "serverregion",
         "bridge",
+        "direct",
         "username",
         "browser_name",
         "browser_version",
@@ -74,6 +75,7 @@ def whole_push() -> dict[str, Any]:
         "videoCodec": "VP8",
         "worstSource": "5e6f7a8b",
         "bridge": "jvb-1",
+        "p2p": "false",
     }
     body["metrics"]["transport_rtt"][0]["labels"] |= {
         "localCandidateType": "host",
@@ -307,7 +309,7 @@ def test_a_policy_is_described_by_treatment() -> None:
     assert describe(policy) == [
         (
             "keep client_id, participant_id, session.id, session.meeting_id, serverregion,"
-            " bridge, browser_name, browser_version, os_name, audio_codec, video_codec,"
+            " bridge, direct, browser_name, browser_version, os_name, audio_codec, video_codec,"
             " jitsi.media.worst_source.id, protocol, networkType, localCandidateType, p2p,"
             " remoteCandidateType, role, caller.network, relay, sender"
         ),
@@ -330,6 +332,7 @@ SENT = {
     "session.meeting_id": "9d2e",
     "serverregion": "eu-west",
     "bridge": "jvb-1",
+    "direct": "false",
     "username": "Ada",
     "browser_name": "Chrome",
     "browser_version": "126.0.0.0",
