@@ -520,8 +520,8 @@ def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
     }
     # What the service said of it is no metric that was pushed.
     assert sample["verdict"] == {"state": "good"}
-    assert sample["worst"] == {"quality": 20, "loss": 1, "round_trip": 400}
-    assert sample["best"] == {"quality": 97.5, "loss": 1, "round_trip": 35}
+    assert sample["worst"] == {"quality": 20, "loss": 12, "round_trip": 400}
+    assert sample["best"] == {"quality": 97.5, "loss": 0, "round_trip": 35}
     assert sample["attributes"]["browser_name"] == "Chrome"
 
 
