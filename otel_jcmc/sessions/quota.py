@@ -50,8 +50,8 @@ MOST_FREE: Final = 0.1
 _REDIS_BYTES: Final = 350
 # What a first entry brings, about: with attributes and a card.
 FIRST_BYTES: Final = 500
-# Without another look any number may begin again.
-PLACES_MS: Final = 30_000
+# A busy machine has no answer for many looks in turn; but without any look any number may begin.
+PLACES_MS: Final = 600_000
 # Of a long look, between which the places are told again.
 STEPS_BETWEEN: Final = 50
 # No bound on when a session was last there.
