@@ -71,6 +71,7 @@ function createSession(environment, sender, identify, options) {
         const { value, labels } = metrics.connectionquality;
         if (!(told?.down || told?.up)) {
             region = labels?.serverregion || region;
+            /** @type {Metric[]} */
             const paths = metrics.transport_rtt;
             if (paths[0]) {
                 bridge = labels?.bridge;
