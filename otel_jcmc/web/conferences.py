@@ -17,11 +17,12 @@ from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.meeting import Attendee, Meeting, meeting_at
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
+from otel_jcmc.web.query import Pairs
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.reading import HEADERS, answer_read
 from otel_jcmc.web.session_about import about, time_text
 from otel_jcmc.web.session_document import HELD, MEETING
-from otel_jcmc.web.session_query import Pairs, read_at, read_conference
+from otel_jcmc.web.session_query import read_at, read_conference
 
 _NONE: Final = "nobody was in such a conference then or before, as far as history goes"
 _encode: Final = msgspec.json.Encoder().encode

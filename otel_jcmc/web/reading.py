@@ -12,8 +12,8 @@ from fastapi.responses import PlainTextResponse
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.sessions.history import NoSuchSession
+from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.readers import Readers
-from otel_jcmc.web.session_query import BadQuery
 
 # Who was in which conference is nothing for a cache on the way.
 HEADERS: Final = {"cache-control": "no-store"}

@@ -41,6 +41,7 @@ from otel_jcmc.sessions.lines import (
     whole_of,
 )
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
+from otel_jcmc.web.query import BadQuery, Pairs, read_once
 from otel_jcmc.web.times import NotUnderstood, read_time, read_zone
 from otel_jcmc.wire.rules import is_guid
 from otel_jcmc.wire.session import END_REASONS
@@ -68,13 +69,6 @@ LISTED_BY: Final = (
 )
 _is_after: Final = re.compile(r"[0-9a-f]{48}|[0-9a-f]{52}").fullmatch
 
-# A query as it was sent: names with their texts.
-Pairs = Sequence[tuple[str, str]]
-
-
-class BadQuery(Exception):
-    """The query can't be answered; the message is one line that says what would be right."""
-
 
 class View(NamedTuple):
     """
@@ -98,7 +92,7 @@ def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> tuple[Asked, str]
     Raises:
         BadQuery: *pairs* have something that can't be.
     """
-    query = _read_once(pairs, LISTED_BY)
+    query = read_once(pairs, LISTED_BY)
     kind = _one_of(query, "format", FORMATS, FORMATS[0])
     limit = query.get("limit", str(LIMIT))
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX_LIMIT:
@@ -168,7 +162,7 @@ def read_at(pairs: Pairs, now_ms: int) -> int:
     Raises:
         BadQuery: *pairs* have something that can't be.
     """
-    at_ms = time_of(_read_once(pairs, ("at", "tz")), "at", now_ms)
+    at_ms = time_of(read_once(pairs, ("at", "tz")), "at", now_ms)
     return now_ms if at_ms is None else at_ms
 
 
@@ -220,7 +214,7 @@ def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
     Raises:
         BadQuery: *pairs* have something that can't be, or names no client.
     """
-    query = _read_once(pairs, ("client_id", "conference"))
+    query = read_once(pairs, ("client_id", "conference"))
     if "client_id" not in query:
         raise BadQuery("client_id is missing: whose sessions are to be erased")
     of = read_conference(query["conference"], privacy) if "conference" in query else []
@@ -234,7 +228,7 @@ def read_view(pairs: Pairs, accept: str) -> View:
     Raises:
         BadQuery: *pairs* have something that can't be.
     """
-    query = _read_once(pairs, ("metrics", "format", "fill"))
+    query = read_once(pairs, ("metrics", "format", "fill"))
     asked = [name.strip() for name in query.get("metrics", "").split(",") if name.strip()]
     for name in asked:
         if name not in _FIELDS:
@@ -248,15 +242,3 @@ def read_view(pairs: Pairs, accept: str) -> View:
     # Each once, in the order of asking.
     ids = [_FIELDS[name] for name in dict.fromkeys(asked)] or None
     return View(ids, kind == "csv", fill == "true")
-
-
-def _read_once(pairs: Pairs, known: tuple[str, ...]) -> dict[str, str]:
-    """Return the parameters; what is misspelt or there twice would do nothing, and is refused."""
-    query: dict[str, str] = {}
-    for name, text in pairs:
-        if name not in known:
-            raise BadQuery(f"there are {', '.join(known)}, and nothing else to ask by")
-        if name in query:
-            raise BadQuery(f"{name} is there twice: one is wanted")
-        query[name] = text
-    return query

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from otel_jcmc.sessions.counts import By, Per
-from otel_jcmc.web.session_query import BadQuery, Pairs
+from otel_jcmc.web.query import BadQuery, Pairs, read_once
 
 # What is asked for if nothing is said.
 DAYS: Final = 30
@@ -42,13 +42,7 @@ def read_asked_summaries(pairs: Pairs, accept: str, today: date) -> AskedSummari
     Raises:
         BadQuery: *pairs* have something that can't be.
     """
-    query: dict[str, str] = {}
-    for name, text in pairs:
-        if name not in _NAMES:
-            raise BadQuery(f"there are {', '.join(_NAMES)}, and nothing else to ask by")
-        if name in query:
-            raise BadQuery(f"{name} is there twice: one is wanted")
-        query[name] = text
+    query = read_once(pairs, _NAMES)
     by = query.get("by")
     if by is not None and by not in [*By]:
         raise BadQuery(f"by must be one of {', '.join(By)}")

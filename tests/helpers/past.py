@@ -4,6 +4,8 @@ Sessions that were, written into Redis for tests as stays.lua and record.lua hav
 By the documented keys and not by the code that writes them, with any times: `Past` has one Redis.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from hashlib import blake2b, sha1
 from typing import Any
 
@@ -14,10 +16,13 @@ from harness import CLIENT_ID
 from people import apart, stored_value
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
+from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.card import write_card
 from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.totals import Totals
+from otel_jcmc.store.embedded import EmbeddedStore
 
 # 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.
 NOON = 2_087_985_600_000
@@ -34,6 +39,23 @@ def member_of(conference: str, client_id: str, participant: str) -> str:
     who = f"{conference}\0{client_id}\0{participant}"
     digest = blake2b(conference.encode(), digest_size=6).hexdigest()
     return digest + blake2b(who.encode(), digest_size=10).hexdigest()
+
+
+@asynccontextmanager
+async def reading(kind: EmbeddedStore) -> AsyncIterator[History]:
+    """Return what reads *kind*."""
+    reader = History(kind.url, "jcmc", 30_000)
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
+async def listed(kind: EmbeddedStore, **asked: Any) -> list[str]:
+    """Return the sids of one page."""
+    async with reading(kind) as reader:
+        found, _ = await reader.sessions(Asked(**asked))
+        return [each.sid for each in found]
 
 
 class Past:

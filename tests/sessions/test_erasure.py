@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,6 @@ from otel_jcmc.traces.sweep import Sweep
 
 pytestmark = pytest.mark.anyio
 OTHER = "aaaaaaaa-5717-4562-b3fc-2c963f66afa6"
-
-
-@pytest.fixture
-def past(kind: EmbeddedStore) -> Iterator[Past]:
-    """Return an empty server, to be written to."""
-    with redis.Redis.from_url(kind.url) as client:
-        client.flushall()
-        yield Past(client)
 
 
 @asynccontextmanager

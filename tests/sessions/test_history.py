@@ -1,49 +1,20 @@
 """Sessions read back from Redis, on real servers: Valkey, and Redis 7.0 where it can be had."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import redis
-from past import NOON, Past, numbers
+from past import NOON, Past, listed, numbers, reading
 
 from otel_jcmc.sessions import history
 from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.entry import Sample
-from otel_jcmc.sessions.history import History, NoSuchSession
+from otel_jcmc.sessions.history import NoSuchSession
 from otel_jcmc.store.embedded import EmbeddedStore
 
 REDIS_7 = Path(__file__).parents[2] / ".cache" / "redis" / "redis-server"
 pytestmark = pytest.mark.anyio
 MINUTE = 60_000
-
-
-@pytest.fixture
-def past(kind: EmbeddedStore) -> Iterator[Past]:
-    """Return an empty server, to be written to."""
-    with redis.Redis.from_url(kind.url) as client:
-        client.flushall()
-        yield Past(client)
-
-
-@asynccontextmanager
-async def reading(kind: EmbeddedStore) -> AsyncIterator[History]:
-    """Return what reads *kind*."""
-    reader = History(kind.url, "jcmc", 30_000)
-    try:
-        yield reader
-    finally:
-        await reader.close()
-
-
-async def listed(kind: EmbeddedStore, **asked: Any) -> list[str]:
-    """Return the sids of one page."""
-    async with reading(kind) as reader:
-        found, _ = await reader.sessions(Asked(**asked))
-        return [each.sid for each in found]
 
 
 # The list

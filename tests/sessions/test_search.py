@@ -6,18 +6,14 @@ What is found is held against the same question asked of a list in Python, card 
 
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import redis
-from past import NOON, Past
+from past import NOON, Past, listed, reading
 
 from otel_jcmc.catalogue.attributes import BRIDGE
 from otel_jcmc.sessions import search
 from otel_jcmc.sessions.asked import Asked
-from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.lines import (
     BRIDGE_LINE,
     BROWSER_LINE,
@@ -38,31 +34,6 @@ from otel_jcmc.store.embedded import EmbeddedStore
 
 pytestmark = pytest.mark.anyio
 MINUTE = 60_000
-
-
-@pytest.fixture
-def past(kind: EmbeddedStore) -> Iterator[Past]:
-    """Return an empty server, to be written to."""
-    with redis.Redis.from_url(kind.url) as client:
-        client.flushall()
-        yield Past(client)
-
-
-@asynccontextmanager
-async def reading(kind: EmbeddedStore) -> AsyncIterator[History]:
-    """Return what reads *kind*."""
-    reader = History(kind.url, "jcmc", 30_000)
-    try:
-        yield reader
-    finally:
-        await reader.close()
-
-
-async def listed(kind: EmbeddedStore, **asked: Any) -> list[str]:
-    """Return the sids of one page."""
-    async with reading(kind) as reader:
-        found, _ = await reader.sessions(Asked(**asked))
-        return [each.sid for each in found]
 
 
 def lasting(bad_seconds: int, cause: int = 7, good_seconds: int = 600) -> Totals:

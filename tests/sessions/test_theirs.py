@@ -1,11 +1,10 @@
 """An erased client where others are told of it: what stood out, and what they got worst."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
-import redis
 from harness import CLIENT_ID
 from past import NOON, Past, numbers
 from recording import HISTORY, read_log
@@ -24,13 +23,6 @@ OTHER = "aaaaaaaa-5717-4562-b3fc-2c963f66afa6"
 COVERAGE = Coverage(1, 2, 2, 2)
 KEEP_MS = 86_400_000
 WORST_SOURCE = 92
-
-
-@pytest.fixture
-def past(kind: EmbeddedStore) -> Iterator[Past]:
-    with redis.Redis.from_url(kind.url) as client:
-        client.flushall()
-        yield Past(client)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from harness import Answer, Service, eventually, push_body
 
 from otel_jcmc.sessions.summary import Summary, Told, packed
 from otel_jcmc.store.embedded import EmbeddedStore
-from otel_jcmc.web.session_query import BadQuery
+from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.summary_query import read_asked_summaries
 
 TOKEN = "a-token-for-people-who-read"
