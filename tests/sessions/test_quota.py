@@ -95,6 +95,14 @@ async def test_a_sample_of_an_hour_takes_no_more_than_110_bytes_of_redis(
     assert 80 < each <= 110
 
 
+async def make_space(here: Process) -> None:
+    """Make space, again where Redis had no time to answer: so does the service, each second."""
+    for _ in range(9):
+        with suppress(StoreUnavailable):
+            return await here.quota.make_space()
+    return await here.quota.make_space()
+
+
 def used(client: redis.Redis) -> int:
     info: Any = client.info("memory")
     bytes_used: int = info["used_memory"]
@@ -109,7 +117,7 @@ async def test_the_bytes_that_are_counted_are_those_that_redis_uses(
     async with process(each_server, keeping) as here:
         await stay(here, 100, 30)
         await stay(here, 20, 200, first=500)
-        await here.quota.make_space()
+        await make_space(here)
         assert here.quota.bytes == pytest.approx(usage_of(each_client), rel=0.25)
 
 
@@ -123,7 +131,7 @@ async def test_the_count_is_right_when_samples_and_sessions_have_gone(
         for key in [*each_client.scan_iter("jcmc:*:session:*")][:10]:
             # As one that has expired before it was taken away.
             each_client.delete(key)
-        await here.quota.make_space()
+        await make_space(here)
         assert here.quota.bytes == pytest.approx(usage_of(each_client), rel=0.25)
         with_nobody = quota.Quota(here.logs.link, "jcmc", HISTORY, Bounds(1, 2**40))
         await with_nobody.make_space()
@@ -143,7 +151,7 @@ async def test_the_oldest_sessions_go_when_there_are_too_many(
             report = push(f"p{number}", conference=f"room-{number}", f1=number)
             here.recorder.take(to_write(report, 30_000), report)
             await here.wait(200)
-        await here.quota.make_space()
+        await make_space(here)
         assert here.quota.sessions == 30
         left = {read_log(each_client, sid)[0].numbers[0] for sid in sids(each_client)}
     assert left == {*range(20, 50)}
@@ -166,7 +174,7 @@ async def test_the_oldest_sessions_go_when_they_take_too_much(
         for first in range(0, 400, 100):
             await stay(here, 100, 5, first)
             here.clock.now += 600
-            await here.quota.make_space()
+            await make_space(here)
             assert (here.quota.bytes or 0) <= most
         assert usage_of(each_client) <= 1.25 * most
         left = len(sids(each_client))
@@ -185,7 +193,7 @@ async def test_sessions_go_when_they_have_been_kept_for_long_enough(
         here.clock.now += 31
         await here.recorder.write_due()
         await here.recorder.send()
-        await here.quota.make_space()
+        await make_space(here)
         kept_since = (here.clock.now + here.logs.offset) * 1000 - HISTORY.keep_ms
         ended = [read_log(each_client, sid)[-1].at_ms for sid in sids(each_client)]
     assert 0 < len(ended) < 300
@@ -201,7 +209,7 @@ async def test_newcomers_who_push_once_do_not_fill_redis(
     async with process(each_server, SPANS, bounds=Bounds(0, 200_000)) as here:
         for number in range(1000):
             await here.push(push(f"p{number}", f"session-{number}", f1=97))
-        await here.quota.make_space()
+        await make_space(here)
         assert len(sids(each_client)) <= 200_000 / 1100
         others = sum(
             each_client.memory_usage(key, samples=0) or 0
@@ -241,13 +249,13 @@ async def test_who_is_evicted_while_he_pushes_goes_once_and_is_counted_once(
         reports = [push(f"p{n}", conference=f"room-{n}", f1=97) for n in range(400)]
         for report in reports:
             await here.push(report)
-        await here.quota.make_space()
+        await make_space(here)
         kept = {*sids(each_client)}
         for _ in range(3):
             for report in reports:
                 here.recorder.take(to_write(report, 30_000), report)
             await here.wait(31)
-            await here.quota.make_space()
+            await make_space(here)
         assert {*sids(each_client)} == kept
         assert here.quota.evicted == {"number": 300, "out_of_memory": 0}
         assert all(len(read_log(each_client, sid)) == 3 for sid in kept)
@@ -261,7 +269,7 @@ async def test_who_was_evicted_is_recorded_again_when_there_is_room(
     async with process(each_server, bounds=Bounds(1, 2**40)) as here:
         for name in ("ada", "bob"):
             await here.push(push(name, f1=97))
-        await here.quota.make_space()
+        await make_space(here)
         for key in [*each_client.keys("*:crowded"), *each_client.keys("*:places")]:
             each_client.delete(key)
         await here.wait(31)
@@ -279,7 +287,7 @@ async def test_old_sessions_make_room_and_nobody_there_is_kept_out(
         for key in each_client.keys("*:sessions"):
             found: Any = each_client.zrange(key, 0, -1, withscores=True)
             each_client.zadd(key, {sid: at - 7_200_000 for sid, at in found})
-        await here.quota.make_space()
+        await make_space(here)
         assert not each_client.keys("*:crowded")
 
 
@@ -297,7 +305,7 @@ async def test_who_has_just_begun_stays_while_older_ones_are_there(
         for number in range(50):
             await here.push(push(f"new{number}", conference=f"hall-{number}", f1=97))
         newer = {*sids(each_client)} - older
-        await here.quota.make_space()
+        await make_space(here)
         assert newer <= {*sids(each_client)}
 
 
@@ -310,7 +318,7 @@ async def test_partitions_give_alike(
         for number in range(2400):
             await here.push(push(f"p{number}", conference=f"room-{number}", f1=97))
         await here.wait(interval)
-        await here.quota.make_space()
+        await make_space(here)
         kept = [each_client.zcard(f"jcmc:{{{number:02d}}}:sessions") for number in range(4)]
     assert sum(kept) == 800
     assert max(kept) - min(kept) <= quota.GO_AT_ONCE
@@ -332,7 +340,7 @@ async def test_a_rush_takes_no_more_than_a_tenth_beyond_the_bound(
             with suppress(StoreUnavailable):  # then the next one does it
                 await here.quota.make_space()
         await here.wait(31)
-        await here.quota.make_space()
+        await make_space(here)
         for key in each_client.scan_iter("jcmc:*", 1000):
             if key.split(b":")[2] in (b"participant", b"live", b"conferences", b"ended"):
                 each_client.delete(key)
@@ -350,15 +358,15 @@ async def test_nobody_is_evicted_before_the_first_sample_in_a_rush(
     """More come between two looks than could be taken away: what is beyond is not begun."""
     most = 3_000_000
     async with process(each_server, keeping, bounds=Bounds(0, most)) as here:
-        await here.quota.make_space()
+        await make_space(here)
         for first in range(0, 6000, 600):
             await rush(here, 600, 1, first)
-            await here.quota.make_space()
+            await make_space(here)
             assert (here.quota.bytes or 0) <= most
         begun = len(sids(each_client))
         assert 700 < begun < 2000
         await here.wait(31)
-        await here.quota.make_space()
+        await make_space(here)
         assert here.quota.evicted == {"number": 0, "out_of_memory": 0}
         assert len(sids(each_client)) >= begun
         assert (here.quota.bytes or 0) <= most
@@ -378,7 +386,7 @@ async def test_who_has_no_sample_yet_goes_after_those_who_have(
             await here.push(push(f"p{number}", conference=f"room-{number}", f1=97))
         await here.wait(31)
         assert len(each_client.keys("*:samples:*")) == 5
-        await here.quota.make_space()
+        await make_space(here)
         assert ada in sids(each_client)
         assert len(sids(each_client)) == 3
 
@@ -390,7 +398,7 @@ async def test_who_found_no_place_begins_with_a_sample_when_there_is_one(
     async with process(each_server, bounds=Bounds(30, 2**40)) as here:
         for number in range(30):
             await here.push(push(f"p{number}", conference=f"room-{number}", f1=97))
-        await here.quota.make_space()
+        await make_space(here)
         await here.push(push("late", f1=97))
         await here.wait(31)
         assert len(sids(each_client)) == 30
@@ -408,7 +416,7 @@ async def test_a_join_that_failed_needs_a_place_too(
 ) -> None:
     async with process(each_server, bounds=Bounds(1, 2**40)) as here:
         await here.push(push("ada", f1=97))
-        await here.quota.make_space()
+        await make_space(here)
         assert each_client.get("jcmc:{00}:places") == b"0"
         report = push("bob", "session-2", "failed")
         report.session.cause, report.session.join_ms = "ice_failed", 5000
@@ -423,17 +431,17 @@ async def test_there_are_places_though_history_is_full_of_what_was_long_ago(
     """A hundredth of it; more while places run out, and not for who may be there still."""
     async with process(each_server, bounds=Bounds(1000, 2**40), ago=7200) as here:
         await stay(here, 1000, 1)
-        await here.quota.make_space()
+        await make_space(here)
         assert here.quota.sessions == 990
         free = []
         for _ in range(4):
             for key in each_client.keys("*:places"):
                 each_client.set(key, 0)
-            await here.quota.make_space()
+            await make_space(here)
             free.append(1000 - (here.quota.sessions or 0))
         assert free == [10, 20, 40, 80]
         assert each_client.get("jcmc:{00}:places") == b"20"
-        await here.quota.make_space()
+        await make_space(here)
         assert here.quota._free == 0.05
 
 
@@ -488,7 +496,7 @@ async def test_a_conference_goes_with_the_last_that_is_known_of_it(
     """Or rooms alone, of which there is no span below, would fill what history may take."""
     async with process(each_server, SPANS, bounds=Bounds(50, 2**40)) as here:
         await rush(here, 400, each=1)
-        await here.quota.make_space()
+        await make_space(here)
         assert len(each_client.keys("*:room:*")) == 50
         rooms = [each_client.hlen(key) for key in each_client.keys("*:rooms")]
         assert sum(rooms) == 50
@@ -499,7 +507,7 @@ async def test_a_conference_goes_with_the_last_that_is_known_of_it(
 async def test_with_redis_away_nothing_is_known() -> None:
     here = Process("redis://127.0.0.1:1")
     with pytest.raises(StoreUnavailable):
-        await here.quota.make_space()
+        await make_space(here)
     assert (here.quota.sessions, here.quota.bytes) == (None, None)
 
 
@@ -532,21 +540,21 @@ async def test_history_makes_room_for_pushes_when_redis_is_out_of_memory(
     with small_server.client() as client:
         here = Process(small_server.url, ago=80_000)
         await stay(here, 150, 50)
-        await here.quota.make_space()
+        await make_space(here)
         had, had_bytes = len(sids(client)), here.quota.bytes or 0
         for _ in range(100):
             if here.quota.evicted["out_of_memory"]:
                 break
             # Redis itself gives some back now and then.
             fill(client)
-            await here.quota.make_space()
+            await make_space(here)
         assert here.quota.is_full is False
         assert 0 < len(sids(client)) < had
         # With memory there again it does not take it back at once.
         client.delete("others")
         eventually(lambda: used(client) < 6_000_000)
         await stay(here, 100, 5, first=5000)
-        await here.quota.make_space()
+        await make_space(here)
         assert (here.quota.bytes or 0) <= 0.91 * had_bytes
         await here.recorder.stop()
         await here.store.close()
