@@ -127,9 +127,7 @@ def make_item(
         numbers = [*sent]
         numbers[VERDICT] = last.numbers[VERDICT]
     entry = _entry(at_ms, numbers, part, attributes)
-    item = _item(of, at_ms, next(versions), flags)
-    item.entry, item.attributes, item.other = entry, attributes, other
-    return items.pack(item)
+    return _item(of, at_ms, next(versions), flags, entry, attributes, other)
 
 
 def make_card(
@@ -137,15 +135,24 @@ def make_card(
 ) -> bytes:
     """Return the card alone of a session without pushes."""
     of.lines = text_of(attributes).encode()
-    return items.pack(_item(of, round((of.at + offset) * 1000), next(versions), 0))
+    return _item(of, round((of.at + offset) * 1000), next(versions), 0)
 
 
-def _item(of: Gathered, at_ms: int, version: bytes, flags: int) -> Item:
-    """Return an item of a session as it is now, without an entry."""
+def _item(
+    of: Gathered,
+    at_ms: int,
+    version: bytes,
+    flags: int,
+    entry: bytes = b"",
+    attributes: bytes = b"",
+    other: bytes = b"",
+) -> bytes:
+    """Return an item of a session as it is now; without an *entry* it is the card alone."""
+    base, of.version = of.version, version
     card = write_card(at_ms, of.totals, of.lines)
-    item = Item(at_ms, of.ttl_ms, of.version, version, flags, 0, of.name, card=card)
-    of.version = version
-    return item
+    return items.pack(
+        Item(at_ms, of.ttl_ms, base, version, flags, 0, of.name, entry, attributes, card, other)
+    )
 
 
 def _entry(at_ms: int, numbers: list[Any], part: Part, attributes: bytes) -> bytes:

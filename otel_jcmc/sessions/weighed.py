@@ -7,6 +7,8 @@ pushes of its entry; then the next interval begins.
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from otel_jcmc.sessions.stretches import TENTH_MS, Key, Times, stretches_of
 from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally, Vitals
 
@@ -102,7 +104,7 @@ class Weighed:
         self.key = key
 
 
-class Part(NamedTuple):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """What an entry has of an interval, see entry.py; and what its session's totals have of it."""
 
     tally: list[StoredTally | None]
@@ -151,4 +153,9 @@ def _take(of: Vital, scale: int) -> tuple[StoredTally | None, int | None, int | 
         # Of what was not known there is neither.
         return tally, None, None
     of.low = None
-    return tally, round(low * scale), round(high * scale)
+    return tally, _whole(low * scale), _whole(high * scale)
+
+
+def _whole(value: float) -> int:
+    """Return *value* as a whole number, which it is already nearly always."""
+    return value if type(value) is int else round(value)
