@@ -147,7 +147,9 @@ def _take(of: Vital, scale: int) -> tuple[StoredTally | None, int | None, int | 
     known, low, high = of.known, of.low, of.high
     tally = None
     if known:
-        tally = round(of.sum / known * scale), int(known) // TENTH_MS, int(of.bad) // TENTH_MS
+        # Nearly all are good.
+        bad = int(of.bad) // TENTH_MS if of.bad else 0
+        tally = round(of.sum / known * scale), int(known) // TENTH_MS, bad
     of.sum = of.known = of.bad = 0.0
     if low is None:
         # Of what was not known there is neither.
