@@ -8,7 +8,6 @@ stored, and are read when the entry is made.
 """
 
 from collections.abc import Iterator, Mapping
-from math import inf
 from typing import Any, Final
 
 import msgspec
@@ -19,9 +18,11 @@ from otel_jcmc.sessions.entry import VERDICT, encode, with_told
 from otel_jcmc.sessions.items import Item
 from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.stretches import time_of
-from otel_jcmc.sessions.totals import Totals, add, new_totals
-from otel_jcmc.sessions.vitals import Vitals
-from otel_jcmc.sessions.weighing import Part, Weighed, take_weighed
+from otel_jcmc.sessions.totals import add, new_totals
+from otel_jcmc.sessions.vitals import vitals
+from otel_jcmc.sessions.weighed import Part, Weighed, take_weighed
+from otel_jcmc.sessions.weighing import Bounds, weigh
+from otel_jcmc.wire.push import Report
 
 
 class _Payload(msgspec.Struct, array_like=True, gc=False):
@@ -36,14 +37,16 @@ _decode = msgspec.msgpack.Decoder(_Payload).decode
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 
-class Gathered(msgspec.Struct, gc=False):
+class Gathered(Weighed):
     """
     One session, as far as this process took its pushes, since its last entry.
+
+    It is one with what is weighed of it, because there are thousands: each object that a push
+    touches is one more that is not in the processor's cache.
 
     Attributes:
         payload: of the last push; empty: nothing is gathered.
         at: its last push, by our clock in seconds; 0: none yet.
-        low_…, high_…: of the vitals since the last entry.
         known: the attributes that are known of it; *heard* is the hash of those of a push that are
             in it, *count* how many the last push had.
         is_told: whether Redis has all that is known.
@@ -55,57 +58,37 @@ class Gathered(msgspec.Struct, gc=False):
         is_over: its session has left, or is another one now.
     """
 
-    member: str
-    session: str
-    ttl_ms: int
-    payload: bytes = b""
-    at: float = 0.0
-    low_quality: float = inf
-    high_quality: float = -inf
-    low_loss: float = inf
-    high_loss: float = -inf
-    low_trip: float = inf
-    high_trip: float = -inf
-    known: bytes = b""
-    heard: int = 0
-    count: int = 0
-    is_told: bool = False
-    lines: bytes = b""
-    totals: Totals = msgspec.field(default_factory=new_totals)
-    version: bytes = items.NONE
-    address: str = ""
-    began: float = 0.0
-    weighed: Weighed = msgspec.field(default_factory=Weighed)
-    is_over: bool = False
+    __slots__ = (
+        *("address", "at", "began", "count", "heard", "is_over", "is_told", "known", "lines"),
+        *("member", "name", "payload", "session", "totals", "ttl_ms", "version"),
+    )
+
+    def __init__(
+        self, member: str, session: str, ttl_ms: int, address: str = "", began: float = 0.0
+    ) -> None:
+        """Begin before the first push."""
+        super().__init__()
+        self.member, self.session, self.ttl_ms = member, session, ttl_ms
+        self.address, self.began = address, began
+        self.name = f"{member}:{session}".encode()
+        self.payload = self.known = self.lines = b""
+        self.at = 0.0
+        self.heard = self.count = 0
+        self.is_told = self.is_over = False
+        self.totals = new_totals()
+        self.version = items.NONE
 
 
-def gather(of: Gathered, payload: bytes, count: int, found: Vitals) -> None:
-    """Take note of a push that has *count* attributes, with the vitals *found*."""
+def gather(of: Gathered, payload: bytes, report: Report, at: float, bounds: Bounds) -> None:
+    """Take note of a push at *at*, in seconds of our clock."""
+    since_ms = (at - of.at) * 1000 if of.at else None
+    weigh(of, report, vitals(report.numbers), at, since_ms, of.ttl_ms, bounds)
+    of.at = at
+    count = len(report.attributes)
     if count < of.count and of.payload:
         # A page whose statistics have stopped leaves out what it told before.
         _learn(of, _decode(_ARRAY_OF_TWO + of.payload).attributes)
     of.count, of.payload = count, payload
-    widen(of, found)
-
-
-def widen(of: Gathered, found: Vitals) -> None:
-    """Take note of the vitals *found* in a push, should they be the worst or the best."""
-    quality, loss, trip = found
-    if quality is not None:
-        if quality < of.low_quality:
-            of.low_quality = quality
-        if quality > of.high_quality:
-            of.high_quality = quality
-    if loss is not None:
-        if loss < of.low_loss:
-            of.low_loss = loss
-        if loss > of.high_loss:
-            of.high_loss = loss
-    if trip is not None:
-        if trip < of.low_trip:
-            of.low_trip = trip
-        if trip > of.high_trip:
-            of.high_trip = trip
 
 
 def make_item(
@@ -131,24 +114,21 @@ def make_item(
     attributes = b"" if of.is_told else of.known
     of.is_told = True
     of.payload = b""
-    part = take_weighed(of.weighed)
-    extremes = _take_extremes(of)
+    part = take_weighed(of)
     flags = items.GUESSED if part.is_guessed else 0
     times = map(time_of, part.stretches)
-    add(of.totals, part.tally, extremes[0], times, part.counts or (), part.outages)
+    add(of.totals, part.tally, part.worst, times, part.counts or (), part.outages)
     numbers, other = last.numbers, b""
     if sent is not None:
         flags |= items.ALONE
         if is_whole:
             flags |= items.IS_WHOLE
-            other = _entry(at_ms, [*numbers], extremes, part, attributes)
+            other = _entry(at_ms, [*numbers], part, attributes)
         # What is said of the call is of all that is known.
         numbers = [*sent]
         numbers[VERDICT] = last.numbers[VERDICT]
-    entry = _entry(at_ms, numbers, extremes, part, attributes)
-    item = _item(of, at_ms, next(versions), flags)
-    item.entry, item.attributes, item.other = entry, attributes, other
-    return items.pack(item)
+    entry = _entry(at_ms, numbers, part, attributes)
+    return _item(of, at_ms, next(versions), flags, entry, attributes, other)
 
 
 def make_card(
@@ -156,28 +136,39 @@ def make_card(
 ) -> bytes:
     """Return the card alone of a session without pushes."""
     of.lines = text_of(attributes).encode()
-    return items.pack(_item(of, round((of.at + offset) * 1000), next(versions), 0))
+    return _item(of, round((of.at + offset) * 1000), next(versions), 0)
 
 
-def _item(of: Gathered, at_ms: int, version: bytes, flags: int) -> Item:
-    """Return an item of a session as it is now, without an entry."""
-    name = f"{of.member}:{of.session}".encode()
-    card = write_card(at_ms, of.totals, of.lines)
-    item = Item(at_ms, of.ttl_ms, of.version, version, flags, 0, name, card=card)
-    of.version = version
-    return item
-
-
-_Extremes = tuple[list[int | None], list[int | None]]
-
-
-def _entry(
-    at_ms: int, numbers: list[Any], extremes: _Extremes, part: Part, attributes: bytes
+def _item(
+    of: Gathered,
+    at_ms: int,
+    version: bytes,
+    flags: int,
+    entry: bytes = b"",
+    attributes: bytes = b"",
+    other: bytes = b"",
 ) -> bytes:
+    """Return an item of a session as it is now; without an *entry* it is the card alone."""
+    base, of.version = of.version, version
+    card = write_card(at_ms, of.totals, of.lines)
+    return items.pack(
+        Item(at_ms, of.ttl_ms, base, version, flags, 0, of.name, entry, attributes, card, other)
+    )
+
+
+def _entry(at_ms: int, numbers: list[Any], part: Part, attributes: bytes) -> bytes:
     """Return an entry; *numbers* are cut."""
     return encode(
-        *(at_ms, numbers, *extremes, attributes or None, part.tally, None),
-        *(part.stretches, part.counts, part.pushes or None),
+        at_ms,
+        numbers,
+        part.worst,
+        part.best,
+        attributes or None,
+        part.tally,
+        None,
+        part.stretches,
+        part.counts,
+        part.pushes or None,
     )
 
 
@@ -193,23 +184,3 @@ def _learn(of: Gathered, attributes: bytes) -> None:
         return
     of.known, of.is_told = known, False
     of.lines = text_of(_decode_attributes(known)).encode()
-
-
-def _take_extremes(of: Gathered) -> _Extremes:
-    """Return worst and best since the last entry as whole numbers, and begin the next interval."""
-    low_quality, low_loss, low_trip = of.low_quality, of.low_loss, of.low_trip
-    # Of what was not known there is neither.
-    quality_known, loss_known, trip_known = low_quality < inf, low_loss < inf, low_trip < inf
-    worst = [
-        round(low_quality * 10) if quality_known else None,
-        round(of.high_loss * 100) if loss_known else None,
-        round(of.high_trip) if trip_known else None,
-    ]
-    best = [
-        round(of.high_quality * 10) if quality_known else None,
-        round(low_loss * 100) if loss_known else None,
-        round(low_trip) if trip_known else None,
-    ]
-    of.low_quality = of.low_loss = of.low_trip = inf
-    of.high_quality = of.high_loss = of.high_trip = -inf
-    return worst, best

@@ -77,12 +77,20 @@ class Newest(NamedTuple):
 
 def pack(item: Item) -> bytes:
     """Return *item* so that several can stand one after the other."""
-    name, entry, attributes, card, other = (
-        *(item.name, item.entry, item.attributes, item.card, item.other),
-    )
+    name, entry, attributes = item.name, item.entry, item.attributes
+    card, other = item.card, item.other
     head = _HEAD.pack(
-        *(item.at_ms, item.ttl_ms, item.base, item.version, item.flags, item.tries),
-        *(len(name), len(entry), len(attributes), len(card), len(other)),
+        item.at_ms,
+        item.ttl_ms,
+        item.base,
+        item.version,
+        item.flags,
+        item.tries,
+        len(name),
+        len(entry),
+        len(attributes),
+        len(card),
+        len(other),
     )
     return head + name + entry + attributes + card + other
 

@@ -19,22 +19,29 @@ local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- Expiries are set once in a while, not with each entry.
 local while_ms = math.max(1000, math.floor(keep / 24))
 local answers, newest, grown = {}, {}, 0
+-- All that is done for each entry: a name that is local is found sooner, and a key that is made once is made for all.
+local call, sub, floor = redis.call, string.sub, math.floor
+local cards = base .. 'cards'
 local is_crowded = redis.call('EXISTS', base .. 'crowded') == 1
 local some_erased = redis.call('EXISTS', base .. 'erased') == 1
+
+local function know(sid)
+  return call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl', 'card')
+end
 
 -- The leg that was there at that time, and what is known of it. A new one if there is none: nobody pushed since it was
 -- evicted, or since history was switched on. But nothing while there is no room for those who are there: each that was
 -- begun again would cost another its log.
 local function find(name, at, ttl, begins)
-  local sid = redis.call('GET', base .. 'stay:' .. name)
-  local known = sid and redis.call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl', 'card')
+  local sid = call('GET', base .. 'stay:' .. name)
+  local known = sid and know(sid)
   if not known or not known[1] then
     if is_crowded or not begins then return end
-    return begin(string.sub(name, 1, 32), string.sub(name, 34), ttl, at), {}
+    return begin(sub(name, 1, 32), sub(name, 34), ttl, at), {}
   end
   -- What was still on its way when its leg ended, and another one began.
   while known[4] and at < known[1] - LATE_MS do
-    local before = redis.call('HMGET', base .. 'session:' .. known[4], 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl', 'card')
+    local before = know(known[4])
     if not before[1] then break end
     sid, known = known[4], before
   end
@@ -72,7 +79,7 @@ end
 -- The card as it is put in the place of the former one, and how many bytes more that is.
 local function deal(sid, card, reason, before)
   if reason then card = card .. 'e=' .. reason .. '\n' end
-  redis.call('HSET', base .. 'cards', sid, card)
+  call('HSET', cards, sid, card)
   grown = grown + #card - (before or 0)
   return #card
 end
@@ -86,7 +93,7 @@ local function put(samples, flags, entry, other)
     return 0, #entry - #other
   end
   if has(flags, IS_WHOLE) and redis.call('EXISTS', samples) == 0 then entry = other end
-  return redis.call('RPUSH', samples, entry), #entry + ENTRY_BYTES
+  return call('RPUSH', samples, entry), #entry + ENTRY_BYTES
 end
 
 local function add(name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
@@ -103,22 +110,22 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
     redis.call('HSET', key, 'card', deal(sid, card, reason, known[8]))
     return 5
   end
-  if stands_on ~= (by == '' and NONE or string.sub(by, -VERSION_BYTES)) then
+  if stands_on ~= (by == '' and NONE or sub(by, -VERSION_BYTES)) then
     if not has(flags, FORCED) then return tell(sid, by, attributes) end
     -- What others have counted meanwhile is in the card that there is.
     card = ''
   end
-  local samples, about = base .. 'samples:' .. sid, base .. 'about:' .. sid
+  local samples = base .. 'samples:' .. sid
   local length, more = put(samples, flags, entry, other)
   if not length then return tell(sid, by, attributes) end
   if attributes ~= '' then
-    local before = redis.call('SET', about, attributes, 'PX', keep + while_ms, 'GET')
+    local before = redis.call('SET', base .. 'about:' .. sid, attributes, 'PX', keep + while_ms, 'GET')
     more = more + #attributes - (before and #before or 0)
     -- A span's is taken away with the span.
     if not before and mode == 1 then redis.call('UNLINK', base .. 'who:' .. sid) end
   end
-  if length == 1 or math.floor(seen / while_ms) ~= math.floor(at / while_ms) then
-    if redis.call('PEXPIRE', about, keep + while_ms) == 0 then answer = 2 end
+  if length == 1 or floor(seen / while_ms) ~= floor(at / while_ms) then
+    if redis.call('PEXPIRE', base .. 'about:' .. sid, keep + while_ms) == 0 then answer = 2 end
     redis.call('PEXPIRE', samples, keep + while_ms)
     redis.call('PEXPIRE', key, keep + while_ms)
     redis.call('PEXPIRE', base .. 'stay:' .. name, keep + while_ms)
@@ -126,19 +133,24 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   elseif length > most then
     more = more - shorten(samples, length)
   end
-  by = has(flags, REPLACES) and string.sub(by .. version, -MOST_VERSIONS * VERSION_BYTES) or version
-  local fields = {'bytes', bytes + more, 'by', by}
-  if at > seen then
-    if place_of(at) ~= place_of(seen) then redis.call('ZADD', base .. 'sessions', place_of(at), sid) end
-    fields[5], fields[6] = 'seen', at
+  by = has(flags, REPLACES) and sub(by .. version, -MOST_VERSIONS * VERSION_BYTES) or version
+  local is_newer, former = at > seen, tonumber(known[8])
+  local size = card ~= '' and deal(sid, card, reason, former) or former
+  if is_newer and place_of(at) ~= place_of(seen) then call('ZADD', base .. 'sessions', place_of(at), sid) end
+  if is_newer and size == former and tonumber(known[7]) == ttl then
+    -- Nearly all are like this.
+    call('HSET', key, 'bytes', bytes + more, 'by', by, 'seen', at)
+  else
+    local fields = {'bytes', bytes + more, 'by', by}
+    local function put_field(field, value)
+      fields[#fields + 1], fields[#fields + 2] = field, value
+    end
+    if is_newer then put_field('seen', at) end
     -- By it is told when somebody was there last who has expired.
-    if tonumber(known[7]) ~= ttl then fields[7], fields[8] = 'ttl', ttl end
+    if is_newer and tonumber(known[7]) ~= ttl then put_field('ttl', ttl) end
+    if size ~= former then put_field('card', size) end
+    call('HSET', key, unpack(fields))
   end
-  if card ~= '' then
-    local size = deal(sid, card, reason, known[8])
-    if size ~= tonumber(known[8]) then fields[#fields + 1], fields[#fields + 2] = 'card', size end
-  end
-  redis.call('HSET', key, unpack(fields))
   grown = grown + more
   return answer
 end
@@ -151,13 +163,14 @@ local entries, next_one = ARGV[7], 1
 while next_one <= #entries do
   local at, ttl, stands_on, version, flags, _, name, entry, attributes, card, other, from =
     struct.unpack('>I8I4c6c6BBI4I4I4I4I4', entries, next_one)
+  local entry_at = from + name
+  local attributes_at = entry_at + entry
+  local card_at = attributes_at + attributes
+  local other_at = card_at + card
+  next_one = other_at + other
+  name, entry, attributes = sub(entries, from, entry_at - 1), sub(entries, entry_at, attributes_at - 1), sub(entries, attributes_at, card_at - 1)
+  card, other = sub(entries, card_at, other_at - 1), sub(entries, other_at, next_one - 1)
   local answer = 1
-  local function cut(size)
-    from = from + size
-    return string.sub(entries, from - size, from - 1)
-  end
-  name, entry, attributes, card, other = cut(name), cut(entry), cut(attributes), cut(card), cut(other)
-  next_one = from
   if not is_repeated then
     local done, said = pcall(add, name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
     -- A damaged key costs its own session's entry. What Redis refuses it has refused above.

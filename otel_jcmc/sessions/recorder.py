@@ -22,8 +22,7 @@ from otel_jcmc.sessions.log import FAILED, REFUSED, SessionLogs
 from otel_jcmc.sessions.merging import Rebased, rebased
 from otel_jcmc.sessions.quota import Quota
 from otel_jcmc.sessions.shares import Shares
-from otel_jcmc.sessions.vitals import Thresholds, vitals
-from otel_jcmc.sessions.weighing import weigh
+from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.participant import Write
 from otel_jcmc.wire.push import Report
 
@@ -64,7 +63,7 @@ class Recorder:
         """Prepare; without *shares* one address may fill all of history."""
         self.logs, self.quota = logs, quota
         self._interval = interval_seconds
-        self._thresholds = thresholds
+        self._bounds = (thresholds.quality, thresholds.loss, thresholds.round_trip)
         self._clock = clock
         self._shares = shares
         self._versions = versions()
@@ -131,13 +130,8 @@ class Recorder:
                 of = self._change(of, write, address)
                 if of is None:
                     return
-            at = self._clock()
-            found = vitals(report.numbers)
             of.ttl_ms = abs(write.ttl_ms)
-            since_ms = (at - of.at) * 1000 if of.at else None
-            weigh(of.weighed, report, found, at, since_ms, of.ttl_ms, self._thresholds)
-            of.at = at
-            gather(of, write.payload, len(report.attributes), found)
+            gather(of, write.payload, report, self._clock(), self._bounds)
             if (sent := report.sent) is not None:
                 # Who is back after its log was let go begins with all that is known.
                 is_whole = is_new and sent is not report.numbers
@@ -163,8 +157,9 @@ class Recorder:
             del self._gathered[write.member]
         if write.end:
             return None
-        new = Gathered(write.member, write.session, abs(write.ttl_ms))
-        new.address, new.began = address, self._clock()
+        new = Gathered(
+            *(write.member, write.session, abs(write.ttl_ms), address), began=self._clock()
+        )
         self._gathered[write.member] = new
         self._plan(new)
         return new

@@ -26,8 +26,8 @@ _STATE, _CAUSE = STATE_ID - 1, CAUSE_ID - 1
 _Place = tuple[str, str, str]
 _NOWHERE: Final[_Place] = ("", "", "")
 Key = tuple[int | None, int, _Place]
-_UNKNOWN: Final[Key] = (None, 0, _NOWHERE)
-_GOOD: Final[Key] = (State.GOOD.value, 0, _NOWHERE)
+UNKNOWN: Final[Key] = (None, 0, _NOWHERE)
+GOOD: Final[Key] = (State.GOOD.value, 0, _NOWHERE)
 
 # State, cause and place -> ms of the interval so far.
 Times = dict[Key, float]
@@ -58,7 +58,7 @@ def key_of(times: Times, report: Report) -> Key:
     state = report.numbers[_STATE]
     if not state:
         # Nearly all are good.
-        return _UNKNOWN if state is None else _GOOD
+        return UNKNOWN if state is None else GOOD
     cause = report.numbers[_CAUSE] or 0
     if state == State.BAD:
         placed = state, cause, _place_of(report.attributes)

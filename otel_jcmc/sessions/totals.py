@@ -28,7 +28,7 @@ _STATES: Final[dict[int | None, State]] = {state.value: state for state in State
 WORST: Final = 0xFFFF
 
 
-class VitalTotal(msgspec.Struct, array_like=True, gc=False):
+class VitalTotal(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
     One vital over the whole session, as whole numbers of VITAL_SCALES and of tenths of a second.
 
@@ -86,12 +86,19 @@ def add(
         times: for how long it was how in it.
         outages: how many began in it.
     """
-    _count(totals, tally, times, counts, 1)
-    for of, extreme, is_lower in zip(totals.vitals, worst, LOWER_IS_WORSE, strict=True):
-        if extreme is not None:
-            pick = min if is_lower else max
-            of.worst = extreme if of.worst is None else pick(of.worst, extreme)
-    totals.outages += outages
+    vitals = totals.vitals
+    for at, is_lower in enumerate(LOWER_IS_WORSE):
+        # Made anew: to set attributes of a Struct takes longer.
+        of, extreme = vitals[at], worst[at]
+        before = of.worst
+        if before is not None and (
+            extreme is None or (before < extreme if is_lower else before > extreme)
+        ):
+            extreme = before
+        vitals[at] = _changed(of, tally[at], extreme, 1)
+    _count(totals, times, counts, 1)
+    if outages:
+        totals.outages += outages
 
 
 def take_away(
@@ -102,25 +109,24 @@ def take_away(
     counts: Sequence[int | None],
 ) -> None:
     """Take an interval out of *totals* that was added; the worst was so all the same."""
-    _count(totals, tally, times, counts, -1)
+    vitals = totals.vitals
+    for at, told in enumerate(tally):
+        vitals[at] = _changed(vitals[at], told, vitals[at].worst, -1)
+    _count(totals, times, counts, -1)
 
 
-def _count(
-    totals: Totals,
-    tally: Sequence[StoredTally | None],
-    times: Iterable[Time],
-    counts: Sequence[int | None],
-    sign: int,
-) -> None:
-    """Add what is of an interval, or take it away."""
-    for of, told in zip(totals.vitals, tally, strict=True):
-        if told is not None:
-            mean, known, bad = told
-            # A single push has lasted no time yet, and is what there is.
-            known = (known or 1) * sign
-            of.sum += mean * known
-            of.known += known
-            of.bad += bad * sign
+def _changed(of: VitalTotal, told: StoredTally | None, worst: int | None, sign: int) -> VitalTotal:
+    """Return *of* with what is *told* of an interval, or without it, and that *worst*."""
+    if told is None:
+        return of if worst == of.worst else VitalTotal(of.sum, of.known, of.bad, worst)
+    mean, known, bad = told
+    # A single push has lasted no time yet, and is what there is.
+    known = (known or 1) * sign
+    return VitalTotal(of.sum + mean * known, of.known + known, of.bad + bad * sign, worst)
+
+
+def _count(totals: Totals, times: Iterable[Time], counts: Sequence[int | None], sign: int) -> None:
+    """Add how long it was how in an interval and what was counted, or take it away."""
     rows = totals.times
     for tenths, state, cause in times:
         for at, row in enumerate(rows):

@@ -55,7 +55,10 @@ def vitals(numbers: Sequence[Any]) -> Vitals:
         loss = up if down is None or up > down else down
     if not trips:
         return numbers[_QUALITY], loss, numbers[_PAIR]
-    if None in trips:
-        # A transport may be known, and not its round trip.
-        trips = [each for each in trips if each is not None] or [numbers[_PAIR]]
-    return numbers[_QUALITY], loss, trips[0] if len(trips) == 1 else max(trips)
+    if len(trips) == 1:
+        # Nearly all have one.
+        (trip,) = trips
+        return numbers[_QUALITY], loss, numbers[_PAIR] if trip is None else trip
+    # A transport may be known, and not its round trip.
+    known = [each for each in trips if each is not None] or [numbers[_PAIR]]
+    return numbers[_QUALITY], loss, max(known)

@@ -74,6 +74,22 @@ async def test_the_worst_of_loss_and_round_trip_is_the_highest(
 
 
 @pytest.mark.anyio
+async def test_worst_and_best_are_of_their_own_interval(
+    each_server: EmbeddedStore, each_client: redis.Redis
+) -> None:
+    async with process(each_server) as here:
+        for quality, loss, trip in ((20, 9, 900), (99, 0, 10)):
+            await here.push(push(f1=quality, f12=loss, f13=[[trip, {}]]))
+            await here.wait(15)
+        for quality, loss, trip in ((70, 3, 80), (80, 2, 60)):
+            await here.push(push(f1=quality, f12=loss, f13=[[trip, {}]]))
+            await here.wait(15)
+        one, two = read_log(each_client, *sids(each_client))
+    assert (one.worst, one.best) == ([20, 9, 900], [99, 0, 10])
+    assert (two.worst, two.best) == ([70, 3, 80], [80, 2, 60])
+
+
+@pytest.mark.anyio
 async def test_an_entry_has_the_time_of_its_last_push_by_redis_clock(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
