@@ -75,8 +75,10 @@ def vital_text(told: dict[str, Any], name: str, form: str = ".3g") -> str:
 def lasted_text(told: dict[str, Any]) -> str:
     """Return for how long it was bad, of how long: `2m/1:05h`; with a plus it goes on."""
     seconds = (told.get("seconds") or {}).get("bad")
-    bad = "-" if seconds is None else briefly(seconds) if seconds else "0"
-    return f"{bad}/{briefly(told['duration_seconds'])}" + ("" if told["end_reason"] else "+")
+    whole = told["duration_seconds"]
+    # A session begins with its first push, which tells of the time before it.
+    bad = "-" if seconds is None else briefly(min(seconds, whole)) if seconds else "0"
+    return f"{bad}/{briefly(whole)}" + ("" if told["end_reason"] else "+")
 
 
 def end_text(told: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from past import NOON, Past, numbers
 
 from otel_jcmc.command.arguments import _add_sessions, _bound
 from otel_jcmc.command.sessions import run
+from otel_jcmc.command.tables import lasted_text
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.totals import Totals, VitalTotal
 from otel_jcmc.store.embedded import EmbeddedStore
@@ -145,6 +146,24 @@ def test_a_table_has_the_newest_first(service: Service, sid: str) -> None:
         f"{before}  12:59  evil\ufffd[2Jroom  bob  expired      -/5s",
         "2 sessions; 2036-03-01, times of Europe/Berlin; mean/worst",
     ]
+
+
+@pytest.mark.parametrize(
+    ("bad", "lasted", "reason", "text"),
+    [
+        (None, 60.0, "left", "-/1m"),
+        (0.0, 60.0, "left", "0/1m"),
+        (30.0, 60.0, None, "30s/1m+"),
+        # The first push tells of ten seconds before the session.
+        (20.0, 12.0, "left", "12s/12s"),
+    ],
+)
+def test_nobody_is_bad_for_longer_than_he_was_there(
+    bad: float | None, lasted: float, reason: str | None, text: str
+) -> None:
+    seconds = {"bad": bad} if bad is not None else None
+    told = {"seconds": seconds, "duration_seconds": lasted, "end_reason": reason}
+    assert lasted_text(told) == text
 
 
 def test_filters_are_flags(show: Callable[..., Ran]) -> None:
