@@ -12,6 +12,8 @@ from otel_jcmc.config.settings import Settings, to_text
 from otel_jcmc.intake.callers import Callers
 from otel_jcmc.intake.limits import Limits
 from otel_jcmc.intake.privacy import Privacy
+from otel_jcmc.jmmc.push import INTERVAL_MS
+from otel_jcmc.server.connections import ConnectionLimits
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.web.cors import Cors
 
@@ -91,3 +93,20 @@ def make_limits(settings: Settings) -> Limits:
         settings.limit_address_participants,
         settings.limit_conference_participants,
     )
+
+
+def make_connection_limits(settings: Settings, connections: int | None) -> ConnectionLimits:
+    """Return what one connection may take, and how many there may be."""
+    return ConnectionLimits(
+        settings.limit_connections if connections is None else connections,
+        settings.limit_head_bytes,
+        settings.limit_head_seconds,
+        settings.limit_body_seconds,
+        settings.limit_answer_seconds,
+    )
+
+
+def first_life_ms(settings: Settings) -> int:
+    """Return what a newcomer lives for: three pushes of the pages that we serve, at least."""
+    pages_ms = [1000 * settings.client_interval_seconds, INTERVAL_MS if settings.jmmc_path else 0]
+    return max(1000 * settings.metrics_expiration_seconds, *(3 * each for each in pages_ms))

@@ -27,15 +27,17 @@ from otel_jcmc.intake.intake import Intake
 from otel_jcmc.intake.joins import Joins
 from otel_jcmc.intake.networks import Networks
 from otel_jcmc.intake.relays import Relays
-from otel_jcmc.jmmc.push import INTERVAL_MS, JmmcEndpoint
+from otel_jcmc.jmmc.push import JmmcEndpoint
 from otel_jcmc.jmmc.states import States
 from otel_jcmc.jmmc.wire import JmmcParser
 from otel_jcmc.metrics.own import Telemetry, make_resource
 from otel_jcmc.metrics.scrape import Scraper
 from otel_jcmc.otlp.metrics import OwnMetricExporter
 from otel_jcmc.otlp.sender import Sender, Signal
-from otel_jcmc.server.connections import ConnectionLimits, Connections
+from otel_jcmc.server.connections import Connections
 from otel_jcmc.service.admission import (
+    first_life_ms,
+    make_connection_limits,
     make_hash_secret,
     make_jitsi_tokens,
     make_limits,
@@ -105,7 +107,7 @@ class Parts:
         else:
             self._embedded = embedded or EmbeddedStore(settings.embedded_dir)
             self.redis_url = self._embedded.url
-        self.connections = Connections(_connection_limits(settings, connections), {})
+        self.connections = Connections(make_connection_limits(settings, connections), {})
         self.recorder = make_recorder(settings, self.redis_url)
         gauges = make_gauges(settings)
         joins = Joins()
@@ -129,7 +131,7 @@ class Parts:
             settings.limit_conference_participants,
             self.telemetry.record_batch,
             keeping_of(settings),
-            first_life_ms=_first_life_ms(settings),
+            first_life_ms=first_life_ms(settings),
         )
         self._link = Link(self.redis_url)
         self.summaries = make_summaries(settings, self._link)
@@ -346,20 +348,3 @@ def _refuse_workers() -> None:
             "the embedded store is for one process and this is one of several workers,"
             " or of a server that reloads: set REDIS_URL, and all of them share one Redis"
         )
-
-
-def _connection_limits(settings: Settings, connections: int | None) -> ConnectionLimits:
-    """Return what one connection may take, and how many there may be."""
-    return ConnectionLimits(
-        settings.limit_connections if connections is None else connections,
-        settings.limit_head_bytes,
-        settings.limit_head_seconds,
-        settings.limit_body_seconds,
-        settings.limit_answer_seconds,
-    )
-
-
-def _first_life_ms(settings: Settings) -> int:
-    """Return what a newcomer lives for: three pushes of the pages that we serve, at least."""
-    pages_ms = [1000 * settings.client_interval_seconds, INTERVAL_MS if settings.jmmc_path else 0]
-    return max(1000 * settings.metrics_expiration_seconds, *(3 * each for each in pages_ms))
