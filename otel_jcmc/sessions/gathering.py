@@ -19,9 +19,8 @@ from otel_jcmc.sessions.items import Item
 from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.stretches import time_of
 from otel_jcmc.sessions.totals import add, new_totals
-from otel_jcmc.sessions.vitals import vitals
-from otel_jcmc.sessions.weighed import Part, Weighed, take_weighed
-from otel_jcmc.sessions.weighing import Bounds, weigh
+from otel_jcmc.sessions.weighed import Part, Weighed, take_part
+from otel_jcmc.sessions.weighing import Bounds, noted, weigh
 from otel_jcmc.wire.push import Report
 
 
@@ -33,6 +32,9 @@ class _Payload(msgspec.Struct, array_like=True, gc=False):
 
 
 _ARRAY_OF_TWO: Final = b"\x92"
+# Pushes that wait are weighed when an entry is made, as they nearly always are, or there are so
+# many: those of half a minute of a page that pushes every two seconds.
+MOST_WAITING: Final = 16
 _decode = msgspec.msgpack.Decoder(_Payload).decode
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
@@ -79,10 +81,15 @@ class Gathered(Weighed):
         self.version = items.NONE
 
 
-def gather(of: Gathered, payload: bytes, report: Report, at: float, bounds: Bounds) -> None:
-    """Take note of a push at *at*, in seconds of our clock."""
-    since_ms = (at - of.at) * 1000 if of.at else None
-    weigh(of, report, vitals(report.numbers), at, since_ms, of.ttl_ms, bounds)
+def gather(
+    of: Gathered, payload: bytes, report: Report, at: float, ttl_ms: int, bounds: Bounds
+) -> None:
+    """Take note of a push at *at*, in seconds of our clock, that lives for *ttl_ms*."""
+    of.waiting.append(noted(report, at))
+    # The first one by itself: for how long it stands may be known with the second one only.
+    if not of.at or ttl_ms != of.ttl_ms or len(of.waiting) >= MOST_WAITING:
+        of.ttl_ms = ttl_ms
+        weigh(of, ttl_ms, bounds)
     of.at = at
     count = len(report.attributes)
     if count < of.count and of.payload:
@@ -96,6 +103,7 @@ def make_item(
     payload: bytes,
     offset: float,
     versions: Iterator[bytes],
+    bounds: Bounds,
     sent: list[Any] | None = None,
     *,
     is_whole: bool = False,
@@ -114,7 +122,8 @@ def make_item(
     attributes = b"" if of.is_told else of.known
     of.is_told = True
     of.payload = b""
-    part = take_weighed(of)
+    weigh(of, of.ttl_ms, bounds)
+    part = take_part(of)
     flags = items.GUESSED if part.is_guessed else 0
     times = map(time_of, part.stretches)
     add(of.totals, part.tally, part.worst, times, part.counts or (), part.outages)

@@ -29,6 +29,9 @@ NONE: Final = b"-" * VERSION_BYTES
 ALONE, GUESSED, REPLACES, IS_WHOLE, FORCED = 1, 2, 4, 8, 16
 
 _HEAD: Final = struct.Struct(">QI6s6sBBIIIII")
+# Of the last five, which are sizes, the second and the third.
+_KEPT: Final = struct.Struct(">II")
+_KEPT_AT: Final = _HEAD.size - 16
 # First character of a digest -> partition.
 _PARTITION_OF: Final = {ord(digit): partition for digit, partition in PARTITION_OF.items()}
 
@@ -112,7 +115,7 @@ def partition_of(packed: bytes) -> int:
 
 def kept_bytes(packed: bytes) -> int:
     """Return how many bytes an item adds to what is kept of its session, about."""
-    _, entry, attributes, _, _ = _HEAD.unpack_from(packed)[6:]
+    entry, attributes = _KEPT.unpack_from(packed, _KEPT_AT)
     return int(entry + attributes)
 
 

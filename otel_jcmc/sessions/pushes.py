@@ -60,14 +60,11 @@ def code_of(state: float | None, cause: float | None, *, is_silent: bool) -> int
     return code | (is_silent and SILENT) | int(cause or 0) & _CAUSE
 
 
-def note(packed: bytearray, tenths: int, code: int) -> None:
-    """Add a push to *packed*, so many *tenths* after the one before."""
+def bytes_of(tenths: int, code: int) -> bytes:
+    """Return a push so many *tenths* after the one before, as an entry has it."""
     if tenths < LONGER:
-        packed.append(max(0, tenths))
-    else:
-        packed.append(LONGER)
-        packed += min(tenths, _LONGEST).to_bytes(2)
-    packed.append(code)
+        return bytes((max(0, tenths), code))
+    return bytes((LONGER, *min(tenths, _LONGEST).to_bytes(2), code))
 
 
 def pack(pushes: Iterable[Push]) -> bytes:
@@ -76,7 +73,7 @@ def pack(pushes: Iterable[Push]) -> bytes:
     before = None
     for push in pushes:
         at = push.at_ms // _TENTH_MS
-        note(packed, 0 if before is None else at - before, _code(push))
+        packed += bytes_of(0 if before is None else at - before, _code(push))
         before = at
     return bytes(packed)
 

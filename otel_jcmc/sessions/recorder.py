@@ -130,8 +130,7 @@ class Recorder:
                 of = self._change(of, write, address)
                 if of is None:
                     return
-            of.ttl_ms = abs(write.ttl_ms)
-            gather(of, write.payload, report, self._clock(), self._bounds)
+            gather(of, write.payload, report, self._clock(), abs(write.ttl_ms), self._bounds)
             if (sent := report.sent) is not None:
                 # Who is back after its log was let go begins with all that is known.
                 is_whole = is_new and sent is not report.numbers
@@ -195,7 +194,9 @@ class Recorder:
             of.payload = b""
             return b""
         is_first = of.version == NONE
-        item = make_item(of, payload, self.logs.offset, self._versions, sent, is_whole=is_whole)
+        item = make_item(
+            of, payload, self.logs.offset, self._versions, self._bounds, sent, is_whole=is_whole
+        )
         if self._shares is not None:
             self._shares.add(of.address, kept_bytes(item), is_begun=is_first)
         return item

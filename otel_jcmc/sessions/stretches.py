@@ -53,18 +53,23 @@ class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     network: str = ""
 
 
-def key_of(times: Times, report: Report) -> Key:
-    """Return which of *times* a push is of, or what it adds to them."""
+def key_of(report: Report) -> Key:
+    """Return what a push is of; only of a bad one the place."""
     state = report.numbers[_STATE]
     if not state:
         # Nearly all are good.
         return UNKNOWN if state is None else GOOD
     cause = report.numbers[_CAUSE] or 0
-    if state == State.BAD:
-        placed = state, cause, _place_of(report.attributes)
-        if placed in times or sum(of[2] != _NOWHERE for of in times) < MOST_PLACES:
-            return placed
-    return state, cause, _NOWHERE
+    return state, cause, _place_of(report.attributes) if state == State.BAD else _NOWHERE
+
+
+def spend(times: Times, key: Key, ms: float) -> None:
+    """Let it be *key* for so long; beyond MOST_PLACES without its place."""
+    if key[2] != _NOWHERE and key not in times:
+        places = sum(of[2] != _NOWHERE for of in times)
+        if places >= MOST_PLACES:
+            key = key[0], key[1], _NOWHERE
+    times[key] = times.get(key, 0.0) + ms
 
 
 def _place_of(attributes: Mapping[int, Any]) -> _Place:

@@ -1,155 +1,178 @@
 """
 Each push of an interval weighed by the time for which it stands.
 
-In come the pushes of a session, as recorder.py hears of them; they go into its `Weighed`
-(weighed.py), of which once an interval an entry is made. This is done for each push: nothing is
-made here that is not kept, and what nearly all are like is the shortest way.
+A push is `noted` when it comes, which makes a tuple and nothing else. Once an interval, or where
+many wait, those of a session are weighed together: only then are its sums touched, which by then
+are in no processor's cache any more.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, METRICS, STATE_ID
-from otel_jcmc.sessions.pushes import LONGER, MOST, SILENT, UNKNOWN_CODE, note
-from otel_jcmc.sessions.stretches import GOOD, TENTH_MS, UNKNOWN, key_of
-from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, Vitals
-from otel_jcmc.sessions.weighed import First, Weighed
+from otel_jcmc.sessions.pushes import LONGER, SILENT, UNKNOWN_CODE, bytes_of
+from otel_jcmc.sessions.stretches import GOOD, TENTH_MS, UNKNOWN, key_of, spend
+from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, vitals
+from otel_jcmc.sessions.weighed import MOST_BYTES, Noted, Vital, Weighed
 from otel_jcmc.verdict.rules import OUTAGE
 from otel_jcmc.wire.push import Report
 
-_MOST_BYTES: Final = 2 * MOST
 _AT: Final = {row.field: row.id - 1 for row in METRICS}
 _DOWN, _UP = _AT["outage_down"], _AT["outage_up"]
 _STATE, _CAUSE, _COVERS = STATE_ID - 1, CAUSE_ID - 1, COVERS_ID - 1
 _FREEZES, _FREEZE_TIME, _FRAMES_DROPPED = COUNTED
-_MOMENT_MS: Final = TENTH_MS
+_MOMENT_MS: Final = float(TENTH_MS)
 _OUTAGE: Final = OUTAGE.id
-# From where on quality, loss and round trip are bad: a plain tuple is taken apart soonest.
+# From where on quality, loss and round trip are bad.
 Bounds = tuple[float, float, float]
-_NOTHING: Final = (None, None, None)
 
 
-def weigh(  # noqa: C901  # a call for each condition would cost more than the condition
-    weighed: Weighed,
-    report: Report,
-    found: Vitals,
-    at: float,
-    since_ms: float | None,
-    ttl_ms: int,
-    bounds: Bounds,
-) -> None:
-    """
-    Take note of a push at *at*, in seconds of our clock, with the vitals *found*.
-
-    It stands for the time since the one before, as far as it says that it covers it, or as far as
-    is usual where it does not say so.
-
-    Args:
-        since_ms: the time since the push before; None: there was none.
-        ttl_ms: for longer nobody is there.
-    """
+def noted(report: Report, at: float) -> Noted:
+    """Return what is weighed of a push at *at*, in seconds of our clock."""
     numbers = report.numbers
     state, cause = numbers[_STATE], numbers[_CAUSE]
+    quality, loss, trip = vitals(numbers)
+    code = (cause or 0) | (UNKNOWN_CODE if state is None else state << 6)
+    if quality is loss is trip is None:
+        code |= SILENT
     # Nearly all are good.
-    key = key_of(weighed.all_times(), report) if state else UNKNOWN if state is None else GOOD
-    covers = numbers[_COVERS] or report.session.interval_ms
-    weight_ms = most = covers or weighed.gap_ms
-    if since_ms is not None:
-        if weighed.first is not None:
-            # As long as until the second one.
-            until_ms = max(0, min(since_ms, ttl_ms) - _MOMENT_MS)
-            _lengthen(weighed, weighed.first, until_ms, bounds)
-            weighed.first = None
-        weighed.gap_ms = weight_ms = since_ms
-    elif not covers:
-        # It has lasted no time yet, and is what there is.
-        weighed.first, weight_ms = First(found, key), _MOMENT_MS
-    if not covers:
-        weighed.is_guessed = True
-    if cause == _OUTAGE:
-        most = _note_outage(weighed, most, numbers)
-    elif weighed.is_out:
-        weighed.is_out = False
-    if most and most < weight_ms:
-        weight_ms = most
-    if weight_ms > ttl_ms:
-        weight_ms = ttl_ms
-    if key is not weighed.key:
-        weighed.turn_to(key)
-    weighed.key_ms += weight_ms
-    _add(weighed, found, weight_ms, bounds)
+    key = key_of(report) if state else UNKNOWN if state is None else GOOD
+    covers_ms = numbers[_COVERS] or report.session.interval_ms
+    # It counts from its beginning, because nothing could be pushed meanwhile.
+    out_ms = max(numbers[_DOWN] or 0, numbers[_UP] or 0) if cause == _OUTAGE else None
     # What a page has told before is not to be counted again; the original's tells none.
     told = numbers if report.sent is None else report.sent
-    if not told[_FREEZES] is told[_FREEZE_TIME] is told[_FRAMES_DROPPED] is None:
-        _count(weighed, told)
-    code = (cause or 0) | (UNKNOWN_CODE if state is None else state << 6)
-    if found[0] is None and found == _NOTHING:
-        code |= SILENT
-    _note(weighed, int(at * 10), code)
+    return (
+        at,
+        covers_ms,
+        out_ms,
+        code,
+        key,
+        told[_FREEZES],
+        told[_FREEZE_TIME],
+        told[_FRAMES_DROPPED],
+        quality,
+        loss,
+        trip,
+    )
 
 
-def _note_outage(weighed: Weighed, most: float, numbers: list[Any]) -> float:
-    """Take note of a push in an outage; return for how long it stands, *most* if that is more."""
-    weighed.outages += not weighed.is_out
-    weighed.is_out = True
-    # It counts from its beginning, because nothing could be pushed meanwhile.
-    return max(most, numbers[_DOWN] or 0, numbers[_UP] or 0)
+def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PLR0912, PLR0915
+    """
+    Weigh the pushes of a session that wait.
 
-
-def _lengthen(weighed: Weighed, first: First, more_ms: float, bounds: Bounds) -> None:
-    """Let the *first* push stand for so much longer."""
-    weighed.turn_to(first.key)
-    weighed.key_ms += more_ms
-    each = (weighed.quality, weighed.loss, weighed.trip)
-    for of, value, bound, is_lower in zip(each, first.found, bounds, LOWER_IS_WORSE, strict=True):
-        if value is not None:
-            of.sum += value * more_ms
-            of.known += more_ms
-            if value < bound if is_lower else value > bound:
-                of.bad += more_ms
-
-
-def _add(weighed: Weighed, found: Vitals, weight_ms: float, bounds: Bounds) -> None:
-    """Let a push with the vitals *found* stand for so long."""
-    quality, loss, trip = found
+    Each stands for the time since the one before, as far as it says that it covers it, or as far as
+    is usual where it does not say so; and for no longer than *ttl_ms*, when nobody is there.
+    """
+    if of.first is not None and of.waiting:
+        # As long as until the second one.
+        until_ms = min((of.waiting[0][0] - of.before) * 1000, ttl_ms)
+        _lengthen(of, of.first, until_ms - _MOMENT_MS, bounds)
+        of.first = None
+    # In one piece, and each sum by a name of its own: a call or a loop for each of the vitals, or
+    # attributes in their place, would take twice as long, and this is done for every push.
     least_quality, most_loss, most_trip = bounds
-    # One by one: a loop over three takes twice as long.
-    if quality is not None:
-        weighed.quality.add(quality, weight_ms)
-        if quality < least_quality:
-            weighed.quality.bad += weight_ms
-    if loss is not None:
-        weighed.loss.add(loss, weight_ms)
-        if loss > most_loss:
-            weighed.loss.bad += weight_ms
-    if trip is not None:
-        weighed.trip.add(trip, weight_ms)
-        if trip > most_trip:
-            weighed.trip.bad += weight_ms
-
-
-def _count(weighed: Weighed, told: list[Any]) -> None:
-    """Add what is counted from push to push."""
-    if weighed.counts is None:
-        weighed.counts = [None] * len(COUNTED)
-    for index, at in enumerate(COUNTED):
-        value = told[at]
-        if value is not None:
-            weighed.counts[index] = (weighed.counts[index] or 0) + value
-
-
-def _note(weighed: Weighed, tick: int, code: int) -> None:
-    """Take note of when a push was and how."""
-    packed = weighed.pushes
-    size = len(packed)
-    if size < _MOST_BYTES:
-        weighed.before, weighed.last = weighed.tick, size
-    else:
-        del packed[weighed.last :]
+    before, gap_ms, last = of.before, of.gap_ms, of.tick
+    pushes: list[int] = []
+    room = MOST_BYTES - len(of.pushes)
     # Of the first of an interval only when it was counts.
-    tenths = tick - weighed.before if size else 0
-    weighed.tick = tick
-    if 0 <= tenths < LONGER:
-        packed.append(tenths)
-        packed.append(code)
-    else:
-        note(packed, tenths, code)
+    is_first = not of.pushes
+    freezes, freeze_ms, dropped = of.counts
+    quality_sum, quality_ms, quality_bad, quality_low, quality_high = of.quality
+    loss_sum, loss_ms, loss_bad, loss_low, loss_high = of.loss
+    trip_sum, trip_ms, trip_bad, trip_low, trip_high = of.trip
+    now, now_ms = GOOD, 0.0
+    waiting, of.waiting = of.waiting, []
+    for each in waiting:
+        at, covers_ms, out_ms, code, key, froze, frozen_ms, drops, quality, loss, trip = each
+        weight_ms = most = covers_ms or gap_ms
+        if before:
+            weight_ms = gap_ms = (at - before) * 1000
+        elif not covers_ms:
+            # It has lasted no time yet, and is what there is.
+            of.first, weight_ms = each, _MOMENT_MS
+        before = at
+        if not covers_ms:
+            of.is_guessed = True
+        if out_ms is not None:
+            of.outages += not of.is_out
+            of.is_out, most = True, max(most, out_ms)
+        elif of.is_out:
+            of.is_out = False
+        if most and most < weight_ms:
+            weight_ms = most
+        if weight_ms > ttl_ms:
+            weight_ms = ttl_ms
+        if key is not now:
+            if now_ms:
+                spend(of.times, now, now_ms)
+            now, now_ms = key, 0.0
+        now_ms += weight_ms
+        if quality is not None:
+            quality_sum += quality * weight_ms
+            quality_ms += weight_ms
+            if quality < least_quality:
+                quality_bad += weight_ms
+            if quality < quality_low:
+                quality_low = quality
+            if quality > quality_high:
+                quality_high = quality
+        if loss is not None:
+            loss_sum += loss * weight_ms
+            loss_ms += weight_ms
+            if loss > most_loss:
+                loss_bad += weight_ms
+            if loss < loss_low:
+                loss_low = loss
+            if loss > loss_high:
+                loss_high = loss
+        if trip is not None:
+            trip_sum += trip * weight_ms
+            trip_ms += weight_ms
+            if trip > most_trip:
+                trip_bad += weight_ms
+            if trip < trip_low:
+                trip_low = trip
+            if trip > trip_high:
+                trip_high = trip
+        if froze is not None:
+            freezes = froze if freezes is None else freezes + froze
+        if frozen_ms is not None:
+            freeze_ms = frozen_ms if freeze_ms is None else freeze_ms + frozen_ms
+        if drops is not None:
+            dropped = drops if dropped is None else dropped + drops
+        tick = int(at * 10)
+        if room <= 0:
+            of.beyond = tick, code
+            continue
+        tenths, last = 0 if is_first else tick - last, tick
+        is_first = False
+        room -= 2
+        pushes += (tenths, code) if 0 <= tenths < LONGER else bytes_of(tenths, code)
+    if now_ms:
+        spend(of.times, now, now_ms)
+    of.quality = quality_sum, quality_ms, quality_bad, quality_low, quality_high
+    of.loss = loss_sum, loss_ms, loss_bad, loss_low, loss_high
+    of.trip = trip_sum, trip_ms, trip_bad, trip_low, trip_high
+    of.counts = freezes, freeze_ms, dropped
+    of.before, of.gap_ms, of.tick = before, gap_ms, last
+    of.pushes += bytes(pushes)
+
+
+def _lengthen(of: Weighed, first: Noted, more_ms: float, bounds: Bounds) -> None:
+    """Let a session's *first* push, which is weighed, stand for so much longer."""
+    if more_ms <= 0:
+        return
+    _, _, _, _, key, _, _, _, *values = first
+    spend(of.times, key, more_ms)
+    of.quality, of.loss, of.trip = map(
+        _longer, (of.quality, of.loss, of.trip), values, bounds, LOWER_IS_WORSE, [more_ms] * 3
+    )
+
+
+def _longer(of: Vital, value: float | None, bound: float, is_lower: bool, ms: float) -> Vital:  # noqa: FBT001
+    """Return *of* with *value*, which is one of an interval before, for so much longer."""
+    if value is None:
+        return of
+    total, known, bad, low, high = of
+    is_bad = value < bound if is_lower else value > bound
+    return total + value * ms, known + ms, bad + is_bad * ms, low, high

@@ -8,8 +8,8 @@ from otel_jcmc.sessions.pushes import (
     Push,
     Story,
     begun_outages,
+    bytes_of,
     code_of,
-    note,
     pack,
     unpack,
 )
@@ -38,9 +38,7 @@ def test_a_push_is_two_bytes_and_one_after_a_long_pause_four() -> None:
 
 
 def test_what_is_longer_than_two_bytes_is_as_long_as_they_can_tell() -> None:
-    packed = bytearray()
-    note(packed, 70_000, code_of(GOOD, None, is_silent=False))
-    assert packed.hex() == "ffffff00"
+    assert bytes_of(70_000, code_of(GOOD, None, is_silent=False)).hex() == "ffffff00"
 
 
 @given(

@@ -498,6 +498,35 @@ async def test_pushes_of_an_interval_are_bounded_in_number_and_the_last_is_kept(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("most", [1, 2, 5, 100])
+async def test_an_interval_is_the_same_however_many_pushes_wait(
+    each_server: EmbeddedStore,
+    each_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+) -> None:
+    monkeypatch.setattr("otel_jcmc.sessions.gathering.MOST_WAITING", most)
+    told = [
+        *(GOOD | {"f1": 90}, GOOD | {"f1": 20}, {}, BAD_UP | {"f12": 9.5, "f22": 2}),
+        *(BAD_UP | {"f12": 7.5, "f22": 1}, GOOD | {"f12": 0}, GOOD | {"f1": 60}),
+    ]
+    async with process(each_server, SPANS) as here:
+        for at, numbers in enumerate(told):
+            await here.push(push(**numbers))
+            here.clock.now += 2 if at else 4
+        await here.wait(20)
+        (only,) = read_log(each_client, *sids(each_client))
+    # The first as long as until the second, which is four seconds as the second is; then two.
+    assert only.tally[0] == Tally(71.4, 16_000, 4_000)
+    assert only.tally[1] == Tally(5.67, 6_000, 4_000)
+    assert (only.worst[:2], only.best[:2]) == ([20, 9.5], [97, 0])
+    assert only.counts == [3, None, None]
+    assert [each.at_ms - only.at_ms for each in only.pushes] == [
+        *(-14_000, -10_000, -8_000, -6_000, -4_000, -2_000, 0)
+    ]
+
+
+@pytest.mark.anyio
 async def test_history_alone_is_weighed_as_spans_are(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from recording import push
 
-from otel_jcmc.sessions.stretches import Times, key_of, stretches_of
+from otel_jcmc.sessions.stretches import Times, key_of, spend, stretches_of
 
 BAD = {"f45": 2, "f46": 1}
 
@@ -14,8 +14,7 @@ def rows(*pushes: dict[str, Any], each_ms: float = 10_000) -> list[list[Any]]:
     """Return what an entry has of *pushes* that each stand for so long."""
     times: Times = {}
     for told in pushes:
-        key = key_of(times, push(**told))
-        times[key] = times.get(key, 0.0) + each_ms
+        spend(times, key_of(push(**told)), each_ms)
     return stretches_of(times)
 
 
