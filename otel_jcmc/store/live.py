@@ -19,6 +19,7 @@ from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
+from otel_jcmc.store.batch import pack
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITION_OF, PARTITIONS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, expect_all
@@ -190,24 +191,13 @@ class Store:
     def _command(self, partition: int, part: list[_WaitingWrite]) -> Command:
         """Return the script call for one partition's share of a batch."""
         base = self._keys.bases[partition]
-        keys: list[str] = [f"{base}live", f"{base}ended", f"{base}conferences"]
-        start = f"{base}participant:"
-        args: list[Any] = [
+        return (
+            *("EVALSHA", _SCRIPT.sha, 3, f"{base}live", f"{base}ended", f"{base}conferences"),
             *self._keeping,
             *(self._room(partition), self._conference_limit, self._ends_limit),
             *(REMEMBER_ENDED_MS, max(PRUNE_BEHIND_MS, self._grace_ms), self._first_life_ms),
-        ]
-        for write, _, _ in part:
-            keys.append(start + write.member)
-            args += (
-                write.session,
-                write.seq,
-                _ttl_or_end(write),
-                write.payload,
-                write.owner,
-                write.word,
-            )
-        return ("EVALSHA", _SCRIPT.sha, len(keys), *keys, *args)
+            b"".join([pack(write) for write, _, _ in part]),
+        )
 
     def _room(self, partition: int) -> int:
         """Return how many may be live in *partition*, -1 for any number."""
@@ -367,17 +357,6 @@ class Store:
             await self._flushing
         await self._writes.close()
         await self._reads.close()
-
-
-def _ttl_or_end(write: Write) -> int | str:
-    """Return for how long the participant of *write* lives, or why it leaves, for the script."""
-    if not write.end:
-        return write.ttl_ms if write.is_kept else f"{write.ttl_ms}.5"
-    if write.join_ms < 0:
-        return f"{write.end}/{write.cause}" if write.cause else write.end
-    # Below 0: by nobody new, as a time to live.
-    may_join, is_kept = int(write.ttl_ms >= 0), int(write.is_kept)
-    return f"{write.end}/{write.cause}/{write.join_ms}/{may_join}{is_kept}"
 
 
 def _fail(batch: list[_WaitingWrite], error: Exception) -> None:

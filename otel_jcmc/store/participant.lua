@@ -2,16 +2,16 @@
 --
 -- KEYS[1] the index of the live: member -> expiry in µs, another one after each push;  KEYS[2] the sessions that ended: "member:session" -> until ms
 -- KEYS[3] conference -> how many of its members the index has;  a conference is the first 12 characters of its members
--- KEYS[4...] one participant key a push; its last 32 characters are its member in the index
 -- ARGV[1...4] what is kept of sessions, as stays.lua has it, which stands before this
 -- ARGV[5] most live in this partition, ARGV[6] most in a conference, ARGV[7] most ends to remember; -1: any number
 -- ARGV[8] ms for which an end is remembered, ARGV[9] ms after its expiry at which a member is pruned
 -- ARGV[10] ms that somebody new lives for at the most, whatever its push asks for; -1: any time
--- ARGV[11...] six a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
--- new; with a half: a session that begins is not kept) or to leave the reason, payload ("" to leave), digest of whose
--- it is ("" when nobody has to say so), what is said of the call ("" for nothing), also of a session that has ended.
--- A reason may be "failed/<cause>", and of a join that failed it is
--- "failed/<cause>/<ms for which it was tried>/<1 if somebody new may come><1 if the session is kept>", with a payload.
+-- ARGV[11] the pushes, one behind the other, as batch.py packs them: member, 1 if it may be somebody new's, 1 if a session
+-- that begins is kept, 1 if it tells of a join that failed, seq (-1: none), ms to live or for which the join was tried,
+-- the size of what is stored of it, the size of what comes behind that.
+-- Stored of it: session id (str 8, "" when the server names it), digest of whose it is (bin 8, "" when nobody has to say
+-- so), payload ("" to leave, but for a join that failed). Behind it, if there is something: why the participant leaves,
+-- "/", a failure's cause, "/", what is said of the call ("" for nothing), also of a session that has ended.
 --
 -- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), whose it is
 -- (bin 8), and of the payload attributes and numbers.
@@ -19,11 +19,14 @@
 -- 7 another's, 8 stored and new (a join that failed: told for the first time); and, if there is a bound, a semicolon
 -- and how many are live in this partition.
 local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8 = 0x97, 3, 0xcb, 0xce, 0xd9, 0xc4
+local PUSH = '>c32BBBi8i8I4I4BBc0BBc0'
 local PRUNED_AT_ONCE = 500
 local live, ended, conferences = KEYS[1], KEYS[2], KEYS[3]
+local start_of_key = base .. 'participant:'
 local most, most_in_conference, most_ends = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local remember, behind, first_life = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local answers, ends, longest = {}, false, 0
+local pushes = ARGV[11]
+local ends, longest = false, 0
 
 local function remember_end(member, session)
   redis.call('ZADD', ended, now + remember, member .. ':' .. session)
@@ -45,8 +48,8 @@ local function unlist(member)
 end
 
 -- Why somebody who is not there may not come, if so.
-local function refusal(member, ttl)
-  if ttl < 0 then return 6 end
+local function refusal(member, may_join)
+  if not may_join then return 6 end
   if most >= 0 and redis.call('ZCOUNT', live, now_us, '+inf') >= most then return 4 end
   if most_in_conference >= 0 then
     local there = tonumber(redis.call('HGET', conferences, conference_of(member)) or 0)
@@ -78,9 +81,9 @@ local function note_word(member, session, word)
 end
 
 -- A join that failed is a session of its own, of which this push is all there ever is.
-local function fail_to_join(member, session, tried, flags, payload, another)
-  if string.sub(flags, 1, 1) == '0' then return 6 end
-  if mode == 0 or string.sub(flags, 2) == '0' then return 8 end
+local function fail_to_join(member, session, tried, may_join, is_kept, payload, another)
+  if not may_join then return 6 end
+  if mode == 0 or not is_kept then return 8 end
   -- It had begun after all, or is told again long after.
   if redis.call('EXISTS', base .. 'stay:' .. member .. ':' .. session) == 1 then return 1 end
   local sid = begin(member, session, 0, now - tried, another)
@@ -91,9 +94,8 @@ local function fail_to_join(member, session, tried, flags, payload, another)
   return 8
 end
 
-local function write(key, session, seq, ttl_or_reason, payload, owner)
-  local member = string.sub(key, -32)
-  local reason, cause, tried, flags = string.match(ttl_or_reason, '^(%a+)/?([%a_]*)/?(%d*)/?(%d*)$')
+-- What is stored of a push, `kept`, has four bytes of sizes and kinds before its payload.
+local function write(member, may_join, is_kept, has_failed, seq, ms, session, owner, kept, reason, cause)
   if session ~= '' then
     local until_ms = redis.call('ZSCORE', ended, member .. ':' .. session)
     if until_ms and tonumber(until_ms) > now then
@@ -101,13 +103,20 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
     end
   end
 
+  local key = start_of_key .. member
+  local payload_at = 5 + #session + #owner
   local stored, started, stored_seq, stored_session = redis.call('GET', key), now, 0, nil
   if stored and string.byte(stored, 2) == SCHEMA then
     -- A damaged value must not refuse everybody in this batch: it counts as another session's.
     local whole, at, _, number, _, id, _, whose = pcall(struct.unpack, '>dBI4BBc0BBc0', stored, 4)
     if whole then
       if whose ~= '' and whose ~= owner then return 7 end
-      started, stored_seq, stored_session, owner = at, number, id, whose
+      started, stored_seq, stored_session = at, number, id
+      -- Who was nobody's stays so.
+      if whose ~= owner then
+        kept = struct.pack('>BB', STR_8, #session) .. session .. struct.pack('>BB', BIN_8, 0) .. string.sub(kept, payload_at)
+        payload_at = 5 + #session
+      end
     end
   end
   local same = stored_session == session
@@ -118,8 +127,9 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
     if same then
       redis.call('DEL', key)
       unlist(member)
-    elseif tried ~= '' then
-      answer = fail_to_join(member, session, tonumber(tried), flags, payload, stored_session)
+    elseif has_failed then
+      local payload = string.sub(kept, payload_at)
+      answer = fail_to_join(member, session, ms, may_join, is_kept, payload, stored_session)
       if answer == 6 then return answer end
     end
     if session ~= '' then remember_end(member, session) end
@@ -127,40 +137,43 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
     return answer
   end
 
-  local ttl = tonumber(ttl_or_reason)
-  local is_kept = ttl == math.floor(ttl)
   if same and seq >= 0 and seq < stored_seq then return 2 end
-  local refused = not stored and refusal(member, ttl)
+  local refused = not stored and refusal(member, may_join)
   if refused then return refused end
   if not same then
     -- A rejoin under another session: what is still on its way of the former one comes too late.
     if session ~= '' and stored_session and stored_session ~= '' then remember_end(member, stored_session) end
     if mode > 0 then
       if stored_session then leave(member, stored_session, 'replaced') end
-      local sid = is_kept and begin(member, session, math.abs(ttl), nil, stored_session)
-      if sid then note_who(sid, payload) end
+      local sid = is_kept and begin(member, session, ms, nil, stored_session)
+      if sid then note_who(sid, string.sub(kept, payload_at)) end
     end
     started, stored_seq = now, 0
   end
   if seq < 0 then seq = stored_seq end
-  ttl = math.floor(math.abs(ttl))
   -- Who pushes again has shown that it is there.
-  if not stored and first_life >= 0 and ttl > first_life then ttl = first_life end
-  local head = struct.pack('>BBBdBI4BB', ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, started, UINT_32, seq, STR_8, #session)
-  head = head .. session .. string.char(BIN_8, #owner) .. owner
-  redis.call('SET', key, head .. payload, 'PX', ttl)
-  list(member, now_us + ttl * 1000)
-  if ttl > longest then longest = ttl end
+  if not stored and first_life >= 0 and ms > first_life then ms = first_life end
+  local head = struct.pack('>BBBdBI4', ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, started, UINT_32, seq)
+  redis.call('SET', key, head .. kept, 'PX', ms)
+  list(member, now_us + ms * 1000)
+  if ms > longest then longest = ms end
   return stored and 1 or 8
 end
 
-for i = 4, #KEYS do
-  local a = 6 * (i - 4) + 11
-  local answer = write(KEYS[i], ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
-  if mode > 0 and ARGV[a + 5] ~= '' and (answer == 1 or answer == 8) then
-    note_word(string.sub(KEYS[i], -32), ARGV[a], ARGV[a + 5])
+local answers, at = {}, 1
+while at <= #pushes do
+  local member, may_join, is_kept, has_failed, seq, ms, size, more, _, session, _, owner, payload_at =
+    struct.unpack(PUSH, pushes, at)
+  local from = payload_at - 4 - #session - #owner
+  at = from + size + more
+  local kept, reason, cause, word = string.sub(pushes, from, from + size - 1), nil, nil, ''
+  if more > 0 then
+    reason, cause, word = string.match(string.sub(pushes, from + size, at - 1), '^(%a*)/([%a_]*)/(.*)$')
+    if reason == '' then reason = nil end
   end
-  answers[i - 3] = answer
+  local answer = write(member, may_join == 1, is_kept == 1, has_failed == 1, seq, ms, session, owner, kept, reason, cause)
+  if mode > 0 and word ~= '' and (answer == 1 or answer == 8) then note_word(member, session, word) end
+  answers[#answers + 1] = answer
 end
 
 -- By score and well behind: pruning what MGET did not find would lose who pushes in between.
