@@ -42,7 +42,8 @@ _CODE_OF = {
 }
 _CODE = re.compile(r"[A-Z]{2,20}\b")
 
-Command = tuple[Any, ...]
+# Its words, or the bytes that are sent for them.
+Command = tuple[Any, ...] | bytes
 
 
 class ClusterNode(NoConnection):
@@ -55,6 +56,16 @@ def code_of(error: Exception) -> str:
         return code
     found = _CODE.match(str(error))
     return found[0] if found else "ERR"
+
+
+def pack(command: Command) -> bytes:
+    """Return what is sent for *command*."""
+    return command if isinstance(command, bytes) else hiredis.pack_command(command)
+
+
+def bulk(word: bytes) -> bytes:
+    """Return what is sent for one *word* of a command."""
+    return b"$%d\r\n%b\r\n" % (len(word), word)
 
 
 def expect_all(replies: list[Any]) -> list[Any]:
@@ -128,7 +139,7 @@ class Link:
         Raises:
             StoreUnavailable: no connection, or not all replies in time.
         """
-        packed = b"".join(map(hiredis.pack_command, commands))
+        packed = b"".join(map(pack, commands))
         try:
             async with asyncio.timeout(timeout_seconds), self._lock:
                 fresh = self._wire is None
@@ -219,8 +230,8 @@ async def _see_that_it_fits(wire: "_Wire", *, master: bool) -> None:
     Raises:
         ClusterNode, NoConnection: it does not fit. Who may not ask (an ACL) believes that it does.
     """
-    asked: list[Any] = [("INFO", "cluster"), ("ROLE",)][: 1 + master]
-    replies = await wire.exchange(b"".join(map(hiredis.pack_command, asked)), len(asked))
+    asked: Sequence[Command] = [("INFO", "cluster"), ("ROLE",)][: 1 + master]
+    replies = await wire.exchange(b"".join(map(pack, asked)), len(asked))
     if isinstance(replies[0], bytes) and b"cluster_enabled:1" in replies[0]:
         raise ClusterNode(
             "REDIS_URL is a node of a Redis Cluster, which is not supported: name a Redis or Valkey"

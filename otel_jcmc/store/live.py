@@ -15,17 +15,17 @@ from enum import Enum
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.store.batch import pack
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITION_OF, PARTITIONS, Keys
-from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, expect_all
+from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, bulk, expect_all
 from otel_jcmc.store.participant import Write
 from otel_jcmc.store.refusals import Refusals
-from otel_jcmc.store.scripts import run_scripts, script
+from otel_jcmc.store.scripts import begin_call, run_scripts, script
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ REMEMBER_ENDED_MS: Final = 300_000
 PRUNE_BEHIND_MS: Final = 60_000
 
 _SCRIPT: Final = script("store/participant")
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Stored(Enum):
@@ -125,6 +126,7 @@ class Store:
         self._first_life_ms = first_life_ms or -1
         # Who comes back goes on with the same session for as long as his expiry is known.
         self._grace_ms = keeping.grace_ms if keeping.sessions else 0
+        self._calls = [self._begin_call(partition) for partition in range(PARTITIONS)]
         self._writes, self._reads = Link(url), Link(url)
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
@@ -158,7 +160,8 @@ class Store:
         try:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH_PUSHES], self._queue[BATCH_PUSHES:]
-                self._queued_bytes -= sum([len(write.payload) for write, _, _ in batch])
+                # Nearly always nobody is left, and who counts bytes has nothing to do.
+                self._queued_bytes = sum([len(write.payload) for write, _, _ in self._queue])
                 oldest = batch[0][2]
                 try:
                     await self._commit(batch, oldest + PUSH_SECONDS - monotonic())
@@ -170,12 +173,13 @@ class Store:
 
     async def _commit(self, batch: list[_WaitingWrite], seconds: float) -> None:
         """Send *batch* to Redis and give everyone in it an answer, within *seconds*."""
-        parts: dict[int, list[_WaitingWrite]] = {}
+        of_partition: list[list[_WaitingWrite]] = [[] for _ in ALL_PARTITIONS]
         for waiting in batch:
-            parts.setdefault(PARTITION_OF[waiting[0].member[0]], []).append(waiting)
-        commands = [self._command(partition, part) for partition, part in parts.items()]
+            of_partition[PARTITION_OF[waiting[0].member[0]]].append(waiting)
+        parts = [each for each in enumerate(of_partition) if each[1]]
+        commands = [self._command(*each) for each in parts]
         replies = await self._run(self._writes, commands, min(seconds, TIMEOUT_SECONDS))
-        for (partition, part), reply in zip(parts.items(), replies, strict=True):
+        for (partition, part), reply in zip(parts, replies, strict=True):
             codes, _, live = reply.partition(b";") if isinstance(reply, bytes) else (b"", b"", b"")
             if len(codes) == len(part):
                 if live:
@@ -188,16 +192,22 @@ class Store:
                 _fail(part, StoreUnavailable(reason))
         self._refusals.add(replies)
 
+    def _begin_call(self, partition: int) -> bytes:
+        """Return what is the same in each script call for *partition*: all but two arguments."""
+        base = self._keys.bases[partition]
+        return begin_call(
+            _SCRIPT,
+            (f"{base}live", f"{base}ended", f"{base}conferences"),
+            *(*self._keeping, self._conference_limit, self._ends_limit, REMEMBER_ENDED_MS),
+            *(max(PRUNE_BEHIND_MS, self._grace_ms), self._first_life_ms),
+            more=2,
+        )
+
     def _command(self, partition: int, part: list[_WaitingWrite]) -> Command:
         """Return the script call for one partition's share of a batch."""
-        base = self._keys.bases[partition]
-        return (
-            *("EVALSHA", _SCRIPT.sha, 3, f"{base}live", f"{base}ended", f"{base}conferences"),
-            *self._keeping,
-            *(self._room(partition), self._conference_limit, self._ends_limit),
-            *(REMEMBER_ENDED_MS, max(PRUNE_BEHIND_MS, self._grace_ms), self._first_life_ms),
-            b"".join([pack(write) for write, _, _ in part]),
-        )
+        pushes = _encode([write for write, _, _ in part])
+        room = b"%d" % self._room(partition)
+        return b"".join((self._calls[partition], bulk(room), bulk(pushes)))
 
     def _room(self, partition: int) -> int:
         """Return how many may be live in *partition*, -1 for any number."""

@@ -3,15 +3,15 @@
 -- KEYS[1] the index of the live: member -> expiry in µs, another one after each push;  KEYS[2] the sessions that ended: "member:session" -> until ms
 -- KEYS[3] conference -> how many of its members the index has;  a conference is the first 12 characters of its members
 -- ARGV[1...4] what is kept of sessions, as stays.lua has it, which stands before this
--- ARGV[5] most live in this partition, ARGV[6] most in a conference, ARGV[7] most ends to remember; -1: any number
--- ARGV[8] ms for which an end is remembered, ARGV[9] ms after its expiry at which a member is pruned
--- ARGV[10] ms that somebody new lives for at the most, whatever its push asks for; -1: any time
--- ARGV[11] the pushes, one behind the other, as batch.py packs them: member, 1 if it may be somebody new's, 1 if a session
--- that begins is kept, 1 if it tells of a join that failed, seq (-1: none), ms to live or for which the join was tried,
--- the size of what is stored of it, the size of what comes behind that.
--- Stored of it: session id (str 8, "" when the server names it), digest of whose it is (bin 8, "" when nobody has to say
--- so), payload ("" to leave, but for a join that failed). Behind it, if there is something: why the participant leaves,
--- "/", a failure's cause, "/", what is said of the call ("" for nothing), also of a session that has ended.
+-- ARGV[5] most in a conference, ARGV[6] most ends to remember; -1: any number
+-- ARGV[7] ms for which an end is remembered, ARGV[8] ms after its expiry at which a member is pruned
+-- ARGV[9] ms that somebody new lives for at the most, whatever its push asks for; -1: any time
+-- ARGV[10] most live in this partition; -1: any number
+-- ARGV[11] the pushes, a msgpack array of arrays: member, session id ("" when the server names it), seq (-1: none), ttl in
+-- ms (below 0: for nobody new), payload ("" to leave, but for a join that failed), digest of whose it is ("" when nobody
+-- has to say so), why the participant leaves ("": it stays), a failure's cause, ms for which a join was tried that failed
+-- (-1: it is no such thing), whether a session that begins is kept, what is said of the call ("" for nothing), also of a
+-- session that has ended.
 --
 -- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), whose it is
 -- (bin 8), and of the payload attributes and numbers.
@@ -19,13 +19,13 @@
 -- 7 another's, 8 stored and new (a join that failed: told for the first time); and, if there is a bound, a semicolon
 -- and how many are live in this partition.
 local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8 = 0x97, 3, 0xcb, 0xce, 0xd9, 0xc4
-local PUSH = '>c32BBBi8i8I4I4BBc0BBc0'
+-- What follows the kind of a msgpack bin 8, 16 and 32. cmsgpack does not know them.
+local BIN = {[BIN_8] = '>Bc0', [0xc5] = '>Hc0', [0xc6] = '>I4c0'}
 local PRUNED_AT_ONCE = 500
 local live, ended, conferences = KEYS[1], KEYS[2], KEYS[3]
 local start_of_key = base .. 'participant:'
-local most, most_in_conference, most_ends = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local remember, behind, first_life = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local pushes = ARGV[11]
+local most_in_conference, most_ends, remember = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local behind, first_life, most = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local ends, longest = false, 0
 
 local function remember_end(member, session)
@@ -61,8 +61,7 @@ end
 -- Keeps whom a session is of until its log says so: whoever is killed before, it has a name, to be listed and erased by,
 -- and so has its span. A payload begins with the attributes: bin 8 or bin 16.
 local function note_who(sid, payload)
-  local size = string.byte(payload) == BIN_8 and '>Bc0' or '>Hc0'
-  local whole, attributes = pcall(struct.unpack, size, payload, 2)
+  local whole, attributes = pcall(struct.unpack, BIN[string.byte(payload)], payload, 2)
   if whole then redis.call('SET', base .. 'who:' .. sid, attributes, 'PX', keep) end
 end
 
@@ -94,42 +93,34 @@ local function fail_to_join(member, session, tried, may_join, is_kept, payload, 
   return 8
 end
 
--- What is stored of a push, `kept`, has four bytes of sizes and kinds before its payload.
-local function write(member, may_join, is_kept, has_failed, seq, ms, session, owner, kept, reason, cause)
+local function write(member, session, seq, ttl, payload, owner, reason, cause, tried, is_kept)
   if session ~= '' then
     local until_ms = redis.call('ZSCORE', ended, member .. ':' .. session)
     if until_ms and tonumber(until_ms) > now then
-      return reason and 1 or 3
+      return reason ~= '' and 1 or 3
     end
   end
 
   local key = start_of_key .. member
-  local payload_at = 5 + #session + #owner
   local stored, started, stored_seq, stored_session = redis.call('GET', key), now, 0, nil
   if stored and string.byte(stored, 2) == SCHEMA then
     -- A damaged value must not refuse everybody in this batch: it counts as another session's.
     local whole, at, _, number, _, id, _, whose = pcall(struct.unpack, '>dBI4BBc0BBc0', stored, 4)
     if whole then
       if whose ~= '' and whose ~= owner then return 7 end
-      started, stored_seq, stored_session = at, number, id
-      -- Who was nobody's stays so.
-      if whose ~= owner then
-        kept = struct.pack('>BB', STR_8, #session) .. session .. struct.pack('>BB', BIN_8, 0) .. string.sub(kept, payload_at)
-        payload_at = 5 + #session
-      end
+      started, stored_seq, stored_session, owner = at, number, id, whose
     end
   end
   local same = stored_session == session
 
-  if reason then
+  if reason ~= '' then
     local answer = 1
     -- A late leave of an earlier session must not take the present one along.
     if same then
       redis.call('DEL', key)
       unlist(member)
-    elseif has_failed then
-      local payload = string.sub(kept, payload_at)
-      answer = fail_to_join(member, session, ms, may_join, is_kept, payload, stored_session)
+    elseif tried >= 0 then
+      answer = fail_to_join(member, session, tried, ttl >= 0, is_kept, payload, stored_session)
       if answer == 6 then return answer end
     end
     if session ~= '' then remember_end(member, session) end
@@ -138,40 +129,46 @@ local function write(member, may_join, is_kept, has_failed, seq, ms, session, ow
   end
 
   if same and seq >= 0 and seq < stored_seq then return 2 end
-  local refused = not stored and refusal(member, may_join)
+  local refused = not stored and refusal(member, ttl >= 0)
   if refused then return refused end
   if not same then
     -- A rejoin under another session: what is still on its way of the former one comes too late.
     if session ~= '' and stored_session and stored_session ~= '' then remember_end(member, stored_session) end
     if mode > 0 then
       if stored_session then leave(member, stored_session, 'replaced') end
-      local sid = is_kept and begin(member, session, ms, nil, stored_session)
-      if sid then note_who(sid, string.sub(kept, payload_at)) end
+      local sid = is_kept and begin(member, session, math.abs(ttl), nil, stored_session)
+      if sid then note_who(sid, payload) end
     end
     started, stored_seq = now, 0
   end
   if seq < 0 then seq = stored_seq end
+  ttl = math.abs(ttl)
   -- Who pushes again has shown that it is there.
-  if not stored and first_life >= 0 and ms > first_life then ms = first_life end
-  local head = struct.pack('>BBBdBI4', ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, started, UINT_32, seq)
-  redis.call('SET', key, head .. kept, 'PX', ms)
-  list(member, now_us + ms * 1000)
-  if ms > longest then longest = ms end
+  if not stored and first_life >= 0 and ttl > first_life then ttl = first_life end
+  local head = struct.pack('>BBBdBI4BB', ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, started, UINT_32, seq, STR_8, #session)
+  head = head .. session .. string.char(BIN_8, #owner) .. owner
+  redis.call('SET', key, head .. payload, 'PX', ttl)
+  list(member, now_us + ttl * 1000)
+  if ttl > longest then longest = ttl end
   return stored and 1 or 8
 end
 
-local answers, at = {}, 1
-while at <= #pushes do
-  local member, may_join, is_kept, has_failed, seq, ms, size, more, _, session, _, owner, payload_at =
-    struct.unpack(PUSH, pushes, at)
-  local from = payload_at - 4 - #session - #owner
-  at = from + size + more
-  local kept, reason, cause, word = string.sub(pushes, from, from + size - 1), nil, nil, ''
-  if more > 0 then
-    reason, cause, word = string.match(string.sub(pushes, from + size, at - 1), '^(%a*)/([%a_]*)/(.*)$')
-    if reason == '' then reason = nil end
-  end
-  local answer = write(member, may_join == 1, is_kept == 1, has_failed == 1, seq, ms, session, owner, kept, reason, cause)
+local pushes, answers = ARGV[11], {}
+
+-- Returns the bytes of the msgpack bin at this place, and where it ends.
+local function bin_at(at)
+  return struct.unpack(BIN[string.byte(pushes, at)], pushes, at + 1)
+end
+
+-- Of the array of all, a fixarray or an array 16, and then of each push, there is a head to be passed over.
+local at = string.byte(pushes) == 0xdc and 3 or 1
+while at >= 0 do
+  local member, session, seq, ttl, payload, owner, reason, cause, tried, is_kept, word
+  at, member, session, seq, ttl = cmsgpack.unpack_limit(pushes, 4, at + 1)
+  payload, at = bin_at(at + 1)
+  owner, at = bin_at(at)
+  at, reason, cause, tried, is_kept, word = cmsgpack.unpack_limit(pushes, 5, at - 1)
+  local answer = write(member, session, seq, ttl, payload, owner, reason, cause, tried, is_kept)
   if mode > 0 and word ~= '' and (answer == 1 or answer == 8) then note_word(member, session, word) end
   answers[#answers + 1] = answer
 end
