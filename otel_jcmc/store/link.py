@@ -26,6 +26,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import MasterDownError, ReadOnlyError, RedisError
 
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
+from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.url import is_sentinel, parse_sentinel
 
 CONNECT_SECONDS = 0.5
@@ -85,6 +86,9 @@ class Link:
     """
     One connection, opened when it is needed; its commands run one batch after the other.
 
+    Attributes:
+        stood_still: whether the loop did when the last replies were due, which came all the same.
+
     Concurrency: any number of tasks of one event loop may call; a caller's deadline counts the
     time that it waits for the others.
     """
@@ -108,6 +112,7 @@ class Link:
             raise StoreCannotStart("REDIS_URL: an option after its ? is not known") from None
         self._wire: _Wire | None = None
         self._lock = asyncio.Lock()
+        self.stood_still = False
 
     def _sentinel_pool(self, url: str) -> redis.ConnectionPool:
         """Return what makes connections to the master that the Sentinels of *url* name."""
@@ -140,8 +145,9 @@ class Link:
             StoreUnavailable: no connection, or not all replies in time.
         """
         packed = b"".join(map(pack, commands))
+        self.stood_still = False
         try:
-            async with asyncio.timeout(timeout_seconds), self._lock:
+            async with Deadline(timeout_seconds) as deadline, self._lock:
                 fresh = self._wire is None
                 try:
                     replies = await self._exchange(packed, len(commands))
@@ -151,6 +157,7 @@ class Link:
                     replies = await self._exchange(packed, len(commands))
                 if any(_is_demoted(reply) for reply in replies):
                     await self._drop()
+                self.stood_still = deadline.stood_still
                 return replies
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable from error
