@@ -16,7 +16,7 @@ from typing import Final, Self
 # A loop that has work is late by a few milliseconds.
 LATE_SECONDS: Final = 0.05
 # Enough for who has been asked just before, and stood still as well.
-GRACE_SECONDS: Final = 0.1
+GRACE_SECONDS: Final = 0.25
 
 
 class Timer:

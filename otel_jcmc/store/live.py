@@ -20,7 +20,6 @@ from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.store.deadline import GRACE_SECONDS
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITION_OF, PARTITIONS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, bulk, expect_all
@@ -165,7 +164,7 @@ class Store:
                 self._queued_bytes = sum([len(write.payload) for write, _, _ in self._queue])
                 oldest = batch[0][2]
                 # Who waited while nothing moved here is no later than who was asked for meanwhile.
-                least = GRACE_SECONDS if self._writes.stood_still else 0.0
+                least = TIMEOUT_SECONDS if self._writes.stood_still else 0.0
                 try:
                     await self._commit(batch, max(least, oldest + PUSH_SECONDS - monotonic()))
                 except Exception as error:  # noqa: BLE001  # that it was is known all the same
