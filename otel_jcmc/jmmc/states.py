@@ -18,6 +18,7 @@ import msgspec
 from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
+from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import PARTITIONS, Keys
 from otel_jcmc.store.link import Command, Link
 from otel_jcmc.store.scripts import run_scripts, script
@@ -106,7 +107,7 @@ class States:
         if self._sending is None:
             self._sending = asyncio.get_running_loop().create_task(self._send())
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with Deadline(_SECONDS):
                 return await told
         except TimeoutError:
             raise StoreUnavailable from None

@@ -26,6 +26,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import MasterDownError, ReadOnlyError, RedisError
 
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
+from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.url import is_sentinel, parse_sentinel
 
 CONNECT_SECONDS = 0.5
@@ -42,7 +43,8 @@ _CODE_OF = {
 }
 _CODE = re.compile(r"[A-Z]{2,20}\b")
 
-Command = tuple[Any, ...]
+# Its words, or the bytes that are sent for them.
+Command = tuple[Any, ...] | bytes
 
 
 class ClusterNode(NoConnection):
@@ -55,6 +57,16 @@ def code_of(error: Exception) -> str:
         return code
     found = _CODE.match(str(error))
     return found[0] if found else "ERR"
+
+
+def pack(command: Command) -> bytes:
+    """Return what is sent for *command*."""
+    return command if isinstance(command, bytes) else hiredis.pack_command(command)
+
+
+def bulk(word: bytes) -> bytes:
+    """Return what is sent for one *word* of a command."""
+    return b"$%d\r\n%b\r\n" % (len(word), word)
 
 
 def expect_all(replies: list[Any]) -> list[Any]:
@@ -73,6 +85,9 @@ def expect_all(replies: list[Any]) -> list[Any]:
 class Link:
     """
     One connection, opened when it is needed; its commands run one batch after the other.
+
+    Attributes:
+        stood_still: whether the loop did when the last replies were due, which came all the same.
 
     Concurrency: any number of tasks of one event loop may call; a caller's deadline counts the
     time that it waits for the others.
@@ -97,6 +112,7 @@ class Link:
             raise StoreCannotStart("REDIS_URL: an option after its ? is not known") from None
         self._wire: _Wire | None = None
         self._lock = asyncio.Lock()
+        self.stood_still = False
 
     def _sentinel_pool(self, url: str) -> redis.ConnectionPool:
         """Return what makes connections to the master that the Sentinels of *url* name."""
@@ -128,9 +144,10 @@ class Link:
         Raises:
             StoreUnavailable: no connection, or not all replies in time.
         """
-        packed = b"".join(map(hiredis.pack_command, commands))
+        packed = b"".join(map(pack, commands))
+        self.stood_still = False
         try:
-            async with asyncio.timeout(timeout_seconds), self._lock:
+            async with Deadline(timeout_seconds) as deadline, self._lock:
                 fresh = self._wire is None
                 try:
                     replies = await self._exchange(packed, len(commands))
@@ -140,6 +157,7 @@ class Link:
                     replies = await self._exchange(packed, len(commands))
                 if any(_is_demoted(reply) for reply in replies):
                     await self._drop()
+                self.stood_still = deadline.stood_still
                 return replies
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable from error
@@ -219,8 +237,8 @@ async def _see_that_it_fits(wire: "_Wire", *, master: bool) -> None:
     Raises:
         ClusterNode, NoConnection: it does not fit. Who may not ask (an ACL) believes that it does.
     """
-    asked: list[Any] = [("INFO", "cluster"), ("ROLE",)][: 1 + master]
-    replies = await wire.exchange(b"".join(map(hiredis.pack_command, asked)), len(asked))
+    asked: Sequence[Command] = [("INFO", "cluster"), ("ROLE",)][: 1 + master]
+    replies = await wire.exchange(b"".join(map(pack, asked)), len(asked))
     if isinstance(replies[0], bytes) and b"cluster_enabled:1" in replies[0]:
         raise ClusterNode(
             "REDIS_URL is a node of a Redis Cluster, which is not supported: name a Redis or Valkey"

@@ -15,16 +15,17 @@ from enum import Enum
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITION_OF, PARTITIONS, Keys
-from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, expect_all
+from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, bulk, expect_all
 from otel_jcmc.store.participant import Write
 from otel_jcmc.store.refusals import Refusals
-from otel_jcmc.store.scripts import run_scripts, script
+from otel_jcmc.store.scripts import begin_call, run_scripts, script
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ REMEMBER_ENDED_MS: Final = 300_000
 PRUNE_BEHIND_MS: Final = 60_000
 
 _SCRIPT: Final = script("store/participant")
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Stored(Enum):
@@ -124,6 +126,7 @@ class Store:
         self._first_life_ms = first_life_ms or -1
         # Who comes back goes on with the same session for as long as his expiry is known.
         self._grace_ms = keeping.grace_ms if keeping.sessions else 0
+        self._calls = [self._begin_call(partition) for partition in range(PARTITIONS)]
         self._writes, self._reads = Link(url), Link(url)
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
@@ -157,10 +160,13 @@ class Store:
         try:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH_PUSHES], self._queue[BATCH_PUSHES:]
-                self._queued_bytes -= sum([len(write.payload) for write, _, _ in batch])
+                # Nearly always nobody is left, and who counts bytes has nothing to do.
+                self._queued_bytes = sum([len(write.payload) for write, _, _ in self._queue])
                 oldest = batch[0][2]
+                # Who waited while nothing moved here is no later than who was asked for meanwhile.
+                least = TIMEOUT_SECONDS if self._writes.stood_still else 0.0
                 try:
-                    await self._commit(batch, oldest + PUSH_SECONDS - monotonic())
+                    await self._commit(batch, max(least, oldest + PUSH_SECONDS - monotonic()))
                 except Exception as error:  # noqa: BLE001  # that it was is known all the same
                     _fail(batch, error)
                 self._on_batch(monotonic() - oldest)
@@ -169,12 +175,13 @@ class Store:
 
     async def _commit(self, batch: list[_WaitingWrite], seconds: float) -> None:
         """Send *batch* to Redis and give everyone in it an answer, within *seconds*."""
-        parts: dict[int, list[_WaitingWrite]] = {}
+        of_partition: list[list[_WaitingWrite]] = [[] for _ in ALL_PARTITIONS]
         for waiting in batch:
-            parts.setdefault(PARTITION_OF[waiting[0].member[0]], []).append(waiting)
-        commands = [self._command(partition, part) for partition, part in parts.items()]
+            of_partition[PARTITION_OF[waiting[0].member[0]]].append(waiting)
+        parts = [each for each in enumerate(of_partition) if each[1]]
+        commands = [self._command(*each) for each in parts]
         replies = await self._run(self._writes, commands, min(seconds, TIMEOUT_SECONDS))
-        for (partition, part), reply in zip(parts.items(), replies, strict=True):
+        for (partition, part), reply in zip(parts, replies, strict=True):
             codes, _, live = reply.partition(b";") if isinstance(reply, bytes) else (b"", b"", b"")
             if len(codes) == len(part):
                 if live:
@@ -187,27 +194,22 @@ class Store:
                 _fail(part, StoreUnavailable(reason))
         self._refusals.add(replies)
 
+    def _begin_call(self, partition: int) -> bytes:
+        """Return what is the same in each script call for *partition*: all but two arguments."""
+        base = self._keys.bases[partition]
+        return begin_call(
+            _SCRIPT,
+            (f"{base}live", f"{base}ended", f"{base}conferences"),
+            *(*self._keeping, self._conference_limit, self._ends_limit, REMEMBER_ENDED_MS),
+            *(max(PRUNE_BEHIND_MS, self._grace_ms), self._first_life_ms),
+            more=2,
+        )
+
     def _command(self, partition: int, part: list[_WaitingWrite]) -> Command:
         """Return the script call for one partition's share of a batch."""
-        base = self._keys.bases[partition]
-        keys: list[str] = [f"{base}live", f"{base}ended", f"{base}conferences"]
-        start = f"{base}participant:"
-        args: list[Any] = [
-            *self._keeping,
-            *(self._room(partition), self._conference_limit, self._ends_limit),
-            *(REMEMBER_ENDED_MS, max(PRUNE_BEHIND_MS, self._grace_ms), self._first_life_ms),
-        ]
-        for write, _, _ in part:
-            keys.append(start + write.member)
-            args += (
-                write.session,
-                write.seq,
-                _ttl_or_end(write),
-                write.payload,
-                write.owner,
-                write.word,
-            )
-        return ("EVALSHA", _SCRIPT.sha, len(keys), *keys, *args)
+        pushes = _encode([write for write, _, _ in part])
+        room = b"%d" % self._room(partition)
+        return b"".join((self._calls[partition], bulk(room), bulk(pushes)))
 
     def _room(self, partition: int) -> int:
         """Return how many may be live in *partition*, -1 for any number."""
@@ -367,17 +369,6 @@ class Store:
             await self._flushing
         await self._writes.close()
         await self._reads.close()
-
-
-def _ttl_or_end(write: Write) -> int | str:
-    """Return for how long the participant of *write* lives, or why it leaves, for the script."""
-    if not write.end:
-        return write.ttl_ms if write.is_kept else f"{write.ttl_ms}.5"
-    if write.join_ms < 0:
-        return f"{write.end}/{write.cause}" if write.cause else write.end
-    # Below 0: by nobody new, as a time to live.
-    may_join, is_kept = int(write.ttl_ms >= 0), int(write.is_kept)
-    return f"{write.end}/{write.cause}/{write.join_ms}/{may_join}{is_kept}"
 
 
 def _fail(batch: list[_WaitingWrite], error: Exception) -> None:

@@ -2,16 +2,16 @@
 --
 -- KEYS[1] the index of the live: member -> expiry in µs, another one after each push;  KEYS[2] the sessions that ended: "member:session" -> until ms
 -- KEYS[3] conference -> how many of its members the index has;  a conference is the first 12 characters of its members
--- KEYS[4...] one participant key a push; its last 32 characters are its member in the index
 -- ARGV[1...4] what is kept of sessions, as stays.lua has it, which stands before this
--- ARGV[5] most live in this partition, ARGV[6] most in a conference, ARGV[7] most ends to remember; -1: any number
--- ARGV[8] ms for which an end is remembered, ARGV[9] ms after its expiry at which a member is pruned
--- ARGV[10] ms that somebody new lives for at the most, whatever its push asks for; -1: any time
--- ARGV[11...] six a push: session id ("" when the server names it), seq (-1: none), ttl in ms (below 0: for nobody
--- new; with a half: a session that begins is not kept) or to leave the reason, payload ("" to leave), digest of whose
--- it is ("" when nobody has to say so), what is said of the call ("" for nothing), also of a session that has ended.
--- A reason may be "failed/<cause>", and of a join that failed it is
--- "failed/<cause>/<ms for which it was tried>/<1 if somebody new may come><1 if the session is kept>", with a payload.
+-- ARGV[5] most in a conference, ARGV[6] most ends to remember; -1: any number
+-- ARGV[7] ms for which an end is remembered, ARGV[8] ms after its expiry at which a member is pruned
+-- ARGV[9] ms that somebody new lives for at the most, whatever its push asks for; -1: any time
+-- ARGV[10] most live in this partition; -1: any number
+-- ARGV[11] the pushes, a msgpack array of arrays: member, session id ("" when the server names it), seq (-1: none), ttl in
+-- ms (below 0: for nobody new), payload ("" to leave, but for a join that failed), digest of whose it is ("" when nobody
+-- has to say so), why the participant leaves ("": it stays), a failure's cause, ms for which a join was tried that failed
+-- (-1: it is no such thing), whether a session that begins is kept, what is said of the call ("" for nothing), also of a
+-- session that has ended.
 --
 -- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), whose it is
 -- (bin 8), and of the payload attributes and numbers.
@@ -19,11 +19,14 @@
 -- 7 another's, 8 stored and new (a join that failed: told for the first time); and, if there is a bound, a semicolon
 -- and how many are live in this partition.
 local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8 = 0x97, 3, 0xcb, 0xce, 0xd9, 0xc4
+-- What follows the kind of a msgpack bin 8, 16 and 32. cmsgpack does not know them.
+local BIN = {[BIN_8] = '>Bc0', [0xc5] = '>Hc0', [0xc6] = '>I4c0'}
 local PRUNED_AT_ONCE = 500
 local live, ended, conferences = KEYS[1], KEYS[2], KEYS[3]
-local most, most_in_conference, most_ends = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local remember, behind, first_life = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local answers, ends, longest = {}, false, 0
+local start_of_key = base .. 'participant:'
+local most_in_conference, most_ends, remember = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local behind, first_life, most = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local ends, longest = false, 0
 
 local function remember_end(member, session)
   redis.call('ZADD', ended, now + remember, member .. ':' .. session)
@@ -45,8 +48,8 @@ local function unlist(member)
 end
 
 -- Why somebody who is not there may not come, if so.
-local function refusal(member, ttl)
-  if ttl < 0 then return 6 end
+local function refusal(member, may_join)
+  if not may_join then return 6 end
   if most >= 0 and redis.call('ZCOUNT', live, now_us, '+inf') >= most then return 4 end
   if most_in_conference >= 0 then
     local there = tonumber(redis.call('HGET', conferences, conference_of(member)) or 0)
@@ -58,8 +61,7 @@ end
 -- Keeps whom a session is of until its log says so: whoever is killed before, it has a name, to be listed and erased by,
 -- and so has its span. A payload begins with the attributes: bin 8 or bin 16.
 local function note_who(sid, payload)
-  local size = string.byte(payload) == BIN_8 and '>Bc0' or '>Hc0'
-  local whole, attributes = pcall(struct.unpack, size, payload, 2)
+  local whole, attributes = pcall(struct.unpack, BIN[string.byte(payload)], payload, 2)
   if whole then redis.call('SET', base .. 'who:' .. sid, attributes, 'PX', keep) end
 end
 
@@ -78,9 +80,9 @@ local function note_word(member, session, word)
 end
 
 -- A join that failed is a session of its own, of which this push is all there ever is.
-local function fail_to_join(member, session, tried, flags, payload, another)
-  if string.sub(flags, 1, 1) == '0' then return 6 end
-  if mode == 0 or string.sub(flags, 2) == '0' then return 8 end
+local function fail_to_join(member, session, tried, may_join, is_kept, payload, another)
+  if not may_join then return 6 end
+  if mode == 0 or not is_kept then return 8 end
   -- It had begun after all, or is told again long after.
   if redis.call('EXISTS', base .. 'stay:' .. member .. ':' .. session) == 1 then return 1 end
   local sid = begin(member, session, 0, now - tried, another)
@@ -91,16 +93,15 @@ local function fail_to_join(member, session, tried, flags, payload, another)
   return 8
 end
 
-local function write(key, session, seq, ttl_or_reason, payload, owner)
-  local member = string.sub(key, -32)
-  local reason, cause, tried, flags = string.match(ttl_or_reason, '^(%a+)/?([%a_]*)/?(%d*)/?(%d*)$')
+local function write(member, session, seq, ttl, payload, owner, reason, cause, tried, is_kept)
   if session ~= '' then
     local until_ms = redis.call('ZSCORE', ended, member .. ':' .. session)
     if until_ms and tonumber(until_ms) > now then
-      return reason and 1 or 3
+      return reason ~= '' and 1 or 3
     end
   end
 
+  local key = start_of_key .. member
   local stored, started, stored_seq, stored_session = redis.call('GET', key), now, 0, nil
   if stored and string.byte(stored, 2) == SCHEMA then
     -- A damaged value must not refuse everybody in this batch: it counts as another session's.
@@ -112,14 +113,14 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
   end
   local same = stored_session == session
 
-  if reason then
+  if reason ~= '' then
     local answer = 1
     -- A late leave of an earlier session must not take the present one along.
     if same then
       redis.call('DEL', key)
       unlist(member)
-    elseif tried ~= '' then
-      answer = fail_to_join(member, session, tonumber(tried), flags, payload, stored_session)
+    elseif tried >= 0 then
+      answer = fail_to_join(member, session, tried, ttl >= 0, is_kept, payload, stored_session)
       if answer == 6 then return answer end
     end
     if session ~= '' then remember_end(member, session) end
@@ -127,10 +128,8 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
     return answer
   end
 
-  local ttl = tonumber(ttl_or_reason)
-  local is_kept = ttl == math.floor(ttl)
   if same and seq >= 0 and seq < stored_seq then return 2 end
-  local refused = not stored and refusal(member, ttl)
+  local refused = not stored and refusal(member, ttl >= 0)
   if refused then return refused end
   if not same then
     -- A rejoin under another session: what is still on its way of the former one comes too late.
@@ -143,7 +142,7 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
     started, stored_seq = now, 0
   end
   if seq < 0 then seq = stored_seq end
-  ttl = math.floor(math.abs(ttl))
+  ttl = math.abs(ttl)
   -- Who pushes again has shown that it is there.
   if not stored and first_life >= 0 and ttl > first_life then ttl = first_life end
   local head = struct.pack('>BBBdBI4BB', ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, started, UINT_32, seq, STR_8, #session)
@@ -154,13 +153,24 @@ local function write(key, session, seq, ttl_or_reason, payload, owner)
   return stored and 1 or 8
 end
 
-for i = 4, #KEYS do
-  local a = 6 * (i - 4) + 11
-  local answer = write(KEYS[i], ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
-  if mode > 0 and ARGV[a + 5] ~= '' and (answer == 1 or answer == 8) then
-    note_word(string.sub(KEYS[i], -32), ARGV[a], ARGV[a + 5])
-  end
-  answers[i - 3] = answer
+local pushes, answers = ARGV[11], {}
+
+-- Returns the bytes of the msgpack bin at this place, and where it ends.
+local function bin_at(at)
+  return struct.unpack(BIN[string.byte(pushes, at)], pushes, at + 1)
+end
+
+-- Of the array of all, a fixarray or an array 16, and then of each push, there is a head to be passed over.
+local at = string.byte(pushes) == 0xdc and 3 or 1
+while at >= 0 do
+  local member, session, seq, ttl, payload, owner, reason, cause, tried, is_kept, word
+  at, member, session, seq, ttl = cmsgpack.unpack_limit(pushes, 4, at + 1)
+  payload, at = bin_at(at + 1)
+  owner, at = bin_at(at)
+  at, reason, cause, tried, is_kept, word = cmsgpack.unpack_limit(pushes, 5, at - 1)
+  local answer = write(member, session, seq, ttl, payload, owner, reason, cause, tried, is_kept)
+  if mode > 0 and word ~= '' and (answer == 1 or answer == 8) then note_word(member, session, word) end
+  answers[#answers + 1] = answer
 end
 
 -- By score and well behind: pruning what MGET did not find would lose who pushes in between.

@@ -76,9 +76,9 @@ _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 _SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")
 
 
-class Write(msgspec.Struct, frozen=True, gc=False):
+class Write(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """
-    One push as the script takes it.
+    One push as the script takes it, its fields in the order in which participant.lua reads them.
 
     Attributes:
         member: 32 hex digits, the participant's digest; the first 12 are the conference's.

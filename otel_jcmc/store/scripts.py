@@ -13,10 +13,12 @@ from typing import Any, Final, NamedTuple
 
 from redis.exceptions import NoScriptError
 
-from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link, expect_all
+from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link, bulk, expect_all, pack
 
 # For what no push waits for.
 READ_SECONDS: Final = 2.0
+# What a call is of stands here.
+_FRONT: Final = 100
 
 
 class Script(NamedTuple):
@@ -39,6 +41,13 @@ def script(name: str, *, touches_stays: bool = True) -> Script:
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
 
 
+def begin_call(of: Script, keys: Sequence[str], *args: Any, more: int) -> bytes:
+    """Return what is sent for a call *of* a script, up to the last arguments, *more* of them."""
+    words = ("EVALSHA", of.sha, len(keys), *keys, *args)
+    _, _, packed = pack(words).partition(b"\r\n")
+    return b"*%d\r\n%b" % (len(words) + more, packed)
+
+
 async def run_scripts(
     link: Link,
     commands: Sequence[Command],
@@ -56,12 +65,20 @@ async def run_scripts(
     # Redis was restarted or flushed its scripts: these calls bring them along.
     at = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if at:
-        text_of = {each.sha: each.text for each in scripts}
-        whole = [("EVAL", text_of[commands[each][1]], *commands[each][2:]) for each in at]
+        whole = [_in_full(pack(commands[each]), scripts) for each in at]
         again = await link.run(whole, deadline - monotonic())
         for index, reply in zip(at, again, strict=True):
             replies[index] = reply
     return replies
+
+
+def _in_full(call: bytes, scripts: Sequence[Script]) -> bytes:
+    """Return the *call* of one of *scripts* with the text instead of what it is known by."""
+    for each in scripts:
+        known_by = bulk(b"EVALSHA") + bulk(each.sha.encode())
+        if known_by in call[:_FRONT]:
+            return call.replace(known_by, bulk(b"EVAL") + bulk(each.text), 1)
+    raise ValueError("a call of another script")
 
 
 async def run_all(

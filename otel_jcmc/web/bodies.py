@@ -4,12 +4,12 @@ The body of a push that comes the ASGI way: read whole, or refused as soon as it
 Source: the ASGI specification, HTTP.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
 from otel_jcmc.intake.callers import Header
+from otel_jcmc.store.deadline import Deadline
 
 
 class SenderGone(Exception):
@@ -49,7 +49,7 @@ class Bodies:
         if self.is_too_large(headers):
             raise PushRefused([Fault("", Reason.BODY_TOO_LARGE)])
         try:
-            async with asyncio.timeout(self.seconds or None):
+            async with Deadline(self.seconds or None):
                 return await self._read(receive)
         except TimeoutError:
             raise PushRefused([Fault("", Reason.BODY_INCOMPLETE)]) from None
