@@ -2,6 +2,7 @@
 
 import json
 import random
+from functools import cache
 from itertools import pairwise, takewhile
 from typing import Any
 
@@ -21,6 +22,12 @@ ORIGINALS_FIELDS = {
 }
 
 
+@cache
+def recorded() -> Recorded:
+    """Return all recorded intervals; reading them takes longer than a test does."""
+    return Recorded()
+
+
 def room_of(size: int) -> Room:
     return make_fleet(random.Random(3), 1, size, originals=0).rooms[0]
 
@@ -38,7 +45,7 @@ def moments(
 ) -> list[Moment]:
     """Return all pushes of 300 s."""
     happenings = [Happening(person, begins, ends, kind, "participant")] if kind else []
-    tape = Tapes(Recorded(), seconds, random.Random(2)).tape(person, happenings)
+    tape = Tapes(recorded(), seconds, random.Random(2)).tape(person, happenings)
     return list(takewhile(lambda each: each.at < 300, tape))
 
 
@@ -115,7 +122,7 @@ def test_who_is_heard_badly_is_named_where_the_recording_named_somebody() -> Non
     person = person_of(3)
     source = person.room.people[2]
     happening = Happening(person, 0, 300, "received", "sender", source)
-    tape = Tapes(Recorded(), 2, random.Random(2)).tape(person, [happening])
+    tape = Tapes(recorded(), 2, random.Random(2)).tape(person, [happening])
     voice = Voice(person, "a-session-of-its-own")
     labels = [
         json.loads(voice.body(next(tape)))["metrics"]["connectionquality"]["labels"]
