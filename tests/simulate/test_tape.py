@@ -14,6 +14,7 @@ from otel_jcmc.simulate.stories import Happening
 from otel_jcmc.simulate.tape import Moment, Tapes, Voice
 from otel_jcmc.wire.push import PushParser
 
+PARSER = PushParser()
 ORIGINALS_FIELDS = {
     *("connectionquality", "bandwidth_upload", "bandwidth_download"),
     *("bitrate_audio_upload", "bitrate_audio_download", "bitrate_video_upload"),
@@ -94,7 +95,7 @@ def test_the_service_takes_each_push_whole(kind: str, is_original: bool, size: i
     person = person_of(size, is_original=is_original)
     voice = Voice(person, "a-session-of-its-own")
     for moment in moments(person, kind, seconds=2):
-        report = PushParser().parse(voice.body(moment))
+        report = PARSER.parse(voice.body(moment))
         assert report.dropped == []
         assert (report.conference, report.participant_id) == ("room-1", person.participant_id)
 
