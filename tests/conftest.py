@@ -98,11 +98,32 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-# Files whose tests mostly wait: begun last, one of them would be all that still runs.
-_WAITING = ("traces", "faults", "exporter", "e2e", "recorder", "protocol", "collector_config")
+# The files that take longest, by far, the longest first: begun last, one of them would be all that
+# still runs.
+_LONG = (
+    *("store/test_live_faults", "otlp/test_process", "sessions/test_quota", "web/test_push.py"),
+    *("wire/test_fuzz", "wire/test_push_properties", "web/test_openapi", "e2e/test_dashboards"),
+    *("web/test_sessions", "traces/test_faults", "e2e/test_otlp_receivers", "jmmc/test_push"),
+    *("e2e/test_former_client", "traces/test_delivery", "model/", "tools/test_audit", "faults/"),
+    *(
+        "service/test_mounting",
+        "jmmc/test_replicas",
+        "repository/test_benchmarks",
+        "e2e/",
+        "client/test_former",
+    ),
+    *("sessions/test_merging", "sessions/test_recorder", "web/test_summaries", "server/"),
+)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long, whatever their names are."""
-    items.sort(key=lambda item: not any(word in item.path.as_posix() for word in _WAITING))
+    places = {path: _place(path) for path in {item.path for item in items}}
+    items.sort(key=lambda item: places[item.path])
+
+
+def _place(path: Path) -> int:
+    """Return the place of the file at *path* among those that take long, else the last."""
+    named = path.relative_to(Path(__file__).parent).as_posix()
+    return next((at for at, word in enumerate(_LONG) if named.startswith(word)), len(_LONG))

@@ -40,7 +40,11 @@ class MetricDelivery:
     """
 
     def __init__(
-        self, send: Callable[[Any], Sent], what: str, request_seconds: float = 10.0
+        self,
+        send: Callable[[Any], Sent],
+        what: str,
+        request_seconds: float = 10.0,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """
         Send by *send*; *what* it is stands in the log.
@@ -50,6 +54,7 @@ class MetricDelivery:
         self._send = send
         self._what = what
         self._request_seconds = request_seconds
+        self._clock = clock
         self._outcome = ""
         self._stopped = threading.Event()
         self._taken = 0
@@ -61,7 +66,7 @@ class MetricDelivery:
 
     def export(self, requests: Iterable[Any], deadline: float) -> str:
         """
-        Send all *requests* of one collection until one fails or it is *deadline*, of `monotonic`.
+        Send all *requests* of one collection until one fails or it is *deadline*, of the clock.
 
         Returns OK, PARTIAL when all were taken but not all points of them, or FAILED.
         """
@@ -88,7 +93,7 @@ class MetricDelivery:
         """Deliver *requests* until one fails; return what became of them, None if there is none."""
         rejected, sent = 0, None
         for request in self._small(requests):
-            if monotonic() > deadline:
+            if self._clock() > deadline:
                 return Sent(Outcome.AWAY, "it is too slow for OTEL_METRIC_EXPORT_TIMEOUT")
             sent = self._deliver(request, deadline)
             if sent.answer is not Outcome.TAKEN:
@@ -106,13 +111,13 @@ class MetricDelivery:
 
     def _deliver(self, request: Any, deadline: float) -> Sent:
         """Send *request*, in halves where it is too large and again where that may help."""
-        ends = min(deadline, monotonic() + self._request_seconds)
+        ends = min(deadline, self._clock() + self._request_seconds)
         backoff = FIRST_BACKOFF_SECONDS
         sent = self._send(request)
         while sent.answer is Outcome.AWAY and sent.is_passing:
             jitter = random.uniform(0.5, 1.0)  # noqa: S311  # no secret
             pause = max(sent.after_seconds, backoff * jitter)
-            if monotonic() + pause > ends or self._stopped.wait(pause):
+            if self._clock() + pause > ends or self._stopped.wait(pause):
                 break
             backoff *= 2
             sent = self._send(request)

@@ -73,15 +73,14 @@ def create_app(
 def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     """Return the routes of everything that is served, pushes and the description apart."""
     cors = parts.cors
+    # Each file is compressed when the first page asks for it: a start need not wait for that.
     if settings.jmmc_path:
-        # Made when the first page asks, which in most places none does.
         yield client_routes(_get_client_path(settings), cache(partial(jmmc_file, settings)), cors)
     if parts.push_tokens:
         count = parts.telemetry.count_push_token
         yield push_token_routes(parts.push_tokens.issue, cors, parts.limits, count)
     yield health_routes(parts.store)
-    client = own_file(settings)
-    yield client_routes("/client-file", lambda: client, cors)
+    yield client_routes("/client-file", cache(partial(own_file, settings)), cors)
     scraper = parts.scraper if "prometheus" in settings.metrics_exporter else None
     yield scrape_routes(scraper, _scrape_readers(settings, parts), settings.limit_scrapes)
     interval_ms = settings.history_interval_seconds * 1000

@@ -49,14 +49,14 @@ class Per(StrEnum):
 class VitalCount:
     """One vital of a group: whole numbers as summaries have them."""
 
-    __slots__ = ("_pick", "bad", "known", "scale", "sum", "worst")
+    __slots__ = ("_is_lower_worse", "bad", "known", "scale", "sum", "worst")
 
     def __init__(self, index: int) -> None:
         """Begin with nothing known of the vital at *index* of VITALS."""
         self.sum = self.known = self.bad = 0
         self.worst: int | None = None
         self.scale = VITAL_SCALES[index]
-        self._pick = min if LOWER_IS_WORSE[index] else max
+        self._is_lower_worse = LOWER_IS_WORSE[index]
 
     def add(self, told: Told) -> None:
         """Count what one session has *told*."""
@@ -64,19 +64,19 @@ class VitalCount:
             self.sum += told.average * told.known
             self.known += told.known
             self.bad += told.bad
-        self._widen(told.worst)
+        # A comparison: min() and max() cost three times as much, for each of a million sessions.
+        worst, mine = told.worst, self.worst
+        if worst is not None and (
+            mine is None or (worst < mine if self._is_lower_worse else worst > mine)
+        ):
+            self.worst = worst
 
     def merge(self, other: "VitalCount") -> None:
         """Add all that *other* has."""
         self.sum += other.sum
         self.known += other.known
         self.bad += other.bad
-        self._widen(other.worst)
-
-    def _widen(self, worst: int | None) -> None:
-        """Take note of somebody's *worst*."""
-        if worst is not None:
-            self.worst = worst if self.worst is None else self._pick(self.worst, worst)
+        self.add(Told(worst=other.worst))
 
     @property
     def average(self) -> float | None:
@@ -95,40 +95,39 @@ class Group:
 
     Attributes:
         sessions, failed, outages, freezes: how many there were.
-        lasted, known, bad: tenths of a second; *bad* of those whose state is known.
-        states: sessions by state, `unknown` among them.
+        lasted: tenths of a second.
         causes: sessions that were fair or bad, by cause.
         scopes: tenths of a second that were bad, by how far that reached, where it is known.
         mos_sum, mos_known: of the averages of sessions, by how long they lasted.
     """
 
     __slots__ = (
-        *("bad", "causes", "failed", "freezes", "known", "lasted", "mos_known", "mos_sum"),
-        *("outages", "scopes", "sessions", "states", "vitals"),
+        *("_states", "_times", "causes", "failed", "freezes", "lasted", "mos_known", "mos_sum"),
+        *("outages", "scopes", "sessions", "vitals"),
     )
 
     def __init__(self) -> None:
         """Begin without sessions."""
         self.sessions = self.failed = self.outages = self.freezes = 0
-        self.lasted = self.known = self.bad = self.mos_sum = self.mos_known = 0
-        self.states: Counter[str] = Counter()
+        self.lasted = self.mos_sum = self.mos_known = 0
+        # By the number of a state, whatever it is: what it means is asked once, of the sum.
+        self._states: Counter[int | None] = Counter()
+        self._times: Counter[int | None] = Counter()
         self.causes: Counter[str] = Counter()
         self.scopes: Counter[str] = Counter()
         self.vitals = [VitalCount(index) for index in range(len(VITALS))]
 
     def add(self, of: Summary) -> None:
         """Count one session."""
+        lasted = of.lasted
         self.sessions += 1
-        self.lasted += of.lasted
+        self.lasted += lasted
         self.failed += of.end == _FAILED
-        self.states[UNKNOWN if of.state is None else _WORDS.get(of.state, UNKNOWN)] += 1
+        self._states[of.state] += 1
         if of.cause:
             self.causes[of.cause] += 1
         for tenths, state, _ in of.times:
-            if state in _WORDS:
-                self.known += tenths
-                if state == State.BAD:
-                    self.bad += tenths
+            self._times[state] += tenths
         for scope, tenths in of.scopes:
             self.scopes[scope] += tenths
         for mine, told in zip(self.vitals, of.vitals, strict=False):
@@ -137,20 +136,35 @@ class Group:
         if of.counts:
             self.freezes += of.counts[0] or 0
         if of.mos is not None:
-            self.mos_sum += of.mos[0] * max(1, of.lasted)
-            self.mos_known += max(1, of.lasted)
+            self.mos_sum += of.mos[0] * (lasted or 1)
+            self.mos_known += lasted or 1
 
     def merge(self, other: "Group") -> None:
         """Add all that *other* has."""
-        for name in ("sessions", "failed", "outages", "freezes", "lasted", "known", "bad"):
+        for name in ("sessions", "failed", "outages", "freezes", "lasted", "mos_sum", "mos_known"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.mos_sum += other.mos_sum
-        self.mos_known += other.mos_known
-        self.states += other.states
-        self.causes += other.causes
-        self.scopes += other.scopes
+        for name in ("_states", "_times", "causes", "scopes"):
+            getattr(self, name).update(getattr(other, name))
         for mine, theirs in zip(self.vitals, other.vitals, strict=True):
             mine.merge(theirs)
+
+    @property
+    def states(self) -> Counter[str]:
+        """Sessions by state, `unknown` among them."""
+        found: Counter[str] = Counter()
+        for state, sessions in self._states.items():
+            found[UNKNOWN if state is None else _WORDS.get(state, UNKNOWN)] += sessions
+        return found
+
+    @property
+    def known(self) -> int:
+        """For how many tenths of a second the state is known."""
+        return sum(self._times[state] for state in _WORDS)
+
+    @property
+    def bad(self) -> int:
+        """For how many tenths of a second calls were bad."""
+        return self._times[State.BAD.value]
 
     @property
     def hours(self) -> float:
@@ -197,12 +211,10 @@ class Counts:
         told = {name for name, _ in totals.most_common(MOST_NAMES)}
         found: dict[tuple[str, str], Group] = {}
         for (period, name), group in self._groups.items():
-            key = period, name if name in told else OTHER
-            if key in found:
-                found[key].merge(group)
+            if name in told:
+                found[period, name] = group
             else:
-                found[key] = Group()
-                found[key].merge(group)
+                found.setdefault((period, OTHER), Group()).merge(group)
         ordered = sorted(
             found.items(), key=lambda each: (each[0][0], -each[1].sessions, each[0][1])
         )

@@ -209,8 +209,12 @@ class Tab:
 
     def run(self, body: str, argument: Any = None) -> Any:
         """Run the body of an async function; what it returns comes back as JSON carries it."""
-        script = f"async (argument) => JSON.stringify(await (async () => {{ {body} }})()) ?? 'null'"
-        return json.loads(self.page.evaluate(script, argument))
+        # Text both ways: Playwright would take a large value apart, and so would its driver.
+        script = (
+            "async (text) => { const argument = JSON.parse(text);"
+            f" return JSON.stringify(await (async () => {{ {body} }})()) ?? 'null'; }}"
+        )
+        return json.loads(self.page.evaluate(script, json.dumps(argument, allow_nan=False)))
 
 
 @contextmanager

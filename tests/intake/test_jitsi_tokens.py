@@ -45,6 +45,7 @@ from otel_jcmc.wire.push import PushParser, Report
 
 pytestmark = pytest.mark.xdist_group("jitsi-token")
 
+PARSER = PushParser()
 SECRET = "jitsi's-secret-of-the-tests-is-long-enough"
 DOMAIN = "meet.example.org"
 BEGIN = "-----BEGIN PUBLIC KEY-----\n"
@@ -153,7 +154,7 @@ def made(keys: Keys | None = None, **changes: Any) -> JitsiTokens:
 
 
 def report(conference: str = "standup", **changes: Any) -> Report:
-    return PushParser().parse(json.dumps(push_body(conference=conference, **changes)).encode())
+    return PARSER.parse(json.dumps(push_body(conference=conference, **changes)).encode())
 
 
 def owner(tokens: JitsiTokens, text: str, conference: str = "standup") -> str:

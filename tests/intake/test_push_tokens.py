@@ -37,6 +37,7 @@ MEET, OTHER, EVIL = (
     "https://other.example.org",
     "https://evil.example.org",
 )
+PARSER = PushParser()
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 ORIGIN = (b"origin", MEET.encode())
 
@@ -555,7 +556,7 @@ def made_tokens(secret: SharedSecret | None = None) -> PushTokens:
 
 def report(**changes: Any) -> Report:
     """Return a checked push."""
-    return PushParser().parse(json.dumps(push_body(**changes)).encode())
+    return PARSER.parse(json.dumps(push_body(**changes)).encode())
 
 
 def with_token(token: str) -> list[tuple[bytes, bytes]]:

@@ -20,6 +20,7 @@ ALERTS = sorted({text for text in QUOTED if text.startswith("OtelJcmc")})
 METRICS = sorted({text.partition("{")[0] for text in QUOTED if text.startswith("otel_jcmc_")})
 
 
+@functools.cache
 def log_formats() -> list[str]:
     """Return every text of the sources that a log line may be made of."""
     texts = [f"limits: {said}" for said in _SAID.values()]

@@ -2,6 +2,7 @@
 
 import json
 import random
+from functools import cache
 from itertools import pairwise, takewhile
 from typing import Any
 
@@ -13,12 +14,19 @@ from otel_jcmc.simulate.stories import Happening
 from otel_jcmc.simulate.tape import Moment, Tapes, Voice
 from otel_jcmc.wire.push import PushParser
 
+PARSER = PushParser()
 ORIGINALS_FIELDS = {
     *("connectionquality", "bandwidth_upload", "bandwidth_download"),
     *("bitrate_audio_upload", "bitrate_audio_download", "bitrate_video_upload"),
     *("bitrate_video_download", "bitrate_upload", "bitrate_download"),
     *("packetloss_upload", "packetloss_download", "packetloss_total", "transport_rtt"),
 }
+
+
+@cache
+def recorded() -> Recorded:
+    """Return all recorded intervals; reading them takes longer than a test does."""
+    return Recorded()
 
 
 def room_of(size: int) -> Room:
@@ -38,7 +46,7 @@ def moments(
 ) -> list[Moment]:
     """Return all pushes of 300 s."""
     happenings = [Happening(person, begins, ends, kind, "participant")] if kind else []
-    tape = Tapes(Recorded(), seconds, random.Random(2)).tape(person, happenings)
+    tape = Tapes(recorded(), seconds, random.Random(2)).tape(person, happenings)
     return list(takewhile(lambda each: each.at < 300, tape))
 
 
@@ -87,7 +95,7 @@ def test_the_service_takes_each_push_whole(kind: str, is_original: bool, size: i
     person = person_of(size, is_original=is_original)
     voice = Voice(person, "a-session-of-its-own")
     for moment in moments(person, kind, seconds=2):
-        report = PushParser().parse(voice.body(moment))
+        report = PARSER.parse(voice.body(moment))
         assert report.dropped == []
         assert (report.conference, report.participant_id) == ("room-1", person.participant_id)
 
@@ -115,7 +123,7 @@ def test_who_is_heard_badly_is_named_where_the_recording_named_somebody() -> Non
     person = person_of(3)
     source = person.room.people[2]
     happening = Happening(person, 0, 300, "received", "sender", source)
-    tape = Tapes(Recorded(), 2, random.Random(2)).tape(person, [happening])
+    tape = Tapes(recorded(), 2, random.Random(2)).tape(person, [happening])
     voice = Voice(person, "a-session-of-its-own")
     labels = [
         json.loads(voice.body(next(tape)))["metrics"]["connectionquality"]["labels"]

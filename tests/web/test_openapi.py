@@ -7,7 +7,7 @@ The second half asks a running service by what Schemathesis makes of the documen
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from fuzz.wire import running
 from harness import Service, push_body, request
 from jsonschema_rs import Draft202012Validator, meta
 from schemathesis.checks import load_all_checks
+from schemathesis.core.result import Ok
+from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from otel_jcmc.catalogue.metrics import PUSHED
@@ -213,7 +215,7 @@ def test_head_is_get_without_a_body(asked: Service) -> None:
 
 
 def described(application: Application) -> Any:
-    """Return the document of an *application* for Schemathesis; its service's is the same."""
+    """Return the document of *application* for Schemathesis; its service's is the same."""
     load_all_checks()
     generation = {"max-examples": EXAMPLES, "database": "none", "deterministic": EXAMPLES < 100}
     auth = {"openapi": {"token": {"bearer": SCRAPE_TOKEN}}} if application.guarded else {}
@@ -227,37 +229,79 @@ def application(**environ: str) -> Application:
     return create_app(Settings(_env_file=None, **named))
 
 
-OPEN = application()
-GUARDED = application(**GUARDS)
-schema = described(OPEN)
-guarded_schema = described(GUARDED).include(path=["/metrics", "/push-token"])
+@pytest.fixture(scope="module")
+def documented() -> Application:
+    return application()
 
 
-def test_the_document_is_the_services(document: Any, guarded: Service) -> None:
-    assert document == json.loads(json.dumps(OPEN.openapi()))
-    assert guarded.get("/openapi.json").json() == json.loads(json.dumps(GUARDED.openapi()))
+@pytest.fixture(scope="module")
+def documented_guarded() -> Application:
+    return application(**GUARDS)
 
 
-@schema.parametrize()  # type: ignore[untyped-decorator]
-def test_the_service_does_what_its_document_says(asked: Service, case: Any) -> None:
+def test_the_document_is_the_services(
+    document: Any, guarded: Service, documented: Application, documented_guarded: Application
+) -> None:
+    assert document == json.loads(json.dumps(documented.openapi()))
+    told = guarded.get("/openapi.json").json()
+    assert told == json.loads(json.dumps(documented_guarded.openapi()))
+
+
+def ask_all(schema: Any, ask: Callable[[Any], None], subtests: pytest.Subtests) -> list[str]:
+    """
+    Let *ask* have each case that Schemathesis makes of each operation; return their names.
+
+    Not by its decorator, which makes them when tests are collected: that takes seconds, in each
+    process.
+    """
+
+    def has_case(case: Any) -> None:
+        ask(case)
+
+    labels = []
+    for made in get_all_tests(schema=schema, test_func=has_case, settings=None, given_kwargs={}):
+        assert isinstance(made, Ok), made
+        operation, test = made.ok()
+        labels.append(operation.label)
+        with subtests.test(operation.label):
+            test()
+    return labels
+
+
+def test_the_service_does_what_its_document_says(
+    asked: Service, documented: Application, subtests: pytest.Subtests
+) -> None:
     """
     All checks that Schemathesis has but one: of bad fields we take the rest, so a push that does
     not fit is refused or told what it cost, which `whole_or_told` looks after.
     """
-    label = case.operation.label
-    is_push, is_jmmc = label == "POST /metrics/push", label == "POST /jmmc/push"
-    own = [whole_or_told] if is_push else [jmmc_whole_or_told] if is_jmmc else []
-    excluded = [negative_data_rejection] if is_push or is_jmmc else []
-    if is_jmmc:
-        # Only the service knows which cookie is good: `jmmc_whole_or_told` looks after the rest.
-        excluded.append(positive_data_acceptance)
-    case.call_and_validate(asked.url, additional_checks=[short, *own], excluded_checks=excluded)
+
+    def ask(case: Any) -> None:
+        label = case.operation.label
+        is_push, is_jmmc = label == "POST /metrics/push", label == "POST /jmmc/push"
+        own = [whole_or_told] if is_push else [jmmc_whole_or_told] if is_jmmc else []
+        excluded = [negative_data_rejection] if is_push or is_jmmc else []
+        if is_jmmc:
+            # Only the service knows which cookie is good: `jmmc_whole_or_told` looks after the
+            # rest.
+            excluded.append(positive_data_acceptance)
+        case.call_and_validate(asked.url, additional_checks=[short, *own], excluded_checks=excluded)
+
+    labels = ask_all(described(documented), ask, subtests)
+    assert {"POST /metrics/push", "POST /jmmc/push", "GET /sessions"} <= set(labels)
 
 
-@guarded_schema.parametrize()  # type: ignore[untyped-decorator]
-def test_a_guarded_service_does_what_its_document_says(guarded: Service, case: Any) -> None:
+def test_a_guarded_service_does_what_its_document_says(
+    guarded: Service, documented_guarded: Application, subtests: pytest.Subtests
+) -> None:
     """With a token for scraping; and without one it is not to be had (`ignored_auth`)."""
-    case.call_and_validate(guarded.url, additional_checks=[short])
+
+    def ask(case: Any) -> None:
+        case.call_and_validate(guarded.url, additional_checks=[short])
+
+    schema = described(documented_guarded).include(path=["/metrics", "/push-token"])
+    labels = ask_all(schema, ask, subtests)
+    assert sorted(labels) == ["GET /metrics", "POST /push-token"]
 
 
 def test_what_a_guarded_service_wants_is_in_its_document(guarded: Service) -> None:
