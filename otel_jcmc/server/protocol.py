@@ -23,7 +23,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from uvicorn.server import ServerState
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
-from otel_jcmc.server.connections import ADMIN_PLACES, Connections, Cut
+from otel_jcmc.intake.heads import Lines, RawHead
+from otel_jcmc.server.connections import ADMIN_PLACES, MAX_HEADERS, Connections, Cut
 from otel_jcmc.server.framing import BODY, HEAD, Framing, Header, Refused
 from otel_jcmc.server.requests import Flow, Requests, in_one_piece
 from otel_jcmc.web.answers import CLOSE, Answer
@@ -31,8 +32,6 @@ from otel_jcmc.web.cors import SECURITY_HEADERS
 from otel_jcmc.web.push import PUSH_PATH, PushEndpoint
 
 _URL: Final = PUSH_PATH.encode()
-# A browser sends some 16. In memory a short line is seventeen times what it is on the wire.
-MAX_HEADERS: Final = 100
 
 
 class _NobodyWaits:
@@ -137,6 +136,11 @@ class PushProtocol(Framing):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; the loop calls this."""
+        if self._is_free() and (whole := self._places.pushes.read(data)):
+            head, body = whole
+            if len(body) <= self._door.max_body_bytes:
+                self._take_whole(head, body)
+                return
         self.read(data)
         if self.reading:
             self._wait()
@@ -171,6 +175,23 @@ class PushProtocol(Framing):
             self.waiting.remove(cycle)
 
     # What is read.
+
+    def _is_free(self) -> bool:
+        """Whether a push that comes now goes to the door at once."""
+        return (
+            self.cycle.response_complete
+            and self._push_url is not None
+            and not (self.reading or self.is_over or self.is_ending or self._rest)
+            and not (self.flow.write_paused or self.transport.is_closing())
+        )
+
+    def _take_whole(self, head: RawHead, body: bytes) -> None:
+        """Hand a push to the door that came whole in one read."""
+        self.has_asked = True
+        self.cycle = push = self._push
+        push.response_complete = False
+        push.keep_alive = True
+        self._door.take(head, body, self._reply, self._peer)
 
     def take_head(self) -> None:
         """Choose the way."""
@@ -249,7 +270,7 @@ class PushProtocol(Framing):
             return
         body = b"".join(push.parts)
         self._end_body()
-        self._door.take(push.headers, body, self._reply, self._peer)
+        self._door.take(Lines(push.headers), body, self._reply, self._peer)
 
     def refuse(self, refused: Refused) -> None:
         """Answer what is no HTTP that we take, behind what is answered, and hang up."""

@@ -1,0 +1,65 @@
+"""
+What came in one read -> the push that it is, or nothing.
+
+Most pushes come so, one by one. The same parser as in framing.py checks all of one, but is asked
+for no header lines, as to make them costs more than to check them. What is out of the ordinary in
+any way (a body that has not all come, another request behind it, chunks, an upgrade, a connection
+that ends with it, a fault) is nothing here: framing.py reads it, from its first byte.
+"""
+
+from typing import Any, Final
+
+import httptools
+
+from otel_jcmc.intake.heads import RawHead
+from otel_jcmc.server.framing import PIECE_BYTES, WHOLE_BYTES
+from otel_jcmc.web.push import PUSH_PATH
+
+_BEGIN: Final = b"POST %b HTTP/1.1\r\n" % PUSH_PATH.encode()
+
+
+class WholePushes:
+    """
+    Reads pushes that are whole.
+
+    Concurrency: of one event loop; any number of connections, as no read leaves anything behind.
+    """
+
+    def __init__(self, most_lines: int) -> None:
+        """Leave a head of more than *most_lines* to others."""
+        # With the request line's end, and that of the empty line.
+        self._most_ends = most_lines + 2
+        # What the parser has told of a read: pieces of bodies, and for each end whether the
+        # connection goes on.
+        self._told: list[Any] = []
+        self.on_body = self._told.append
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with nothing read."""
+        self._parser = httptools.HttpRequestParser(self)
+
+    def on_message_complete(self) -> None:
+        """Note the end of a request; the parser calls this."""
+        self._told.append(self._parser.should_keep_alive())
+
+    def read(self, data: bytes) -> tuple[RawHead, bytes] | None:
+        """Return head and body of the one push that *data* is, None if it is anything else."""
+        if not (data.startswith(_BEGIN) and data.endswith(b"}") and len(data) <= WHOLE_BYTES):
+            return None
+        # A push is an object. One with a brace in its head is not found to be whole.
+        start = data.find(b"{")
+        if start > PIECE_BYTES or data.count(b"\n", 0, start) > self._most_ends:
+            return None
+        told = self._told
+        told.clear()
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._begin()
+            return None
+        # One piece of a body that is all from there on, and the end: so what is before is its head.
+        if len(told) == 2 and told[1] is True and len(told[0]) == len(data) - start:
+            return RawHead(data[:start]), told[0]
+        self._begin()
+        return None
