@@ -13,14 +13,14 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
+import msgspec
+
 from otel_jcmc.intake.callers import FORWARDED, Header
 
-# Behind the request line or another one. No search for any case of a whole name: only the first
-# letter is looked at in the lines that are another's.
+# All lines are behind an end, that of the request line or another one's. The first letter is a set,
+# since a line of another name costs least by it; what more these find is nobody's name.
 _USER_AGENT: Final = re.compile(rb"\n[uU](?i:ser-agent):[ \t]*([^\r]*)")
-_FORWARDED: Final = re.compile(
-    rb"\n([xX](?i:-forwarded-for|-real-ip)|[fF](?i:orwarded)):[ \t]*([^\r]*)"
-)
+_FORWARDED: Final = re.compile(rb"\n([xXfF](?i:-forwarded-for|-real-ip|orwarded)):[ \t]*([^\r]*)")
 _LINE: Final = re.compile(rb"\n([^:\r]+):[ \t]*([^\r]*)")
 
 
@@ -33,7 +33,7 @@ class Head(Iterable[Header], Protocol):
 
     @abstractmethod
     def forwarded(self) -> list[Header]:
-        """Return the lines in which a proxy tells who it stands for."""
+        """Return the lines in which a proxy tells who it stands for, for `Callers.key`."""
 
 
 class Lines(list[Header]):
@@ -51,24 +51,25 @@ class Lines(list[Header]):
         return [header for header in self if header[0] in FORWARDED]
 
 
-class RawHead:
-    """A head as it was sent, request line and all, in which a parser has found no fault."""
+class RawHead(msgspec.Struct, gc=False):
+    """
+    A head whose lines are found when they are asked for.
 
-    __slots__ = ("_raw",)
+    Attributes:
+        raw: the head as it was sent, request line and all; a parser has found no fault in it.
+    """
 
-    def __init__(self, raw: bytes) -> None:
-        """Read *raw* when it is asked for."""
-        self._raw = raw
+    raw: bytes
 
     def user_agent(self) -> str:
         """Return the User-Agent header, as Head does."""
-        found = _USER_AGENT.search(self._raw)
+        found = _USER_AGENT.search(self.raw)
         return found[1].decode("latin-1") if found else ""
 
     def forwarded(self) -> list[Header]:
         """Return the lines of proxies, as Head does."""
-        return [(name.lower(), value) for name, value in _FORWARDED.findall(self._raw)]
+        return _FORWARDED.findall(self.raw)
 
     def __iter__(self) -> Iterator[Header]:
         """Return all lines, made anew."""
-        return ((name.lower(), value) for name, value in _LINE.findall(self._raw))
+        return ((name.lower(), value) for name, value in _LINE.findall(self.raw))

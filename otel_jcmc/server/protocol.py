@@ -23,7 +23,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from uvicorn.server import ServerState
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
-from otel_jcmc.intake.heads import Lines, RawHead
+from otel_jcmc.intake.heads import Lines
 from otel_jcmc.server.connections import ADMIN_PLACES, MAX_HEADERS, Connections, Cut
 from otel_jcmc.server.framing import BODY, HEAD, Framing, Header, Refused
 from otel_jcmc.server.requests import Flow, Requests, in_one_piece
@@ -136,11 +136,8 @@ class PushProtocol(Framing):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; the loop calls this."""
-        if self._is_free() and (whole := self._places.pushes.read(data)):
-            head, body = whole
-            if len(body) <= self._door.max_body_bytes:
-                self._take_whole(head, body)
-                return
+        if self._take_whole(data):
+            return
         self.read(data)
         if self.reading:
             self._wait()
@@ -176,22 +173,24 @@ class PushProtocol(Framing):
 
     # What is read.
 
-    def _is_free(self) -> bool:
-        """Whether a push that comes now goes to the door at once."""
-        return (
-            self.cycle.response_complete
-            and self._push_url is not None
-            and not (self.reading or self.is_over or self.is_ending or self._rest)
-            and not (self.flow.write_paused or self.transport.is_closing())
-        )
-
-    def _take_whole(self, head: RawHead, body: bytes) -> None:
-        """Hand a push to the door that came whole in one read."""
+    def _take_whole(self, data: bytes) -> bool:
+        """Hand *data* to the door and say so, if that is a push, and nothing is in its way."""
+        door = self._door
+        if (
+            not self.cycle.response_complete
+            or self._push_url is None
+            or (self.reading or self._rest or self.is_over or self.is_ending)
+            or (self.flow.write_paused or self.transport.is_closing())
+            or (whole := self._places.pushes.read(data)) is None
+            or len(whole[1]) > door.max_body_bytes
+        ):
+            return False
         self.has_asked = True
         self.cycle = push = self._push
         push.response_complete = False
         push.keep_alive = True
-        self._door.take(head, body, self._reply, self._peer)
+        door.take(*whole, self._reply, self._peer)
+        return True
 
     def take_head(self) -> None:
         """Choose the way."""

@@ -16,6 +16,8 @@ from otel_jcmc.server.framing import PIECE_BYTES, WHOLE_BYTES
 from otel_jcmc.web.push import PUSH_PATH
 
 _BEGIN: Final = b"POST %b HTTP/1.1\r\n" % PUSH_PATH.encode()
+_BEGIN_BYTES: Final = len(_BEGIN)
+_BRACE: Final = ord("}")
 
 
 class WholePushes:
@@ -45,11 +47,12 @@ class WholePushes:
 
     def read(self, data: bytes) -> tuple[RawHead, bytes] | None:
         """Return head and body of the one push that *data* is, None if it is anything else."""
-        if not (data.startswith(_BEGIN) and data.endswith(b"}") and len(data) <= WHOLE_BYTES):
-            return None
         # A push is an object. One with a brace in its head is not found to be whole.
+        if data[:_BEGIN_BYTES] != _BEGIN or data[-1] != _BRACE or len(data) > WHOLE_BYTES:
+            return None
         start = data.find(b"{")
-        if start > PIECE_BYTES or data.count(b"\n", 0, start) > self._most_ends:
+        head = data[:start]
+        if start > PIECE_BYTES or head.count(b"\n") > self._most_ends:
             return None
         told = self._told
         told.clear()
@@ -60,6 +63,6 @@ class WholePushes:
             return None
         # One piece of a body that is all from there on, and the end: so what is before is its head.
         if len(told) == 2 and told[1] is True and len(told[0]) == len(data) - start:
-            return RawHead(data[:start]), told[0]
+            return RawHead(head), told[0]
         self._begin()
         return None
