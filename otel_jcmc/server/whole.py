@@ -7,7 +7,8 @@ any way (a body that has not all come, another request behind it, chunks, an upg
 that ends with it, a fault) is nothing here: framing.py reads it, from its first byte.
 """
 
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import httptools
 
@@ -17,6 +18,7 @@ from otel_jcmc.web.push import PUSH_PATH
 
 _BEGIN: Final = b"POST %b HTTP/1.1\r\n" % PUSH_PATH.encode()
 _BEGIN_BYTES: Final = len(_BEGIN)
+_BEGUN, _ENDED = b"", b"ended"
 _BRACE: Final = ord("}")
 
 
@@ -31,9 +33,9 @@ class WholePushes:
         """Leave a head of more than *most_lines* to others."""
         # With the request line's end, and that of the empty line.
         self._most_ends = most_lines + 2
-        # What the parser has told of a read: pieces of bodies, and for each end whether the
-        # connection goes on.
-        self._told: list[Any] = []
+        # What the parser has told of a read: _BEGUN, pieces of bodies, _ENDED.
+        self._told: list[bytes] = []
+        self.on_message_begin = partial(self._told.append, _BEGUN)
         self.on_body = self._told.append
         self._begin()
 
@@ -42,8 +44,9 @@ class WholePushes:
         self._parser = httptools.HttpRequestParser(self)
 
     def on_message_complete(self) -> None:
-        """Note the end of a request; the parser calls this."""
-        self._told.append(self._parser.should_keep_alive())
+        """Note the end of a request behind which others may come; the parser calls this."""
+        if self._parser.should_keep_alive():
+            self._told.append(_ENDED)
 
     def read(self, data: bytes) -> tuple[RawHead, bytes] | None:
         """Return head and body of the one push that *data* is, None if it is anything else."""
@@ -61,8 +64,9 @@ class WholePushes:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._begin()
             return None
-        # One piece of a body that is all from there on, and the end: so what is before is its head.
-        if len(told) == 2 and told[1] is True and len(told[0]) == len(data) - start:
-            return RawHead(head), told[0]
+        # One request, with a body in one piece. Nothing is behind it: line ends may be, without
+        # another one that begins, but here a brace is last. So what is before the body is its head.
+        if len(told) == 3 and told[2] is _ENDED and len(told[1]) == len(data) - start:
+            return RawHead(head), told[1]
         self._begin()
         return None

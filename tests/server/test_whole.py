@@ -226,6 +226,17 @@ def with_lines(*lines: bytes, body: bytes = b"{}", end: bytes = b"") -> bytes:
             BEGIN + b"\r\n" + PLAIN, id="one without a body, and its head would be another's"
         ),
         pytest.param(
+            BEGIN + b"\r\n" + BEGIN + b"\r\n" + b"GET /{}", id="two without a body, and a part"
+        ),
+        pytest.param(
+            BEGIN + b"Content-Length: 7\r\n\r\nabcdefgGET /{23456}",
+            id="a part behind it that is as long from the brace on as the body",
+        ),
+        pytest.param(
+            BEGIN + b"Content-Length: 9\r\n\r\nabc\r\n\r\n{}" + b"GET /?}",
+            id="a part behind it that is as long as the body up to the brace",
+        ),
+        pytest.param(
             BEGIN + b"Content-Length: 5\r\n\r\nabcde" + PLAIN,
             id="one with a body, and its head would be another's",
         ),
