@@ -5,6 +5,8 @@ The differential test holds the two against each other: all that the short way t
 with every callback sees as exactly one request, with the same lines, body and end.
 """
 
+from random import Random
+
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -155,6 +157,44 @@ def test_what_is_taken_whole_is_what_framing_makes_of_it(reads: list[bytes]) -> 
     found = pushes.read(PLAIN)
     assert found
     assert found[1] == b'{"a":1}'
+
+
+# What requests are made of, as a sender would put it together that wants the end of one to be
+# taken for that of another.
+_PARTS = [
+    *[b"\r\n"] * 14,
+    *[b"{", b"}"] * 6,
+    *[b"Content-Length: %d\r\n" % size for size in range(1, 24)],
+    *[BEGIN, BEGIN, BEGIN, b"GET /", b"GET /", b"?}", b" HTTP/1.1\r\n", b"POST / HTTP/1.1\r\n"],
+    *[b"a: b\r\n", b"a:", b"abc", b"x", b" ", b"\n", b"\r", b"{}", b"User-Agent: {\r\n"],
+    *[b"Connection: close\r\n", b"Connection: keep-alive\r\n", b"Expect: 100-continue\r\n"],
+    *[b"Transfer-Encoding: chunked\r\n", b"5\r\n", b"0\r\n", b";{", b"2\r\n{}\r\n0\r\n\r\n"],
+    b"Connection: upgrade\r\nUpgrade: h2c\r\n",
+]
+
+
+def put_together(chance: Random) -> bytes:
+    """Return a push's first line, parts in any order, and a brace; more often than not a length."""
+    data = BEGIN + b"".join(chance.choices(_PARTS, k=chance.randrange(1, 9)))
+    data = data if data.endswith(b"}") else data + b"}"
+    head, end, rest = data.partition(b"\r\n\r\n")
+    if end and chance.random() < 0.8:
+        # One that is right, or one that is as much as there is from the first brace on.
+        size = chance.choice(
+            (len(rest), chance.randrange(len(rest) + 2), len(rest[rest.find(b"{") :]))
+        )
+        data = b"%b\r\nContent-Length: %d%b%b" % (head, size, end, rest)
+    return data
+
+
+def test_no_part_of_another_request_is_taken_for_the_body() -> None:
+    chance, pushes, taken = Random(1), WholePushes(100), 0
+    for _ in range(40_000):
+        data = put_together(chance)
+        if found := pushes.read(data):
+            assert_same(found, data)
+            taken += 1
+    assert taken > 40
 
 
 # RFC 9110, 5.6.2 and 5.5; without a brace, which stands for the body's.
