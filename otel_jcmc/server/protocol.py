@@ -179,7 +179,7 @@ class PushProtocol(Framing):
         if (
             not self.cycle.response_complete
             or self._push_url is None
-            or (self.reading or self._rest or self.is_over or self.is_ending)
+            or (self.reading or self.is_over or self.is_ending)
             or (self.flow.write_paused or self.transport.is_closing())
             or (whole := self._places.pushes.read(data)) is None
             or len(whole[1]) > door.max_body_bytes
@@ -188,8 +188,8 @@ class PushProtocol(Framing):
         self.has_asked = True
         self.cycle = push = self._push
         push.response_complete = False
-        push.keep_alive = True
-        door.take(*whole, self._reply, self._peer)
+        head, body = whole
+        door.take(head, body, self._reply, self._peer)
         return True
 
     def take_head(self) -> None:
