@@ -13,9 +13,11 @@ from typing import Final
 import httptools
 
 from otel_jcmc.intake.heads import RawHead
-from otel_jcmc.server.framing import PIECE_BYTES, WHOLE_BYTES
 from otel_jcmc.web.push import PUSH_PATH
 
+# framing.py parses in pieces what is larger, to see what is too much before all of it is parsed.
+MOST_HEAD_BYTES: Final = 2048
+MOST_BYTES: Final = 16_384
 _BEGIN: Final = b"POST %b HTTP/1.1\r\n" % PUSH_PATH.encode()
 _BEGIN_BYTES: Final = len(_BEGIN)
 _BEGUN, _ENDED = b"", b"ended"
@@ -51,11 +53,11 @@ class WholePushes:
     def read(self, data: bytes) -> tuple[RawHead, bytes] | None:
         """Return head and body of the one push that *data* is, None if it is anything else."""
         # A push is an object. One with a brace in its head is not found to be whole.
-        if data[:_BEGIN_BYTES] != _BEGIN or data[-1] != _BRACE or len(data) > WHOLE_BYTES:
+        if data[:_BEGIN_BYTES] != _BEGIN or data[-1] != _BRACE or len(data) > MOST_BYTES:
             return None
         start = data.find(b"{")
         head = data[:start]
-        if start > PIECE_BYTES or head.count(b"\n") > self._most_ends:
+        if start > MOST_HEAD_BYTES or head.count(b"\n") > self._most_ends:
             return None
         told = self._told
         told.clear()

@@ -12,8 +12,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from otel_jcmc.intake.heads import Lines, RawHead
-from otel_jcmc.server.framing import NOTHING, Framing, Header, Refused
-from otel_jcmc.server.whole import WholePushes
+from otel_jcmc.server.framing import NOTHING, PIECE_BYTES, WHOLE_BYTES, Framing, Header, Refused
+from otel_jcmc.server.whole import MOST_BYTES, MOST_HEAD_BYTES, WholePushes
 
 BEGIN = b"POST /metrics/push HTTP/1.1\r\n"
 PLAIN = BEGIN + b"Host: x\r\nContent-Length: 7\r\n\r\n" + b'{"a":1}'
@@ -315,6 +315,11 @@ def test_what_is_ordinary_is_taken(data: bytes) -> None:
     found = WholePushes(100).read(data)
     assert found
     assert_same(found, data)
+
+
+def test_what_framing_parses_in_pieces_is_not_taken_whole() -> None:
+    assert MOST_HEAD_BYTES <= PIECE_BYTES
+    assert MOST_BYTES <= WHOLE_BYTES
 
 
 def test_a_parser_is_not_made_for_each_push() -> None:
