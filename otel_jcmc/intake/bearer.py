@@ -8,7 +8,7 @@ Source: RFC 6750 (Bearer), and the compact form of RFC 7515.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
@@ -38,7 +38,7 @@ def bearer_token(authorization: bytes) -> bytes | None:
     return token.strip() if scheme.lower() == b"bearer" else None
 
 
-def token_of(headers: Sequence[Header], report: Report) -> bytes:
+def token_of(headers: Iterable[Header], report: Report) -> bytes:
     """
     Return the token of a push, the header's before the body's, unchecked.
 

@@ -89,7 +89,7 @@ def origin_of(headers: Iterable[Header]) -> bytes:
 def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
     """Return, for each kind of forwarded header that is there, its hops, the nearest last."""
     chains: dict[bytes, list[str]] = {}
-    for name, value in headers:
+    for name, value in [(name.lower(), value) for name, value in headers]:
         if name not in FORWARDED:
             continue
         if name != b"forwarded":
@@ -162,22 +162,24 @@ class Callers:
         self._peer = lru_cache(maxsize=4096)(self._key_of_peer)
         self._told = lru_cache(maxsize=16_384)(self._key_of_told)
 
-    def key(self, peer: str, headers: Iterable[Header]) -> str:
+    def key(self, peer: str, headers: Sequence[Header]) -> str:
         """
         Return what stands for the caller's address; empty when the address is not really known.
 
         *peer* is the connection's other end. If that may be a proxy, the address is what it says
         in its forwarded header; a proxy that says nothing hides its callers, who then count
-        against nobody. IPv6 addresses count by /64, which is what one household has.
+        against nobody. Of *headers* only those of FORWARDED count, in any case: best there are no
+        others. IPv6 addresses count by /64, which is what one household has.
         """
         key = self._peer(peer)
         if key:
             return key
-        told = [header for header in headers if header[0] in FORWARDED]
-        if told and peer:
-            length = len(told[0][1]) if len(told) == 1 else sum([len(each[1]) for each in told])
+        if headers and peer:
+            length = (
+                len(headers[0][1]) if len(headers) == 1 else sum(len(text) for _, text in headers)
+            )
             is_usual = length <= _MAX_REMEMBERED
-            key = self._told(*told) if is_usual else self._key_of_told(*told)
+            key = self._told(*headers) if is_usual else self._key_of_told(*headers)
         if not key:
             self.on_unknown()
         return key
@@ -197,7 +199,7 @@ class Callers:
         if len(callers) > 1:
             # One of them is what the caller made up, and may be new each time: one for all those.
             return _UNCLEAR
-        caller = callers.pop()
+        caller = callers.pop() if callers else None
         return _key(caller) if caller else ""
 
 

@@ -6,10 +6,10 @@ jmmc/push.py) read requests and write answers; what is between is here. The reco
 hears of each push that Redis has taken, and says which session may begin.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -18,8 +18,8 @@ from otel_jcmc.catalogue.metrics import JUDGED_IDS, LIST_ID
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.bridges import Bridges
 from otel_jcmc.intake.browsers import browser_and_system
-from otel_jcmc.intake.callers import FORWARDED, Header
 from otel_jcmc.intake.crowds import Crowd
+from otel_jcmc.intake.heads import Head
 from otel_jcmc.intake.joins import Joins
 from otel_jcmc.intake.limits import Limits, TooFast
 from otel_jcmc.intake.networks import Networks
@@ -33,12 +33,10 @@ from otel_jcmc.wire.push import Report
 
 # By their class they take longer to find than all else that is done with an answer.
 _STORED, _SUPERSEDED, _JOINED = Stored.STORED, Stored.SUPERSEDED, Stored.JOINED
-# What is read of a push's head, tokens apart.
-_READ: Final = FORWARDED | {b"user-agent"}
 
 # Who a push comes from, by what its head and its body say: empty when nobody has to say so.
 # Raises PushRefused when it may not be pushed.
-Authorise = Callable[[Sequence[Header], Report], str]
+Authorise = Callable[[Head, Report], str]
 # How a door hears what Redis did, STORED for JOINED, or why it is not known. What it has itself
 # given with the push is handed back: one call for each push is what this saves.
 Settle = Callable[["Sender", Report, Any, Stored | Exception], None]
@@ -49,15 +47,13 @@ class Sender(msgspec.Struct, gc=False):
     Who sends a request.
 
     Attributes:
-        headers: all of its head.
-        head: what is read of it, tokens apart.
+        head: of the request.
         crowd: what is known of its address.
         may_join: whether this address may bring somebody new.
         at: when it came, by the monotonic clock.
     """
 
-    headers: Sequence[Header]
-    head: list[Header]
+    head: Head
     crowd: Crowd
     may_join: bool
     at: float
@@ -106,17 +102,16 @@ class Intake:
         self._authorise = authorise
         self._recorder = recorder
 
-    def admit(self, headers: Sequence[Header], peer: str) -> Sender:
+    def admit(self, head: Head, peer: str) -> Sender:
         """
-        Return who sends a request with *headers* from *peer*, the other end of the connection.
+        Return who sends a request with *head* from *peer*, the other end of the connection.
 
         Raises:
             TooFast: this address has sent too much of late.
         """
         now, limits = monotonic(), self.limits
-        head = read_head(headers)
-        crowd = limits.find(peer, head, now)
-        return Sender(headers, head, crowd, limits.admit(crowd, now), now)
+        crowd = limits.find(peer, head.forwarded(), now)
+        return Sender(head, crowd, limits.admit(crowd, now), now)
 
     def submit(self, sender: Sender, report: Report, settle: Settle, reply: Any) -> None:
         """
@@ -144,8 +139,8 @@ class Intake:
             PushRefused: *sender* may not push this.
             StoreUnavailable: it can't be known now whether he may.
         """
-        owner = self._authorise(sender.headers, report) if self._authorise else ""
-        report.attributes.update(browser_and_system(user_agent(sender.head)))
+        owner = self._authorise(sender.head, report) if self._authorise else ""
+        report.attributes.update(browser_and_system(sender.head.user_agent()))
         if self._bridges is not None:
             self._bridges.apply(report)
         if self._relays is not None:
@@ -274,16 +269,3 @@ def _sender_of(report: Report) -> str:
     if report.sent is not None:
         return JMMC
     return OURS if report.session.id else ORIGINAL
-
-
-def read_head(headers: Sequence[Header]) -> list[Header]:
-    """Return the few of *headers* that limits and browsers are told by; a browser sends a dozen."""
-    return [each for each in headers if each[0] in _READ]
-
-
-def user_agent(headers: Sequence[Header]) -> str:
-    """Return the User-Agent header, empty when there is none."""
-    for name, value in headers:
-        if name == b"user-agent":
-            return value.decode("latin-1")
-    return ""

@@ -15,7 +15,7 @@ import json
 import re
 import warnings
 from base64 import urlsafe_b64decode
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from time import time
@@ -77,7 +77,7 @@ class JitsiTokens:
         # unless their hashes, keyed and of 64 bits, are equal.
         self._known = lru_cache(REMEMBERED)(self._verify)
 
-    def __call__(self, headers: Sequence[Header], report: Report) -> str:
+    def __call__(self, headers: Iterable[Header], report: Report) -> str:
         """
         Return the user who pushes, empty where the token names none.
 

@@ -11,7 +11,7 @@ Source: RFC 7519 (JWT) by PyJWT, which compares signatures in constant time; the
 standard (Origin).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from time import time
 from typing import Final, NamedTuple
@@ -59,7 +59,7 @@ class PushTokens:
         """Let go of Redis."""
         await self._secret.close()
 
-    def issue(self, headers: Sequence[Header]) -> dict[str, str | int]:
+    def issue(self, headers: Iterable[Header]) -> dict[str, str | int]:
         """
         Return a token for the page that a request with *headers* comes from, and its life in s.
 
@@ -75,7 +75,7 @@ class PushTokens:
         token = jwt.encode(claims, self._key(), _ALGORITHM)
         return {"token": token, "expires_in": self._seconds}
 
-    def __call__(self, headers: Sequence[Header], report: Report) -> str:
+    def __call__(self, headers: Iterable[Header], report: Report) -> str:
         """
         Return who pushes: nobody in particular.
 

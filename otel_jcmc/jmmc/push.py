@@ -29,7 +29,8 @@ from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavail
 from otel_jcmc.catalogue.rows import Scope
 from otel_jcmc.intake.browsers import browser_and_system
 from otel_jcmc.intake.callers import Header, Network, caller_address
-from otel_jcmc.intake.intake import Intake, Sender, user_agent
+from otel_jcmc.intake.heads import Lines
+from otel_jcmc.intake.intake import Intake, Sender
 from otel_jcmc.intake.limits import TooFast
 from otel_jcmc.jmmc.cookie import Cookies, Named
 from otel_jcmc.jmmc.states import Changes, States
@@ -130,14 +131,14 @@ class JmmcEndpoint:
             TooFast: there are too many.
             StoreUnavailable: Redis is not known to have it.
         """
-        sender = self._intake.admit(headers, peer)
+        sender = self._intake.admit(Lines(headers), peer)
         push = self.parser.parse(body)
         await self._start()
         named, more = self._name(headers, push), []
         if push.is_opening:
             # Before anything is stored: without a secret nobody could go on with it.
             more = [self._cookies.issue(named, push.client_id, push.conference, headers)]
-        address = caller_address(peer, sender.head, self._trusted) if self._keeps_address else ""
+        address = caller_address(peer, headers, self._trusted) if self._keeps_address else ""
         if address:
             # What the page says of it counts only where nobody else knows.
             push.texts[CLIENT_ADDRESS.id] = address
@@ -210,7 +211,7 @@ class JmmcEndpoint:
 
     def _fill_in(self, accepted: dict[str, Any], sender: Sender, address: str) -> None:
         """Put into what was *accepted* of an opening push what the server knows better."""
-        told = browser_and_system(user_agent(sender.head))
+        told = browser_and_system(sender.head.user_agent())
         version = told.get(BROWSER_VERSION.id, "").partition(".")[0]
         names = (
             ("br", (told.get(BROWSER_NAME.id, ""), version)),

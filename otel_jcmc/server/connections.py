@@ -12,9 +12,12 @@ from heapq import nsmallest
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_jcmc.catalogue.trouble import Trouble
+from otel_jcmc.server.whole import WholePushes
 
 log = logging.getLogger(__name__)
 
+# A browser sends some 16. In memory a short line is seventeen times what it is on the wire.
+MAX_HEADERS: Final = 100
 # What may come beside the limit on the port that is not for browsers: a flood of theirs must not
 # keep out who looks at it.
 ADMIN_PLACES: Final = 32
@@ -63,6 +66,7 @@ class Connections:
 
     Attributes:
         limits: in force.
+        pushes: reads what comes whole.
         cut: reason -> connections ended so far, shared with the service's own metrics.
 
     Concurrency: of one event loop.
@@ -71,6 +75,7 @@ class Connections:
     def __init__(self, limits: ConnectionLimits, cut: dict[str, int]) -> None:
         """Give places as *limits* say."""
         self.limits = limits
+        self.pushes = WholePushes(MAX_HEADERS)
         self.cut = cut
         for reason in Cut:
             cut.setdefault(reason, 0)

@@ -23,7 +23,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from uvicorn.server import ServerState
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
-from otel_jcmc.server.connections import ADMIN_PLACES, Connections, Cut
+from otel_jcmc.intake.heads import Lines
+from otel_jcmc.server.connections import ADMIN_PLACES, MAX_HEADERS, Connections, Cut
 from otel_jcmc.server.framing import BODY, HEAD, Framing, Header, Refused
 from otel_jcmc.server.requests import Flow, Requests, in_one_piece
 from otel_jcmc.web.answers import CLOSE, Answer
@@ -31,8 +32,6 @@ from otel_jcmc.web.cors import SECURITY_HEADERS
 from otel_jcmc.web.push import PUSH_PATH, PushEndpoint
 
 _URL: Final = PUSH_PATH.encode()
-# A browser sends some 16. In memory a short line is seventeen times what it is on the wire.
-MAX_HEADERS: Final = 100
 
 
 class _NobodyWaits:
@@ -137,6 +136,8 @@ class PushProtocol(Framing):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; the loop calls this."""
+        if self._take_whole(data):
+            return
         self.read(data)
         if self.reading:
             self._wait()
@@ -171,6 +172,25 @@ class PushProtocol(Framing):
             self.waiting.remove(cycle)
 
     # What is read.
+
+    def _take_whole(self, data: bytes) -> bool:
+        """Hand *data* to the door and say so, if that is a push, and nothing is in its way."""
+        door = self._door
+        if (
+            not self.cycle.response_complete
+            or self._push_url is None
+            or (self.reading or self.is_over or self.is_ending)
+            or (self.flow.write_paused or self.transport.is_closing())
+            or (whole := self._places.pushes.read(data)) is None
+            or len(whole[1]) > door.max_body_bytes
+        ):
+            return False
+        self.has_asked = True
+        self.cycle = push = self._push
+        push.response_complete = False
+        head, body = whole
+        door.take(head, body, self._reply, self._peer)
+        return True
 
     def take_head(self) -> None:
         """Choose the way."""
@@ -249,7 +269,7 @@ class PushProtocol(Framing):
             return
         body = b"".join(push.parts)
         self._end_body()
-        self._door.take(push.headers, body, self._reply, self._peer)
+        self._door.take(Lines(push.headers), body, self._reply, self._peer)
 
     def refuse(self, refused: Refused) -> None:
         """Answer what is no HTTP that we take, behind what is answered, and hang up."""

@@ -6,7 +6,7 @@ Statuses, reasons and headers of answers, and the counting that goes with each.
 Source: the answers are those of docs/push.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -83,12 +83,12 @@ class Answers:
         self._cors = cors
 
     def make(
-        self, headers: Sequence[Header], status: int, kind: Header, body: bytes, *more: Header
+        self, headers: Iterable[Header], status: int, kind: Header, body: bytes, *more: Header
     ) -> Answer:
         """Return an answer with what CORS adds for a request with *headers*."""
         return Answer(status, [kind, *more, *self._cors.answer(headers)], body)
 
-    def refuse(self, headers: Sequence[Header], refused: PushRefused) -> Answer:
+    def refuse(self, headers: Iterable[Header], refused: PushRefused) -> Answer:
         """Count a push that is the sender's to mend, and return the answer to it."""
         if refused.reason is Reason.NOT_JSON and _is_compressed(headers):
             refused = PushRefused([Fault("", Reason.CONTENT_ENCODING)])
@@ -101,7 +101,7 @@ class Answers:
             more.append(_IDENTITY)
         return self.make(headers, status, JSON, encode(listing("errors", refused.faults)), *more)
 
-    def retry(self, headers: Sequence[Header], reason: Reason, seconds: float = 0.0) -> Answer:
+    def retry(self, headers: Iterable[Header], reason: Reason, seconds: float = 0.0) -> Answer:
         """Count a push that is not stored and may be sent again, and return the answer to it."""
         is_limit = reason in LIMITS
         self._telemetry.count_push(REFUSED if is_limit else FAILED, reason)
@@ -111,13 +111,13 @@ class Answers:
         told = encode(listing("errors", [Fault("", reason)]))
         return self.make(headers, STATUS.get(reason, 503), JSON, told, again)
 
-    def stop(self, headers: Sequence[Header]) -> Answer:
+    def stop(self, headers: Iterable[Header]) -> Answer:
         """Return the answer to a push that has not come whole when the service stops."""
         answer = self.retry(headers, Reason.STOPPING)
         return answer._replace(headers=[*answer.headers, CLOSE])
 
     def not_taken(
-        self, headers: Sequence[Header], crowd: Crowd, stored: Stored | Exception
+        self, headers: Iterable[Header], crowd: Crowd, stored: Stored | Exception
     ) -> Answer | None:
         """Return the answer to a push of *crowd* that Redis has not taken, None if it has."""
         if isinstance(stored, Exception):
@@ -148,7 +148,7 @@ class Answers:
         return [told, *dropped]
 
 
-def _is_compressed(headers: Sequence[Header]) -> bool:
+def _is_compressed(headers: Iterable[Header]) -> bool:
     """Say whether *headers* tell that the body is not to be read as it is."""
     return any(
         name == b"content-encoding" and value.strip().lower() not in (b"", b"identity")

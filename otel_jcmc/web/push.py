@@ -8,11 +8,11 @@ Source: the answers are those of docs/push.md.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import PushRefused, Reason, StoreUnavailable
-from otel_jcmc.intake.callers import Header
+from otel_jcmc.intake.heads import Head, Lines
 from otel_jcmc.intake.intake import Intake, Sender
 from otel_jcmc.intake.limits import TooFast
 from otel_jcmc.metrics.own import ACCEPTED, Telemetry
@@ -56,38 +56,38 @@ class PushEndpoint:
         self._parse = parser.parse
         self._ok = Answer(200, [_TEXT, *cors.headers], b"OK")
 
-    def take(self, headers: Sequence[Header], body: bytes, reply: Reply, peer: str = "") -> None:
+    def take(self, head: Head, body: bytes, reply: Reply, peer: str = "") -> None:
         """
         Check, enrich and store the push in *body*; *reply* hears what came of it.
 
         *peer* is the address at the other end of the connection; empty: it has none.
         """
         try:
-            sender = self._intake.admit(headers, peer)
+            sender = self._intake.admit(head, peer)
             report = self._parse(body)
             self._intake.submit(sender, report, self._settle, reply)
         except PushRefused as refused:
-            reply(self._answers.refuse(headers, refused))
+            reply(self._answers.refuse(head, refused))
         except TooFast as refused:
-            reply(self._answers.retry(headers, refused.reason, refused.seconds))
+            reply(self._answers.retry(head, refused.reason, refused.seconds))
         except StoreUnavailable as away:
-            reply(self._answers.retry(headers, away.reason))
+            reply(self._answers.retry(head, away.reason))
 
     def _settle(
         self, sender: Sender, report: Report, reply: Reply, stored: Stored | Exception
     ) -> None:
         """Answer a push that Redis has handled, or has not."""
-        headers, dropped = sender.headers, report.dropped
+        head, dropped = sender.head, report.dropped
         answers = self._answers
         if stored is _STORED and not dropped:
             self._telemetry.count_push(ACCEPTED)
             # The same object each time, so that who sends it may keep its bytes.
-            reply(self._ok if self._cors.headers else answers.make(headers, 200, _TEXT, b"OK"))
-        elif answer := answers.not_taken(headers, sender.crowd, stored):
+            reply(self._ok if self._cors.headers else answers.make(head, 200, _TEXT, b"OK"))
+        elif answer := answers.not_taken(head, sender.crowd, stored):
             reply(answer)
         elif isinstance(stored, Stored):
             told = answers.count(dropped, stored)
-            reply(answers.make(headers, 200, JSON, encode(listing("dropped", told))))
+            reply(answers.make(head, 200, JSON, encode(listing("dropped", told))))
 
     async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
         """Answer a push that comes while the service does not start."""
@@ -121,6 +121,6 @@ class PushEndpoint:
                     told.set_result(answer)
 
             peer = scope.get("client")
-            self.take(headers, body, reply, peer[0] if peer else "")
+            self.take(Lines(headers), body, reply, peer[0] if peer else "")
             answer = await told
         await send_answer(send, answer)

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.intake.callers import Header
-from otel_jcmc.intake.intake import read_head
+from otel_jcmc.intake.heads import Lines
 from otel_jcmc.intake.limits import Limits, TooFast
 from otel_jcmc.metrics.own import ACCEPTED, FAILED, REFUSED
 from otel_jcmc.web.answers import RETRY_AFTER_SECONDS, listing
@@ -75,7 +75,7 @@ def push_token_routes(
         headers = cors.answer_as_text(request.headers.raw) | {"cache-control": "no-store"}
         peer = request.client.host if request.client else ""
         now = monotonic()
-        crowd = limits.find(peer, read_head(request.headers.raw), now)
+        crowd = limits.find(peer, Lines(request.headers.raw).forwarded(), now)
         try:
             limits.admit(crowd, now)
             issued = issue(request.headers.raw)

@@ -184,6 +184,8 @@ def _request(chance: Random) -> bytes:
         chance.choice(b'{"a}\r\n 0GET/') for _ in range(chance.choice((0, 0, 5, 40, 3000)))
     )
     if chance.random() < 0.3:
+        body = b"{%b}" % body
+    if chance.random() < 0.3:
         body = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
     method, target = chance.choice(_METHODS[:6]), chance.choice(_TARGETS)
     if chance.random() < 0.4:

@@ -29,6 +29,7 @@ from otel_jcmc.catalogue.attributes import ATTRIBUTES
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.intake.browsers import browser_and_system
+from otel_jcmc.intake.heads import Lines
 from otel_jcmc.intake.privacy import Privacy, choices_for, describe, make_policy, name_of, truncated
 from otel_jcmc.service.app import create_app
 from otel_jcmc.store.embedded import EmbeddedStore
@@ -459,7 +460,7 @@ def test_no_digest_of_a_user_can_be_confirmed_where_something_is_hashed(
     writes: list[Any] = []
     endpoint._intake._authorise = lambda _headers, _report: "ada@example.org"
     endpoint._intake._store.submit = lambda write, _done: writes.append(write)
-    endpoint.take([], json.dumps(push_body()).encode(), lambda _answer: None)
+    endpoint.take(Lines(), json.dumps(push_body()).encode(), lambda _answer: None)
     (write,) = writes
     plain = blake2b(b"ada@example.org", digest_size=8).digest()
     assert (write.owner == plain) is (policy == "none")
@@ -501,7 +502,7 @@ def test_who_may_push_is_asked_before_a_name_is_hashed(short_path: Path) -> None
 
     app = create_app(Settings(privacy=("roomname=hash", "client_id=hash"), embedded_dir=short_path))
     app.push_endpoint._intake._authorise = authorise
-    app.push_endpoint.take([], json.dumps(push_body()).encode(), lambda _answer: None)
+    app.push_endpoint.take(Lines(), json.dumps(push_body()).encode(), lambda _answer: None)
     assert asked == [("standup", CLIENT_ID, "1a2b3c4d")]
 
 

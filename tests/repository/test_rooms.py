@@ -53,7 +53,7 @@ MAY_SEE = {
     },
     "ua_parser": {"intake.browsers"},
     "uvicorn": {"server", "command.serve"},
-    "httptools": {"server.framing", "server.requests", "simulate.client"},
+    "httptools": {"server.framing", "server.requests", "server.whole", "simulate.client"},
     "isal": {"metrics.scrape"},
     "zopfli": {"web.client"},
     "jwt": {"intake.push_tokens", "intake.jitsi_keys", "intake.jitsi_tokens"},

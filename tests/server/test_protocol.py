@@ -624,3 +624,129 @@ def test_who_expects_a_word_and_has_sent_the_body_gets_the_answer_alone(
     door.reply(Answer(200, [], b"OK"))
     assert b" 100 " not in wire.written
     assert wire.written.startswith(b"HTTP/1.1 200 OK")
+
+
+# What is in the way of a push that comes whole in one read.
+
+
+def ways(protocol: PushProtocol, door: Door) -> list[str]:
+    """Return a list that grows by the way of each request from now on."""
+    taken: list[str] = []
+    take: Any = door.take
+
+    def noted(*given: Any) -> None:
+        taken.append("door")
+        take(*given)
+
+    def by_asgi() -> None:
+        taken.append("asgi")
+        protocol.cycle = Unfinished()
+        protocol.cycle.response_complete = True
+
+    changed: Any = protocol
+    changed._go_by_asgi = by_asgi
+    changed._door.take = noted
+    return taken
+
+
+def test_a_whole_push_goes_to_the_door(idle: tuple[Clock, Wire, PushProtocol, Door]) -> None:
+    _, _, protocol, door = idle
+    taken = ways(protocol, door)
+    for _ in range(3):
+        protocol.data_received(request(b"{}"))
+        door.reply(Answer(200, [], b"OK"))
+        assert protocol.quiet_since() == (True, 1000.0)
+    assert taken == ["door"] * 3
+
+
+def test_a_push_that_comes_while_another_is_answered_waits(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    _, _, protocol, door = idle
+    answered: Any = Unfinished()
+    answered.response_complete = True
+    protocol.cycle = answered
+    taken = ways(protocol, door)
+    for _ in range(2):
+        protocol.data_received(request(b"{}"))
+    assert taken == ["door", "asgi"]
+
+
+def test_a_whole_push_to_the_other_port_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(App, "is_admin", lambda _self, _server: True)
+    _, _, protocol, door = connect(ConnectionLimits())
+    taken = ways(protocol, door)
+    protocol.data_received(request(b"{}"))
+    assert taken == ["asgi"]
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"GET / HTTP/1.1\r\nHost: ", b"PUT /else HTTP/1.1\r\nContent-Length: 1000\r\n\r\n"],
+    ids=["a head", "a body"],
+)
+def test_what_looks_like_a_push_inside_of_a_request_is_a_part_of_it(
+    idle: tuple[Clock, Wire, PushProtocol, Door], begun: bytes
+) -> None:
+    _, _, protocol, door = idle
+    taken = ways(protocol, door)
+    protocol.data_received(begun)
+    protocol.data_received(request(b"{}"))
+    assert taken == ["asgi"]
+
+
+def test_who_does_not_read_answers_pushes_the_asgi_way(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    _, _, protocol, door = idle
+    taken = ways(protocol, door)
+    protocol.pause_writing()
+    protocol.data_received(request(b"{}"))
+    assert taken == ["asgi"]
+
+
+def test_behind_the_last_request_no_push_is_taken(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    _, wire, protocol, door = idle
+    taken = ways(protocol, door)
+    protocol.data_received(request(b"{}", "Connection: close"))
+    door.reply(Answer(200, [], b"OK"))
+    for is_closed in (True, False):
+        wire.is_closed = is_closed
+        protocol.data_received(request(b"{}"))
+    assert taken == ["door"]
+
+
+def test_on_a_connection_that_is_being_closed_no_push_is_taken(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    _, wire, protocol, door = idle
+    taken = ways(protocol, door)
+    wire.close()
+    protocol.data_received(request(b"{}"))
+    assert taken == []
+
+
+def test_the_last_push_of_an_ending_connection_is_told_so(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    _, wire, protocol, door = idle
+    protocol.is_ending = True
+    protocol.data_received(request(b"{}"))
+    door.reply(Answer(200, [], b"OK"))
+    assert b"\r\nconnection: close\r\n" in wire.written
+    assert wire.is_closed
+
+
+def test_a_whole_push_that_is_too_large_is_refused(
+    idle: tuple[Clock, Wire, PushProtocol, Door],
+) -> None:
+    _, wire, protocol, door = idle
+    taken = ways(protocol, door)
+    for size in (1000, 1001):
+        protocol.data_received(request(b"{%b}" % (b" " * (size - 2))))
+        if size == 1000:
+            door.reply(Answer(200, [], b"OK"))
+    assert taken == ["door"]
+    assert wire.written.endswith(b"body_too_large")
