@@ -1,9 +1,9 @@
 """
-The head of a push: its header lines, and the few of them that each push is asked for.
+The head of a push: the few of its header lines that pushes are asked for, and no other.
 
-Comes as the lines that a server has made of it, or as the bytes of it. Of sixteen lines a push is
-asked for two, the browser's name and who its proxy says it comes from: to look for those in the
-bytes costs less than to make all.
+Comes as the lines that a server has made of it, or as the bytes of it. Of sixteen lines each push
+is asked for two, the browser's name and who its proxy says it comes from, and some for the page's
+origin or a token: to look for those in the bytes costs less than to make all.
 
 Source: RFC 9112, 5 (field lines).
 """
@@ -21,11 +21,17 @@ from otel_jcmc.intake.callers import FORWARDED, Header
 # since a line of another name costs least by it; what more these find is nobody's name.
 _USER_AGENT: Final = re.compile(rb"\n[uU](?i:ser-agent):[ \t]*([^\r]*)")
 _FORWARDED: Final = re.compile(rb"\n([xXfF](?i:-forwarded-for|-real-ip|orwarded)):[ \t]*([^\r]*)")
-_LINE: Final = re.compile(rb"\n([^:\r]+):[ \t]*([^\r]*)")
+_LINE: Final = re.compile(
+    rb"\n([uUxXfFoOaAcC]"
+    rb"(?i:ser-agent|-forwarded-for|-real-ip|orwarded|rigin|uthorization|ontent-encoding))"
+    rb":[ \t]*([^\r]*)"
+)
+# What else a head has, no push is asked for: who wants to read another line adds it here and above.
+READ: Final = FORWARDED | {b"user-agent", b"origin", b"authorization", b"content-encoding"}
 
 
 class Head(Iterable[Header], Protocol):
-    """The header lines of a request, in their order; names in lower case."""
+    """The header lines of a request that are in READ, in their order; names in lower case."""
 
     @abstractmethod
     def user_agent(self) -> str:
@@ -38,6 +44,10 @@ class Head(Iterable[Header], Protocol):
 
 class Lines(list[Header]):
     """A head whose lines are made."""
+
+    def __init__(self, headers: Iterable[Header] = ()) -> None:
+        """Take of *headers*, with names in lower case, those that are in READ."""
+        super().__init__([each for each in headers if each[0] in READ])
 
     def user_agent(self) -> str:
         """Return the User-Agent header, as Head does."""
@@ -57,9 +67,11 @@ class RawHead(msgspec.Struct, gc=False):
 
     Attributes:
         raw: the head as it was sent, request line and all; a parser has found no fault in it.
+        lines: those in READ, once somebody has asked for them.
     """
 
     raw: bytes
+    lines: list[Header] | None = None
 
     def user_agent(self) -> str:
         """Return the User-Agent header, as Head does."""
@@ -71,5 +83,7 @@ class RawHead(msgspec.Struct, gc=False):
         return _FORWARDED.findall(self.raw)
 
     def __iter__(self) -> Iterator[Header]:
-        """Return all lines, made anew."""
-        return ((name.lower(), value) for name, value in _LINE.findall(self.raw))
+        """Return the lines, as Head does."""
+        if self.lines is None:
+            self.lines = Lines((name.lower(), value) for name, value in _LINE.findall(self.raw))
+        return iter(self.lines)

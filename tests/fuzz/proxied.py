@@ -45,7 +45,7 @@ _NGINX: Final = """
             proxy_request_buffering off;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
-            proxy_set_header X-Proof {proof};
+            proxy_set_header Authorization {proof};
         }}
     }}
 """
@@ -57,7 +57,7 @@ defaults
     timeout server 5s
 frontend front
     bind 127.0.0.1:{port}
-    http-request set-header X-Proof {proof}
+    http-request set-header Authorization {proof}
     default_backend ours
 backend ours
     http-reuse always
@@ -72,7 +72,7 @@ _CADDY: Final = """
 http://:{port} {{
     bind 127.0.0.1
     reverse_proxy 127.0.0.1:{behind} {{
-        header_up X-Proof {proof}
+        header_up Authorization {proof}
     }}
 }}
 """
@@ -87,7 +87,7 @@ class _App(framing.App):
         self.proven = 0
 
     def _note(self, headers: Any, what: Any) -> None:
-        if [value for name, value in headers if name == b"x-proof"] == [PROOF.encode()]:
+        if [value for name, value in headers if name == b"authorization"] == [PROOF.encode()]:
             self.proven += 1
         else:
             self.hidden.append(what)

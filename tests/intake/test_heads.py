@@ -61,15 +61,21 @@ def test_a_name_that_is_like_a_proxys_is_not(name: bytes) -> None:
         assert Callers(PRIVATE).key("10.0.0.1", head.forwarded()) == ""
 
 
-def test_all_lines_are_told_in_their_order_with_names_in_lower_case() -> None:
+def test_lines_that_are_read_are_told_in_their_order_with_names_in_lower_case() -> None:
     for head in heads(
-        (b"Host", b"x:80"), (b"ORIGIN", b"https://a"), (b"origin", b""), (b"B", b"c")
+        (b"Host", b"x:80"),
+        (b"ORIGIN", b"https://a"),
+        (b"Content-Encoding", b"gzip"),
+        (b"Cookie", b"a=b"),
+        (b"origin", b""),
+        (b"authorization", b"Bearer c"),
+        (b"Xrigin", b"d"),
     ):
         assert list(head) == [
-            (b"host", b"x:80"),
             (b"origin", b"https://a"),
+            (b"content-encoding", b"gzip"),
             (b"origin", b""),
-            (b"b", b"c"),
+            (b"authorization", b"Bearer c"),
         ]
 
 
@@ -77,4 +83,10 @@ def test_blanks_before_a_value_are_not_of_it() -> None:
     head = RawHead(REQUEST + b"User-Agent:\t Ada/1 \r\nX-Real-IP:203.0.113.9\r\nA:\t\r\n\r\n")
     assert head.user_agent() == "Ada/1 "
     assert head.forwarded() == [(b"X-Real-IP", b"203.0.113.9")]
-    assert list(head) == [(b"user-agent", b"Ada/1 "), (b"x-real-ip", b"203.0.113.9"), (b"a", b"")]
+    assert list(head) == [(b"user-agent", b"Ada/1 "), (b"x-real-ip", b"203.0.113.9")]
+
+
+def test_lines_are_made_once() -> None:
+    _, head = heads((b"Origin", b"https://a"))
+    (first,), (second,) = head, head
+    assert first is second
