@@ -149,6 +149,7 @@ class Limits:
     Attributes:
         refusals: what limits refuse now.
         crowds: who of each address there is.
+        has_seat: as Crowds has it; it is asked for each push.
         paces_participants: whether a participant may push only so often.
     """
 
@@ -172,6 +173,7 @@ class Limits:
         # Half of a conference is for others: who fills a room from one address keeps nobody out.
         seats = conference_participants // 2 if address_participants else 0
         self.crowds = Crowds(address_participants, seats)
+        self.has_seat = self.crowds.has_seat
         self._most = address_participants
         is_told = address_per_second or newcomers_per_second or address_participants
         self._callers = callers if is_told else None
@@ -200,10 +202,6 @@ class Limits:
         if crowd.joins_full_at > now + self._joins_slack:
             return False
         return len(crowd.lives) < self._most or self.crowds.has_room(crowd, now)
-
-    def has_seat(self, crowd: Crowd, member: str, now: float) -> bool:
-        """Say whether *member* of *crowd* may come to its conference, or is there."""
-        return self.crowds.has_seat(crowd, member, now)
 
     def count_live(self, crowd: Crowd, member: str, until: float) -> None:
         """Count *member* of *crowd* as live *until* then; 0: it has left."""

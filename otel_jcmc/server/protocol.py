@@ -27,6 +27,7 @@ from otel_jcmc.intake.heads import Lines
 from otel_jcmc.server.connections import ADMIN_PLACES, MAX_HEADERS, Connections, Cut
 from otel_jcmc.server.framing import BODY, HEAD, Framing, Header, Refused
 from otel_jcmc.server.requests import Flow, Requests, in_one_piece
+from otel_jcmc.store.deadline import Timer
 from otel_jcmc.web.answers import CLOSE, Answer
 from otel_jcmc.web.cors import SECURITY_HEADERS
 from otel_jcmc.web.push import PUSH_PATH, PushEndpoint
@@ -93,8 +94,8 @@ class PushProtocol(Framing):
         self._idle_since = 0.0
         self._has_ended = False
         self._is_ending = False
-        self._idle_timer: TimerHandle | None = None
-        self._late_timer: TimerHandle | None = None
+        self._idle_timer: Timer | None = None
+        self._late_timer: Timer | None = None
         self._answer_timer: TimerHandle | None = None
         # The answer that is not read, if it is an ASGI one; since when it, or any, is not.
         self._unread: Any = None
@@ -327,7 +328,7 @@ class PushProtocol(Framing):
     def _expect_within(self, seconds: float, late: Callable[[], None]) -> None:
         """Call *late* in *seconds*, unless that is waited for already; 0 waits for ever."""
         if self._late_timer is None:
-            self._late_timer = self.loop.call_later(seconds or inf, late)
+            self._late_timer = Timer(seconds or inf, late)
 
     def _in_time(self) -> None:
         """Wait no longer: what was expected has come."""
@@ -462,7 +463,7 @@ class PushProtocol(Framing):
 
     def _watch(self, seconds: float) -> None:
         """Look in *seconds* whether nothing is asked for any more."""
-        self._idle_timer = self.loop.call_later(seconds, self._close_if_idle)
+        self._idle_timer = Timer(seconds, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
         """Close when nothing has been asked for as long as uvicorn was told."""

@@ -4,7 +4,7 @@ A deadline that tells a late answer from a late look.
 When the process or its machine stands still, a loop runs the timers that are over before it looks
 at its sockets: what has come meanwhile would count as never come. A timer that is late itself tells
 that the loop stood still, and gives the sockets a short grace first. link.py waits for Redis with
-it, web/bodies.py for a body.
+it, web/bodies.py and server/protocol.py for requests.
 """
 
 import asyncio

@@ -72,6 +72,8 @@ class _StoredValue(msgspec.Struct, array_like=True, gc=False):
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_StoredValue).decode
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
+# To copy it takes two thirds of the time that it takes to make one.
+_MEMBER: Final = blake2b(digest_size=10)
 # Namespace of the session ids that the server gives; any fixed random UUID.
 _SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")
 
@@ -168,7 +170,7 @@ def to_write(
     if session.interval_ms:
         ttl_ms = max(ttl_ms, min(3 * session.interval_ms, MAX_CLIENT_TTL_MS))
     return Write(
-        member_of(report),
+        member_digest(report.conference, report.client_id, report.participant_id),
         session.id,
         session.seq,
         ttl_ms if may_join else -ttl_ms,
@@ -201,15 +203,11 @@ def _payload(report: Report) -> bytes:
     return _encode(_encode(report.attributes)) + _encode(report.numbers)
 
 
-def member_of(report: Report) -> str:
-    """Return the digest of the participant of *report*."""
-    return member_digest(report.conference, report.client_id, report.participant_id)
-
-
 def member_digest(conference: str, client: str, participant: str) -> str:
     """Return the digest of a *participant* of a *client* in a *conference*."""
-    who = f"{conference}\0{client}\0{participant}"
-    return conference_digest(conference) + blake2b(who.encode(), digest_size=10).hexdigest()
+    digest = _MEMBER.copy()
+    digest.update(f"{conference}\0{client}\0{participant}".encode())
+    return conference_digest(conference) + digest.hexdigest()
 
 
 def client_digest(client: str) -> bytes:

@@ -48,10 +48,10 @@ Taken = tuple[Session, dict[int, Any], list[Any], Any]
 # Of each label in the order of its type: id, what else may be wrong with it, whether it is kept.
 _LabelChecks = list[tuple[int, Any, bool]]
 
-# Places among the numbers that no field of `metrics` fills; ids are not used again.
-_EMPTY: Final = sorted(
-    {*range(1, LAST_METRIC_ID + 1)} - {row.id for row in PUSHED if not row.is_list}
-)
+# Places among the numbers that no field of `metrics` fills, inside of them and behind.
+_LAST_FILLED: Final = max(row.id for row in PUSHED if not row.is_list)
+_INSIDE: Final = sorted({*range(1, _LAST_FILLED)} - {row.id for row in PUSHED if not row.is_list})
+_BEHIND: Final = [None] * (LAST_METRIC_ID - _LAST_FILLED)
 # What there is to check of a label beyond its type and NUL; a new kind has to be put here.
 _CHECKS: Final[dict[Kind, Any]] = {Kind.TEXT: None, Kind.CHOICE: None, Kind.ADDRESS: is_no_address}
 # What the checks of a kind come to, as JSON Schema.
@@ -210,9 +210,9 @@ class Shape:
             raise _Odd
         if any(texts):
             _take_labels(texts, self._texts, attributes)
-        session = Session(id_, seq, int(interval_ms), end.reason if end else "")
-        session.stats_age_ms = int(age_ms)
-        if session.end == FAILED:
+        reason = end.reason if end else ""
+        session = Session(id_, seq, int(interval_ms), reason, stats_age_ms=int(age_ms))
+        if reason == FAILED:
             note_failure(session, end.cause, end.join_ms)
         return session, attributes
 
@@ -222,8 +222,9 @@ class Shape:
             return [None] * LAST_METRIC_ID
         found = astuple(metrics)
         numbers = [entry.value for entry in found[:-1]]
-        for id_ in _EMPTY:
+        for id_ in _INSIDE:
             numbers.insert(id_ - 1, None)
+        numbers += _BEHIND
         quality = metrics.connectionquality.labels
         if quality is not None:
             _take_labels(astuple(quality), self._quality, attributes)

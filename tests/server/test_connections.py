@@ -6,9 +6,12 @@ On sockets, with limits of a second or of a few dozen connections, so that each 
 
 import json
 import logging
+import os
 import resource
+import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -223,6 +226,23 @@ def test_a_body_without_end_is_answered_when_its_time_is_over(hurried: Service) 
             answer = rest(wire)
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b"body_incomplete" in answer
+
+
+@pytest.mark.parametrize("size", [0, 40, -9])
+def test_what_came_while_the_service_stood_still_came_in_time(hurried: Service, size: int) -> None:
+    """Nothing, a part of the head and all but the end of the body are there before."""
+    whole = push("still")
+    with connect(hurried) as wire, connect(hurried) as other:
+        wire.sendall(whole[:size])
+        for name in ("before", "before-again"):
+            assert is_taken(other, name)
+        os.kill(hurried.pid, signal.SIGSTOP)
+        try:
+            wire.sendall(whole[size:])
+            time.sleep(1.5)
+        finally:
+            os.kill(hurried.pid, signal.SIGCONT)
+        assert wire.recv(4096).endswith(b"OK")
 
 
 def test_a_body_that_nobody_asked_for_is_not_read_for_ever(hurried: Service) -> None:
