@@ -206,7 +206,7 @@ class Link:
                 await each.aclose()
 
 
-def _options(connect_seconds: float) -> dict[str, Any]:
+def _options(connect_seconds: float | None) -> dict[str, Any]:
     """Return how we want redis-py to behave."""
     return {
         "retry": Retry(NoBackoff(), 0),
@@ -218,7 +218,8 @@ def _options(connect_seconds: float) -> dict[str, Any]:
 
 def _pool(url: str) -> redis.ConnectionPool:
     """Return what makes connections to *url*."""
-    return redis.ConnectionPool.from_url(url, **_options(CONNECT_SECONDS))
+    # A connection's own time-out would count a stall of the machine: the batch's deadline does not.
+    return redis.ConnectionPool.from_url(url, **_options(None))
 
 
 def _is_demoted(reply: Any) -> bool:
