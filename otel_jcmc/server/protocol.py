@@ -328,7 +328,7 @@ class PushProtocol(Framing):
     def _expect_within(self, seconds: float, late: Callable[[], None]) -> None:
         """Call *late* in *seconds*, unless that is waited for already; 0 waits for ever."""
         if self._late_timer is None:
-            self._late_timer = Timer(seconds or inf, late)
+            self._late_timer = Timer(self.loop, seconds or inf, late)
 
     def _in_time(self) -> None:
         """Wait no longer: what was expected has come."""
@@ -463,7 +463,7 @@ class PushProtocol(Framing):
 
     def _watch(self, seconds: float) -> None:
         """Look in *seconds* whether nothing is asked for any more."""
-        self._idle_timer = Timer(seconds, self._close_if_idle)
+        self._idle_timer = Timer(self.loop, seconds, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
         """Close when nothing has been asked for as long as uvicorn was told."""

@@ -21,18 +21,20 @@ GRACE_SECONDS: Final = 0.25
 
 class Timer:
     """
-    Calls *late* in some seconds of the running loop, with a grace if it stood still at the end.
+    Calls *late* in some seconds of a loop, with a grace if it stood still at the end.
 
     Attributes:
         stood_still: whether it did.
     """
 
-    def __init__(self, seconds: float, late: Callable[[], object]) -> None:
-        """Begin to count the *seconds*; infinity is any time."""
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, seconds: float, late: Callable[[], object]
+    ) -> None:
+        """Begin to count the *seconds* of *loop*; infinity is any time."""
         self.stood_still = False
-        self._late = late
+        self._loop, self._late = loop, late
         self._at = monotonic() + seconds
-        self._handle = asyncio.get_running_loop().call_later(seconds, self._look)
+        self._handle = loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
         """Call, or look again after the grace."""
@@ -41,7 +43,7 @@ class Timer:
             self._late()
             return
         self.stood_still = True
-        self._handle = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._look)
+        self._handle = self._loop.call_later(GRACE_SECONDS, self._look)
 
     def cancel(self) -> None:
         """Call no more."""
@@ -71,7 +73,8 @@ class Deadline:
         """Begin."""
         await self._timeout.__aenter__()
         if self._seconds is not None:
-            self._timer = Timer(max(0.0, self._seconds), self._end)
+            loop = asyncio.get_running_loop()
+            self._timer = Timer(loop, max(0.0, self._seconds), self._end)
         return self
 
     def _end(self) -> None:

@@ -18,9 +18,7 @@
 -- Returns one digit a push: 1 stored, 2 superseded, 3 session ended, 4 partition full, 5 conference full, 6 nobody new,
 -- 7 another's, 8 stored and new (a join that failed: told for the first time); and, if there is a bound, a semicolon
 -- and how many are live in this partition.
-local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8 = 0x97, 3, 0xcb, 0xce, 0xd9, 0xc4
--- What follows the kind of a msgpack bin 8, 16 and 32. cmsgpack does not know them.
-local BIN = {[BIN_8] = '>Bc0', [0xc5] = '>Hc0', [0xc6] = '>I4c0'}
+local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8, BIN_16 = 0x97, 3, 0xcb, 0xce, 0xd9, 0xc4, 0xc5
 local PRUNED_AT_ONCE = 500
 local live, ended, conferences = KEYS[1], KEYS[2], KEYS[3]
 local start_of_key = base .. 'participant:'
@@ -58,10 +56,15 @@ local function refusal(member, may_join)
   end
 end
 
+-- What follows the kind of a msgpack bin 8, 16 or 32, which cmsgpack does not know.
+local function form_of(kind)
+  return kind == BIN_8 and '>Bc0' or kind == BIN_16 and '>Hc0' or '>I4c0'
+end
+
 -- Keeps whom a session is of until its log says so: whoever is killed before, it has a name, to be listed and erased by,
--- and so has its span. A payload begins with the attributes: bin 8 or bin 16.
+-- and so has its span. A payload begins with the attributes, a bin.
 local function note_who(sid, payload)
-  local whole, attributes = pcall(struct.unpack, BIN[string.byte(payload)], payload, 2)
+  local whole, attributes = pcall(struct.unpack, form_of(string.byte(payload)), payload, 2)
   if whole then redis.call('SET', base .. 'who:' .. sid, attributes, 'PX', keep) end
 end
 
@@ -155,18 +158,13 @@ end
 
 local pushes, answers = ARGV[11], {}
 
--- Returns the bytes of the msgpack bin at this place, and where it ends.
-local function bin_at(at)
-  return struct.unpack(BIN[string.byte(pushes, at)], pushes, at + 1)
-end
-
 -- Of the array of all, a fixarray or an array 16, and then of each push, there is a head to be passed over.
 local at = string.byte(pushes) == 0xdc and 3 or 1
 while at >= 0 do
   local member, session, seq, ttl, payload, owner, reason, cause, tried, is_kept, word
   at, member, session, seq, ttl = cmsgpack.unpack_limit(pushes, 4, at + 1)
-  payload, at = bin_at(at + 1)
-  owner, at = bin_at(at)
+  payload, at = struct.unpack(form_of(string.byte(pushes, at + 1)), pushes, at + 2)
+  owner, at = struct.unpack('>Bc0', pushes, at + 1)
   at, reason, cause, tried, is_kept, word = cmsgpack.unpack_limit(pushes, 5, at - 1)
   local answer = write(member, session, seq, ttl, payload, owner, reason, cause, tried, is_kept)
   if mode > 0 and word ~= '' and (answer == 1 or answer == 8) then note_word(member, session, word) end

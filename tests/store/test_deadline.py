@@ -151,7 +151,7 @@ async def test_a_timer_that_is_late_itself_gives_a_grace_once(
 ) -> None:
     clock = Clock(monkeypatch)
     called = asyncio.Event()
-    timer = Timer(0.01, called.set)
+    timer = Timer(asyncio.get_running_loop(), 0.01, called.set)
     clock.now += 0.01 + late
     await called.wait()
     assert timer.stood_still is stood_still
@@ -163,16 +163,16 @@ async def test_a_timer_that_is_cancelled_in_its_grace_calls_nobody(
 ) -> None:
     clock = Clock(monkeypatch)
     called: list[str] = []
-    timer = Timer(0, lambda: called.append("late"))
+    timer = Timer(asyncio.get_running_loop(), 0, lambda: called.append("late"))
     clock.now += 1
     looked = asyncio.Event()
-    Timer(0.01, looked.set)
+    Timer(asyncio.get_running_loop(), 0.01, looked.set)
     await looked.wait()
     assert timer.stood_still
     timer.cancel()
     # Its grace is over before that of another.
     other = asyncio.Event()
-    Timer(0.4, other.set)
+    Timer(asyncio.get_running_loop(), 0.4, other.set)
     await other.wait()
     assert called == []
 

@@ -931,6 +931,23 @@ async def test_each_push_of_a_batch_gets_its_own_result(server: EmbeddedStore) -
 
 
 @pytest.mark.anyio
+async def test_payloads_of_any_size_are_whole_in_one_batch(
+    server: EmbeddedStore, client: redis.Redis
+) -> None:
+    """Each of the three forms in which msgpack has bytes, with the forms of a long array."""
+    sizes = [1, 255, 256, 65_535, 65_536, *[40] * 20]
+    writes = [
+        Write(f"{0:030x}{number:02x}", "", -1, 30_000, b"p" * size, b"owner")
+        for number, size in enumerate(sizes)
+    ]
+    async with opened(server) as ours:
+        assert await asyncio.gather(*(put(ours, each) for each in writes)) == [Stored.STORED] * 25
+    for write in writes:
+        value: Any = client.get(key_of(write))
+        assert value.endswith(b"\xd9\x00\xc4\x05owner" + write.payload)
+
+
+@pytest.mark.anyio
 async def test_who_is_answered_is_in_redis(server: EmbeddedStore, client: redis.Redis) -> None:
     async with opened(server) as ours:
 
