@@ -65,6 +65,8 @@ interface Media {
     tracks: Map<string, { isOn?: boolean | null; owner?: string }>;
     /** Whether the microphone should be heard. */
     isOpen?: boolean;
+    /** How late the page's own timers came, in ms; NaN: not known. */
+    delay?: number;
 }
 
 interface Reading {

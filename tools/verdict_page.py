@@ -167,7 +167,13 @@ def verdict_page() -> str:
         "  statistics have stopped for an interval, bad, cause unknown.\n"
         "- Of one bad sender of several a page of the original tells the mean of all streams, in\n"
         "  whole percent: mostly too little to be fair.\n"
-        "- Of two who are connected without a bridge nobody can tell whose way it is: `pair`.",
+        "- Of two who are connected without a bridge nobody can tell whose way it is: `pair`.\n"
+        "- A computer is found out by a page that waits for it. Of a hidden page, of one that has\n"
+        "  just joined and of pages of the original that is not known; and who waits less than\n"
+        "  10 ms at a time has no `device`, but what he sees and hears.\n"
+        "- Jitter is that of the last moment before the push. It counts where the round trip,\n"
+        "  which is of the whole time, can have it: a way with a round trip of 2 ms has no jitter\n"
+        "  of 36.",
         "## Sound",
         "`audio_mos` is an estimate of ours in the manner of ITU-T G.107, with constants of our\n"
         "choosing for Opus: that 20 % of made-up sound cost half of what loss can cost, and that\n"

@@ -49,7 +49,7 @@ def measure(bench: Bench) -> None:
             f"{service.service.url}/client-file", headers={"accept-encoding": "gzip"}
         )
         with urllib.request.urlopen(packed) as answer:
-            bench.add("client file, compressed", [len(answer.read())], "B", 8192)
+            bench.add("client file, compressed", [len(answer.read())], "B", 8292)
         for others in (2, 10, 40):
             call = f"for a sample, {others} others in the call"
             rounds = [_sample_ms(bench, service, others, is_sent=False) for _ in bench.rounds(2, 1)]

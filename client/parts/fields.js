@@ -43,4 +43,5 @@ export const READINGS = [
     ["path_changes", "growth", [[1, "transport", "selectedCandidatePairChanges"]], 1],
     ["resolution_height_wanted", "max level", [[1, "page", "wantedHeight"]], 1],
     ["streams_expected", "max level", [[1, "page", "expected"]], 1],
+    ["event_loop_delay", "max level", [[1, "page", "delay"]], 1],
 ];

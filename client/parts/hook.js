@@ -4,6 +4,7 @@
 
 import { clientId } from "./client_id.js";
 import { takeReport } from "./connection.js";
+import { watchDelay } from "./delay.js";
 import { hearFeedback } from "./feedback.js";
 import { SETTINGS } from "./loading.js";
 import { readMedia } from "./media.js";
@@ -62,7 +63,8 @@ export function failJoin(room, pusher, error, joinMs) {
  * @param {Untrusted} room @param {Pusher} pusher @param {Timers & {now: () => number}} timers
  * @returns {Hooked}
  */
-export function hookRoom(room, pusher, { setTimeout, now }) {
+export function hookRoom(room, pusher, timers) {
+    const { setTimeout, now } = timers;
     let isOver = false; // stats that trail in bring nobody back
     let isFailed = false;
     let breaks = 0; // what was read before one is not true any more
@@ -71,6 +73,7 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
     /** @type {{active?: Untrusted, streams?: Reading["streams"], at?: number}} */
     let last = {};
     const outages = createOutages();
+    const delay = watchDelay(timers);
     /** @type {Set<Untrusted>} Tracks, and names of sources, that were on and off since a sample. */
     const switched = new Set();
 
@@ -146,6 +149,7 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
                 if (participants !== 1) outages.look(copy, now());
                 const media = attempt(() => readMedia(room, active, switched));
                 switched.clear();
+                if (media) media.delay = delay.take();
                 const { streams, at = 0 } = last;
                 const reading = readReport(copy, streams, media, {
                     isDown: outages.isDown(),
@@ -197,6 +201,7 @@ export function hookRoom(room, pusher, { setTimeout, now }) {
     return {
         beat,
         release(reason) {
+            delay.stop();
             unlisten();
             end(reason);
         },

@@ -622,6 +622,18 @@ METRICS: tuple[Metric, ...] = (
         "Verdict",
         is_ours=True,
     ),
+    # 46 and 47 are below.
+    _read(
+        48,
+        "event_loop_delay",
+        "ms",
+        MAX_INTERVAL_MS,
+        ("jitsi.client.event_loop.delay", "s"),
+        "How late the timers of a page that is seen come, on average: it waits for the CPU",
+        "Page",
+        Reading(How.MAX_LEVEL, ("page.delay",)),
+        decimals=1,
+    ),
 )
 # What may be pushed.
 PUSHED = tuple(row for row in METRICS if not row.is_ours)

@@ -136,6 +136,10 @@ OWN_MEMBERS: dict[str, OwnMember] = {
         " `totalPausesDuration` grow when the next frame comes, and then only the rest is told",
         ("inbound-rtp.totalFreezesDuration", "-inbound-rtp.totalPausesDuration"),
     ),
+    "page.delay": OwnMember(
+        "by how much a timer of 250 ms comes late, on average, less what it always does; not of a"
+        " page that is hidden or has just joined"
+    ),
     "page.expected": OwnMember("what the library says of the tracks of others"),
     "page.wantedHeight": OwnMember(
         "lines of the camera by `scaleResolutionDownBy` of the largest layer that is on"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 STUTTER_PERCENT: Final = 2.0
+STUTTER_MS: Final = 10.0
 _FILE: Final = Path(__file__).with_name("recorded.json.xz")
 
 
@@ -108,6 +109,7 @@ KINDS: Final = {
         "device", True, _both("slow-receiver") + _of_three("slow-receiver"), False
     ),
     "slow sender": Kind("device", False, _both("slow-sender"), False),
+    "slow page": Kind("device", False, _of_three("slow", "slow-sender"), False),
 }
 # Nothing happens to who tells these, also while it happens to somebody else.
 _CALM: Final = {
@@ -149,7 +151,7 @@ class Recorded:
         Return the intervals in which all was well, without those right after a join.
 
         Of another browser where this one has told none. Not those in which the recording machine
-        stuttered: sound was made up, or pictures stood.
+        stuttered: sound was made up, pictures stood, or the page's own timers were late.
         """
         found: dict[bool, list[Interval]] = {True: [], False: []}
         for each in self._spells:
@@ -201,5 +203,8 @@ def _spells(told: list[dict[str, Any]]) -> Iterable[Spell]:
 
 
 def _stutters(interval: Interval) -> bool:
-    made_up, stood = (interval.values.get(name) for name in ("audio_concealed", "freeze_time"))
-    return (made_up or 0) > STUTTER_PERCENT or bool(stood)
+    made_up, stood, late = (
+        interval.values.get(name) or 0
+        for name in ("audio_concealed", "freeze_time", "event_loop_delay")
+    )
+    return made_up > STUTTER_PERCENT or stood > 0 or late > STUTTER_MS

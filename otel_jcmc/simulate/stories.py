@@ -195,7 +195,7 @@ def _is_by_bridge(room: Room) -> bool:
 _STORIES: Final[dict[str, Callable[[_Teller], None]]] = {
     "outage": lambda teller: teller.alone(["outage"]),
     "downlink": lambda teller: teller.alone(["downlink"]),
-    "device": lambda teller: teller.alone(["slow receiver", "slow sender"]),
+    "device": lambda teller: teller.alone(["slow receiver", "slow sender", "slow page"]),
     "path": lambda teller: teller.alone(["delay", "far"]),
     "received": _Teller.sends_badly,
     "uplink": _Teller.sends_badly,

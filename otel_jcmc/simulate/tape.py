@@ -183,6 +183,8 @@ class Voice:
         room = self._person.room
         labels = dict(moment.interval.labels) | {"serverregion": room.region}
         if room.is_direct:
+            # The interval may be one of a conference by a bridge.
+            labels.pop("bridge", None)
             labels["p2p"] = "true"
         else:
             labels["bridge"] = room.bridge

@@ -25,10 +25,11 @@ _LOSS_UP, _LOSS_DOWN, _LOSS = _AT[rules.LOSS_UP], _AT[rules.LOSS_DOWN], _AT[rule
 _BEST, _WORST = _AT["packetloss_download_best"], _AT[rules.WORST]
 _EXPECTED: Final = _AT["streams_expected"]
 _TRIP: Final = _AT[rules.ROUND_TRIP]
-_JITTER_UP, _JITTER_DOWN = _AT["jitter_upload"], _AT["jitter_download"]
+_JITTER_UP, _JITTER_DOWN = _AT[rules.JITTER_UP], _AT[rules.JITTER_DOWN]
 _CONCEALED, _BUFFER = _AT["audio_concealed"], _AT["audio_buffer_time"]
 _FROZEN, _RATE_DOWN = _AT[rules.FROZEN], _AT["framerate_download"]
 _DECODE: Final = _AT[rules.DECODE]
+_DELAY: Final = _AT[rules.DELAY]
 _CPU, _BANDWIDTH = _AT["limitation_cpu"], _AT[rules.PICTURE_LIMIT]
 _HEIGHT, _WANTED = _AT["resolution_height_upload"], _AT["resolution_height_wanted"]
 _BITRATE_DOWN: Final = _AT["bitrate_download"]
@@ -70,7 +71,7 @@ _, _FAIR, _BAD = State
 # Of a score there is no better; it is the one that is worse below its thresholds.
 _BEST_MOS: Final = 4.5
 # Whose value is not enough to say how bad it is.
-_MORE: Final = frozenset((_FROZEN, _LOSS, _BANDWIDTH, _DECODE))
+_MORE: Final = frozenset((_FROZEN, _LOSS, _BANDWIDTH, _DECODE, _DELAY, _JITTER_UP, _JITTER_DOWN))
 _SILENCE, _SENT = Kind.SILENCE, Kind.SENT
 
 
@@ -156,7 +157,7 @@ class Judge:
         return _UNKNOWN
 
     @staticmethod
-    def _value(at: int, value: float, numbers: Sequence[Any]) -> float | None:
+    def _value(at: int, value: float, numbers: Sequence[Any], trip: float | None) -> float | None:
         """Return what of a *value* at *at* is held against thresholds; None: it is no matter."""
         if at == _FROZEN:
             covers = numbers[_COVERS]
@@ -168,7 +169,10 @@ class Judge:
         if at == _BANDWIDTH:
             height, wanted = numbers[_HEIGHT], numbers[_WANTED]
             return value if height is not None and wanted and height < wanted else None
-        return value
+        if at == _DELAY:
+            return value if numbers[_FROZEN] or value > rules.FELT_MS else None
+        # It is of the last moment, the round trip of the whole time: a moment is no way.
+        return value if trip is None or value <= 2 * trip else None
 
     def _explain(self, numbers: Sequence[Any], trip: float | None, *, is_direct: bool) -> Verdict:
         """Return the state by the worst symptom, and the cause that explains it."""
@@ -178,7 +182,7 @@ class Judge:
             value = trip if at == _TRIP else numbers[at]
             if not value or value <= limit:
                 continue
-            if at in _MORE and (value := self._value(at, value, numbers)) is None:
+            if at in _MORE and (value := self._value(at, value, numbers, trip)) is None:
                 continue
             if at == _MOS:
                 how = _severity(_BEST_MOS - value, _BEST_MOS - fair, _BEST_MOS - bad)
@@ -204,7 +208,8 @@ class Judge:
         """Return what explains a symptom of this *kind*, and by what."""
         if kind is _SILENCE:
             return rules.OUTAGE, ()
-        return self._of_sent(numbers) if kind is _SENT else self._of_received(numbers, trip)
+        asked = self._of_sent if kind is _SENT else self._of_received
+        return asked(numbers, trip)
 
     def _of_received(
         self, numbers: Sequence[Any], trip: float | None
@@ -224,25 +229,38 @@ class Judge:
             return rules.DOWNLINK_OR_RECEIVED, (Evidence(rules.LOSS_DOWN, loss, some),)
         if found := _slow_receiver(numbers):
             return rules.SLOW_RECEIVER, (found,)
-        if trip is not None and trip > self._long:
+        # There and back a packet waits twice for a page that is late: the rest is the way.
+        if trip is not None and trip - 2 * _or(numbers[_DELAY], 0) > self._long:
             return rules.PATH, (Evidence(rules.ROUND_TRIP, trip, self._long),)
-        jitter = self._of["jitter_download"]
-        if _or(numbers[_JITTER_DOWN], 0) > jitter.fair:
-            told = Evidence(jitter.field, numbers[_JITTER_DOWN], jitter.fair)
-            return rules.DOWNLINK_OR_RECEIVED, (told,)
+        if found := _waits(numbers):
+            return rules.SLOW_RECEIVER, (found,)
+        if found := self._beyond(rules.JITTER_DOWN, numbers, trip):
+            return rules.DOWNLINK_OR_RECEIVED, (found,)
         return None, ()
 
-    def _of_sent(self, numbers: Sequence[Any]) -> tuple[Cause | None, tuple[Evidence, ...]]:
+    def _of_sent(
+        self, numbers: Sequence[Any], trip: float | None
+    ) -> tuple[Cause | None, tuple[Evidence, ...]]:
         """Return what explains that somebody sends badly."""
-        for field in (rules.LOSS_UP, "jitter_upload", rules.PICTURE_LIMIT):
-            symptom = self._of[field]
-            value = numbers[_AT[field]]
-            if value and (value := self._value(_AT[field], value, numbers) or 0) > symptom.fair:
-                return rules.UPLINK, (Evidence(field, value, symptom.fair),)
-        cpu = self._of["limitation_cpu"]
-        if _or(numbers[_CPU], 0) > cpu.fair:
-            return rules.SLOW_SENDER, (Evidence(cpu.field, numbers[_CPU], cpu.fair),)
+        loss = _or(numbers[_LOSS_UP], 0)
+        if loss > self._some_loss:
+            return rules.UPLINK, (Evidence(rules.LOSS_UP, loss, self._some_loss),)
+        # What waits for the CPU goes out late, and the bandwidth is guessed too low.
+        if found := _waits(numbers):
+            return rules.SLOW_SENDER, (found,)
+        for field in (rules.JITTER_UP, rules.PICTURE_LIMIT):
+            if found := self._beyond(field, numbers, trip):
+                return rules.UPLINK, (found,)
+        if _or(numbers[_CPU], 0) > rules.SLOW_CPU_PERCENT:
+            told = Evidence("limitation_cpu", numbers[_CPU], rules.SLOW_CPU_PERCENT)
+            return rules.SLOW_SENDER, (told,)
         return None, ()
+
+    def _beyond(self, field: str, numbers: Sequence[Any], trip: float | None) -> Evidence | None:
+        """Return the value of *field* if it is beyond its lower threshold."""
+        at, limit = _AT[field], self._of[field].fair
+        value = numbers[at] and self._value(at, numbers[at], numbers, trip)
+        return Evidence(field, value, limit) if value and value > limit else None
 
 
 def _or(value: float | None, other: float) -> float:
@@ -282,6 +300,14 @@ def _severity(value: float, fair: float, bad: float) -> tuple[int, float]:
     if value > bad:
         return 2, value / bad if bad else inf
     return (1, value / fair) if value > fair else (0, 0.0)
+
+
+def _waits(numbers: Sequence[Any]) -> Evidence | None:
+    """Return what shows that a page waits for the CPU."""
+    delay = numbers[_DELAY]
+    if delay is None or delay <= rules.WAITS_MS:
+        return None
+    return Evidence(rules.DELAY, delay, rules.WAITS_MS)
 
 
 def _slow_receiver(numbers: Sequence[Any]) -> Evidence | None:

@@ -73,15 +73,23 @@ DECODE: Final = "decode_time"
 # Of the time until the next frame, from where on decoding keeps a computer busy: recorded were 0.01
 # of a quick one, and 0.07 to 0.32 of one that ran for a thirtieth of the time.
 BUSY: Final = 0.15
+DELAY: Final = "event_loop_delay"
+# Timers that Windows rounds up to 15.6 ms to save power come 7.8 ms late on average. A page that is
+# later waits for the CPU; who uses it feels it from 50 ms on.
+WAITS_MS: Final = 10
+FELT_MS: Final = 50
 LOSS_UP: Final = "packetloss_upload"
 LOSS_DOWN: Final = "packetloss_download"
 WORST: Final = "packetloss_download_worst"
 LOSS: Final = "packetloss_total"
+JITTER_UP: Final = "jitter_upload"
+JITTER_DOWN: Final = "jitter_download"
 ROUND_TRIP: Final = "round_trip_time"
 MOS: Final = "audio_mos"
 # A computer limits what it sends for more of the time than this.
 SLOW_CPU_PERCENT: Final = 50
 _G107 = "ITU-T G.107: under 3.60 some users are dissatisfied, under 3.10 many"
+_LONG_TASKS = "W3C Long Tasks: what takes a page over 50 ms is felt"
 _OURS = "ours"
 
 
@@ -90,6 +98,8 @@ def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Sympt
     loss = bad_loss / 2, bad_loss
     by_loss, by_trip = "JCMC_BAD_PACKET_LOSS", "JCMC_BAD_ROUND_TRIP"
     either = "where neither direction is known"
+    # Of delays at random two differ by twice their mean at most.
+    lasting = "where the round trip is at least half as long"
     return (
         Symptom("outage_down", Kind.SILENCE, 0, 0, source=_OURS),
         Symptom("outage_up", Kind.SILENCE, 0, 0, source=_OURS),
@@ -104,15 +114,23 @@ def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Sympt
             when="percent of the time until the next frame, where a picture stood",
             source=_OURS,
         ),
+        Symptom(
+            DELAY,
+            Kind.RECEIVED,
+            WAITS_MS,
+            inf,
+            when=f"where a picture stood, else over {FELT_MS}",
+            source=_LONG_TASKS,
+        ),
         Symptom(LOSS_DOWN, Kind.RECEIVED, *loss, source=by_loss),
         Symptom(WORST, Kind.RECEIVED, bad_loss, inf, source=by_loss),
         Symptom(LOSS, Kind.RECEIVED, *loss, when=either, source=by_loss),
         Symptom(
             ROUND_TRIP, Kind.RECEIVED, bad_round_trip_ms / 2, bad_round_trip_ms, source=by_trip
         ),
-        Symptom("jitter_download", Kind.RECEIVED, 30, inf, source=_OURS),
+        Symptom(JITTER_DOWN, Kind.RECEIVED, 30, inf, when=lasting, source=_OURS),
         Symptom(LOSS_UP, Kind.SENT, *loss, source=by_loss),
-        Symptom("jitter_upload", Kind.SENT, 30, inf, source=_OURS),
+        Symptom(JITTER_UP, Kind.SENT, 30, inf, when=lasting, source=_OURS),
         Symptom("limitation_cpu", Kind.SENT, SLOW_CPU_PERCENT, inf, source=_OURS),
         Symptom(
             PICTURE_LIMIT,
@@ -157,24 +175,31 @@ SLOW_RECEIVER: Final = Cause(
     "device",
     Kind.RECEIVED,
     "The participant's computer",
-    "no loss, and decoding a frame takes over 15 % of the time until the next one",
+    "no loss, and the page's own timers come over 10 ms late, or decoding a frame takes over 15 %"
+    " of the time until the next one",
 )
 PATH: Final = Cause(
     6,
     "path",
     Kind.RECEIVED,
     "A long way, without loss",
-    "round trip over half of what is bad, and no loss",
+    "round trip over half of what is bad, less twice the delay of the page's own timers, and"
+    " no loss",
 )
 UPLINK: Final = Cause(
     7,
     "uplink",
     Kind.SENT,
     "The way from this participant to the bridge",
-    "loss or jitter up, or too little bandwidth for the wanted picture",
+    "loss up; or jitter up or too little bandwidth for the wanted picture, of a page that does not"
+    " wait for its CPU",
 )
 SLOW_SENDER: Final = Cause(
-    5, "device", Kind.SENT, "The participant's computer", "the CPU limits the sent video"
+    5,
+    "device",
+    Kind.SENT,
+    "The participant's computer",
+    "no loss, and the page's own timers come over 10 ms late; or the CPU limits the sent video",
 )
 PAIR: Final = Cause(
     8,

@@ -56,6 +56,7 @@ METRIC_IDS = {
     43: "streams_expected",
     44: "audio_mos",
     45: "verdict_state",
+    48: "event_loop_delay",
 }
 ATTRIBUTE_IDS = {
     64: "roomname",

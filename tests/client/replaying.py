@@ -8,7 +8,7 @@ from client.pages import Tab
 from recordings import Recording
 
 HERE = Path(__file__).parent
-PLAYED = ("stats", "event", "raw", "cut pushes", "mend pushes")
+PLAYED = ("stats", "event", "raw", "late", "cut pushes", "mend pushes")
 
 
 def replay(
@@ -40,6 +40,7 @@ def timed_replay(
             "lines": lines,
             "id": recording.participant(tab),
             "intervalMs": recording.story["interval_ms"],
+            "isByBridge": "bridge" in recording.story,
             "answers": list(answers),
         },
     )

@@ -20,6 +20,7 @@ ANSWERS = json.loads((FORMER / "answers.json").read_text(encoding="utf-8"))
 NEW = {
     "audio_buffer_time",
     "decode_time",
+    "event_loop_delay",
     "ice_restarts",
     "join_time",
     "microphone_silent",

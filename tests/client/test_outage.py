@@ -238,13 +238,15 @@ def test_a_dead_link_of_12_s_is_12_s_however_seldom_the_library_looks(
     assert rows[-1][1] == 0
 
 
-def test_a_link_that_is_dead_upwards_alone_is_told_so(tab: Tab) -> None:
+@pytest.mark.parametrize("every", [2, 10])
+def test_a_link_that_is_dead_upwards_alone_is_told_so(tab: Tab, every: int) -> None:
     events = []
     for at in range(60):
         is_dead = 20 < at < 32
         checks = int(min(at, 20) / 2.5) + (int((at - 32) / 2.5) if at >= 32 else 0)
         events.append(path(at, at, int(at / 2.5), checks, 20 if is_dead else at))
-    rows = told(replay(tab, with_stats(events, 2)), "outage_up", "outage_down")
+    pushes = replay(tab, with_stats(events, every), interval=1000 * every)
+    rows = told(pushes, "outage_up", "outage_down")
     assert max(ms for _, ms, _ in rows) == pytest.approx(12_000, abs=2500)
     assert {ms for _, _, ms in rows} == {0}
 

@@ -4,6 +4,7 @@
 const asked = new URLSearchParams(location.search);
 // Another focus has a bridge, and then nobody calls anybody directly.
 const focus = asked.get("focus") || "focus.meet.local";
+const lines = Number(asked.get("lines")) || 360;
 const config = {
     disableSimulcast: true,
     hosts: { domain: "meet.local", muc: "conference.meet.local", focus },
@@ -47,7 +48,7 @@ async function connect() {
     await JitsiMeetJS.init(config);
     tracks = await JitsiMeetJS.createLocalTracks({
         devices: ["audio", "video"],
-        constraints: { video: { height: { ideal: 360, max: 360 } } },
+        constraints: { video: { height: { ideal: lines, max: lines } } },
     });
     const connection = new JitsiMeetJS.JitsiConnection(null, undefined, config);
     const { CONNECTION_ESTABLISHED, CONNECTION_FAILED } = events.connection;

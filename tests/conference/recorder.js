@@ -57,8 +57,18 @@
         });
     }
 
+    let late = []; // by how many ms each timer came that was set as the client sets its own
+    function wait() {
+        const due = performance.now() + 250;
+        setTimeout(() => {
+            late.push(Math.round(10 * Math.max(0, performance.now() - due)) / 10);
+            wait();
+        }, 250);
+    }
+
     /** Begins to record *room*, before it is joined. */
     function record(room) {
+        wait();
         const { conference, connectionQuality } = JitsiMeetJS.events;
         for (const event of new Set(Object.values(conference))) {
             if (loud.has(event)) continue;
@@ -71,6 +81,8 @@
         }
         room.on(connectionQuality.LOCAL_STATS_UPDATED, (stats) => {
             tell("stats", { stats, participants: room.getParticipantCount() });
+            tell("late", late);
+            late = [];
             tellReport(room);
         });
         // A conference by a bridge has many streams: its reports are those of the statistics.

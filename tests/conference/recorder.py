@@ -156,6 +156,7 @@ class Bed:
                 seat = seats[name] = stack.enter_context(self.open(name))
                 asked = {"room": room, "me": name, "xmpp": self.xmpp, "interval": interval_ms}
                 asked |= {"record": "yes", "host": self.relay.host}
+                asked["lines"] = story.lines
                 if story.has_bridge:
                     asked["focus"] = BRIDGE_FOCUS
                 seat.go(f"{self.site}/?{urlencode(asked)}")

@@ -68,6 +68,7 @@ class Story:
             conditions are steady, and what is exported is to be what is true.
         names: who is in the call from the start.
         has_bridge: the call is by a bridge; else each is connected to the other.
+        lines: of everybody's camera.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Story:
     steps: list[Step] = field(default_factory=list)
     names: tuple[str, ...] = TABS
     has_bridge: bool = False
+    lines: int = 360
 
 
 def stories(interval_ms: int) -> dict[str, Story]:

@@ -10,13 +10,14 @@ nothing should stand out. The page has all three.
 import argparse
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from client.pages import opened_tab, running_chromium, running_origin
 from conference.held_stories import story_of
 from crowds.material import Spell, derived, packed, spells
 from e2e.parts import ROOT
 from recordings import HELD as HELD_FOLDER
-from recordings import Recording, bridge_names, load, names, read
+from recordings import SEEN, Recording, bridge_names, load, names, read
 
 FILE = ROOT / "otel_jcmc" / "simulate" / "recorded.json.xz"
 HELD = ROOT / "tests" / "crowds" / "held.json.xz"
@@ -52,11 +53,16 @@ def told() -> Iterable[tuple[str, Recording]]:
         # the client looks at one each second: what it made of them would be outages.
         if name != "failed-join" and not name.endswith("-10s"):
             yield name, load(name)
+    yield from _of_folder(SEEN)
 
 
 def held() -> Iterable[tuple[str, Recording]]:
     """Yield the recordings that are held out, and what story each is like."""
-    for path in sorted(HELD_FOLDER.glob("*.jsonl.xz")):
+    return _of_folder(HELD_FOLDER)
+
+
+def _of_folder(folder: Path) -> Iterable[tuple[str, Recording]]:
+    for path in sorted(folder.glob("*.jsonl.xz")):
         yield story_of(path.name.partition(".")[0]), read(path)
 
 

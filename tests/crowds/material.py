@@ -95,6 +95,9 @@ def _spell(name: str, who: str, recording: Recording, pushes: list[dict[str, Any
     onset, end, stop = _times(recording)
     told = [each for each in pushes if "metrics" in each["body"] and each["t"] < stop]
     fields = {metric for each in told for metric in each["body"]["metrics"]} - _OF_THE_PAGE
+    if not recording.of("late", who):
+        # An older recording: how late its timers were nobody has kept.
+        fields -= {"event_loop_delay"}
     made.values = {metric: [] for metric in sorted(fields | {"round_trip"})}
     for each in told:
         session, metrics = each["body"]["session"], each["body"]["metrics"]

@@ -263,11 +263,25 @@ at. `otel-jcmc simulate --story NAME --truth FILE` tells the same to a running s
   (tests/crowds/harm.py). *All* has every interval of the story, whatever the page can tell.
 - Of one bad sender of several the original's page tells the mean of all streams, sound and picture,
   in whole percent: recorded were 2 %, which is fair to nobody. Our page tells the worst stream.
-- Recorded were calls of two, and of three by a bridge. A computer that is slow in sending is made
-  of a recorded interval, and so is one bad sender of two where nobody recorded it (`derived` in
-  otel_jcmc/simulate/recorded.json.xz).
-- Held out are recordings of their own (tests/recordings/held), with other figures: 7 and 15 % of
-  loss for 10 %, longer and shorter ways, other outages, another share of the time for a slow
-  process. No rule was made or changed with them, and they were judged once, after the last change.
-  Nobody recorded a computer that is slow in sending with a limit of its CPU, so there is none.
+  With 2 s between two pushes one of two senders that loses 7 % is heard with a score of over 4.0
+  in one push of three: that is good, and what is good has no cause.
+- Recorded were calls of two, and of three by a bridge. A slow computer is a page's process that is
+  stopped and continued, so that it runs for a twentieth to a fortieth of the time. One that limits
+  what it sends is made of a recorded interval, and so is one bad sender of two where nobody
+  recorded it (`derived` in otel_jcmc/simulate/recorded.json.xz).
+- Recordings of a slow computer and of nothing that happens have `event_loop_delay`; the older ones
+  of networks do not.
+- Held out are recordings of their own (tests/recordings/held), with other figures: 9 and 13 % of
+  loss for 10 %, longer and shorter ways, other outages, cameras of half the lines, and other shares
+  of the time for a slow process. No rule was made or changed with them; they were judged after the
+  last change. Those that had been held out before are among what rules were made with.
+- One of them was recorded anew and all judged again: 190 ms each way are a round trip of 380 ms,
+  which is fair, where the crowd's truth says bad. Then 57 to 100 % of bad conferences were found,
+  and 69 to 100 % of bridges. Now it is 215 ms. Nothing else was changed.
+- What misses there. `outage`, precision: of pages with 10 s between two pushes that lose 13 % on
+  the way down two of some thirty pushes have an outage up of 6 to 7 s, since checks went
+  unanswered. They are made of recorded pages with 2 s between two, which told none. `uplink` at
+  2 s: one calm push of 263, after a join, had 37 ms of jitter and a round trip of 20 ms, which can
+  have it. `device` at 2 s: no picture stood, and timers came less than 50 ms late; that is good.
+  In 2,000 rooms some intervals of it are said often.
 - What happens at a bridge, in a region or in the fleet reaches 70 to 100 % of the people there."""

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 FOLDER = Path(__file__).parents[1] / "recordings"
 # Those that the rules of the verdict are judged by, and not made with.
 HELD = FOLDER / "held"
+# Those that were held out once.
+SEEN = FOLDER / "seen"
 
 
 class Line(NamedTuple):

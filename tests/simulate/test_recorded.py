@@ -33,6 +33,20 @@ def _number(interval: Interval) -> int:
     return interval.number
 
 
+def test_calm_is_without_the_stutter_of_the_machine_that_recorded() -> None:
+    late = {
+        interval.number
+        for spell in read()
+        for interval in spell.before
+        if (interval.values.get("event_loop_delay") or 0) > 10
+    }
+    assert late
+    for interval_ms in (2000, 10_000):
+        calm = Recorded().calm(interval_ms)
+        assert len(calm) > 100
+        assert not late & set(map(_number, calm))
+
+
 def test_right_after_a_join_nothing_is_taken() -> None:
     """Nobody has a loss then: it is a growth."""
     losses = [
@@ -41,5 +55,5 @@ def test_right_after_a_join_nothing_is_taken() -> None:
         for interval in spell.before
         if spell.story == "loss-up" and spell.interval_ms == 2000
     ]
-    assert len(losses) == 8
+    assert len(losses) == 14
     assert None not in losses

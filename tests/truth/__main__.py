@@ -17,12 +17,12 @@ from pathlib import Path
 
 from conference.bridge_stories import bridge_stories
 from conference.firefox import in_own_network, is_in_own_network
-from conference.held_stories import held_stories
+from conference.held_stories import held_stories, seen_stories
 from conference.recorder import CHROMIUM, FIREFOX, running_bed
 from conference.stories import Story, stories
 from e2e.parts import ROOT
 from recordings import FOLDER as KEPT
-from recordings import HELD, Recording, read
+from recordings import HELD, SEEN, Recording, read
 from truth.compare import compare
 from truth.table import page
 
@@ -86,7 +86,7 @@ def _chosen(interval_ms: int, names: list[str]) -> list[Story]:
     """Return the stories called *names*; none: all of two. Those by a bridge have to be named."""
     if not names:
         return list(stories(interval_ms).values())
-    all_ = stories(interval_ms) | bridge_stories(interval_ms) | held_stories()
+    all_ = stories(interval_ms) | bridge_stories(interval_ms) | seen_stories() | held_stories()
     return [all_[name] for name in names]
 
 
@@ -94,7 +94,8 @@ def _keep(name: str, interval_ms: int, browser: str) -> None:
     path = _path(name, interval_ms, browser)
     packed = lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME)
     stem = path.stem.replace(f"-{KEPT_MS}", "").replace("-10000", "-10s")
-    kept = (HELD if name in held_stories() else KEPT) / f"{stem}.jsonl.xz"
+    folder = HELD if name in held_stories() else SEEN if name in seen_stories() else KEPT
+    kept = folder / f"{stem}.jsonl.xz"
     kept.write_bytes(packed)
     print(f"{kept.name}: {len(packed)} bytes", file=sys.stderr)
 

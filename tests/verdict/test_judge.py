@@ -30,6 +30,7 @@ WELL: dict[str, Any] = {
     "framerate_download": 29,
     "decode_time": 2,
     "frames_dropped": 0,
+    "event_loop_delay": 2,
     "limitation_none": 100,
     "limitation_cpu": 0,
     "limitation_bandwidth": 0,
@@ -119,12 +120,40 @@ TROUBLES: list[tuple[dict[str, Any], str, str]] = [
     # A picture that begins again after an outage.
     ({"freeze_time": 1100, "decode_time": None}, "bad", ""),
     ({"freeze_time": 7000, "packetloss_download": 0, "frames_dropped": 87}, "bad", ""),
+    # A page that waits for its CPU: what happens meanwhile is no network's.
+    ({"event_loop_delay": 51}, "fair", "device"),
+    ({"event_loop_delay": 800}, "fair", "device"),
+    # As with decoding: a picture that stood for 2 % of the time.
+    ({"freeze_time": 200, "event_loop_delay": 10.1}, "fair", "device"),
+    ({"freeze_time": 200, "event_loop_delay": 10}, "good", ""),
+    ({"freeze_time": 1100, "event_loop_delay": 10.1}, "bad", "device"),
+    ({"freeze_time": 1100, "event_loop_delay": 10}, "bad", ""),
+    ({"audio_concealed": 6, "event_loop_delay": None}, "bad", ""),
+    # There and back a packet waits twice: 200 ms of 450 are left, or a little more.
+    ({"round_trip_time": 450, "event_loop_delay": 125}, "bad", "device"),
+    ({"round_trip_time": 450, "event_loop_delay": 124.9}, "bad", "path"),
+    ({"jitter_download": 40, "event_loop_delay": 30}, "fair", "device"),
+    ({"jitter_upload": 40, "event_loop_delay": 30}, "fair", "device"),
+    ({"packetloss_upload": 6, "event_loop_delay": 300}, "bad", "uplink"),
+    (
+        {"packetloss_download": 8, "packetloss_download_best": 7, "event_loop_delay": 300},
+        "bad",
+        "downlink",
+    ),
     ({"round_trip_time": 450}, "bad", "path"),
     ({"round_trip_time": 250}, "fair", "path"),
     ({"jitter_download": 31}, "fair", "downlink_or_received"),
     ({"packetloss_upload": 6}, "bad", "uplink"),
     ({"packetloss_upload": 3}, "fair", "uplink"),
     ({"jitter_upload": 31}, "fair", "uplink"),
+    # Of delays that last two differ by twice their mean at most: this was one moment.
+    ({"jitter_upload": 36, "round_trip_time": 17.9}, "good", ""),
+    ({"jitter_upload": 36, "round_trip_time": 18}, "fair", "uplink"),
+    ({"jitter_upload": 36, "round_trip_time": 2, "packetloss_upload": 3}, "fair", "uplink"),
+    ({"jitter_download": 36, "round_trip_time": 17.9}, "good", ""),
+    ({"jitter_download": 36, "round_trip_time": 18}, "fair", "downlink_or_received"),
+    ({"jitter_download": 36, "round_trip_time": 2, "audio_concealed": 3}, "fair", ""),
+    ({"jitter_upload": 36, "round_trip_time": 2, "limitation_cpu": 60}, "fair", "device"),
     ({"limitation_cpu": 60}, "fair", "device"),
     ({"limitation_bandwidth": 60, "resolution_height_upload": 180}, "fair", "uplink"),
 ]
@@ -148,6 +177,7 @@ def test_a_symptom_has_a_state_and_the_cause_that_explains_it(
         {"packetloss_upload": 2.5},
         {"frames_dropped": 20},
         {"decode_time": 40},
+        {"event_loop_delay": 50},
     ],
 )
 def test_what_nobody_would_complain_of_is_good(harmless: dict[str, Any]) -> None:

@@ -33,6 +33,8 @@ CHOICES = (
     "_cause",
     "_explain",
     "_slow_receiver",
+    "_waits",
+    "_beyond",
     "_has_several_senders",
 )
 # Every threshold, where it is no rule any more.
