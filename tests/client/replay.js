@@ -59,7 +59,7 @@ async function replay({ lines, id, intervalMs, isByBridge, answers }) {
         const at = secondsNow();
         const next = ms === 250 ? waits.find((line) => line.t > at) : undefined;
         const left = next ? next.data.length - Math.round((next.t - at) / 0.25) : 0;
-        return setTimer(action, ms + ((next && next.data[Math.max(0, left)]) || 0));
+        return setTimer(action, ms + (next?.data[Math.max(0, left)] || 0));
     };
 
     const tracks = new Map();
