@@ -45,6 +45,11 @@ class Timer:
         self.stood_still = True
         self._handle = self._loop.call_later(GRACE_SECONDS, self._look)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the seconds have passed."""
+        return monotonic() >= self._at
+
     def cancel(self) -> None:
         """Call no more."""
         self._handle.cancel()
@@ -66,8 +71,8 @@ class Deadline:
 
     @property
     def stood_still(self) -> bool:
-        """Whether the loop stood still when it was over."""
-        return self._timer is not None and self._timer.stood_still
+        """Whether the loop stood still when it was over, be it that its timer has had no turn."""
+        return self._timer is not None and (self._timer.stood_still or self._timer.is_over)
 
     async def __aenter__(self) -> Self:
         """Begin."""

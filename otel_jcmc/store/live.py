@@ -157,18 +157,20 @@ class Store:
 
     async def _flush(self) -> None:
         """Send batch after batch until nobody waits."""
+        # Nobody was before the first: only this loop can have let them wait.
+        least = TIMEOUT_SECONDS
         try:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH_PUSHES], self._queue[BATCH_PUSHES:]
                 # Nearly always nobody is left, and who counts bytes has nothing to do.
                 self._queued_bytes = sum([len(write.payload) for write, _, _ in self._queue])
                 oldest = batch[0][2]
-                # Who waited while nothing moved here is no later than who was asked for meanwhile.
-                least = TIMEOUT_SECONDS if self._writes.stood_still else 0.0
                 try:
                     await self._commit(batch, max(least, oldest + PUSH_SECONDS - monotonic()))
                 except Exception as error:  # noqa: BLE001  # that it was is known all the same
                     _fail(batch, error)
+                # Who waited while nothing moved here is no later than who was asked for meanwhile.
+                least = TIMEOUT_SECONDS if self._writes.stood_still else 0.0
                 self._on_batch(monotonic() - oldest)
         finally:
             self._flushing = None
