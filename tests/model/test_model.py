@@ -38,12 +38,8 @@ def is_within(at: float, window: tuple[float, float]) -> bool:
 
 
 def near(played: Played) -> float:
-    """
-    Return how exact a share of the time is; two processes hear of every other push each.
-
-    Of who does not say how often it pushes the interval of one may end before its second push.
-    """
-    return 0.06 if len(played.services) == 1 else 0.15
+    """Return how exact a share of the time is; two processes hear of every other push each."""
+    return 0.06 if len(played.services) == 1 else 0.1
 
 
 def push_of(leg: Leg, sample: dict[str, Any]) -> Push:
