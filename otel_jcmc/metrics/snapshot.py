@@ -17,8 +17,8 @@ from contextvars import ContextVar
 from typing import Self, TypeVar
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
-from otel_jcmc.store.live import Live
 from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
+from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.record import Look
 
 log = logging.getLogger(__name__)

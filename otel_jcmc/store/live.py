@@ -3,17 +3,17 @@ The live participants in Redis: the only road to write them, and the one to read
 
 `submit` joins the batch that is being gathered and calls back when Redis has answered for it, so
 one exchange serves all pushes that are in flight together (group commit). `read_live` returns the
-value of everyone who has not expired, left or been replaced, by Redis's own clock. Nothing of a
-participant is kept in this process.
+value of everyone who has not expired, left or been replaced (reads.py). Nothing of a participant is
+kept in this process.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from enum import Enum
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from redis.exceptions import OutOfMemoryError
@@ -24,6 +24,7 @@ from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITION_OF, PARTITIONS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, bulk, expect_all
 from otel_jcmc.store.participant import Write
+from otel_jcmc.store.reads import KnownExpiries, Live, read_clocks, read_pages
 from otel_jcmc.store.refusals import Refusals
 from otel_jcmc.store.scripts import begin_call, run_scripts, script
 
@@ -32,10 +33,11 @@ log = logging.getLogger(__name__)
 # A push waits for Redis this long in all: in the queue, for a connection and for the answer.
 PUSH_SECONDS: Final = 0.9
 READ_SECONDS: Final = 2.0
-BATCH_PUSHES: Final = 512
+BATCH_PUSHES: Final = 256
+# One call of the script, in which Redis does nothing else: a push takes it about 20 µs.
+CALL_PUSHES: Final = 64
 QUEUE_PUSHES: Final = 20_000
 QUEUE_BYTES: Final = 64 * 1024 * 1024
-READ_CHUNK: Final = 2000
 # An end is remembered for as long as a push may live: nothing older is still on its way.
 REMEMBER_ENDED_MS: Final = 300_000
 PRUNE_BEHIND_MS: Final = 60_000
@@ -60,27 +62,8 @@ class Stored(Enum):
 # Calling the enum costs more than the rest of an answer, and so does each member that is found by
 # its class: who handles every push has them as names of its own.
 _STORED_OF: Final = {member.value: member for member in Stored}
-# Member of the index -> its expiry when it was read, and what was made of it.
-KnownExpiries = Mapping[bytes, tuple[bytes, Any]]
 Done = Callable[[Stored | Exception], None]
 _WaitingWrite = tuple[Write, Done, float]
-
-
-class Live(NamedTuple):
-    """
-    A thousand or two of those who are live.
-
-    Attributes:
-        members, expiries: of the index, side by side.
-        values: what is stored of those who have pushed since they were known, None of those who
-            went away meanwhile; who is not in it has not pushed.
-        now_us: Redis's clock when it was read.
-    """
-
-    members: list[bytes]
-    expiries: list[bytes]
-    values: dict[bytes, bytes | None]
-    now_us: int
 
 
 class Store:
@@ -180,7 +163,11 @@ class Store:
         of_partition: list[list[_WaitingWrite]] = [[] for _ in ALL_PARTITIONS]
         for waiting in batch:
             of_partition[PARTITION_OF[waiting[0].member[0]]].append(waiting)
-        parts = [each for each in enumerate(of_partition) if each[1]]
+        parts = [
+            (partition, part[first : first + CALL_PUSHES])
+            for partition, part in enumerate(of_partition)
+            for first in range(0, len(part), CALL_PUSHES)
+        ]
         commands = [self._command(*each) for each in parts]
         replies = await self._run(self._writes, commands, min(seconds, TIMEOUT_SECONDS))
         for (partition, part), reply in zip(parts, replies, strict=True):
@@ -219,46 +206,19 @@ class Store:
             return -1
         return max(0, self._participant_limit - sum(self._live) + self._live[partition])
 
-    async def read_live(
+    def read_live(
         self, known: KnownExpiries, partitions: Sequence[int] = ALL_PARTITIONS
     ) -> AsyncIterator[Live]:
         """
-        Return every live participant of *partitions*, a thousand or two at a time.
+        Return every live participant of *partitions*, page by page; see `read_pages`.
 
-        Whose expiry is as it was *known* has not pushed since: each push sets another one, by the
-        microsecond. Only the values of the others are read. Each value is one whole push; they are
-        read one after the other, so two participants may differ by the milliseconds in between.
+        Each value is one whole push; they are read one after the other, so two participants may
+        differ by the seconds in between.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        now_us = await self._now_us()
-        indexes: list[Command] = [
-            ("ZRANGEBYSCORE", key, f"({now_us}", "+inf", "WITHSCORES")
-            for key in self._keys.each("live", partitions)
-        ]
-        # One exchange for each two thousand, so that pushes on the event loop get their turn.
-        for start_of_key, listed in zip(
-            self._keys.each("participant:", partitions), await self._read(indexes), strict=True
-        ):
-            base = start_of_key.encode()
-            for start in range(0, len(listed), 2 * READ_CHUNK):
-                chunk: list[bytes] = listed[start : start + 2 * READ_CHUNK]
-                members, expiries = chunk[::2], chunk[1::2]
-                wanted = [
-                    member
-                    for member, expiry in zip(members, expiries, strict=True)
-                    if (before := known.get(member)) is None or before[0] != expiry
-                ]
-                values: list[Any] = []
-                if wanted:
-                    (values,) = await self._read([("MGET", *[base + each for each in wanted])])
-                yield Live(members, expiries, dict(zip(wanted, values, strict=True)), now_us)
-
-    async def _now_us(self) -> int:
-        """Return Redis's clock in microseconds."""
-        (time,) = await self._read([("TIME",)], TIMEOUT_SECONDS)
-        return int(time[0]) * 1_000_000 + int(time[1])
+        return read_pages(self._read, self._keys, known, partitions)
 
     async def count(self) -> None:
         """
@@ -269,9 +229,10 @@ class Store:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        now_us = await self._now_us()
+        indexes = self._keys.each("live")
+        clocks = await read_clocks(self._read, indexes)
         self._live = await self._read(
-            [("ZCOUNT", key, now_us, "+inf") for key in self._keys.each("live")],
+            [("ZCOUNT", *each, "+inf") for each in zip(indexes, clocks, strict=True)],
             TIMEOUT_SECONDS,
         )
 

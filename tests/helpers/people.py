@@ -22,8 +22,9 @@ from otel_jcmc.catalogue.attributes import (
 from otel_jcmc.catalogue.metrics import CAUSE_ID, LAST_METRIC_ID, LIST_ID, STATE_ID
 from otel_jcmc.metrics.provider import Collected
 from otel_jcmc.metrics.snapshot import Building, Part, People, Snapshot
-from otel_jcmc.store.live import Live, Store
+from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Participant, Write, from_value, to_write
+from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.rules import State
 from otel_jcmc.wire.push import Report
 from otel_jcmc.wire.session import Session

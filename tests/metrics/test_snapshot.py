@@ -5,7 +5,7 @@ from people import judged, people_in, stored_value, told_by
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
 from otel_jcmc.metrics.snapshot import Building
-from otel_jcmc.store.live import Live
+from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.rules import State
 
 NOW_US = 1_700_000_000_000_000
