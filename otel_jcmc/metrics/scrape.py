@@ -78,7 +78,8 @@ class Scraper:
             with suppress(StoreUnavailable):
                 partitions = ALL_PARTITIONS if page.levels else page.partitions
                 taken = await self.reader.take(partitions)
-            self.telemetry.store_up = bool(self.reader.store.up)
+            # Of what was read here: pushes may have found a new master before.
+            self.telemetry.store_up = taken is not None
             self.telemetry.standing_known = int(bool(taken and taken.look))
         if page.levels:
             counts = (len(taken.stays), taken.conferences) if taken else (None, None)

@@ -44,7 +44,7 @@ class _Deriving:
 
 class Part(_Deriving):
     """
-    A thousand or two of those who are live, at the same place everywhere.
+    A page of those who are live, at the same place everywhere.
 
     Attributes:
         stays: who they are.

@@ -6,8 +6,9 @@ SELECT); then it is ours, because redis-py's read of one reply costs as much as 
 done for a push in the store. The client library's own defaults (10 retries, 5 s) would hold a push
 for a minute, so there are none here: everything has one deadline, and after a time-out the
 connection is dropped, because a reply that comes late would be taken for the next one's. It is also
-dropped when a server says that it is no master any more: Sentinel, or the name in the URL, may by
-then lead to the one that is. A node of a Redis Cluster has a part of the keys and is no answer.
+dropped when a server says that it is no master any more, or Sentinels name another one: they, or
+the name in the URL, then lead to the one that is. A node of a Redis Cluster has a part of the keys
+and is no answer.
 """
 
 import asyncio
@@ -18,21 +19,19 @@ from typing import Any
 import hiredis
 import redis.asyncio as redis
 from redis._parsers import BaseParser
-from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import MasterDownError, ReadOnlyError, RedisError
 
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.store.deadline import Deadline
-from otel_jcmc.store.url import is_sentinel, parse_sentinel
+from otel_jcmc.store.sentinels import ASK_SECONDS, Address, Sentinels
+from otel_jcmc.store.url import is_sentinel
 
 CONNECT_SECONDS = 0.5
 TIMEOUT_SECONDS = 0.5
-# Of a push's half second there must be enough left for another Sentinel and for the master.
-SENTINEL_SECONDS = 0.2
 # What a server says that is the master no more, or not for the most of them.
 _DEMOTED = (ReadOnlyError, MasterDownError)
 _DEMOTED_WORDS = ("NOREPLICAS", "UNBLOCKED")
@@ -102,10 +101,13 @@ class Link:
         Raises:
             StoreCannotStart: *url* has options that redis-py does not know.
         """
-        self._sentinel: Sentinel | None = None
+        self._sentinels: Sentinels | None = None
+        self._following: asyncio.Task[None] | None = None
         try:
+            if is_sentinel(url):
+                self._sentinels = Sentinels(url, _options(None), CONNECT_SECONDS)
             # Kept, because a connection that asks Sentinel has only a weak reference to it.
-            self._pool = self._sentinel_pool(url) if is_sentinel(url) else _pool(url)
+            self._pool = self._sentinels.pool if self._sentinels else _pool(url)
             self._connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]
         except (TypeError, ValueError, RedisError):
             # Not their message, which may repeat what was given, a password too.
@@ -113,23 +115,6 @@ class Link:
         self._wire: _Wire | None = None
         self._lock = asyncio.Lock()
         self.stood_still = False
-
-    def _sentinel_pool(self, url: str) -> redis.ConnectionPool:
-        """Return what makes connections to the master that the Sentinels of *url* name."""
-        said = parse_sentinel(url)
-        given: dict[str, Any] = {**parse_url(said.url)}
-        for of_one_server in ("host", "port"):
-            given.pop(of_one_server, None)
-        is_tls = given.pop("connection_class", None) is not None
-        theirs = {name: each for name, each in given.items() if name.startswith("ssl_")}
-        theirs |= _options(SENTINEL_SECONDS) | {"socket_timeout": SENTINEL_SECONDS} | said.sentinel
-        self._sentinel = Sentinel(  # type: ignore[no-untyped-call]
-            said.hosts, sentinel_kwargs={"ssl": is_tls, **theirs}
-        )
-        options = _options(CONNECT_SECONDS) | given
-        return SentinelConnectionPool(  # type: ignore[no-untyped-call]
-            said.master, self._sentinel, ssl=is_tls, **options
-        )
 
     async def run(
         self, commands: Sequence[Command], timeout_seconds: float = TIMEOUT_SECONDS
@@ -179,20 +164,36 @@ class Link:
         try:
             await self._connection.connect()
             self._wire = _Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
-            await _see_that_it_fits(self._wire, master=self._sentinel is not None)
+            await _see_that_it_fits(self._wire, master=self._sentinels is not None)
         except BaseException as error:
-            if self._sentinel is not None:
-                # The next attempt begins with another one: this one may hang, or be behind.
-                self._sentinel.sentinels.append(self._sentinel.sentinels.pop(0))
+            if self._sentinels is not None:
+                self._sentinels.pass_over()
             if isinstance(error, MasterNotFoundError):
                 # Its own message is a line for each Sentinel.
                 raise NoConnection("no Sentinel names a master that is up") from error
             raise
+        if self._sentinels is not None:
+            self._following = asyncio.create_task(self._follow(self._wire, self._sentinels))
         return self._wire
+
+    async def _follow(self, wire: "_Wire", sentinels: Sentinels) -> None:
+        """Drop the connection by *wire* when *sentinels* name another master than it leads to."""
+        here = self._connection.host, self._connection.port
+        there: Address | None = here
+        while there in (here, None):
+            await asyncio.sleep(ASK_SECONDS)
+            there = await sentinels.newest()
+        async with self._lock:
+            if self._wire is wire:
+                self._following = None
+                await self._drop()
 
     async def _drop(self) -> None:
         """Close the connection without waiting for the other side."""
         wire, self._wire = self._wire, None
+        following, self._following = self._following, None
+        if following is not None:
+            following.cancel()
         if wire is not None:
             wire.abort()
         await self._connection.disconnect(nowait=True)
@@ -201,9 +202,8 @@ class Link:
         """Close the connection; a later `run` opens it anew, in another event loop if need be."""
         await self._drop()
         self._lock = asyncio.Lock()
-        if self._sentinel is not None:
-            for each in self._sentinel.sentinels:
-                await each.aclose()
+        if self._sentinels is not None:
+            await self._sentinels.close()
 
 
 def _options(connect_seconds: float | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ Read = Callable[[list[Command]], Awaitable[list[Any]]]
 
 class Live(NamedTuple):
     """
-    A thousand or fewer of those who are live.
+    A page of those who are live.
 
     Attributes:
         members, expiries: of the index, side by side.

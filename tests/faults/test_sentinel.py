@@ -167,6 +167,55 @@ def test_a_master_that_is_demoted_under_load_is_left(ensemble: Ensemble, short_p
         assert has_writers(second)
 
 
+def test_a_fail_over_by_command_loses_little(ensemble: Ensemble, short_path: Path) -> None:
+    """
+    The former master lives, and takes writes for ten seconds that nobody will ever read.
+
+    Sentinel needs a second to see that the replica was promoted, the service half a second more.
+    """
+    second = ensemble.servers[1]
+    options = {"JCMC_SERIES": "participants", "METRICS_EXPIRATION": "60"}
+    with Service(short_path / "a", REDIS_URL=ensemble.url, **options) as service:
+        stop = threading.Event()
+        taken: dict[str, float] = {}
+
+        def push() -> None:
+            number = 0
+            while not stop.wait(0.02):
+                number += 1
+                if service.push(push_body(f"p{number}")).status == 200:
+                    taken[f"p{number}"] = time.monotonic()
+
+        def shown() -> set[str]:
+            return {key.partition('participant_id="')[2].split('"')[0] for key in service.series()}
+
+        pushing = threading.Thread(target=push)
+        pushing.start()
+        try:
+            eventually(lambda: len(taken) > 20)
+            with ensemble.sentinels[2].client(password="theirs") as client:
+                client.execute_command("SENTINEL FAILOVER", MASTER)
+            scrapes = []
+            with second.client(password="secret") as client:
+                while client.role()[0] != b"master" or len(shown() & taken.keys()) < 20:
+                    scrapes.append(service.get("/metrics").body)
+            time.sleep(5)
+        finally:
+            stop.set()
+            pushing.join()
+        with second.client(password="secret") as client:
+            kept = b"".join(client.mget(client.keys("*:participant:*")))
+        # As msgpack has a short text.
+        lost = [each for each in taken if bytes([0xA0 + len(each)]) + each.encode() not in kept]
+        assert len(lost) < len(taken)
+        times = [taken[each] for each in lost]
+        # 5 where nobody asks; 1.2 to 1.3 on a quiet machine, and this one is busy.
+        assert not times or max(times) - min(times) < 4
+        # It is not said that the store is up and nobody there.
+        for page in scrapes:
+            assert "otel_jcmc_store_up 0.0" in page or "participant_id=" in page
+
+
 def test_without_a_sentinel_it_is_one_line_and_can_be_mended(
     ensemble: Ensemble, short_path: Path
 ) -> None:

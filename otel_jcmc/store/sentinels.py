@@ -1,0 +1,96 @@
+"""
+The Sentinels of a URL: what makes connections to the master that they name, and which one that is.
+
+A fail-over by command leaves the former master up, and a master, for ten seconds: whoever writes to
+it is answered, and what it was told is thrown away. So who is connected asks now and then.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import redis.asyncio as redis
+from redis.asyncio.connection import parse_url
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+
+from otel_jcmc.store.url import parse_sentinel
+
+# Sentinel itself needs a second to see that a replica was promoted: in all this makes two.
+ASK_SECONDS: Final = 0.5
+# Of a push's half second there must be enough left for another Sentinel and for the master.
+SENTINEL_SECONDS: Final = 0.2
+
+Address = tuple[str, int]
+
+
+class Sentinels:
+    """
+    The Sentinels that one URL names.
+
+    Attributes:
+        pool: makes connections to the master.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(self, url: str, options: dict[str, Any], connect_seconds: float) -> None:
+        """
+        Prepare; nothing is opened yet.
+
+        Args:
+            options: of every connection; the master may take *connect_seconds* to be reached.
+
+        Raises:
+            TypeError, ValueError, RedisError: *url* has options that redis-py does not know.
+        """
+        said = parse_sentinel(url)
+        given: dict[str, Any] = {**parse_url(said.url)}
+        for of_one_server in ("host", "port"):
+            given.pop(of_one_server, None)
+        is_tls = given.pop("connection_class", None) is not None
+        theirs = {name: each for name, each in given.items() if name.startswith("ssl_")}
+        theirs |= options | said.sentinel
+        theirs |= dict.fromkeys(("socket_connect_timeout", "socket_timeout"), SENTINEL_SECONDS)
+        self._master = said.master
+        self._all = Sentinel(  # type: ignore[no-untyped-call]
+            said.hosts, sentinel_kwargs={"ssl": is_tls, **theirs}
+        )
+        self.pool: redis.ConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
+            *(said.master, self._all),
+            ssl=is_tls,
+            **(options | {"socket_connect_timeout": connect_seconds} | given),
+        )
+
+    def pass_over(self) -> None:
+        """Ask another one first, the next time: this one may hang, or be behind."""
+        self._all.sentinels.append(self._all.sentinels.pop(0))
+
+    async def newest(self) -> Address | None:
+        """
+        Return where the master is by the Sentinel that knows best; None: none has answered.
+
+        It is the one that is asked first from now on: the others hear of a fail-over later.
+        """
+        asked = list(self._all.sentinels)
+        told = await asyncio.gather(*map(self._ask, asked), return_exceptions=True)
+        known = [
+            (answer, each)
+            for answer, each in zip(told, asked, strict=True)
+            if not isinstance(answer, BaseException)
+        ]
+        if not known:
+            return None
+        # The first of those who know as much: who is believed already.
+        (_, address), best = max(known, key=lambda each: each[0][0])
+        # Others may have changed the order meanwhile.
+        self._all.sentinels.sort(key=lambda each: each is not best)
+        return address
+
+    async def _ask(self, one: Any) -> tuple[int, Address]:
+        """Return which fail-over *one* Sentinel has heard of last, and where the master is."""
+        state = await one.sentinel_master(self._master)
+        return int(state["config-epoch"]), (state["ip"], int(state["port"]))
+
+    async def close(self) -> None:
+        """Close the connections to them."""
+        for each in self._all.sentinels:
+            await each.aclose()
