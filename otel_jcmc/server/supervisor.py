@@ -109,14 +109,16 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Wait until something has happened, at most a second, and see to it."""
-        pending = [child.again_at for child in self._children if not child.pid]
-        left = max(0.0, min(pending) - monotonic()) if pending else _LOOK_SECONDS
-        ready, _, _ = select.select([self._woken, self._up], [], [], min(left, _LOOK_SECONDS))
+        until = [monotonic() + _LOOK_SECONDS]
+        if self._exit_code is None:
+            until += [child.again_at for child in self._children if not child.pid]
+        left = max(0.0, min(until) - monotonic())
+        ready, _, _ = select.select([self._woken, self._up], [], [], left)
         if self._woken in ready:
             os.read(self._woken, 4096)
         if self._up in ready:
             for slot in os.read(self._up, 4096):
-                self._children[slot].is_up = True
+                self._note_up(self._children[slot])
         told, self._told = self._told, []
         if signal.SIGTERM in told or signal.SIGINT in told:
             self._exit_code = 0
@@ -127,6 +129,12 @@ class Supervisor:
         if not self._are_up and all(child.is_up for child in self._children):
             self._are_up = True
             self._on_up()
+
+    def _note_up(self, child: _Child) -> None:
+        """Note that the process of *child* is up, if it still is."""
+        if child.pid:
+            child.is_up = True
+            log.info("%s is up, pid %d", child.name, child.pid)
 
     def _bury(self) -> None:
         """Note who has died."""
