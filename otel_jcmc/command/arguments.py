@@ -6,6 +6,7 @@ Each command imports what it needs when it runs, so that `--help` answers at onc
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine
 from functools import partial
@@ -22,7 +23,8 @@ def main() -> None:
     parser = argparse.ArgumentParser("otel-jcmc", description=__doc__.splitlines()[1])
     parser.add_argument("--version", action="version", version=f"otel-jcmc {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("serve", help="take pushes and answer scrapes")
+    serve = commands.add_parser("serve", help="take pushes and answer scrapes")
+    serve.add_argument("--workers", metavar="N", help="processes that take pushes: JCMC_WORKERS")
     commands.add_parser("check", help="print the settings in force, or what is wrong with them")
     commands.add_parser("catalogue", help="print the table of metrics")
     _add_simulate(commands.add_parser("simulate", help="push as many participants would"))
@@ -133,6 +135,9 @@ def _run(arguments: argparse.Namespace) -> int:
         case "serve":
             from otel_jcmc.command.serve import serve
 
+            if arguments.workers is not None:
+                # Checked, named and handed on as the setting that it is.
+                os.environ["JCMC_WORKERS"] = arguments.workers
             return with_settings(serve)
         case "check":
             from otel_jcmc.command.check import check

@@ -27,6 +27,12 @@ def check(settings: "Settings") -> int:
     if settings.traces_exporter == "otlp":
         where = show_url(settings.spans_endpoint) or "this machine's Collector"
         print(f"# traces: {settings.spans_protocol} to {where}")
+    if settings.workers:
+        most = settings.worker_connections or "any number of"
+        print(
+            f"# workers: {settings.workers} take pushes, {most} connections each;"
+            " one process more reads"
+        )
     for line in describe(settings.privacy_policy):
         print(f"# privacy: {line}")
     for line in [*advice(settings), *_of_memory(settings)]:

@@ -45,6 +45,14 @@ class ServingSettings(Group):
         description="Address that JCMC_ADMIN_PORT listens on. Loopback, because a scraper that can"
         " not connect is seen at once, and a port that is open to everybody is not.",
     )
+    workers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        validation_alias=named("JCMC_WORKERS"),
+        description="Processes that take pushes, beside one that answers whoever reads; for `serve`"
+        " on Linux. 0: one process does everything.",
+    )
     tls_certificate_file: Path | None = Field(
         None,
         validation_alias=named("JCMC_TLS_CERTIFICATE_FILE"),

@@ -184,6 +184,15 @@ class Settings(
             return int(os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT") or 10_000)
         return self.otlp_timeout_ms
 
+    def with_redis(self, url: str) -> Self:
+        """Return these settings with the Redis at *url*."""
+        return self.model_copy(update={"redis_url": SecretStr(url)})
+
+    @property
+    def worker_connections(self) -> int:
+        """Most connections of each process that takes pushes; 0 for as many as come."""
+        return -(-self.limit_connections // max(1, self.workers))
+
     def to_environ(self) -> dict[str, str]:
         """Return the environment that gives these settings, secrets included, to a child."""
         environ = {

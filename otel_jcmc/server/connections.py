@@ -49,6 +49,7 @@ class ConnectionLimits(NamedTuple):
     head_seconds: int = 10
     body_seconds: int = 10
     answer_seconds: int = 60
+    head_lines: int = MAX_HEADERS
 
 
 class Connection(Protocol):
@@ -75,7 +76,7 @@ class Connections:
     def __init__(self, limits: ConnectionLimits, cut: dict[str, int]) -> None:
         """Give places as *limits* say."""
         self.limits = limits
-        self.pushes = WholePushes(MAX_HEADERS)
+        self.pushes = WholePushes(limits.head_lines)
         self.cut = cut
         for reason in Cut:
             cut.setdefault(reason, 0)

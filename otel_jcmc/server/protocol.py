@@ -24,7 +24,7 @@ from uvicorn.server import ServerState
 
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason
 from otel_jcmc.intake.heads import Lines
-from otel_jcmc.server.connections import ADMIN_PLACES, MAX_HEADERS, Connections, Cut
+from otel_jcmc.server.connections import ADMIN_PLACES, Connections, Cut
 from otel_jcmc.server.framing import BODY, HEAD, Framing, Header, Refused
 from otel_jcmc.server.requests import Flow, Requests, in_one_piece
 from otel_jcmc.store.deadline import Timer
@@ -197,7 +197,7 @@ class PushProtocol(Framing):
         """Choose the way."""
         if self._late_timer is not None:
             self._in_time()
-        if len(self.headers) > MAX_HEADERS:
+        if len(self.headers) > self._limits.head_lines:
             raise self._too_many_headers()
         if (
             self.url == self._push_url
@@ -301,7 +301,7 @@ class PushProtocol(Framing):
         if self.transport.is_closing():
             return
         if self.reading == HEAD:
-            if len(self.headers) > MAX_HEADERS:
+            if len(self.headers) > self._limits.head_lines:
                 self.is_over = True
                 self.refuse(self._too_many_headers())
             else:

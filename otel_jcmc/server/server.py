@@ -32,12 +32,12 @@ class Server(uvicorn.Server):
                 or None,
                 "ssl_shutdown_timeout": GOODBYE_SECONDS,
             }
-        self.servers = [
-            await loop.create_server(
-                self._make_protocol, sock=each, backlog=self.config.backlog, **tls
-            )
-            for each in sockets or ()
-        ]
+        self.servers = []
+        for each in sockets or ():
+            is_unix = each.family is socket.AF_UNIX
+            serve = loop.create_unix_server if is_unix else loop.create_server
+            begun = await serve(self._make_protocol, sock=each, backlog=self.config.backlog, **tls)
+            self.servers.append(begun)
         self.started = True
 
     def _make_protocol(self) -> EndingProtocol:

@@ -5,7 +5,6 @@ Settings come in; parts of `intake` go out. Only what a deployment uses is impor
 """
 
 import logging
-import secrets
 from typing import TYPE_CHECKING
 
 from otel_jcmc.config.settings import Settings, to_text
@@ -13,7 +12,9 @@ from otel_jcmc.intake.callers import Callers
 from otel_jcmc.intake.limits import Limits
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.jmmc.push import INTERVAL_MS
-from otel_jcmc.server.connections import ConnectionLimits
+from otel_jcmc.server.connections import MAX_HEADERS, ConnectionLimits
+from otel_jcmc.server.relay import MORE_BYTES, MORE_LINES
+from otel_jcmc.service.shared import Place
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.web.cors import Cors
 
@@ -24,12 +25,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def make_privacy(settings: Settings) -> Privacy:
-    """Return what becomes of what is personal; without a key with one for this start alone."""
-    key = settings.privacy_key
-    return Privacy(
-        settings.privacy_policy, key.get_secret_value() if key else secrets.token_urlsafe()
-    )
+def make_privacy(settings: Settings, key: str) -> Privacy:
+    """Return what becomes of what is personal; without a key of *settings* with *key*."""
+    given = settings.privacy_key
+    return Privacy(settings.privacy_policy, given.get_secret_value() if given else key)
 
 
 def make_hash_secret(settings: Settings, redis_url: str) -> SharedSecret:
@@ -95,14 +94,19 @@ def make_limits(settings: Settings) -> Limits:
     )
 
 
-def make_connection_limits(settings: Settings, connections: int | None) -> ConnectionLimits:
+def make_connection_limits(
+    settings: Settings, connections: int | None, place: Place
+) -> ConnectionLimits:
     """Return what one connection may take, and how many there may be."""
+    # A head that a worker has taken is not refused by the process that it is relayed to.
+    more_lines, more_bytes = (0, 0) if place.takes else (MORE_LINES, MORE_BYTES)
     return ConnectionLimits(
         settings.limit_connections if connections is None else connections,
-        settings.limit_head_bytes,
+        settings.limit_head_bytes and settings.limit_head_bytes + more_bytes,
         settings.limit_head_seconds,
         settings.limit_body_seconds,
         settings.limit_answer_seconds,
+        MAX_HEADERS + more_lines,
     )
 
 

@@ -11,10 +11,12 @@ from functools import cache, partial
 from fastapi import APIRouter
 
 from otel_jcmc.config.settings import Settings, name_of, to_text
+from otel_jcmc.server.relay import Relay
 from otel_jcmc.service.application import Application
 from otel_jcmc.service.client_files import jmmc_file, own_file
 from otel_jcmc.service.life import Life
 from otel_jcmc.service.parts import Parts
+from otel_jcmc.service.shared import Place
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.web.client import client_routes
 from otel_jcmc.web.conferences import conference_routes
@@ -33,6 +35,7 @@ def create_app(
     *,
     admin_port: int | None = None,
     connections: int | None = None,
+    place: Place | None = None,
 ) -> Application:
     """
     Return the service as an ASGI application; it starts with its lifespan, or at a first request.
@@ -45,13 +48,15 @@ def create_app(
         admin_port: the local port that answers what is not for browsers, and nothing else.
         connections: most connections at once, where the process may have fewer than *settings*
             allow.
+        place: which process of a service it is; None: the only one.
 
     Raises:
         pydantic.ValidationError: *settings* are not given and the environment's are wrong.
         KeysUnusable: there is no key to verify tokens by where the settings say that one is.
     """
     settings = settings or Settings()
-    parts = Parts(settings, embedded, connections)
+    parts = Parts(settings, embedded, connections, place)
+    place = parts.place
     jmmc_push_path = f"{settings.jmmc_path}/push" if settings.jmmc_path else ""
     wants_token = {
         PUSH_PATH: settings.push_auth != "none",
@@ -60,38 +65,42 @@ def create_app(
     }
     return Application(
         Life(parts.running),
-        parts,
+        parts.taking,
+        parts.connections,
         jmmc_push_path,
         guarded=[path for path, is_wanted in wants_token.items() if is_wanted],
         routers=_routers(settings, parts),
         description_readers=_page_readers(settings, parts),
         admin_port=admin_port,
         get_client_path=_get_client_path(settings),
+        relay=None if place.reads else Relay(place.shared.relay_path),
+        takes=place.takes,
     )
 
 
 def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     """Return the routes of everything that is served, pushes and the description apart."""
-    cors = parts.cors
+    taking, reading = parts.taking, parts.reading
+    cors = taking.cors
     # Each file is compressed when the first page asks for it: a start need not wait for that.
     if settings.jmmc_path:
         yield client_routes(_get_client_path(settings), cache(partial(jmmc_file, settings)), cors)
-    if parts.push_tokens:
+    if taking.push_tokens:
         count = parts.telemetry.count_push_token
-        yield push_token_routes(parts.push_tokens.issue, cors, parts.limits, count)
+        yield push_token_routes(taking.push_tokens.issue, cors, taking.limits, count)
     yield health_routes(parts.store)
     yield client_routes("/client-file", cache(partial(own_file, settings)), cors)
-    scraper = parts.scraper if "prometheus" in settings.metrics_exporter else None
+    scraper = reading.scraper if "prometheus" in settings.metrics_exporter else None
     yield scrape_routes(scraper, _scrape_readers(settings, parts), settings.limit_scrapes)
     interval_ms = settings.history_interval_seconds * 1000
     # Spans need sessions too: they can be erased then, and are nobody's to read.
-    history = parts.history if settings.history_hours else None
+    history = reading.history if settings.history_hours else None
     readers = _page_readers(settings, parts)
-    privacy, record = parts.privacy, parts.record
-    yield session_routes(history, parts.erasure, record, readers, privacy, interval_ms)
+    privacy, record = parts.privacy, reading.record
+    yield session_routes(history, reading.erasure, record, readers, privacy, interval_ms)
     grace_ms = settings.session_grace_seconds * 1000
     yield conference_routes(history, record, readers, privacy, grace_ms, interval_ms)
-    yield summary_routes(parts.summaries, readers)
+    yield summary_routes(reading.summaries, readers)
 
 
 def _get_client_path(settings: Settings) -> str:

@@ -13,8 +13,10 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from otel_jcmc.server.connections import Connections
+from otel_jcmc.server.relay import Relay, as_it_came
 from otel_jcmc.service.life import Life
-from otel_jcmc.service.parts import Parts
+from otel_jcmc.service.taking import Taking
 from otel_jcmc.version import __version__
 from otel_jcmc.web import push
 from otel_jcmc.web.answers import CLOSE
@@ -26,6 +28,8 @@ from otel_jcmc.web.readers import Readers
 # What browsers ask for. With a port for the rest these, and those of JMMC pages, are all that the
 # other one answers.
 PUBLIC_PATHS: Final = frozenset((push.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
+# What each process that takes pushes answers for itself: whether it does.
+HEALTH_PATHS: Final = frozenset(("/-/healthy", "/-/ready"))
 # FastAPI's own, which writes to the providers that a host has made global.
 NO_TELEMETRY: Final[Any] = {
     "tracing": False,
@@ -37,7 +41,10 @@ NO_TELEMETRY: Final[Any] = {
 
 class Application(FastAPI):
     """
-    FastAPI with the push endpoint in front of it, and two ports told apart.
+    FastAPI with the push endpoint in front of it, and who answers what told apart.
+
+    With an admin port one answers what browsers ask for, the other the rest. In a service of
+    several processes a worker answers the first and hands the rest on to the one that reads.
 
     Attributes:
         life: when it starts and ends.
@@ -55,7 +62,8 @@ class Application(FastAPI):
     def __init__(
         self,
         life: Life,
-        parts: Parts,
+        taking: Taking,
+        connections: Connections,
         jmmc_push_path: str = "",
         *,
         guarded: Sequence[str],
@@ -63,8 +71,14 @@ class Application(FastAPI):
         description_readers: Readers,
         admin_port: int | None = None,
         get_client_path: str = "",
+        relay: Relay | None = None,
+        takes: bool = True,
     ) -> None:
-        """Serve *parts* and *routers*; *description_readers* may read what describes them."""
+        """
+        Serve *taking* and *routers*; *description_readers* may read what describes them.
+
+        A *relay* answers what this process does not; one that *takes* no pushes answers the rest.
+        """
         super().__init__(
             title="otel_jcmc",
             version=__version__,
@@ -73,14 +87,18 @@ class Application(FastAPI):
             telemetry=NO_TELEMETRY,
         )
         self.life = life
-        self.push_endpoint = parts.push_endpoint
-        self.jmmc_push_path, self.jmmc_endpoint = jmmc_push_path, parts.jmmc_endpoint
+        self.push_endpoint = taking.push_endpoint
+        self.jmmc_push_path, self.jmmc_endpoint = jmmc_push_path, taking.jmmc_endpoint
         self.public_paths = PUBLIC_PATHS | {
             path for path in (jmmc_push_path, get_client_path) if path
         }
-        self.connections = parts.connections
+        self.connections = connections
         self.admin_port = admin_port
-        self.rules = parts.rules
+        self._takes = takes
+        self._relay = relay
+        # The one that reads has a port for it, or its place's socket, and never both.
+        self._is_relayed_to = not self._takes and admin_port is None
+        self.rules = taking.rules
         self.guarded = guarded
         self.add_exception_handler(405, list_methods)
         for router in routers:
@@ -88,22 +106,28 @@ class Application(FastAPI):
         self.include_router(description_routes(self.openapi, description_readers))
 
     def is_admin(self, server: tuple[str, int | None] | None) -> bool:
-        """Say whether *server*, our end of a connection, is the port for what no browser asks."""
+        """Say whether nothing for browsers is at *server*, our end of a connection."""
+        if not self._takes:
+            return True
         return self.admin_port is not None and server is not None and server[1] == self.admin_port
+
+    def _is_answered(self, server: tuple[str, int | None] | None, *, is_public: bool) -> bool:
+        """Say whether what is for browsers, or what is not, is found at *server*."""
+        is_one_for_all = self.admin_port is None and self._takes
+        return is_one_for_all or is_public != self.is_admin(server)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Hand a push to the push endpoint, everything else to FastAPI."""
         if scope["type"] == "http":
             if any(name == b"upgrade" for name, _ in scope["headers"]):
                 send = _last(send)
-            scope = _at_home(scope)
+            scope = _at_home(as_it_came(scope) if self._is_relayed_to else scope)
             path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-            if self.admin_port is not None:
-                is_public = path in self.public_paths
-                if is_public == self.is_admin(scope.get("server")):
-                    nothing = JSONResponse({"detail": "Not Found"}, 404)
-                    await nothing(scope, receive, _hardened(send))
-                    return
+            is_public = path in self.public_paths
+            if not self._is_answered(scope.get("server"), is_public=is_public):
+                nothing = JSONResponse({"detail": "Not Found"}, 404)
+                await nothing(scope, receive, _hardened(send))
+                return
             if not self.life.is_up and (seconds := await self.life.start()):
                 await self._be_away(path, scope, receive, send, seconds)
                 return
@@ -111,6 +135,9 @@ class Application(FastAPI):
                 await endpoint(scope, receive, send)
                 return
             send = _hardened(send)
+            if self._relay is not None and not is_public and path not in HEALTH_PATHS:
+                await self._relay(scope, receive, send)
+                return
             if scope["method"] == "HEAD":
                 scope, send = {**scope, "method": "GET"}, _without_body(send)
         await super().__call__(scope, receive, send)

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Final
@@ -139,6 +140,13 @@ class EmbeddedStore:
         """
         self._launch(find_server())
         self._wait()
+
+    def revive(self) -> None:
+        """Start the server again if it has died; where that fails, the next call tries again."""
+        if not self.is_running:
+            log.error("store: the embedded server died; starting it again, empty")
+            with suppress(StoreCannotStart):
+                self.restart()
 
     def stop(self) -> None:
         """End the server and remove its folder."""

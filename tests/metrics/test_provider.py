@@ -209,7 +209,7 @@ def test_a_broken_gauge_is_seen_by_who_scrapes() -> None:
     from otel_jcmc.service.parts import Parts
 
     parts = Parts(Settings())
-    parts.scraper.gauges.errors["broken"] = 1
+    parts.reading.scraper.gauges.errors["broken"] = 1
     text = parts.telemetry.exposition(openmetrics=False).decode()
     assert 'otel_jcmc_callback_errors_total{gauge="broken"} 1.0' in text
 

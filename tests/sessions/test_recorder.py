@@ -983,7 +983,7 @@ def test_without_history_and_spans_nothing_is_kept(
 )
 def test_spans_need_no_history(settings: dict[str, Any], *, is_recorded: bool) -> None:
     made = parts.Parts(Settings(redis_url=SecretStr("redis://127.0.0.1:1"), **settings))
-    assert (made.recorder is not None) == is_recorded
+    assert (made.taking.recorder is not None) == is_recorded
 
 
 @pytest.mark.anyio

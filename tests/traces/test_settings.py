@@ -76,7 +76,7 @@ REDIS: dict[str, Any] = {"redis_url": "redis://127.0.0.1:6379/0"}
 
 
 def test_a_hosts_own_endpoint_is_that_of_spans_too() -> None:
-    environ = Parts(Settings(otlp_endpoint="http://h:4318", **REDIS)).exporter_environ()
+    environ = Parts(Settings(otlp_endpoint="http://h:4318", **REDIS)).reading.exporter_environ()
     assert environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://h:4318"
     assert not environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     assert environ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] == "http/protobuf"
@@ -86,7 +86,7 @@ def test_an_endpoint_of_metrics_in_the_environment_does_not_move_the_exporters_s
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = given(monkeypatch, METRICS_ENDPOINT="http://m:4318/v1/metrics")
-    environ = Parts(Settings(**settings.model_dump() | REDIS)).exporter_environ()
+    environ = Parts(Settings(**settings.model_dump() | REDIS)).reading.exporter_environ()
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in environ
 
 

@@ -1,0 +1,84 @@
+"""`otel-jcmc serve --workers N`: several processes that take pushes, and one that reads."""
+
+import contextlib
+import gc
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from otel_jcmc.catalogue.reasons import ExporterCannotStart, StoreCannotStart
+from otel_jcmc.command.running import run_server
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.server.relay import MOST_RELAYED
+from otel_jcmc.server.sockets import allow_connections, listen_privately
+from otel_jcmc.server.supervisor import Supervisor
+from otel_jcmc.server.tls import Certificate
+from otel_jcmc.service.admission import make_jitsi_tokens
+from otel_jcmc.service.app import create_app
+from otel_jcmc.service.shared import Shared
+from otel_jcmc.store.embedded import EmbeddedStore
+
+
+def serve_by_workers(
+    settings: Settings,
+    embedded: EmbeddedStore | None,
+    listeners: list[socket.socket],
+    admin: list[socket.socket],
+    certificate: Certificate | None,
+    say_where: Callable[[], None],
+) -> int:
+    """
+    Serve until SIGTERM or SIGINT with a process for each of *listeners*, and return the exit code.
+
+    All sockets stay open in this process too: who connects to one whose process has died waits for
+    the next one. One more process answers on *admin*, or where the others relay to.
+
+    Raises:
+        StoreCannotStart: ours does not come up.
+        KeysUnusable: there is no key to verify tokens by where the settings say that one is.
+    """
+    # What all need is read once, here: a mistake in it is told once too.
+    make_jitsi_tokens(settings)
+    with contextlib.ExitStack() as stack:
+        if embedded is not None:
+            embedded.start()
+            settings = settings.with_redis(embedded.url)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otel_jcmc-"))
+        path = str(Path(folder) / "reader")
+        for_reader = admin or [listen_privately(path)]
+        shared = Shared.made(len(listeners), path)
+        connections = allow_connections(settings.worker_connections, MOST_RELAYED)
+
+        def run(slot: int, on_up: Callable[[], None]) -> int:
+            place = shared.places[slot]
+            mine = for_reader if place.reads else [listeners[slot]]
+            for each in (*listeners, *for_reader):
+                if each not in mine:
+                    each.close()
+            try:
+                app = create_app(
+                    settings,
+                    admin_port=admin[0].getsockname()[1] if admin else None,
+                    connections=connections,
+                    place=place,
+                )
+                is_private = place.reads and not admin
+                run_server(app, mine, None if is_private else certificate, on_up)
+            except (StoreCannotStart, ExporterCannotStart) as error:
+                print(f"otel-jcmc: {error}", file=sys.stderr)
+                return 1
+            return 0
+
+        names = [place.name for place in shared.places]
+        supervisor = Supervisor(
+            [names[:-1], names[-1:]],
+            run,
+            say_where,
+            embedded.revive if embedded is not None else lambda: None,
+            certificate.reload if certificate is not None else None,
+        )
+        gc.collect()
+        gc.freeze()
+        return supervisor.run()

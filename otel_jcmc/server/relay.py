@@ -1,0 +1,233 @@
+"""
+Requests that one process takes and another one answers, by HTTP/1.1 over a unix socket.
+
+In a worker `Relay` hands on what it does not answer itself, piece by piece in both directions. In
+the process that reads, `Relayed` makes the request again as it came: who asked, at which of our
+addresses and in which scheme, all of which only the worker knows. They are in a header that a
+worker takes away from what comes from outside, and that counts on the unix socket alone.
+
+Who hangs up ends the other side's connection too. An answer that breaks off, breaks off.
+"""
+
+import asyncio
+import json
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import httptools
+
+from otel_jcmc.server.framing import Header
+
+# More at a time are told to come again: each takes two descriptors.
+MOST_RELAYED: Final = 256
+# For an answer to begin: longer than a scrape of 100,000 takes.
+BEGIN_SECONDS: Final = 60.0
+# What a head has more than the one that it is made of.
+MORE_LINES: Final = 2
+MORE_BYTES: Final = 1024
+_PIECE_BYTES: Final = 65_536
+_CALLER: Final = b"x-otel-jcmc-caller"
+_OF_A_CONNECTION: Final = frozenset(
+    (
+        *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer"),
+        *(b"transfer-encoding", b"upgrade", b"expect", _CALLER),
+    )
+)
+# Of an answer; the date is written by who sends it.
+_NOT_HANDED_BACK: Final = _OF_A_CONNECTION | {b"date"}
+_AGAIN: Final[list[Header]] = [
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"retry-after", b"1"),
+]
+
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Relay:
+    """
+    Hands requests on to the process at a socket: an ASGI application.
+
+    Concurrency: of one event loop; *most* at a time.
+    """
+
+    def __init__(self, path: str, most: int = MOST_RELAYED) -> None:
+        """Hand on to the socket at *path*."""
+        self._path, self._most = path, most
+        self._under_way = 0
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer the request as the other process does; 503 where it does not."""
+        if self._under_way >= self._most:
+            await _be_away(send, "too many requests are being answered")
+            return
+        self._under_way += 1
+        try:
+            await self._hand_on(scope, receive, send)
+        finally:
+            self._under_way -= 1
+
+    async def _hand_on(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Hand the request on and its answer back."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._path, limit=_PIECE_BYTES)
+        except OSError:
+            await _be_away(send, "the process that answers this is away")
+            return
+        asking = asyncio.create_task(_ask(scope, receive, writer))
+        try:
+            answer = _Answer(is_bodiless=scope["method"] == "HEAD")
+            if await _begun(answer, reader):
+                await _hand_back(answer, reader, send)
+            elif not asking.done():
+                # Who asked is still there.
+                await _be_away(send, "the process that answers this is away")
+        finally:
+            asking.cancel()
+            writer.transport.abort()
+
+
+async def _ask(scope: Any, receive: Receive, writer: StreamWriter) -> None:
+    """Send the request of *scope*, and hang up when who asked does."""
+    try:
+        is_chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+        writer.write(_head(scope, is_chunked=is_chunked))
+        more = True
+        while (message := await receive())["type"] == "http.request":
+            piece = message.get("body", b"")
+            if is_chunked and piece:
+                piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+            if is_chunked and more and not message.get("more_body"):
+                piece += b"0\r\n\r\n"
+            more = message.get("more_body", False)
+            writer.write(piece)
+            await writer.drain()
+    except OSError:
+        # The other side is gone, which who reads its answer sees.
+        await asyncio.Event().wait()
+    else:
+        writer.transport.abort()
+
+
+def _head(scope: Any, *, is_chunked: bool) -> bytes:
+    """Return the head of the request of *scope* for the other process."""
+    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    told = json.dumps([scope["client"], scope["server"], scope["scheme"]]).encode()
+    headers = [each for each in scope["headers"] if each[0] not in _OF_A_CONNECTION]
+    headers += [(_CALLER, told), (b"connection", b"close")]
+    if is_chunked:
+        headers.append((b"transfer-encoding", b"chunked"))
+    lines = [b"%b: %b\r\n" % each for each in headers]
+    start = b"%b %b HTTP/1.1\r\n" % (scope["method"].encode(), target)
+    return b"".join([start, *lines, b"\r\n"])
+
+
+class _Answer:
+    """
+    An answer as far as it is read; httptools calls its methods.
+
+    Attributes:
+        status, headers: of the answer, once it has begun.
+        pieces: of its body, not handed back yet.
+        is_over: whether the last one is among them.
+    """
+
+    def __init__(self, *, is_bodiless: bool) -> None:
+        """Read an answer, which has no body for HEAD."""
+        self._parser = httptools.HttpResponseParser(self)
+        self._is_bodiless = is_bodiless
+        self.status = 0
+        self.headers: list[Header] = []
+        self.pieces: list[bytes] = []
+        self.is_over = False
+
+    def feed(self, read: bytes) -> None:
+        """
+        Take what was read.
+
+        Raises:
+            ConnectionError: it is none, or the answer is no HTTP.
+        """
+        if not read:
+            raise ConnectionError
+        try:
+            self._parser.feed_data(read)
+        except httptools.HttpParserError as error:
+            raise ConnectionError from error
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a line of the head."""
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Note that the answer has begun, which for HEAD is all of it."""
+        status = self._parser.get_status_code()
+        if status >= 200:  # before it are words in between
+            self.status = status
+            self.is_over = self._is_bodiless
+        else:
+            self.headers.clear()
+
+    def on_body(self, body: bytes) -> None:
+        """Note a piece."""
+        self.pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        """Note the end."""
+        self.is_over = self.is_over or bool(self.status)
+
+
+async def _begun(answer: _Answer, reader: StreamReader) -> bool:
+    """Read until *answer* has begun, and return whether it does."""
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(BEGIN_SECONDS):
+            while not answer.status:
+                answer.feed(await reader.read(_PIECE_BYTES))
+        return True
+    return False
+
+
+async def _hand_back(answer: _Answer, reader: StreamReader, send: Send) -> None:
+    """Send *answer* piece by piece as it comes, and leave off where it does."""
+    headers = [each for each in answer.headers if each[0] not in _NOT_HANDED_BACK]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    with suppress(OSError):
+        while not answer.is_over:
+            if answer.pieces:
+                await send(_body(answer, more=True))
+            answer.feed(await reader.read(_PIECE_BYTES))
+        await send(_body(answer, more=False))
+
+
+def _body(answer: _Answer, *, more: bool) -> Any:
+    """Return the message with what has come of *answer*."""
+    body = b"".join(answer.pieces)
+    answer.pieces.clear()
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+async def _be_away(send: Send, why: str) -> None:
+    """Tell who asked to come again."""
+    text = f"{why}: again in a second\n".encode()
+    headers = [*_AGAIN, (b"content-length", str(len(text)).encode())]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
+
+
+def as_it_came(scope: Any) -> Any:
+    """
+    Return *scope* of a request that a worker has relayed as it came to the worker.
+
+    One that no worker has relayed comes from nobody.
+    """
+    headers = []
+    client, server, scheme = None, None, "http"
+    for name, value in scope["headers"]:
+        if name == _CALLER:
+            client, server, scheme = json.loads(value)
+        else:
+            headers.append((name, value))
+    told = {"client": client and tuple(client), "server": server and tuple(server)}
+    return {**scope, **told, "scheme": scheme, "headers": headers}

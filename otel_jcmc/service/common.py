@@ -1,0 +1,28 @@
+"""What both what takes pushes and what reads are made of."""
+
+from typing import NamedTuple
+
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.intake.privacy import Privacy
+from otel_jcmc.metrics.histograms import Histograms
+from otel_jcmc.metrics.own import Telemetry
+from otel_jcmc.service.shared import Place
+from otel_jcmc.store.live import Store
+
+
+class Common(NamedTuple):
+    """
+    What both what takes pushes and what reads are made of.
+
+    Attributes:
+        redis_url: that of *settings*, or of the store that we start ourselves.
+        histograms: those of the fleet, where they are wanted.
+    """
+
+    settings: Settings
+    place: Place
+    redis_url: str
+    store: Store
+    telemetry: Telemetry
+    privacy: Privacy
+    histograms: Histograms | None

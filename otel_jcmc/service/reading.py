@@ -1,0 +1,143 @@
+"""What reads: the scrape, the look for what stands out, history, summaries, the exports."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Final
+
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+from otel_jcmc.config.settings import names_of
+from otel_jcmc.metrics.collection import Gauges
+from otel_jcmc.metrics.scrape import Scraper
+from otel_jcmc.otlp.metrics import OwnMetricExporter
+from otel_jcmc.otlp.sender import Sender, Signal
+from otel_jcmc.service.child import ExporterProcess
+from otel_jcmc.service.common import Common
+from otel_jcmc.service.recording import make_history, make_summaries, make_summarizer
+from otel_jcmc.service.watching import make_reader, make_record, make_watch
+from otel_jcmc.store.link import Link
+
+LAST_EXPORT_MS: Final = 2_000
+
+
+class Reading:
+    """
+    What reads.
+
+    Attributes:
+        link: a connection to Redis for what is asked seldom.
+        scraper: answers scrapes.
+        record: the journal of what stands out.
+        history, erasure, summaries: what reads and erases sessions; None where none are kept.
+    """
+
+    def __init__(self, common: Common, gauges: Gauges) -> None:
+        """Make what reads, with *gauges* of participants; nothing is opened or started yet."""
+        settings, redis_url = common.settings, common.redis_url
+        holder = common.place.shared.instance_id
+        self._common = common
+        self.link = Link(redis_url)
+        self.summaries = make_summaries(settings, self.link)
+        record = make_record(settings, redis_url)
+        self._summarizer = make_summarizer(settings, redis_url, holder, record)
+        self.history, self.erasure = make_history(settings, redis_url)
+        self.record = make_record(settings, redis_url)
+        # One thread and not the loop's pool: each thread's memory grows to what a scrape takes and
+        # stays, and two renderings at once would only share the interpreter's lock.
+        thread = ThreadPoolExecutor(1, "scrape")
+        self._reader = make_reader(settings, common.store, redis_url, thread)
+        count = common.telemetry.count_look
+        self._watch = make_watch(settings, self._reader, redis_url, holder, count)
+        self.scraper = Scraper(self._reader, gauges, common.telemetry, common.histograms)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start what runs beside the requests, and stop it in the other order."""
+        exporters = self._common.settings.metrics_exporter
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._reader.close)
+            if self.history:
+                stack.push_async_callback(self.history.close)
+            stack.push_async_callback(self.link.close)
+            stack.push_async_callback(self.record.close)
+            if self.erasure:
+                stack.push_async_callback(self.erasure.close)
+            stack.push_async_callback(_end, asyncio.create_task(self._watch.run()))
+            if self._summarizer is not None:
+                stack.push_async_callback(_end, asyncio.create_task(self._summarizer.run()))
+            if "otlp" in exporters:
+                await self._start_own_export(stack)
+            if "otlp" in (*exporters, self._common.settings.traces_exporter):
+                self._start_exporter(stack)
+            yield
+
+    async def _start_own_export(self, stack: AsyncExitStack) -> None:
+        """Start the export of our own metrics, in this process."""
+        settings, telemetry = self._common.settings, self._common.telemetry
+        seconds = settings.otlp_timeout_ms / 1000
+        sender = await asyncio.to_thread(
+            Sender,
+            Signal.METRICS,
+            settings.otlp_protocol,
+            seconds,
+            None if self._endpoint_is_told else settings.otlp_endpoint,
+        )
+        histograms = self._common.histograms
+        telemetry.add_reader(
+            PeriodicExportingMetricReader(
+                OwnMetricExporter(sender, "our own metrics", seconds, histograms),
+                settings.export_interval_ms,
+                settings.export_timeout_ms,
+            )
+        )
+        stack.push_async_callback(asyncio.to_thread, telemetry.shut_down, LAST_EXPORT_MS)
+
+    def _start_exporter(self, stack: AsyncExitStack) -> None:
+        """Start the exporter's process, of participants and of spans."""
+        exporter = ExporterProcess(os.environ | self.exporter_environ(), self._count_export)
+        exporter.start()
+        stack.push_async_callback(exporter.stop)
+
+    def exporter_environ(self) -> dict[str, str]:
+        """Return what the exporter's process gets beside our own environment."""
+        settings = self._common.settings
+        environ = settings.to_environ() | {
+            "REDIS_URL": self._common.redis_url,
+            "JCMC_INSTANCE_ID": self._common.place.shared.instance_id,
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": settings.spans_protocol,
+            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": str(settings.spans_timeout_ms),
+            # It reads what is stored, and needs no key.
+            "JCMC_PRIVACY": "none",
+            "JCMC_PRIVACY_KEY": "",
+        }
+        if self._endpoint_is_told:
+            # As the environment has it, which may name one for metrics and none for spans.
+            environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
+        return environ
+
+    @property
+    def _endpoint_is_told(self) -> bool:
+        """Whether the environment has an endpoint: then it is the SDK's to read, else ours."""
+        return any(name in os.environ for name in names_of("otlp_endpoint"))
+
+    def _count_export(self, report: dict[str, Any]) -> None:
+        """Count what the exporter's process tells of one export, or of spans."""
+        telemetry = self._common.telemetry
+        if (traces := report.get("traces")) is not None:
+            telemetry.record_spans(traces.get("spans", {}), traces["waiting"])
+            return
+        if "outcome" in report:
+            telemetry.record_export("otlp", report["outcome"], report["seconds"])
+        # None with Redis away, or when another replica pushes: absent beats stale.
+        telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
+        telemetry.standing_known = report.get("standing_known")
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel *task*, and wait until it has cleaned up."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

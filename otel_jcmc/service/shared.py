@@ -1,0 +1,65 @@
+"""
+What the processes of one service share, and which of them one is.
+
+`serve` makes a `Shared` before it forks; each process gets it with its own number, as a `Place`.
+The processes that take pushes have the numbers from 0 on, the one that reads the next. One process
+that does both is number 0 of none.
+"""
+
+import secrets
+import uuid
+from typing import NamedTuple, Self
+
+
+class Shared(NamedTuple):
+    """
+    What all processes of one service have in common, made before any of them.
+
+    Attributes:
+        workers: how many take pushes alone; 0: one process does everything.
+        relay_path: the socket at which the one that reads answers the others.
+        instance_id: what all of them are to who reads our own metrics, and to leases.
+        privacy_key: of the hashes where the settings have none: the same in each process.
+    """
+
+    workers: int
+    relay_path: str
+    instance_id: str
+    privacy_key: str
+
+    @classmethod
+    def made(cls, workers: int = 0, relay_path: str = "") -> Self:
+        """Return what a service that starts now shares."""
+        return cls(workers, relay_path, str(uuid.uuid4()), secrets.token_urlsafe())
+
+    @property
+    def places(self) -> list["Place"]:
+        """Every process, the one that reads last."""
+        return [Place(slot, self) for slot in range(self.workers + 1)]
+
+
+class Place(NamedTuple):
+    """Which process of a service this is."""
+
+    slot: int
+    shared: Shared
+
+    @classmethod
+    def alone(cls) -> Self:
+        """Return the place of a process that does everything."""
+        return cls(0, Shared.made())
+
+    @property
+    def takes(self) -> bool:
+        """Whether it takes pushes."""
+        return self.shared.workers == 0 or not self.reads
+
+    @property
+    def reads(self) -> bool:
+        """Whether it answers whoever reads."""
+        return self.slot == self.shared.workers
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+        return "the reader" if self.reads else f"worker {self.slot + 1}"

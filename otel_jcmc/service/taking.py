@@ -1,0 +1,131 @@
+"""What takes pushes: checks, limits, tokens, the endpoints, and the recorder of sessions."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from time import monotonic
+from typing import Final
+
+from otel_jcmc.catalogue.attributes import LOCAL_ADDRESS
+from otel_jcmc.config.settings import to_text
+from otel_jcmc.intake.bridges import Bridges
+from otel_jcmc.intake.intake import Intake
+from otel_jcmc.intake.joins import Joins
+from otel_jcmc.intake.networks import Networks
+from otel_jcmc.intake.relays import Relays
+from otel_jcmc.jmmc.push import JmmcEndpoint
+from otel_jcmc.jmmc.states import States
+from otel_jcmc.jmmc.wire import JmmcParser
+from otel_jcmc.service.admission import (
+    make_hash_secret,
+    make_jitsi_tokens,
+    make_limits,
+    make_push_tokens,
+)
+from otel_jcmc.service.common import Common
+from otel_jcmc.sessions.recorder import Recorder
+from otel_jcmc.store.shared_secret import SharedSecret
+from otel_jcmc.verdict.judge import Judge
+from otel_jcmc.web.bodies import Bodies
+from otel_jcmc.web.cors import Cors
+from otel_jcmc.web.push import PushEndpoint
+from otel_jcmc.wire.push import PushParser
+from otel_jcmc.wire.rules import make_rules
+
+# Who of an address has expired need not be known sooner.
+TIDY_SECONDS: Final = 60.0
+
+
+class Taking:
+    """
+    What takes pushes.
+
+    Attributes:
+        cors: which pages may push.
+        rules: by which pushes are checked.
+        recorder: what notes sessions, None where nothing is kept of them.
+        limits: those that this process keeps by itself.
+        push_tokens: what issues our own tokens, None where pushes need none of them.
+        push_endpoint, jmmc_endpoint: what pushes are handed to.
+    """
+
+    def __init__(self, common: Common, recorder: Recorder | None, joins: Joins) -> None:
+        """
+        Make what takes pushes, which *recorder* and *joins* note; nothing is opened yet.
+
+        Raises:
+            KeysUnusable: there is no key to verify tokens by where the settings say that one is.
+        """
+        settings = common.settings
+        self._common = common
+        self.recorder = recorder
+        self._tidy_at = 0.0
+        self.limits = make_limits(settings)
+        self.cors = Cors(settings.cors_allowed_origins)
+        dropped, relays = common.privacy.dropped, None
+        if settings.relays:
+            # It is needed for a moment, to know the relay by.
+            dropped -= {LOCAL_ADDRESS.id}
+            keeps = LOCAL_ADDRESS.id not in common.privacy.dropped
+            relays = Relays(settings.relay_names, keeps_addresses=keeps)
+        self.rules = make_rules(settings.limit_label_characters, settings.limit_transports, dropped)
+        self.push_tokens = make_push_tokens(settings, common.redis_url, self.cors)
+        self._hash_secret = make_hash_secret(settings, common.redis_url)
+        intake = Intake(
+            common.store,
+            self.limits,
+            settings.metrics_expiration_seconds * 1000,
+            common.privacy if common.privacy.is_needed else None,
+            self.push_tokens or make_jitsi_tokens(settings),
+            recorder,
+            joins,
+            Bridges(settings.bridge_names, self._hash_secret),
+            Networks(self._hash_secret),
+            relays,
+            Judge(settings.bad_packet_loss, settings.bad_round_trip_ms),
+            common.histograms.count if common.histograms else None,
+        )
+        bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
+        parser = PushParser(self.rules)
+        self.push_endpoint = PushEndpoint(intake, common.telemetry, self.cors, parser, bodies)
+        self.jmmc_endpoint: JmmcEndpoint | None = None
+        if settings.jmmc_path:
+            self.jmmc_endpoint = self._jmmc_endpoint(intake, bodies)
+
+    def _jmmc_endpoint(self, intake: Intake, bodies: Bodies) -> JmmcEndpoint:
+        """Return the endpoint that pages of the Jitsi Meet Metrics Collector push to."""
+        settings, redis_url = self._common.settings, self._common.redis_url
+        given = to_text(settings.cookie_secret or "")
+        key = f"{settings.key_prefix}:cookie-secret"
+        return JmmcEndpoint(
+            intake,
+            self._common.telemetry,
+            Cors(settings.cors_allowed_origins, credentials=True),
+            JmmcParser(self.rules, settings.jmmc_conf_pattern, settings.jmmc_authorized_regions),
+            self.rules,
+            bodies,
+            SharedSecret(redis_url, key, given.encode()),
+            States(redis_url, settings.key_prefix, 2 * settings.limit_participants),
+            settings.trusted_proxies,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start what runs beside the pushes, and stop it in the other order."""
+        async with AsyncExitStack() as stack:
+            if self.jmmc_endpoint:
+                stack.push_async_callback(self.jmmc_endpoint.close)
+            stack.push_async_callback(self._hash_secret.close)
+            if self.push_tokens:
+                stack.push_async_callback(self.push_tokens.close)
+                await self.push_tokens.start()
+            if self.recorder is not None:
+                stack.push_async_callback(self.recorder.stop)
+                self.recorder.start()
+            yield
+
+    def tidy(self) -> None:
+        """Say what is over, and forget who has expired; to be called now and then."""
+        self.limits.refusals.log_ended()
+        if monotonic() > self._tidy_at:
+            self.limits.crowds.tidy(monotonic())
+            self._tidy_at = monotonic() + TIDY_SECONDS
