@@ -51,7 +51,7 @@ class Reading:
         self._reader = make_reader(settings, common.store, redis_url, thread)
         count = common.telemetry.count_look
         self._watch = make_watch(settings, self._reader, redis_url, holder, count)
-        self.scraper = Scraper(self._reader, gauges, common.telemetry, common.histograms)
+        self.scraper = Scraper(self._reader, gauges, common.telemetry)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -85,10 +85,9 @@ class Reading:
             seconds,
             None if self._endpoint_is_told else settings.otlp_endpoint,
         )
-        histograms = self._common.histograms
         telemetry.add_reader(
             PeriodicExportingMetricReader(
-                OwnMetricExporter(sender, "our own metrics", seconds, histograms),
+                OwnMetricExporter(sender, "our own metrics", seconds, telemetry.families),
                 settings.export_interval_ms,
                 settings.export_timeout_ms,
             )
