@@ -48,6 +48,7 @@ def serve_by_workers(
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otel_jcmc-"))
         path = str(Path(folder) / "reader")
         for_reader = admin or [listen_privately(path)]
+        admin_port = admin[0].getsockname()[1] if admin else None
         shared = Shared.made(len(listeners), path)
         connections = allow_connections(settings.worker_connections, MOST_RELAYED)
 
@@ -60,7 +61,7 @@ def serve_by_workers(
             try:
                 app = create_app(
                     settings,
-                    admin_port=admin[0].getsockname()[1] if admin else None,
+                    admin_port=admin_port,
                     connections=connections,
                     place=place,
                 )

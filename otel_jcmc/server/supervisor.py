@@ -36,7 +36,7 @@ class _Child:
         """Begin without one."""
         self.slot, self.name = slot, name
         self.pid = 0
-        self.is_up = False
+        self.was_up = False
         self.born_at = self.again_at = 0.0
         self._young_deaths = 0
 
@@ -47,7 +47,7 @@ class _Child:
         self._young_deaths = self._young_deaths + 1 if is_young else 0
         too_many = self._young_deaths - _YOUNG_DEATHS
         wait = min(0.5 * 2**too_many, _MOST_WAIT_SECONDS) if too_many >= 0 else 0.0
-        self.pid, self.is_up, self.again_at = 0, False, now + wait
+        self.pid, self.again_at = 0, now + wait
 
 
 class Supervisor:
@@ -75,7 +75,7 @@ class Supervisor:
                 is its exit code.
             on_up: called once, when all are up.
             tend: called now and then, and soon after the end of any child of this process.
-            reload: what SIGHUP is for, here and then in each process; None: it ends us.
+            reload: what SIGHUP is for, here and then in each process; None: it ends all.
         """
         names = iter(range(sum(map(len, groups))))
         self._groups = [[_Child(next(names), name) for name in group] for group in groups]
@@ -126,15 +126,14 @@ class Supervisor:
             self._reload()
             self._send(self._children, signal.SIGHUP)
         self._bury()
-        if not self._are_up and all(child.is_up for child in self._children):
+        if not self._are_up and all(child.was_up for child in self._children):
             self._are_up = True
             self._on_up()
 
     def _note_up(self, child: _Child) -> None:
-        """Note that the process of *child* is up, if it still is."""
-        if child.pid:
-            child.is_up = True
-            log.info("%s is up, pid %d", child.name, child.pid)
+        """Note that the process of *child* is up."""
+        child.was_up = True
+        log.info("%s is up, pid %d", child.name, child.pid)
 
     def _bury(self) -> None:
         """Note who has died."""
@@ -146,7 +145,7 @@ class Supervisor:
                 continue
             code = os.waitstatus_to_exitcode(status)
             if self._exit_code is None:
-                if not self._are_up and code > 0:
+                if code > 0 and not child.was_up:
                     # It has said why.
                     self._exit_code = code
                 else:
