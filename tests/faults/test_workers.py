@@ -22,11 +22,14 @@ from crowd import Browser, push_request, shown
 from harness import Answer, Service, eventually, push_body, request
 from redis_parts import Certificates, RedisServer
 
+from otel_jcmc.metrics.figures import PUBLISH_SECONDS
+
 pytestmark = pytest.mark.xdist_group("faults-workers")
 
 WORKERS = "2"
 # Longer than any test takes, so that whoever pushed is there.
 STAYS = {"METRICS_EXPIRATION": "120"}
+GAUGE = re.compile(r"jitsi_(?!jcmc_fleet_\w+_(bucket|sum|count)\b)")
 UP = re.compile(r"(worker \d+|the reader) is up, pid (\d+)$", re.MULTILINE)
 
 
@@ -173,11 +176,13 @@ def test_a_large_scrape_is_the_same_to_the_byte(pair: Service, single: Service) 
     assert len(text) > 1_000_000
     assert text.count('participant_id="many-799"') > 5
     assert text == single.get("/metrics/participants").body
-    # By the whole page too, but for what each process says of itself.
-    jitsi = [line for line in pair.get("/metrics").body.splitlines() if line.startswith("jitsi_")]
-    assert jitsi == [
-        line for line in single.get("/metrics").body.splitlines() if line.startswith("jitsi_")
-    ]
+    # By the whole page too, but for what each service has counted itself.
+    ours, theirs = (
+        [line for line in each.get("/metrics").body.splitlines() if GAUGE.match(line)]
+        for each in (pair, single)
+    )
+    assert len(ours) > 800
+    assert ours == theirs
 
 
 def test_who_hangs_up_in_the_middle_of_a_scrape_is_forgotten(pair: Service) -> None:
@@ -268,6 +273,45 @@ def test_a_worker_that_is_killed_is_back_and_nothing_acknowledged_is_lost(pair: 
     assert re.search(
         r"ERROR worker 1 \(pid \d+\) ended \(-9\): started again", pair.log.read_text()
     )
+
+
+def test_counters_are_those_of_all_and_outlive_whoever_counted(pair: Service) -> None:
+    series = 'otel_jcmc_pushes_total{outcome="accepted",reason=""}'
+    starts = 'otel_jcmc_process_starts_total{process="%s"}'
+    buckets = 'jitsi_jcmc_fleet_round_trip_time_count{region="counted"}'
+
+    async def push_by_many() -> None:
+        for number in range(30):
+            browser = await Browser.opened(pair.url)
+            body = push_body(f"counted-{number}", "counted")
+            body["metrics"]["connectionquality"]["labels"]["serverregion"] = "counted"
+            told = await browser.push(f"counted-{number}", "counted", metrics=body["metrics"])
+            assert told is not None
+            assert told.status == 200
+            browser.close()
+
+    # What others have pushed before is told by now.
+    time.sleep(2 * PUBLISH_SECONDS)
+    before = pair.own(series)
+    workers, readers = pair.own(starts % "worker"), pair.own(starts % "reader")
+    asyncio.run(push_by_many())
+    # Each tells of it within half a second.
+    eventually(lambda: pair.own(series) == before + 30)
+    assert pair.own("otel_jcmc_push_duration_seconds_count") >= 1
+    assert pair.own("otel_jcmc_store_up") == 1
+    told = pair.get("/metrics/service").body
+    for name in ("worker 1", "the reader", "worker 2"):
+        kill_and_await(pair, name)
+        assert pair.own(series) == before + 30
+    again = pair.get("/metrics/service").body
+    assert buckets in told
+    assert [line for line in told.splitlines() if buckets in line] == [
+        line for line in again.splitlines() if buckets in line
+    ]
+    eventually(lambda: pair.own(starts % "worker") == workers + 2)
+    assert pair.own(starts % "reader") == readers + 1
+    # Who is gone has no connections any more.
+    eventually(lambda: 0 < pair.own("otel_jcmc_connections") < 6, 10)
 
 
 def test_without_the_one_that_reads_pushes_go_on(pair: Service) -> None:
