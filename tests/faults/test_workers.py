@@ -2,7 +2,6 @@
 
 import asyncio
 import http.client
-import itertools
 import os
 import re
 import signal
@@ -21,23 +20,13 @@ import pytest
 from crowd import Browser, push_request, shown
 from harness import Answer, Service, eventually, push_body, request
 from redis_parts import Certificates, RedisServer
+from workers import Pages, kill_and_await, named, processes_of
 
 pytestmark = pytest.mark.xdist_group("faults-workers")
 
 WORKERS = "2"
 # Longer than any test takes, so that whoever pushed is there.
 STAYS = {"METRICS_EXPIRATION": "120"}
-UP = re.compile(r"(worker \d+|the reader) is up, pid (\d+)$", re.MULTILINE)
-
-
-def named(service: Service) -> dict[str, int]:
-    """Return the process ids of a service's processes, by the log's last word of each."""
-    return {name: int(pid) for name, pid in UP.findall(service.log.read_text())}
-
-
-def processes_of(service: Service) -> list[psutil.Process]:
-    """Return the processes that *service* has started, and their own."""
-    return psutil.Process(service.pid).children(recursive=True)
 
 
 def are_gone(processes: list[psutil.Process]) -> bool:
@@ -190,62 +179,6 @@ def test_who_hangs_up_in_the_middle_of_a_scrape_is_forgotten(pair: Service) -> N
     assert " ERROR " not in pair.log.read_text()
 
 
-class Pages:
-    """
-    Pages that push, connecting anew where a connection ends.
-
-    Attributes:
-        acknowledged: who was answered 200.
-        statuses: of all answers.
-        refused: how often nobody listened.
-    """
-
-    def __init__(self, url: str, prefix: str) -> None:
-        self._url, self._prefix = url, prefix
-        self._numbers = itertools.count()
-        self.acknowledged: set[str] = set()
-        self.statuses: set[int] = set()
-        self.refused = 0
-
-    async def run(self, seconds: float, pages: int = 8) -> None:
-        """Push for so long."""
-        until = time.monotonic() + seconds
-        await asyncio.gather(*(self._page(until) for _ in range(pages)))
-
-    async def _page(self, until: float) -> None:
-        while time.monotonic() < until:
-            try:
-                browser = await Browser.opened(self._url)
-            except ConnectionRefusedError:
-                self.refused += 1
-                continue
-            except ConnectionError:
-                continue
-            await self._push(browser, until)
-            browser.close()
-
-    async def _push(self, browser: Browser, until: float) -> None:
-        """Push on one connection, until it ends."""
-        while time.monotonic() < until:
-            name = f"{self._prefix}-{next(self._numbers)}"
-            told = await browser.push(name, name)
-            if told is None:
-                return
-            self.statuses.add(told.status)
-            if told.status == 200:
-                self.acknowledged.add(name)
-            await asyncio.sleep(0.02)
-
-
-def kill_and_await(service: Service, name: str) -> float:
-    """Kill the process called *name*; return the seconds until its successor is up."""
-    pid = named(service)[name]
-    began = time.monotonic()
-    os.kill(pid, signal.SIGKILL)
-    eventually(lambda: named(service)[name] != pid, every=0.01)
-    return time.monotonic() - began
-
-
 def test_a_worker_that_is_killed_is_back_and_nothing_acknowledged_is_lost(pair: Service) -> None:
     pages = Pages(pair.url, "killed")
 
@@ -319,30 +252,11 @@ def test_a_scrape_that_is_not_answered_is_told_to_come_again(pair: Service) -> N
     eventually(lambda: named(pair)["the reader"] != reader)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_all_end_as_one(short_path: Path, how: signal.Signals) -> None:
-    """By whatever signal; the embedded store and its folder too, where there is time for it."""
-    service = Service(short_path, JCMC_WORKERS=WORKERS, TMPDIR=str(short_path))
-    with service:
-        assert service.push(push_body("ada")).body == "OK"
-        assert shown(service) == {"ada"}
-        processes = processes_of(service)
-        assert len(processes) == 4
-        if how == signal.SIGKILL:
-            # One that does not listen is no orphan either, once it can.
-            os.kill(processes[-1].pid, signal.SIGCONT)
-        assert service.stop(how) == (-9 if how == signal.SIGKILL else 0)
-        eventually(lambda: are_gone(processes))
-    if how != signal.SIGKILL:
-        assert not list(short_path.glob("otel_jcmc-*"))
-        assert not (short_path / "store").exists()
-        assert " ERROR " not in service.log.read_text()
-
-
-def test_a_push_under_way_is_answered_at_the_end(short_path: Path) -> None:
+def test_all_end_as_one_when_told_to(short_path: Path) -> None:
+    """What is under way is answered; the embedded store and every folder go too."""
     whole = push_request("late")
 
-    async def end() -> None:
+    async def end(service: Service) -> None:
         browsers = [await Browser.opened(service.url) for _ in range(6)]
         for browser in browsers:
             await browser.send(whole[:-100])
@@ -357,9 +271,25 @@ def test_a_push_under_way_is_answered_at_the_end(short_path: Path) -> None:
             assert (told.status, told.closes) == (200, True)
             browser.close()
 
-    with Service(short_path, JCMC_WORKERS=WORKERS) as service:
-        asyncio.run(end())
+    with Service(short_path, JCMC_WORKERS=WORKERS, TMPDIR=str(short_path)) as service:
+        processes = processes_of(service)
+        assert len(processes) == 4
+        asyncio.run(end(service))
         assert service.stop() == 0
+    assert are_gone(processes)
+    assert not list(short_path.glob("otel_jcmc-*"))
+    assert not (short_path / "store").exists()
+    assert " ERROR " not in service.log.read_text()
+
+
+def test_nobody_is_left_when_the_first_is_killed(short_path: Path) -> None:
+    with Service(short_path, JCMC_WORKERS=WORKERS, TMPDIR=str(short_path)) as service:
+        assert service.push(push_body("ada")).body == "OK"
+        assert shown(service) == {"ada"}
+        processes = processes_of(service)
+        assert len(processes) == 4
+        assert service.stop(signal.SIGKILL) == -9
+        eventually(lambda: are_gone(processes))
 
 
 def test_the_embedded_store_comes_back(short_path: Path) -> None:
@@ -370,6 +300,7 @@ def test_the_embedded_store_comes_back(short_path: Path) -> None:
         eventually(lambda: service.push(push_body("after")).status == 200)
         assert eventually(lambda: shown(service)) == {"after"}
         assert "the embedded server died" in service.log.read_text()
+        assert service.stop(signal.SIGINT) == 0
 
 
 def test_tls_and_a_port_for_who_reads(short_path: Path) -> None:
