@@ -237,7 +237,7 @@ def test_without_the_one_that_reads_pushes_go_on(pair: Service) -> None:
     assert pages.acknowledged <= shown(pair)
 
 
-def test_a_scrape_that_is_not_answered_is_told_to_come_again(pair: Service) -> None:
+def test_who_asks_one_that_dies_is_answered_by_the_next(pair: Service) -> None:
     reader = named(pair)["the reader"]
     with socket.create_connection(("127.0.0.1", urlsplit(pair.url).port or 0)) as client:
         client.sendall(b"GET /metrics HTTP/1.1\r\n")
@@ -282,25 +282,18 @@ def test_all_end_as_one_when_told_to(short_path: Path) -> None:
     assert " ERROR " not in service.log.read_text()
 
 
-def test_nobody_is_left_when_the_first_is_killed(short_path: Path) -> None:
+def test_the_embedded_store_comes_back_and_nobody_outlives_the_first(short_path: Path) -> None:
     with Service(short_path, JCMC_WORKERS=WORKERS, TMPDIR=str(short_path)) as service:
-        assert service.push(push_body("ada")).body == "OK"
-        assert shown(service) == {"ada"}
-        processes = processes_of(service)
-        assert len(processes) == 4
-        assert service.stop(signal.SIGKILL) == -9
-        eventually(lambda: are_gone(processes))
-
-
-def test_the_embedded_store_comes_back(short_path: Path) -> None:
-    with Service(short_path, JCMC_WORKERS=WORKERS) as service:
         assert service.push(push_body("before")).body == "OK"
         (store,) = (each for each in processes_of(service) if "valkey" in each.name())
         store.kill()
         eventually(lambda: service.push(push_body("after")).status == 200)
         assert eventually(lambda: shown(service)) == {"after"}
         assert "the embedded server died" in service.log.read_text()
-        assert service.stop(signal.SIGINT) == 0
+        processes = processes_of(service)
+        assert len(processes) == 4
+        assert service.stop(signal.SIGKILL) == -9
+        eventually(lambda: are_gone(processes))
 
 
 def test_tls_and_a_port_for_who_reads(short_path: Path) -> None:
@@ -342,6 +335,7 @@ def test_tls_and_a_port_for_who_reads(short_path: Path) -> None:
         # Where it is, in the scheme that was asked in.
         assert answer.getheader("location") == f"{service.url}/metrics"
         opened.close()
+        assert service.stop(signal.SIGINT) == 0
 
 
 def test_an_address_is_one_services_alone(pair: Service, short_path: Path) -> None:
@@ -356,7 +350,7 @@ def test_an_address_is_one_services_alone(pair: Service, short_path: Path) -> No
 def test_what_one_process_can_not_start_with_is_said_once(short_path: Path) -> None:
     told = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
     told["OTEL_EXPORTER_OTLP_COMPRESSION"] = "zip"
-    service = Service(short_path, JCMC_WORKERS="3", **told)
+    service = Service(short_path, JCMC_WORKERS="2", **told)
     with pytest.raises(AssertionError, match="did not start"):
         service.start()
     assert service.stop() == 1
