@@ -82,7 +82,7 @@ class LimitSettings(Group):
         validation_alias=named("JCMC_LIMIT_CONNECTIONS"),
         description="Most open connections, fewer when the limit of open files is lower; for one"
         " more the longest idle are closed, and with nobody idle it is; 0 for any number. For each"
-        " process.",
+        " replica, whose workers have a share each.",
     )
     limit_head_bytes: int = Field(
         65_536,

@@ -1211,3 +1211,35 @@ def test_what_is_shown_of_a_receivers_url_is_no_password(short_path: Path) -> No
         said = "\n".join(service.banner)
     assert said.count("http://***@127.0.0.1:4318") == 2
     assert "hunter2" not in said + service.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("most", "workers", "each"), [(10_000, 0, 10_000), (10_000, 3, 3334), (10, 64, 1), (0, 4, 0)]
+)
+def test_workers_share_the_connections(most: int, workers: int, each: int) -> None:
+    assert Settings(limit_connections=most, workers=workers).worker_connections == each
+
+
+def test_the_check_tells_of_workers() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "otel_jcmc", "check"],
+        env={**os.environ, "JCMC_WORKERS": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "JCMC_WORKERS=3\n" in ran.stdout
+    told = "# workers: 3 take pushes, 3334 connections each; one process more reads\n"
+    assert told in ran.stdout
+
+
+def test_a_flag_that_is_no_number_is_one_line() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "otel_jcmc", "serve", "--workers", "many"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("otel-jcmc: JCMC_WORKERS: ")
+    assert ran.stderr.count("\n") == 1

@@ -86,7 +86,11 @@ async def test_what_is_asked_and_answered_in_pieces_goes_on_in_pieces(short_path
             await asyncio.sleep(0.01)
         writer.write(b"3\r\ncde\r\n0\r\n\r\n")
 
-    headers = [(b"transfer-encoding", b"chunked"), (b"te", b"x"), (b"x-a", b"b")]
+    headers = [
+        (b"transfer-encoding", b"chunked"),
+        (b"x-otel-jcmc-caller", b"forged"),
+        (b"x-a", b"b"),
+    ]
     sent = await relayed(
         short_path, serve, asker, method="POST", headers=headers, query_string=b"a=1"
     )
