@@ -30,17 +30,6 @@ WORKERS = "2"
 # Longer than any test takes, so that whoever pushed is there.
 STAYS = {"METRICS_EXPIRATION": "120"}
 GAUGE = re.compile(r"jitsi_(?!jcmc_fleet_\w+_(bucket|sum|count)\b)")
-UP = re.compile(r"(worker \d+|the reader) is up, pid (\d+)$", re.MULTILINE)
-
-
-def named(service: Service) -> dict[str, int]:
-    """Return the process ids of a service's processes, by the log's last word of each."""
-    return {name: int(pid) for name, pid in UP.findall(service.log.read_text())}
-
-
-def processes_of(service: Service) -> list[psutil.Process]:
-    """Return the processes that *service* has started, and their own."""
-    return psutil.Process(service.pid).children(recursive=True)
 
 
 def are_gone(processes: list[psutil.Process]) -> bool:
