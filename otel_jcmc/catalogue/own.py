@@ -149,13 +149,6 @@ OWN_METRICS: Final = (
     OwnMetric("otel_jcmc.history_bytes", "gauge", (), "Bytes of Redis that they take, about"),
     OwnMetric("otel_jcmc.history_waiting", "gauge", (), "Samples that wait for Redis"),
     OwnMetric(
-        "otel_jcmc.process_starts",
-        "counter",
-        ("process",),
-        "Starts of processes by kind: serve (the only one), or worker and reader, also again after"
-        " one has died",
-    ),
-    OwnMetric(
         "otel_jcmc.callback_errors",
         "counter",
         ("gauge",),

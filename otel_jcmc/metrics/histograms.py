@@ -9,7 +9,6 @@ what a browser says, so only so many of them are counted apart.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
 from math import inf
 from time import time_ns
 from typing import Any, Final, NamedTuple
@@ -19,7 +18,6 @@ from otel_jcmc.catalogue.fleet import Histogram, histograms
 from otel_jcmc.catalogue.levels import OTEL_LABELS, OTHER, Label
 from otel_jcmc.catalogue.metrics import LIST_ID, METRICS, MOS_ID
 from otel_jcmc.catalogue.rows import Naming
-from otel_jcmc.metrics.figures import Buckets, add_buckets
 from otel_jcmc.verdict.judge import slowest
 from otel_jcmc.wire.push import Report
 
@@ -132,26 +130,17 @@ class Histograms:
             region = OTHER
         return self._counted.setdefault(region, [[0] * size for size in self._sizes])
 
-    def buckets(self) -> dict[str, dict[tuple[str, ...], list[float]]]:
-        """Return what was counted of each row, by region: the sum, and then the buckets."""
+    def collect(self) -> list[Family]:
+        """Return what was counted so far; what was counted nowhere is left out."""
         # Regions may come meanwhile, from another thread. A copy is one step. A list of the items
         # is not: it makes tuples, and the garbage collector may let others have their turn.
         regions = self._counted.copy()
-        return {
-            _name_of(place): {(region,): counted[place] for region, counted in regions.items()}
-            for place in range(len(self._rows))
-        }
-
-    def collect(self, others: Iterable[Mapping[str, Buckets]] = ()) -> list[Family]:
-        """Return what was counted so far, here and by *others*; what was not is left out."""
-        told = [self.buckets(), *others]
         families: dict[str, Family] = {}
         for place, row in enumerate(self._rows):
-            counted = add_buckets([each.get(_name_of(place), {}) for each in told])
             found = [
-                self._distribution(row, region, numbers)
-                for (region,), numbers in counted.items()
-                if any(numbers)
+                self._distribution(row, region, counted[place])
+                for region, counted in regions.items()
+                if any(counted[place])
             ]
             if found:
                 family = self._family(row)
@@ -180,11 +169,6 @@ class Histograms:
             is_ours = self._naming is Naming.JCMC
             labels[Label.REGION if is_ours else OTEL_LABELS[Label.REGION]] = region
         return Distribution(labels, bounds, [int(each) for each in buckets], total)
-
-
-def _name_of(place: int) -> str:
-    """Return what processes call the row at *place* among themselves: all have the same rows."""
-    return f"fleet {place}"
 
 
 def _of_original(numbers: list[Any]) -> tuple[float | None, float | None, float | None]:

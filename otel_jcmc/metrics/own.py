@@ -2,21 +2,20 @@
 The service's own metrics, on the stock SDK.
 
 What happens often is a plain integer that an observable counter reads, because `Counter.add` costs
-6 µs and a push may cost 40 in all; durations are counted in plain lists for the same reason. What
-other processes of this service have counted is added (figures.py). The names are fixed: alerts and
-dashboards build on them.
+6 µs and a push may cost 40 in all; what happens once a batch or a collection is recorded as it
+comes. The names are fixed: alerts and dashboards build on them.
 """
 
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
-from time import monotonic
 from typing import Final, Protocol
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
@@ -25,23 +24,17 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from otel_jcmc.catalogue.conventions import SCHEMA_URL
 from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.catalogue.reasons import DROPS, FAILURES, LATE, REFUSALS, TOKEN_REFUSALS, Reason
-from otel_jcmc.metrics.durations import Durations
-from otel_jcmc.metrics.figures import Figures, Hear, add_counts
-from otel_jcmc.metrics.histograms import Family, Histograms
 from otel_jcmc.version import __version__
 
+# From a push on an idle machine (0.5 ms) to the deadline (0.9 s), and a collection of thousands.
+_SECONDS: Final = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
 ACCEPTED: Final = "accepted"
 REFUSED: Final = "refused"
 FAILED: Final = "failed"
 LOOK_OUTCOMES: Final = ("ok", "failed", "lost")
 SPAN_OUTCOMES: Final = ("sent", "rejected", "dropped")
-# What several processes say of a gauge together; else the most of it: but one knows it, or all the
-# same.
-_OF_LEVELS: Final[dict[str, Callable[[Iterable[int]], int]]] = {
-    "otel_jcmc.connections": sum,
-    "otel_jcmc.history_waiting": sum,
-    "otel_jcmc.store_up": min,
-}
 # Exporter -> what may come of a collection; a receiver alone takes a part.
 _EXPORT_OUTCOMES: Final = {"prometheus": ("ok", "failed"), "otlp": ("ok", "failed", "partial")}
 
@@ -131,21 +124,8 @@ class Telemetry:
         connections_cut: dict[str, int] | None = None,
         count_connections: Callable[[], int | None] = lambda: None,
         joins: JoinFigures | None = None,
-        histograms: Histograms | None = None,
-        started: str = "serve",
-        hear: Hear = list,
     ) -> None:
-        """
-        Declare everything; what is counted elsewhere is read from who counts it.
-
-        Args:
-            histograms: those of the fleet; None: nobody wants them.
-            started: which kind of process this is.
-            hear: returns what other processes have counted.
-        """
-        self.fleet = histograms
-        self._durations = Durations()
-        self._started, self._hear = started, hear
+        """Declare everything; what is counted elsewhere is read from who counts it."""
         # Zeros from the start, so that the first failure is an increase and not a new series.
         self.pushes: dict[tuple[str, str], int] = _zeros(REFUSALS, LATE)
         self.push_tokens: dict[tuple[str, str], int] = {}
@@ -175,6 +155,12 @@ class Telemetry:
         self._provider = MeterProvider(
             metric_readers=[prometheus],
             resource=resource,
+            views=[
+                View(
+                    instrument_type=Histogram,
+                    aggregation=ExplicitBucketHistogramAggregation(_SECONDS),
+                )
+            ],
             shutdown_on_exit=False,
         )
         self._declare()
@@ -183,86 +169,58 @@ class Telemetry:
         """Declare every instrument of ours, as OWN_METRICS has it."""
         meter = self._provider.get_meter("otel_jcmc", __version__, SCHEMA_URL)
         build = {"version": __version__, "python_version": platform.python_version()}
+        observed: dict[str, Callable[[], list[Observation]]] = {
+            "otel_jcmc.pushes": lambda: _pairs(self.pushes, "outcome", "reason"),
+            "otel_jcmc.push_tokens": lambda: _pairs(self.push_tokens, "outcome", "reason"),
+            "otel_jcmc.fields_dropped": lambda: _singles(self.dropped, "reason"),
+            "otel_jcmc.participants_suppressed": lambda: _singles(self.suppressed, "reason"),
+            "otel_jcmc.joins": lambda: (
+                _pairs(self.joins.outcomes, "outcome", "region") if self.joins else []
+            ),
+            "otel_jcmc.joins_failed": lambda: (
+                _pairs(self.joins.failures, "cause", "region") if self.joins else []
+            ),
+            "otel_jcmc.looks": lambda: _singles(self.looks, "outcome"),
+            "otel_jcmc.standing_known": lambda: _known(self.standing_known),
+            "otel_jcmc.exports": lambda: _pairs(self.exports, "exporter", "outcome"),
+            **self._of_history(),
+            "otel_jcmc.spans": lambda: _singles(self.spans, "outcome"),
+            "otel_jcmc.spans_waiting": lambda: _known(self.spans_waiting),
+            "otel_jcmc.callback_errors": lambda: _singles(self.callback_errors, "gauge"),
+            "otel_jcmc.participants": lambda: _known(self.participants),
+            "otel_jcmc.conferences": lambda: _known(self.conferences),
+            "otel_jcmc.connections": lambda: _known(self.count_connections()),
+            "otel_jcmc.connections_cut": lambda: _singles(self.connections_cut, "reason"),
+            "otel_jcmc.reads_refused": lambda: _pairs(self.reads_refused, "door", "reason"),
+            "otel_jcmc.store_up": lambda: [Observation(int(self.store_up))],
+            "otel_jcmc.build_info": lambda: [Observation(1, build)],
+        }
+        self._histograms = {}
         for row in OWN_METRICS:
-            told = row.unit, row.brief
-            if row.kind == "counter":
-                observe = partial(self._observe_count, row.name, row.labels)
-                meter.create_observable_counter(row.name, [observe], *told)
-            elif row.name == "otel_jcmc.build_info":
-                meter.create_observable_gauge(row.name, [lambda _: [Observation(1, build)]], *told)
-            elif row.kind == "gauge":
-                meter.create_observable_gauge(
-                    row.name, [partial(self._observe_level, row.name)], *told
-                )
+            if row.kind == "histogram":
+                self._histograms[row.name] = meter.create_histogram(row.name, row.unit, row.brief)
+                continue
+            is_counter = row.kind == "counter"
+            create = (
+                meter.create_observable_counter if is_counter else meter.create_observable_gauge
+            )
+            create(row.name, [partial(_observe, observed[row.name])], row.unit, row.brief)
 
-    def _counts(self) -> dict[str, Mapping[tuple[str, str], int] | Mapping[str, int]]:
-        """Return what this process has counted, by the names of the counters."""
-        joins, history = self.joins, self.history
+    def _of_history(self) -> dict[str, Callable[[], list[Observation]]]:
+        """Return what is observed of history, nothing where there is none."""
+
+        def kept(
+            observe: Callable[[HistoryFigures], list[Observation]],
+        ) -> Callable[[], list[Observation]]:
+            return lambda: [] if self.history is None else observe(self.history)
+
         return {
-            "otel_jcmc.pushes": self.pushes,
-            "otel_jcmc.push_tokens": self.push_tokens,
-            "otel_jcmc.fields_dropped": self.dropped,
-            "otel_jcmc.participants_suppressed": self.suppressed,
-            "otel_jcmc.joins": joins.outcomes if joins else {},
-            "otel_jcmc.joins_failed": joins.failures if joins else {},
-            "otel_jcmc.looks": self.looks,
-            "otel_jcmc.exports": self.exports,
-            "otel_jcmc.history_samples": history.samples if history else {},
-            "otel_jcmc.history_sessions_evicted": history.evicted if history else {},
-            "otel_jcmc.spans": self.spans,
-            "otel_jcmc.callback_errors": self.callback_errors,
-            "otel_jcmc.connections_cut": self.connections_cut,
-            "otel_jcmc.reads_refused": self.reads_refused,
-            "otel_jcmc.process_starts": {self._started: 1},
+            "otel_jcmc.history_samples": kept(lambda its: _singles(its.samples, "outcome")),
+            "otel_jcmc.history_sessions_evicted": kept(lambda its: _singles(its.evicted, "reason")),
+            "otel_jcmc.history_sessions": kept(lambda its: _known(its.sessions)),
+            "otel_jcmc.history_bytes": kept(lambda its: _known(its.taken_bytes)),
+            "otel_jcmc.history_waiting": kept(lambda its: _known(its.waiting)),
         }
-
-    def _levels(self) -> dict[str, int | None]:
-        """Return what this process knows of each gauge; None: nothing now."""
-        history = self.history
-        return {
-            "otel_jcmc.standing_known": self.standing_known,
-            "otel_jcmc.history_sessions": history.sessions if history else None,
-            "otel_jcmc.history_bytes": history.taken_bytes if history else None,
-            "otel_jcmc.history_waiting": history.waiting if history else None,
-            "otel_jcmc.spans_waiting": self.spans_waiting,
-            "otel_jcmc.participants": self.participants,
-            "otel_jcmc.conferences": self.conferences,
-            "otel_jcmc.connections": self.count_connections(),
-            "otel_jcmc.store_up": int(self.store_up),
-        }
-
-    def _observe_count(
-        self, name: str, labels: tuple[str, ...], _options: CallbackOptions
-    ) -> Iterable[Observation]:
-        """Return the counter *name* over all processes, as the SDK asks for it."""
-        others = [each.counts.get(name, {}) for each in self._hear()]
-        total = add_counts([_keyed(self._counts()[name]), *others])
-        return [
-            Observation(count, dict(zip(labels, key, strict=True))) for key, count in total.items()
-        ]
-
-    def _observe_level(self, name: str, _options: CallbackOptions) -> Iterable[Observation]:
-        """Return the gauge *name* over all processes that are there."""
-        told = [self._levels()[name]]
-        told += [each.levels.get(name) for each in self._hear() if each.is_fresh]
-        known = [each for each in told if each is not None]
-        return [Observation(_OF_LEVELS.get(name, max)(known))] if known else []
-
-    def figures(self) -> Figures:
-        """Return what this process has counted, for the others."""
-        buckets = self._durations.buckets() | (self.fleet.buckets() if self.fleet else {})
-        return Figures(
-            monotonic(),
-            {name: _keyed(counts) for name, counts in self._counts().items()},
-            {name: level for name, level in self._levels().items() if level is not None},
-            buckets,
-        )
-
-    def families(self) -> list[Family]:
-        """Return all histograms over all processes: the durations, and those of the fleet."""
-        others = [each.buckets for each in self._hear()]
-        fleet = self.fleet.collect(others) if self.fleet else []
-        return [*self._durations.collect(others), *fleet]
 
     def expect(
         self, exporters: Iterable[str], *, spans: bool = False, push_tokens: bool = False
@@ -293,13 +251,13 @@ class Telemetry:
 
     def record_batch(self, seconds: float) -> None:
         """Record how long the oldest push of a batch took."""
-        self._durations.record("otel_jcmc.push_duration", seconds)
+        self._histograms["otel_jcmc.push_duration"].record(seconds)
 
     def record_export(self, exporter: str, outcome: str, seconds: float) -> None:
         """Record one collection by *exporter* and whether it got out."""
         key = (exporter, outcome)
         self.exports[key] = self.exports.get(key, 0) + 1
-        self._durations.record("otel_jcmc.collection_duration", seconds, exporter)
+        self._histograms["otel_jcmc.collection_duration"].record(seconds, {"exporter": exporter})
 
     def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
         """Remember how many were live; None when there was no store to ask."""
@@ -338,9 +296,23 @@ def _zeros(refusals: Iterable[Reason], late: Iterable[Reason] = ()) -> dict[tupl
     return accepted | refused | dict.fromkeys(((FAILED, reason) for reason in FAILURES), 0)
 
 
-def _keyed(
-    counts: Mapping[tuple[str, str], int] | Mapping[str, int],
-) -> dict[tuple[str, ...], int]:
-    """Return *counts* by the values of all labels; others may count meanwhile."""
-    copied = dict(counts)
-    return {key if isinstance(key, tuple) else (key,): count for key, count in copied.items()}
+def _observe(
+    observe: Callable[[], list[Observation]], _options: CallbackOptions
+) -> Iterable[Observation]:
+    """Return what *observe* does, as the SDK asks for it."""
+    return observe()
+
+
+def _pairs(counts: dict[tuple[str, str], int], first: str, second: str) -> list[Observation]:
+    """Return one observation for each pair that was counted; others may count meanwhile."""
+    return [Observation(n, {first: a, second: b}) for (a, b), n in counts.copy().items()]
+
+
+def _singles(counts: dict[str, int], name: str) -> list[Observation]:
+    """Return one observation for each word that was counted."""
+    return [Observation(count, {name: word}) for word, count in counts.copy().items()]
+
+
+def _known(count: int | None) -> list[Observation]:
+    """Return an observation of a *count* that is known."""
+    return [] if count is None else [Observation(count)]

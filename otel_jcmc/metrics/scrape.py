@@ -16,6 +16,7 @@ from isal import isal_zlib
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.metrics.accept import takes_gzip, wants_openmetrics
 from otel_jcmc.metrics.collection import Gauges
+from otel_jcmc.metrics.histograms import Histograms
 from otel_jcmc.metrics.own import Telemetry
 from otel_jcmc.metrics.prometheus import OPENMETRICS, TEXT, render
 from otel_jcmc.metrics.reading import SnapshotReader
@@ -62,6 +63,8 @@ class Scraper:
     reader: SnapshotReader
     gauges: Gauges
     telemetry: Telemetry
+    # Of the fleet; None: nobody wants them.
+    histograms: Histograms | None = None
 
     async def scrape(
         self, accept: str, accept_encoding: str, page: Page = EVERYTHING
@@ -102,7 +105,7 @@ class Scraper:
         participants = bool(page.partitions)
         gauges = self.gauges.collect(taken, participants=participants, levels=page.levels)
         own = self.telemetry.exposition(openmetrics=is_openmetrics) if page.own else b""
-        histograms = self.telemetry.families() if page.own else ()
+        histograms = self.histograms.collect() if self.histograms and page.own else ()
         pieces = render(gauges, own, histograms, is_openmetrics=is_openmetrics)
         if not is_gzip:
             return list(pieces)

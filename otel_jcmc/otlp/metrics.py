@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
-from otel_jcmc.metrics.histograms import Family
+from otel_jcmc.metrics.histograms import Histograms
 from otel_jcmc.otlp.sender import Outcome, Sender, Sent
 
 log = logging.getLogger(__name__)
@@ -151,12 +151,12 @@ class OwnMetricExporter(MetricExporter):
         sender: Sender,
         what: str,
         request_seconds: float = 10.0,
-        histograms: Callable[[], list[Family]] = list,
+        histograms: Histograms | None = None,
     ) -> None:
         """
         Send by *sender*, with the temporality and aggregation that its environment asks for.
 
-        What *histograms* returns goes along; it is always cumulative.
+        The fleet's *histograms* go along; they are always cumulative.
         """
         exporter = sender.exporter
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
@@ -174,7 +174,8 @@ class OwnMetricExporter(MetricExporter):
 
         deadline = monotonic() + timeout_millis / 1000
         request = encode_metrics(metrics_data)
-        add_histograms(request, self._histograms(), time_ns())
+        if self._histograms is not None:
+            add_histograms(request, self._histograms.collect(), time_ns())
         outcome = self._delivery.export([request], deadline)
         return MetricExportResult.FAILURE if outcome == FAILED else MetricExportResult.SUCCESS
 

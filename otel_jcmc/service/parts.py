@@ -18,8 +18,6 @@ from otel_jcmc.config.sizing import memory_advice
 from otel_jcmc.intake import browsers
 from otel_jcmc.intake.joins import Joins
 from otel_jcmc.metrics.collection import Gauges
-from otel_jcmc.metrics.figures import PUBLISH_SECONDS, Publisher
-from otel_jcmc.metrics.histograms import Histograms
 from otel_jcmc.metrics.own import Telemetry, make_resource
 from otel_jcmc.server.connections import Connections
 from otel_jcmc.service.admission import first_life_ms, make_connection_limits, make_privacy
@@ -85,10 +83,7 @@ class Parts:
             make_gauges(settings),
             Joins(),
         )
-        histograms = make_histograms(settings)
-        published = place.shared.published
-        self._publisher = published.at(place.slot) if published else None
-        self.telemetry = self._telemetry(recorder, gauges, joins, histograms)
+        self.telemetry = self._telemetry(recorder, gauges, joins)
         self.store = Store(
             self.redis_url,
             settings.key_prefix,
@@ -106,18 +101,12 @@ class Parts:
             self.store,
             self.telemetry,
             self.privacy,
-            histograms,
+            make_histograms(settings),
         )
         self.taking = Taking(common, recorder, joins)
         self.reading = Reading(common, gauges)
 
-    def _telemetry(
-        self,
-        recorder: Recorder | None,
-        gauges: Gauges,
-        joins: Joins,
-        histograms: Histograms | None,
-    ) -> Telemetry:
+    def _telemetry(self, recorder: Recorder | None, gauges: Gauges, joins: Joins) -> Telemetry:
         """Return our own metrics, which the others count."""
         settings = self._settings
         telemetry = Telemetry(
@@ -131,9 +120,6 @@ class Parts:
             self.connections.cut,
             self.connections.count,
             joins,
-            histograms,
-            self.place.kind,
-            self._publisher.hear if self._publisher else list,
         )
         telemetry.expect(
             settings.metrics_exporter,
@@ -152,10 +138,6 @@ class Parts:
                 # By this thread, because it ends with the one that launches it.
                 self._embedded.begin()
                 await asyncio.to_thread(self._embedded.start)
-            if self._publisher:
-                stack.callback(self._publish, self._publisher)
-                publishing = asyncio.create_task(self._go_on_publishing(self._publisher))
-                stack.callback(publishing.cancel)
             stack.push_async_callback(self.store.close)
             await self.store.start()
             if self.place.takes:
@@ -174,16 +156,6 @@ class Parts:
             if memory := await memory_of(self.reading.link):
                 for line in memory_advice(self._settings, *memory):
                     log.warning("store: memory: %s", line)
-
-    def _publish(self, publisher: Publisher) -> None:
-        """Tell the other processes what this one has counted."""
-        publisher.publish(self.telemetry.figures())
-
-    async def _go_on_publishing(self, publisher: Publisher) -> None:
-        """Tell the others again and again."""
-        while True:
-            self._publish(publisher)
-            await asyncio.sleep(PUBLISH_SECONDS)
 
     async def _check(self) -> None:
         """

@@ -51,7 +51,7 @@ class Reading:
         self._reader = make_reader(settings, common.store, redis_url, thread)
         count = common.telemetry.count_look
         self._watch = make_watch(settings, self._reader, redis_url, holder, count)
-        self.scraper = Scraper(self._reader, gauges, common.telemetry)
+        self.scraper = Scraper(self._reader, gauges, common.telemetry, common.histograms)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -85,9 +85,10 @@ class Reading:
             seconds,
             None if self._endpoint_is_told else settings.otlp_endpoint,
         )
+        histograms = self._common.histograms
         telemetry.add_reader(
             PeriodicExportingMetricReader(
-                OwnMetricExporter(sender, "our own metrics", seconds, telemetry.families),
+                OwnMetricExporter(sender, "our own metrics", seconds, histograms),
                 settings.export_interval_ms,
                 settings.export_timeout_ms,
             )

@@ -10,8 +10,6 @@ import secrets
 import uuid
 from typing import NamedTuple, Self
 
-from otel_jcmc.metrics.figures import Published
-
 
 class Shared(NamedTuple):
     """
@@ -22,20 +20,17 @@ class Shared(NamedTuple):
         relay_path: the socket at which the one that reads answers the others.
         instance_id: what all of them are to who reads our own metrics, and to leases.
         privacy_key: of the hashes where the settings have none: the same in each process.
-        published: where each process tells what it has counted; None: there is only one.
     """
 
     workers: int
     relay_path: str
     instance_id: str
     privacy_key: str
-    published: Published | None
 
     @classmethod
     def made(cls, workers: int = 0, relay_path: str = "") -> Self:
         """Return what a service that starts now shares."""
-        published = Published(workers + 1) if workers else None
-        return cls(workers, relay_path, str(uuid.uuid4()), secrets.token_urlsafe(), published)
+        return cls(workers, relay_path, str(uuid.uuid4()), secrets.token_urlsafe())
 
     @property
     def places(self) -> list["Place"]:
@@ -68,10 +63,3 @@ class Place(NamedTuple):
     def name(self) -> str:
         """What the log calls it."""
         return "the reader" if self.reads else f"worker {self.slot + 1}"
-
-    @property
-    def kind(self) -> str:
-        """What our own metrics call it."""
-        if self.shared.workers == 0:
-            return "serve"
-        return "reader" if self.reads else "worker"
