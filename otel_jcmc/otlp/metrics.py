@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
-from otel_jcmc.metrics.histograms import Histograms
+from otel_jcmc.metrics.histograms import Family
 from otel_jcmc.otlp.sender import Outcome, Sender, Sent
 
 log = logging.getLogger(__name__)
@@ -144,19 +144,19 @@ class MetricDelivery:
 
 
 class OwnMetricExporter(MetricExporter):
-    """What a process counts by itself, from the SDK's reader and the fleet's histograms."""
+    """What processes count by themselves: from the SDK's reader, and histograms beside it."""
 
     def __init__(
         self,
         sender: Sender,
         what: str,
         request_seconds: float = 10.0,
-        histograms: Histograms | None = None,
+        histograms: Callable[[], list[Family]] = list,
     ) -> None:
         """
         Send by *sender*, with the temporality and aggregation that its environment asks for.
 
-        The fleet's *histograms* go along; they are always cumulative.
+        *histograms* returns what goes along, always cumulative.
         """
         exporter = sender.exporter
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
@@ -174,8 +174,7 @@ class OwnMetricExporter(MetricExporter):
 
         deadline = monotonic() + timeout_millis / 1000
         request = encode_metrics(metrics_data)
-        if self._histograms is not None:
-            add_histograms(request, self._histograms.collect(), time_ns())
+        add_histograms(request, self._histograms(), time_ns())
         outcome = self._delivery.export([request], deadline)
         return MetricExportResult.FAILURE if outcome == FAILED else MetricExportResult.SUCCESS
 

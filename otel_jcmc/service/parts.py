@@ -111,6 +111,7 @@ class Parts:
         self.recorder = make_recorder(settings, self.redis_url)
         gauges = make_gauges(settings)
         joins = Joins()
+        histograms = make_histograms(settings)
         self.telemetry = Telemetry(
             make_resource(settings.service_name, settings.resource_attributes, self._instance_id),
             self.recorder,
@@ -118,6 +119,7 @@ class Parts:
             self.connections.cut,
             self.connections.count,
             joins,
+            histograms,
         )
         self.telemetry.expect(
             settings.metrics_exporter,
@@ -148,8 +150,7 @@ class Parts:
         self._watch = make_watch(
             settings, self._reader, self.redis_url, self._instance_id, self.telemetry.count_look
         )
-        self.histograms = make_histograms(settings)
-        self.scraper = Scraper(self._reader, gauges, self.telemetry, self.histograms)
+        self.scraper = Scraper(self._reader, gauges, self.telemetry)
         self.cors = Cors(settings.cors_allowed_origins)
         self.privacy = make_privacy(settings)
         dropped, relays = self.privacy.dropped, None
@@ -173,7 +174,7 @@ class Parts:
             Networks(self._hash_secret),
             relays,
             Judge(settings.bad_packet_loss, settings.bad_round_trip_ms),
-            self.histograms.count if self.histograms else None,
+            histograms.count if histograms else None,
         )
         bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
         parser = PushParser(self.rules)
@@ -280,14 +281,16 @@ class Parts:
             seconds,
             None if self._endpoint_is_told else settings.otlp_endpoint,
         )
-        self.telemetry.add_reader(
+        self.telemetry.instruments.add_reader(
             PeriodicExportingMetricReader(
-                OwnMetricExporter(sender, "our own metrics", seconds, self.histograms),
+                OwnMetricExporter(sender, "our own metrics", seconds, self.telemetry.histograms),
                 settings.export_interval_ms,
                 settings.export_timeout_ms,
             )
         )
-        stack.push_async_callback(asyncio.to_thread, self.telemetry.shut_down, LAST_EXPORT_MS)
+        stack.push_async_callback(
+            asyncio.to_thread, self.telemetry.instruments.shut_down, LAST_EXPORT_MS
+        )
 
     def _start_exporter(self, stack: AsyncExitStack) -> None:
         """Start the exporter's process, of participants and of spans."""
