@@ -53,6 +53,7 @@ class Instruments:
             durations: returns the histograms that have something in them.
         """
         self._count, self._measure = count, measure
+        self._added: list[MetricReader] = []
         self._registry = CollectorRegistry()
         prometheus = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
         # They are no instruments: it would cost the SDK 6 µs to take one value.
@@ -93,10 +94,14 @@ class Instruments:
 
     def add_reader(self, reader: MetricReader) -> None:
         """Export everything but histograms by *reader* too."""
+        self._added.append(reader)
         self._provider.add_metric_reader(reader)
 
     def shut_down(self, timeout_millis: float) -> None:
         """Export a last time and stop."""
+        # The SDK's provider ends those readers alone that it was made with (1.44).
+        for reader in self._added:
+            reader.shutdown(timeout_millis=timeout_millis)
         self._provider.shutdown(timeout_millis=timeout_millis)
 
 

@@ -296,10 +296,13 @@ class Telemetry:
 
     def _of_all(self, histograms: Durations | Histograms) -> list[Family]:
         """Return *histograms* with those of other processes, since the first began to count."""
-        others = self._others()
-        since = min([self._since, *(figures.since_unix_nano for figures in others)])
-        found = histograms.collect([figures.histograms for figures in others])
+        since = self.since()
+        found = histograms.collect([figures.histograms for figures in self._others()])
         return [family._replace(since_unix_nano=since) for family in found]
+
+    def since(self) -> int:
+        """Return from when on all processes have counted, in nanoseconds of Unix time."""
+        return min([self._since, *(figures.since_unix_nano for figures in self._others())])
 
 
 def _zeros(refusals: Iterable[Reason], late: Iterable[Reason] = ()) -> dict[tuple[str, str], int]:

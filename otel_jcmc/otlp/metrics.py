@@ -152,16 +152,18 @@ class OwnMetricExporter(MetricExporter):
         what: str,
         request_seconds: float = 10.0,
         histograms: Callable[[], list[Family]] = list,
+        since: Callable[[], int] = time_ns,
     ) -> None:
         """
         Send by *sender*, with the temporality and aggregation that its environment asks for.
 
-        *histograms* returns what goes along, always cumulative.
+        *histograms* returns what goes along, always cumulative. *since* returns when counting
+        began, where that was before this process.
         """
         exporter = sender.exporter
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
         self._sender = sender
-        self._histograms = histograms
+        self._histograms, self._since = histograms, since
         self._delivery = MetricDelivery(sender.send, what, request_seconds)
 
     def export(
@@ -170,10 +172,11 @@ class OwnMetricExporter(MetricExporter):
         """Export *metrics_data* and histograms in one request, or in smaller ones if it must be."""
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
-        from otel_jcmc.otlp.histograms import add_histograms
+        from otel_jcmc.otlp.histograms import add_histograms, begin_counters
 
         deadline = monotonic() + timeout_millis / 1000
         request = encode_metrics(metrics_data)
+        begin_counters(request, self._since())
         add_histograms(request, self._histograms(), time_ns())
         outcome = self._delivery.export([request], deadline)
         return MetricExportResult.FAILURE if outcome == FAILED else MetricExportResult.SUCCESS

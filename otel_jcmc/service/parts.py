@@ -283,7 +283,10 @@ class Parts:
         )
         self.telemetry.instruments.add_reader(
             PeriodicExportingMetricReader(
-                OwnMetricExporter(sender, "our own metrics", seconds, self.telemetry.histograms),
+                OwnMetricExporter(
+                    *(sender, "our own metrics", seconds),
+                    *(self.telemetry.histograms, self.telemetry.since),
+                ),
                 settings.export_interval_ms,
                 settings.export_timeout_ms,
             )
