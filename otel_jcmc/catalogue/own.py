@@ -164,8 +164,7 @@ OWN_METRICS: Final = (
         "otel_jcmc.process_starts",
         "counter",
         ("process",),
-        "Starts of processes of the service, each time one was killed included: worker (takes"
-        " pushes) or reader (answers scrapes)",
+        "Starts of processes of this service: worker (takes pushes), reader (only answers scrapes)",
     ),
     OwnMetric(
         "otel_jcmc.build_info",
