@@ -8,6 +8,7 @@ and what was read of another process, is never written to.
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -40,34 +41,29 @@ _encode = msgspec.msgpack.Encoder().encode
 unpack = msgspec.msgpack.Decoder(Figures).decode
 
 
-def pack(figures: Figures, most_bytes: int) -> tuple[bytes, int]:
+def pack(figures: Figures, most_bytes: int) -> tuple[bytes, list[str]]:
     """
-    Return *figures* in *most_bytes* at most, and how many histograms of a label had to stay out.
+    Return *figures* in *most_bytes* at most, and the names that have not all labels in there.
 
-    Of each name those stay that were there first, and not the greatest: these change places, and
-    a histogram that comes and goes is no counter.
-
-    Raises:
-        ValueError: what is left without histograms is too large.
+    The largest lose labels, and those labels stay that were there first: not those with most, which
+    change places, and what comes and goes is no counter.
     """
     packed = _encode(figures)
-    if len(packed) <= most_bytes:
-        return packed, 0
-    all_ = kept = _most_labels(figures.histograms)
-    while kept and len(packed) > most_bytes:
-        kept //= 2
-        first = {
-            name: dict(islice(table.items(), kept)) for name, table in figures.histograms.items()
-        }
-        packed = _encode(msgspec.structs.replace(figures, histograms=first))
-    if len(packed) > most_bytes:
-        raise ValueError(f"{len(packed)} bytes, {most_bytes} may be")
-    return packed, all_ - kept
-
-
-def _most_labels(tables: Tables) -> int:
-    """Return how many label values that one has that has most."""
-    return max(map(len, tables.values()), default=0)
+    cut: set[str] = set()
+    parts: dict[str, dict[Any, Any]] = {**figures.counters, **figures.histograms}
+    while len(packed) > most_bytes and any(parts.values()):
+        name = max(parts, key=lambda name: len(_encode(parts[name])))
+        parts[name] = dict(islice(parts[name].items(), len(parts[name]) // 2))
+        cut.add(name)
+        packed = _encode(
+            Figures(
+                figures.since_unix_nano,
+                {name: parts[name] for name in figures.counters},
+                figures.gauges,
+                {name: parts[name] for name in figures.histograms},
+            )
+        )
+    return packed, sorted(cut)
 
 
 def add_counts(into: Counts, more: Mapping[Key, int]) -> None:

@@ -3,12 +3,11 @@ Memory that processes share: each publishes what it has counted in a place of it
 
 Made before processes are forked, which all have the same memory then:
 
-    places = Places(3)                            # in the process that forks
-    place = places[slot]                          # in a process, of which slot is the number
+    places = Places(3)                     # in the process that forks
+    place = places[slot]                   # in a process, of which slot is the number
     telemetry = Telemetry(resource, process=READER, others=places.others(slot), ...)
-    if left := place.read():                      # before anything is counted
-        telemetry.resume(left)
-    task = asyncio.create_task(keep_publishing(place, telemetry.figures))
+    take_over(place, telemetry)            # before anything is counted, or may fail
+    task = asyncio.create_task(keep_publishing(place, telemetry.figures))    # when it has begun
 
 Whoever shows metrics is told by `others` what all other processes have published; one that shows
 none needs no `others`. A successor in a place counts on from what it finds there, so that no
@@ -32,14 +31,15 @@ from msgspec.structs import replace
 
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.metrics.figures import Figures, pack, unpack
+from otel_jcmc.metrics.own import Telemetry
 
 log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS: Final = 0.5
 # Without anything new for so long, a process is gone, or stuck.
 FRESH_SECONDS: Final = 5.0
-# What is not touched takes no memory.
-PLACE_BYTES: Final = 1 << 20
+# Each half for 50 regions, with names as long as they may be. What is not touched takes no memory.
+PLACE_BYTES: Final = 1 << 22
 # Sequence number, when it was published by the monotonic clock, and the length of what follows;
 # the checksum stands before it.
 _HEAD: Final = struct.Struct("<QdQ")
@@ -72,15 +72,15 @@ class Place:
         self._read: tuple[_Half, Figures] | None = None
         self._trouble = Trouble(
             log,
-            "figures: too many regions for the memory that processes share; the newest of them,"
-            " %d, are missing from histograms (JCMC_SERIES_REGIONS)",
-            "figures: all regions are in histograms again",
+            "figures: the memory that processes share is too small for all labels; those that came"
+            " last are missing from %s",
+            "figures: all labels are shared again",
         )
 
     def publish(self, figures: Figures) -> None:
         """Publish *figures* in the place of those before the last ones."""
-        packed, left_out = pack(figures, self._half_bytes - _BEFORE)
-        self._trouble.update(left_out or "")
+        packed, cut = pack(figures, self._half_bytes - _BEFORE)
+        self._trouble.update(", ".join(cut))
         newest = self._newest()
         sequence = newest.sequence + 1 if newest else 1
         head = _HEAD.pack(sequence, self._clock(), len(packed))
@@ -159,6 +159,18 @@ class Places:
         """Return what returns what all processes but *slot* have published."""
         others = [place for number, place in enumerate(self._places) if number != slot]
         return lambda: [figures for place in others if (figures := place.read_fresh())]
+
+
+def take_over(place: Place, telemetry: Telemetry) -> None:
+    """
+    Let *telemetry* count on from what *place* holds, and publish that this process has started.
+
+    That is known then even if it ends before it has begun. Its gauges are not, which say nothing
+    yet.
+    """
+    if left := place.read():
+        telemetry.resume(left)
+    place.publish(replace(telemetry.figures(), gauges={}))
 
 
 async def keep_publishing(place: Place, collect: Callable[[], Figures]) -> None:

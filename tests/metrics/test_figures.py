@@ -17,7 +17,7 @@ from otel_jcmc.intake.joins import Joins
 from otel_jcmc.metrics.figures import Figures
 from otel_jcmc.metrics.histograms import Histograms
 from otel_jcmc.metrics.own import READER, WORKER, Telemetry, make_resource
-from otel_jcmc.metrics.places import Places
+from otel_jcmc.metrics.places import Places, take_over
 from otel_jcmc.metrics.prometheus import render
 from otel_jcmc.otlp.metrics import OwnMetricExporter
 from otel_jcmc.otlp.sender import Sender, Signal
@@ -171,8 +171,7 @@ def test_a_successor_counts_on() -> None:
 
     def work() -> None:
         worker = Process()
-        if left := places[0].read():
-            worker.telemetry.resume(left)
+        take_over(places[0], worker.telemetry)
         assert worker.telemetry.figures().gauges["otel_jcmc.connections"] == 0
         count_one(worker)
         places[0].publish(worker.telemetry.figures())
@@ -201,12 +200,20 @@ def test_a_successor_counts_on() -> None:
             assert float(value) == life * of_each, series
 
 
+def test_a_process_that_ends_before_it_has_begun_is_known_to_have_started() -> None:
+    places = Places(2)
+    reader = Process(READER, places.others(1))
+    for life in (1, 2, 3):
+        run_forked(lambda: take_over(places[0], Process().telemetry))
+        starts = reader.value('otel_jcmc_process_starts_total{process="worker"}')
+        assert (starts, reader.value("otel_jcmc_workers")) == (life, 0)
+
+
 def test_the_reader_counts_on_too() -> None:
     places = Places(2)
     for life in (1, 2):
         reader = Process(READER, places.others(1))
-        if left := places[1].read():
-            reader.telemetry.resume(left)
+        take_over(places[1], reader.telemetry)
         assert reader.value("otel_jcmc_participants") is None
         count_shown(reader)
         places[1].publish(reader.telemetry.figures())

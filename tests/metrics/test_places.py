@@ -10,7 +10,7 @@ import time
 import pytest
 from forking import end_of, fork, kill, run_forked
 
-from otel_jcmc.metrics.figures import Figures
+from otel_jcmc.metrics.figures import Counts, Figures
 from otel_jcmc.metrics.places import FRESH_SECONDS, Places, keep_publishing
 
 KILLS = 300
@@ -172,22 +172,32 @@ def test_gauges_of_a_process_that_is_gone_are_not_known_and_its_counters_are() -
     assert read.gauges == {"connections": 8}
 
 
-def test_too_many_regions_leave_the_first_and_all_counters(
+def test_too_many_labels_leave_the_first_of_them_and_all_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "otel_jcmc")
     place = Places(1, 4096)[0]
-    for number in (1, 2):
-        place.publish(figures(number, 200))
+    for number, regions in ((1, 200), (2, 201)):
+        place.publish(figures(number, regions))
         read = place.read()
         assert read is not None
-        assert read.counters == figures(number).counters
-        assert [*read.histograms["loss"]] == [f"region-{each}" for each in range(50)]
-        assert read.histograms["loss"]["region-49"] == [number / 2, number, number]
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "the newest of them, 150, are missing from histograms" in caplog.text
-    place.publish(figures(3, 2))
-    assert caplog.messages[1:] == ["figures: all regions are in histograms again"]
+        assert (read.counters, read.gauges) == (figures(number).counters, {"connections": number})
+        assert read.histograms == figures(number, regions // 4).histograms
+    (told,) = caplog.messages
+    assert told.endswith("too small for all labels; those that came last are missing from loss")
+    many = figures(3, 10)
+    failed: Counts = {("conference.failed", f"{each}" * 300): each for each in range(1, 9)}
+    many.counters["joins_failed"] = failed
+    place.publish(many)
+    read = place.read()
+    assert read is not None
+    assert read.histograms == many.histograms
+    assert [*read.counters["joins_failed"]] == [*failed][:4]
+    assert read.counters["pushes"] == many.counters["pushes"]
+    place.publish(figures(4, 2))
+    assert place.read() == figures(4, 2)
+    assert caplog.messages[1].endswith("are missing from joins_failed")
+    assert caplog.messages[2:] == ["figures: all labels are shared again"]
 
 
 @pytest.mark.anyio
