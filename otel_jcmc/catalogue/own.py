@@ -155,6 +155,18 @@ OWN_METRICS: Final = (
         "Gauges left out of a collection because their callback failed",
     ),
     OwnMetric(
+        "otel_jcmc.workers",
+        "gauge",
+        (),
+        "Processes that take pushes and have told of themselves within 5 s",
+    ),
+    OwnMetric(
+        "otel_jcmc.process_starts",
+        "counter",
+        ("process",),
+        "Starts of processes of this service: worker (takes pushes), reader (only answers scrapes)",
+    ),
+    OwnMetric(
         "otel_jcmc.build_info",
         "gauge",
         ("version", "python_version"),

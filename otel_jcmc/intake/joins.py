@@ -2,8 +2,9 @@
 How many have joined, and how many tried and failed: by region, and of the failures by cause.
 
 In comes each participant that Redis has as new and each join that failed, as intake.py hears of
-them; out come plain counts that metrics/own.py observes. Each process counts by itself. A region is
-what a browser says, so only so many of them get a count of their own.
+them; out come plain counts that metrics/own.py observes, packs for others and resumes. Each process
+counts by itself. A region is what a browser says, so only so many of them get a count of their own
+in each.
 """
 
 from typing import Final
@@ -31,7 +32,6 @@ class Joins:
 
     def __init__(self) -> None:
         """Begin with zeros, so that the first failure is an increase and not a new series."""
-        self._regions: set[str] = set()
         self.outcomes: dict[tuple[str, str], int] = {}
         self.failures: dict[tuple[str, str], int] = {}
         self._begin(self._find(""))
@@ -52,10 +52,10 @@ class Joins:
 
     def _find(self, region: str) -> str:
         """Return under which name *region* is counted, a new one with zeros."""
-        if region not in self._regions:
-            if len(self._regions) > MAX_REGIONS:
+        if (JOINED, region) not in self.outcomes:
+            # Beside those with a name there is the empty one, each with both outcomes.
+            if len(self.outcomes) > 2 * MAX_REGIONS:
                 region = OTHER
-            self._regions.add(region)
             for outcome in (JOINED, FAILED):
                 self.outcomes.setdefault((outcome, region), 0)
         return region

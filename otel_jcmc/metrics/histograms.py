@@ -4,11 +4,13 @@ The histograms of the fleet: what each push says of a call, counted by the regio
 In comes each push that Redis has taken, as intake/intake.py hears of it; out come families of
 buckets, for the scrape (prometheus.py) and for OTLP (otlp/histograms.py), in the naming that was
 asked for. The rows are those of catalogue/fleet.py. Each process counts by itself, from its start
-on, in plain lists: all five cost a push 0.6 µs, where the SDK takes 4 µs for one value. A region is
-what a browser says, so only so many of them are counted apart.
+on or from where a former one has left off, in plain lists: all five cost a push 0.6 µs, where the
+SDK takes 4 µs for one value. A region is what a browser says, so each process counts only so many
+of them apart.
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from math import inf
 from time import time_ns
 from typing import Any, Final, NamedTuple
@@ -18,6 +20,7 @@ from otel_jcmc.catalogue.fleet import Histogram, histograms
 from otel_jcmc.catalogue.levels import OTEL_LABELS, OTHER, Label
 from otel_jcmc.catalogue.metrics import LIST_ID, METRICS, MOS_ID
 from otel_jcmc.catalogue.rows import Naming
+from otel_jcmc.metrics.figures import Buckets, Tables, add_buckets, sum_buckets
 from otel_jcmc.verdict.judge import slowest
 from otel_jcmc.wire.push import Report
 
@@ -27,9 +30,6 @@ _TRIP, _MOS, _PATHS = _AT["round_trip_time"], MOS_ID - 1, LIST_ID - 1
 _OUTAGE_DOWN, _OUTAGE_UP = _AT["outage_down"], _AT["outage_up"]
 _BITRATE_DOWN: Final = _AT["bitrate_download"]
 _REGION: Final = REGION.id
-# Of one row and region: the sum of the values, and then the buckets, the one without an upper bound
-# last. In front of the bounds stands one that no value is below, so that both have the same places.
-_Counts = list[float]
 
 
 class Distribution(NamedTuple):
@@ -89,11 +89,13 @@ class Histograms:
         self._naming, self._prefix = naming, prefix
         self._most_regions = most_regions
         self._since = time_ns()
+        # In front of the bounds stands one that no value is below: so a bucket has the place that
+        # it has in a list that begins with the sum.
         placed = [(-inf, *row.bounds) for row in self._rows]
         self._loss, _, self._trips, self._scores, self._outages = placed
         self._sizes = [len(bounds) + 1 for bounds in placed]
         # Of regions that have a name, of `other`, and of where none is told: the empty name.
-        self._counted: dict[str, list[_Counts]] = {}
+        self._counted: dict[str, list[Buckets]] = {}
 
     def count(self, report: Report) -> None:
         """Count what *report* knows itself: not what was kept of earlier ones."""
@@ -123,29 +125,46 @@ class Histograms:
             outages[bisect_left(self._outages, outage)] += 1
             outages[0] += outage
 
-    def _begin(self, region: str) -> list[_Counts]:
+    def _begin(self, region: str) -> list[Buckets]:
         """Return where a *region* is counted that has no place of its own yet."""
         named = self._counted.keys() - {"", OTHER}
         if region and 0 < self._most_regions <= len(named):
             region = OTHER
         return self._counted.setdefault(region, [[0] * size for size in self._sizes])
 
-    def collect(self) -> list[Family]:
-        """Return what was counted so far; what was counted nowhere is left out."""
-        # Regions may come meanwhile, from another thread. A copy is one step. A list of the items
-        # is not: it makes tuples, and the garbage collector may let others have their turn.
-        regions = self._counted.copy()
+    def figures(self) -> Tables:
+        """Return a copy of what was counted, by the field of a row and by region."""
+        return {
+            row.field: sum_buckets([self._table(place)]) for place, row in enumerate(self._rows)
+        }
+
+    def resume(self, left: Tables) -> None:
+        """Count on from what a former process has *left*."""
+        for place, row in enumerate(self._rows):
+            for region, buckets in left.get(row.field, {}).items():
+                counted = self._counted.get(region) or self._begin(region)
+                add_buckets({region: counted[place]}, {region: buckets})
+
+    def collect(self, others: Sequence[Tables] = ()) -> list[Family]:
+        """Return what was counted here and by *others*; what was counted nowhere is left out."""
         families: dict[str, Family] = {}
         for place, row in enumerate(self._rows):
+            tables = [self._table(place), *(other.get(row.field, {}) for other in others)]
             found = [
-                self._distribution(row, region, counted[place])
-                for region, counted in regions.items()
-                if any(counted[place])
+                self._distribution(row, region, buckets)
+                for region, buckets in sum_buckets(tables).items()
+                if any(buckets)
             ]
             if found:
                 family = self._family(row)
                 families.setdefault(family.name, family).distributions.extend(found)
         return list(families.values())
+
+    def _table(self, place: int) -> dict[str, Buckets]:
+        """Return the buckets of the row at *place*, by region; they are counted in meanwhile."""
+        # Regions may come meanwhile, from another thread. A copy is one step. A list of the items
+        # is not: it makes tuples, and the garbage collector may let others have their turn.
+        return {region: counted[place] for region, counted in self._counted.copy().items()}
 
     def _family(self, row: Histogram) -> Family:
         """Return the family of *row*, empty."""
@@ -154,9 +173,8 @@ class Histograms:
             return Family(self._prefix + row.field, "", row.brief, self._since, [])
         return Family(row.otel_name, row.metric.otel_unit, row.brief, self._since, [])
 
-    def _distribution(self, row: Histogram, region: str, counts: _Counts) -> Distribution:
+    def _distribution(self, row: Histogram, region: str, counts: Buckets) -> Distribution:
         """Return *counts* of *row* in the unit and with the labels of the naming."""
-        # One step, between two of the thread that counts: no bucket is newer than another.
         total, *buckets = counts
         labels: dict[str, str] = {}
         bounds = row.bounds

@@ -1,40 +1,42 @@
 """
-The service's own metrics, on the stock SDK.
+The service's own metrics, as they are counted.
 
-What happens often is a plain integer that an observable counter reads, because `Counter.add` costs
-6 µs and a push may cost 40 in all; what happens once a batch or a collection is recorded as it
-comes. The names are fixed: alerts and dashboards build on them.
+What is counted is a plain integer that an observable counter reads (instruments.py), because the
+SDK's `Counter.add` costs 6 µs and a push may cost 40 in all. Where several processes are one
+service, each packs what it has counted (figures.py) and publishes it (places.py), and the one that
+shows metrics shows the sum. The names are fixed: alerts and dashboards build on them.
 """
 
-import platform
 from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Final, Protocol
+from time import time_ns
+from typing import Any, Final, Protocol
 
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.sdk.metrics import Histogram, MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader
-from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from otel_jcmc.catalogue.conventions import SCHEMA_URL
-from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.catalogue.reasons import DROPS, FAILURES, LATE, REFUSALS, TOKEN_REFUSALS, Reason
+from otel_jcmc.metrics.durations import Durations
+from otel_jcmc.metrics.figures import Counts, Figures, add_counts, sum_counts
+from otel_jcmc.metrics.histograms import Family, Histograms
+from otel_jcmc.metrics.instruments import Instruments
 from otel_jcmc.version import __version__
 
-# From a push on an idle machine (0.5 ms) to the deadline (0.9 s), and a collection of thousands.
-_SECONDS: Final = (
-    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
-)
 ACCEPTED: Final = "accepted"
 REFUSED: Final = "refused"
 FAILED: Final = "failed"
 LOOK_OUTCOMES: Final = ("ok", "failed", "lost")
 SPAN_OUTCOMES: Final = ("sent", "rejected", "dropped")
+# What a process is, the `process` of otel_jcmc_process_starts_total.
+WORKER: Final = "worker"
+READER: Final = "reader"
+# A gauge of several processes, each of which knows a part of it. What is not here is the same for
+# all who know it, and at most one knows it newest: the greatest.
+_OF_SEVERAL: Final[dict[str, Callable[[Iterable[int]], int]]] = {
+    "otel_jcmc.connections": sum,
+    "otel_jcmc.history_waiting": sum,
+    "otel_jcmc.workers": sum,
+    "otel_jcmc.store_up": min,
+}
 # Exporter -> what may come of a collection; a receiver alone takes a part.
 _EXPORT_OUTCOMES: Final = {"prometheus": ("ok", "failed"), "otlp": ("ok", "failed", "partial")}
 
@@ -109,11 +111,10 @@ class Telemetry:
         participants, conferences: of the last collection; None when it had no store to read.
         standing_known: 1 if the last collection knew what stands out, 0 if not; None before.
         store_up: whether the last exchange with Redis worked.
-        callback_errors: gauge -> errors so far, shared with the gauges' provider.
         count_connections: how many are open; None when nobody knows.
         history: what says how it is; None where nothing is recorded.
-        joins: what says how many have joined; None where nobody counts them.
-        connections_cut, reads_refused: shared with those who count.
+        reads_refused: shared with those who count.
+        instruments: what shows all of it, the histograms of the fleet apart.
     """
 
     def __init__(
@@ -124,8 +125,21 @@ class Telemetry:
         connections_cut: dict[str, int] | None = None,
         count_connections: Callable[[], int | None] = lambda: None,
         joins: JoinFigures | None = None,
+        fleet: Histograms | None = None,
+        process: str = WORKER,
+        others: Callable[[], list[Figures]] = list,
     ) -> None:
-        """Declare everything; what is counted elsewhere is read from who counts it."""
+        """
+        Declare everything; what is counted elsewhere is read from who counts it.
+
+        Args:
+            callback_errors: gauge -> errors so far.
+            connections_cut: reason -> connections so far.
+            joins: what says how many have joined; None where nobody counts them.
+            fleet: the histograms of the fleet; None: nobody wants them.
+            process: what this one is.
+            others: what other processes of the same service have published.
+        """
         # Zeros from the start, so that the first failure is an increase and not a new series.
         self.pushes: dict[tuple[str, str], int] = _zeros(REFUSALS, LATE)
         self.push_tokens: dict[tuple[str, str], int] = {}
@@ -140,87 +154,81 @@ class Telemetry:
         self.looks: dict[str, int] = dict.fromkeys(LOOK_OUTCOMES, 0)
         self.spans: dict[str, int] = {}
         self.spans_waiting: int | None = None
-        self.callback_errors = {} if callback_errors is None else callback_errors
         self.count_connections = count_connections
         self.history = history
-        self.joins = joins
-        self.connections_cut = {} if connections_cut is None else connections_cut
         self.reads_refused: dict[tuple[str, str], int] = {}
         self.participants: int | None = None
         self.conferences: int | None = None
         self.standing_known: int | None = None
         self.store_up = False
-        self._registry = CollectorRegistry()
-        prometheus = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
-        self._provider = MeterProvider(
-            metric_readers=[prometheus],
-            resource=resource,
-            views=[
-                View(
-                    instrument_type=Histogram,
-                    aggregation=ExplicitBucketHistogramAggregation(_SECONDS),
-                )
-            ],
-            shutdown_on_exit=False,
-        )
-        self._declare()
-
-    def _declare(self) -> None:
-        """Declare every instrument of ours, as OWN_METRICS has it."""
-        meter = self._provider.get_meter("otel_jcmc", __version__, SCHEMA_URL)
-        build = {"version": __version__, "python_version": platform.python_version()}
-        observed: dict[str, Callable[[], list[Observation]]] = {
-            "otel_jcmc.pushes": lambda: _pairs(self.pushes, "outcome", "reason"),
-            "otel_jcmc.push_tokens": lambda: _pairs(self.push_tokens, "outcome", "reason"),
-            "otel_jcmc.fields_dropped": lambda: _singles(self.dropped, "reason"),
-            "otel_jcmc.participants_suppressed": lambda: _singles(self.suppressed, "reason"),
-            "otel_jcmc.joins": lambda: (
-                _pairs(self.joins.outcomes, "outcome", "region") if self.joins else []
-            ),
-            "otel_jcmc.joins_failed": lambda: (
-                _pairs(self.joins.failures, "cause", "region") if self.joins else []
-            ),
-            "otel_jcmc.looks": lambda: _singles(self.looks, "outcome"),
-            "otel_jcmc.standing_known": lambda: _known(self.standing_known),
-            "otel_jcmc.exports": lambda: _pairs(self.exports, "exporter", "outcome"),
-            **self._of_history(),
-            "otel_jcmc.spans": lambda: _singles(self.spans, "outcome"),
-            "otel_jcmc.spans_waiting": lambda: _known(self.spans_waiting),
-            "otel_jcmc.callback_errors": lambda: _singles(self.callback_errors, "gauge"),
-            "otel_jcmc.participants": lambda: _known(self.participants),
-            "otel_jcmc.conferences": lambda: _known(self.conferences),
-            "otel_jcmc.connections": lambda: _known(self.count_connections()),
-            "otel_jcmc.connections_cut": lambda: _singles(self.connections_cut, "reason"),
-            "otel_jcmc.reads_refused": lambda: _pairs(self.reads_refused, "door", "reason"),
-            "otel_jcmc.store_up": lambda: [Observation(int(self.store_up))],
-            "otel_jcmc.build_info": lambda: [Observation(1, build)],
+        self._process, self._others = process, others
+        self._since = time_ns()
+        self._durations, self._fleet = Durations(), fleet
+        self._counters: dict[str, dict[Any, int]] = {
+            "otel_jcmc.pushes": self.pushes,
+            "otel_jcmc.push_tokens": self.push_tokens,
+            "otel_jcmc.fields_dropped": self.dropped,
+            "otel_jcmc.participants_suppressed": self.suppressed,
+            "otel_jcmc.joins": joins.outcomes if joins else {},
+            "otel_jcmc.joins_failed": joins.failures if joins else {},
+            "otel_jcmc.looks": self.looks,
+            "otel_jcmc.exports": self.exports,
+            "otel_jcmc.spans": self.spans,
+            "otel_jcmc.history_samples": history.samples if history else {},
+            "otel_jcmc.history_sessions_evicted": history.evicted if history else {},
+            "otel_jcmc.callback_errors": {} if callback_errors is None else callback_errors,
+            "otel_jcmc.connections_cut": {} if connections_cut is None else connections_cut,
+            "otel_jcmc.reads_refused": self.reads_refused,
+            "otel_jcmc.process_starts": {process: 1},
         }
-        self._histograms = {}
-        for row in OWN_METRICS:
-            if row.kind == "histogram":
-                self._histograms[row.name] = meter.create_histogram(row.name, row.unit, row.brief)
-                continue
-            is_counter = row.kind == "counter"
-            create = (
-                meter.create_observable_counter if is_counter else meter.create_observable_gauge
-            )
-            create(row.name, [partial(_observe, observed[row.name])], row.unit, row.brief)
+        self.instruments = Instruments(resource, self._sum_of, self._gauge_of, self.durations)
 
-    def _of_history(self) -> dict[str, Callable[[], list[Observation]]]:
-        """Return what is observed of history, nothing where there is none."""
+    def _sum_of(self, counter: str) -> Counts:
+        """Return what was counted by *counter* in all processes."""
+        others = (figures.counters[counter] for figures in self._others())
+        return sum_counts([self._counters[counter], *others])
 
-        def kept(
-            observe: Callable[[HistoryFigures], list[Observation]],
-        ) -> Callable[[], list[Observation]]:
-            return lambda: [] if self.history is None else observe(self.history)
+    def _gauge_of(self, gauge: str) -> int | None:
+        """Return how *gauge* is by those processes that know it, None if none does."""
+        each = (self._gauges(), *(figures.gauges for figures in self._others()))
+        known = [gauges[gauge] for gauges in each if gauge in gauges]
+        return _OF_SEVERAL.get(gauge, max)(known) if known else None
 
-        return {
-            "otel_jcmc.history_samples": kept(lambda its: _singles(its.samples, "outcome")),
-            "otel_jcmc.history_sessions_evicted": kept(lambda its: _singles(its.evicted, "reason")),
-            "otel_jcmc.history_sessions": kept(lambda its: _known(its.sessions)),
-            "otel_jcmc.history_bytes": kept(lambda its: _known(its.taken_bytes)),
-            "otel_jcmc.history_waiting": kept(lambda its: _known(its.waiting)),
+    def _gauges(self) -> dict[str, int]:
+        """Return those gauges that this process knows."""
+        found = {
+            "otel_jcmc.standing_known": self.standing_known,
+            "otel_jcmc.spans_waiting": self.spans_waiting,
+            "otel_jcmc.participants": self.participants,
+            "otel_jcmc.conferences": self.conferences,
+            "otel_jcmc.connections": self.count_connections(),
+            "otel_jcmc.store_up": int(self.store_up),
+            "otel_jcmc.workers": int(self._process == WORKER),
         }
+        if self.history is not None:
+            found |= {
+                "otel_jcmc.history_sessions": self.history.sessions,
+                "otel_jcmc.history_bytes": self.history.taken_bytes,
+                "otel_jcmc.history_waiting": self.history.waiting,
+            }
+        return {name: value for name, value in found.items() if value is not None}
+
+    def figures(self) -> Figures:
+        """Return a copy of what this process has counted, for others."""
+        fleet = self._fleet.figures() if self._fleet else {}
+        counters: dict[str, Counts] = {
+            name: counts.copy() for name, counts in self._counters.items()
+        }
+        return Figures(self._since, counters, self._gauges(), self._durations.figures() | fleet)
+
+    def resume(self, left: Figures) -> None:
+        """Count on from what a former process has *left* in the place that is this one's now."""
+        self._since = min(self._since, left.since_unix_nano)
+        for name, counts in self._counters.items():
+            add_counts(counts, left.counters[name])
+        self._durations.resume(left.histograms)
+        if self._fleet:
+            self._fleet.resume(left.histograms)
 
     def expect(
         self, exporters: Iterable[str], *, spans: bool = False, push_tokens: bool = False
@@ -230,7 +238,8 @@ class Telemetry:
             for outcome in _EXPORT_OUTCOMES.get(exporter, ()):
                 self.exports.setdefault((exporter, outcome), 0)
         if spans:
-            self.spans = dict.fromkeys(SPAN_OUTCOMES, 0) | self.spans
+            for outcome in SPAN_OUTCOMES:
+                self.spans.setdefault(outcome, 0)
         if push_tokens:
             self.push_tokens.update(_zeros(TOKEN_REFUSALS) | self.push_tokens)
 
@@ -251,13 +260,13 @@ class Telemetry:
 
     def record_batch(self, seconds: float) -> None:
         """Record how long the oldest push of a batch took."""
-        self._histograms["otel_jcmc.push_duration"].record(seconds)
+        self._durations.record("otel_jcmc.push_duration", seconds)
 
     def record_export(self, exporter: str, outcome: str, seconds: float) -> None:
         """Record one collection by *exporter* and whether it got out."""
         key = (exporter, outcome)
         self.exports[key] = self.exports.get(key, 0) + 1
-        self._histograms["otel_jcmc.collection_duration"].record(seconds, {"exporter": exporter})
+        self._durations.record("otel_jcmc.collection_duration", seconds, exporter)
 
     def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
         """Remember how many were live; None when there was no store to ask."""
@@ -273,20 +282,27 @@ class Telemetry:
             self.spans[outcome] = self.spans.get(outcome, 0) + count
         self.spans_waiting = waiting
 
-    def exposition(self, *, openmetrics: bool) -> bytes:
-        """Return our own metrics as text, in OpenMetrics with its end mark."""
-        write: Callable[[CollectorRegistry], bytes] = (
-            generate_openmetrics if openmetrics else generate_latest
-        )
-        return write(self._registry)
+    def durations(self) -> list[Family]:
+        """Return the histograms of how long things took, in all processes."""
+        return self._of_all(self._durations)
 
-    def add_reader(self, reader: MetricReader) -> None:
-        """Export everything by *reader* too."""
-        self._provider.add_metric_reader(reader)
+    def fleet(self) -> list[Family]:
+        """Return the histograms of the fleet, of all processes."""
+        return self._of_all(self._fleet) if self._fleet else []
 
-    def shut_down(self, timeout_millis: float) -> None:
-        """Export a last time and stop."""
-        self._provider.shutdown(timeout_millis=timeout_millis)
+    def histograms(self) -> list[Family]:
+        """Return all histograms, which the SDK knows nothing of."""
+        return [*self.durations(), *self.fleet()]
+
+    def _of_all(self, histograms: Durations | Histograms) -> list[Family]:
+        """Return *histograms* with those of other processes, since the first began to count."""
+        since = self.since()
+        found = histograms.collect([figures.histograms for figures in self._others()])
+        return [family._replace(since_unix_nano=since) for family in found]
+
+    def since(self) -> int:
+        """Return from when on all processes have counted, in nanoseconds of Unix time."""
+        return min([self._since, *(figures.since_unix_nano for figures in self._others())])
 
 
 def _zeros(refusals: Iterable[Reason], late: Iterable[Reason] = ()) -> dict[tuple[str, str], int]:
@@ -294,25 +310,3 @@ def _zeros(refusals: Iterable[Reason], late: Iterable[Reason] = ()) -> dict[tupl
     accepted = dict.fromkeys([(ACCEPTED, ""), *((ACCEPTED, reason) for reason in late)], 0)
     refused = dict.fromkeys(((REFUSED, reason) for reason in refusals), 0)
     return accepted | refused | dict.fromkeys(((FAILED, reason) for reason in FAILURES), 0)
-
-
-def _observe(
-    observe: Callable[[], list[Observation]], _options: CallbackOptions
-) -> Iterable[Observation]:
-    """Return what *observe* does, as the SDK asks for it."""
-    return observe()
-
-
-def _pairs(counts: dict[tuple[str, str], int], first: str, second: str) -> list[Observation]:
-    """Return one observation for each pair that was counted; others may count meanwhile."""
-    return [Observation(n, {first: a, second: b}) for (a, b), n in counts.copy().items()]
-
-
-def _singles(counts: dict[str, int], name: str) -> list[Observation]:
-    """Return one observation for each word that was counted."""
-    return [Observation(count, {name: word}) for word, count in counts.copy().items()]
-
-
-def _known(count: int | None) -> list[Observation]:
-    """Return an observation of a *count* that is known."""
-    return [] if count is None else [Observation(count)]

@@ -16,7 +16,6 @@ from isal import isal_zlib
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.metrics.accept import takes_gzip, wants_openmetrics
 from otel_jcmc.metrics.collection import Gauges
-from otel_jcmc.metrics.histograms import Histograms
 from otel_jcmc.metrics.own import Telemetry
 from otel_jcmc.metrics.prometheus import OPENMETRICS, TEXT, render
 from otel_jcmc.metrics.reading import SnapshotReader
@@ -43,7 +42,7 @@ class Page(NamedTuple):
     Attributes:
         partitions: whose participants are told; none: nobody's.
         levels: whether conferences, bridges and so on are told; needs all partitions.
-        own: whether the service's own metrics are, and the histograms, which each process counts.
+        own: whether the service's own metrics are, and the histograms, which processes count.
     """
 
     partitions: tuple[int, ...] = ()
@@ -63,8 +62,6 @@ class Scraper:
     reader: SnapshotReader
     gauges: Gauges
     telemetry: Telemetry
-    # Of the fleet; None: nobody wants them.
-    histograms: Histograms | None = None
 
     async def scrape(
         self, accept: str, accept_encoding: str, page: Page = EVERYTHING
@@ -104,8 +101,8 @@ class Scraper:
         """Collect of what was *taken*, None with Redis away; render and compress."""
         participants = bool(page.partitions)
         gauges = self.gauges.collect(taken, participants=participants, levels=page.levels)
-        own = self.telemetry.exposition(openmetrics=is_openmetrics) if page.own else b""
-        histograms = self.histograms.collect() if self.histograms and page.own else ()
+        own = self.telemetry.instruments.exposition(openmetrics=is_openmetrics) if page.own else b""
+        histograms = self.telemetry.fleet() if page.own else ()
         pieces = render(gauges, own, histograms, is_openmetrics=is_openmetrics)
         if not is_gzip:
             return list(pieces)

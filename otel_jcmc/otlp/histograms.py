@@ -1,12 +1,13 @@
 """
 The histograms of the fleet -> points of an OTLP request, beside the service's own metrics.
 
-They have that request's resource, which names the instance: each process counts by itself.
+They have that request's resource, which names the instance, and are those of all its processes.
 
 Source: opentelemetry-proto, metrics.proto (HistogramDataPoint).
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -21,6 +22,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 
 from otel_jcmc.metrics.histograms import Distribution, Family
 
+_CUMULATIVE: Final = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+
 
 def add_histograms(
     request: ExportMetricsServiceRequest, families: Iterable[Family], time_unix_nano: int
@@ -33,7 +36,7 @@ def add_histograms(
         ]
         histogram = Histogram(
             data_points=points,
-            aggregation_temporality=AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE,
+            aggregation_temporality=_CUMULATIVE,
         )
         scope.metrics.append(
             Metric(
@@ -43,6 +46,21 @@ def add_histograms(
                 histogram=histogram,
             )
         )
+
+
+def begin_counters(request: ExportMetricsServiceRequest, since_unix_nano: int) -> None:
+    """
+    Let the cumulative counters of *request* begin then, if that is earlier than they say.
+
+    They go on from those of a former process. For a receiver a later beginning is one at 0, so it
+    would count again what that one has counted.
+    """
+    for resource in request.resource_metrics:
+        for metric in (each for scope in resource.scope_metrics for each in scope.metrics):
+            kind = metric.sum.aggregation_temporality
+            if metric.sum.is_monotonic and kind == _CUMULATIVE:
+                for point in metric.sum.data_points:
+                    point.start_time_unix_nano = min(point.start_time_unix_nano, since_unix_nano)
 
 
 def _point(of: Distribution, since_unix_nano: int, time_unix_nano: int) -> HistogramDataPoint:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
-from otel_jcmc.metrics.histograms import Histograms
+from otel_jcmc.metrics.histograms import Family
 from otel_jcmc.otlp.sender import Outcome, Sender, Sent
 
 log = logging.getLogger(__name__)
@@ -144,24 +144,26 @@ class MetricDelivery:
 
 
 class OwnMetricExporter(MetricExporter):
-    """What a process counts by itself, from the SDK's reader and the fleet's histograms."""
+    """What processes count by themselves: from the SDK's reader, and histograms beside it."""
 
     def __init__(
         self,
         sender: Sender,
         what: str,
         request_seconds: float = 10.0,
-        histograms: Histograms | None = None,
+        histograms: Callable[[], list[Family]] = list,
+        since: Callable[[], int] = time_ns,
     ) -> None:
         """
         Send by *sender*, with the temporality and aggregation that its environment asks for.
 
-        The fleet's *histograms* go along; they are always cumulative.
+        *histograms* returns what goes along, always cumulative. *since* returns when counting
+        began, where that was before this process.
         """
         exporter = sender.exporter
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
         self._sender = sender
-        self._histograms = histograms
+        self._histograms, self._since = histograms, since
         self._delivery = MetricDelivery(sender.send, what, request_seconds)
 
     def export(
@@ -170,12 +172,12 @@ class OwnMetricExporter(MetricExporter):
         """Export *metrics_data* and histograms in one request, or in smaller ones if it must be."""
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
-        from otel_jcmc.otlp.histograms import add_histograms
+        from otel_jcmc.otlp.histograms import add_histograms, begin_counters
 
         deadline = monotonic() + timeout_millis / 1000
         request = encode_metrics(metrics_data)
-        if self._histograms is not None:
-            add_histograms(request, self._histograms.collect(), time_ns())
+        begin_counters(request, self._since())
+        add_histograms(request, self._histograms(), time_ns())
         outcome = self._delivery.export([request], deadline)
         return MetricExportResult.FAILURE if outcome == FAILED else MetricExportResult.SUCCESS
 

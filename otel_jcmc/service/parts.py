@@ -18,7 +18,9 @@ from otel_jcmc.config.sizing import memory_advice
 from otel_jcmc.intake import browsers
 from otel_jcmc.intake.joins import Joins
 from otel_jcmc.metrics.collection import Gauges
-from otel_jcmc.metrics.own import Telemetry, make_resource
+from otel_jcmc.metrics.histograms import Histograms
+from otel_jcmc.metrics.own import READER, WORKER, Telemetry, make_resource
+from otel_jcmc.metrics.places import keep_publishing, take_over
 from otel_jcmc.server.connections import Connections
 from otel_jcmc.service.admission import first_life_ms, make_connection_limits, make_privacy
 from otel_jcmc.service.common import Common
@@ -83,7 +85,8 @@ class Parts:
             make_gauges(settings),
             Joins(),
         )
-        self.telemetry = self._telemetry(recorder, gauges, joins)
+        histograms = make_histograms(settings)
+        self.telemetry = self._telemetry(recorder, gauges, joins, histograms)
         self.store = Store(
             self.redis_url,
             settings.key_prefix,
@@ -101,14 +104,20 @@ class Parts:
             self.store,
             self.telemetry,
             self.privacy,
-            make_histograms(settings),
+            histograms,
         )
         self.taking = Taking(common, recorder, joins)
         self.reading = Reading(common, gauges)
 
-    def _telemetry(self, recorder: Recorder | None, gauges: Gauges, joins: Joins) -> Telemetry:
+    def _telemetry(
+        self,
+        recorder: Recorder | None,
+        gauges: Gauges,
+        joins: Joins,
+        histograms: Histograms | None,
+    ) -> Telemetry:
         """Return our own metrics, which the others count."""
-        settings = self._settings
+        settings, counted = self._settings, self.place.shared.counted
         telemetry = Telemetry(
             make_resource(
                 settings.service_name,
@@ -120,12 +129,17 @@ class Parts:
             self.connections.cut,
             self.connections.count,
             joins,
+            histograms,
+            WORKER if self.place.takes else READER,
+            counted.others(self.place.slot) if counted and self.place.reads else list,
         )
         telemetry.expect(
             settings.metrics_exporter,
             spans=settings.traces_exporter == "otlp",
             push_tokens=settings.push_auth == "token",
         )
+        if counted:
+            take_over(counted[self.place.slot], telemetry)
         return telemetry
 
     @asynccontextmanager
@@ -138,6 +152,9 @@ class Parts:
                 # By this thread, because it ends with the one that launches it.
                 self._embedded.begin()
                 await asyncio.to_thread(self._embedded.start)
+            if counted := self.place.shared.counted:
+                told = keep_publishing(counted[self.place.slot], self.telemetry.figures)
+                stack.push_async_callback(_end, asyncio.create_task(told))
             stack.push_async_callback(self.store.close)
             await self.store.start()
             if self.place.takes:
@@ -173,6 +190,13 @@ class Parts:
             self.taking.tidy()
             # What is over is known soon.
             await asyncio.sleep(REFUSED_SECONDS if self.store.is_refusing else CHECK_SECONDS)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel *task*, and wait until it has cleaned up."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _refuse_workers() -> None:

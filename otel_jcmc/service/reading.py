@@ -51,7 +51,7 @@ class Reading:
         self._reader = make_reader(settings, common.store, redis_url, thread)
         count = common.telemetry.count_look
         self._watch = make_watch(settings, self._reader, redis_url, holder, count)
-        self.scraper = Scraper(self._reader, gauges, common.telemetry, common.histograms)
+        self.scraper = Scraper(self._reader, gauges, common.telemetry)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -85,15 +85,18 @@ class Reading:
             seconds,
             None if self._endpoint_is_told else settings.otlp_endpoint,
         )
-        histograms = self._common.histograms
-        telemetry.add_reader(
+        telemetry.instruments.add_reader(
             PeriodicExportingMetricReader(
-                OwnMetricExporter(sender, "our own metrics", seconds, histograms),
+                OwnMetricExporter(
+                    *(sender, "our own metrics", seconds, telemetry.histograms, telemetry.since)
+                ),
                 settings.export_interval_ms,
                 settings.export_timeout_ms,
             )
         )
-        stack.push_async_callback(asyncio.to_thread, telemetry.shut_down, LAST_EXPORT_MS)
+        stack.push_async_callback(
+            asyncio.to_thread, telemetry.instruments.shut_down, LAST_EXPORT_MS
+        )
 
     def _start_exporter(self, stack: AsyncExitStack) -> None:
         """Start the exporter's process, of participants and of spans."""

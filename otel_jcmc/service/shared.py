@@ -10,6 +10,8 @@ import secrets
 import uuid
 from typing import NamedTuple, Self
 
+from otel_jcmc.metrics.places import Places
+
 
 class Shared(NamedTuple):
     """
@@ -20,17 +22,20 @@ class Shared(NamedTuple):
         relay_path: the socket at which the one that reads answers the others.
         instance_id: what all of them are to who reads our own metrics, and to leases.
         privacy_key: of the hashes where the settings have none: the same in each process.
+        counted: where each process publishes what it has counted; None: there is only one.
     """
 
     workers: int
     relay_path: str
     instance_id: str
     privacy_key: str
+    counted: Places | None
 
     @classmethod
     def made(cls, workers: int = 0, relay_path: str = "") -> Self:
         """Return what a service that starts now shares."""
-        return cls(workers, relay_path, str(uuid.uuid4()), secrets.token_urlsafe())
+        counted = Places(workers + 1) if workers else None
+        return cls(workers, relay_path, str(uuid.uuid4()), secrets.token_urlsafe(), counted)
 
     @property
     def places(self) -> list["Place"]:

@@ -22,7 +22,7 @@ from harness import Answer, Service, eventually, push_body, request
 from redis_parts import Certificates, RedisServer
 from workers import Pages, kill_and_await, named, processes_of
 
-from otel_jcmc.metrics.figures import PUBLISH_SECONDS
+from otel_jcmc.metrics.places import PUBLISH_SECONDS
 
 pytestmark = pytest.mark.xdist_group("faults-workers")
 

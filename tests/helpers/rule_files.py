@@ -48,6 +48,8 @@ OWN_NAMES = {
     "otel_jcmc_history_bytes",
     "otel_jcmc_spans_waiting",
     "otel_jcmc_callback_errors_total",
+    "otel_jcmc_process_starts_total",
+    "otel_jcmc_workers",
 }
 PROMETHEUS_NAMES = {"up", "scrape_samples_post_metric_relabeling"}
 # What bridges tell of themselves (jitsi-videobridge's metrics).

@@ -210,7 +210,7 @@ def test_a_broken_gauge_is_seen_by_who_scrapes() -> None:
 
     parts = Parts(Settings())
     parts.reading.scraper.gauges.errors["broken"] = 1
-    text = parts.telemetry.exposition(openmetrics=False).decode()
+    text = parts.telemetry.instruments.exposition(openmetrics=False).decode()
     assert 'otel_jcmc_callback_errors_total{gauge="broken"} 1.0' in text
 
 

@@ -40,7 +40,7 @@ def report(loss_up: float, region: str = "eu-west") -> Report:
 def provider_to(sink: OtlpSink, protocol: str, histograms: Histograms) -> MeterProvider:
     endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
     sender = Sender(Signal.METRICS, protocol, 5, endpoint)
-    exporter = OwnMetricExporter(sender, "our own metrics", 5, histograms)
+    exporter = OwnMetricExporter(sender, "our own metrics", 5, histograms.collect)
     reader = PeriodicExportingMetricReader(exporter, 60_000)
     provider = MeterProvider([reader], Resource({"service.instance.id": "one"}))
     provider.get_meter("otel_jcmc").create_counter("counted").add(1)
