@@ -28,7 +28,7 @@ from redis.exceptions import MasterDownError, ReadOnlyError, RedisError
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.sentinels import ASK_SECONDS, Address, Sentinels
-from otel_jcmc.store.url import is_sentinel
+from otel_jcmc.store.url import is_sentinel, parse_sentinel
 
 CONNECT_SECONDS = 0.5
 TIMEOUT_SECONDS = 0.5
@@ -105,7 +105,7 @@ class Link:
         self._following: asyncio.Task[None] | None = None
         try:
             if is_sentinel(url):
-                self._sentinels = Sentinels(url, _options(None), CONNECT_SECONDS)
+                self._sentinels = Sentinels(*parse_sentinel(url), _options(None), CONNECT_SECONDS)
             # Kept, because a connection that asks Sentinel has only a weak reference to it.
             self._pool = self._sentinels.pool if self._sentinels else _pool(url)
             self._connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]

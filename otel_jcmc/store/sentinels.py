@@ -12,8 +12,6 @@ import redis.asyncio as redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 
-from otel_jcmc.store.url import parse_sentinel
-
 # Sentinel itself needs a second to see that a replica was promoted: in all this makes two.
 ASK_SECONDS: Final = 0.5
 # Of a push's half second there must be enough left for another Sentinel and for the master.
@@ -32,30 +30,38 @@ class Sentinels:
     Concurrency: to be used from one event loop.
     """
 
-    def __init__(self, url: str, options: dict[str, Any], connect_seconds: float) -> None:
+    def __init__(
+        self,
+        hosts: tuple[Address, ...],
+        master: str,
+        url: str,
+        sentinel: dict[str, str],
+        options: dict[str, Any],
+        connect_seconds: float,
+    ) -> None:
         """
         Prepare; nothing is opened yet.
 
         Args:
+            hosts, master, url, sentinel: as in SentinelUrl.
             options: of every connection; the master may take *connect_seconds* to be reached.
 
         Raises:
             TypeError, ValueError, RedisError: *url* has options that redis-py does not know.
         """
-        said = parse_sentinel(url)
-        given: dict[str, Any] = {**parse_url(said.url)}
+        given: dict[str, Any] = {**parse_url(url)}
         for of_one_server in ("host", "port"):
             given.pop(of_one_server, None)
         is_tls = given.pop("connection_class", None) is not None
         theirs = {name: each for name, each in given.items() if name.startswith("ssl_")}
-        theirs |= options | said.sentinel
+        theirs |= options | sentinel
         theirs |= dict.fromkeys(("socket_connect_timeout", "socket_timeout"), SENTINEL_SECONDS)
-        self._master = said.master
+        self._master = master
         self._all = Sentinel(  # type: ignore[no-untyped-call]
-            said.hosts, sentinel_kwargs={"ssl": is_tls, **theirs}
+            hosts, sentinel_kwargs={"ssl": is_tls, **theirs}
         )
         self.pool: redis.ConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
-            *(said.master, self._all),
+            *(master, self._all),
             ssl=is_tls,
             **(options | {"socket_connect_timeout": connect_seconds} | given),
         )
