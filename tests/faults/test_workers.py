@@ -214,6 +214,9 @@ def test_counters_are_those_of_all_and_outlive_whoever_counted(pair: Service) ->
     starts = 'otel_jcmc_process_starts_total{process="%s"}'
     buckets = 'jitsi_jcmc_fleet_round_trip_time_count{region="counted"}'
 
+    def own(name: str) -> float:
+        return pair.own(name) or 0.0
+
     async def push_by_many() -> None:
         for number in range(30):
             browser = await Browser.opened(pair.url)
@@ -226,26 +229,26 @@ def test_counters_are_those_of_all_and_outlive_whoever_counted(pair: Service) ->
 
     # What others have pushed before is told by now.
     time.sleep(2 * PUBLISH_SECONDS)
-    before = pair.own(series)
-    workers, readers = pair.own(starts % "worker"), pair.own(starts % "reader")
+    before = own(series)
+    workers, readers = own(starts % "worker"), own(starts % "reader")
     asyncio.run(push_by_many())
     # Each tells of it within half a second.
-    eventually(lambda: pair.own(series) == before + 30)
-    assert pair.own("otel_jcmc_push_duration_seconds_count") >= 1
-    assert pair.own("otel_jcmc_store_up") == 1
+    eventually(lambda: own(series) == before + 30)
+    assert own("otel_jcmc_push_duration_seconds_count") >= 1
+    assert own("otel_jcmc_store_up") == 1
     told = pair.get("/metrics/service").body
     for name in ("worker 1", "the reader", "worker 2"):
         kill_and_await(pair, name)
-        assert pair.own(series) == before + 30
+        assert own(series) == before + 30
     again = pair.get("/metrics/service").body
     assert buckets in told
     assert [line for line in told.splitlines() if buckets in line] == [
         line for line in again.splitlines() if buckets in line
     ]
-    eventually(lambda: pair.own(starts % "worker") == workers + 2)
-    assert pair.own(starts % "reader") == readers + 1
+    eventually(lambda: own(starts % "worker") == workers + 2)
+    assert own(starts % "reader") == readers + 1
     # Who is gone has no connections any more.
-    eventually(lambda: 0 < pair.own("otel_jcmc_connections") < 6, 10)
+    eventually(lambda: 0 < own("otel_jcmc_connections") < 6, 10)
 
 
 def test_without_the_one_that_reads_pushes_go_on(pair: Service) -> None:
