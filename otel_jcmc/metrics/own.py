@@ -108,6 +108,7 @@ class Telemetry:
         dropped: reason -> fields so far.
         participants, conferences: of the last collection; None when it had no store to read.
         standing_known: 1 if the last collection knew what stands out, 0 if not; None before.
+        partitions_unread: how many the last collection could not read; None before.
         store_up: whether the last exchange with Redis worked.
         callback_errors: gauge -> errors so far, shared with the gauges' provider.
         count_connections: how many are open; None when nobody knows.
@@ -149,6 +150,7 @@ class Telemetry:
         self.participants: int | None = None
         self.conferences: int | None = None
         self.standing_known: int | None = None
+        self.partitions_unread: int | None = None
         self.store_up = False
         self._registry = CollectorRegistry()
         prometheus = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
@@ -182,6 +184,7 @@ class Telemetry:
             ),
             "otel_jcmc.looks": lambda: _singles(self.looks, "outcome"),
             "otel_jcmc.standing_known": lambda: _known(self.standing_known),
+            "otel_jcmc.partitions_unread": lambda: _known(self.partitions_unread),
             "otel_jcmc.exports": lambda: _pairs(self.exports, "exporter", "outcome"),
             **self._of_history(),
             "otel_jcmc.spans": lambda: _singles(self.spans, "outcome"),

@@ -59,8 +59,8 @@ from otel_jcmc.service.watching import (
     make_record,
     make_watch,
 )
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.embedded import EmbeddedStore
-from otel_jcmc.store.link import Link
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.memory import memory_of
 from otel_jcmc.store.shared_secret import SharedSecret
@@ -133,7 +133,7 @@ class Parts:
             keeping_of(settings),
             first_life_ms=first_life_ms(settings),
         )
-        self._link = Link(self.redis_url)
+        self._link = open_link(self.redis_url)
         self.summaries = make_summaries(settings, self._link)
         self._summarizer = make_summarizer(
             settings, self.redis_url, self._instance_id, make_record(settings, self.redis_url)
@@ -327,6 +327,7 @@ class Parts:
         # None with Redis away, or when another replica pushes: absent beats stale.
         self.telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
         self.telemetry.standing_known = report.get("standing_known")
+        self.telemetry.partitions_unread = report.get("partitions_unread")
 
 
 async def _end(task: asyncio.Task[None]) -> None:

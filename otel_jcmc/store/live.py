@@ -20,9 +20,18 @@ from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITION_OF, PARTITIONS, Keys
-from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, bulk, expect_all
+from otel_jcmc.store.link import (
+    TIMEOUT_SECONDS,
+    AnyLink,
+    ClusterNode,
+    Command,
+    PartAway,
+    bulk,
+    expect_all,
+)
 from otel_jcmc.store.participant import Write
 from otel_jcmc.store.refusals import Refusals
 from otel_jcmc.store.scripts import begin_call, run_scripts, script
@@ -75,12 +84,18 @@ class Live(NamedTuple):
         values: what is stored of those who have pushed since they were known, None of those who
             went away meanwhile; who is not in it has not pushed.
         now_us: Redis's clock when it was read.
+        unread: how many partitions could not be read, or not to their end.
     """
 
     members: list[bytes]
     expiries: list[bytes]
     values: dict[bytes, bytes | None]
     now_us: int
+    unread: int = 0
+
+
+# In place of those of a partition whose part of a cluster is away.
+UNREAD: Final = Live([], [], {}, 0, unread=1)
 
 
 class Store:
@@ -88,7 +103,8 @@ class Store:
     The participants of one Redis under one key prefix.
 
     Attributes:
-        up: whether the last exchange with Redis worked; None before the first.
+        up: whether the last exchange with Redis worked, and in a cluster all that is asked for was
+            there; None before the first.
 
     Concurrency: to be used from one event loop.
     """
@@ -127,7 +143,7 @@ class Store:
         # Who comes back goes on with the same session for as long as his expiry is known.
         self._grace_ms = keeping.grace_ms if keeping.sessions else 0
         self._calls = [self._begin_call(partition) for partition in range(PARTITIONS)]
-        self._writes, self._reads = Link(url), Link(url)
+        self._writes, self._reads = open_link(url), open_link(url)
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
         self._flushing: asyncio.Task[None] | None = None
@@ -228,19 +244,24 @@ class Store:
         Whose expiry is as it was *known* has not pushed since: each push sets another one, by the
         microsecond. Only the values of the others are read. Each value is one whole push; they are
         read one after the other, so two participants may differ by the milliseconds in between.
+        Where a part of a cluster is away UNREAD stands for each of its partitions.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        now_us = await self._now_us()
+        clocks = await self._clocks(partitions)
         indexes: list[Command] = [
             ("ZRANGEBYSCORE", key, f"({now_us}", "+inf", "WITHSCORES")
-            for key in self._keys.each("live", partitions)
+            for key, now_us in zip(self._keys.each("live", partitions), clocks, strict=True)
         ]
+        listings = await self._run(self._reads, indexes, READ_SECONDS)
         # One exchange for each two thousand, so that pushes on the event loop get their turn.
-        for start_of_key, listed in zip(
-            self._keys.each("participant:", partitions), await self._read(indexes), strict=True
+        for start_of_key, now_us, listed in zip(
+            self._keys.each("participant:", partitions), clocks, listings, strict=True
         ):
+            if _is_away(listed):
+                yield UNREAD
+                continue
             base = start_of_key.encode()
             for start in range(0, len(listed), 2 * READ_CHUNK):
                 chunk: list[bytes] = listed[start : start + 2 * READ_CHUNK]
@@ -252,13 +273,25 @@ class Store:
                 ]
                 values: list[Any] = []
                 if wanted:
-                    (values,) = await self._read([("MGET", *[base + each for each in wanted])])
+                    command = ("MGET", *[base + each for each in wanted])
+                    (values,) = await self._run(self._reads, [command], READ_SECONDS)
+                if _is_away(values):
+                    yield UNREAD
+                    break
                 yield Live(members, expiries, dict(zip(wanted, values, strict=True)), now_us)
 
-    async def _now_us(self) -> int:
-        """Return Redis's clock in microseconds."""
-        (time,) = await self._read([("TIME",)], TIMEOUT_SECONDS)
-        return int(time[0]) * 1_000_000 + int(time[1])
+    async def _clocks(self, partitions: Sequence[int] = ALL_PARTITIONS) -> list[int]:
+        """
+        Return the clock of each partition's master in microseconds, 0 where it is away.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        # What has a key leads TIME, which has none, to its master.
+        pairs = [(("TIME",), ("EXISTS", key)) for key in self._keys.each("live", partitions)]
+        commands: list[Command] = [command for pair in pairs for command in pair]
+        times = (await self._run(self._reads, commands, TIMEOUT_SECONDS))[::2]
+        return [0 if _is_away(each) else int(each[0]) * 1_000_000 + int(each[1]) for each in times]
 
     async def count(self) -> None:
         """
@@ -269,11 +302,17 @@ class Store:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        now_us = await self._now_us()
-        self._live = await self._read(
-            [("ZCOUNT", key, now_us, "+inf") for key in self._keys.each("live")],
-            TIMEOUT_SECONDS,
-        )
+        clocks = await self._clocks()
+        commands: list[Command] = [
+            ("ZCOUNT", key, now_us, "+inf")
+            for key, now_us in zip(self._keys.each("live"), clocks, strict=True)
+        ]
+        counts = await self._run(self._reads, commands, TIMEOUT_SECONDS)
+        # Of a partition that is away the last word stands.
+        self._live = [
+            before if _is_away(count) else count
+            for before, count in zip(self._live, counts, strict=True)
+        ]
 
     async def ping(self) -> None:
         """
@@ -313,6 +352,8 @@ class Store:
         # refused by whatever refuses a push: memory, a replica, a disk that is full, a cluster.
         tries: list[Command] = [("SETRANGE", key, 0, "") for key in self._keys.each("try")]
         replies = await self._run(self._writes, tries, TIMEOUT_SECONDS)
+        if all(isinstance(reply, PartAway) for reply in replies):
+            raise StoreUnavailable from replies[0]
         self._has_tried = True
         self._refusals.settle(replies)
 
@@ -338,7 +379,7 @@ class Store:
         """Return the replies to *commands*; an error among them counts as no answer."""
         return expect_all(await self._run(self._reads, commands, seconds))
 
-    async def _run(self, link: Link, commands: list[Command], seconds: float) -> list[Any]:
+    async def _run(self, link: AnyLink, commands: list[Command], seconds: float) -> list[Any]:
         """Run *commands* and take note of whether Redis is there."""
         try:
             deadline = monotonic() + seconds
@@ -347,7 +388,9 @@ class Store:
             self._set_up(up=False, why=error.__cause__)
             raise
         # What takes longer than a push may take is no sign that pushes are stored again.
-        if self.up is not False or monotonic() < deadline - seconds + TIMEOUT_SECONDS:
+        if away := self._writes.away or self._reads.away:
+            self._set_up(up=False, why=PartAway(away))
+        elif self.up is not False or monotonic() < deadline - seconds + TIMEOUT_SECONDS:
             self._set_up(up=True)
         return replies
 
@@ -371,6 +414,19 @@ class Store:
             await self._flushing
         await self._writes.close()
         await self._reads.close()
+
+
+def _is_away(reply: Any) -> bool:
+    """
+    Say whether *reply* is that of a part of a cluster which is away.
+
+    Raises:
+        StoreUnavailable: it is another error.
+    """
+    if isinstance(reply, PartAway):
+        return True
+    expect_all([reply])
+    return False
 
 
 def _fail(batch: list[_WaitingWrite], error: Exception) -> None:
