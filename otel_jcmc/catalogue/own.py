@@ -92,8 +92,8 @@ OWN_METRICS: Final = (
         "otel_jcmc.partitions_unread",
         "gauge",
         (),
-        "Partitions that the last collection could not read: 0 when it had everybody; with any, what"
-        " is counted from everybody is left out",
+        "Partitions that the last collection could not read: 0 when it had everybody, else nothing"
+        " is told that is counted from everybody",
     ),
     OwnMetric(
         "otel_jcmc.push_duration",
