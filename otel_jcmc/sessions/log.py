@@ -22,7 +22,7 @@ from otel_jcmc.sessions.items import Newest, name_of, partition_of
 from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import PARTITIONS, Keys
-from otel_jcmc.store.link import Command
+from otel_jcmc.store.link import Command, PartAway
 from otel_jcmc.store.scripts import run_scripts, script, without_script
 
 log = logging.getLogger(__name__)
@@ -193,6 +193,9 @@ class SessionLogs:
             self._learn_time(asked, int(redis_ms))
             self._note(batch.entries, answers, [Newest(*each) for each in newest])
             return True
+        if isinstance(reply, PartAway):
+            # It waits, as with all of Redis away: nothing was refused.
+            return False
         if isinstance(reply, OutOfMemoryError) and not batch.attempts:
             self.counts[OUT_OF_MEMORY] += len(batch.entries)
         self._refusal.update(without_script(str(reply)))

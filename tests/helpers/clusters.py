@@ -113,6 +113,12 @@ class Cluster:
         with self.client(replica) as client:
             return bool(client.info("replication").get("master_link_status") == "up")
 
+    def is_master(self, node: RedisServer) -> bool:
+        """Say whether *node* is a master by its own word."""
+        with self.client(node) as client:
+            role = client.role()[0]
+        return role in {b"master", "master"}
+
     def id_of(self, node: RedisServer) -> str:
         """Return what the cluster knows *node* by."""
         with self.client(node) as client:
