@@ -6,6 +6,7 @@ A command is words, or the bytes that are sent for them; ours touch one slot eac
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from redis.crc import key_slot
@@ -22,6 +23,8 @@ _KEYLESS: Final = {"PING", "TIME", "INFO", "ROLE", "ECHO", "CLIENT", "CONFIG", "
 # A script's first key stands behind its text and their number.
 _KEY_AT: Final = {"EVAL": 3, "EVALSHA": 3}
 _BULK_END: Final = b"\r\n"
+# The keys that each batch of pushes has are few.
+_slot_of_key: Final = lru_cache(maxsize=256)(key_slot)
 
 
 def slots_of(commands: Sequence[Command]) -> list[int | None]:
@@ -45,7 +48,7 @@ def slots_of(commands: Sequence[Command]) -> list[int | None]:
 def _slot_of(command: Command) -> int | None:
     """Return the slot of *command*'s key, None if it has none."""
     if isinstance(command, bytes):
-        return key_slot(_packed_key(command))
+        return _slot_of_key(_packed_key(command))
     name = command[0]
     if name in _KEYLESS:
         return None
