@@ -82,7 +82,19 @@ OWN_METRICS: Final = (
         ("door", "reason"),
         "Readers sent away from scrape or pages: address, token_missing, token_wrong",
     ),
-    OwnMetric("otel_jcmc.store_up", "gauge", (), "1 if Redis answered when last asked, else 0"),
+    OwnMetric(
+        "otel_jcmc.store_up",
+        "gauge",
+        (),
+        "1 if Redis answered when last asked, in a cluster for all partitions, else 0",
+    ),
+    OwnMetric(
+        "otel_jcmc.partitions_unread",
+        "gauge",
+        (),
+        "Partitions that the last collection could not read: 0 when it had everybody, else nothing"
+        " is told that is counted from everybody",
+    ),
     OwnMetric(
         "otel_jcmc.push_duration",
         "histogram",

@@ -57,14 +57,14 @@ def _of_memory(settings: "Settings") -> list[str]:
     from otel_jcmc.catalogue.reasons import StoreUnavailable
     from otel_jcmc.config.settings import to_text
     from otel_jcmc.config.sizing import memory_advice
-    from otel_jcmc.store.link import Link
+    from otel_jcmc.store.cluster import open_link
     from otel_jcmc.store.memory import Memory, memory_of
 
     if settings.redis_url is None:
         return []
 
     async def ask() -> "Memory | None":
-        link = Link(to_text(settings.redis_url or ""))
+        link = open_link(to_text(settings.redis_url or ""))
         try:
             return await memory_of(link)
         finally:

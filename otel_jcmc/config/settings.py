@@ -32,9 +32,9 @@ from otel_jcmc.config.serving import ServingSettings
 from otel_jcmc.config.sessions import SessionSettings
 from otel_jcmc.config.sources import EnvFile, Environment, secret_names, strip_comments
 from otel_jcmc.config.store import StoreSettings
-from otel_jcmc.store.url import SCHEMES, check_redis
+from otel_jcmc.store.url import CLUSTER_SCHEMES, SCHEMES, check_redis
 
-_REDIS = ("redis", "rediss", "unix", *SCHEMES)
+_REDIS = ("redis", "rediss", "unix", *SCHEMES, *CLUSTER_SCHEMES)
 # In the order of the documents.
 GROUPS: tuple[type[BaseSettings], ...] = (
     StoreSettings,

@@ -17,8 +17,9 @@ class StoreSettings(Group):
         None,
         validation_alias=named("REDIS_URL"),
         description="Where Redis or Valkey is: redis://, rediss:// (TLS), unix://, or"
-        " redis+sentinel://host1,host2/mymaster/0 (rediss+sentinel:// with TLS). Unset: an"
-        " embedded store is started, for this one process, and forgets everyone when it stops.",
+        " redis+sentinel://host1,host2/mymaster/0 (rediss+sentinel:// with TLS),"
+        " or redis+cluster://host1,host2 (rediss+cluster:// with TLS). Unset: an embedded store is"
+        " started, for this one process, and forgets everyone when it stops.",
     )
     metrics_expiration_seconds: int = Field(
         30,

@@ -18,9 +18,10 @@ import msgspec
 from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import PARTITIONS, Keys
-from otel_jcmc.store.link import Command, Link
+from otel_jcmc.store.link import Command
 from otel_jcmc.store.scripts import run_scripts, script
 
 # As long as a page may be away: a lesson with its breaks, not a night.
@@ -74,7 +75,7 @@ class States:
         """Prepare; nothing is opened yet. *most* is how many sessions there may be, 0 for any."""
         self._keys = Keys(key_prefix)
         self._most = -(-most // PARTITIONS) or -1
-        self._link = Link(url)
+        self._link = open_link(url)
         self._waiting: list[tuple[Command, asyncio.Future[State | None]]] = []
         self._sending: asyncio.Task[None] | None = None
 

@@ -55,7 +55,8 @@ class Gauges:
         if participants:
             with bound(self._worst.of(taken) if self._worst else taken):
                 found += self._provider.collect(_PARTICIPANTS)
-        if levels:
+        # They are counted from everybody: of a part they would be told of fewer than there are.
+        if levels and not taken.unread:
             with bound(taken):
                 found += self._provider.collect(_LEVELS)
         return found

@@ -110,6 +110,7 @@ class Telemetry:
         dropped: reason -> fields so far.
         participants, conferences: of the last collection; None when it had no store to read.
         standing_known: 1 if the last collection knew what stands out, 0 if not; None before.
+        partitions_unread: how many the last collection could not read; None before.
         store_up: whether the last exchange with Redis worked.
         count_connections: how many are open; None when nobody knows.
         history: what says how it is; None where nothing is recorded.
@@ -160,6 +161,7 @@ class Telemetry:
         self.participants: int | None = None
         self.conferences: int | None = None
         self.standing_known: int | None = None
+        self.partitions_unread: int | None = None
         self.store_up = False
         self._process, self._others = process, others
         self._since = time_ns()
@@ -198,6 +200,7 @@ class Telemetry:
         """Return those gauges that this process knows."""
         found = {
             "otel_jcmc.standing_known": self.standing_known,
+            "otel_jcmc.partitions_unread": self.partitions_unread,
             "otel_jcmc.spans_waiting": self.spans_waiting,
             "otel_jcmc.participants": self.participants,
             "otel_jcmc.conferences": self.conferences,

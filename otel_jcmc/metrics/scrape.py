@@ -2,7 +2,8 @@
 One scrape: read who is live, run the gauges, render, compress.
 
 The read happens on the event loop, everything else in a thread, so that pushes go on meanwhile.
-With Redis away the answer holds what this process counts by itself: absent beats stale.
+With Redis away the answer holds what this process counts by itself: absent beats stale. With a part
+of a cluster away it holds the participants of the others, and nothing that is counted from all.
 """
 
 from contextlib import suppress
@@ -72,15 +73,15 @@ class Scraper:
         is_gzip = takes_gzip(accept_encoding)
         taken: Snapshot | None = None
         if page != SERVICE:
+            partitions = ALL_PARTITIONS if page.levels else page.partitions
             with suppress(StoreUnavailable):
-                partitions = ALL_PARTITIONS if page.levels else page.partitions
                 taken = await self.reader.take(partitions)
             # Of what was read here: pushes may have found a new master before.
-            self.telemetry.store_up = taken is not None
+            self.telemetry.store_up = taken is not None and not taken.unread
             self.telemetry.standing_known = int(bool(taken and taken.look))
+            self.telemetry.partitions_unread = taken.unread if taken else len(partitions)
         if page.levels:
-            counts = (len(taken.stays), taken.conferences) if taken else (None, None)
-            self.telemetry.record_snapshot(*counts)
+            self.telemetry.record_snapshot(*(taken.counts if taken else (None, None)))
         job = partial(self._render, taken, page, is_openmetrics=is_openmetrics, is_gzip=is_gzip)
         pieces = await self.reader.in_thread(job)
         if page != SERVICE:

@@ -75,9 +75,10 @@ class Snapshot(_Deriving):
             process gets a turn while one step of a collection is done: none takes longer for more.
         people: everyone by digest; all that is worth keeping for the next snapshot.
         look: what stood out when everybody was looked at last; None: that is not known now.
+        unread: partitions that could not be read; with any, nothing is known of everybody.
     """
 
-    __slots__ = ("look", "parts", "people")
+    __slots__ = ("look", "parts", "people", "unread")
 
     def __init__(self, look: Look | None = None) -> None:
         """Begin with nobody."""
@@ -85,6 +86,7 @@ class Snapshot(_Deriving):
         self.parts: list[Part] = []
         self.people: People = {}
         self.look = look
+        self.unread = 0
 
     @property
     def stays(self) -> list[Stay]:
@@ -95,6 +97,11 @@ class Snapshot(_Deriving):
     def conferences(self) -> int:
         """How many conferences they are in."""
         return len({stay.conference for part in self.parts for stay in part.stays})
+
+    @property
+    def counts(self) -> tuple[int, int] | tuple[None, None]:
+        """How many participants and conferences there are; None where not all could be read."""
+        return (None, None) if self.unread else (len(self.stays), self.conferences)
 
 
 class Building:
@@ -113,6 +120,7 @@ class Building:
 
     def add(self, live: Live) -> None:
         """Add those who are *live*; a damaged value is left out."""
+        self._made.unread += live.unread
         known, values, people = self._known, live.values, self._made.people
         participants, expiries = [], []
         for member, expiry in zip(live.members, live.expiries, strict=True):

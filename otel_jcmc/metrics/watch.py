@@ -75,6 +75,9 @@ class Watch:
             # Before all others are read: who is erased meanwhile is not written of again.
             before, now_ms = await self._record.read_look()
             taken = await self._reader.take()
+            if taken.unread:
+                # What is true of a part may not be of everybody.
+                return "failed"
             find = partial(self._find, taken, before, now_ms)
             look, over = await self._reader.in_thread(find)
             is_written = await self._record.write(self._lease.holder, look, over)

@@ -77,11 +77,13 @@ class ParticipantExport:
         except StoreUnavailable:
             return {"outcome": FAILED, "seconds": monotonic() - started}
         outcome = await asyncio.to_thread(self._push, live, started + self.timeout_seconds)
+        participants, conferences = live.counts
         return {
             "outcome": outcome,
             "seconds": monotonic() - started,
-            "participants": len(live.stays),
-            "conferences": live.conferences,
+            "participants": participants,
+            "conferences": conferences,
+            "partitions_unread": live.unread,
             "standing_known": int(live.look is not None),
         }
 

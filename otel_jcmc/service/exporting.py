@@ -14,8 +14,8 @@ from otel_jcmc.otlp.process import ParticipantExport, report_to_parent
 from otel_jcmc.otlp.sender import Sender, Signal
 from otel_jcmc.service.recording import keeping_of, make_summing
 from otel_jcmc.service.watching import make_gauges, make_reader, make_record
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.lease import Lease
-from otel_jcmc.store.link import Link
 from otel_jcmc.store.live import Store
 
 
@@ -49,7 +49,7 @@ def make_exports(
         from otel_jcmc.traces.sweep import Sweep
 
         seconds = settings.spans_timeout_ms / 1000
-        link = Link(redis_url)
+        link = open_link(redis_url)
         yield Traces(
             Lease(redis_url, f"{settings.key_prefix}:traces:lease", holder),
             link,

@@ -19,10 +19,11 @@ from otel_jcmc.sessions.summarizer import Summarizer
 from otel_jcmc.sessions.summing import Summing
 from otel_jcmc.sessions.sweep import Sweep
 from otel_jcmc.sessions.vitals import Thresholds
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keeping import SETTLE_MS, Keeping
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.lease import Lease
-from otel_jcmc.store.link import Link
+from otel_jcmc.store.link import AnyLink
 from otel_jcmc.store.scripts import run_all
 from otel_jcmc.verdict.record import Record
 
@@ -66,14 +67,14 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
     return Recorder(logs, quota, interval, thresholds, shares=shares)
 
 
-def make_summaries(settings: Settings, link: Link) -> Summaries | None:
+def make_summaries(settings: Settings, link: AnyLink) -> Summaries | None:
     """Return what reads summaries by *link*, None where none are kept."""
     if not settings.summary_days:
         return None
     return Summaries(partial(run_all, link), Keys(settings.key_prefix))
 
 
-def make_summing(settings: Settings, link: Link) -> Summing | None:
+def make_summing(settings: Settings, link: AnyLink) -> Summing | None:
     """Return what makes a summary of each session that is over, None where none are kept."""
     summaries = make_summaries(settings, link)
     if summaries is None:
@@ -86,7 +87,7 @@ def make_summarizer(
     settings: Settings, redis_url: str, holder: str, record: Record
 ) -> Summarizer | None:
     """Return what makes summaries; None where there are none, or whoever makes spans does that."""
-    link = Link(redis_url)
+    link = open_link(redis_url)
     summing = make_summing(settings, link)
     if summing is None or settings.traces_exporter == "otlp":
         return None

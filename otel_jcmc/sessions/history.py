@@ -30,8 +30,9 @@ from otel_jcmc.sessions.search import (
     sid_of,
     to_after,
 )
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keys import PARTITION_OF, Keys
-from otel_jcmc.store.link import Command, Link, expect_all
+from otel_jcmc.store.link import Command, expect_all
 from otel_jcmc.store.participant import conference_digest
 from otel_jcmc.store.scripts import Script, run_scripts
 from otel_jcmc.store.sid import began_ms, by_time, from_by_time, is_sid
@@ -64,7 +65,7 @@ class History:
 
     def __init__(self, url: str, key_prefix: str, interval_ms: int) -> None:
         """Prepare to read what a recorder writes each *interval_ms*; nothing is opened yet."""
-        self._link = Link(url)
+        self._link = open_link(url)
         self.keys = Keys(key_prefix)
         self._behind_ms = interval_ms + BEHIND_MS
 

@@ -19,9 +19,10 @@ from redis.exceptions import OutOfMemoryError
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.items import Newest, name_of, partition_of
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import PARTITIONS, Keys
-from otel_jcmc.store.link import Command, Link
+from otel_jcmc.store.link import Command, PartAway
 from otel_jcmc.store.scripts import run_scripts, script, without_script
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class SessionLogs:
         self._is_offset_given = offset is not None
         self.offset = time() - clock() if offset is None else offset
         self.counts = dict.fromkeys((WRITTEN, DROPPED, REFUSED, FAILED, OUT_OF_MEMORY), 0)
-        self.link = Link(url)
+        self.link = open_link(url)
         self._keeping = keeping.to_args()
         self._most_samples = most_samples
         self._clock = clock
@@ -192,6 +193,9 @@ class SessionLogs:
             self._learn_time(asked, int(redis_ms))
             self._note(batch.entries, answers, [Newest(*each) for each in newest])
             return True
+        if isinstance(reply, PartAway):
+            # It waits, as with all of Redis away: nothing was refused.
+            return False
         if isinstance(reply, OutOfMemoryError) and not batch.attempts:
             self.counts[OUT_OF_MEMORY] += len(batch.entries)
         self._refusal.update(without_script(str(reply)))

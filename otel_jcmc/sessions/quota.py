@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import PARTITIONS, Keys
-from otel_jcmc.store.link import Command, Link, expect_all
+from otel_jcmc.store.link import AnyLink, Command, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Quota:
 
     def __init__(
         self,
-        link: Link,
+        link: AnyLink,
         key_prefix: str,
         keeping: Keeping,
         bounds: Bounds,

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.store.lease import Lease
-from otel_jcmc.store.link import Link
+from otel_jcmc.store.link import AnyLink
 from otel_jcmc.store.scripts import without_script
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Summarizer:
     Concurrency: one event loop.
     """
 
-    def __init__(self, lease: Lease, link: Link, sweep: Sweeping) -> None:
+    def __init__(self, lease: Lease, link: AnyLink, sweep: Sweeping) -> None:
         """Prepare. What has connections is ours to close."""
         self._lease = lease
         self._link = link

@@ -22,7 +22,7 @@ from otel_jcmc.sessions.leg import Folded, Leg
 from otel_jcmc.sessions.moves import MOVES, NOT_KEPT, Kept, room_move, session_move
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import PARTITIONS, Keys
-from otel_jcmc.store.link import Command, Link, expect_all
+from otel_jcmc.store.link import AnyLink, Command, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
@@ -71,7 +71,7 @@ class Sweep:
 
     def __init__(
         self,
-        link: Link,
+        link: AnyLink,
         key_prefix: str,
         keeping: Keeping,
         record: Record | None = None,

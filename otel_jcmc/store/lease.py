@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.store.link import Link
+from otel_jcmc.store.cluster import open_link
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Lease:
 
     def __init__(self, url: str, key: str, holder: str) -> None:
         """Name the *key* and us; nothing is taken yet."""
-        self._link = Link(url)
+        self._link = open_link(url)
         self._key = key
         self.holder = holder
         self._until = 0.0

@@ -7,14 +7,14 @@ done for a push in the store. The client library's own defaults (10 retries, 5 s
 for a minute, so there are none here: everything has one deadline, and after a time-out the
 connection is dropped, because a reply that comes late would be taken for the next one's. It is also
 dropped when a server says that it is no master any more, or Sentinels name another one: they, or
-the name in the URL, then lead to the one that is. A node of a Redis Cluster has a part of the keys
-and is no answer.
+the name in the URL, then lead to the one that is. A node of a Redis Cluster has a part of the keys:
+a URL that names one server is refused there, and cluster.py has a link to each node.
 """
 
 import asyncio
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import hiredis
 import redis.asyncio as redis
@@ -46,8 +46,38 @@ _CODE = re.compile(r"[A-Z]{2,20}\b")
 Command = tuple[Any, ...] | bytes
 
 
+# Whether the URL names a cluster -> what is said where the server is of the other kind.
+_OF_THE_OTHER_KIND = {
+    False: "REDIS_URL names one server, which is a node of a Redis Cluster:"
+    " use redis+cluster://, or name a Redis or Valkey that has all keys",
+    True: "REDIS_URL names a cluster, and a server that is no node of one: use redis://",
+}
+
+
 class ClusterNode(NoConnection):
-    """The server is one of a Redis Cluster; the message says what to do."""
+    """A server is a node of a cluster and should be none, or the other way round; says which."""
+
+
+class PartAway(NoConnection):
+    """The reply to a command whose part of a cluster can't be had now; that of others can."""
+
+
+class AnyLink(Protocol):
+    """A way to Redis: Link, whose words these are, or cluster.ClusterLink."""
+
+    stood_still: bool
+
+    @property
+    def away(self) -> str:
+        """Why a part of the keys can't be had now, by the last replies; empty if all can."""
+
+    async def run(
+        self, commands: Sequence[Command], timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> list[Any]:
+        """See Link.run."""
+
+    async def close(self) -> None:
+        """Close what is open; a later `run` opens it anew."""
 
 
 def code_of(error: Exception) -> str:
@@ -87,16 +117,20 @@ class Link:
 
     Attributes:
         stood_still: whether the loop did when the last replies were due, which came all the same.
+        away: empty, as one server has all keys; see AnyLink.
 
     Concurrency: any number of tasks of one event loop may call; a caller's deadline counts the
     time that it waits for the others.
     """
 
-    def __init__(self, url: str) -> None:
+    away = ""
+
+    def __init__(self, url: str, *, of_cluster: bool = False) -> None:
         """
         Prepare a connection to *url*; nothing is opened yet.
 
-        redis://, rediss://, unix://, or as url.py has it.
+        redis://, rediss://, unix://, or as url.py has it for Sentinels. *of_cluster* says that
+        the server is to be a node of a cluster, and else none.
 
         Raises:
             StoreCannotStart: *url* has options that redis-py does not know.
@@ -112,6 +146,7 @@ class Link:
         except (TypeError, ValueError, RedisError):
             # Not their message, which may repeat what was given, a password too.
             raise StoreCannotStart("REDIS_URL: an option after its ? is not known") from None
+        self._of_cluster = of_cluster
         self._wire: _Wire | None = None
         self._lock = asyncio.Lock()
         self.stood_still = False
@@ -164,7 +199,8 @@ class Link:
         try:
             await self._connection.connect()
             self._wire = _Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
-            await _see_that_it_fits(self._wire, master=self._sentinels is not None)
+            is_master = self._sentinels is not None
+            await _see_that_it_fits(self._wire, master=is_master, of_cluster=self._of_cluster)
         except BaseException as error:
             if self._sentinels is not None:
                 self._sentinels.pass_over()
@@ -229,9 +265,9 @@ def _is_demoted(reply: Any) -> bool:
     )
 
 
-async def _see_that_it_fits(wire: "_Wire", *, master: bool) -> None:
+async def _see_that_it_fits(wire: "_Wire", *, master: bool, of_cluster: bool) -> None:
     """
-    Ask the server what it is: no node of a cluster and, where Sentinel names it, a *master*.
+    Ask the server what it is: a node *of_cluster* or none, and where Sentinel names it a *master*.
 
     A Sentinel that was cut off names the former one.
 
@@ -240,11 +276,9 @@ async def _see_that_it_fits(wire: "_Wire", *, master: bool) -> None:
     """
     asked: Sequence[Command] = [("INFO", "cluster"), ("ROLE",)][: 1 + master]
     replies = await wire.exchange(b"".join(map(pack, asked)), len(asked))
-    if isinstance(replies[0], bytes) and b"cluster_enabled:1" in replies[0]:
-        raise ClusterNode(
-            "REDIS_URL is a node of a Redis Cluster, which is not supported: name a Redis or Valkey"
-            " that has all keys"
-        )
+    told = replies[0] if isinstance(replies[0], bytes) else b""
+    if b"cluster_enabled:%d" % (not of_cluster) in told:
+        raise ClusterNode(_OF_THE_OTHER_KIND[of_cluster])
     if master and isinstance(replies[1], list) and replies[1][0] != b"master":
         raise NoConnection("the server that Sentinel names is no master")
 

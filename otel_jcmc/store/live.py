@@ -20,11 +20,20 @@ from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITION_OF, PARTITIONS, Keys
-from otel_jcmc.store.link import TIMEOUT_SECONDS, ClusterNode, Command, Link, bulk, expect_all
+from otel_jcmc.store.link import (
+    TIMEOUT_SECONDS,
+    AnyLink,
+    ClusterNode,
+    Command,
+    PartAway,
+    bulk,
+    expect_all,
+)
 from otel_jcmc.store.participant import Write
-from otel_jcmc.store.reads import KnownExpiries, Live, read_clocks, read_pages
+from otel_jcmc.store.reads import KnownExpiries, Live, is_away, read_clocks, read_pages
 from otel_jcmc.store.refusals import Refusals
 from otel_jcmc.store.scripts import begin_call, run_scripts, script
 
@@ -71,7 +80,8 @@ class Store:
     The participants of one Redis under one key prefix.
 
     Attributes:
-        up: whether the last exchange with Redis worked; None before the first.
+        up: whether the last exchange with Redis worked, and in a cluster all that is asked for was
+            there; None before the first.
 
     Concurrency: to be used from one event loop.
     """
@@ -110,7 +120,7 @@ class Store:
         # Who comes back goes on with the same session for as long as his expiry is known.
         self._grace_ms = keeping.grace_ms if keeping.sessions else 0
         self._calls = [self._begin_call(partition) for partition in range(PARTITIONS)]
-        self._writes, self._reads = Link(url), Link(url)
+        self._writes, self._reads = open_link(url), open_link(url)
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
         self._flushing: asyncio.Task[None] | None = None
@@ -218,7 +228,7 @@ class Store:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        return read_pages(self._read, self._keys, known, partitions)
+        return read_pages(self._read_parts, self._keys, known, partitions)
 
     async def count(self) -> None:
         """
@@ -230,11 +240,15 @@ class Store:
             StoreUnavailable: Redis did not answer in time.
         """
         indexes = self._keys.each("live")
-        clocks = await read_clocks(self._read, indexes)
-        self._live = await self._read(
-            [("ZCOUNT", *each, "+inf") for each in zip(indexes, clocks, strict=True)],
-            TIMEOUT_SECONDS,
+        clocks = await read_clocks(self._read_parts, indexes)
+        counts = await self._read_parts(
+            [("ZCOUNT", *each, "+inf") for each in zip(indexes, clocks, strict=True)]
         )
+        # Of a partition that is away the last word stands.
+        self._live = [
+            before if is_away(count) else count
+            for before, count in zip(self._live, counts, strict=True)
+        ]
 
     async def ping(self) -> None:
         """
@@ -274,6 +288,8 @@ class Store:
         # refused by whatever refuses a push: memory, a replica, a disk that is full, a cluster.
         tries: list[Command] = [("SETRANGE", key, 0, "") for key in self._keys.each("try")]
         replies = await self._run(self._writes, tries, TIMEOUT_SECONDS)
+        if all(isinstance(reply, PartAway) for reply in replies):
+            raise StoreUnavailable from replies[0]
         self._has_tried = True
         self._refusals.settle(replies)
 
@@ -299,7 +315,11 @@ class Store:
         """Return the replies to *commands*; an error among them counts as no answer."""
         return expect_all(await self._run(self._reads, commands, seconds))
 
-    async def _run(self, link: Link, commands: list[Command], seconds: float) -> list[Any]:
+    async def _read_parts(self, commands: list[Command]) -> list[Any]:
+        """Return the replies to *commands*, PartAway for those whose part of a cluster is away."""
+        return await self._run(self._reads, commands, READ_SECONDS)
+
+    async def _run(self, link: AnyLink, commands: list[Command], seconds: float) -> list[Any]:
         """Run *commands* and take note of whether Redis is there."""
         try:
             deadline = monotonic() + seconds
@@ -308,7 +328,9 @@ class Store:
             self._set_up(up=False, why=error.__cause__)
             raise
         # What takes longer than a push may take is no sign that pushes are stored again.
-        if self.up is not False or monotonic() < deadline - seconds + TIMEOUT_SECONDS:
+        if away := self._writes.away or self._reads.away:
+            self._set_up(up=False, why=PartAway(away))
+        elif self.up is not False or monotonic() < deadline - seconds + TIMEOUT_SECONDS:
             self._set_up(up=True)
         return replies
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from otel_jcmc.store.link import Link, expect_all
+from otel_jcmc.store.link import AnyLink, expect_all
 
 
 class Memory(NamedTuple):
@@ -18,7 +18,7 @@ class Memory(NamedTuple):
     policy: str
 
 
-async def memory_of(link: Link) -> Memory | None:
+async def memory_of(link: AnyLink) -> Memory | None:
     """
     Return the memory of the Redis that *link* leads to; None where it does not tell.
 

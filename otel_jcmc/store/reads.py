@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import Command
+from otel_jcmc.store.link import Command, PartAway, expect_all
 
 # Of the index, and of values: the longest of these commands takes Redis under a millisecond.
 PAGE: Final = 1000
@@ -33,17 +33,42 @@ class Live(NamedTuple):
         values: what is stored of those who have pushed since they were known, None of those who
             went away meanwhile; who is not in it has not pushed.
         now_us: Redis's clock when the read began.
+        unread: how many partitions could not be read, or not to their end.
     """
 
     members: list[bytes]
     expiries: list[bytes]
     values: dict[bytes, bytes | None]
     now_us: int
+    unread: int = 0
+
+
+# In place of those of a partition whose part of a cluster is away.
+UNREAD: Final = Live([], [], {}, 0, unread=1)
+
+
+def is_away(reply: Any) -> bool:
+    """
+    Say whether *reply* is that of a part of a cluster which is away.
+
+    Raises:
+        StoreUnavailable: it is another error.
+    """
+    if isinstance(reply, PartAway):
+        return True
+    expect_all([reply])
+    return False
 
 
 async def read_clocks(read: Read, keys: Sequence[str]) -> list[int]:
-    """Return what the time is where each of *keys* is, in microseconds."""
-    return await read([("EVAL", _CLOCK, 1, key) for key in keys])
+    """
+    Return what the time is where each of *keys* is, in microseconds; 0 where that is away.
+
+    Raises:
+        StoreUnavailable: Redis did not answer in time.
+    """
+    told = await read([("EVAL", _CLOCK, 1, key) for key in keys])
+    return [0 if is_away(each) else each for each in told]
 
 
 async def read_pages(
@@ -53,30 +78,67 @@ async def read_pages(
     Return every live participant of *partitions*, each of them once.
 
     Whose expiry is as it was *known* has not pushed since: each push sets another one, by the
-    microsecond. Only the values of the others are read.
+    microsecond. Only the values of the others are read. Where a part of a cluster is away UNREAD
+    stands for each of its partitions.
+
+    Raises:
+        StoreUnavailable: Redis did not answer in time.
     """
     indexes = keys.each("live", partitions)
     clocks = await read_clocks(read, indexes)
     starts = keys.each("participant:", partitions)
     for index, start_of_key, now_us in zip(indexes, starts, clocks, strict=True):
-        base = start_of_key.encode()
-        async for members, expiries in _pages_of(read, index, now_us):
-            wanted = [
-                member
-                for member, expiry in zip(members, expiries, strict=True)
-                if (before := known.get(member)) is None or before[0] != expiry
-            ]
-            values: dict[bytes, bytes | None] = {}
-            for first in range(0, len(wanted), VALUES):
-                some = wanted[first : first + VALUES]
-                (found,) = await read([("MGET", *[base + each for each in some])])
-                values.update(zip(some, found, strict=True))
-            yield Live(members, expiries, values, now_us)
+        if not now_us:
+            yield UNREAD
+            continue
+        try:
+            async for page in _pages_of(read, index, now_us):
+                yield await _with_values(read, start_of_key.encode(), page, known, now_us)
+        except _Away:
+            yield UNREAD
 
 
-async def _pages_of(
-    read: Read, index: str, now_us: int
-) -> AsyncIterator[tuple[list[bytes], list[bytes]]]:
+class _Away(Exception):
+    """The part of the cluster that is being read is away."""
+
+
+_Page = tuple[list[bytes], list[bytes]]
+
+
+async def _with_values(
+    read: Read, base: bytes, page: _Page, known: KnownExpiries, now_us: int
+) -> Live:
+    """Return those of a *page*, with the values of who has pushed since he was *known*."""
+    members, expiries = page
+    wanted = [
+        member
+        for member, expiry in zip(members, expiries, strict=True)
+        if (before := known.get(member)) is None or before[0] != expiry
+    ]
+    values: dict[bytes, bytes | None] = {}
+    for first in range(0, len(wanted), VALUES):
+        some = wanted[first : first + VALUES]
+        found = await _reply(read, ("MGET", *[base + each for each in some]))
+        values.update(zip(some, found, strict=True))
+    return Live(members, expiries, values, now_us)
+
+
+async def _reply(read: Read, command: Command) -> list[Any]:
+    """
+    Return the reply to one *command*.
+
+    Raises:
+        StoreUnavailable: Redis did not answer in time, or refuses it.
+        _Away: the part of the cluster that it is for is away.
+    """
+    (reply,) = await read([command])
+    if is_away(reply):
+        raise _Away
+    found: list[Any] = reply
+    return found
+
+
+async def _pages_of(read: Read, index: str, now_us: int) -> AsyncIterator[_Page]:
     """
     Return members and expiries of an *index*, those that are later than *now_us*.
 
@@ -88,7 +150,7 @@ async def _pages_of(
     seen: set[bytes] = set()
     while True:
         command: Command = ("ZRANGEBYSCORE", index, begin, "+inf", "WITHSCORES", "LIMIT", 0, size)
-        (listed,) = await read([command])
+        listed = await _reply(read, command)
         fresh = [
             each for each in zip(listed[::2], listed[1::2], strict=True) if each[0] not in seen
         ]

@@ -7,14 +7,14 @@ Redis refuses some writes and takes others, and it always takes leaves.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import Any, Final
 
 from redis.exceptions import NoPermissionError
 
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.store.link import code_of
+from otel_jcmc.store.link import PartAway, code_of
 from otel_jcmc.store.scripts import without_script
 
 log = logging.getLogger(__name__)
@@ -42,16 +42,15 @@ class Refusals:
 
     def add(self, replies: Iterable[Any]) -> None:
         """Take note of a refusal among the *replies* to pushes; what is taken proves nothing."""
-        for reply in replies:
-            if isinstance(reply, Exception):
-                self._refuse(reply)
-                return
+        for reply in _faults(replies):
+            self._refuse(reply)
+            return
 
     def settle(self, replies: Iterable[Any]) -> None:
         """Take note of the *replies* to a write that tries."""
         # Who may not try may still push: then pushes alone tell.
-        faults = (each for each in replies if isinstance(each, Exception))
-        refusal = next((each for each in faults if not isinstance(each, NoPermissionError)), None)
+        told = (each for each in _faults(replies) if not isinstance(each, NoPermissionError))
+        refusal = next(told, None)
         if refusal is not None:
             self._refuse(refusal)
         elif self.why and monotonic() - self._at > REFUSAL_OVER_SECONDS:
@@ -64,3 +63,10 @@ class Refusals:
         self.why = f"Redis refuses writes: {code}, {_MEANS.get(code, 'the log says more')}"
         self._at = monotonic()
         self._trouble.update(without_script(str(error)))
+
+
+def _faults(replies: Iterable[Any]) -> Iterator[Exception]:
+    """Return the errors among *replies*; a part of a cluster that is away refuses nothing."""
+    for reply in replies:
+        if isinstance(reply, Exception) and not isinstance(reply, PartAway):
+            yield reply

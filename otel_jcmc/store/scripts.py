@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from redis.exceptions import NoScriptError
 
-from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, Link, bulk, expect_all, pack
+from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, Command, bulk, expect_all, pack
 
 # For what no push waits for.
 READ_SECONDS: Final = 2.0
@@ -49,7 +49,7 @@ def begin_call(of: Script, keys: Sequence[str], *args: Any, more: int) -> bytes:
 
 
 async def run_scripts(
-    link: Link,
+    link: AnyLink,
     commands: Sequence[Command],
     scripts: Sequence[Script],
     timeout_seconds: float = TIMEOUT_SECONDS,
@@ -82,7 +82,7 @@ def _in_full(call: bytes, scripts: Sequence[Script]) -> bytes:
 
 
 async def run_all(
-    link: Link, commands: Sequence[Command], scripts: Sequence[Script] = ()
+    link: AnyLink, commands: Sequence[Command], scripts: Sequence[Script] = ()
 ) -> list[Any]:
     """
     Return the replies to *commands*, within 2 s.

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.store.link import Link
+from otel_jcmc.store.cluster import open_link
 
 # As long as what HS256 makes of it (RFC 7518, section 3.2).
 LEAST_BYTES: Final = 32
@@ -37,7 +37,7 @@ class SharedSecret:
         """Take the operator's *value*, or else what Redis at *url* has under *key*."""
         self.value = value
         self._key = key
-        self._link = None if value else Link(url)
+        self._link = None if value else open_link(url)
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

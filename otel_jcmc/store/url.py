@@ -1,11 +1,13 @@
 """
-REDIS_URL: whether it is one, and what it says where Sentinels know which server is the master.
+REDIS_URL: whether it is one, and what it says where it names Sentinels, or a cluster.
 
     redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?sentinel_password=...
+    redis+cluster://user:password@host1:6379,host2:6379
 
 User, password, database and the rest of the query are the data servers', as in redis-py's own URLs;
 `sentinel_username` and `sentinel_password` are the Sentinels'. With rediss+sentinel:// both are
-spoken to by TLS, with the same ssl_* options.
+spoken to by TLS, with the same ssl_* options. A cluster's hosts are those that are asked first
+where the keys are; rediss+cluster:// speaks to all nodes by TLS.
 """
 
 import re
@@ -13,7 +15,9 @@ from typing import Final, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 SCHEMES: Final = ("redis+sentinel", "rediss+sentinel")
+CLUSTER_SCHEMES: Final = ("redis+cluster", "rediss+cluster")
 DEFAULT_PORT: Final = 26_379
+CLUSTER_PORT: Final = 6379
 # Not urllib's words: what looks like a port may be a piece of an unescaped password.
 _UNREADABLE: Final = "its host or port can't be read"
 # `redis://:ab@cd/ef@host/0` would go to a host cd: what a password may hold has to be told apart.
@@ -21,6 +25,7 @@ _ENCODE: Final = "in a password `/` is %2F, `?` %3F, `#` %23 and `@` %40; an opt
 _NO_DATABASE: Final = "what follows its host is no database's number: redis://host:6379/0"
 _NO_SOCKET: Final = "the path of a socket is wanted: unix:///run/redis.sock"
 _NO_MASTER: Final = "the master's name is missing: redis+sentinel://host:26379/mymaster"
+_ONE_DATABASE: Final = "a cluster has one database: redis+cluster://host1:6379,host2:6379"
 _HOST: Final = re.compile(r"[\w.:%-]+")
 _DATABASE: Final = re.compile(r"(/[0-9]*)?/?")
 _QUERY: Final = re.compile(r"(\w+=[^@&]*(&\w+=[^@&]*)*)?")
@@ -43,9 +48,34 @@ class SentinelUrl(NamedTuple):
     sentinel: dict[str, str]
 
 
+class ClusterUrl(NamedTuple):
+    """
+    What the URL of a cluster says.
+
+    Attributes:
+        seeds: the nodes that it names, (host, port).
+        scheme, user, query: of the URL of each node, with the signs that belong to them.
+    """
+
+    seeds: tuple[tuple[str, int], ...]
+    scheme: str
+    user: str
+    query: str
+
+    def node(self, host: str, port: int) -> str:
+        """Return the URL of one node, for redis-py."""
+        host = f"[{host}]" if ":" in host else host
+        return f"{self.scheme}://{self.user}{host}:{port}{self.query}"
+
+
 def is_sentinel(url: str) -> bool:
     """Say whether *url* names Sentinels."""
     return url.partition("://")[0] in SCHEMES
+
+
+def is_cluster(url: str) -> bool:
+    """Say whether *url* names nodes of a cluster."""
+    return url.partition("://")[0] in CLUSTER_SCHEMES
 
 
 def check_redis(url: str) -> None:
@@ -57,6 +87,9 @@ def check_redis(url: str) -> None:
     """
     if is_sentinel(url):
         parse_sentinel(url)
+        return
+    if is_cluster(url):
+        parse_cluster(url)
         return
     try:
         parts = urlsplit(url)
@@ -94,7 +127,7 @@ def parse_sentinel(url: str) -> SentinelUrl:
         raise ValueError(_UNREADABLE) from None
     _check_end(parts)
     user, at, addresses = parts.netloc.rpartition("@")
-    hosts = tuple(_address(text) for text in addresses.split(","))
+    hosts = tuple(_address(text, DEFAULT_PORT) for text in addresses.split(","))
     master, _, database = parts.path.strip("/").partition("/")
     if not master or "@" in master:
         raise ValueError(_NO_MASTER)
@@ -112,8 +145,28 @@ def parse_sentinel(url: str) -> SentinelUrl:
     return SentinelUrl(hosts, unquote(master), made, theirs)
 
 
-def _address(text: str) -> tuple[str, int]:
-    """Return host and port of one Sentinel."""
+def parse_cluster(url: str) -> ClusterUrl:
+    """
+    Return what *url*, one of CLUSTER_SCHEMES, says.
+
+    Raises:
+        ValueError: it can't be read; the message repeats nothing of it, it may hold a password.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(_UNREADABLE) from None
+    _check_end(parts)
+    user, at, addresses = parts.netloc.rpartition("@")
+    seeds = tuple(_address(text, CLUSTER_PORT) for text in addresses.split(","))
+    if parts.path not in {"", "/", "/0"} or any(name == "db" for name, _ in parse_qsl(parts.query)):
+        raise ValueError(_ONE_DATABASE)
+    query = f"?{parts.query}" if parts.query else ""
+    return ClusterUrl(seeds, parts.scheme.removesuffix("+cluster"), user + at, query)
+
+
+def _address(text: str, default_port: int) -> tuple[str, int]:
+    """Return host and port of one of several servers."""
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
@@ -121,4 +174,4 @@ def _address(text: str) -> tuple[str, int]:
         raise ValueError(_UNREADABLE) from None
     if not host or not _HOST.fullmatch(host):
         raise ValueError(_UNREADABLE)
-    return host, port or DEFAULT_PORT
+    return host, port or default_port

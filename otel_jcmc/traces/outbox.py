@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.moves import WAITS_MS
 from otel_jcmc.store.keys import PARTITIONS, Keys
-from otel_jcmc.store.link import Command, Link, expect_all
+from otel_jcmc.store.link import AnyLink, Command, expect_all
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Outbox:
         dropped: spans that had to go for newer ones, so far.
     """
 
-    def __init__(self, link: Link, key_prefix: str, most: int) -> None:
+    def __init__(self, link: AnyLink, key_prefix: str, most: int) -> None:
         """Prepare; nothing is asked yet."""
         self._link = link
         self._keys = Keys(key_prefix).each("outbox")

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_jcmc.store.link import Command, Link, expect_all
+from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.link import Command, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.verdict.journal import Entry
 
@@ -53,7 +54,7 @@ class Record:
 
     def __init__(self, url: str, key_prefix: str, keep_ms: int) -> None:
         """Prepare; what is over is kept for *keep_ms*."""
-        self._link = Link(url)
+        self._link = open_link(url)
         self._keep_ms = keep_ms
         base = f"{key_prefix}:{{verdict}}:"
         self.lease_key = f"{base}lease"

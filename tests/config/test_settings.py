@@ -22,8 +22,8 @@ from otel_jcmc.config.advice import advice
 from otel_jcmc.config.settings import Settings, name_of, names_of
 from otel_jcmc.config.sources import secret_names
 from otel_jcmc.service.app import create_app
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.embedded import EmbeddedStore
-from otel_jcmc.store.link import Link
 from tools.generate import settings_page
 
 # Every setting, written out: its name in the environment and its default.
@@ -380,7 +380,7 @@ NO_MASTER = "the master's name is missing: redis+sentinel://host:26379/mymaster"
 AT_SIGN = "in a user, a password or a path `/` is %2F and `@` is %40"
 NO_SCHEME = (
     "REDIS_URL must start with one of redis://, rediss://, unix://, redis+sentinel://,"
-    " rediss+sentinel://"
+    " rediss+sentinel://, redis+cluster://, rediss+cluster://"
 )
 
 
@@ -473,7 +473,7 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
             "http://:hunter2@127.0.0.1:6379",
             (
                 "settings: REDIS_URL must start with one of redis://, rediss://, unix://,"
-                " redis+sentinel://, rediss+sentinel://"
+                " redis+sentinel://, rediss+sentinel://, redis+cluster://, rediss+cluster://"
             ),
         ),
         (
@@ -639,6 +639,7 @@ def test_a_wrong_setting_is_one_line_and_exit_1(
         ),
         *("redis://", "redis:///0", "unix:///run/redis.sock?db=0", "unix://user:p@/run/redis.sock"),
         "redis+sentinel://user:p@a:26379,b/mymaster/0?sentinel_password=x",
+        *("redis+cluster://a", "rediss+cluster://user:p%40@a:7000,[::1]/0?ssl_ca_certs=/ca"),
     ],
 )
 def test_what_is_a_url_of_redis_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
@@ -646,7 +647,7 @@ def test_what_is_a_url_of_redis_is_taken(monkeypatch: pytest.MonkeyPatch, url: s
     taken = Settings().redis_url
     assert taken is not None
     assert taken.get_secret_value() == url
-    Link(url)
+    open_link(url)
 
 
 def test_check_says_the_same_of_a_name_that_no_setting_has(
@@ -900,7 +901,7 @@ def test_every_secret_may_be_in_a_file() -> None:
             {},
             (
                 "REDIS_URL must start with one of redis://, rediss://, unix://,"
-                " redis+sentinel://, rediss+sentinel://"
+                " redis+sentinel://, rediss+sentinel://, redis+cluster://, rediss+cluster://"
             ),
         ),
     ],

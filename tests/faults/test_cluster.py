@@ -12,7 +12,7 @@ from redis_parts import RedisServer
 
 pytestmark = pytest.mark.xdist_group("faults-cluster")
 
-IS_NODE = "REDIS_URL is a node of a Redis Cluster, which is not supported"
+IS_NODE = "REDIS_URL names one server, which is a node of a Redis Cluster: use redis+cluster://"
 
 
 def node(folder: Path) -> RedisServer:

@@ -28,6 +28,7 @@ OWN_NAMES = {
     "otel_jcmc_connections_cut_total",
     "otel_jcmc_history_samples_total",
     "otel_jcmc_store_up",
+    "otel_jcmc_partitions_unread",
     "otel_jcmc_push_duration_seconds_bucket",
     "otel_jcmc_push_duration_seconds_sum",
     "otel_jcmc_push_duration_seconds_count",

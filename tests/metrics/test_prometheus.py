@@ -44,6 +44,7 @@ OWN = {
     "otel_jcmc_conferences": ("gauge", set()),
     "otel_jcmc_participants_suppressed": ("counter", {"reason"}),
     "otel_jcmc_store_up": ("gauge", set()),
+    "otel_jcmc_partitions_unread": ("gauge", set()),
     "otel_jcmc_push_duration_seconds": ("histogram", set()),
     "otel_jcmc_collection_duration_seconds": ("histogram", {"exporter"}),
     "otel_jcmc_exports": ("counter", {"exporter", "outcome"}),
@@ -303,6 +304,7 @@ def test_our_own_metric_has_this_name_type_and_labels(with_data: Service, name: 
         "otel_jcmc_participants",
         "otel_jcmc_conferences",
         "otel_jcmc_store_up",
+        "otel_jcmc_partitions_unread",
     ],
 )
 def test_our_own_series_reads_like_this_in_the_text_format(with_data: Service, series: str) -> None:

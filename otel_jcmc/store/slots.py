@@ -1,0 +1,122 @@
+"""
+Slots of a Redis Cluster: that of each command, by its key, and who is the master of each.
+
+A command is words, or the bytes that are sent for them; ours touch one slot each.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from redis.crc import key_slot
+from redis.exceptions import RedisError
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.store.link import Command
+
+SLOTS: Final = 16_384
+# Host and port.
+Address = tuple[str, int]
+
+_KEYLESS: Final = {"PING", "TIME", "INFO", "ROLE", "ECHO", "CLIENT", "CONFIG", "CLUSTER", "SCRIPT"}
+# A script's first key stands behind its text and their number.
+_KEY_AT: Final = {"EVAL": 3, "EVALSHA": 3}
+_BULK_END: Final = b"\r\n"
+# The keys that each batch of pushes has are few.
+_slot_of_key: Final = lru_cache(maxsize=256)(key_slot)
+
+
+def slots_of(commands: Sequence[Command]) -> list[int | None]:
+    """
+    Return the slot of each of *commands*, None where none of them has a key.
+
+    One without a key has that of the next with one, so that TIME is of the master whose keys are
+    read after it; after the last, that of the one before.
+    """
+    slots = [_slot_of(command) for command in commands]
+    if None not in slots:
+        return slots
+    behind: int | None = next((each for each in reversed(slots) if each is not None), None)
+    for at in reversed(range(len(slots))):
+        if slots[at] is None:
+            slots[at] = behind
+        behind = slots[at]
+    return slots
+
+
+def _slot_of(command: Command) -> int | None:
+    """Return the slot of *command*'s key, None if it has none."""
+    if isinstance(command, bytes):
+        return _slot_of_key(_packed_key(command))
+    name = command[0]
+    if name in _KEYLESS:
+        return None
+    key = command[_KEY_AT.get(name, 1)]
+    return key_slot(key if isinstance(key, bytes) else key.encode())
+
+
+def _packed_key(packed: bytes) -> bytes:
+    """Return the key of a *packed* command, which has one."""
+    # *3\r\n$3\r\nGET\r\n$1\r\nk\r\n...: each word begins where the one before says that it ends.
+    name, at = _word(packed, packed.index(b"$"))
+    for _ in range(_KEY_AT.get(name.decode(), 1)):
+        word, at = _word(packed, at)
+    return word
+
+
+def _word(packed: bytes, at: int) -> tuple[bytes, int]:
+    """Return the word whose length stands *at*, and where the next one's does."""
+    end = packed.index(_BULK_END, at)
+    start = end + 2
+    stop = start + int(packed[at + 1 : end])
+    return packed[start:stop], stop + 2
+
+
+class SlotMap:
+    """
+    Who is the master of which slots.
+
+    Attributes:
+        masters: all of them.
+        is_whole: whether each slot has one.
+    """
+
+    __slots__ = ("_ends", "_masters", "_starts", "is_whole", "masters")
+
+    def __init__(self, ranges: Sequence[tuple[int, int, Address]] = ()) -> None:
+        """Make it of (first slot, last slot, master)."""
+        ordered = sorted(ranges)
+        self._starts = [start for start, _, _ in ordered]
+        self._ends = [end for _, end, _ in ordered]
+        self._masters = [master for _, _, master in ordered]
+        self.masters = dict.fromkeys(self._masters).keys()
+        self.is_whole = sum(end - start + 1 for start, end, _ in ordered) == SLOTS
+
+    @classmethod
+    def from_reply(cls, reply: Any, asked: Address) -> "SlotMap":
+        """
+        Return what the node *asked* says to CLUSTER SLOTS.
+
+        Raises:
+            StoreUnavailable: it refuses, or says what can't be read.
+        """
+        try:
+            return cls(
+                [
+                    # Without a host it is the one that was asked.
+                    (int(start), int(end), ((host or b"").decode() or asked[0], int(port)))
+                    for start, end, (host, port, *_), *_ in reply
+                ]
+            )
+        except (TypeError, ValueError) as error:
+            raise StoreUnavailable from (reply if isinstance(reply, RedisError) else error)
+
+    def __bool__(self) -> bool:
+        """Say whether anything is known."""
+        return bool(self._starts)
+
+    def master_of(self, slot: int) -> Address | None:
+        """Return the master of *slot*; None: it has none."""
+        at = bisect_right(self._starts, slot) - 1
+        return self._masters[at] if at >= 0 and slot <= self._ends[at] else None
