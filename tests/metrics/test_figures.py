@@ -125,6 +125,7 @@ def count_shown(of: Process) -> None:
     of.telemetry.record_export("prometheus", "ok", 0.75)
     of.telemetry.record_snapshot(3, 1)
     of.telemetry.standing_known = 1
+    of.telemetry.partitions_unread = 0
     of.telemetry.count_look("ok")
     of.telemetry.record_spans({"sent": 8}, 4)
     of.telemetry.reads_refused["scrape", "address"] = 6
