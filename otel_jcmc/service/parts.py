@@ -152,11 +152,13 @@ class Parts:
                 # By this thread, because it ends with the one that launches it.
                 self._embedded.begin()
                 await asyncio.to_thread(self._embedded.start)
+            stack.push_async_callback(self.store.close)
+            await self.store.start()
+            self.telemetry.store_up = bool(self.store.up)
+            # Not before: a store that nobody has asked yet is not away.
             if counted := self.place.shared.counted:
                 told = keep_publishing(counted[self.place.slot], self.telemetry.figures)
                 stack.push_async_callback(_end, asyncio.create_task(told))
-            stack.push_async_callback(self.store.close)
-            await self.store.start()
             if self.place.takes:
                 await stack.enter_async_context(self.taking.running())
             if self.place.reads:
