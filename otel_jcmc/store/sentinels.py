@@ -93,7 +93,7 @@ class Sentinels:
 
     async def _ask(self, one: Any) -> tuple[int, Address]:
         """Return which fail-over *one* Sentinel has heard of last, and where the master is."""
-        state = await one.sentinel_master(self._master)
+        state = (await one.sentinel_masters())[self._master]
         return int(state["config-epoch"]), (state["ip"], int(state["port"]))
 
     async def close(self) -> None:
