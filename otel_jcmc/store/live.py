@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -228,7 +229,8 @@ class Store:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        return read_pages(self._read_parts, self._keys, known, partitions)
+        read = partial(self._run, self._reads, seconds=READ_SECONDS)
+        return read_pages(read, self._keys, known, partitions)
 
     async def count(self) -> None:
         """
@@ -240,8 +242,9 @@ class Store:
             StoreUnavailable: Redis did not answer in time.
         """
         indexes = self._keys.each("live")
-        clocks = await read_clocks(self._read_parts, indexes)
-        counts = await self._read_parts(
+        read = partial(self._run, self._reads, seconds=TIMEOUT_SECONDS)
+        clocks = await read_clocks(read, indexes)
+        counts = await read(
             [("ZCOUNT", *each, "+inf") for each in zip(indexes, clocks, strict=True)]
         )
         # Of a partition that is away the last word stands.
@@ -257,7 +260,7 @@ class Store:
         Raises:
             StoreUnavailable: there was none in time.
         """
-        await self._read([("PING",)], TIMEOUT_SECONDS)
+        expect_all(await self._run(self._reads, [("PING",)], TIMEOUT_SECONDS))
 
     async def start(self) -> None:
         """
@@ -310,14 +313,6 @@ class Store:
             is_unfit = isinstance(away.__cause__, ClusterNode)
             return str(away.__cause__) if is_unfit else "Redis does not answer"
         return self._refusals.why
-
-    async def _read(self, commands: list[Command], seconds: float = READ_SECONDS) -> list[Any]:
-        """Return the replies to *commands*; an error among them counts as no answer."""
-        return expect_all(await self._run(self._reads, commands, seconds))
-
-    async def _read_parts(self, commands: list[Command]) -> list[Any]:
-        """Return the replies to *commands*, PartAway for those whose part of a cluster is away."""
-        return await self._run(self._reads, commands, READ_SECONDS)
 
     async def _run(self, link: AnyLink, commands: list[Command], seconds: float) -> list[Any]:
         """Run *commands* and take note of whether Redis is there."""

@@ -121,13 +121,7 @@ def parse_sentinel(url: str) -> SentinelUrl:
     Raises:
         ValueError: it can't be read; the message repeats nothing of it, it may hold a password.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise ValueError(_UNREADABLE) from None
-    _check_end(parts)
-    user, at, addresses = parts.netloc.rpartition("@")
-    hosts = tuple(_address(text, DEFAULT_PORT) for text in addresses.split(","))
+    parts, user, hosts = _split(url, DEFAULT_PORT)
     master, _, database = parts.path.strip("/").partition("/")
     if not master or "@" in master:
         raise ValueError(_NO_MASTER)
@@ -141,7 +135,7 @@ def parse_sentinel(url: str) -> SentinelUrl:
     }
     query = urlencode([pair for pair in options if not pair[0].startswith("sentinel_")])
     scheme = parts.scheme.removesuffix("+sentinel")
-    made = f"{scheme}://{user}{at}sentinel/{database}" + (f"?{query}" if query else "")
+    made = f"{scheme}://{user}sentinel/{database}" + (f"?{query}" if query else "")
     return SentinelUrl(hosts, unquote(master), made, theirs)
 
 
@@ -152,17 +146,22 @@ def parse_cluster(url: str) -> ClusterUrl:
     Raises:
         ValueError: it can't be read; the message repeats nothing of it, it may hold a password.
     """
+    parts, user, seeds = _split(url, CLUSTER_PORT)
+    if parts.path not in {"", "/", "/0"} or any(name == "db" for name, _ in parse_qsl(parts.query)):
+        raise ValueError(_ONE_DATABASE)
+    query = f"?{parts.query}" if parts.query else ""
+    return ClusterUrl(seeds, parts.scheme.removesuffix("+cluster"), user, query)
+
+
+def _split(url: str, default_port: int) -> tuple[SplitResult, str, tuple[tuple[str, int], ...]]:
+    """Return the parts of a *url* of several servers, who asks (`user@`), and where they are."""
     try:
         parts = urlsplit(url)
     except ValueError:
         raise ValueError(_UNREADABLE) from None
     _check_end(parts)
     user, at, addresses = parts.netloc.rpartition("@")
-    seeds = tuple(_address(text, CLUSTER_PORT) for text in addresses.split(","))
-    if parts.path not in {"", "/", "/0"} or any(name == "db" for name, _ in parse_qsl(parts.query)):
-        raise ValueError(_ONE_DATABASE)
-    query = f"?{parts.query}" if parts.query else ""
-    return ClusterUrl(seeds, parts.scheme.removesuffix("+cluster"), user + at, query)
+    return parts, user + at, tuple(_address(text, default_port) for text in addresses.split(","))
 
 
 def _address(text: str, default_port: int) -> tuple[str, int]:
