@@ -29,6 +29,7 @@ from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.simulate.client import Target
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import Keeping
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.live import Store, Stored
 from otel_jcmc.store.participant import Write, to_write
 from otel_jcmc.wire.push import PushParser, Report
@@ -102,9 +103,13 @@ async def _simulate(
     clock = _Clock()
     offset = time.time() - hours * 3600 - clock.now
     store = Store(url, keeping=KEEPING)
-    logs = SessionLogs(url, "jcmc", KEEPING, 6000, clock, offset)
+    logs = SessionLogs(url, DEFAULT_KEYS, KEEPING, 6000, clock, offset)
     recorder = Recorder(
-        logs, Quota(logs.link, "jcmc", KEEPING, Bounds(0, 2**40)), INTERVAL_SECONDS, BOUNDS, clock
+        logs,
+        Quota(logs.link, DEFAULT_KEYS, KEEPING, Bounds(0, 2**40)),
+        INTERVAL_SECONDS,
+        BOUNDS,
+        clock,
     )
     pool = _pool()
     people = 0

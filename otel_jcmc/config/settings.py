@@ -32,6 +32,7 @@ from otel_jcmc.config.serving import ServingSettings
 from otel_jcmc.config.sessions import SessionSettings
 from otel_jcmc.config.sources import EnvFile, Environment, secret_names, strip_comments
 from otel_jcmc.config.store import StoreSettings
+from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.url import CLUSTER_SCHEMES, SCHEMES, check_redis
 
 _REDIS = ("redis", "rediss", "unix", *SCHEMES, *CLUSTER_SCHEMES)
@@ -183,6 +184,11 @@ class Settings(
         if "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT" in os.environ:
             return int(os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT") or 10_000)
         return self.otlp_timeout_ms
+
+    @property
+    def keys(self) -> Keys:
+        """The keys in Redis, in their partitions."""
+        return Keys(self.key_prefix, self.partitions)
 
     def with_redis(self, url: str) -> Self:
         """Return these settings with the Redis at *url*."""

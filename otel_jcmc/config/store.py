@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 
 from otel_jcmc.config.fields import Group, named
+from otel_jcmc.store.keys import DEFAULT_PARTITIONS, NUMBERS
 
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -40,12 +41,26 @@ class StoreSettings(Group):
         validation_alias=named("JCMC_KEY_PREFIX"),
         description="What all keys in Redis start with.",
     )
+    partitions: int = Field(
+        DEFAULT_PARTITIONS,
+        validation_alias=named("JCMC_PARTITIONS"),
+        description="How many parts the participants are in: 4, 16 or 64, the same in all services"
+        " on one Redis, which remembers it. More spread over more masters of a cluster, and make"
+        " smaller shares of a scrape.",
+    )
     embedded_dir: Path | None = Field(
         None,
         validation_alias=named("JCMC_EMBEDDED_DIR"),
         description="Folder of the embedded store's socket. Unset: `otel_jcmc-<uid>` in the"
         " system's temporary folder.",
     )
+
+    @field_validator("partitions")
+    @classmethod
+    def _check_partitions(cls, partitions: int) -> int:
+        if partitions not in NUMBERS:
+            raise ValueError("4, 16 or 64 is wanted")
+        return partitions
 
     @field_validator("key_prefix")
     @classmethod

@@ -18,9 +18,9 @@ import msgspec
 from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
-from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.deadline import Deadline
-from otel_jcmc.store.keys import PARTITIONS, Keys
+from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import Command
 from otel_jcmc.store.scripts import run_scripts, script
 
@@ -71,11 +71,11 @@ class States:
     Concurrency: to be used from one event loop; pushes that are in flight together share a batch.
     """
 
-    def __init__(self, url: str, key_prefix: str, most: int = 0) -> None:
+    def __init__(self, url: str, keys: Keys, most: int = 0) -> None:
         """Prepare; nothing is opened yet. *most* is how many sessions there may be, 0 for any."""
-        self._keys = Keys(key_prefix)
-        self._most = -(-most // PARTITIONS) or -1
-        self._link = open_link(url)
+        self._keys = keys
+        self._most = -(-most // keys.partitions) or -1
+        self._link = AgreedLink(url, keys)
         self._waiting: list[tuple[Command, asyncio.Future[State | None]]] = []
         self._sending: asyncio.Task[None] | None = None
 

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.metrics.snapshot import Building, People, Snapshot
-from otel_jcmc.store.keys import ALL_PARTITIONS
 from otel_jcmc.store.live import Store
 from otel_jcmc.verdict.record import Record
 
@@ -49,14 +48,14 @@ class SnapshotReader:
         # Partitions -> people of the last snapshot of them; another one is put here, none changes.
         self._known: dict[tuple[int, ...], People] = {}
 
-    async def take(self, partitions: Sequence[int] = ALL_PARTITIONS) -> Snapshot:
+    async def take(self, partitions: Sequence[int] | None = None) -> Snapshot:
         """
-        Read everyone who is live now in *partitions*.
+        Read everyone who is live now in *partitions*, None: in all.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        key = tuple(partitions)
+        key = self.store.keys.every if partitions is None else tuple(partitions)
         known = self._known.get(key, {})
         look = None
         if self._record is not None:

@@ -91,7 +91,8 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     yield health_routes(parts.store)
     yield client_routes("/client-file", cache(partial(own_file, settings)), cors)
     scraper = reading.scraper if "prometheus" in settings.metrics_exporter else None
-    yield scrape_routes(scraper, _scrape_readers(settings, parts), settings.limit_scrapes)
+    scrape_readers = _scrape_readers(settings, parts)
+    yield scrape_routes(scraper, scrape_readers, settings.limit_scrapes, settings.partitions)
     interval_ms = settings.history_interval_seconds * 1000
     # Spans need sessions too: they can be erased then, and are nobody's to read.
     history = reading.history if settings.history_hours else None

@@ -14,7 +14,7 @@ from otel_jcmc.otlp.process import ParticipantExport, report_to_parent
 from otel_jcmc.otlp.sender import Sender, Signal
 from otel_jcmc.service.recording import keeping_of, make_summing
 from otel_jcmc.service.watching import make_gauges, make_reader, make_record
-from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.live import Store
 
@@ -34,7 +34,7 @@ def make_exports(
         seconds = settings.otlp_timeout_ms / 1000
         sender = Sender(Signal.METRICS, settings.otlp_protocol, seconds)
         yield ParticipantExport(
-            make_reader(settings, Store(redis_url, settings.key_prefix), redis_url),
+            make_reader(settings, Store(redis_url, settings.keys), redis_url),
             Lease(redis_url, f"{settings.key_prefix}:otlp:lease", holder),
             make_gauges(settings),
             MetricDelivery(sender.send, "participants", seconds),
@@ -49,18 +49,18 @@ def make_exports(
         from otel_jcmc.traces.sweep import Sweep
 
         seconds = settings.spans_timeout_ms / 1000
-        link = open_link(redis_url)
+        link = AgreedLink(redis_url, settings.keys)
         yield Traces(
             Lease(redis_url, f"{settings.key_prefix}:traces:lease", holder),
             link,
             Sweep(
                 link,
-                settings.key_prefix,
+                settings.keys,
                 keeping_of(settings),
                 make_record(settings, redis_url),
                 make_summing(settings, link),
             ),
-            Outbox(link, settings.key_prefix, settings.traces_waiting),
+            Outbox(link, settings.keys, settings.traces_waiting),
             SpanSender(Sender(Signal.SPANS, settings.spans_protocol, seconds), resource),
             report_to_parent,
         ).run

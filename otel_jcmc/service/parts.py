@@ -89,7 +89,7 @@ class Parts:
         self.telemetry = self._telemetry(recorder, gauges, joins, histograms)
         self.store = Store(
             self.redis_url,
-            settings.key_prefix,
+            settings.keys,
             settings.limit_participants,
             settings.limit_conference_participants,
             self.telemetry.record_batch,

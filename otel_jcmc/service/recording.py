@@ -19,9 +19,8 @@ from otel_jcmc.sessions.summarizer import Summarizer
 from otel_jcmc.sessions.summing import Summing
 from otel_jcmc.sessions.sweep import Sweep
 from otel_jcmc.sessions.vitals import Thresholds
-from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.keeping import SETTLE_MS, Keeping
-from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import AnyLink
 from otel_jcmc.store.scripts import run_all
@@ -51,12 +50,10 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
     """Return what records sessions, None where nothing is kept of them."""
     if not settings.keeps_sessions:
         return None
-    logs = SessionLogs(
-        redis_url, settings.key_prefix, keeping_of(settings), settings.history_samples
-    )
+    logs = SessionLogs(redis_url, settings.keys, keeping_of(settings), settings.history_samples)
     bounds = Bounds(settings.history_sessions, settings.history_max_bytes)
     keep_seconds = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3600.0
-    quota = Quota(logs.link, settings.key_prefix, keeping_of(settings), bounds)
+    quota = Quota(logs.link, settings.keys, keeping_of(settings), bounds)
     thresholds = Thresholds(
         settings.bad_quality, settings.bad_packet_loss, settings.bad_round_trip_ms
     )
@@ -71,7 +68,7 @@ def make_summaries(settings: Settings, link: AnyLink) -> Summaries | None:
     """Return what reads summaries by *link*, None where none are kept."""
     if not settings.summary_days:
         return None
-    return Summaries(partial(run_all, link), Keys(settings.key_prefix))
+    return Summaries(partial(run_all, link), settings.keys)
 
 
 def make_summing(settings: Settings, link: AnyLink) -> Summing | None:
@@ -87,12 +84,12 @@ def make_summarizer(
     settings: Settings, redis_url: str, holder: str, record: Record
 ) -> Summarizer | None:
     """Return what makes summaries; None where there are none, or whoever makes spans does that."""
-    link = open_link(redis_url)
+    link = AgreedLink(redis_url, settings.keys)
     summing = make_summing(settings, link)
     if summing is None or settings.traces_exporter == "otlp":
         return None
     lease = Lease(redis_url, f"{settings.key_prefix}:summaries:lease", holder)
-    sweep = Sweep(link, settings.key_prefix, keeping_of(settings), record, summing)
+    sweep = Sweep(link, settings.keys, keeping_of(settings), record, summing)
     return Summarizer(lease, link, sweep)
 
 
@@ -101,7 +98,7 @@ def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Er
     if not settings.keeps_sessions:
         return None, None
     interval_ms = settings.history_interval_seconds * 1000
-    history = History(redis_url, settings.key_prefix, interval_ms)
+    history = History(redis_url, settings.keys, interval_ms)
     keeping = keeping_of(settings)
     record = Record(redis_url, settings.key_prefix, keeping.keep_ms)
     return history, Erasure(history, keeping, interval_ms, record)

@@ -104,7 +104,7 @@ class Taking:
             self.rules,
             bodies,
             SharedSecret(redis_url, key, given.encode()),
-            States(redis_url, settings.key_prefix, 2 * settings.limit_participants),
+            States(redis_url, settings.keys, 2 * settings.limit_participants),
             settings.trusted_proxies,
         )
 

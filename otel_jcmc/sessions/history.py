@@ -30,8 +30,8 @@ from otel_jcmc.sessions.search import (
     sid_of,
     to_after,
 )
-from otel_jcmc.store.cluster import open_link
-from otel_jcmc.store.keys import PARTITION_OF, Keys
+from otel_jcmc.store.agreement import AgreedLink
+from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import Command, expect_all
 from otel_jcmc.store.participant import conference_digest
 from otel_jcmc.store.scripts import Script, run_scripts
@@ -63,10 +63,10 @@ class History:
     Concurrency: to be used from one event loop, by any number of tasks.
     """
 
-    def __init__(self, url: str, key_prefix: str, interval_ms: int) -> None:
+    def __init__(self, url: str, keys: Keys, interval_ms: int) -> None:
         """Prepare to read what a recorder writes each *interval_ms*; nothing is opened yet."""
-        self._link = open_link(url)
-        self.keys = Keys(key_prefix)
+        self._link = AgreedLink(url, keys, writes=False)
+        self.keys = keys
         self._behind_ms = interval_ms + BEHIND_MS
 
     async def now_ms(self) -> int:
@@ -205,9 +205,8 @@ class History:
         digests = tuple(conference_digest(name).encode() for name in asked.conferences)
         indexes = self.keys.each("sessions")
         if digests:
-            indexes = [
-                indexes[each] for each in {PARTITION_OF[chr(digest[0])] for digest in digests}
-            ]
+            wanted = {self.keys.partition_of(digest.decode()) for digest in digests}
+            indexes = self.keys.each("sessions", [*wanted])
         if asked.from_ms is not None:
             floor_ms = asked.from_ms - self._behind_ms
         first = "-inf" if floor_ms is None else str(floor_ms)

@@ -15,8 +15,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.store.keys import PARTITION_OF
-
 # They are text, as all that a session's hash has: an earlier version reads it as such.
 VERSION_BYTES: Final = 6
 TAG_BYTES: Final = 3
@@ -32,8 +30,6 @@ _HEAD: Final = struct.Struct(">QI6s6sBBIIIII")
 # Of the last five, which are sizes, the second and the third.
 _KEPT: Final = struct.Struct(">II")
 _KEPT_AT: Final = _HEAD.size - 16
-# First character of a digest -> partition.
-_PARTITION_OF: Final = {ord(digit): partition for digit, partition in PARTITION_OF.items()}
 
 
 class Item(msgspec.Struct, gc=False):
@@ -108,9 +104,9 @@ def unpack(packed: bytes) -> Item:
     return Item(*head, *texts)
 
 
-def partition_of(packed: bytes) -> int:
-    """Return the partition that an item goes to."""
-    return _PARTITION_OF[packed[_HEAD.size]]
+def digits_of(packed: bytes) -> str:
+    """Return the first two digits of an item's digest, which tell the partition it goes to."""
+    return packed[_HEAD.size : _HEAD.size + 2].decode()
 
 
 def kept_bytes(packed: bytes) -> int:

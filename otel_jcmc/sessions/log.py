@@ -18,10 +18,10 @@ from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.sessions.items import Newest, name_of, partition_of
-from otel_jcmc.store.cluster import open_link
+from otel_jcmc.sessions.items import Newest, digits_of, name_of
+from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.keeping import Keeping
-from otel_jcmc.store.keys import PARTITIONS, Keys
+from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import Command, PartAway
 from otel_jcmc.store.scripts import run_scripts, script, without_script
 
@@ -70,7 +70,7 @@ class SessionLogs:
     def __init__(
         self,
         url: str,
-        key_prefix: str,
+        keys: Keys,
         keeping: Keeping,
         most_samples: int,
         clock: Callable[[], float] = monotonic,
@@ -80,14 +80,15 @@ class SessionLogs:
         self._is_offset_given = offset is not None
         self.offset = time() - clock() if offset is None else offset
         self.counts = dict.fromkeys((WRITTEN, DROPPED, REFUSED, FAILED, OUT_OF_MEMORY), 0)
-        self.link = open_link(url)
+        self.link = AgreedLink(url, keys)
         self._keeping = keeping.to_args()
         self._most_samples = most_samples
         self._clock = clock
         self._is_time_known = False
         # Of this process, one in each partition: the number of its last batch.
-        self._recorded = Keys(key_prefix).each(f"recorded:{secrets.token_hex(4)}")
-        self._numbers = [0] * PARTITIONS
+        self._keys = keys
+        self._recorded = keys.each(f"recorded:{secrets.token_hex(4)}")
+        self._numbers = [0] * keys.partitions
         self._waiting: deque[bytes] = deque()
         self._unknown: list[str] = []
         self._waiting_bytes = 0
@@ -172,7 +173,7 @@ class SessionLogs:
         self._waiting_bytes -= _bytes_of(oldest)
         batches: dict[int, _Batch] = {}
         for entry in oldest:
-            partition = partition_of(entry)
+            partition = self._keys.partition_of(digits_of(entry))
             batch = batches.get(partition)
             if batch is None:
                 self._numbers[partition] += 1

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.keeping import Keeping
-from otel_jcmc.store.keys import PARTITIONS, Keys
+from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import AnyLink, Command, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 
@@ -96,7 +96,7 @@ class Quota:
     def __init__(
         self,
         link: AnyLink,
-        key_prefix: str,
+        keys: Keys,
         keeping: Keeping,
         bounds: Bounds,
         clock: Callable[[], float] = monotonic,
@@ -106,8 +106,8 @@ class Quota:
         self.is_full = False
         self.evicted = {NUMBER: 0, OUT_OF_MEMORY: 0}
         self._link = link
-        self._indexes = Keys(key_prefix).each("sessions")
-        self._places = Keys(key_prefix).each("places")
+        self._indexes = keys.each("sessions")
+        self._places = keys.each("places")
         self._free = LEAST_FREE
         self._each_bytes = SESSION_BYTES + _REDIS_BYTES + FIRST_BYTES
         if keeping.spans:
@@ -164,7 +164,7 @@ class Quota:
         free = (self._most_bytes() - held) / self._each_bytes
         if self._bounds.sessions:
             free = min(free, self._bounds.sessions - (self.sessions or 0))
-        places = max(0, int(free / PARTITIONS))
+        places = max(0, int(free / len(self._places)))
         commands = [("SET", key, places, "PX", PLACES_MS, "GET") for key in self._places]
         left = expect_all(await self._link.run(commands))
         if any(each is not None and int(each) <= 0 for each in left):
@@ -175,7 +175,7 @@ class Quota:
     async def _ask_all(self) -> list[PartitionUse]:
         """Ask each partition what it has, and let go what is old."""
         parts = self._parts = await self._ask(
-            [(number, -1, -1, ANY) for number in range(PARTITIONS)]
+            [(number, -1, -1, ANY) for number in range(len(self._places))]
         )
         return parts
 

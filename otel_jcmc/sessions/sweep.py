@@ -21,7 +21,7 @@ from otel_jcmc.sessions.entry import Sample, in_order
 from otel_jcmc.sessions.leg import Folded, Leg
 from otel_jcmc.sessions.moves import MOVES, NOT_KEPT, Kept, room_move, session_move
 from otel_jcmc.store.keeping import Keeping
-from otel_jcmc.store.keys import PARTITIONS, Keys
+from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import AnyLink, Command, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.verdict.journal import Entry
@@ -72,7 +72,7 @@ class Sweep:
     def __init__(
         self,
         link: AnyLink,
-        key_prefix: str,
+        keys: Keys,
         keeping: Keeping,
         record: Record | None = None,
         summing: Summing | None = None,
@@ -85,7 +85,7 @@ class Sweep:
         self._record = record
         self._summing = summing
         self._link = link
-        self._keys = Keys(key_prefix)
+        self._keys = keys
         self._keeping = keeping.to_args()
         self._keeps_logs = keeping.history
         self._trouble = Trouble(log, "sessions: something in Redis can't be read: %s")
@@ -120,7 +120,7 @@ class Sweep:
             StoreUnavailable: Redis did not answer, or refuses.
         """
         moved, more = 0, False
-        for partition in range(PARTITIONS):
+        for partition in self._keys.every:
             sessions, rooms, is_cut = await self.find_over(partition)
             for sid, of_redis in sessions:
                 moved += await self.move_session(partition, sid, of_redis)

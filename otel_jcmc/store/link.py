@@ -54,7 +54,11 @@ _OF_THE_OTHER_KIND = {
 }
 
 
-class ClusterNode(NoConnection):
+class Unfit(NoConnection):
+    """What is there is not what the settings say, and no push can be taken; says what to do."""
+
+
+class ClusterNode(Unfit):
     """A server is a node of a cluster and should be none, or the other way round; says which."""
 
 
@@ -63,9 +67,11 @@ class PartAway(NoConnection):
 
 
 class AnyLink(Protocol):
-    """A way to Redis: Link, whose words these are, or cluster.ClusterLink."""
+    """A way to Redis: Link, whose words these are, cluster.ClusterLink, agreement.AgreedLink."""
 
-    stood_still: bool
+    @property
+    def stood_still(self) -> bool:
+        """Whether the loop did when the last replies were due, which came all the same."""
 
     @property
     def away(self) -> str:

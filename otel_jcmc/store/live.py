@@ -21,15 +21,15 @@ from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
-from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITION_OF, PARTITIONS, Keys
+from otel_jcmc.store.keys import DEFAULT_KEYS, Keys
 from otel_jcmc.store.link import (
     TIMEOUT_SECONDS,
     AnyLink,
-    ClusterNode,
     Command,
     PartAway,
+    Unfit,
     bulk,
     expect_all,
 )
@@ -81,6 +81,7 @@ class Store:
     The participants of one Redis under one key prefix.
 
     Attributes:
+        keys: where they are.
         up: whether the last exchange with Redis worked, and in a cluster all that is asked for was
             there; None before the first.
 
@@ -90,7 +91,7 @@ class Store:
     def __init__(
         self,
         url: str,
-        key_prefix: str = "jcmc",
+        keys: Keys = DEFAULT_KEYS,
         participant_limit: int = 0,
         conference_limit: int = 0,
         on_batch: Callable[[float], None] = lambda _seconds: None,
@@ -109,19 +110,20 @@ class Store:
             first_life_ms: what a participant lives for after its first push, whatever it asks
                 for; 0: as long as it asks for.
         """
-        self._keys = Keys(key_prefix)
+        self.keys = keys
         self._participant_limit = participant_limit
         # -1 is the script's word for any number: 0 is none.
         self._conference_limit = conference_limit or -1
         self._ends_limit = participant_limit // 2 or -1
-        self._live = [0] * PARTITIONS
+        self._live = [0] * keys.partitions
         self._on_batch = on_batch
         self._keeping = keeping.to_args()
         self._first_life_ms = first_life_ms or -1
         # Who comes back goes on with the same session for as long as his expiry is known.
         self._grace_ms = keeping.grace_ms if keeping.sessions else 0
-        self._calls = [self._begin_call(partition) for partition in range(PARTITIONS)]
-        self._writes, self._reads = open_link(url), open_link(url)
+        self._calls = [self._begin_call(partition) for partition in keys.every]
+        self._writes = AgreedLink(url, keys)
+        self._reads = AgreedLink(url, keys, writes=False)
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
         self._flushing: asyncio.Task[None] | None = None
@@ -171,9 +173,12 @@ class Store:
 
     async def _commit(self, batch: list[_WaitingWrite], seconds: float) -> None:
         """Send *batch* to Redis and give everyone in it an answer, within *seconds*."""
-        of_partition: list[list[_WaitingWrite]] = [[] for _ in ALL_PARTITIONS]
+        of_partition: list[list[_WaitingWrite]] = [[] for _ in self.keys.every]
+        table, is_one = self.keys.table, self.keys.digits == 1
         for waiting in batch:
-            of_partition[PARTITION_OF[waiting[0].member[0]]].append(waiting)
+            member = waiting[0].member
+            # A digit costs less than a piece of text.
+            of_partition[table[member[0] if is_one else member[:2]]].append(waiting)
         parts = [
             (partition, part[first : first + CALL_PUSHES])
             for partition, part in enumerate(of_partition)
@@ -196,7 +201,7 @@ class Store:
 
     def _begin_call(self, partition: int) -> bytes:
         """Return what is the same in each script call for *partition*: all but two arguments."""
-        base = self._keys.bases[partition]
+        base = self.keys.bases[partition]
         return begin_call(
             _SCRIPT,
             (f"{base}live", f"{base}ended", f"{base}conferences"),
@@ -218,10 +223,10 @@ class Store:
         return max(0, self._participant_limit - sum(self._live) + self._live[partition])
 
     def read_live(
-        self, known: KnownExpiries, partitions: Sequence[int] = ALL_PARTITIONS
+        self, known: KnownExpiries, partitions: Sequence[int] | None = None
     ) -> AsyncIterator[Live]:
         """
-        Return every live participant of *partitions*, page by page; see `read_pages`.
+        Return every live participant of *partitions*, None: of all, page by page; see `read_pages`.
 
         Each value is one whole push; they are read one after the other, so two participants may
         differ by the seconds in between.
@@ -230,7 +235,8 @@ class Store:
             StoreUnavailable: Redis did not answer in time.
         """
         read = partial(self._run, self._reads, seconds=READ_SECONDS)
-        return read_pages(read, self._keys, known, partitions)
+        wanted = self.keys.every if partitions is None else partitions
+        return read_pages(read, self.keys, known, wanted)
 
     async def count(self) -> None:
         """
@@ -241,7 +247,7 @@ class Store:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        indexes = self._keys.each("live")
+        indexes = self.keys.each("live")
         read = partial(self._run, self._reads, seconds=TIMEOUT_SECONDS)
         clocks = await read_clocks(read, indexes)
         counts = await read(
@@ -273,7 +279,7 @@ class Store:
             await self._writes.run([("PING",)])
         except StoreUnavailable as away:
             # Not logged: the line with which the start ends says it.
-            if isinstance(away.__cause__, ClusterNode):
+            if isinstance(away.__cause__, Unfit):
                 raise StoreCannotStart(str(away.__cause__)) from None
             self._set_up(up=False, why=away.__cause__)
         else:
@@ -289,7 +295,7 @@ class Store:
         """
         # A text that does not exist stays so when nothing is written into it; and yet this is
         # refused by whatever refuses a push: memory, a replica, a disk that is full, a cluster.
-        tries: list[Command] = [("SETRANGE", key, 0, "") for key in self._keys.each("try")]
+        tries: list[Command] = [("SETRANGE", key, 0, "") for key in self.keys.each("try")]
         replies = await self._run(self._writes, tries, TIMEOUT_SECONDS)
         if all(isinstance(reply, PartAway) for reply in replies):
             raise StoreUnavailable from replies[0]
@@ -310,7 +316,7 @@ class Store:
         try:
             await (self.ping() if self._has_tried else self.try_writing())
         except StoreUnavailable as away:
-            is_unfit = isinstance(away.__cause__, ClusterNode)
+            is_unfit = isinstance(away.__cause__, Unfit)
             return str(away.__cause__) if is_unfit else "Redis does not answer"
         return self._refusals.why
 
@@ -331,7 +337,7 @@ class Store:
 
     def _set_up(self, *, up: bool, why: BaseException | None = None) -> None:
         """Remember whether Redis is there; say so when it changes."""
-        if isinstance(why, ClusterNode):
+        if isinstance(why, Unfit):
             self._unfit.update(str(why))
         elif up and self._unfit.what:
             self._unfit.update("")

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.moves import WAITS_MS
-from otel_jcmc.store.keys import PARTITIONS, Keys
+from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import AnyLink, Command, expect_all
 
 log = logging.getLogger(__name__)
@@ -36,10 +36,10 @@ class Outbox:
         dropped: spans that had to go for newer ones, so far.
     """
 
-    def __init__(self, link: AnyLink, key_prefix: str, most: int) -> None:
+    def __init__(self, link: AnyLink, keys: Keys, most: int) -> None:
         """Prepare; nothing is asked yet."""
         self._link = link
-        self._keys = Keys(key_prefix).each("outbox")
+        self._keys = keys.each("outbox")
         self._most = most
         self._turn = 0
         self.dropped = 0
@@ -53,7 +53,7 @@ class Outbox:
         """
         Return how many wait, after the oldest have gone of what is more than may.
 
-        The oldest of the list that is the longest: each list is in order, all four are not.
+        The oldest of the list that is the longest: each list is in order, all of them are not.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -85,8 +85,8 @@ class Outbox:
         size = 0
         # Each list is the first in its turn: none has to wait for the end of another.
         self._turn += 1
-        for index in range(PARTITIONS):
-            partition = (self._turn + index) % PARTITIONS
+        for index in range(len(self._keys)):
+            partition = (self._turn + index) % len(self._keys)
             last = most - len(found) + len(without) - 1
             (spans,) = await self._run([("LRANGE", self._keys[partition], 0, last)])
             for waiting in (WaitingSpans(partition, span) for span in spans):

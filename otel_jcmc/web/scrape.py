@@ -12,18 +12,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from otel_jcmc.metrics.scrape import EVERYTHING, SERVICE, VERDICTS, Page, Scraper
-from otel_jcmc.store.keys import ALL_PARTITIONS, PARTITIONS
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.schemas import FORWARDED, GZIP, SENT_AWAY, TEXT, Responses, answer
 
 # Browsers ask again after five minutes and mostly hear 304: a new version is out within that.
 _SCRAPE_AGAIN: Final = "5"
-# `k/n` -> the partitions of the kth of n shares.
-_SHARES: Final = {
-    f"{k}/{n}": tuple(each for each in ALL_PARTITIONS if each % n == k - 1)
-    for n in range(1, PARTITIONS + 1)
-    for k in range(1, n + 1)
-}
 _ANSWERS: Final[Responses] = {
     200: answer("The exposition.", TEXT, "application/openmetrics-text"),
     **SENT_AWAY,
@@ -31,21 +24,35 @@ _ANSWERS: Final[Responses] = {
     503: answer("Too many scrapes at a time; to be asked again.", TEXT),
 }
 _NO_SHARE: Final[Responses] = {400: answer("The partition is none.", TEXT)}
-_SHARE: Final = {
-    "name": "partition",
-    "in": "query",
-    "required": False,
-    "description": f"Of n shares the kth, `k/n`, 1/1 to {PARTITIONS}/{PARTITIONS}.",
-    "schema": {"type": "string", "enum": [*_SHARES]},
-}
 
 
-def scrape_routes(scraper: Scraper | None, readers: Readers, most: int) -> APIRouter:
+def _shares_of(partitions: int) -> dict[str, tuple[int, ...]]:
+    """Return the partitions of each share, `k/n` of *partitions*: of n shares the kth."""
+    return {
+        f"{k}/{n}": tuple(range(k - 1, partitions, n))
+        for n in range(1, partitions + 1)
+        for k in range(1, n + 1)
+    }
+
+
+def scrape_routes(
+    scraper: Scraper | None, readers: Readers, most: int, partitions: int
+) -> APIRouter:
     """
     Return the routes of the scrape, behind *readers*; without a *scraper* they say how to get one.
 
     At most so many are answered at a time, 0: any number; each holds its answer until it is read.
+    A share is of so many *partitions*.
     """
+    shares = _shares_of(partitions)
+    smallest = f"{partitions}/{partitions}"
+    share = {
+        "name": "partition",
+        "in": "query",
+        "required": False,
+        "description": f"Of n shares the kth, `k/n`, 1/1 to {smallest}.",
+        "schema": {"type": "string", "pattern": "^[0-9]+/[0-9]+$", "example": smallest},
+    }
     router = APIRouter(default_response_class=Response)
     scrapes = _Scrapes(scraper, readers, most)
 
@@ -57,15 +64,15 @@ def scrape_routes(scraper: Scraper | None, readers: Readers, most: int) -> APIRo
     @router.get(
         "/metrics/participants",
         responses=_ANSWERS | _NO_SHARE,
-        openapi_extra=_described(_SHARE),
+        openapi_extra=_described(share),
     )
     async def participants(request: Request) -> Response:
         """Return the metrics of participants alone, all of them or one share."""
-        partitions = _SHARES.get(request.query_params.get("partition", "1/1"))
-        if partitions is None:
-            text = f"partition is none: 1/1 is all, 1/{PARTITIONS} the smallest share\n"
+        asked = shares.get(request.query_params.get("partition", "1/1"))
+        if asked is None:
+            text = f"partition is none: 1/1 is all, 1/{partitions} the smallest share\n"
             return PlainTextResponse(text, 400)
-        return await scrapes.answer(request, Page(partitions))
+        return await scrapes.answer(request, Page(asked))
 
     @router.get("/metrics/verdicts", responses=_ANSWERS, openapi_extra=_described())
     async def verdicts(request: Request) -> Response:

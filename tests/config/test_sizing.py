@@ -18,6 +18,7 @@ from otel_jcmc.config.sizing import memory_advice, shares
 from otel_jcmc.jmmc.states import States
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import NOTHING_KEPT
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.wire.push import Report
 
 GIB = 2**30
@@ -143,7 +144,7 @@ async def test_one_takes_no_more_than_the_table_says(
     assert 300 < (used(each_client) - before) / 2000 <= 600
     await here.recorder.stop()
     await here.store.close()
-    states = States(each_server.url, "jcmc", 0)
+    states = States(each_server.url, DEFAULT_KEYS, 0)
     texts = {64: "town-hall-00001", 65: "9f1c2d3e-5a6b-4c7d-8e9f-0a1b00000001", 66: "8c87df52"}
     texts |= {69: "eu-west", 71: "Chrome", 72: "126.0.0.0", 73: "Windows", 74: "10"}
     before = used(each_client)

@@ -19,7 +19,7 @@ from redis_parts import Certificates, RedisServer
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.cluster import open_link
-from otel_jcmc.store.keys import PARTITION_OF
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.link import AnyLink, Command, PartAway
 from otel_jcmc.store.participant import conference_digest
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("faults-redis-cluster")
 
 OPTIONS = {"JCMC_SERIES": "participants,fleet", "JCMC_HISTORY_HOURS": "1"}
 ROOMS = [f"room-{number}" for number in range(12)]
-PARTITION = {room: PARTITION_OF[conference_digest(room)[0]] for room in ROOMS}
+PARTITION = {room: DEFAULT_KEYS.partition_of(conference_digest(room)) for room in ROOMS}
 
 
 @pytest.fixture(scope="module")

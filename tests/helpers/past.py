@@ -23,6 +23,7 @@ from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.totals import Totals
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.keys import DEFAULT_KEYS
 
 # 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.
 NOON = 2_087_985_600_000
@@ -44,7 +45,7 @@ def member_of(conference: str, client_id: str, participant: str) -> str:
 @asynccontextmanager
 async def reading(kind: EmbeddedStore) -> AsyncIterator[History]:
     """Return what reads *kind*."""
-    reader = History(kind.url, "jcmc", 30_000)
+    reader = History(kind.url, DEFAULT_KEYS, 30_000)
     try:
         yield reader
     finally:

@@ -22,6 +22,7 @@ from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.keeping import Keeping
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.live import Store, Stored
 from otel_jcmc.store.participant import to_write
 from otel_jcmc.wire.push import Report
@@ -69,8 +70,8 @@ class Process:
         self.clock = Clock()
         offset = time.time() - self.clock.now - ago
         self.store = Store(url, keeping=keeping)
-        self.logs = SessionLogs(url, "jcmc", keeping, most, self.clock, offset)
-        self.quota = Quota(self.logs.link, "jcmc", keeping, bounds)
+        self.logs = SessionLogs(url, DEFAULT_KEYS, keeping, most, self.clock, offset)
+        self.quota = Quota(self.logs.link, DEFAULT_KEYS, keeping, bounds)
         self.recorder = Recorder(self.logs, self.quota, interval, BOUNDS, self.clock)
         self.ttl_ms = 30_000
 

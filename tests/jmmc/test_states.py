@@ -12,6 +12,7 @@ import redis.asyncio as redis
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.jmmc.states import KEEP_MS, State, States
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.keys import DEFAULT_KEYS
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +24,7 @@ ID = "0f23456789abcdef01234567"
 @pytest.fixture
 async def states(redis_server: EmbeddedStore) -> AsyncIterator[States]:
     """Return the sessions of an empty Redis."""
-    made = States(redis_server.url, "jcmc")
+    made = States(redis_server.url, DEFAULT_KEYS)
     yield made
     await made.close()
 
@@ -66,7 +67,7 @@ async def test_pushes_that_come_at_once_lose_nothing(
     states: States, redis_server: EmbeddedStore
 ) -> None:
     """From two processes, as it were: each has a connection of its own."""
-    second = States(redis_server.url, "jcmc")
+    second = States(redis_server.url, DEFAULT_KEYS)
     await states.open(ID, {})
     merged = await asyncio.gather(
         *(each.merge(ID, {id_: id_}) for id_ in range(1, 31) for each in (states, second))
@@ -81,7 +82,7 @@ async def test_pushes_that_come_at_once_lose_nothing(
 async def test_any_changes_by_any_replica_leave_what_a_dictionary_would(
     states: States, redis_server: EmbeddedStore
 ) -> None:
-    second = States(redis_server.url, "jcmc")
+    second = States(redis_server.url, DEFAULT_KEYS)
     chance = random.Random(SEED)
     model: dict[str, dict[int, Any]] = {secrets.token_hex(12): {} for _ in range(3)}
     seqs = dict.fromkeys(model, 1)
@@ -121,7 +122,7 @@ async def test_the_oldest_go_when_there_are_too_many(
     redis_server: EmbeddedStore, other: Any
 ) -> None:
     """Two in each of four partitions; these are all of one."""
-    states = States(redis_server.url, "jcmc", most=8)
+    states = States(redis_server.url, DEFAULT_KEYS, most=8)
     ids = [f"{number:02x}" * 12 for number in (0, 4, 8)]
     await states.open(ids[0], {1: 0})
     await states.open(ids[1], {1: 1})

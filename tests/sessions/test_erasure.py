@@ -20,6 +20,7 @@ from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.quota import Bounds, Quota
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import Keeping
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.link import Link
 from otel_jcmc.traces.sweep import Sweep
 
@@ -32,7 +33,7 @@ async def erasing(
     kind: EmbeddedStore, interval_ms: int = 30_000, keeping: Keeping = HISTORY
 ) -> AsyncIterator[Erasure]:
     """Return what erases in *kind*, where entries are of *interval_ms*."""
-    history = History(kind.url, "jcmc", interval_ms)
+    history = History(kind.url, DEFAULT_KEYS, interval_ms)
     try:
         yield Erasure(history, keeping, interval_ms)
     finally:
@@ -59,7 +60,7 @@ def everything(client: redis.Redis) -> str:
 
 
 async def listed(kind: EmbeddedStore, client_id: str = CLIENT_ID) -> list[str]:
-    history = History(kind.url, "jcmc", 30_000)
+    history = History(kind.url, DEFAULT_KEYS, 30_000)
     found, _ = await history.sessions(Asked(clients=[client_id]))
     await history.close()
     return [each.sid for each in found]
@@ -200,7 +201,7 @@ async def test_what_waits_to_be_sent_as_a_span_is_erased_too(
     for sid in await listed(kind) + await listed(kind, OTHER):
         past.client.zadd(open_key, {sid: 0}, xx=True)
     link = Link(kind.url)
-    assert (await Sweep(link, "jcmc", SPANS).run())[0] == 2
+    assert (await Sweep(link, DEFAULT_KEYS, SPANS).run())[0] == 2
     async with erasing(kind, keeping=SPANS) as erasure:
         assert await erasure.erase((), [CLIENT_ID]) == 2
     (outbox,) = past.client.keys("*:outbox")
@@ -221,7 +222,7 @@ async def end_as_spans(kind: EmbeddedStore, client: redis.Redis, keeping: Keepin
         found: Any = client.zrange(key, 0, -1)
         client.zadd(key, dict.fromkeys(found, 0), xx=True)
     link = Link(kind.url)
-    await Sweep(link, "jcmc", keeping).run()
+    await Sweep(link, DEFAULT_KEYS, keeping).run()
     await link.close()
 
 
@@ -247,7 +248,7 @@ async def test_a_span_that_waits_is_erased_though_history_has_let_its_session_go
     await running.recorder.stop()
     await end_as_spans(kind, past.client, SPANS)
     link = Link(kind.url)
-    await Quota(link, "jcmc", SPANS, Bounds(0, 1)).make_space()
+    await Quota(link, DEFAULT_KEYS, SPANS, Bounds(0, 1)).make_space()
     await link.close()
     assert past.client.keys("*:session:*") == []
     assert len(waiting(past.client)) == 3

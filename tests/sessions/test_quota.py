@@ -19,6 +19,7 @@ from otel_jcmc.sessions import quota
 from otel_jcmc.sessions.past import batched
 from otel_jcmc.sessions.quota import Bounds
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.live import Stored
 from otel_jcmc.store.participant import to_write
 from otel_jcmc.wire.push import Report
@@ -133,7 +134,7 @@ async def test_the_count_is_right_when_samples_and_sessions_have_gone(
             each_client.delete(key)
         await make_space(here)
         assert here.quota.bytes == pytest.approx(usage_of(each_client), rel=0.25)
-        with_nobody = quota.Quota(here.logs.link, "jcmc", HISTORY, Bounds(1, 2**40))
+        with_nobody = quota.Quota(here.logs.link, DEFAULT_KEYS, HISTORY, Bounds(1, 2**40))
         await with_nobody.make_space()
         left = sum(int(each_client.get(key) or 0) for key in each_client.scan_iter("jcmc:*:bytes"))
         assert abs(left - usage_of(each_client, logs_only=True)) < 2000
@@ -402,7 +403,7 @@ async def test_who_found_no_place_begins_with_a_sample_when_there_is_one(
         await here.push(push("late", f1=97))
         await here.wait(31)
         assert len(sids(each_client)) == 30
-        roomy = quota.Quota(here.logs.link, "jcmc", HISTORY, Bounds(100, 2**40))
+        roomy = quota.Quota(here.logs.link, DEFAULT_KEYS, HISTORY, Bounds(100, 2**40))
         await roomy.make_space()
         late = push("late", f1=95)
         here.recorder.take(to_write(late, 30_000), late)
@@ -464,7 +465,7 @@ async def test_age_decides_over_all_partitions(
         oldest: Any = each_client.zcard("jcmc:{00}:sessions")
         next_one: Any = each_client.zcard("jcmc:{03}:sessions")
         most = Bounds(400 - oldest - next_one // 2, 2**40)
-        await quota.Quota(here.logs.link, "jcmc", HISTORY, most).make_space()
+        await quota.Quota(here.logs.link, DEFAULT_KEYS, HISTORY, most).make_space()
         kept = [each_client.zcard(f"jcmc:{{{number:02d}}}:sessions") for number in range(4)]
     assert kept[0] == 0
     assert 0 < kept[3] <= next_one // 2 + 1

@@ -22,6 +22,7 @@ from otel_jcmc.sessions.entry import Tally
 from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.participant import to_write
 
 REGION = 69
@@ -107,7 +108,7 @@ async def test_an_entry_has_the_time_of_its_last_push_by_redis_clock(
 @pytest.mark.anyio
 async def test_redis_clock_is_learnt_from_its_answers(redis_server: EmbeddedStore) -> None:
     async with process(redis_server) as here:
-        ours = log.SessionLogs(redis_server.url, "jcmc", HISTORY, 10, here.clock)
+        ours = log.SessionLogs(redis_server.url, DEFAULT_KEYS, HISTORY, 10, here.clock)
         await ours.know_time()
         with redis.Redis.from_url(redis_server.url) as client:
             seconds, micros = client.time()
@@ -664,7 +665,7 @@ async def test_a_session_that_expires_ended_with_its_last_push_also_where_pushes
         (live,) = base_of(each_client, "live")
         # It would have lived for half a minute from its last push on.
         each_client.zadd(live, {sid[:32]: (only.at_ms + 30_000) * 1000})
-        history = History(each_server.url, "jcmc", 30_000)
+        history = History(each_server.url, DEFAULT_KEYS, 30_000)
         (found,), _ = await history.sessions(Asked())
         await history.close()
     # The log has tenths.

@@ -24,7 +24,7 @@ from otel_jcmc.sessions.summing import Summing
 from otel_jcmc.sessions.sweep import Sweep
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import Keeping
-from otel_jcmc.store.keys import Keys
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.link import Link
 from otel_jcmc.store.scripts import run_all
 from otel_jcmc.traces.sweep import Sweep as SpanSweep
@@ -57,10 +57,10 @@ async def taker(
     names: bool = False,
 ) -> AsyncIterator[Taker]:
     link = Link(server.url)
-    summaries = Summaries(partial(run_all, link), Keys("jcmc"))
+    summaries = Summaries(partial(run_all, link), DEFAULT_KEYS)
     summing = Summing(summaries, days, 2**30, names=names)
     try:
-        yield Taker(link, summaries, kind(link, "jcmc", keeping, None, summing))
+        yield Taker(link, summaries, kind(link, DEFAULT_KEYS, keeping, None, summing))
     finally:
         await link.close()
 
@@ -180,7 +180,7 @@ async def test_who_lost_his_samples_early_still_has_one(
         await here.wait(0)
         await here.quota.make_space()
         held = here.quota.bytes or 0
-        full = Quota(here.logs.link, "jcmc", SUMMARIES, Bounds(0, held - 100))
+        full = Quota(here.logs.link, DEFAULT_KEYS, SUMMARIES, Bounds(0, held - 100))
         await full.make_space()
         assert 0 < len(each_client.keys("*:samples:*")) < 10
         await of.sweep.run()
@@ -309,7 +309,7 @@ async def test_they_are_read_by_days(each_server: EmbeddedStore, each_client: re
 
 @asynccontextmanager
 async def erasing(server: EmbeddedStore) -> AsyncIterator[Erasure]:
-    history = History(server.url, "jcmc", 30_000)
+    history = History(server.url, DEFAULT_KEYS, 30_000)
     try:
         yield Erasure(history, SUMMARIES, 30_000)
     finally:

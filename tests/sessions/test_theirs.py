@@ -13,6 +13,7 @@ from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.erasure import Erasure
 from otel_jcmc.sessions.history import History
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.journal import Entry, continue_with
 from otel_jcmc.verdict.record import Look, Record
@@ -33,7 +34,7 @@ async def record(kind: EmbeddedStore) -> AsyncIterator[Record]:
 
 
 async def erase(kind: EmbeddedStore, *conferences: str, client_id: str = CLIENT_ID) -> int:
-    history = History(kind.url, "jcmc", 30_000)
+    history = History(kind.url, DEFAULT_KEYS, 30_000)
     erasure = Erasure(history, HISTORY, 30_000, Record(kind.url, "jcmc", KEEP_MS))
     try:
         return await erasure.erase(conferences, [client_id])

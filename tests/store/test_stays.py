@@ -17,6 +17,7 @@ from storing import put
 
 from otel_jcmc.store.embedded import find_server
 from otel_jcmc.store.keeping import Keeping
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.link import Link
 from otel_jcmc.store.live import Store, Stored
 from otel_jcmc.store.participant import Write
@@ -47,7 +48,7 @@ class Life:
         self.redis = server.client(decode_responses=False)
         self.redis.flushall()
         self.store = Store(server.url, keeping=keeping)
-        self.sweep = Sweep(Link(server.url), "jcmc", keeping)
+        self.sweep = Sweep(Link(server.url), DEFAULT_KEYS, keeping)
         self._seq = itertools.count()
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ import redis
 from otel_jcmc.otlp.sender import Outcome, Sent
 from otel_jcmc.sessions.span_marks import marked
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.link import Link
 from otel_jcmc.traces.delivery import Delivery
 from otel_jcmc.traces.outbox import Outbox, WaitingSpans
@@ -27,7 +28,7 @@ class Box:
     def __init__(self, server: EmbeddedStore, most: int = MANY) -> None:
         self.redis = redis.Redis.from_url(server.url)
         self.link = Link(server.url)
-        self.outbox = Outbox(self.link, "jcmc", most)
+        self.outbox = Outbox(self.link, DEFAULT_KEYS, most)
 
     def put(self, partition: int, *spans: str) -> None:
         self.redis.rpush(f"jcmc:{{{partition:02d}}}:outbox", *spans)

@@ -11,6 +11,7 @@ from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.totals import Totals, VitalTotal
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.verdict.record import Record
 from otel_jcmc.web import session_export
 from otel_jcmc.web.session_export import exported
@@ -39,7 +40,7 @@ async def test_each_is_there_once_and_in_order(
     url: str, monkeypatch: pytest.MonkeyPatch, order: str, limit: int
 ) -> None:
     monkeypatch.setattr(session_export, "PLACES", 7)
-    history, record = History(url, "jcmc", 30_000), Record(url, "jcmc", 60_000)
+    history, record = History(url, DEFAULT_KEYS, 30_000), Record(url, "jcmc", 60_000)
     try:
         asked = Asked(limit=limit, by_badness=order == "worst")
         total, lines = await exported(history, record, asked, is_csv=False)

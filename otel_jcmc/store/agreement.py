@@ -1,0 +1,220 @@
+"""
+The number of partitions, on which all services of one Redis agree before they write.
+
+Redis remembers it below the key prefix. Who comes first says it, and who has another number is
+refused: most participants would be looked for where they are not. `AgreedLink` is a way to
+Redis that sees to it: in go commands as to a Link, and none of them goes out before the number is
+known to be ours. A release that knew only of four remembers nothing; then what it has left tells.
+"""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, Final
+
+from redis.exceptions import NoPermissionError
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.keys import NUMBERS, Keys
+from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, PartAway, Unfit
+
+# A Redis that was emptied, or that is another one now, is told the number again so soon.
+AGAIN_SECONDS: Final = 5.0
+# And so soon it is looked again where the number is another one.
+SOON_SECONDS: Final = 1.0
+# Gone a day after the last service has stopped; then what is left of its sessions tells.
+KEEP_SECONDS: Final = 86_400
+# So many of each index tell how many partitions there were.
+_LOOKED_AT: Final = 100
+
+
+class AgreedLink:
+    """
+    A way to a Redis whose number of partitions is ours; a Link's words.
+
+    Attributes:
+        stood_still, away: as AnyLink has them.
+
+    Concurrency: any number of tasks of one event loop may call.
+    """
+
+    def __init__(self, url: str, keys: Keys, *, writes: bool = True) -> None:
+        """
+        Prepare a way to the *keys*; nothing is opened yet.
+
+        What *writes* waits until Redis remembers the number. What only reads does not, if Redis
+        refuses to remember it: it is out of memory, or a replica.
+
+        Raises:
+            StoreCannotStart: *url* has options that redis-py does not know.
+        """
+        self._link = open_link(url)
+        self._keys = keys
+        self._writes = writes
+        self._is_agreed = False
+        # Why we do not agree, or nobody knows whether we do: what is answered meanwhile.
+        self._refusal: Exception | None = None
+        # Whether all that is there, without a number that is remembered, is in its place.
+        self._has_looked = False
+        self._look_at = 0.0
+
+    @property
+    def stood_still(self) -> bool:
+        """Whether the loop did when the last replies were due, which came all the same."""
+        return self._link.stood_still
+
+    @property
+    def away(self) -> str:
+        """Why a part of the keys can't be had now, by the last replies; empty if all can."""
+        return self._link.away
+
+    async def run(
+        self, commands: Sequence[Command], timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> list[Any]:
+        """
+        Send *commands* and return their replies, as Link.run does, if the number is agreed on.
+
+        Where Redis refuses to say or to remember it, that is the reply to each of them.
+
+        Raises:
+            StoreUnavailable: Redis did not answer; or, by an Unfit, the number is another one, or
+                this user may not ask for it.
+        """
+        if (now := monotonic()) > self._look_at:
+            await self._look(now + timeout_seconds)
+            timeout_seconds -= monotonic() - now
+        if isinstance(self._refusal, Unfit):
+            raise StoreUnavailable from self._refusal
+        if self._refusal is not None:
+            return [self._refusal] * len(commands)
+        try:
+            return await self._link.run(commands, max(0.0, timeout_seconds))
+        except StoreUnavailable:
+            # It may be another one that answers next.
+            self._look_at, self._has_looked = 0.0, False
+            raise
+
+    async def _look(self, ends: float) -> None:
+        """
+        See what number Redis remembers, and let it remember ours if it has none, before *ends*.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        if self._is_agreed:
+            # Who comes meanwhile need not wait for it.
+            self._look_at = monotonic() + AGAIN_SECONDS
+        try:
+            refusal = await self._agree(ends)
+        except StoreUnavailable:
+            self._look_at, self._has_looked = 0.0, False
+            raise
+        except Unfit as unfit:
+            refusal, self._is_agreed = unfit, False
+        self._is_agreed = self._is_agreed or refusal is None
+        self._refusal = None if self._is_agreed else refusal
+        if refusal is None:
+            self._look_at = monotonic() + AGAIN_SECONDS
+        elif self._is_agreed or isinstance(refusal, Unfit):
+            self._look_at = monotonic() + SOON_SECONDS
+        else:
+            self._look_at = 0.0
+
+    async def _agree(self, ends: float) -> Exception | None:
+        """
+        Return why it is not known whether we agree, None if we do.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+            Unfit: we do not agree, or may not ask.
+        """
+        key, ours = self._keys.remembered, str(self._keys.partitions).encode()
+        found = (await self._ask([("GET", key), ("EXPIRE", key, KEEP_SECONDS)], ends))[0]
+        if found is None:
+            if not self._has_looked and (away := await self._look_around(ends)):
+                return away
+            self._has_looked = True
+            told, found = await self._ask(
+                [("SET", key, ours, "NX", "EX", KEEP_SECONDS), ("GET", key)], ends
+            )
+            if isinstance(told, Exception):
+                return self._refused(told, writes=True)
+        if isinstance(found, Exception):
+            return self._refused(found)
+        if found != ours:
+            theirs = next((each for each in NUMBERS if str(each).encode() == found), None)
+            raise Unfit(self._disagree(theirs))
+        return None
+
+    def _refused(self, error: Exception, *, writes: bool = False) -> Exception | None:
+        """
+        Return what Redis says, for as long as it may say something else the next time.
+
+        Raises:
+            Unfit: this user may not do it.
+        """
+        if isinstance(error, NoPermissionError):
+            raise Unfit(
+                "REDIS_URL's user may not GET and SET the key that has the number of partitions,"
+                f" {self._keys.remembered}: its ACL must let it"
+            )
+        return None if writes and not self._writes else error
+
+    async def _look_around(self, ends: float) -> Exception | None:
+        """
+        See whether what is there is where we would put it; return why it can't be told.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+            Unfit: it is not.
+        """
+        most = Keys(self._keys.prefix, NUMBERS[-1])
+        indexes = [*most.each("live"), *most.each("sessions")]
+        commands: list[Command] = [("ZRANGE", key, 0, _LOOKED_AT - 1) for key in indexes]
+        replies = await self._ask([*commands, *(("HLEN", key) for key in most.each("past"))], ends)
+        where: dict[int, set[str]] = {}
+        for at, reply in enumerate(replies):
+            if isinstance(reply, PartAway):
+                return reply
+            # What this user may not look at is nothing that we could know.
+            if reply and not isinstance(reply, Exception):
+                names = reply if isinstance(reply, list) else ()
+                seen = where.setdefault(at % most.partitions, set())
+                seen.update(name[:2].decode(errors="replace") for name in names)
+        if not _fits(self._keys, where):
+            fitting = (each for each in NUMBERS if _fits(Keys(most.prefix, each), where))
+            raise Unfit(self._disagree(next(fitting, None)))
+        return None
+
+    def _disagree(self, theirs: int | None) -> str:
+        """Return what an operator is told who has set another number than *theirs*."""
+        ours, prefix = self._keys.partitions, self._keys.prefix
+        if theirs is None:
+            return (
+                f"JCMC_PARTITIONS is {ours}, and what Redis has under {prefix} fits no number:"
+                " stop every service and delete it, or set another JCMC_KEY_PREFIX"
+            )
+        return (
+            f"JCMC_PARTITIONS is {ours}, and what Redis has under {prefix} is in {theirs}"
+            f" partitions: set JCMC_PARTITIONS={theirs}; to change the number stop every service,"
+            " then delete what is there or set another JCMC_KEY_PREFIX"
+        )
+
+    async def _ask(self, commands: Sequence[Command], ends: float) -> list[Any]:
+        """Return the replies to *commands*, which must come before *ends*."""
+        return await self._link.run(commands, max(0.0, ends - monotonic()))
+
+    async def close(self) -> None:
+        """Close the connection; a later `run` opens it anew, in another event loop if need be."""
+        self._look_at = 0.0
+        await self._link.close()
+
+
+def _fits(keys: Keys, where: dict[int, set[str]]) -> bool:
+    """Say whether *keys* have digests that begin so in the partitions *where* they were seen."""
+    return all(
+        # What is no digest was not put there by us.
+        partition < keys.partitions
+        and all(keys.table.get(each[: keys.digits], partition) == partition for each in seen)
+        for partition, seen in where.items()
+    )
