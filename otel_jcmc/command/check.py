@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 def check(settings: "Settings") -> int:
     """Print the settings in force, secrets hidden, and what is likely to disappoint."""
     from otel_jcmc.catalogue.reasons import CannotServe
+    from otel_jcmc.command.partitions import check_partitions
     from otel_jcmc.config.advice import advice
     from otel_jcmc.config.fields import show_url
     from otel_jcmc.config.settings import in_order, name_of, to_text
@@ -42,6 +43,7 @@ def check(settings: "Settings") -> int:
     except CannotServe as error:
         print(f"otel-jcmc: {error}", file=sys.stderr)
         return 1
+    check_partitions(settings)
     if settings.push_auth == "jwt":
         from otel_jcmc.intake.jitsi_keys import keys_of
 

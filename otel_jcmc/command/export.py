@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def export(settings: "Settings") -> int:
     """Push metrics, spans or both by OTLP until stdin ends: the process that serve starts."""
     from otel_jcmc.command.log import set_up_logging
+    from otel_jcmc.command.partitions import check_partitions
     from otel_jcmc.otlp.process import end_with_parent
     from otel_jcmc.service.exporting import make_exports
 
@@ -20,6 +21,7 @@ def export(settings: "Settings") -> int:
     if settings.redis_url is None:
         print("otel-jcmc: export needs REDIS_URL; `otel-jcmc serve` starts it", file=sys.stderr)
         return 1
+    check_partitions(settings)
     end_with_parent()
     redis_url = settings.redis_url.get_secret_value()
     holder = os.environ.get("JCMC_INSTANCE_ID", str(os.getpid()))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from otel_jcmc.catalogue.reasons import ExporterCannotStart, StoreCannotStart
+from otel_jcmc.command.partitions import check_partitions
 from otel_jcmc.command.running import run_server
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.server.relay import MOST_RELAYED
@@ -36,7 +37,7 @@ def serve_by_workers(
     the next one. One more process answers on *admin*, or where the others relay to.
 
     Raises:
-        StoreCannotStart: ours does not come up.
+        StoreCannotStart: ours does not come up, or the one that is there is of no use.
         KeysUnusable: there is no key to verify tokens by where the settings say that one is.
     """
     # What all need is read once, here: a mistake in it is told once too.
@@ -45,6 +46,8 @@ def serve_by_workers(
         if embedded is not None:
             embedded.start()
             settings = settings.with_redis(embedded.url)
+        # So that it is said once.
+        check_partitions(settings)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otel_jcmc-"))
         path = str(Path(folder) / "reader")
         for_reader = admin or [listen_privately(path)]

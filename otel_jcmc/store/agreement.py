@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from redis.exceptions import NoPermissionError
 
-from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keys import NUMBERS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, PartAway, Unfit
@@ -120,7 +120,24 @@ class AgreedLink:
         else:
             self._look_at = 0.0
 
-    async def _agree(self, ends: float) -> Exception | None:
+    async def check(self) -> None:
+        """
+        See whether the number is ours, as far as anybody can say now; nothing is remembered.
+
+        Raises:
+            StoreCannotStart: it is another one, or what is there is none that we can use.
+            StoreUnavailable: Redis did not answer.
+        """
+        try:
+            await self._agree(monotonic() + TIMEOUT_SECONDS, tells=False)
+        except Unfit as unfit:
+            raise StoreCannotStart(str(unfit)) from None
+        except StoreUnavailable as away:
+            if isinstance(away.__cause__, Unfit):
+                raise StoreCannotStart(str(away.__cause__)) from None
+            raise
+
+    async def _agree(self, ends: float, *, tells: bool = True) -> Exception | None:
         """
         Return why it is not known whether we agree, None if we do.
 
@@ -134,6 +151,8 @@ class AgreedLink:
             if not self._has_looked and (away := await self._look_around(ends)):
                 return away
             self._has_looked = True
+            if not tells:
+                return None
             told, found = await self._ask(
                 [("SET", key, ours, "NX", "EX", KEEP_SECONDS), ("GET", key)], ends
             )

@@ -57,7 +57,7 @@ AHEAD_MS = 600_000
 # No others are what somebody pushed; an earlier version has none, and does not know the setting.
 SERIES = {"JCMC_SERIES": "participants"}
 # What an earlier version has none of, and never looks at.
-NEW_KEYS = re.compile(r"jcmc:\{verdict\}:|jcmc:\{\d\d\}:(cards|places)")
+NEW_KEYS = re.compile(r"jcmc:\{verdict\}:|jcmc:\{\d\d\}:(cards|places|partitions)")
 # Then: the last id of a number, how many parts an entry of a log had, which of them are events.
 LAST_ID, ENTRY, EVENTS = 43, 7, 5
 WORST, BEST, TALLY = 2, 3, 4
