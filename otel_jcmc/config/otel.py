@@ -40,6 +40,15 @@ class OtelSettings(Group):
         description="Milliseconds between two OTLP pushes. Not the specification's 60,000, which is"
         " longer than a participant lives.",
     )
+    export_shares: int = Field(
+        1,
+        ge=1,
+        le=64,
+        validation_alias=named("JCMC_EXPORT_SHARES"),
+        description="In how many shares the replicas push participants by OTLP: with 1 one of them"
+        " pushes everybody. At most as many as JCMC_PARTITIONS, the same in all replicas; 1 where"
+        " JCMC_SERIES_PARTICIPANTS is set.",
+    )
     export_timeout_ms: int = Field(
         30_000,
         ge=100,

@@ -151,6 +151,12 @@ class Settings(
             raise ValueError("JCMC_ADMIN_PORT must be another one than JCMC_PORT")
         return self
 
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        if self.export_shares > self.partitions:
+            raise ValueError("JCMC_EXPORT_SHARES can be at most JCMC_PARTITIONS")
+        return self
+
     @property
     def spans_protocol(self) -> str:
         """

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, time_ns
@@ -23,6 +24,7 @@ from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.snapshot import Snapshot
 from otel_jcmc.otlp.metrics import FAILED, MetricDelivery
 from otel_jcmc.store.lease import Lease
+from otel_jcmc.store.leases import Leases
 
 ExportReport = dict[str, Any]
 
@@ -30,7 +32,9 @@ ExportReport = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class ParticipantExport:
     """
-    The export of everyone live, while the lease is ours.
+    The export of everyone live, or of the shares that are ours, while the lease is.
+
+    Who has the first share tells what there is of many together, counted from everybody.
 
     Attributes:
         gauges: what is told of them.
@@ -41,7 +45,7 @@ class ParticipantExport:
     """
 
     reader: SnapshotReader
-    lease: Lease
+    lease: Lease | Leases
     gauges: Gauges
     delivery: MetricDelivery
     resource: Resource
@@ -58,8 +62,8 @@ class ParticipantExport:
             while True:
                 await asyncio.sleep(max(0.0, next_push - monotonic()))
                 next_push = max(next_push + self.interval_seconds, monotonic())
-                if self.lease.is_ours:
-                    report_to_parent(await self._export())
+                if held := self.lease.held:
+                    report_to_parent(await self._export(held))
         finally:
             renewing.cancel()
             await self.lease.release()
@@ -69,30 +73,41 @@ class ParticipantExport:
         """Say that another replica knows now how many are live."""
         report_to_parent({})
 
-    async def _export(self) -> ExportReport:
-        """Read, collect and push once; return what the parent counts."""
+    async def _export(self, held: Sequence[int]) -> ExportReport:
+        """Read, collect and push the shares that are *held*; return what the parent counts."""
         started = monotonic()
+        everybody = None
         try:
-            live = await self.reader.take()
+            if 0 in held:
+                mine = everybody = await self.reader.take()
+            if len(held) < self.lease.count:
+                every = self.reader.store.keys.every
+                mine = await self.reader.take([p for p in every if p % self.lease.count in held])
         except StoreUnavailable:
             return {"outcome": FAILED, "seconds": monotonic() - started}
-        outcome = await asyncio.to_thread(self._push, live, started + self.timeout_seconds)
-        participants, conferences = live.counts
+        outcome = await asyncio.to_thread(
+            self._push, mine, everybody, started + self.timeout_seconds
+        )
+        told = {"outcome": outcome, "seconds": monotonic() - started}
+        if everybody is None:
+            return told
+        participants, conferences = everybody.counts
         return {
-            "outcome": outcome,
-            "seconds": monotonic() - started,
+            **told,
             "participants": participants,
             "conferences": conferences,
-            "partitions_unread": live.unread,
-            "standing_known": int(live.look is not None),
+            "partitions_unread": everybody.unread,
+            "standing_known": int(everybody.look is not None),
         }
 
-    def _push(self, live: Snapshot, deadline: float) -> str:
+    def _push(self, mine: Snapshot, everybody: Snapshot | None, deadline: float) -> str:
         """Collect and push, request by request, until one fails or the time is over."""
         # Here, because the parent needs none of it: 20 MB.
         from otel_jcmc.otlp.points import requests
 
-        made = requests(self.gauges.collect(live), self.resource, time_ns())
+        gauges = self.gauges.collect(mine, levels=False)
+        gauges += self.gauges.collect(everybody, participants=False)
+        made = requests(gauges, self.resource, time_ns())
         return self.delivery.export(made, deadline)
 
 

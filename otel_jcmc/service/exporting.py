@@ -16,6 +16,7 @@ from otel_jcmc.service.recording import keeping_of, make_summing
 from otel_jcmc.service.watching import make_gauges, make_reader, make_record
 from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.lease import Lease
+from otel_jcmc.store.leases import Leases
 from otel_jcmc.store.live import Store
 
 
@@ -35,7 +36,7 @@ def make_exports(
         sender = Sender(Signal.METRICS, settings.otlp_protocol, seconds)
         yield ParticipantExport(
             make_reader(settings, Store(redis_url, settings.keys), redis_url),
-            Lease(redis_url, f"{settings.key_prefix}:otlp:lease", holder),
+            _make_lease(settings, redis_url, holder),
             make_gauges(settings),
             MetricDelivery(sender.send, "participants", seconds),
             resource,
@@ -64,3 +65,12 @@ def make_exports(
             SpanSender(Sender(Signal.SPANS, settings.spans_protocol, seconds), resource),
             report_to_parent,
         ).run
+
+
+def _make_lease(settings: Settings, redis_url: str, holder: str) -> Lease | Leases:
+    """Return what tells which participants are *holder*'s to push: all, some, or none."""
+    # The worst are chosen among all: no share has them.
+    if settings.export_shares == 1 or settings.series_participants:
+        return Lease(redis_url, f"{settings.key_prefix}:otlp:lease", holder)
+    base = f"{settings.key_prefix}:{{otlp}}:"
+    return Leases(redis_url, base, holder, settings.export_shares)

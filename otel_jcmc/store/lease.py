@@ -7,18 +7,21 @@ One of the replicas on one Redis pushes OTLP, and one makes and sends spans.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.cluster import open_link
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
-LEASE_MS: Final = 10_000
-RENEW_SECONDS: Final = 3.0
+# Together less than ten seconds: within these another replica goes on for one that has died.
+LEASE_MS: Final = 7_000
+RENEW_SECONDS: Final = 2.0
 
 _HOLD: Final = b"""
 local holder = redis.call('GET', KEYS[1])
@@ -35,7 +38,10 @@ class Lease:
 
     Attributes:
         holder: who we are.
+        count: in how many shares it is done, see Leases.
     """
+
+    count: Final = 1
 
     def __init__(self, url: str, key: str, holder: str) -> None:
         """Name the *key* and us; nothing is taken yet."""
@@ -48,6 +54,11 @@ class Lease:
     def is_ours(self) -> bool:
         """Whether it is ours still, by the time since we asked: we may have been stopped since."""
         return monotonic() < self._until
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Which shares are ours still: the only one, or none."""
+        return (0,) if self.is_ours else ()
 
     async def hold(self) -> bool:
         """Take or renew the lease; False when somebody else has it or Redis does not answer."""
@@ -67,15 +78,13 @@ class Lease:
 
         *lost* is called when another replica has it from now on.
         """
-        was_ours = False
-        while True:
-            is_ours = await self.hold()
-            if is_ours != was_ours:
-                log.log(level, line, does if is_ours else "leaves it to another")
-                if not is_ours:
-                    lost()
-            was_ours = is_ours
-            await asyncio.sleep(RENEW_SECONDS)
+
+        def say(_before: bool, is_ours: bool) -> None:  # noqa: FBT001  # before and now
+            log.log(level, line, does if is_ours else "leaves it to another")
+            if not is_ours:
+                lost()
+
+        await keep_renewing(self.hold, say, False)  # not ours before
 
     async def release(self) -> None:
         """Give it up, if it is ours, so that another replica need not wait; then close."""
@@ -83,3 +92,15 @@ class Lease:
         with suppress(StoreUnavailable):
             await self._link.run([("EVAL", _RELEASE, 1, self._key, self.holder)])
         await self._link.close()
+
+
+async def keep_renewing(
+    hold: Callable[[], Awaitable[T]], say: Callable[[T, T], None], before: T
+) -> None:
+    """Call *hold* for ever, and *say* what it was and what it is now when it changes."""
+    while True:
+        now = await hold()
+        if now != before:
+            say(before, now)
+        before = now
+        await asyncio.sleep(RENEW_SECONDS)

@@ -181,8 +181,8 @@ def test_a_redis_that_was_away_at_the_start_is_asked_when_it_is_there(tmp_path: 
             assert shown(service) == []
             time.sleep(1.5)
             assert client.keys() == [REMEMBERED.encode()]
-            told = [line for line in service.said() if "JCMC_PARTITIONS" in line]
-            assert [line.partition(" store: ")[2] for line in told] == [
+            lines = [line for line in service.said() if "JCMC_PARTITIONS" in line]
+            assert [line.partition(" store: ")[2] for line in lines] == [
                 f"Redis is of no use: {IN_4}"
             ]
 

@@ -38,7 +38,7 @@ async def test_one_of_two_holds_it(pair: tuple[Lease, Lease]) -> None:
 
 
 @pytest.mark.anyio
-async def test_it_lasts_ten_seconds_from_each_renewal(
+async def test_it_lasts_seven_seconds_from_each_renewal(
     pair: tuple[Lease, Lease], redis_server: EmbeddedStore
 ) -> None:
     with redis.Redis.from_url(redis_server.url) as client:
@@ -47,8 +47,10 @@ async def test_it_lasts_ten_seconds_from_each_renewal(
         await pair[0].hold()
         left = client.pttl(KEY)
     assert isinstance(left, int)
-    assert 9_000 < left <= 10_000
-    assert lease.RENEW_SECONDS < 10 / 2
+    assert 6_000 < left <= 7_000
+    assert lease.RENEW_SECONDS < 7 / 2
+    # Another one has it ten seconds after a death at the latest.
+    assert 7 + lease.RENEW_SECONDS < 10
 
 
 @pytest.mark.anyio
