@@ -10,6 +10,7 @@ from contextlib import suppress
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.config.settings import Settings, to_text
 from otel_jcmc.store.agreement import AgreedLink
+from otel_jcmc.store.cluster import open_link
 
 
 def check_partitions(settings: Settings) -> None:
@@ -23,7 +24,7 @@ def check_partitions(settings: Settings) -> None:
         return
 
     async def ask() -> None:
-        link = AgreedLink(to_text(settings.redis_url or ""), settings.keys)
+        link = AgreedLink(open_link(to_text(settings.redis_url or "")), settings.keys)
         try:
             with suppress(StoreUnavailable):
                 await link.check()

@@ -19,6 +19,7 @@ from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
 from otel_jcmc.store.agreement import AgreedLink
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import Command
@@ -75,7 +76,7 @@ class States:
         """Prepare; nothing is opened yet. *most* is how many sessions there may be, 0 for any."""
         self._keys = keys
         self._most = -(-most // keys.partitions) or -1
-        self._link = AgreedLink(url, keys)
+        self._link = AgreedLink(open_link(url), keys)
         self._waiting: list[tuple[Command, asyncio.Future[State | None]]] = []
         self._sending: asyncio.Task[None] | None = None
 

@@ -23,8 +23,7 @@ from otel_jcmc.metrics.collection import Gauges
 from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.snapshot import Snapshot
 from otel_jcmc.otlp.metrics import FAILED, MetricDelivery
-from otel_jcmc.store.lease import Lease
-from otel_jcmc.store.leases import Leases
+from otel_jcmc.store.lease import Lease, Leases
 
 ExportReport = dict[str, Any]
 

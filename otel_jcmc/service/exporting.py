@@ -15,8 +15,8 @@ from otel_jcmc.otlp.sender import Sender, Signal
 from otel_jcmc.service.recording import keeping_of, make_summing
 from otel_jcmc.service.watching import make_gauges, make_reader, make_record
 from otel_jcmc.store.agreement import AgreedLink
-from otel_jcmc.store.lease import Lease
-from otel_jcmc.store.leases import Leases
+from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.lease import Lease, Leases
 from otel_jcmc.store.live import Store
 
 
@@ -50,7 +50,7 @@ def make_exports(
         from otel_jcmc.traces.sweep import Sweep
 
         seconds = settings.spans_timeout_ms / 1000
-        link = AgreedLink(redis_url, settings.keys)
+        link = AgreedLink(open_link(redis_url), settings.keys)
         yield Traces(
             Lease(redis_url, f"{settings.key_prefix}:traces:lease", holder),
             link,

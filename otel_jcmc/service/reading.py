@@ -19,6 +19,7 @@ from otel_jcmc.service.common import Common
 from otel_jcmc.service.recording import make_history, make_summaries, make_summarizer
 from otel_jcmc.service.watching import make_reader, make_record, make_watch
 from otel_jcmc.store.agreement import AgreedLink
+from otel_jcmc.store.cluster import open_link
 
 LAST_EXPORT_MS: Final = 2_000
 
@@ -39,7 +40,7 @@ class Reading:
         settings, redis_url = common.settings, common.redis_url
         holder = common.place.shared.instance_id
         self._common = common
-        self.link = AgreedLink(redis_url, settings.keys, writes=False)
+        self.link = AgreedLink(open_link(redis_url), settings.keys, writes=False)
         self.summaries = make_summaries(settings, self.link)
         record = make_record(settings, redis_url)
         self._summarizer = make_summarizer(settings, redis_url, holder, record)

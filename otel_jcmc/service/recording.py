@@ -20,6 +20,7 @@ from otel_jcmc.sessions.summing import Summing
 from otel_jcmc.sessions.sweep import Sweep
 from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.agreement import AgreedLink
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keeping import SETTLE_MS, Keeping
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import AnyLink
@@ -84,7 +85,7 @@ def make_summarizer(
     settings: Settings, redis_url: str, holder: str, record: Record
 ) -> Summarizer | None:
     """Return what makes summaries; None where there are none, or whoever makes spans does that."""
-    link = AgreedLink(redis_url, settings.keys)
+    link = AgreedLink(open_link(redis_url), settings.keys)
     summing = make_summing(settings, link)
     if summing is None or settings.traces_exporter == "otlp":
         return None

@@ -31,6 +31,7 @@ from otel_jcmc.sessions.search import (
     to_after,
 )
 from otel_jcmc.store.agreement import AgreedLink
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import Command, expect_all
 from otel_jcmc.store.participant import conference_digest
@@ -65,7 +66,7 @@ class History:
 
     def __init__(self, url: str, keys: Keys, interval_ms: int) -> None:
         """Prepare to read what a recorder writes each *interval_ms*; nothing is opened yet."""
-        self._link = AgreedLink(url, keys, writes=False)
+        self._link = AgreedLink(open_link(url), keys, writes=False)
         self.keys = keys
         self._behind_ms = interval_ms + BEHIND_MS
 

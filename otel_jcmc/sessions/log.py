@@ -20,6 +20,7 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.items import Newest, digits_of, name_of
 from otel_jcmc.store.agreement import AgreedLink
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import Command, PartAway
@@ -80,7 +81,7 @@ class SessionLogs:
         self._is_offset_given = offset is not None
         self.offset = time() - clock() if offset is None else offset
         self.counts = dict.fromkeys((WRITTEN, DROPPED, REFUSED, FAILED, OUT_OF_MEMORY), 0)
-        self.link = AgreedLink(url, keys)
+        self.link = AgreedLink(open_link(url), keys)
         self._keeping = keeping.to_args()
         self._most_samples = most_samples
         self._clock = clock

@@ -14,9 +14,8 @@ from typing import Any, Final
 from redis.exceptions import NoPermissionError
 
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
-from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keys import NUMBERS, Keys
-from otel_jcmc.store.link import TIMEOUT_SECONDS, Command, PartAway, Unfit
+from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, Command, PartAway, Unfit
 
 # A Redis that was emptied, or that is another one now, is told the number again so soon.
 AGAIN_SECONDS: Final = 5.0
@@ -38,17 +37,14 @@ class AgreedLink:
     Concurrency: any number of tasks of one event loop may call.
     """
 
-    def __init__(self, url: str, keys: Keys, *, writes: bool = True) -> None:
+    def __init__(self, link: AnyLink, keys: Keys, *, writes: bool = True) -> None:
         """
-        Prepare a way to the *keys*; nothing is opened yet.
+        Prepare a way to the *keys* by *link*, which is ours from now on.
 
         What *writes* waits until Redis remembers the number. What only reads does not, if Redis
         refuses to remember it: it is out of memory, or a replica.
-
-        Raises:
-            StoreCannotStart: *url* has options that redis-py does not know.
         """
-        self._link = open_link(url)
+        self._link = link
         self._keys = keys
         self._writes = writes
         self._is_agreed = False
@@ -146,7 +142,7 @@ class AgreedLink:
             Unfit: we do not agree, or may not ask.
         """
         key, ours = self._keys.remembered, str(self._keys.partitions).encode()
-        found = (await self._ask([("GET", key), ("EXPIRE", key, KEEP_SECONDS)], ends))[0]
+        found = (await self._ask([("GET", key), ("PEXPIRE", key, KEEP_SECONDS * 1000)], ends))[0]
         if found is None:
             if not self._has_looked and (away := await self._look_around(ends)):
                 return away
@@ -154,7 +150,7 @@ class AgreedLink:
             if not tells:
                 return None
             told, found = await self._ask(
-                [("SET", key, ours, "NX", "EX", KEEP_SECONDS), ("GET", key)], ends
+                [("SET", key, ours, "NX", "PX", KEEP_SECONDS * 1000), ("GET", key)], ends
             )
             if isinstance(told, Exception):
                 return self._refused(told, writes=True)
@@ -189,8 +185,12 @@ class AgreedLink:
         """
         most = Keys(self._keys.prefix, NUMBERS[-1])
         indexes = [*most.each("live"), *most.each("sessions")]
-        commands: list[Command] = [("ZRANGE", key, 0, _LOOKED_AT - 1) for key in indexes]
-        replies = await self._ask([*commands, *(("HLEN", key) for key in most.each("past"))], ends)
+        commands: list[Command] = [
+            ("ZRANGEBYSCORE", key, "-inf", "+inf", "LIMIT", 0, _LOOKED_AT) for key in indexes
+        ]
+        replies = await self._ask(
+            [*commands, *(("EXISTS", key) for key in most.each("past"))], ends
+        )
         where: dict[int, set[str]] = {}
         for at, reply in enumerate(replies):
             if isinstance(reply, PartAway):

@@ -22,6 +22,7 @@ from redis.exceptions import OutOfMemoryError
 from otel_jcmc.catalogue.reasons import Reason, StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.store.agreement import AgreedLink
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import DEFAULT_KEYS, Keys
 from otel_jcmc.store.link import (
@@ -122,8 +123,8 @@ class Store:
         # Who comes back goes on with the same session for as long as his expiry is known.
         self._grace_ms = keeping.grace_ms if keeping.sessions else 0
         self._calls = [self._begin_call(partition) for partition in keys.every]
-        self._writes = AgreedLink(url, keys)
-        self._reads = AgreedLink(url, keys, writes=False)
+        self._writes = AgreedLink(open_link(url), keys)
+        self._reads = AgreedLink(open_link(url), keys, writes=False)
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
         self._flushing: asyncio.Task[None] | None = None

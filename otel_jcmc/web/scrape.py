@@ -51,7 +51,7 @@ def scrape_routes(
         "in": "query",
         "required": False,
         "description": f"Of n shares the kth, `k/n`, 1/1 to {smallest}.",
-        "schema": {"type": "string", "pattern": "^[0-9]+/[0-9]+$", "example": smallest},
+        "schema": {"type": "string", "enum": [*shares]},
     }
     router = APIRouter(default_response_class=Response)
     scrapes = _Scrapes(scraper, readers, most)

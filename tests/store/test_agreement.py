@@ -15,6 +15,7 @@ from storing import put
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.store import agreement
 from otel_jcmc.store.agreement import AgreedLink
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.link import Unfit
@@ -35,7 +36,7 @@ SET: tuple[Any, ...] = ("SET", "jcmc:{03}:x", "1")
 async def opened(
     server: EmbeddedStore | RedisServer, partitions: int, *, writes: bool = True
 ) -> AsyncIterator[AgreedLink]:
-    link = AgreedLink(server.url, Keys("jcmc", partitions), writes=writes)
+    link = AgreedLink(open_link(server.url), Keys("jcmc", partitions), writes=writes)
     try:
         yield link
     finally:
@@ -209,7 +210,7 @@ async def test_a_user_who_may_not_ask_is_told_what_he_must_be_let(
                 commands=[refused],
             )
         keys = Keys("jcmc", 16)
-        link = AgreedLink(server.url.replace("://", "://asker:any@"), keys, writes=False)
+        link = AgreedLink(open_link(server.url.replace("://", "://asker:any@")), keys, writes=False)
         with pytest.raises(StoreUnavailable) as told:
             await link.run([("PING",)])
         await link.close()

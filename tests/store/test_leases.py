@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 import pytest
 import redis
 
-from otel_jcmc.store import leases
+from otel_jcmc.store import lease
 from otel_jcmc.store.embedded import EmbeddedStore
-from otel_jcmc.store.leases import Leases
+from otel_jcmc.store.lease import Leases
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +77,7 @@ async def test_who_comes_is_given_a_part_and_who_goes_leaves_his(
 async def test_who_has_died_is_followed_within_his_time(
     each_server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "LEASE_MS", 400)
+    monkeypatch.setattr(lease, "LEASE_MS", 400)
     async with Replicas(each_server, 4, "a", "b") as (one, two):
         assert await rounds([one, two], 3) == [(0, 2), (1, 3)]
         died = time.monotonic()
@@ -115,7 +115,7 @@ async def test_replicas_with_another_number_of_shares_have_all_of_it_too(
 async def test_all_of_it_is_gone_when_nobody_asks(
     each_server: EmbeddedStore, each_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "LEASE_MS", 100)
+    monkeypatch.setattr(lease, "LEASE_MS", 100)
     async with Replicas(each_server, 4, "a") as (one,):
         await one.hold()
         assert each_client.dbsize() == 2
