@@ -188,9 +188,8 @@ class AgreedLink:
         commands: list[Command] = [
             ("ZRANGEBYSCORE", key, "-inf", "+inf", "LIMIT", 0, _LOOKED_AT) for key in indexes
         ]
-        replies = await self._ask(
-            [*commands, *(("EXISTS", key) for key in most.each("past"))], ends
-        )
+        commands += [("EXISTS", key) for key in most.each("past")]
+        replies = await self._ask(commands, ends)
         where: dict[int, set[str]] = {}
         for at, reply in enumerate(replies):
             if isinstance(reply, PartAway):

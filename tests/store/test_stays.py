@@ -69,7 +69,7 @@ class Life:
         write = Write(member, session, 0, payload=PAYLOAD, end="failed", **told)
         return await put(self.store, write)
 
-    def keys(self) -> set[bytes]:
+    def all_keys(self) -> set[bytes]:
         """Return all keys but the number of partitions."""
         found: Any = self.redis.keys("*")
         return {*found} - {DEFAULT_KEYS.remembered.encode()}
@@ -223,7 +223,7 @@ async def test_a_leave_ends_it_at_once_and_once(life: Life) -> None:
 
 async def test_a_leave_of_nobody_leaves_nothing(life: Life) -> None:
     await life.leave(ADA)
-    keys = life.keys()
+    keys = life.all_keys()
     assert {key.decode() for key in keys} == {f"{BASE}ended"}
 
 
@@ -675,7 +675,7 @@ async def test_without_spans_nothing_is_kept_for_them(server: RedisServer) -> No
     life = Life(server, Keeping(True, False, GRACE_MS))
     await life.push(ADA)
     await life.leave(ADA)
-    keys = life.keys()
+    keys = life.all_keys()
     kinds = {key.decode().removeprefix(BASE).partition(":")[0] for key in keys}
     assert kinds == {"session", "sessions", "stay", "who", "ended"}
     await life.close()
@@ -737,7 +737,7 @@ async def test_a_join_that_failed_leaves_another_session_alone(life: Life) -> No
 
 async def test_who_may_not_come_has_no_failed_join(life: Life) -> None:
     assert await life.fail(ADA, ttl_ms=-TTL_MS) is Stored.NEWCOMER
-    assert life.keys() == set()
+    assert life.all_keys() == set()
 
 
 async def test_a_failed_join_that_is_not_to_be_kept_is_not(life: Life) -> None:
@@ -755,7 +755,7 @@ async def test_everything_expires_by_itself(life: Life) -> None:
     await life.leave(BOB)
     life.look_now(life.sid(BOB))
     await life.sweep.run()
-    keys = life.keys()
+    keys = life.all_keys()
     assert {key.decode() for key in keys if life.redis.pttl(key) < 0} == set()
 
 
@@ -826,7 +826,7 @@ async def test_what_is_said_of_a_call_leaves_the_next_one_alone(life: Life) -> N
 
 async def test_what_is_said_of_nobody_is_kept_nowhere(life: Life) -> None:
     assert await put(life.store, said()) is Stored.STORED
-    assert {each for each in life.keys() if b"ended" not in each} == set()
+    assert {each for each in life.all_keys() if b"ended" not in each} == set()
 
 
 async def test_a_push_that_changes_nothing_says_nothing(life: Life) -> None:
