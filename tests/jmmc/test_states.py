@@ -12,7 +12,7 @@ import redis.asyncio as redis
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.jmmc.states import KEEP_MS, State, States
 from otel_jcmc.store.embedded import EmbeddedStore
-from otel_jcmc.store.keys import DEFAULT_KEYS
+from otel_jcmc.store.keys import DEFAULT_KEYS, Keys
 
 pytestmark = pytest.mark.anyio
 
@@ -178,3 +178,17 @@ async def test_out_of_memory_is_told_as_that(states: States, other: Any) -> None
     with pytest.raises(StoreUnavailable) as full:
         await states.merge(ID, {1: 98})
     assert full.value.reason == "store_full"
+
+
+async def test_nothing_is_known_or_written_where_the_partitions_are_others(
+    redis_server: EmbeddedStore, states: States, other: Any
+) -> None:
+    await states.open(ID, {1: 97.5})
+    before = await other.dbsize()
+    sixteen = States(redis_server.url, Keys("jcmc", 16))
+    for asked in (sixteen.open(ID, {1: 50}), sixteen.merge(ID, {1: 50})):
+        with pytest.raises(StoreUnavailable):
+            await asked
+    assert await other.dbsize() == before
+    assert await states.merge(ID, {}) == State(2, {1: 97.5}, 2)
+    await sixteen.close()
