@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.metrics.snapshot import Building, People, Snapshot
@@ -17,6 +17,9 @@ from otel_jcmc.store.live import Store
 from otel_jcmc.verdict.record import Record
 
 T = TypeVar("T")
+
+# As many as shares of a scrape.
+MOST_KNOWN: Final = 64
 
 
 class SnapshotReader:
@@ -68,7 +71,11 @@ class SnapshotReader:
             made = building.finish()
         else:
             made = await self._take_in_thread(building, known, key, self._thread)
+        self._known.pop(key, None)
         self._known[key] = made.people
+        # Those that were asked for last: whoever asks for another share each time takes no more.
+        while len(self._known) > MOST_KNOWN:
+            self._known.pop(next(iter(self._known)))
         return made
 
     async def _take_in_thread(

@@ -7,13 +7,16 @@ Redis that sees to it: in go commands as to a Link, and none of them goes out be
 known to be ours. A release that knew only of four remembers nothing; then what it has left tells.
 """
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
 from redis.exceptions import NoPermissionError
 
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
+from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import NUMBERS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, Command, PartAway, Unfit
 
@@ -23,6 +26,8 @@ AGAIN_SECONDS: Final = 5.0
 SOON_SECONDS: Final = 1.0
 # Gone a day after the last service has stopped; then what is left of its sessions tells.
 KEEP_SECONDS: Final = 86_400
+# A look has three exchanges at the most; who waits for it does so for as long as he may.
+LOOK_SECONDS: Final = 2.0
 # So many of each index tell how many partitions there were.
 _LOOKED_AT: Final = 100
 
@@ -41,18 +46,21 @@ class AgreedLink:
         """
         Prepare a way to the *keys* by *link*, which is ours from now on.
 
-        What *writes* waits until Redis remembers the number. What only reads does not, if Redis
-        refuses to remember it: it is out of memory, or a replica.
+        What *writes* waits until Redis remembers the number. What only reads does not, where Redis
+        refuses to say or to remember it: it may be out of memory, or a replica.
         """
         self._link = link
         self._keys = keys
         self._writes = writes
-        self._is_agreed = False
-        # Why we do not agree, or nobody knows whether we do: what is answered meanwhile.
+        # Whether what is asked may go out: we agree, or it only reads and nothing is against it.
+        self._may_go = False
+        # Why we do not agree, or nobody knows whether we do, or could be asked.
         self._refusal: Exception | None = None
+        self._failure: StoreUnavailable | None = None
         # Whether all that is there, without a number that is remembered, is in its place.
         self._has_looked = False
         self._look_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
 
     @property
     def stood_still(self) -> bool:
@@ -70,14 +78,18 @@ class AgreedLink:
         """
         Send *commands* and return their replies, as Link.run does, if the number is agreed on.
 
-        Where Redis refuses to say or to remember it, that is the reply to each of them.
+        Where Redis refuses to say or to remember it, that is the reply to each of those that write.
 
         Raises:
             StoreUnavailable: Redis did not answer; or, by an Unfit, the number is another one, or
                 this user may not ask for it.
         """
-        if (now := monotonic()) > self._look_at:
-            await self._look(now + timeout_seconds)
+        now = monotonic()
+        if now > self._look_at and self._looking is None:
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+        # Where we did agree the look comes after these commands: they are not late for it.
+        if not self._may_go:
+            await self._wait(timeout_seconds)
             timeout_seconds -= monotonic() - now
         if isinstance(self._refusal, Unfit):
             raise StoreUnavailable from self._refusal
@@ -85,36 +97,60 @@ class AgreedLink:
             return [self._refusal] * len(commands)
         try:
             return await self._link.run(commands, max(0.0, timeout_seconds))
-        except StoreUnavailable:
-            # It may be another one that answers next.
-            self._look_at, self._has_looked = 0.0, False
+        except StoreUnavailable as error:
+            self._doubt(error)
             raise
 
-    async def _look(self, ends: float) -> None:
+    def _doubt(self, error: StoreUnavailable) -> None:
+        """Look again before anything goes out: it may be another Redis that answers next."""
+        # One that is slow is the same.
+        if not isinstance(error.__cause__, TimeoutError):
+            self._may_go = self._has_looked = False
+        self._look_at = 0.0
+
+    async def _wait(self, seconds: float) -> None:
         """
-        See what number Redis remembers, and let it remember ours if it has none, before *ends*.
+        Wait for a look that is under way.
 
         Raises:
-            StoreUnavailable: Redis did not answer.
+            StoreUnavailable: nothing came of it, or not in time.
         """
-        if self._is_agreed:
-            # Who comes meanwhile need not wait for it.
-            self._look_at = monotonic() + AGAIN_SECONDS
+        if self._looking is None:
+            return
+        try:
+            async with Deadline(seconds):
+                await asyncio.shield(self._looking)
+        except TimeoutError as error:
+            raise StoreUnavailable from error
+        if self._failure is not None:
+            raise StoreUnavailable from self._failure.__cause__
+
+    async def _look(self) -> None:
+        """See what number Redis remembers, and let it remember ours if it has none."""
+        try:
+            await self._take(monotonic() + LOOK_SECONDS)
+            self._failure = None
+        except StoreUnavailable as error:
+            self._failure = error
+            self._doubt(error)
+        finally:
+            self._looking = None
+
+    async def _take(self, ends: float) -> None:
+        """Do, before *ends*, what comes of how the number is. Raises StoreUnavailable."""
         try:
             refusal = await self._agree(ends)
-        except StoreUnavailable:
-            self._look_at, self._has_looked = 0.0, False
-            raise
         except Unfit as unfit:
-            refusal, self._is_agreed = unfit, False
-        self._is_agreed = self._is_agreed or refusal is None
-        self._refusal = None if self._is_agreed else refusal
+            self._refusal, self._may_go = unfit, False
+            self._look_at = monotonic() + SOON_SECONDS
+            return
+        self._may_go = self._may_go or refusal is None or not self._writes
+        self._refusal = None if self._may_go else refusal
         if refusal is None:
             self._look_at = monotonic() + AGAIN_SECONDS
-        elif self._is_agreed or isinstance(refusal, Unfit):
-            self._look_at = monotonic() + SOON_SECONDS
         else:
-            self._look_at = 0.0
+            # A push that may be taken by now hears so at once.
+            self._look_at = monotonic() + SOON_SECONDS if self._may_go else 0.0
 
     async def check(self) -> None:
         """
@@ -153,7 +189,7 @@ class AgreedLink:
                 [("SET", key, ours, "NX", "PX", KEEP_SECONDS * 1000), ("GET", key)], ends
             )
             if isinstance(told, Exception):
-                return self._refused(told, writes=True)
+                return self._refused(told)
         if isinstance(found, Exception):
             return self._refused(found)
         if found != ours:
@@ -161,7 +197,7 @@ class AgreedLink:
             raise Unfit(self._disagree(theirs))
         return None
 
-    def _refused(self, error: Exception, *, writes: bool = False) -> Exception | None:
+    def _refused(self, error: Exception) -> Exception:
         """
         Return what Redis says, for as long as it may say something else the next time.
 
@@ -173,7 +209,7 @@ class AgreedLink:
                 "REDIS_URL's user may not GET and SET the key that has the number of partitions,"
                 f" {self._keys.remembered}: its ACL must let it"
             )
-        return None if writes and not self._writes else error
+        return error
 
     async def _look_around(self, ends: float) -> Exception | None:
         """
@@ -224,7 +260,11 @@ class AgreedLink:
 
     async def close(self) -> None:
         """Close the connection; a later `run` opens it anew, in another event loop if need be."""
-        self._look_at = 0.0
+        if self._looking is not None:
+            self._looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._looking
+        self._may_go, self._look_at = False, 0.0
         await self._link.close()
 
 

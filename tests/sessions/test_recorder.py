@@ -969,8 +969,8 @@ def test_without_history_and_spans_nothing_is_kept(
         assert request(f"{service.url}/metrics/push", push_body()).status == 200
         metrics = request(f"{service.url}/metrics").body
         names = {key.decode().split(":")[2] for key in client.scan_iter()}
-    # Who looks for what stands out is nothing of a session.
-    assert names - {"lease", "now"} == {"participant", "live", "conferences"}
+    # Who looks for what stands out is nothing of a session, and how many partitions there are.
+    assert names - {"lease", "now", "partitions"} == {"participant", "live", "conferences"}
     assert "otel_jcmc_history" not in metrics
 
 
