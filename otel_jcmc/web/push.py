@@ -16,7 +16,7 @@ from otel_jcmc.intake.heads import Head, Lines
 from otel_jcmc.intake.intake import Intake, Sender
 from otel_jcmc.intake.limits import TooFast
 from otel_jcmc.metrics.own import ACCEPTED, Telemetry
-from otel_jcmc.store.live import Stored
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.web.answers import JSON, Answer, Answers, encode, listing, send_answer
 from otel_jcmc.web.bodies import Bodies, SenderGone
 from otel_jcmc.web.cors import Cors

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Write
+from otel_jcmc.store.writes import Stored
 
 
 async def put(store: Store, write: Write) -> Stored:
