@@ -94,6 +94,5 @@ class Wire(asyncio.Protocol):
             self._asked.popleft()[1](why)
 
     def abort(self) -> None:
-        """Close at once, whatever is not written yet; who waits is told so."""
+        """Close at once, whatever is not written yet; who waits is told so in the next turn."""
         self._transport.abort()
-        self._end(NoConnection("given up"))
