@@ -12,6 +12,7 @@ from benchmarks.measure import (
     crowd,
     history,
     idle,
+    instructions,
     memory,
     profile,
     prometheus,
@@ -34,6 +35,7 @@ from benchmarks.report.table import rows
 
 MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "push": push.measure,
+    "instructions": instructions.measure,
     "stages": stages.measure,
     "verdict": verdict.measure,
     "wrk": wrk.measure,

@@ -30,8 +30,9 @@ from otel_jcmc.simulate.client import Target
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import DEFAULT_KEYS
-from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Write, to_write
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.wire.push import PushParser, Report
 from otel_jcmc.wire.session import Session
 

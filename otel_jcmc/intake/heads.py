@@ -15,11 +15,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-from otel_jcmc.intake.callers import FORWARDED, Header
+from otel_jcmc.intake.callers import FORWARDED, Header, origin_of
 
 # All lines are behind an end, that of the request line or another one's. The first letter is a set,
 # since a line of another name costs least by it; what more these find is nobody's name.
 _USER_AGENT: Final = re.compile(rb"\n[uU](?i:ser-agent):[ \t]*([^\r]*)")
+_ORIGIN: Final = re.compile(rb"\n[oO](?i:rigin):[ \t]*([^\r]*)")
 _FORWARDED: Final = re.compile(rb"\n([xXfF](?i:-forwarded-for|-real-ip|orwarded)):[ \t]*([^\r]*)")
 _LINE: Final = re.compile(
     rb"\n([uUxXfFoOaAcC]"
@@ -36,6 +37,10 @@ class Head(Iterable[Header], Protocol):
     @abstractmethod
     def user_agent(self) -> str:
         """Return the User-Agent header, the first if there are several; empty: there is none."""
+
+    @abstractmethod
+    def origin(self) -> bytes:
+        """Return the page's origin, as `origin_of` does."""
 
     @abstractmethod
     def forwarded(self) -> list[Header]:
@@ -55,6 +60,10 @@ class Lines(list[Header]):
             if name == b"user-agent":
                 return value.decode("latin-1")
         return ""
+
+    def origin(self) -> bytes:
+        """Return the page's origin, as Head does."""
+        return origin_of(self)
 
     def forwarded(self) -> list[Header]:
         """Return the lines of proxies, as Head does."""
@@ -77,6 +86,11 @@ class RawHead(msgspec.Struct, gc=False):
         """Return the User-Agent header, as Head does."""
         found = _USER_AGENT.search(self.raw)
         return found[1].decode("latin-1") if found else ""
+
+    def origin(self) -> bytes:
+        """Return the page's origin, as Head does."""
+        told: list[bytes] = _ORIGIN.findall(self.raw)
+        return told[0] if len(told) == 1 else b""
 
     def forwarded(self) -> list[Header]:
         """Return the lines of proxies, as Head does."""

@@ -26,8 +26,9 @@ from otel_jcmc.intake.networks import Networks
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.intake.relays import Relays
 from otel_jcmc.sessions.recorder import Recorder
-from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Write, to_write
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.verdict.judge import Judge
 from otel_jcmc.wire.push import Report
 

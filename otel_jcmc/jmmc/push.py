@@ -36,8 +36,8 @@ from otel_jcmc.jmmc.cookie import Cookies, Named
 from otel_jcmc.jmmc.states import Changes, States
 from otel_jcmc.jmmc.wire import JmmcParser, JmmcPush
 from otel_jcmc.metrics.own import Telemetry
-from otel_jcmc.store.live import Stored
 from otel_jcmc.store.shared_secret import SharedSecret
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.web.answers import JSON, Answer, Answers, encode, listing, send_answer
 from otel_jcmc.web.bodies import Bodies, SenderGone
 from otel_jcmc.web.cors import Cors

@@ -10,6 +10,7 @@ known to be ours. A release that knew only of four remembers nothing; then what 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -18,7 +19,8 @@ from redis.exceptions import NoPermissionError
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import NUMBERS, Keys
-from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, Command, PartAway, Unfit
+from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, Command, PartAway, Unfit, tell
+from otel_jcmc.store.wire import Told
 
 # A Redis that was emptied, or that is another one now, is told the number again so soon.
 AGAIN_SECONDS: Final = 5.0
@@ -85,8 +87,7 @@ class AgreedLink:
                 this user may not ask for it.
         """
         now = monotonic()
-        if now > self._look_at and self._looking is None:
-            self._looking = asyncio.get_running_loop().create_task(self._look())
+        self._begin_look(now)
         # Where we did agree the look comes after these commands: they are not late for it.
         if not self._may_go:
             await self._wait(timeout_seconds)
@@ -100,6 +101,25 @@ class AgreedLink:
         except StoreUnavailable as error:
             self._doubt(error)
             raise
+
+    def send(self, commands: Sequence[bytes], timeout_seconds: float, told: Told) -> None:
+        """Do what `run` does with *commands*, which are packed; see Link.send."""
+        self._begin_look(monotonic())
+        if self._may_go:
+            self._link.send(commands, timeout_seconds, partial(self._hear, told))
+        else:
+            tell(told, self.run(commands, timeout_seconds))
+
+    def _hear(self, told: Told, outcome: list[Any] | Exception) -> None:
+        """Pass on what came of a `send`."""
+        if isinstance(outcome, StoreUnavailable):
+            self._doubt(outcome)
+        told(outcome)
+
+    def _begin_look(self, now: float) -> None:
+        """Look from *now* on whether we agree, if it is time to."""
+        if now > self._look_at and self._looking is None:
+            self._looking = asyncio.get_running_loop().create_task(self._look())
 
     def _doubt(self, error: StoreUnavailable) -> None:
         """Look again before anything goes out: it may be another Redis that answers next."""

@@ -10,15 +10,25 @@ again when one says that a slot has moved, and while one is away. Replicas are n
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
 from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, ClusterNode, Command, Link, PartAway
+from otel_jcmc.store.link import (
+    TIMEOUT_SECONDS,
+    AnyLink,
+    ClusterNode,
+    Command,
+    Link,
+    PartAway,
+    tell,
+)
 from otel_jcmc.store.slots import Address, SlotMap, slots_of
 from otel_jcmc.store.url import is_cluster, parse_cluster
+from otel_jcmc.store.wire import Told
 
 # What one node may take to say who has which slots: of a push's half second enough must be left.
 MAP_SECONDS: Final = 0.2
@@ -105,10 +115,30 @@ class ClusterLink:
             seconds = max(0.0, ends - monotonic())
             # Who goes with a command that has moved goes with it again.
             asked = [at for at in asked if slots[at] in moved]
-        self._hear(slots, replies)
+        self.hear(slots, replies)
         if self._lost and self._lost.keys() >= self._map.masters:
             raise StoreUnavailable from PartAway(next(iter(self._lost.values())))
         return replies
+
+    def send(self, commands: Sequence[bytes], timeout_seconds: float, told: Told) -> None:
+        """
+        Do what `run` does with *commands*, which are packed; see Link.send.
+
+        Where a master is away or a slot has moved, that command goes once more, by `run`.
+        """
+        slots = slots_of(commands)
+        shares = self._shares(slots, range(len(commands)))
+        if self._lost or None in shares:
+            tell(told, self.run(commands, timeout_seconds))
+            return
+        self.stood_still = False
+        gathered = _Gathered(
+            self, commands, slots, len(shares), monotonic() + timeout_seconds, told
+        )
+        for master, share in shares.items():
+            assert master is not None
+            hear = partial(gathered.hear, self._link_to(master), share)
+            self._link_to(master).send([commands[at] for at in share], timeout_seconds, hear)
 
     async def _ask(
         self,
@@ -119,9 +149,7 @@ class ClusterLink:
         seconds: float,
     ) -> None:
         """Put into *replies* those to the commands that are *asked*, each by its slot's master."""
-        shares: dict[Address | None, list[int]] = {}
-        for at in asked:
-            shares.setdefault(self._master_of(slots[at]), []).append(at)
+        shares = self._shares(slots, asked)
         parts = [
             self._ask_one(master, [commands[at] for at in share], seconds)
             for master, share in shares.items()
@@ -131,6 +159,15 @@ class ClusterLink:
         for share, some in zip(shares.values(), told, strict=True):
             for at, reply in zip(share, some, strict=True):
                 replies[at] = reply
+
+    def _shares(
+        self, slots: Sequence[int | None], asked: Sequence[int]
+    ) -> dict[Address | None, list[int]]:
+        """Return master -> which of those *asked* it has; None has what there is no master for."""
+        shares: dict[Address | None, list[int]] = {}
+        for at in asked:
+            shares.setdefault(self._master_of(slots[at]), []).append(at)
+        return shares
 
     def _master_of(self, slot: int | None) -> Address | None:
         """Return the master of *slot*, or one that answers; None: there is none."""
@@ -160,7 +197,7 @@ class ClusterLink:
         self._look()
         return [PartAway(why)] * len(commands)
 
-    def _hear(self, slots: Sequence[int | None], replies: list[Any]) -> None:
+    def hear(self, slots: Sequence[int | None], replies: list[Any]) -> None:
         """Learn from *replies* which slots are away; what can't be had now is PartAway."""
         for at, (slot, reply) in enumerate(zip(slots, replies, strict=True)):
             if isinstance(reply, _NOT_NOW):
@@ -247,6 +284,73 @@ class ClusterLink:
         for link in self._links.values():
             await link.close()
         self._map, self._lost, self._away = SlotMap(), {}, {}
+
+
+class _Gathered:
+    """The replies of several masters to the commands of one `send`."""
+
+    __slots__ = (
+        "_again",
+        "_cluster",
+        "_commands",
+        "_ends",
+        "_missing",
+        "_replies",
+        "_slots",
+        "_told",
+    )
+
+    def __init__(
+        self,
+        cluster: ClusterLink,
+        commands: Sequence[bytes],
+        slots: Sequence[int | None],
+        missing: int,
+        ends: float,
+        told: Told,
+    ) -> None:
+        """Tell *told* when *missing* masters of *cluster* have answered, or when time *ends*."""
+        self._cluster, self._commands, self._slots = cluster, commands, slots
+        self._missing, self._ends, self._told = missing, ends, told
+        self._replies: list[Any] = [None] * len(commands)
+        # Of which commands it is not known, or not by this master, what becomes of them.
+        self._again: list[int] = []
+
+    def hear(self, link: Link, share: list[int], outcome: list[Any] | Exception) -> None:
+        """Take the *outcome* of a *share* of the commands, by *link*."""
+        cluster, replies = self._cluster, self._replies
+        cluster.stood_still = cluster.stood_still or link.stood_still
+        if isinstance(outcome, Exception):
+            self._again += share
+        else:
+            for at, reply in zip(share, outcome, strict=True):
+                replies[at] = reply
+                if isinstance(reply, MovedError):
+                    self._again.append(at)
+        self._missing -= 1
+        if self._missing:
+            return
+        if self._again:
+            tell(self._told, self._once_more())
+        else:
+            cluster.hear(self._slots, replies)
+            self._told(replies)
+
+    async def _once_more(self) -> list[Any]:
+        """
+        Return the replies, with those to the others asked for again.
+
+        Raises:
+            StoreUnavailable: see ClusterLink.run.
+        """
+        again = self._again
+        cluster, replies = self._cluster, self._replies
+        left = max(0.0, self._ends - monotonic())
+        told = await cluster.run([self._commands[at] for at in again], left)
+        for at, reply in zip(again, told, strict=True):
+            replies[at] = reply
+        cluster.hear(self._slots, replies)
+        return replies
 
 
 def _name(address: Address) -> str:

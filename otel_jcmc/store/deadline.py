@@ -50,6 +50,11 @@ class Timer:
         """Whether the seconds have passed."""
         return monotonic() >= self._at
 
+    @property
+    def left(self) -> float:
+        """How many seconds have not passed yet."""
+        return max(0.0, self._at - monotonic())
+
     def cancel(self) -> None:
         """Call no more."""
         self._handle.cancel()

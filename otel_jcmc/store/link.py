@@ -1,9 +1,10 @@
 """
 One connection to Redis that answers in time or says that it did not.
 
-In go commands, out come their replies in order. redis-py opens the connection (URL, TLS, AUTH,
-SELECT); then it is ours, because redis-py's read of one reply costs as much as all else that is
-done for a push in the store. The client library's own defaults (10 retries, 5 s) would hold a push
+In go commands, out come their replies in order: `run` is awaited, `send` calls back, with no task,
+for who asks all the time. redis-py opens the connection (URL, TLS, AUTH, SELECT); then it is ours
+(wire.py), because redis-py's read of one reply costs as much as all else that is done for a push in
+the store. The client library's own defaults (10 retries, 5 s) would hold a push
 for a minute, so there are none here: everything has one deadline, and after a time-out the
 connection is dropped, because a reply that comes late would be taken for the next one's. It is also
 dropped when a server says that it is no master any more, or Sentinels name another one: they, or
@@ -13,8 +14,8 @@ a URL that names one server is refused there, and cluster.py has a link to each 
 
 import asyncio
 import re
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, Protocol
 
 import hiredis
 import redis.asyncio as redis
@@ -26,9 +27,10 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import MasterDownError, ReadOnlyError, RedisError
 
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
-from otel_jcmc.store.deadline import Deadline
+from otel_jcmc.store.deadline import Deadline, Timer
 from otel_jcmc.store.sentinels import ASK_SECONDS, Address, Sentinels
 from otel_jcmc.store.url import is_sentinel, parse_sentinel
+from otel_jcmc.store.wire import Told, Wire
 
 CONNECT_SECONDS = 0.5
 TIMEOUT_SECONDS = 0.5
@@ -82,6 +84,9 @@ class AnyLink(Protocol):
     ) -> list[Any]:
         """See Link.run."""
 
+    def send(self, commands: Sequence[bytes], timeout_seconds: float, told: Told) -> None:
+        """See Link.send."""
+
     async def close(self) -> None:
         """Close what is open; a later `run` opens it anew."""
 
@@ -104,6 +109,27 @@ def bulk(word: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(word), word)
 
 
+# A task that nobody holds may go before its time.
+_running: Final[set[asyncio.Task[list[Any]]]] = set()
+
+
+def tell(told: Told, replies: Coroutine[Any, Any, list[Any]]) -> None:
+    """Await *replies* in a task; *told* hears them, or why there are none."""
+
+    def end(task: asyncio.Task[list[Any]]) -> None:
+        _running.discard(task)
+        if task.cancelled():
+            told(StoreUnavailable())
+        elif isinstance(error := task.exception(), Exception):
+            told(error)
+        else:
+            told(task.result())
+
+    task = asyncio.get_running_loop().create_task(replies)
+    _running.add(task)
+    task.add_done_callback(end)
+
+
 def expect_all(replies: list[Any]) -> list[Any]:
     """
     Return *replies*, for who can do nothing with a part of them.
@@ -119,7 +145,7 @@ def expect_all(replies: list[Any]) -> list[Any]:
 
 class Link:
     """
-    One connection, opened when it is needed; its commands run one batch after the other.
+    One connection, opened when it is needed.
 
     Attributes:
         stood_still: whether the loop did when the last replies were due, which came all the same.
@@ -153,7 +179,7 @@ class Link:
             # Not their message, which may repeat what was given, a password too.
             raise StoreCannotStart("REDIS_URL: an option after its ? is not known") from None
         self._of_cluster = of_cluster
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
         self._lock = asyncio.Lock()
         self.stood_still = False
 
@@ -181,12 +207,30 @@ class Link:
                     if fresh:
                         raise
                     replies = await self._exchange(packed, len(commands))
-                if any(_is_demoted(reply) for reply in replies):
-                    await self._drop()
+                self.hear(replies)
                 self.stood_still = deadline.stood_still
                 return replies
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable from error
+
+    def send(self, commands: Sequence[bytes], timeout_seconds: float, told: Told) -> None:
+        """
+        Do what `run` does with *commands*, which are packed; *told* hears the replies.
+
+        Or it hears StoreUnavailable, perhaps before this returns. It must not raise. As long as
+        the connection is open this takes no task and waits for nobody.
+        """
+        if self._wire is None:
+            tell(told, self.run(commands, timeout_seconds))
+        else:
+            _Sent(self, self._wire, commands, timeout_seconds, told)
+
+    def hear(self, replies: list[Any]) -> None:
+        """Drop the connection if *replies* are those of a server that is the master no more."""
+        for reply in replies:
+            if isinstance(reply, Exception) and _is_demoted(reply):
+                self.drop()
+                return
 
     async def _exchange(self, packed: bytes, count: int) -> list[Any]:
         """Write *packed* and read *count* replies; on any trouble the connection is dropped."""
@@ -198,27 +242,33 @@ class Link:
             return replies
         finally:
             if not complete:
-                await self._drop()
+                self.drop()
 
-    async def _connect(self) -> "_Wire":
+    async def _connect(self) -> Wire:
         """Open the connection, and take it over from redis-py."""
+        wire = None
         try:
+            # Of the former connection it still has what we have dropped.
+            await self._connection.disconnect(nowait=True)
             await self._connection.connect()
-            self._wire = _Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
+            wire = Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
             is_master = self._sentinels is not None
-            await _see_that_it_fits(self._wire, master=is_master, of_cluster=self._of_cluster)
+            await _see_that_it_fits(wire, master=is_master, of_cluster=self._of_cluster)
         except BaseException as error:
+            if wire is not None:
+                wire.abort()
             if self._sentinels is not None:
                 self._sentinels.pass_over()
             if isinstance(error, MasterNotFoundError):
                 # Its own message is a line for each Sentinel.
                 raise NoConnection("no Sentinel names a master that is up") from error
             raise
+        self._wire = wire
         if self._sentinels is not None:
-            self._following = asyncio.create_task(self._follow(self._wire, self._sentinels))
-        return self._wire
+            self._following = asyncio.create_task(self._follow(wire, self._sentinels))
+        return wire
 
-    async def _follow(self, wire: "_Wire", sentinels: Sentinels) -> None:
+    async def _follow(self, wire: Wire, sentinels: Sentinels) -> None:
         """Drop the connection by *wire* when *sentinels* name another master than it leads to."""
         here = self._connection.host, self._connection.port
         there: Address | None = here
@@ -228,24 +278,68 @@ class Link:
         async with self._lock:
             if self._wire is wire:
                 self._following = None
-                await self._drop()
+                self.drop()
 
-    async def _drop(self) -> None:
-        """Close the connection without waiting for the other side."""
+    def drop(self) -> None:
+        """Close the connection without waiting for the other side; who waits is told so."""
         wire, self._wire = self._wire, None
         following, self._following = self._following, None
         if following is not None:
             following.cancel()
         if wire is not None:
             wire.abort()
-        await self._connection.disconnect(nowait=True)
+
+    def drop_wire(self, wire: Wire) -> None:
+        """Drop the connection if it is still that by *wire*."""
+        if self._wire is wire:
+            self.drop()
 
     async def close(self) -> None:
         """Close the connection; a later `run` opens it anew, in another event loop if need be."""
-        await self._drop()
+        self.drop()
+        await self._connection.disconnect(nowait=True)
         self._lock = asyncio.Lock()
         if self._sentinels is not None:
             await self._sentinels.close()
+
+
+class _Sent:
+    """An exchange that calls back; what does not come in time is told as away."""
+
+    __slots__ = ("_commands", "_link", "_timer", "_told", "_wire")
+
+    def __init__(
+        self, link: Link, wire: Wire, commands: Sequence[bytes], seconds: float, told: Told
+    ) -> None:
+        """Send *commands* by *wire*, the open one of *link*; *told* hears of it in *seconds*."""
+        self._link, self._wire, self._commands = link, wire, commands
+        self._told: Told | None = told
+        self._timer = Timer(asyncio.get_running_loop(), max(0.0, seconds), self._late)
+        wire.ask(b"".join(commands), len(commands), self._hear)
+
+    def _hear(self, outcome: list[Any] | Exception) -> None:
+        """Pass the replies on; who has lost the connection tries once more on a new one."""
+        told, self._told = self._told, None
+        if told is None:
+            return
+        timer, link = self._timer, self._link
+        timer.cancel()
+        if isinstance(outcome, Exception):
+            link.drop_wire(self._wire)
+            tell(told, link.run(self._commands, timer.left))
+            return
+        link.stood_still = timer.stood_still or timer.is_over
+        link.hear(outcome)
+        told(outcome)
+
+    def _late(self) -> None:
+        """Give up: a reply that comes late would be taken for the next one's."""
+        told, self._told = self._told, None
+        self._link.drop_wire(self._wire)
+        if told is not None:
+            away = StoreUnavailable()
+            away.__cause__ = TimeoutError()
+            told(away)
 
 
 def _options(connect_seconds: float | None) -> dict[str, Any]:
@@ -271,7 +365,7 @@ def _is_demoted(reply: Any) -> bool:
     )
 
 
-async def _see_that_it_fits(wire: "_Wire", *, master: bool, of_cluster: bool) -> None:
+async def _see_that_it_fits(wire: Wire, *, master: bool, of_cluster: bool) -> None:
     """
     Ask the server what it is: a node *of_cluster* or none, and where Sentinel names it a *master*.
 
@@ -287,68 +381,3 @@ async def _see_that_it_fits(wire: "_Wire", *, master: bool, of_cluster: bool) ->
         raise ClusterNode(_OF_THE_OTHER_KIND[of_cluster])
     if master and isinstance(replies[1], list) and replies[1][0] != b"master":
         raise NoConnection("the server that Sentinel names is no master")
-
-
-class _Wire(asyncio.Protocol):
-    """An open connection: bytes go out, replies come back."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        """Take *transport* over from the protocol that it had."""
-        # redis-py knows which error is of the connection and which of a command.
-        self._parser = hiredis.Reader(protocolError=NoConnection, replyError=BaseParser.parse_error)
-        self._replies: list[Any] = []
-        self._count = 0
-        self._told: asyncio.Future[list[Any]] | None = None
-        self._transport = transport
-        transport.set_protocol(self)
-
-    def exchange(self, packed: bytes, count: int) -> asyncio.Future[list[Any]]:
-        """
-        Write *packed* and return its *count* replies; one exchange at a time.
-
-        Raises:
-            OSError, RedisError: the connection is closed, or not fit for commands.
-        """
-        self._replies, self._count = [], count
-        self._told = asyncio.get_running_loop().create_future()
-        if self._transport.is_closing():
-            self._end(NoConnection("closed by Redis"))
-        else:
-            self._transport.write(packed)
-        return self._told
-
-    def data_received(self, data: bytes) -> None:
-        """Gather replies; the loop calls this."""
-        parser, replies = self._parser, self._replies
-        parser.feed(data)
-        try:
-            while (reply := parser.gets()) is not False:
-                if isinstance(reply, NoConnection):
-                    raise reply
-                replies.append(reply)
-        except NoConnection as error:
-            self._end(error)
-        if len(replies) >= self._count:
-            self._end(replies)
-
-    def eof_received(self) -> None:
-        """Wait no longer: over TLS the end of the connection may come much later."""
-        self._end(NoConnection("closed by Redis"))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Say so to who waits; the loop calls this."""
-        self._end(exc or NoConnection("closed by Redis"))
-
-    def _end(self, outcome: list[Any] | Exception) -> None:
-        """Tell who waits how the exchange went, if somebody still does."""
-        told = self._told
-        if told is None or told.done():
-            return
-        if isinstance(outcome, Exception):
-            told.set_exception(outcome)
-        else:
-            told.set_result(outcome)
-
-    def abort(self) -> None:
-        """Close at once, whatever is not written yet."""
-        self._transport.abort()

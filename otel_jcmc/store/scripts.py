@@ -13,7 +13,16 @@ from typing import Any, Final, NamedTuple
 
 from redis.exceptions import NoScriptError
 
-from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, Command, bulk, expect_all, pack
+from otel_jcmc.store.link import (
+    TIMEOUT_SECONDS,
+    AnyLink,
+    Command,
+    bulk,
+    expect_all,
+    pack,
+    tell,
+)
+from otel_jcmc.store.wire import Told
 
 # For what no push waits for.
 READ_SECONDS: Final = 2.0
@@ -62,6 +71,44 @@ async def run_scripts(
     """
     deadline = monotonic() + timeout_seconds
     replies = await link.run(commands, timeout_seconds)
+    return await _bring_along(link, commands, scripts, replies, deadline)
+
+
+def send_scripts(
+    link: AnyLink,
+    commands: Sequence[bytes],
+    scripts: Sequence[Script],
+    timeout_seconds: float,
+    told: Told,
+) -> None:
+    """Do what `run_scripts` does, as `Link.send` does what `Link.run` does."""
+    deadline = monotonic() + timeout_seconds
+
+    def hear(outcome: list[Any] | Exception) -> None:
+        if isinstance(outcome, list):
+            for reply in outcome:
+                if isinstance(reply, NoScriptError):
+                    again = _bring_along(link, commands, scripts, outcome, deadline)
+                    tell(told, again)
+                    return
+        told(outcome)
+
+    link.send(commands, timeout_seconds, hear)
+
+
+async def _bring_along(
+    link: AnyLink,
+    commands: Sequence[Command],
+    scripts: Sequence[Script],
+    replies: list[Any],
+    deadline: float,
+) -> list[Any]:
+    """
+    Return *replies*, with that of the whole text where Redis did not have a script.
+
+    Raises:
+        StoreUnavailable: no connection, or not all replies in time.
+    """
     # Redis was restarted or flushed its scripts: these calls bring them along.
     at = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if at:

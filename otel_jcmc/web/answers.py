@@ -18,7 +18,7 @@ from otel_jcmc.intake.callers import Header
 from otel_jcmc.intake.crowds import Crowd
 from otel_jcmc.intake.limits import LIMITS, Limits
 from otel_jcmc.metrics.own import ACCEPTED, FAILED, REFUSED, Telemetry
-from otel_jcmc.store.live import Stored
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.web.cors import Cors
 
 RETRY_AFTER_SECONDS: Final = 5

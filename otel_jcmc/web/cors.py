@@ -31,14 +31,15 @@ class Cors:
     What the answers to pages of other origins carry.
 
     Attributes:
-        headers: for answers where the origin does not matter, empty when origins are listed.
+        listed: the origins that are, none with `*`.
     """
 
     def __init__(self, origins: Sequence[str], *, credentials: bool = False) -> None:
         """Allow *origins*, or all with `*`; those that are listed with *credentials* if so."""
         self._origins = None if "*" in origins else frozenset(each.encode() for each in origins)
+        self.listed: frozenset[bytes] = self._origins or frozenset()
         self._credentials = _CREDENTIALS if credentials else ()
-        self.headers: list[Header] = (
+        self._headers: list[Header] = (
             [(b"access-control-allow-origin", b"*"), _EXPOSE] if self._origins is None else []
         )
 
@@ -49,7 +50,7 @@ class Cors:
     def answer(self, headers: Iterable[Header]) -> list[Header]:
         """Return what an answer to a request with *headers* carries."""
         if self._origins is None:
-            return self.headers
+            return self._headers
         vary = (b"vary", b"origin")
         origin = origin_of(headers)
         if origin not in self._origins:

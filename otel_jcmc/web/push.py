@@ -16,7 +16,7 @@ from otel_jcmc.intake.heads import Head, Lines
 from otel_jcmc.intake.intake import Intake, Sender
 from otel_jcmc.intake.limits import TooFast
 from otel_jcmc.metrics.own import ACCEPTED, Telemetry
-from otel_jcmc.store.live import Stored
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.web.answers import JSON, Answer, Answers, encode, listing, send_answer
 from otel_jcmc.web.bodies import Bodies, SenderGone
 from otel_jcmc.web.cors import Cors
@@ -54,7 +54,11 @@ class PushEndpoint:
         self._telemetry = telemetry
         self._cors = cors
         self._parse = parser.parse
-        self._ok = Answer(200, [_TEXT, *cors.headers], b"OK")
+        # The same object each time, so that who sends it may keep its bytes.
+        self._ok = answers.make((), 200, _TEXT, b"OK")
+        self._ok_of = {
+            origin: answers.make([(b"origin", origin)], 200, _TEXT, b"OK") for origin in cors.listed
+        }
 
     def take(self, head: Head, body: bytes, reply: Reply, peer: str = "") -> None:
         """
@@ -81,8 +85,7 @@ class PushEndpoint:
         answers = self._answers
         if stored is _STORED and not dropped:
             self._telemetry.count_push(ACCEPTED)
-            # The same object each time, so that who sends it may keep its bytes.
-            reply(self._ok if self._cors.headers else answers.make(head, 200, _TEXT, b"OK"))
+            reply(self._ok_of.get(head.origin(), self._ok) if self._ok_of else self._ok)
         elif answer := answers.not_taken(head, sender.crowd, stored):
             reply(answer)
         elif isinstance(stored, Stored):

@@ -7,7 +7,9 @@ from the same rows of catalogue and the same rules. schema.py tells readers of t
 they have descriptions too, and what Python checks of a text as JSON Schema; decoding knows neither.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -52,6 +54,7 @@ _LabelChecks = list[tuple[int, Any, bool]]
 _LAST_FILLED: Final = max(row.id for row in PUSHED if not row.is_list)
 _INSIDE: Final = sorted({*range(1, _LAST_FILLED)} - {row.id for row in PUSHED if not row.is_list})
 _BEHIND: Final = [None] * (LAST_METRIC_ID - _LAST_FILLED)
+_VALUE_OF: Final = attrgetter("value")
 # What there is to check of a label beyond its type and NUL; a new kind has to be put here.
 _CHECKS: Final[dict[Kind, Any]] = {Kind.TEXT: None, Kind.CHOICE: None, Kind.ADDRESS: is_no_address}
 # What the checks of a kind come to, as JSON Schema.
@@ -221,7 +224,7 @@ class Shape:
         if metrics is None:
             return [None] * LAST_METRIC_ID
         found = astuple(metrics)
-        numbers = [entry.value for entry in found[:-1]]
+        numbers = [*map(_VALUE_OF, found[:-1])]
         for id_ in _INSIDE:
             numbers.insert(id_ - 1, None)
         numbers += _BEHIND
@@ -248,12 +251,11 @@ def _checks(rules: Rules, rows: Iterable[Attribute]) -> _LabelChecks:
     return [(row.id, _CHECKS[row.kind], row.id not in rules.dropped) for row in rows]
 
 
-def _take_labels(texts: Iterable[Any], checks: _LabelChecks, into: dict[int, Any]) -> None:
+def _take_labels(texts: Sequence[Any], checks: _LabelChecks, into: dict[int, Any]) -> None:
     """Add to *into* what *texts* say, in the order of *checks*."""
-    for at, value in enumerate(texts):
-        # Most are not there.
-        if value and value != "undefined":
-            id_, is_bad, is_kept = checks[at]
+    # Most are not there.
+    for value, (id_, is_bad, is_kept) in compress(zip(texts, checks, strict=True), texts):
+        if value != "undefined":
             if "\0" in value or (is_bad and is_bad(value)):
                 raise _Odd
             if is_kept:

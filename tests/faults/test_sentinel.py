@@ -5,15 +5,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import redis
 from harness import Service, eventually, push_body
 from redis_parts import Certificates, RedisServer
+from storing import sent
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.store.link import Link
+from otel_jcmc.store.link import Command, Link
 from otel_jcmc.store.url import SentinelUrl, parse_sentinel
 
 pytestmark = pytest.mark.xdist_group("faults-sentinel")
@@ -271,26 +272,33 @@ async def test_a_server_that_is_no_master_is_not_believed(ensemble: Ensemble) ->
 
 
 @pytest.mark.anyio
-async def test_a_plain_link_leaves_a_server_that_is_read_only(short_path: Path) -> None:
+@pytest.mark.parametrize("by_send", [False, True])
+async def test_a_plain_link_leaves_a_server_that_is_read_only(
+    short_path: Path, *, by_send: bool
+) -> None:
     """What the name in the URL leads to may be another server by now."""
+
+    async def ask(link: Link, command: Command) -> Any:
+        (reply,) = await (sent(link, [command]) if by_send else link.run([command]))
+        return reply
+
     with RedisServer(short_path / "r") as server:
         link = Link(server.url)
 
         async def own_id() -> int:
-            (found,) = await link.run([("CLIENT", "ID")])
-            return int(found)
+            return int(await ask(link, ("CLIENT", "ID")))
 
         first = await own_id()
         assert await own_id() == first
         with server.client() as client:
             client.replicaof("127.0.0.1", "1")
-            (said,) = await link.run([("SET", "a", "b")])
+            said = await ask(link, ("SET", "a", "b"))
             assert isinstance(said, redis.exceptions.ReadOnlyError)
             second = await own_id()
             assert second != first
             client.replicaof("NO", "ONE")
             client.config_set("min-replicas-to-write", 1)
-            (said,) = await link.run([("SET", "a", "b")])
+            said = await ask(link, ("SET", "a", "b"))
             assert str(said).startswith("NOREPLICAS")
             assert await own_id() != second
         await link.close()

@@ -29,8 +29,8 @@ from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.metrics.snapshot import bound
 from otel_jcmc.service.app import create_app
 from otel_jcmc.service.application import Application
-from otel_jcmc.store.live import Stored
 from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Write, from_value
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.wire.push import PushParser, Report
 from otel_jcmc.wire.rules import make_rules
 

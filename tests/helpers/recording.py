@@ -23,8 +23,9 @@ from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.sessions.vitals import Thresholds
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import DEFAULT_KEYS
-from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import to_write
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.wire.push import Report
 from otel_jcmc.wire.session import Session
 

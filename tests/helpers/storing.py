@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
-from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.link import Command, Link, pack
+from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Write
+from otel_jcmc.store.writes import Stored
 
 
 async def put(store: Store, write: Write) -> Stored:
@@ -39,3 +42,17 @@ async def put_many(store: Store, writes: Sequence[Write]) -> list[Stored]:
         lot = writes[start : start + 50]
         stored += await asyncio.gather(*(put(store, write) for write in lot))
     return stored
+
+
+async def sent(link: Link, commands: list[Command], timeout_seconds: float = 0.5) -> list[Any]:
+    """Send *commands* as pushes go, and return the replies."""
+    told: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+
+    def tell(outcome: list[Any] | Exception) -> None:
+        if isinstance(outcome, Exception):
+            told.set_exception(outcome)
+        else:
+            told.set_result(outcome)
+
+    link.send([pack(each) for each in commands], timeout_seconds, tell)
+    return await told

@@ -2,7 +2,7 @@
 
 import pytest
 
-from otel_jcmc.intake.callers import PRIVATE, Callers
+from otel_jcmc.intake.callers import PRIVATE, Callers, origin_of
 from otel_jcmc.intake.heads import Head, Lines, RawHead
 
 REQUEST = b"POST /metrics/push HTTP/1.1\r\n"
@@ -90,3 +90,16 @@ def test_lines_are_made_once() -> None:
     _, head = heads((b"Origin", b"https://a"))
     (first,), (second,) = head, head
     assert first is second
+
+
+@pytest.mark.parametrize("name", [b"Origin", b"origin", b"ORIGIN"])
+def test_a_pages_origin_is_found_whatever_the_case(name: bytes) -> None:
+    for head in heads((b"Host", b"x"), (name, b"https://meet.example.org"), (b"Accept", b"*/*")):
+        assert head.origin() == b"https://meet.example.org" == origin_of(head)
+
+
+def test_an_origin_that_is_not_said_or_said_twice_is_none() -> None:
+    for head in heads((b"X-Origin", b"https://a"), (b"Cookie", b"origin: https://a")):
+        assert head.origin() == b"" == origin_of(head)
+    for head in heads((b"Origin", b"https://a"), (b"origin", b"https://a")):
+        assert head.origin() == b"" == origin_of(head)

@@ -20,8 +20,8 @@ from otel_jcmc.sessions.past import batched
 from otel_jcmc.sessions.quota import Bounds
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keys import DEFAULT_KEYS
-from otel_jcmc.store.live import Stored
 from otel_jcmc.store.participant import to_write
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.wire.push import Report
 
 MINUTE = 60_000

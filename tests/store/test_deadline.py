@@ -17,8 +17,9 @@ from otel_jcmc.store import deadline
 from otel_jcmc.store.deadline import Deadline, Timer
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.link import Link
-from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Write
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.web.bodies import Bodies
 
 LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])

@@ -22,12 +22,13 @@ from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.metrics.gauges import declare
 from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.metrics.snapshot import People, bound
-from otel_jcmc.store import live as live_store
 from otel_jcmc.store import reads
+from otel_jcmc.store import writes as writes_road
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Participant, Write, from_value, to_write
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.wire.push import Report
 from otel_jcmc.wire.session import Session
 
@@ -400,8 +401,8 @@ async def test_every_key_has_a_ttl_and_the_indexes_outlive_what_they_list(
 async def test_an_idle_redis_becomes_empty(
     server: EmbeddedStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_store, "PRUNE_BEHIND_MS", 200)
-    monkeypatch.setattr(live_store, "REMEMBER_ENDED_MS", 300)
+    monkeypatch.setattr(writes_road, "PRUNE_BEHIND_MS", 200)
+    monkeypatch.setattr(writes_road, "REMEMBER_ENDED_MS", 300)
     async with opened(server) as ours:
         for number in range(20):
             await put(ours, push(f"p{number}", session="session-1", expiration_ms=100))
@@ -433,7 +434,7 @@ async def test_the_index_is_pruned_by_score_and_well_behind(
 async def test_ends_are_forgotten_after_their_time_but_not_before(
     server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_store, "REMEMBER_ENDED_MS", 400)
+    monkeypatch.setattr(writes_road, "REMEMBER_ENDED_MS", 400)
     async with opened(server) as ours:
         leave, late = push(session="session-1", end="left"), push(session="session-1")
         await put(ours, leave)
@@ -605,7 +606,7 @@ async def test_a_script_call_has_at_most_so_many_pushes(
         # In one conference, so in one partition.
         told = await asyncio.gather(*(put(ours, push(f"p{number}")) for number in range(1000)))
         assert set(told) == {Stored.STORED}
-        assert calls(client)["evalsha"] >= 1000 / live_store.CALL_PUSHES
+        assert calls(client)["evalsha"] >= 1000 / writes_road.CALL_PUSHES
         assert len(await live(ours)) == 1001
 
 
@@ -862,7 +863,7 @@ async def test_the_counts_of_conferences_follow_the_index(
     server: EmbeddedStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Joins, pushes, leaves, late leaves, rejoins, expiry and pruning, at random."""
-    monkeypatch.setattr(live_store, "PRUNE_BEHIND_MS", 30)
+    monkeypatch.setattr(writes_road, "PRUNE_BEHIND_MS", 30)
     chance = random.Random(5)
     async with opened(server) as ours:
         for _ in range(40):
@@ -894,7 +895,7 @@ async def test_the_counts_of_conferences_follow_the_index(
 async def test_a_crowd_that_expired_is_pruned_bit_by_bit(
     server: EmbeddedStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_store, "PRUNE_BEHIND_MS", 0)
+    monkeypatch.setattr(writes_road, "PRUNE_BEHIND_MS", 0)
     async with opened(server) as ours:
         await put_many(ours, [push(f"p{number}", expiration_ms=1) for number in range(1_200)])
         await asyncio.sleep(0.05)
@@ -985,8 +986,8 @@ async def test_pushes_in_flight_together_share_a_few_script_calls(
         assert answers == [Stored.STORED] * 1_000
         assert len(await live(ours)) == 1_001
     # A call for each of the four partitions in a batch, and one more for each 64 of them.
-    batches = 1 + 1_000 // live_store.BATCH_PUSHES
-    assert counts["evalsha"] <= 4 * batches + 1_000 // live_store.CALL_PUSHES
+    batches = 1 + 1_000 // writes_road.BATCH_PUSHES
+    assert counts["evalsha"] <= 4 * batches + 1_000 // writes_road.CALL_PUSHES
     assert len(durations) == 1 + batches
     assert all(0 < seconds < 5 for seconds in durations)
 

@@ -18,11 +18,13 @@ from redis_parts import Wire
 from storing import put, put_many
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
-from otel_jcmc.store import live, refusals
+from otel_jcmc.store import refusals
+from otel_jcmc.store import writes as writes_road
 from otel_jcmc.store.embedded import EmbeddedStore
-from otel_jcmc.store.link import Command
-from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Write
+from otel_jcmc.store.wire import Told
+from otel_jcmc.store.writes import Stored
 
 # The deadline of a push is 0.9 s; the rest is for a machine that runs other tests too.
 IN_TIME = 1.6
@@ -506,16 +508,16 @@ async def test_thousands_that_wait_are_all_answered_within_the_deadline(
     ours = Store(redis_server.url)
     assert await put(ours, writes(1)[0]) is Stored.STORED
     waits: list[float] = []
-    run = ours._writes.run
+    send = ours._pushes.send
 
-    async def noted(commands: list[Command], seconds: float) -> list[Any]:
+    def noted(commands: list[bytes], seconds: float, told: Told) -> None:
         waits.append(max(0.0, seconds))
-        return await run(commands, seconds)
+        send(commands, seconds, told)
 
     os.kill(pid_of(redis_server), signal.SIGSTOP)
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(ours._writes, "run", noted)
+            patch.setattr(ours._pushes, "send", noted)
             results, _ = await put_all(ours, writes(5_000))
     finally:
         os.kill(pid_of(redis_server), signal.SIGCONT)
@@ -538,7 +540,7 @@ async def test_what_does_not_fit_the_queue_is_told_at_once(
     limit: int,
     payload: bytes,
 ) -> None:
-    monkeypatch.setattr(live, bound, limit * (len(payload) if bound == "QUEUE_BYTES" else 1))
+    monkeypatch.setattr(writes_road, bound, limit * (len(payload) if bound == "QUEUE_BYTES" else 1))
     ours = Store(redis_server.url)
     os.kill(pid_of(redis_server), signal.SIGSTOP)
     try:

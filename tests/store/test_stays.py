@@ -19,9 +19,10 @@ from otel_jcmc.store.embedded import find_server
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.link import Link
-from otel_jcmc.store.live import Store, Stored
+from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Write
 from otel_jcmc.store.scripts import script
+from otel_jcmc.store.writes import Stored
 from otel_jcmc.traces.sweep import Sweep
 
 GRACE_MS, SETTLE_MS, TTL_MS = 60_000, 5_000, 30_000

@@ -1,0 +1,243 @@
+"""
+The road of pushes into Redis: those that are in flight together go in one exchange (group commit).
+
+`submit` joins the batch that is being gathered and calls back when Redis has answered for it. One
+batch is under way at a time: what comes meanwhile is the next one. All of it happens in callbacks
+of the event loop, since a task and a future would cost a small batch more than Redis does.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from enum import Enum
+from functools import partial
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from redis.exceptions import OutOfMemoryError
+
+from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
+from otel_jcmc.store.keeping import Keeping
+from otel_jcmc.store.keys import Keys
+from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, bulk
+from otel_jcmc.store.participant import Write
+from otel_jcmc.store.refusals import Refusals
+from otel_jcmc.store.scripts import begin_call, script, send_scripts
+
+# A push waits for Redis this long in all: in the queue, for a connection and for the answer.
+PUSH_SECONDS: Final = 0.9
+BATCH_PUSHES: Final = 256
+# One call of the script, in which Redis does nothing else: a push takes it about 20 µs.
+CALL_PUSHES: Final = 64
+QUEUE_PUSHES: Final = 20_000
+QUEUE_BYTES: Final = 64 * 1024 * 1024
+# An end is remembered for as long as a push may live: nothing older is still on its way.
+REMEMBER_ENDED_MS: Final = 300_000
+PRUNE_BEHIND_MS: Final = 60_000
+
+SCRIPT: Final = script("store/participant")
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Stored(Enum):
+    """What Redis did with a push; JOINED: it is stored, and its participant was not there."""
+
+    STORED = ord("1")
+    SUPERSEDED = ord("2")
+    SESSION_ENDED = ord("3")
+    PARTICIPANT_LIMIT = ord("4")
+    CONFERENCE_LIMIT = ord("5")
+    NEWCOMER = ord("6")
+    TAKEN = ord("7")
+    JOINED = ord("8")
+
+
+# Calling the enum costs more than the rest of an answer, and so does each member that is found by
+# its class: who handles every push has them as names of its own.
+_STORED_OF: Final = {member.value: member for member in Stored}
+Done = Callable[[Stored | Exception], None]
+_WaitingWrite = tuple[Write, Done, float]
+# Partition and its share of a batch, or a part of that: what one call of the script is for.
+_Parts = list[tuple[int, list[_WaitingWrite]]]
+
+
+class Limits(NamedTuple):
+    """
+    How many there may be.
+
+    Attributes:
+        participants: in all, 0 for any number. What the other partitions have is known from their
+            last answers, so a batch may go beyond it.
+        in_conference: in one conference, 0 for any number.
+    """
+
+    participants: int = 0
+    in_conference: int = 0
+
+
+class Writes:
+    """
+    Pushes on their way into Redis.
+
+    Attributes:
+        live: how many participants each partition has, as far as is known.
+        refusals: what Redis refuses.
+
+    Concurrency: to be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        link: AnyLink,
+        keys: Keys,
+        limits: Limits,
+        keeping: Keeping,
+        first_life_ms: int,
+        on_batch: Callable[[float], None],
+        heard: Callable[[list[Any] | Exception, float], None],
+    ) -> None:
+        """
+        Prepare.
+
+        *on_batch* and *first_life_ms* are as Store has them; *heard* is called with what came of
+        each exchange and the seconds that it took.
+        """
+        self._link = link
+        self._keys = keys
+        self._limit = limits.participants
+        self._on_batch, self._heard = on_batch, heard
+        # -1 is the script's word for any number: 0 is none.
+        ends_limit = limits.participants // 2 or -1
+        # Who comes back goes on with the same session for as long as his expiry is known.
+        grace_ms = keeping.grace_ms if keeping.sessions else 0
+        args = (
+            *keeping.to_args(),
+            *(limits.in_conference or -1, ends_limit, REMEMBER_ENDED_MS),
+            *(max(PRUNE_BEHIND_MS, grace_ms), first_life_ms or -1),
+        )
+        self._calls = [self._begin_call(partition, args) for partition in keys.every]
+        self.live = [0] * keys.partitions
+        self.refusals = Refusals()
+        self._queue: list[_WaitingWrite] = []
+        self._queued_bytes = 0
+        self._is_sending = False
+        # What the next batch has at least: nobody was before the first, so only this loop can
+        # have let them wait.
+        self._least = TIMEOUT_SECONDS
+        self._emptied: asyncio.Future[None] | None = None
+
+    def submit(self, write: Write, done: Done) -> None:
+        """Store *write* or remove its participant; see Store.submit."""
+        queued_bytes = self._queued_bytes + len(write.payload)
+        if len(self._queue) >= QUEUE_PUSHES or queued_bytes > QUEUE_BYTES:
+            done(StoreUnavailable(Reason.STORE_BUSY))
+            return
+        self._queued_bytes = queued_bytes
+        self._queue.append((write, done, monotonic()))
+        if not self._is_sending:
+            self._is_sending = True
+            self._least = TIMEOUT_SECONDS
+            # Not at once: what else this turn of the loop reads is of the same batch.
+            asyncio.get_running_loop().call_soon(self._send)
+
+    def _send(self) -> None:
+        """Send a batch to Redis, of whom has waited longest."""
+        batch, self._queue = self._queue[:BATCH_PUSHES], self._queue[BATCH_PUSHES:]
+        # Nearly always nobody is left, and who counts bytes has nothing to do.
+        self._queued_bytes = sum([len(write.payload) for write, _, _ in self._queue])
+        began, oldest = monotonic(), batch[0][2]
+        seconds = min(max(self._least, oldest + PUSH_SECONDS - began), TIMEOUT_SECONDS)
+        parts = self._parts_of(batch)
+        told = partial(self._end, batch, parts, began)
+        try:
+            commands = [self._command(*each) for each in parts]
+            send_scripts(self._link, commands, [SCRIPT], seconds, told)
+        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+            told(error)
+
+    def _end(
+        self,
+        batch: list[_WaitingWrite],
+        parts: _Parts,
+        began: float,
+        outcome: list[Any] | Exception,
+    ) -> None:
+        """Give everyone in *batch* an answer, and go on with who waits."""
+        now = monotonic()
+        try:
+            self._heard(outcome, now - began)
+            if isinstance(outcome, Exception):
+                _fail(batch, outcome)
+            else:
+                self._answer(parts, outcome)
+        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+            _fail(batch, error)
+        # Who waited while nothing moved here is no later than who was asked for meanwhile.
+        self._least = TIMEOUT_SECONDS if self._link.stood_still else 0.0
+        self._on_batch(now - batch[0][2])
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._send)
+            return
+        self._is_sending = False
+        if self._emptied is not None:
+            self._emptied.set_result(None)
+            self._emptied = None
+
+    def _answer(self, parts: _Parts, replies: list[Any]) -> None:
+        """Tell everyone in *parts* what Redis did with his push, by the *replies* to them."""
+        for (partition, part), reply in zip(parts, replies, strict=True):
+            codes, _, live = reply.partition(b";") if isinstance(reply, bytes) else (b"", b"", b"")
+            if len(codes) == len(part):
+                if live:
+                    self.live[partition] = int(live)
+                for (_, done, _), code in zip(part, codes, strict=True):
+                    done(_STORED_OF[code])
+            else:
+                full = isinstance(reply, OutOfMemoryError)
+                reason = Reason.STORE_FULL if full else Reason.STORE_UNAVAILABLE
+                _fail(part, StoreUnavailable(reason))
+        self.refusals.add(replies)
+
+    def _parts_of(self, batch: list[_WaitingWrite]) -> _Parts:
+        """Return the shares of *batch* by partition, each in parts of at most CALL_PUSHES."""
+        of_partition: list[list[_WaitingWrite]] = [[] for _ in self._keys.every]
+        table, is_one = self._keys.table, self._keys.digits == 1
+        for waiting in batch:
+            member = waiting[0].member
+            # A digit costs less than a piece of text.
+            of_partition[table[member[0] if is_one else member[:2]]].append(waiting)
+        return [
+            (partition, part[first : first + CALL_PUSHES])
+            for partition, part in enumerate(of_partition)
+            for first in range(0, len(part), CALL_PUSHES)
+        ]
+
+    def _begin_call(self, partition: int, args: Sequence[int | str]) -> bytes:
+        """Return what is the same in each script call for *partition*: all but two arguments."""
+        base = self._keys.bases[partition]
+        keys = (f"{base}live", f"{base}ended", f"{base}conferences")
+        return begin_call(SCRIPT, keys, *args, more=2)
+
+    def _command(self, partition: int, part: list[_WaitingWrite]) -> bytes:
+        """Return the script call for one partition's share of a batch."""
+        pushes = _encode([write for write, _, _ in part])
+        room = b"%d" % self._room(partition)
+        return b"".join((self._calls[partition], bulk(room), bulk(pushes)))
+
+    def _room(self, partition: int) -> int:
+        """Return how many may be live in *partition*, -1 for any number."""
+        if not self._limit:
+            return -1
+        return max(0, self._limit - sum(self.live) + self.live[partition])
+
+    async def close(self) -> None:
+        """Wait until everybody has an answer."""
+        if self._is_sending:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await self._emptied
+
+
+def _fail(batch: list[_WaitingWrite], error: Exception) -> None:
+    """Tell everyone in *batch* the *error*."""
+    for _, done, _ in batch:
+        done(error)
