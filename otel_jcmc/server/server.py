@@ -49,7 +49,6 @@ class Server(uvicorn.Server):
         self._on_stop()
         listeners = sockets or []
         queued = [each for listener in listeners for each in _accepted(listener)]
-        print("QUEUED", len(queued), file=__import__("sys").stderr)
         for server in self.servers:
             server.close()
         for listener in listeners:
