@@ -56,9 +56,7 @@ class Server(uvicorn.Server):
         if queued:
             loop, tls = asyncio.get_running_loop(), self._tls()
             begun = [
-                asyncio.ensure_future(
-                    loop.connect_accepted_socket(self._make_protocol, each, **tls)
-                )
+                asyncio.ensure_future(loop.connect_accepted_socket(self._make_last, each, **tls))
                 for each in queued
             ]
             # Some may have gone, or not begin TLS.
@@ -82,6 +80,12 @@ class Server(uvicorn.Server):
     def _make_protocol(self) -> EndingProtocol:
         """Return the protocol of one more connection."""
         return EndingProtocol(self.config, self.server_state, {})
+
+    def _make_last(self) -> EndingProtocol:
+        """Return the protocol of a connection that is answered once."""
+        protocol = self._make_protocol()
+        protocol.is_ending = True
+        return protocol
 
 
 def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
