@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from otel_jcmc.catalogue.reasons import ExporterCannotStart, StoreCannotStart
 from otel_jcmc.command.notify import STOPPING, notify
@@ -105,7 +106,7 @@ def short_path(folder: str, name: str) -> str:
 
     A long one goes by a descriptor of the folder, which stays open and which a fork hands on.
     """
-    path = os.path.join(folder, name)
+    path = Path(folder) / name
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
-        return path
+        return str(path)
     return f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}/{name}"

@@ -76,9 +76,12 @@ def test_the_service_runs_whole_under_the_units_restrictions(short_path: Path) -
     """With what it starts: workers, the embedded store, and the process that sends by OTLP."""
     with OtlpSink() as sink:
         told = {
-            **{"JCMC_WORKERS": "2", "OTEL_METRICS_EXPORTER": "prometheus,otlp"},
-            **{"OTEL_EXPORTER_OTLP_ENDPOINT": sink.http_endpoint, "TMPDIR": "/tmp"},
-            **{"OTEL_METRIC_EXPORT_INTERVAL": "500", "PYTHONDONTWRITEBYTECODE": "1"},
+            "JCMC_WORKERS": "2",
+            "OTEL_METRICS_EXPORTER": "prometheus,otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": sink.http_endpoint,
+            "OTEL_METRIC_EXPORT_INTERVAL": "500",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": "/tmp",
         }
         service = Service(short_path, **told)
         del service.environ["JCMC_EMBEDDED_DIR"]
@@ -116,6 +119,7 @@ fails(lambda: os.chown("/tmp", 0, 0))
 fails(lambda: open(sys.argv[1], "w"))
 open("/tmp/mine", "w")
 """
-    command = [sys.executable, LAUNCHER, UNIT, sys.executable, "-c", tries, short_path / "file"]
+    command: list[str | Path] = [sys.executable, LAUNCHER, UNIT, sys.executable]
+    command += ["-c", tries, short_path / "file"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -49,7 +49,7 @@ class _Filter:
         self._context = ctypes.c_void_p(self._library.seccomp_init(ctypes.c_uint32(otherwise)))
 
     def add(self, action: int, name: str, *compares: _Compare) -> None:
-        """Let *action* be what a call does whose arguments are so; a name that is unknown, nothing."""
+        """Let *action* be what a call with such arguments does; an unknown name is passed over."""
         number = self._library.seccomp_syscall_resolve_name(name.encode())
         if number >= 0:
             every = (_Compare * len(compares))(*compares)

@@ -50,8 +50,8 @@ def stop_with(ask: Callable[[int], list[socket.socket]], late: bytes = b"") -> l
     """
     Serve, let *ask* connect, stop before the loop has seen any of it, and return the answers.
 
-    *late* is sent on each connection that it knows when the loop has been stopped and is too busy to
-    read until its time is over.
+    *late* is sent on each connection that the server knows, when it has been told to stop, and while
+    its loop is too busy to read.
     """
     app: Any = App()
     (listener,) = listen("127.0.0.1", 0, "JCMC_PORT", 0)
@@ -65,13 +65,13 @@ def stop_with(ask: Callable[[int], list[socket.socket]], late: bytes = b"") -> l
         server.lifespan = config.lifespan_class(config)
         await server.startup([listener])
         clients = ask(port)
-        if late:
-            while len(server.server_state.connections) < len(clients):
-                await asyncio.sleep(0.01)
         if not late:
             # At once: until something is awaited the loop accepts nobody.
             await server.shutdown([listener])
             return [answer_on(client) for client in clients]
+        async with asyncio.timeout(10):
+            while len(server.server_state.connections) < len(clients):
+                await asyncio.sleep(0.01)  # noqa: ASYNC110 - nothing tells of it
         loop = asyncio.get_running_loop()
         ending = asyncio.ensure_future(server.shutdown([listener]))
         waking, woken = socket.socketpair()

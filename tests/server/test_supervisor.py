@@ -25,7 +25,10 @@ def run(slot, on_up):
 def on_up():
     print("up", flush=True)
 
-sys.exit(Supervisor([["a", "b"], ["c"]], run, on_up, lambda: print("end", flush=True), lambda: None, None).run())
+def on_end():
+    print("end", flush=True)
+
+sys.exit(Supervisor([["a", "b"], ["c"]], run, on_up, on_end, lambda: None, None).run())
 """
 
 
