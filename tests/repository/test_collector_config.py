@@ -42,7 +42,10 @@ SCRAPERS = [
 
 # Ports that images listen on without being told.
 IMAGE_PORTS = {
-    **{"valkey": {6379}, "prometheus": {9090}, "grafana": {3000}, "alertmanager": {9093}},
+    "valkey": {6379},
+    "prometheus": {9090},
+    "grafana": {3000},
+    "alertmanager": {9093},
     **{f"valkey-{number}": {6379} for number in (1, 2, 3)},
 }
 # Who starts by default, and what a profile starts beside that or, with names, in its place.
@@ -304,7 +307,7 @@ def test_a_profiles_settings_are_variables_of_the_file_and_known_to_the_service(
         for line in (CONFIG / name).read_text().splitlines():
             variable = line.partition("=")[0]
             assert line.startswith("#") or f"${{{variable}:-" in text, line
-    told = dict(
+    told: dict[str, Any] = dict(
         line.split("=") for line in (CONFIG / "everything.env").read_text().splitlines()[1:]
     )
     settings = Settings(**told, _env_file=None)
@@ -360,7 +363,7 @@ COUNTERS = re.compile(r"/metrics/service|`/metrics`")
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "docs").glob("*.md")) + [ROOT / "README.md", CONFIG / "README.md"]
+    "path", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", CONFIG / "README.md"]
 )
 def test_nobody_is_told_to_scrape_a_balancer_for_counters(path: Path) -> None:
     """A row of a table, or a sentence, that has both says never, each, every or alone."""
@@ -379,7 +382,11 @@ def test_the_cluster_is_made_once(tmp_path: Path) -> None:
         while node.port > 55_000 or is_open(node.port + 10_000):
             node.port = free_port()
     redis_cli(tmp_path, "valkey-cli")
-    command = ["sh", CONFIG / "valkey-cluster.sh", *(f"127.0.0.1:{node.port}" for node in nodes)]
+    command: list[str | Path] = [
+        "sh",
+        CONFIG / "valkey-cluster.sh",
+        *(f"127.0.0.1:{node.port}" for node in nodes),
+    ]
     environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     with ExitStack() as stack:
         for node in nodes:

@@ -48,9 +48,9 @@ def answer_on(client: socket.socket) -> bytes:
 
 def stop_with(ask: Callable[[int], list[socket.socket]], late: bytes = b"") -> list[bytes]:
     """
-    Serve, let *ask* connect, stop before the loop has seen any of it, and return the answers.
+    Serve, let *ask* connect, stop before the loop has seen it, and return the answers.
 
-    *late* is sent on each connection that the server knows, when it has been told to stop, and while
+    *late* is sent on each connection that the server knows when it has been told to stop, while
     its loop is too busy to read.
     """
     app: Any = App()
@@ -69,9 +69,10 @@ def stop_with(ask: Callable[[int], list[socket.socket]], late: bytes = b"") -> l
             # At once: until something is awaited the loop accepts nobody.
             await server.shutdown([listener])
             return [answer_on(client) for client in clients]
-        async with asyncio.timeout(10):
-            while len(server.server_state.connections) < len(clients):
-                await asyncio.sleep(0.01)  # noqa: ASYNC110 - nothing tells of it
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            if len(server.server_state.connections) == len(clients):
+                break
         loop = asyncio.get_running_loop()
         ending = asyncio.ensure_future(server.shutdown([listener]))
         waking, woken = socket.socketpair()
