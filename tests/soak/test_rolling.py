@@ -12,6 +12,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ def store_of(kind: str, folder: Path) -> Iterator[str]:
 def push_during(crowd: Crowd, restarts: Callable[[], None], replicas: list[Service]) -> int:
     """Push beside *restarts*, hold what is shown against what was answered; how many pushes."""
     asyncio.run(crowd.during(restarts))
-    assert set(crowd.answers) == {(200, b"OK")}
+    logs = [replica.log.read_text() for replica in replicas]
+    assert set(crowd.answers) == {(200, b"OK")}, (crowd.answers, *logs)
     for replica in replicas:
         assert qualities(replica) == crowd.newest
         assert " ERROR " not in replica.log.read_text()
@@ -111,7 +113,7 @@ def test_an_upgrade_and_the_way_back(
                 *((first, str(earlier)), (second, str(earlier))),
             ):
                 crowd = Crowd(url)
-                pushes += push_during(crowd, lambda r=replica, f=folder: run_as(r, f), replicas)  # type: ignore[misc]
+                pushes += push_during(crowd, partial(run_as, replica, folder), replicas)
                 is_new = replica.own("otel_jcmc_partitions_unread") is not None
                 assert is_new == (folder == now)
     with capsys.disabled():
