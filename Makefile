@@ -48,7 +48,7 @@ fuzz: $(VENV)/.fuzz  ## 200,000 bad pushes, led by coverage, and bad requests, h
 	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -q tests/web/test_openapi.py
 
 soak: $(VENV)/.dev  ## try the large faults for some minutes: fail-overs, crowds, stops under load
-	@tests/real-parts.sh redis
+	@tests/real-parts.sh redis nginx
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/soak
 
 versions: $(VENV)/.dev  ## run the service's tests with the lowest and newest libraries, and other Pythons
@@ -63,7 +63,7 @@ check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, co
 	$(NODE)/biome lint --error-on-warnings client/*.js client/*.ts client/parts tests
 	$(BIN)/python -m tools.generate --check
 	@$(BIN)/python -m tools.audit
-	@tests/real-parts.sh prometheus alertmanager
+	@tests/real-parts.sh prometheus alertmanager redis
 	$(BIN)/python -m pytest -q tests/repository/test_collector_config.py tests/repository/test_rules.py \
 		tests/repository/test_dashboards.py
 

@@ -2,7 +2,7 @@
 # Puts the real parts of the tests in place: Prometheus, Redis, nginx, Chromium, what rotel needs,
 # and a clock that can be set for one process.
 #   tests/real-parts.sh [prometheus] [alertmanager] [redis] [nginx] [browser] [rotel] [clock]
-#                                           the default
+#                       [systemd]           the default
 #                       [conference] [node]     for `make e2e`; for that and for `make check`
 #                       [wrk]                   for `make bench`
 #                       [proxies]               for `make fuzz`: HAProxy and Caddy
@@ -82,6 +82,10 @@ LD_LIBRARY_PATH=$(echo "$here"/usr/lib/*-linux-gnu) exec "$here/usr/bin/wrk" "$@
 SH
     chmod +x "$cache/wrk/wrk"
 }
+systemd() {
+    # What it says of a unit; nothing of it is started.
+    type -P systemd-analyze >/dev/null || install systemd libseccomp2
+}
 clock() {
     [ -n "$(find "$cache/clock" -name 'libfaketimeMT.so.1' 2>/dev/null)" ] \
         || unpack "$cache/clock" libfaketime
@@ -144,5 +148,5 @@ package() { # folder package@version sha256
     )
     mv "$cache/$1.new" "$cache/$1"
 }
-[ $# -gt 0 ] || set -- prometheus alertmanager redis nginx browser rotel clock
+[ $# -gt 0 ] || set -- prometheus alertmanager redis nginx browser rotel clock systemd
 for part in "$@"; do "$part"; done

@@ -30,9 +30,10 @@ def run_server(
     listeners: list[socket.socket],
     certificate: Certificate | None,
     on_up: Callable[[], None],
+    on_stop: Callable[[], None] = lambda: None,
 ) -> None:
     """
-    Serve *app* on *listeners* until SIGTERM or SIGINT; *on_up* is called when it is up.
+    Serve *app* on *listeners* until SIGTERM or SIGINT; *on_up* and *on_stop* are called then.
 
     Raises:
         StoreCannotStart, ExporterCannotStart: the lifespan of *app* says so.
@@ -48,7 +49,7 @@ def run_server(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = Server(config, certificate)
+    server = Server(config, certificate, on_stop)
     sys.setswitchinterval(SWITCH_SECONDS)
 
     async def run() -> None:

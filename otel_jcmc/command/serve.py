@@ -74,6 +74,7 @@ def _serve(
 ) -> int:
     """Make the service, and serve with it."""
     from otel_jcmc.command.log import set_up_logging
+    from otel_jcmc.command.notify import STOPPING, notify
     from otel_jcmc.command.running import run_server
     from otel_jcmc.server.sockets import allow_connections
     from otel_jcmc.service.app import create_app
@@ -87,7 +88,8 @@ def _serve(
         connections=allow_connections(settings.limit_connections),
     )
     say_where = partial(_say_where, settings, *ports)
-    run_server(app, [*listeners, *admin], certificate, say_where)
+    stopping = partial(notify, STOPPING)
+    run_server(app, [*listeners, *admin], certificate, say_where, stopping)
     return 0
 
 
@@ -134,7 +136,8 @@ def _begin(settings: "Settings") -> "tuple[threading.Thread, EmbeddedStore | Non
 
 
 def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -> None:
-    """Say on the terminal where to point a browser, a page and a Prometheus."""
+    """Say on the terminal where to point a browser, a page and a Prometheus; systemd hears too."""
+    from otel_jcmc.command.notify import UP, notify
     from otel_jcmc.config.advice import advice
     from otel_jcmc.config.fields import show_url
 
@@ -159,4 +162,5 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
         lines.append(f"  workers     {settings.workers} take pushes, one process more reads")
     lines.append(f"  store       {store}")
     lines += [f"  note        {line}" for line in advice(settings)]
+    notify(UP)
     print("\n".join(lines), flush=True)

@@ -2,6 +2,8 @@
 
 import contextlib
 import gc
+import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -9,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from otel_jcmc.catalogue.reasons import ExporterCannotStart, StoreCannotStart
+from otel_jcmc.command.notify import STOPPING, notify
 from otel_jcmc.command.partitions import check_partitions
 from otel_jcmc.command.running import run_server
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.server.relay import MOST_RELAYED
-from otel_jcmc.server.sockets import allow_connections, listen_privately
+from otel_jcmc.server.sockets import MAX_SOCKET_PATH, allow_connections, listen_privately
 from otel_jcmc.server.supervisor import Supervisor
 from otel_jcmc.server.tls import Certificate
 from otel_jcmc.service.admission import make_jitsi_tokens
@@ -49,8 +52,9 @@ def serve_by_workers(
         # So that it is said once.
         check_partitions(settings)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otel_jcmc-"))
-        path = str(Path(folder) / "reader")
+        path = short_path(folder, "reader")
         for_reader = admin or [listen_privately(path)]
+        parent = os.getpid()
         admin_port = admin[0].getsockname()[1] if admin else None
         shared = Shared.made(len(listeners), path)
         connections = allow_connections(settings.worker_connections, MOST_RELAYED)
@@ -73,16 +77,39 @@ def serve_by_workers(
             except (StoreCannotStart, ExporterCannotStart) as error:
                 print(f"otel-jcmc: {error}", file=sys.stderr)
                 return 1
+            finally:
+                if place.reads and os.getppid() != parent:
+                    # It was killed, and can't do it.
+                    shutil.rmtree(folder, ignore_errors=True)
             return 0
+
+        def end() -> None:
+            notify(STOPPING)
+            # Nobody will accept here: who connects is refused at once, and a proxy asks the next.
+            for each in (*listeners, *admin):
+                each.close()
 
         names = [place.name for place in shared.places]
         supervisor = Supervisor(
             [names[:-1], names[-1:]],
             run,
             say_where,
+            end,
             embedded.revive if embedded is not None else lambda: None,
             certificate.reload if certificate is not None else None,
         )
         gc.collect()
         gc.freeze()
         return supervisor.run()
+
+
+def short_path(folder: str, name: str) -> str:
+    """
+    Return a path of *name* in *folder* that a unix socket can have, however long that of *folder*.
+
+    A long one goes by a descriptor of the folder, which stays open and which a fork hands on.
+    """
+    path = Path(folder) / name
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return str(path)
+    return f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}/{name}"

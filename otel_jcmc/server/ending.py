@@ -14,6 +14,8 @@ from otel_jcmc.server.protocol import PushProtocol, text_of
 
 # Nobody is told that an idle connection will be closed: a request may be on its way already.
 LINGER_SECONDS: Final = 0.5
+# Not 0, with which the loop reads nothing in between.
+LOOK_SECONDS: Final = 0.01
 # A push is one or two packets. Who has not sent all of it by now sends it again, elsewhere.
 UNREAD_SECONDS: Final = 2.0
 # For answers to be read, a scrape's above all.
@@ -30,9 +32,13 @@ class EndingProtocol(PushProtocol):
         self.is_ending = True
         last: Any = self.waiting[0] if self.waiting else self.cycle
         last.keep_alive = False
-        self.loop.call_later(LINGER_SECONDS, self._close_if_quiet)
+        self.loop.call_later(LINGER_SECONDS, self._look_once_more)
         self.loop.call_later(UNREAD_SECONDS, self._answer_unread)
         self.loop.call_later(HANG_UP_SECONDS, self.transport.abort)
+
+    def _look_once_more(self) -> None:
+        """Let the loop read what has come: a busy one is late, and sees to its timers first."""
+        self.loop.call_later(LOOK_SECONDS, self._close_if_quiet)
 
     def _close_if_quiet(self) -> None:
         """Close a connection on which nothing is asked."""

@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import uvicorn
 
-from otel_jcmc.server.ending import EndingProtocol
+from otel_jcmc.server.ending import LINGER_SECONDS, EndingProtocol
 from otel_jcmc.server.tls import Certificate
 
 # What a peer may take to say goodbye in TLS, which many never do.
@@ -16,22 +17,20 @@ GOODBYE_SECONDS: Final = 5.0
 class Server(uvicorn.Server):
     """uvicorn's server on sockets of ours, with bounds on the handshake of TLS."""
 
-    def __init__(self, config: uvicorn.Config, certificate: Certificate | None) -> None:
-        """Serve what *config* says, in TLS with a *certificate*."""
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        certificate: Certificate | None,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Serve what *config* says, in TLS with a *certificate*; *on_stop* when it is to stop."""
         super().__init__(config)
-        self._certificate = certificate
+        self._certificate, self._on_stop = certificate, on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept on *sockets*; uvicorn calls this, and has no way to bound a handshake."""
         loop = asyncio.get_running_loop()
-        tls: dict[str, Any] = {}
-        if self._certificate is not None:
-            tls = {
-                "ssl": self._certificate.context,
-                "ssl_handshake_timeout": self.config.loaded_app.connections.limits.head_seconds
-                or None,
-                "ssl_shutdown_timeout": GOODBYE_SECONDS,
-            }
+        tls = self._tls()
         self.servers = []
         for each in sockets or ():
             is_unix = each.family is socket.AF_UNIX
@@ -40,6 +39,61 @@ class Server(uvicorn.Server):
             self.servers.append(begun)
         self.started = True
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """
+        Stop accepting and end each connection; uvicorn calls this.
+
+        The queue of a socket is taken in before it is closed: the kernel resets whoever is in it,
+        and a proxy can't know whether the push that it has sent there was stored.
+        """
+        self._on_stop()
+        listeners = sockets or []
+        queued = [each for listener in listeners for each in _accepted(listener)]
+        for server in self.servers:
+            server.close()
+        for listener in listeners:
+            listener.close()
+        if queued:
+            loop, tls = asyncio.get_running_loop(), self._tls()
+            begun = [
+                asyncio.ensure_future(loop.connect_accepted_socket(self._make_last, each, **tls))
+                for each in queued
+            ]
+            # Some may have gone, or not begin TLS.
+            _, unbegun = await asyncio.wait(begun, timeout=LINGER_SECONDS)
+            for each in unbegun:
+                each.cancel()
+            await asyncio.gather(*begun, return_exceptions=True)
+        await super().shutdown()
+
+    def _tls(self) -> dict[str, Any]:
+        """Return what a connection is begun with."""
+        if self._certificate is None:
+            return {}
+        seconds = self.config.loaded_app.connections.limits.head_seconds
+        return {
+            "ssl": self._certificate.context,
+            "ssl_handshake_timeout": seconds or None,
+            "ssl_shutdown_timeout": GOODBYE_SECONDS,
+        }
+
     def _make_protocol(self) -> EndingProtocol:
         """Return the protocol of one more connection."""
         return EndingProtocol(self.config, self.server_state, {})
+
+    def _make_last(self) -> EndingProtocol:
+        """Return the protocol of a connection that is answered once."""
+        protocol = self._make_protocol()
+        protocol.is_ending = True
+        return protocol
+
+
+def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    """Accept whoever is in the queue of *listener*."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        yield connection

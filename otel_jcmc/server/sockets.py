@@ -16,6 +16,8 @@ from otel_jcmc.server.connections import OTHER_DESCRIPTORS
 
 log = logging.getLogger(__name__)
 _FEWEST: Final = 16
+# sun_path: 108 bytes on Linux, one of them for the end.
+MAX_SOCKET_PATH: Final = 107
 
 
 def listen(

@@ -62,6 +62,7 @@ class Supervisor:
         groups: Sequence[Sequence[str]],
         run: Callable[[int, Callable[[], None]], int],
         on_up: Callable[[], None],
+        on_end: Callable[[], None],
         tend: Callable[[], None],
         reload: Callable[[], None] | None,
     ) -> None:
@@ -74,13 +75,15 @@ class Supervisor:
             run: what a process does, with its number and what it calls when it is up; the result
                 is its exit code.
             on_up: called once, when all are up.
+            on_end: called once, before the first one is told to end.
             tend: called now and then, and soon after the end of any child of this process.
             reload: what SIGHUP is for, here and then in each process; None: it ends all.
         """
         names = iter(range(sum(map(len, groups))))
         self._groups = [[_Child(next(names), name) for name in group] for group in groups]
         self._children = [child for group in self._groups for child in group]
-        self._run, self._on_up, self._tend, self._reload = run, on_up, tend, reload
+        self._run, self._on_up, self._on_end = run, on_up, on_end
+        self._tend, self._reload = tend, reload
         self._told: list[int] = []
         self._are_up = False
         self._exit_code: int | None = None
@@ -99,6 +102,7 @@ class Supervisor:
                     self._fork(child)
             self._wait()
             self._tend()
+        self._on_end()
         for group in self._groups:
             self._end(group)
         return self._exit_code

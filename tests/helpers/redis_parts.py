@@ -33,6 +33,19 @@ def redis_binary() -> Path:
     return Path(found)
 
 
+def redis_cli(folder: Path, name: str) -> Path:
+    """Return a command of that *name* in *folder* that runs Debian's redis-cli."""
+    unpacked = UNPACKED.parent / "usr" / "bin" / "redis-cli"
+    found = str(unpacked) if unpacked.exists() else shutil.which("redis-cli")
+    if found is None:
+        pytest.fail("redis-cli is missing: run tests/real-parts.sh", pytrace=False)
+    libraries = ":".join(map(str, (UNPACKED.parent / "usr" / "lib").glob("*-linux-gnu")))
+    command = folder / name
+    command.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {found} "$@"\n')
+    command.chmod(0o755)
+    return command
+
+
 class RedisServer:
     """
     One redis-server in *folder*; a context manager.

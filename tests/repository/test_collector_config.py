@@ -9,28 +9,50 @@ from __future__ import annotations
 import http.server
 import json
 import math
+import os
 import re
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from e2e.nginx import fenced
+from e2e.parts import is_open
 from harness import Service, eventually, push_body, request
 from otlp_sink import OtlpSink
+from ports import free_port
+from redis_parts import RedisServer, redis_cli
 from rule_files import CONFIG, ROOT, load
 
 from otel_jcmc.catalogue.metrics import METRICS
+from otel_jcmc.config.settings import Settings
 from otel_jcmc.store.embedded import EmbeddedStore
 
 COLLECTORS = ["otelcol-otlp.yaml", "otelcol-scrape.yaml"]
-SCRAPERS = ["prometheus.yaml", "prometheus-otlp.yaml", "otelcol-scrape.yaml"]
+SCRAPERS = [
+    *("prometheus.yaml", "prometheus-replicas.yaml"),
+    *("prometheus-otlp.yaml", "otelcol-scrape.yaml"),
+]
 
 # Ports that images listen on without being told.
-IMAGE_PORTS = {"valkey": {6379}, "prometheus": {9090}, "grafana": {3000}}
+IMAGE_PORTS = {
+    "valkey": {6379},
+    "prometheus": {9090},
+    "grafana": {3000},
+    "alertmanager": {9093},
+    **{f"valkey-{number}": {6379} for number in (1, 2, 3)},
+}
+# Who starts by default, and what a profile starts beside that or, with names, in its place.
+ALONE = {"otel_jcmc", "valkey"}
+AROUND = {"prometheus", "alertmanager", "collector", "tempo", "grafana"}
+NODES = {"valkey-1", "valkey-2", "valkey-3"}
+REPLICAS = {"replica-a", "replica-b"}
 
 
 def texts(node: Any) -> Iterator[str]:
@@ -77,8 +99,13 @@ def listening() -> dict[str, set[int]]:
     collector, tempo = load(CONFIG / "otelcol-otlp.yaml"), load(CONFIG / "tempo.yaml")
     ends = [text for text in texts(collector) if text.startswith("0.0.0.0:")]
     tempo_ends = [text for text in texts(tempo) if text.startswith("0.0.0.0:")]
+    ours = {int(instruction("EXPOSE"))}
+    of_nginx = re.findall(r"listen (\d+);", (CONFIG / "nginx.conf").read_text())
     return IMAGE_PORTS | {
-        "otel_jcmc": {int(instruction("EXPOSE"))},
+        "otel_jcmc": ours,
+        "replica-a": ours,
+        "replica-b": ours,
+        "nginx": set(map(int, of_nginx)),
         "collector": {int(end.rpartition(":")[2]) for end in ends},
         "tempo": {tempo["server"]["http_listen_port"]}
         | {int(end.rpartition(":")[2]) for end in tempo_ends},
@@ -117,7 +144,9 @@ def test_limits_of_a_scrape_let_through_all_good_input(name: str) -> None:
         assert job["label_value_length_limit"] >= 256 * 4
 
 
-@pytest.mark.parametrize("name", ["prometheus.yaml", "otelcol-scrape.yaml"])
+@pytest.mark.parametrize(
+    "name", ["prometheus.yaml", "prometheus-replicas.yaml", "otelcol-scrape.yaml"]
+)
 def test_every_page_is_scraped_once(name: str) -> None:
     """Together they are all of /metrics, and nothing comes twice."""
     assert set(jobs(name)) == {"/metrics/service", "/metrics/verdicts", "/metrics/participants"}
@@ -217,10 +246,14 @@ def test_every_mounted_file_exists_and_is_read_only() -> None:
 def test_what_a_service_waits_for_can_come_true() -> None:
     """A health check that is waited for has to exist; the Collector's image can't have one."""
     found = services()
+    # Those of our image have the Dockerfile's; what ends is waited for otherwise.
+    without = {"otel_jcmc", "collector", "valkey-cluster", *REPLICAS}
     for name, service in found.items():
-        assert ("healthcheck" in service) == (name not in {"otel_jcmc", "collector"}), name
+        assert ("healthcheck" in service) == (name not in without), name
         for other, wait in service.get("depends_on", {}).items():
-            wanted = "healthcheck" in found[other]
+            ends = wait["condition"] == "service_completed_successfully"
+            assert ends == (other == "valkey-cluster"), f"{name}: {other}"
+            wanted = ends or "healthcheck" in found[other]
             assert wanted or wait["condition"] == "service_started", f"{name}: {other}"
     assert instruction("HEALTHCHECK")
 
@@ -234,10 +267,145 @@ def test_the_collectors_garbage_collector_knows_its_memory() -> None:
     assert limiter["limit_percentage"] == 80
 
 
-def test_the_store_refuses_rather_than_drops_and_saves_nothing() -> None:
-    command = " ".join(services()["valkey"]["command"])
+@pytest.mark.parametrize("name", ["valkey", *sorted(NODES)])
+def test_the_store_refuses_rather_than_drops_and_saves_nothing(name: str) -> None:
+    command = " ".join(services()[name]["command"])
     assert "--maxmemory 640mb --maxmemory-policy noeviction" in command
     assert "--save  --appendonly no" in command
+
+
+# Profiles.
+
+
+def started(profile: str, *names: str) -> set[str]:
+    """Return what `docker compose --profile PROFILE up NAMES` starts; without names all it may."""
+    found = services()
+    enabled = {name for name, each in found.items() if profile in each.get("profiles", [profile])}
+    begun: set[str] = set()
+    left = list(names or enabled)
+    while left:
+        name = left.pop()
+        assert name in enabled, f"{name} is waited for, and not of the profile {profile}"
+        if name not in begun:
+            begun.add(name)
+            left += found[name].get("depends_on", {})
+    return begun
+
+
+def test_each_profile_starts_what_it_says() -> None:
+    assert started("") == ALONE
+    assert started("everything") == ALONE | AROUND
+    wanted = {*NODES, *REPLICAS, "nginx", "valkey-cluster", "prometheus", "alertmanager"}
+    assert started("replicas", "nginx", "prometheus") == wanted
+    assert "--profile replicas up nginx prometheus\n" in (CONFIG / "compose.yaml").read_text()
+
+
+def test_a_profiles_settings_are_variables_of_the_file_and_known_to_the_service() -> None:
+    text = (CONFIG / "compose.yaml").read_text()
+    for name in ("everything.env", "replicas.env"):
+        assert name in text
+        for line in (CONFIG / name).read_text().splitlines():
+            variable = line.partition("=")[0]
+            assert line.startswith("#") or f"${{{variable}:-" in text, line
+    told: dict[str, Any] = dict(
+        line.split("=") for line in (CONFIG / "everything.env").read_text().splitlines()[1:]
+    )
+    settings = Settings(**told, _env_file=None)
+    assert settings.metrics_exporter == {"prometheus", "otlp"}
+    assert settings.traces_exporter == "otlp"
+
+
+def test_replicas_name_the_nodes_and_nginx_names_the_replicas() -> None:
+    """By addresses that stay."""
+    found = services()
+    at = {name: found[name]["networks"]["replicas"]["ipv4_address"] for name in (*NODES, *REPLICAS)}
+    assert len(set(at.values())) == 5
+    nodes = [f"{at[name]}:6379" for name in sorted(NODES)]
+    assert found["valkey-cluster"]["command"][2:] == nodes
+    for name in REPLICAS:
+        assert found[name]["environment"]["REDIS_URL"] == f"redis+cluster://{','.join(nodes)}"
+    servers = re.findall(r"^    server (\S+) max_fails=0;$", nginx(), re.MULTILINE)
+    assert servers == [f"{at[name]}:3000" for name in sorted(REPLICAS)]
+
+
+# nginx.
+
+
+def nginx() -> str:
+    """Return the nginx configuration of the replicas."""
+    return (CONFIG / "nginx.conf").read_text()
+
+
+def test_nginx_before_replicas_has_what_the_docs_have() -> None:
+    first, locations = fenced("README.md", "nginx")
+    (upstream,) = fenced("docs/deploy.md", "nginx")
+    zones = first[: first.index("upstream")]
+    for port, address in ((3000, 21), (3001, 22)):
+        upstream = upstream.replace(f"127.0.0.1:{port}", f"172.30.118.{address}:3000")
+    for text in (zones.strip(), upstream, textwrap.indent(locations, "    ")):
+        assert text in nginx()
+
+
+def test_counters_are_scraped_of_each_replica_and_the_rest_by_one_name() -> None:
+    found = jobs("prometheus-replicas.yaml")
+
+    def targets(page: str) -> list[str]:
+        return [each for group in found[page]["static_configs"] for each in group["targets"]]
+
+    assert targets("/metrics/service") == [f"{name}:3000" for name in sorted(REPLICAS)]
+    assert targets("/metrics/verdicts") == targets("/metrics/participants") == ["nginx:8081"]
+    inside = nginx()[nginx().index("listen 8081;") :]
+    pages = re.findall(r"location (.*?) \{", inside)
+    assert pages == ["= /metrics/verdicts", "= /metrics/participants", "/"]
+
+
+COUNTERS = re.compile(r"/metrics/service|`/metrics`")
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", CONFIG / "README.md"]
+)
+def test_nobody_is_told_to_scrape_a_balancer_for_counters(path: Path) -> None:
+    """A row of a table, or a sentence, that has both says never, each, every or alone."""
+    for text in re.split(r"\n|(?<=[.;:]) ", path.read_text()):
+        if "balancer" in text and COUNTERS.search(text):
+            assert re.search(r"[Nn]ever|every|each|single", text), text
+
+
+def test_the_cluster_is_made_once(tmp_path: Path) -> None:
+    """By the script of compose.yaml, on real masters; the second time it changes nothing."""
+    nodes = [
+        RedisServer(tmp_path / f"n{number}", "--cluster-enabled", "yes") for number in range(3)
+    ]
+    for node in nodes:
+        # The bus of a node is 10,000 above its port.
+        while node.port > 55_000 or is_open(node.port + 10_000):
+            node.port = free_port()
+    redis_cli(tmp_path, "valkey-cli")
+    command: list[str | Path] = [
+        "sh",
+        CONFIG / "valkey-cluster.sh",
+        *(f"127.0.0.1:{node.port}" for node in nodes),
+    ]
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with ExitStack() as stack:
+        for node in nodes:
+            stack.enter_context(node)
+        seen = []
+        for _ in range(2):
+            done = subprocess.run(
+                command, env=environ, capture_output=True, text=True, timeout=30, check=False
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout.splitlines()[-1] == "3 masters are one cluster"
+            with nodes[1].client() as client:
+                slots = client.execute_command("CLUSTER SLOTS")
+            seen.append(sorted((first, last, node[1]) for first, last, node, *_ in slots))
+        assert seen[0] == seen[1]
+        assert [(first, last) for first, last, _ in seen[0]] == [
+            *((0, 5460), (5461, 10921), (10922, 16383))
+        ]
+        assert [port for _, _, port in seen[0]] == [node.port for node in nodes]
 
 
 # Image.

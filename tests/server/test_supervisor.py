@@ -25,7 +25,10 @@ def run(slot, on_up):
 def on_up():
     print("up", flush=True)
 
-sys.exit(Supervisor([["a", "b"], ["c"]], run, on_up, lambda: None, None).run())
+def on_end():
+    print("end", flush=True)
+
+sys.exit(Supervisor([["a", "b"], ["c"]], run, on_up, on_end, lambda: None, None).run())
 """
 
 
@@ -45,7 +48,7 @@ def test_who_dies_young_again_and_again_is_waited_for() -> None:
         time.sleep(3.0)
         process.send_signal(signal.SIGTERM)
         said, log = process.communicate(timeout=10)
-    assert said == "up\n"
+    assert said == "up\nend\n"
     # Three at once, then after 0.5 and 1 s, and 2 s are not over.
     assert 4 <= log.count("a (pid") <= 6
     assert "ended (3): started again" in log
@@ -54,17 +57,17 @@ def test_who_dies_young_again_and_again_is_waited_for() -> None:
 
 
 def test_who_can_not_start_ends_all(tmp_path: Path) -> None:
-    """With its exit code, and without a word that the others have not said."""
+    """With its exit code, and without a word that they are up."""
     log = tmp_path / "log"
     with log.open("w") as stderr, begun("return 4", 60) as process:
         said, _ = process.communicate(timeout=10)
         stderr.flush()
     assert process.returncode == 4
-    assert said == ""
+    assert said == "end\n"
 
 
 def test_an_error_that_nobody_expected_is_logged_and_ends_a_process_alone() -> None:
     with begun("raise KeyError", 60) as process:
         said, log = process.communicate(timeout=10)
     assert "unexpected error" in log
-    assert (process.returncode, said) == (1, "")
+    assert (process.returncode, said) == (1, "end\n")

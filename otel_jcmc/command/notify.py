@@ -1,0 +1,29 @@
+"""
+What systemd is told by a service of `Type=notify`: that it is up, that it stops.
+
+The protocol is sd_notify(3): a datagram to the socket that the environment names, if it names one.
+"""
+
+import logging
+import os
+import socket
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+UP: Final = "READY=1"
+STOPPING: Final = "STOPPING=1"
+
+
+def notify(state: str) -> None:
+    """Tell systemd of a *state*, where it wants to know; who can't be told is one line of log."""
+    where = os.environ.get("NOTIFY_SOCKET", "")
+    if not where:
+        return
+    # An @ stands for the null byte in front of a name that is in no file system.
+    address = "\0" + where[1:] if where.startswith("@") else where
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+            wire.sendto(state.encode(), address)
+    except OSError as error:
+        log.warning("systemd can't be told %s at NOTIFY_SOCKET: %s", state, error)
