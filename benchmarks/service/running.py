@@ -123,6 +123,10 @@ class Running:
         """Return the resident memory of a role's processes in MB, of a million bytes."""
         return self.families[role].rss_bytes() / 1e6
 
+    def pss_mb(self, role: str = SERVICE) -> float:
+        """Return the memory of a role's processes in MB; what several share, once."""
+        return self.families[role].pss_bytes() / 1e6
+
     def live(self) -> int:
         """Return how many participants the store has that have not expired."""
         seconds, _ = self.store.time()
