@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -140,14 +140,14 @@ class Running:
 
 
 @contextmanager
-def running(**environ: str) -> Iterator[Running]:
-    """Run a service with *environ* for as long as the block."""
-    with (
-        tempfile.TemporaryDirectory(prefix="jcmc") as folder,
-        Service(Path(folder), **environ) as service,
-    ):
-        has_exporter = "otlp" in environ.get("OTEL_METRICS_EXPORTER", "")
-        yield Running(service, has_exporter=has_exporter)
+def running(command: Sequence[str] = (), **environ: str) -> Iterator[Running]:
+    """Run a service with *environ* for as long as the block; by another *command* if there is."""
+    with tempfile.TemporaryDirectory(prefix="jcmc") as folder:
+        service = Service(Path(folder), **environ)
+        service.command = [*command] or service.command
+        with service:
+            has_exporter = "otlp" in environ.get("OTEL_METRICS_EXPORTER", "")
+            yield Running(service, has_exporter=has_exporter)
 
 
 def load(order: Order) -> Result:
