@@ -72,27 +72,29 @@ def hold(
     seconds: int,
     body: str = WIRE,
     service: Running | None = None,
+    interval: int = INTERVAL_SECONDS,
     **environ: str,
 ) -> Held:
     """
     Let *participants* push and be scraped for so many *seconds* after they have joined.
 
-    At a *service* that runs, or at one that is run for it with *environ*.
+    Each pushes once in an *interval* of so many seconds. At a *service* that runs, or at one that
+    is run for it with *environ*.
     """
     if service is None:
         with running(JCMC_LIMIT_PARTICIPANTS="0", **environ) as begun:
-            return hold(bench, participants, seconds, body, begun)
+            return hold(bench, participants, seconds, body, begun, interval)
     order = Order(
         service.service.url,
         participants,
         connections=CONNECTIONS,
-        rate=participants / INTERVAL_SECONDS,
-        seconds=INTERVAL_SECONDS + seconds,
+        rate=participants / interval,
+        seconds=interval + seconds,
         body=body,
     )
     with generating(order) as generator:
         bench.say(f"{participants} participants join")
-        sleep(INTERVAL_SECONDS)
+        sleep(interval)
         load = Family(psutil.Process(generator.pid))
         held = _watch(bench, service, load, seconds)
         held.result = result_of(generator)

@@ -8,6 +8,7 @@ loop is asyncio's own, whose steps can be watched and cost more than those of uv
 """
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -30,7 +31,18 @@ class Steps:
         """Tell in the file at *path*."""
         self._path = path
         self._run = asyncio.Handle._run  # noqa: SLF001  # there is no other place to stand
+        self._collected = self._since = 0.0
+        self._generation = 0
+        gc.callbacks.append(self._collect)
         self._begin()
+
+    def _collect(self, phase: str, info: dict[str, int]) -> None:
+        """Count the time that garbage is looked for, in any thread; the interpreter calls this."""
+        if phase == "start":
+            self._since = thread_time()
+        else:
+            self._collected += thread_time() - self._since
+            self._generation = info["generation"]
 
     def _begin(self) -> None:
         self._counts: Counter[int] = Counter()
@@ -39,12 +51,16 @@ class Steps:
 
     def step(self, handle: asyncio.Handle) -> None:
         """Take a step of the loop."""
+        collected = self._collected
         began = thread_time()
         self._run(handle)
         took = thread_time() - began
         self._counts[ceil(log(max(took, 1e-7)) / _FACTOR)] += 1
         if took > self._longest:
             self._longest, self._what = took, _name(handle)
+            if self._collected > collected:
+                self._what += f", of it {1000 * (self._collected - collected):.1f} ms garbage"
+                self._what += f" of generation {self._generation}"
         if monotonic() > self._tell_at:
             self._tell()
 
