@@ -136,8 +136,12 @@ class Scraper:
             self.telemetry.partitions_unread = taken.unread if taken else len(partitions)
         if page.levels:
             self.telemetry.record_snapshot(*(taken.counts if taken else (None, None)))
+        is_read = taken is not None
         job = partial(self._collect, taken, page, is_openmetrics=is_openmetrics)
+        # From now on what is rendered has the snapshot, and it ends with that, in the thread.
+        del taken
         pieces = await self.reader.in_thread(job)
+        del job
         headers = {
             "content-type": OPENMETRICS if is_openmetrics else TEXT,
             "vary": "accept, accept-encoding",
@@ -148,7 +152,7 @@ class Scraper:
 
         def done(is_whole: bool) -> None:  # noqa: FBT001  # its one argument
             if page != SERVICE:
-                outcome = "ok" if is_whole and taken is not None else "failed"
+                outcome = "ok" if is_whole and is_read else "failed"
                 self.telemetry.record_export("prometheus", outcome, monotonic() - started)
 
         return Exposition(headers, pieces, self.reader, done)
@@ -161,7 +165,12 @@ class Scraper:
         gauges = self.gauges.collect(taken, participants=participants, levels=page.levels)
         own = self.telemetry.instruments.exposition(openmetrics=is_openmetrics) if page.own else b""
         histograms = self.telemetry.fleet() if page.own else ()
-        return render(gauges, own, histograms, is_openmetrics=is_openmetrics)
+        return _holding(taken, render(gauges, own, histograms, is_openmetrics=is_openmetrics))
+
+
+def _holding(_taken: Snapshot | None, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Return *pieces*, and hold the snapshot they are of until the last one is there."""
+    yield from pieces
 
 
 def _packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
