@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from otel_jcmc.catalogue.reasons import ExporterCannotStart, StoreCannotStart
 from otel_jcmc.command.running import run_server
@@ -20,11 +19,6 @@ from otel_jcmc.service.admission import make_jitsi_tokens
 from otel_jcmc.service.app import create_app
 from otel_jcmc.service.shared import Shared
 from otel_jcmc.store.embedded import EmbeddedStore
-
-# What a process that takes pushes makes is little at a time, and what it keeps it keeps for long.
-# So many new objects are looked through for garbage in 5 ms, while pushes wait; and all there are,
-# which takes half a second at 100,000 participants, as seldom as in the process that reads.
-TAKING_THRESHOLDS: Final = (10_000, 5, 5_000)
 
 
 def serve_by_workers(
@@ -60,8 +54,6 @@ def serve_by_workers(
 
         def run(slot: int, on_up: Callable[[], None]) -> int:
             place = shared.places[slot]
-            if not place.reads:
-                gc.set_threshold(*TAKING_THRESHOLDS)
             mine = for_reader if place.reads else [listeners[slot]]
             for each in (*listeners, *for_reader):
                 if each not in mine:
