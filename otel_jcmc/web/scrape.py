@@ -51,7 +51,7 @@ def scrape_routes(scraper: Scraper | None, readers: Readers, most: int) -> APIRo
     """
     Return the routes of the scrape, behind *readers*; without a *scraper* they say how to get one.
 
-    At most so many are answered at a time, 0: any number; each holds its answer until it is read.
+    At most so many are answered at a time, 0: any number; each holds who was live until it is read.
     """
     router = APIRouter(default_response_class=Response)
     scrapes = _Scrapes(scraper, readers, most)
