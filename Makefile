@@ -70,7 +70,7 @@ check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, co
 generate: $(VENV)/.dev $(NODE_MODULES)  ## rewrite what is derived from the catalogue, the settings and the client
 	$(BIN)/python -m tools.generate
 
-bench: $(VENV)/.bench  ## measure what the README's figures are, in about 40 minutes
+bench: $(VENV)/.bench  ## measure what the README's figures are, in about 80 minutes
 	@tests/real-parts.sh prometheus browser wrk
 	$(BIN)/python -m benchmarks
 

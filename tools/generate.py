@@ -2,9 +2,9 @@
 Writes everything that is derived from the catalogue, the settings and the reasons.
 
 `python -m tools.generate` rewrites docs/metrics.md, docs/browsers.md, docs/settings.md,
-docs/reasons.md, docs/verdict.md, docs/rooms.md, docs/sizing.md, docs/pictures/rooms.svg,
-.env.example, client/parts/fields.js, client/served and Grafana's dashboards. With `--check` it
-writes nothing and exits 1 if one of them is not what it would write.
+docs/reasons.md, docs/verdict.md, docs/rooms.md, docs/sizing.md, docs/scaling.md,
+docs/pictures/rooms.svg, .env.example, client/parts/fields.js, client/served and Grafana's
+dashboards. With `--check` it writes nothing and exits 1 if one of them is not what it would write.
 """
 
 import json
@@ -49,6 +49,7 @@ from tools.browser_support import (
 )
 from tools.house import rooms_page, rooms_picture
 from tools.markdown import NOTE, page, table
+from tools.scaling_page import scaling_page
 from tools.sizing_page import sizing_page
 from tools.verdict_page import verdict_page
 
@@ -392,6 +393,7 @@ def files() -> dict[Path, str]:
         _ROOT / "docs" / "reasons.md": reasons_page(),
         _ROOT / "docs" / "verdict.md": verdict_page(),
         _ROOT / "docs" / "sizing.md": sizing_page(),
+        _ROOT / "docs" / "scaling.md": scaling_page(),
         _ROOT / ".env.example": env_example(),
         _ROOT / "docs" / "rooms.md": page("The rooms", _PICTURE, rooms_page()),
         _ROOT / "docs" / "pictures" / "rooms.svg": rooms_picture(),

@@ -70,6 +70,14 @@ class Family:
                 total += member.memory_info().rss
         return total
 
+    def pss_bytes(self) -> int:
+        """Return the resident memory, what several share in equal parts; of Linux alone."""
+        total = 0
+        for member in self.members():
+            with suppress(psutil.NoSuchProcess):
+                total += member.memory_full_info().pss
+        return total
+
 
 class Loop(Family):
     """Of a process the thread that it began with: of the service the event loop."""

@@ -63,6 +63,22 @@ def draw_scaling(points: Points, path: Path) -> None:
         _save(figure, path)
 
 
+def draw_large(points: Points, path: Path) -> None:
+    """Draw how long pushes and scrapes take, by one process and by one for each."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        one, two = "one process", "one for pushes, one that reads"
+        for axes, title, key in (
+            (left, "p99 of a push while all are scraped every 15 s, ms", "p99_ms"),
+            (right, "The longest scrape, ms", "scrape_ms"),
+        ):
+            lines = {one: (f"one_{key}", ORANGE), two: (f"two_{key}", BLUE)}
+            _lines(axes, title, points, lines)
+            axes.set_xlabel("live participants, a push every 10 s")
+        _save(figure, path)
+
+
 def draw_churn(points: Points, path: Path) -> None:
     """Draw the memory against how many participants have come and gone."""
     come = [point["come"] for point in points]
@@ -188,4 +204,5 @@ def _save(figure: Figure, path: Path) -> None:
 PICTURES: dict[str, Callable[[Points, Path], None]] = {
     "scaling": draw_scaling,
     "churn": draw_churn,
+    "large": draw_large,
 }

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +123,10 @@ class Running:
         """Return the resident memory of a role's processes in MB, of a million bytes."""
         return self.families[role].rss_bytes() / 1e6
 
+    def pss_mb(self, role: str = SERVICE) -> float:
+        """Return the memory of a role's processes in MB; what several share, once."""
+        return self.families[role].pss_bytes() / 1e6
+
     def live(self) -> int:
         """Return how many participants the store has that have not expired."""
         seconds, _ = self.store.time()
@@ -136,14 +140,14 @@ class Running:
 
 
 @contextmanager
-def running(**environ: str) -> Iterator[Running]:
-    """Run a service with *environ* for as long as the block."""
-    with (
-        tempfile.TemporaryDirectory(prefix="jcmc") as folder,
-        Service(Path(folder), **environ) as service,
-    ):
-        has_exporter = "otlp" in environ.get("OTEL_METRICS_EXPORTER", "")
-        yield Running(service, has_exporter=has_exporter)
+def running(command: Sequence[str] = (), **environ: str) -> Iterator[Running]:
+    """Run a service with *environ* for as long as the block; by another *command* if there is."""
+    with tempfile.TemporaryDirectory(prefix="jcmc") as folder:
+        service = Service(Path(folder), **environ)
+        service.command = [*command] or service.command
+        with service:
+            has_exporter = "otlp" in environ.get("OTEL_METRICS_EXPORTER", "")
+            yield Running(service, has_exporter=has_exporter)
 
 
 def load(order: Order) -> Result:

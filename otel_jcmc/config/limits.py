@@ -114,6 +114,6 @@ class LimitSettings(Group):
         10,
         ge=0,
         validation_alias=named("JCMC_LIMIT_SCRAPES"),
-        description="Most scrapes answered at a time, each of which holds its answer until it is"
-        " read; further ones are told to come again; 0 for any number.",
+        description="Most scrapes answered at a time, each of which holds what it read until its"
+        " text is read; further ones are told to come again; 0 for any number.",
     )

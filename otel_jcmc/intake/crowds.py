@@ -7,6 +7,7 @@ push on, so for one life of a participant an address may have twice as many. Eac
 itself. Addresses are never stored, and nothing here leaves the process.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 # All who have expired are looked for this often, of one address at the most.
@@ -15,6 +16,8 @@ _AGAIN_SECONDS: Final = 1.0
 _CONFERENCE_DIGITS: Final = 12
 # An address that pushed within this time may have a push on its way, and stays known.
 _ON_ITS_WAY_SECONDS: Final = 10.0
+# So many addresses and participants are looked at, then pushes get their turn.
+_AT_ONCE: Final = 1000
 # So many addresses may be known before those that are of no account are looked for.
 _MANY: Final = 65_536
 
@@ -103,8 +106,20 @@ class Crowds:
             crowd.seated.setdefault(member[:_CONFERENCE_DIGITS], set()).add(hash(member))
 
     def tidy(self, now: float) -> None:
-        """Forget all who have expired; to be called each minute or so."""
+        """Forget all who have expired."""
+        for _ in self.tidy_in_parts(now):
+            pass
+
+    def tidy_in_parts(self, now: float) -> Iterator[None]:
+        """Forget all who have expired, a part at a time; to be gone through each minute or so."""
+        looked_at = 0
         for crowd in list(self._crowds.values()):
+            if looked_at > _AT_ONCE:
+                yield
+                looked_at = 0
+            if self._crowds.get(crowd.address) is not crowd:
+                continue  # it has gone since
+            looked_at += 1 + len(crowd.lives)
             crowd.drop_expired(now)
             for conference, seated in list(crowd.seated.items()):
                 if there := seated & crowd.lives.keys():

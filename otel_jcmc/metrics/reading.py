@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from functools import partial
 from typing import Final, TypeVar
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
@@ -59,18 +60,24 @@ class SnapshotReader:
             StoreUnavailable: Redis did not answer in time.
         """
         key = self.store.keys.every if partitions is None else tuple(partitions)
-        known = self._known.get(key, {})
         look = None
         if self._record is not None:
             with suppress(StoreUnavailable):
                 look = await self._record.read_fresh()
+        known = self._known.get(key, {})
         building = Building(known, self._expiration_ms, look)
         if self._thread is None:
             async for live in self.store.read_live(known, key):
                 building.add(live)
-            made = building.finish()
         else:
-            made = await self._take_in_thread(building, known, key, self._thread)
+            await self._add_in_thread(building, known, key, self._thread)
+        # The people of the snapshot before end in the thread, with the last word of them.
+        del known
+        return await self.in_thread(partial(self._finish, key, building))
+
+    def _finish(self, key: tuple[int, ...], building: Building) -> Snapshot:
+        """Return what *building* comes to; it is what is known from now on."""
+        made = building.finish()
         self._known.pop(key, None)
         self._known[key] = made.people
         # Those that were asked for last: whoever asks for another share each time takes no more.
@@ -78,17 +85,16 @@ class SnapshotReader:
             self._known.pop(next(iter(self._known)))
         return made
 
-    async def _take_in_thread(
+    async def _add_in_thread(
         self, building: Building, known: People, partitions: Sequence[int], thread: Executor
-    ) -> Snapshot:
-        """Return what *building* comes to: while one part is decoded the next is on its way."""
+    ) -> None:
+        """Read for *building*: while one part is decoded the next is on its way."""
         loop = asyncio.get_running_loop()
         adding = [
             loop.run_in_executor(thread, building.add, live)
             async for live in self.store.read_live(known, partitions)
         ]
         await asyncio.gather(*adding)
-        return await self.in_thread(building.finish)
 
     async def close(self) -> None:
         """Close the connections."""

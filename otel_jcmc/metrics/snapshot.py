@@ -101,7 +101,12 @@ class Snapshot(_Deriving):
     @property
     def counts(self) -> tuple[int, int] | tuple[None, None]:
         """How many participants and conferences there are; None where not all could be read."""
-        return (None, None) if self.unread else (len(self.stays), self.conferences)
+        return (None, None) if self.unread else self.derive(_count)
+
+
+def _count(snapshot: Snapshot) -> tuple[int, int]:
+    """Return how many participants and conferences there are, once."""
+    return len(snapshot.stays), snapshot.conferences
 
 
 class Building:
@@ -169,7 +174,13 @@ class Building:
             return None
 
     def finish(self) -> Snapshot:
-        """Return the snapshot; say so if something was damaged."""
+        """
+        Return the snapshot, counted, and let go of what was known; say so if something was damaged.
+
+        All of it is long at once, where there are many: nothing for an event loop.
+        """
+        self._known = {}
+        _ = self._made.counts
         if self._damaged is not None:
             log.warning("snapshot: left out what could not be read, the last: %s", self._damaged)
         return self._made

@@ -78,7 +78,9 @@ class Watch:
             if taken.unread:
                 # What is true of a part may not be of everybody.
                 return "failed"
-            find = partial(self._find, taken, before, now_ms)
+            # The snapshot ends where it was last needed, in the thread: that takes long too.
+            find = partial(self._find, [taken], before, now_ms)
+            del taken
             look, over = await self._reader.in_thread(find)
             is_written = await self._record.write(self._lease.holder, look, over)
         except StoreUnavailable:
@@ -86,9 +88,11 @@ class Watch:
         _log_changes(look, before, over)
         return "ok" if is_written else "lost"
 
-    def _find(self, taken: Snapshot, before: Look | None, now_ms: int) -> tuple[Look, list[Entry]]:
-        """Return what stands out, and which of what did *before* is over."""
-        everybody = everybody_in(taken)
+    def _find(
+        self, taken: list[Snapshot], before: Look | None, now_ms: int
+    ) -> tuple[Look, list[Entry]]:
+        """Return what stands out in one that is *taken*, and what did *before* and is over."""
+        everybody = everybody_in(taken.pop())
         settled = self._settling.settle(now_ms, everybody)
         found = standing_out(everybody._replace(ill=settled.ill)) + settled.senders
         entries, over = continue_with(before.entries if before else (), now_ms, found)

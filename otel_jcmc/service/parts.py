@@ -189,7 +189,7 @@ class Parts:
                 await self.store.count()
                 await self.store.try_writing()
             self.telemetry.store_up = bool(self.store.up)
-            self.taking.tidy()
+            await self.taking.tidy()
             # What is over is known soon.
             await asyncio.sleep(REFUSED_SECONDS if self.store.is_refusing else CHECK_SECONDS)
 

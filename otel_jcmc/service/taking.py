@@ -1,5 +1,6 @@
 """What takes pushes: checks, limits, tokens, the endpoints, and the recorder of sessions."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from time import monotonic
@@ -123,9 +124,10 @@ class Taking:
                 self.recorder.start()
             yield
 
-    def tidy(self) -> None:
+    async def tidy(self) -> None:
         """Say what is over, and forget who has expired; to be called now and then."""
         self.limits.refusals.log_ended()
         if monotonic() > self._tidy_at:
-            self.limits.crowds.tidy(monotonic())
+            for _ in self.limits.crowds.tidy_in_parts(monotonic()):
+                await asyncio.sleep(0)
             self._tidy_at = monotonic() + TIDY_SECONDS

@@ -11,7 +11,14 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from otel_jcmc.metrics.scrape import EVERYTHING, SERVICE, VERDICTS, Page, Scraper
+from otel_jcmc.metrics.scrape import (
+    EVERYTHING,
+    SERVICE,
+    VERDICTS,
+    Exposition,
+    Page,
+    Scraper,
+)
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.schemas import FORWARDED, GZIP, SENT_AWAY, TEXT, Responses, answer
 
@@ -41,7 +48,7 @@ def scrape_routes(
     """
     Return the routes of the scrape, behind *readers*; without a *scraper* they say how to get one.
 
-    At most so many are answered at a time, 0: any number; each holds its answer until it is read.
+    At most so many are answered at a time, 0: any number; each holds who was live until it is read.
     A share is of so many *partitions*.
     """
     shares = _shares_of(partitions)
@@ -122,32 +129,42 @@ class _Scrapes:
         except BaseException:
             self._end()
             raise
-        return _Pieces(exposition.pieces, exposition.headers, self._end)
+        return _Stream(exposition, self._end)
 
     def _end(self) -> None:
         self._answering -= 1
 
 
-class _Pieces(Response):
-    """An answer whose body is sent piece by piece, as fast as the other side reads."""
+class _Stream(Response):
+    """
+    An answer that is made while it is read, as fast as the other side reads.
 
-    def __init__(
-        self, pieces: list[bytes], headers: dict[str, str], end: Callable[[], None]
-    ) -> None:
-        """Send *pieces*, whose length *headers* have; *end* is called when that is over."""
-        super().__init__(headers=headers)
-        self._pieces = pieces
+    One that can't be made to its end raises, so that the server cuts the connection: without its
+    last chunk no text looks whole.
+    """
+
+    def __init__(self, exposition: Exposition, end: Callable[[], None]) -> None:
+        """Send an *exposition*; *end* is called when that is over."""
+        super().__init__(headers=exposition.headers)
+        # No content-length of nothing, which is how Starlette begins.
+        self.raw_headers = [each for each in self.raw_headers if each[0] != b"content-length"]
+        self._exposition = exposition
         self._end = end
 
-    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
-        """Send the answer; what is sent is forgotten, so a slow reader holds only the rest."""
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send the answer; a batch is made when the one before it is on its way."""
+        request = Request(scope, receive)
         start = {"status": self.status_code, "headers": self.raw_headers}
-        self._pieces.reverse()
         try:
             await send({"type": "http.response.start", **start})
-            while self._pieces:
-                piece = self._pieces.pop()
-                more = bool(self._pieces)
-                await send({"type": "http.response.body", "body": piece, "more_body": more})
+            # What is sent to who has hung up is thrown away by the server, in silence.
+            while not await request.is_disconnected():
+                batch = await self._exposition.more()
+                for piece in batch:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if not batch:
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    return
         finally:
+            self._exposition.end()
             self._end()

@@ -7,7 +7,7 @@ A `Browser` is one connection to the service as it is on the wire, kept open fro
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -51,12 +51,32 @@ class Browser:
     async def told(self) -> Told | None:
         """Return the next answer; None when the connection ends before its last byte."""
         with suppress(asyncio.IncompleteReadError, ConnectionError):
-            head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-            length = re.search(rb"\r\ncontent-length: (\d+)", head)
-            assert length, head
-            body = await self._reader.readexactly(int(length[1]))
+            head = await self.head()
+            if b"\r\ntransfer-encoding: chunked" in head:
+                body = b"".join([piece async for piece in self.pieces()])
+            else:
+                length = re.search(rb"\r\ncontent-length: (\d+)", head)
+                assert length, head
+                body = await self._reader.readexactly(int(length[1]))
             return Told(int(head.split()[1]), b"\r\nconnection: close" in head, body)
         return None
+
+    async def head(self) -> bytes:
+        """Return the head of the next answer."""
+        return (await self._reader.readuntil(b"\r\n\r\n")).lower()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """
+        Go through the chunks of a body, as they come.
+
+        Raises:
+            asyncio.IncompleteReadError, ConnectionError: the connection ends before the last one.
+        """
+        size = 1
+        while size:
+            size = int(await self._reader.readuntil(b"\r\n"), 16)
+            piece = await self._reader.readexactly(size + 2)
+            yield piece[:-2]
 
     async def push(self, name: str, conference: str = "standup", **changes: Any) -> Told | None:
         """Push participant *name* and return the answer."""

@@ -348,10 +348,12 @@ sent = []
 async def live():
     async def send(message):
         sent.append(message)
+    async def receive():
+        return {"type": "http.request"}
     scope = {"type": "http", "method": "GET", "path": "/metrics", "headers": [],
              "query_string": b"", "client": ("127.0.0.1", 1)}
     async with app.router.lifespan_context(app):
-        await app(scope, None, send)
+        await app(scope, receive, send)
         assert globals() == before, globals()
 
 asyncio.run(live())

@@ -1,0 +1,253 @@
+"""docs/scaling.md: what so many participants need, of what was measured (docs/performance.json)."""
+
+import json
+from math import ceil
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.config.sizing import shares
+from tools.markdown import page, table
+
+_KEPT: Final = Path(__file__).parent.parent / "docs" / "performance.json"
+_COUNTS: Final = (1_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000)
+# As this project's client file pushes, and as Prometheus is told to scrape.
+PUSH_EACH_SECONDS: Final = 10
+SERIES: Final = 30
+SCRAPE_EACH_SECONDS: Final = 15
+# What one process or server is to be used for; the rest is for peaks, and for what is not a push.
+WORKER_SHARE: Final = 0.5
+STORE_SHARE: Final = 0.3
+SCRAPE_SECONDS: Final = 5.0
+# `rules` of November 2026, 10,000 participants of 30 series with all rules that we ship: the memory
+# of Prometheus, and how long it evaluated them, which grew in proportion.
+PROMETHEUS_BYTES: Final = 2.1e9 / 10_000
+RULES_SECONDS: Final = 5.9 / 10_000
+
+
+class Costs(NamedTuple):
+    """
+    What was measured.
+
+    Attributes:
+        push_us, store_us: CPU of a push, of the service and of the store.
+        series_us: CPU of one series of a scrape, of both, when all have pushed.
+        process_bytes: a process of the service with nobody live; *live_bytes*: what one more
+            participant takes of it.
+    """
+
+    push_us: float
+    store_us: float
+    series_us: float
+    process_bytes: float
+    live_bytes: float
+
+
+class Needs(NamedTuple):
+    """What so many participants need; CPU in cores, of which one process uses one at most."""
+
+    participants: int
+    pushes: float
+    workers: int
+    push_cores: float
+    readers: int
+    scrape_seconds: float
+    service_bytes: float
+    store_nodes: int
+    store_cores: float
+    store_bytes: int
+    prometheus: int
+    prometheus_bytes: float
+
+
+def costs(known: dict[str, Any]) -> Costs:
+    """
+    Return the costs that the results *known* have.
+
+    Raises:
+        KeyError: a figure is not there.
+    """
+    found = {
+        f"{name}: {figure['name']}": figure["value"]
+        for name, measured in known["measurements"].items()
+        for figure in measured["figures"]
+    }
+    at = {
+        point["participants"]: point
+        for point in known["measurements"]["scaling"]["curves"]["scaling"]
+    }
+    few, many = 10_000, max(at)
+    grown_mb = at[many]["rss_mb"] - at[few]["rss_mb"]
+    return Costs(
+        push_us=found[f"push: a push of {SERIES} series: service CPU"],
+        store_us=found[f"push: a push of {SERIES} series: store CPU"],
+        series_us=found[
+            f"scrape: {SERIES} series each: OpenMetrics, gzip, all have pushed: CPU a series"
+        ],
+        process_bytes=1e6 * found["memory: service, nobody live"],
+        live_bytes=1e6 * grown_mb / (many - few),
+    )
+
+
+def needs(participants: int, of: Costs) -> Needs:
+    """Return what so many *participants* need at the costs *of* each."""
+    pushes = participants / PUSH_EACH_SECONDS
+    push_cores, store_cores = pushes * of.push_us / 1e6, pushes * of.store_us / 1e6
+    scrape_seconds = participants * SERIES * of.series_us / 1e6
+    workers = ceil(push_cores / WORKER_SHARE)
+    readers = ceil(scrape_seconds / SCRAPE_SECONDS)
+    rules_seconds = participants * RULES_SECONDS
+    # One of those that read looks for what stands out, in everybody; alone it has read them anyway.
+    looks = 1 if readers == 1 else 2
+    held = shares(Settings.model_construct(limit_participants=participants))
+    return Needs(
+        participants,
+        pushes,
+        workers,
+        push_cores,
+        readers,
+        scrape_seconds,
+        (workers + readers) * of.process_bytes + participants * looks * of.live_bytes,
+        ceil(store_cores / STORE_SHARE),
+        store_cores,
+        sum(each.most_bytes for each in held),
+        ceil(rules_seconds / SCRAPE_EACH_SECONDS),
+        participants * PROMETHEUS_BYTES,
+    )
+
+
+def scaling_page() -> str:
+    """Return docs/scaling.md."""
+    of = costs(json.loads(_KEPT.read_text()))
+    every = [needs(count, of) for count in _COUNTS]
+    return page(
+        "Scaling",
+        f"How many processes, Valkey nodes and Prometheus servers so many live participants need.\n"
+        f"Each pushes once in {PUSH_EACH_SECONDS} s and has {SERIES} series, as with this project's"
+        f" client file;\nall are scraped every {SCRAPE_EACH_SECONDS} s.",
+        table(
+            (
+                *("live participants", "pushes a second", "workers", "cores they use"),
+                *("processes that read", "seconds of a scrape", "memory of the service"),
+                *("Valkey nodes", "cores they use", "memory of Valkey"),
+            ),
+            [_row(each) for each in every],
+        ),
+        _READ_OFF,
+        "## Prometheus",
+        table(
+            ("live participants", "series", "Prometheus servers", "memory of all of them"),
+            [_prometheus_row(each) for each in every],
+        ),
+        _PROMETHEUS,
+        "## Where the numbers come from",
+        table(("number", "formula", "source"), _sources(of)),
+        _NOT_MEASURED,
+    )
+
+
+def _row(of: Needs) -> tuple[str, ...]:
+    return (
+        f"{of.participants:,}",
+        f"{of.pushes:,.0f}",
+        str(of.workers),
+        f"{of.push_cores:.2f}",
+        str(of.readers),
+        f"{of.scrape_seconds:.1f}",
+        _gb(of.service_bytes),
+        str(of.store_nodes),
+        f"{of.store_cores:.2f}",
+        _gb(of.store_bytes),
+    )
+
+
+def _prometheus_row(of: Needs) -> tuple[str, ...]:
+    series = of.participants * SERIES
+    return f"{of.participants:,}", f"{series:,}", str(of.prometheus), _gb(of.prometheus_bytes)
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def _sources(of: Costs) -> list[tuple[str, ...]]:
+    """Return what each number of the tables is made of."""
+    per, every = PUSH_EACH_SECONDS, SCRAPE_EACH_SECONDS
+    measured = "[performance.md](performance.md), "
+    memory = (
+        f"processes x {of.process_bytes / 1e6:.0f} MB + participants x {of.live_bytes / 1e3:.1f}"
+        " kB, twice where several read: one of them looks at everybody"
+    )
+    rules_seconds = 10_000 * RULES_SECONDS
+    return [
+        ("pushes a second", f"participants / {per}", "the client file's interval"),
+        (
+            "cores of the workers",
+            f"pushes a second x {of.push_us:.1f} µs",
+            f"{measured}`push`, a push of {SERIES} series",
+        ),
+        ("workers", f"their cores / {WORKER_SHARE:g}, rounded up", "half is for peaks"),
+        (
+            "seconds of a scrape",
+            f"participants x {SERIES} x {of.series_us:.2f} µs",
+            f"{measured}`scrape`, {SERIES} series each, all have pushed",
+        ),
+        (
+            "processes that read",
+            f"seconds of a scrape / {SCRAPE_SECONDS:g}, rounded up",
+            f"half of Prometheus's time-out of 10 s, a third of the {every} s",
+        ),
+        (
+            "memory of the service",
+            memory,
+            f"{measured}`memory` and `scaling`",
+        ),
+        (
+            "cores of Valkey",
+            f"pushes a second x {of.store_us:.1f} µs",
+            f"{measured}`push`, a push of {SERIES} series",
+        ),
+        (
+            "Valkey nodes",
+            f"their cores / {STORE_SHARE:g}, rounded up",
+            "reads, history and saving want the rest; a server uses one core for commands",
+        ),
+        (
+            "memory of Valkey",
+            "[sizing.md](sizing.md), of all nodes together",
+            "with that many as `JCMC_LIMIT_PARTICIPANTS`, and history as it is by default",
+        ),
+        (
+            "Prometheus servers",
+            f"participants x {1e6 * RULES_SECONDS:.0f} µs / {every} s, rounded up",
+            f"`make bench`'s `rules`: all rules take {rules_seconds:.1f} s for 10,000",
+        ),
+        (
+            "their memory",
+            f"participants x {PROMETHEUS_BYTES / 1e3:.0f} kB",
+            f"the same: {PROMETHEUS_BYTES * 10_000 / 1e9:.1f} GB with each seen once",
+        ),
+    ]
+
+
+_READ_OFF: Final = """\
+- **Workers**: `JCMC_WORKERS` on one machine, or several replicas behind a balancer, which have so
+  many between them. Up to one worker and one process that reads the default, one process for both,
+  does the same with less memory; scrapes then cost pushes some of their latency.
+- **Processes that read**: each replica has one. Where there are several, each is scraped for its
+  share: `/metrics/participants?partition=1/2` at one, `2/2` at the other.
+- **Valkey nodes**: one is a server alone, more are a cluster. Participants are in four partitions,
+  so more than four masters are of no use: [operations.md](operations.md). A replica of each, for
+  when it fails, comes on top.
+- **Cores** are what is used on average. A machine should have one for each process and node."""
+_PROMETHEUS: Final = """\
+Prometheus ends before the service does. `sample_limit` must be raised from 15,000 participants on,
+and from two servers on each takes its share of the participants. Who does not need a series of each
+participant scrapes `/metrics/verdicts` and `/metrics/service` instead: conferences, bridges,
+regions and the fleet are some thousand series however many there are, one Prometheus is enough,
+and how one participant's call was is in [history.md](history.md)."""
+_NOT_MEASURED: Final = """\
+100,000 participants were held on one machine of two cores, load included ([performance.md]\
+(performance.md)). What is above that is reckoned from the cost of one push and one series, which
+does not grow with their number; it was not measured. Halve the interval and pushes double, and with
+them workers and Valkey nodes."""
