@@ -20,9 +20,9 @@ from redis.exceptions import OutOfMemoryError
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
 from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.commands import Command
 from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import Command
 from otel_jcmc.store.scripts import run_scripts, script
 
 # As long as a page may be away: a lesson with its breaks, not a night.

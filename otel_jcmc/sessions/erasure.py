@@ -20,8 +20,8 @@ from otel_jcmc.sessions.span_ids import session_span_id
 from otel_jcmc.sessions.span_marks import mark_of, span_id_of
 from otel_jcmc.sessions.summaries import Summaries
 from otel_jcmc.sessions.theirs import Theirs
+from otel_jcmc.store.commands import Command
 from otel_jcmc.store.keeping import Keeping
-from otel_jcmc.store.link import Command
 from otel_jcmc.store.participant import Stay, client_digest, conference_digest
 from otel_jcmc.store.scripts import script
 from otel_jcmc.store.sid import began_ms, sid_conference, sid_member

@@ -32,8 +32,8 @@ from otel_jcmc.sessions.search import (
 )
 from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import Command, expect_all
 from otel_jcmc.store.participant import conference_digest
 from otel_jcmc.store.scripts import Script, run_scripts
 from otel_jcmc.store.sid import began_ms, by_time, from_by_time, is_sid

@@ -21,10 +21,10 @@ from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.items import Newest, digits_of, name_of
 from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.commands import Command, PartAway, without_script
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import Command, PartAway
-from otel_jcmc.store.scripts import run_scripts, script, without_script
+from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 

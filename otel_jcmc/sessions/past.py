@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_jcmc.catalogue.attributes import CLIENT
-from otel_jcmc.store.link import Command
+from otel_jcmc.store.commands import Command
 from otel_jcmc.store.participant import (
     Stay,
     from_value,

@@ -19,9 +19,10 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import AnyLink, Command, expect_all
+from otel_jcmc.store.link import AnyLink
 from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)

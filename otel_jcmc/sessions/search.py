@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 from otel_jcmc.sessions.entry import EPOCH_MS
 from otel_jcmc.sessions.lines import END_LINE, EXPIRED, LIVE, Condition, whole_of
 from otel_jcmc.sessions.stretches import TENTH_MS
+from otel_jcmc.store.commands import Command
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import Command
 from otel_jcmc.store.scripts import Script, script
 from otel_jcmc.store.sid import by_time, from_by_time
 

@@ -15,7 +15,7 @@ import msgspec
 from otel_jcmc.catalogue.attributes import CONFERENCE, WORST_SOURCE
 from otel_jcmc.sessions.entry import ATTRIBUTES_AT
 from otel_jcmc.sessions.theirs import Theirs
-from otel_jcmc.store.link import Command
+from otel_jcmc.store.commands import Command
 from otel_jcmc.store.scripts import Script, script
 
 SOURCES: Final[Script] = script("sessions/sources", touches_stays=False)

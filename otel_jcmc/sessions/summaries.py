@@ -17,8 +17,8 @@ import msgspec
 
 from otel_jcmc.sessions.past import batched
 from otel_jcmc.sessions.summary import BESIDES_BYTES, LENGTHS, NAMED, Summary, read_summary, short
+from otel_jcmc.store.commands import Command
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import Command
 from otel_jcmc.store.participant import client_digest
 from otel_jcmc.store.scripts import Script, script
 

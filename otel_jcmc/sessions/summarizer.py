@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
+from otel_jcmc.store.commands import without_script
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import AnyLink
-from otel_jcmc.store.scripts import without_script
 
 log = logging.getLogger(__name__)
 

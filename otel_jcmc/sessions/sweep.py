@@ -20,9 +20,10 @@ from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.entry import Sample, in_order
 from otel_jcmc.sessions.leg import Folded, Leg
 from otel_jcmc.sessions.moves import MOVES, NOT_KEPT, Kept, room_move, session_move
+from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import AnyLink, Command, expect_all
+from otel_jcmc.store.link import AnyLink
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record

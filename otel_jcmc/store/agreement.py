@@ -17,9 +17,10 @@ from typing import Any, Final
 from redis.exceptions import NoPermissionError
 
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
+from otel_jcmc.store.commands import Command, PartAway, Unfit
 from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import NUMBERS, Keys
-from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, Command, PartAway, Unfit, tell
+from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, tell
 from otel_jcmc.store.wire import Told
 
 # A Redis that was emptied, or that is another one now, is told the number again so soon.

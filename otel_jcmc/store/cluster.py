@@ -17,16 +17,9 @@ from typing import Any, Final
 from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.store.link import (
-    TIMEOUT_SECONDS,
-    AnyLink,
-    ClusterNode,
-    Command,
-    Link,
-    PartAway,
-    tell,
-)
-from otel_jcmc.store.slots import Address, SlotMap, slots_of
+from otel_jcmc.store.commands import ClusterNode, Command, PartAway
+from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, Link, tell
+from otel_jcmc.store.slots import Address, SlotMap, show, slots_of
 from otel_jcmc.store.url import is_cluster, parse_cluster
 from otel_jcmc.store.wire import Told
 
@@ -189,7 +182,7 @@ class ClusterLink:
                 cause = error.__cause__
                 if isinstance(cause, ClusterNode):
                     raise
-                why = f"{_name(master)}: {str(cause or '') or 'time-out'}"
+                why = f"{show(master)}: {str(cause or '') or 'time-out'}"
                 self._lost[master] = why
             else:
                 self.stood_still = self.stood_still or link.stood_still
@@ -351,9 +344,3 @@ class _Gathered:
             replies[at] = reply
         cluster.hear(self._slots, replies)
         return replies
-
-
-def _name(address: Address) -> str:
-    """Return *address* as people write it."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -4,22 +4,19 @@ One connection to Redis that answers in time or says that it did not.
 In go commands, out come their replies in order: `run` is awaited, `send` calls back, with no task,
 for who asks all the time. redis-py opens the connection (URL, TLS, AUTH, SELECT); then it is ours
 (wire.py), because redis-py's read of one reply costs as much as all else that is done for a push in
-the store. The client library's own defaults (10 retries, 5 s) would hold a push
-for a minute, so there are none here: everything has one deadline, and after a time-out the
-connection is dropped, because a reply that comes late would be taken for the next one's. It is also
-dropped when a server says that it is no master any more, or Sentinels name another one: they, or
-the name in the URL, then lead to the one that is. A node of a Redis Cluster has a part of the keys:
-a URL that names one server is refused there, and cluster.py has a link to each node.
+the store. The client library's own defaults (10 retries, 5 s) would hold a push for a minute, so
+there are none here: everything has one deadline, and after a time-out the connection is dropped,
+because a reply that comes late would be taken for the next one's. It is also dropped when a server
+says that it is no master any more, or Sentinels name another one: they, or the name in the URL,
+then lead to the one that is. A node of a Redis Cluster has a part of the keys: a URL that names one
+server is refused there, and cluster.py has a link to each node.
 """
 
 import asyncio
-import re
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, Protocol
 
-import hiredis
 import redis.asyncio as redis
-from redis._parsers import BaseParser
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.backoff import NoBackoff
@@ -27,6 +24,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import MasterDownError, ReadOnlyError, RedisError
 
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
+from otel_jcmc.store.commands import ClusterNode, Command, pack
 from otel_jcmc.store.deadline import Deadline, Timer
 from otel_jcmc.store.sentinels import ASK_SECONDS, Address, Sentinels
 from otel_jcmc.store.url import is_sentinel, parse_sentinel
@@ -37,35 +35,12 @@ TIMEOUT_SECONDS = 0.5
 # What a server says that is the master no more, or not for the most of them.
 _DEMOTED = (ReadOnlyError, MasterDownError)
 _DEMOTED_WORDS = ("NOREPLICAS", "UNBLOCKED")
-
-# Error class of redis-py -> the word that Redis begins such an error with.
-_CODE_OF = {
-    each: code for code, each in BaseParser.EXCEPTION_CLASSES.items() if isinstance(each, type)
-}
-_CODE = re.compile(r"[A-Z]{2,20}\b")
-
-# Its words, or the bytes that are sent for them.
-Command = tuple[Any, ...] | bytes
-
-
 # Whether the URL names a cluster -> what is said where the server is of the other kind.
 _OF_THE_OTHER_KIND = {
     False: "REDIS_URL names one server, which is a node of a Redis Cluster:"
     " use redis+cluster://, or name a Redis or Valkey that has all keys",
     True: "REDIS_URL names a cluster, and a server that is no node of one: use redis://",
 }
-
-
-class Unfit(NoConnection):
-    """What is there is not what the settings say, and no push can be taken; says what to do."""
-
-
-class ClusterNode(Unfit):
-    """A server is a node of a cluster and should be none, or the other way round; says which."""
-
-
-class PartAway(NoConnection):
-    """The reply to a command whose part of a cluster can't be had now; that of others can."""
 
 
 class AnyLink(Protocol):
@@ -91,24 +66,6 @@ class AnyLink(Protocol):
         """Close what is open; a later `run` opens it anew."""
 
 
-def code_of(error: Exception) -> str:
-    """Return the word that Redis has begun *error* with: it repeats nothing of a command."""
-    if code := _CODE_OF.get(type(error)):
-        return code
-    found = _CODE.match(str(error))
-    return found[0] if found else "ERR"
-
-
-def pack(command: Command) -> bytes:
-    """Return what is sent for *command*."""
-    return command if isinstance(command, bytes) else hiredis.pack_command(command)
-
-
-def bulk(word: bytes) -> bytes:
-    """Return what is sent for one *word* of a command."""
-    return b"$%d\r\n%b\r\n" % (len(word), word)
-
-
 # A task that nobody holds may go before its time.
 _running: Final[set[asyncio.Task[list[Any]]]] = set()
 
@@ -128,19 +85,6 @@ def tell(told: Told, replies: Coroutine[Any, Any, list[Any]]) -> None:
     task = asyncio.get_running_loop().create_task(replies)
     _running.add(task)
     task.add_done_callback(end)
-
-
-def expect_all(replies: list[Any]) -> list[Any]:
-    """
-    Return *replies*, for who can do nothing with a part of them.
-
-    Raises:
-        StoreUnavailable: one of them is an error, which is its cause.
-    """
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise StoreUnavailable from reply
-    return replies
 
 
 class Link:

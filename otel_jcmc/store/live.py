@@ -18,16 +18,10 @@ from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.commands import Command, PartAway, Unfit, expect_all
 from otel_jcmc.store.keeping import NOTHING_KEPT, Keeping
 from otel_jcmc.store.keys import DEFAULT_KEYS, Keys
-from otel_jcmc.store.link import (
-    TIMEOUT_SECONDS,
-    AnyLink,
-    Command,
-    PartAway,
-    Unfit,
-    expect_all,
-)
+from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink
 from otel_jcmc.store.participant import Write
 from otel_jcmc.store.reads import KnownExpiries, Live, is_away, read_clocks, read_pages
 from otel_jcmc.store.scripts import run_scripts

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from otel_jcmc.store.link import AnyLink, expect_all
+from otel_jcmc.store.commands import expect_all
+from otel_jcmc.store.link import AnyLink
 
 
 class Memory(NamedTuple):

@@ -10,8 +10,8 @@ Each partition is read by the clock of the server that has it.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from otel_jcmc.store.commands import Command, PartAway, expect_all
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import Command, PartAway, expect_all
 
 # Of the index, and of values: the longest of these commands takes Redis under a millisecond.
 PAGE: Final = 1000

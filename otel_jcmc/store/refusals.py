@@ -14,8 +14,7 @@ from typing import Any, Final
 from redis.exceptions import NoPermissionError
 
 from otel_jcmc.catalogue.trouble import Trouble
-from otel_jcmc.store.link import PartAway, code_of
-from otel_jcmc.store.scripts import without_script
+from otel_jcmc.store.commands import PartAway, code_of, without_script
 
 log = logging.getLogger(__name__)
 

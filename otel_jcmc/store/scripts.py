@@ -13,15 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from redis.exceptions import NoScriptError
 
-from otel_jcmc.store.link import (
-    TIMEOUT_SECONDS,
-    AnyLink,
-    Command,
-    bulk,
-    expect_all,
-    pack,
-    tell,
-)
+from otel_jcmc.store.commands import Command, bulk, expect_all, pack
+from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, tell
 from otel_jcmc.store.wire import Told
 
 # For what no push waits for.
@@ -138,8 +131,3 @@ async def run_all(
         StoreUnavailable: Redis did not answer in time, or refuses one of them.
     """
     return expect_all(await run_scripts(link, commands, scripts, READ_SECONDS)) if commands else []
-
-
-def without_script(error: str) -> str:
-    """Return Redis's *error* without the script's line, which differs for a leave and a push."""
-    return error.partition(" script:")[0]

@@ -13,7 +13,7 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.store.link import Command
+from otel_jcmc.store.commands import Command
 
 SLOTS: Final = 16_384
 # Host and port.
@@ -71,6 +71,12 @@ def _word(packed: bytes, at: int) -> tuple[bytes, int]:
     start = end + 2
     stop = start + int(packed[at + 1 : end])
     return packed[start:stop], stop + 2
+
+
+def show(address: Address) -> str:
+    """Return *address* as people write it."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class SlotMap:

@@ -17,9 +17,10 @@ import msgspec
 from redis.exceptions import OutOfMemoryError
 
 from otel_jcmc.catalogue.reasons import Reason, StoreUnavailable
+from otel_jcmc.store.commands import bulk
 from otel_jcmc.store.keeping import Keeping
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, bulk
+from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink
 from otel_jcmc.store.participant import Write
 from otel_jcmc.store.refusals import Refusals
 from otel_jcmc.store.scripts import begin_call, script, send_scripts

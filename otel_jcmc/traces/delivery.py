@@ -19,9 +19,9 @@ from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.otlp.sender import Outcome, Sent
 from otel_jcmc.otlp.spans import SpanSender
 from otel_jcmc.sessions.span_marks import without_mark
+from otel_jcmc.store.commands import without_script
 from otel_jcmc.store.lease import Lease
 from otel_jcmc.store.link import AnyLink
-from otel_jcmc.store.scripts import without_script
 from otel_jcmc.traces.outbox import Outbox, WaitingSpans
 from otel_jcmc.traces.sweep import Sweep
 

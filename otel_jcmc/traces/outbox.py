@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.trouble import Trouble
 from otel_jcmc.sessions.moves import WAITS_MS
+from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import AnyLink, Command, expect_all
+from otel_jcmc.store.link import AnyLink
 
 log = logging.getLogger(__name__)
 

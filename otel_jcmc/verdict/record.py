@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from otel_jcmc.store.cluster import open_link
-from otel_jcmc.store.link import Command, expect_all
+from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.verdict.journal import Entry
 

@@ -19,8 +19,9 @@ from redis_parts import Certificates, RedisServer
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.commands import Command, PartAway
 from otel_jcmc.store.keys import DEFAULT_KEYS
-from otel_jcmc.store.link import AnyLink, Command, PartAway
+from otel_jcmc.store.link import AnyLink
 from otel_jcmc.store.participant import conference_digest
 
 pytestmark = pytest.mark.xdist_group("faults-redis-cluster")

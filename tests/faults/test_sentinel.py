@@ -14,7 +14,8 @@ from redis_parts import Certificates, RedisServer
 from storing import sent
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.store.link import Command, Link
+from otel_jcmc.store.commands import Command
+from otel_jcmc.store.link import Link
 from otel_jcmc.store.url import SentinelUrl, parse_sentinel
 
 pytestmark = pytest.mark.xdist_group("faults-sentinel")

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from otel_jcmc.store.link import Command, Link, pack
+from otel_jcmc.store.commands import Command, pack
+from otel_jcmc.store.link import Link
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Write
 from otel_jcmc.store.writes import Stored

@@ -38,7 +38,7 @@ AT_THE_TOP = {"__init__", "__main__", "version"}
 MAY_SEE = {
     "otel_jcmc.config.settings": {"command", "config", "service"},
     "redis": {"store", "sessions.log", "jmmc.states"},
-    "hiredis": {"store.link", "store.wire"},
+    "hiredis": {"store.commands", "store.wire"},
     "opentelemetry": {"metrics", "otlp", "traces.spans", "service.reading"},
     "prometheus_client": {"metrics.instruments"},
     "fastapi": {"web", "service.application", "service.app"},

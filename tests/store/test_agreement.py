@@ -17,9 +17,9 @@ from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
 from otel_jcmc.store import agreement
 from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.commands import Unfit
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.link import Unfit
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Write, member_digest
 

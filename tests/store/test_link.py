@@ -12,8 +12,9 @@ from redis.exceptions import OutOfMemoryError
 from storing import sent
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.store.commands import Command
 from otel_jcmc.store.embedded import EmbeddedStore
-from otel_jcmc.store.link import Command, Link
+from otel_jcmc.store.link import Link
 
 ECHO = ("ECHO", "x")
 

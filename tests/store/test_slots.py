@@ -3,7 +3,7 @@
 import pytest
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
-from otel_jcmc.store.link import Command, pack
+from otel_jcmc.store.commands import Command, pack
 from otel_jcmc.store.scripts import Script, begin_call
 from otel_jcmc.store.slots import SlotMap, slots_of
 

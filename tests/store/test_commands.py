@@ -1,6 +1,6 @@
-"""store/scripts.py: what Redis says of a script that fails."""
+"""store/commands.py: what Redis says of a script that fails."""
 
-from otel_jcmc.store.scripts import without_script
+from otel_jcmc.store.commands import without_script
 
 
 def test_an_error_is_told_without_the_line_of_the_script() -> None:
