@@ -88,11 +88,12 @@ class AgreedLink:
                 this user may not ask for it.
         """
         now = monotonic()
-        self._begin_look(now)
-        # Where we did agree the look comes after these commands: they are not late for it.
         if not self._may_go:
             await self._wait(timeout_seconds)
             timeout_seconds -= monotonic() - now
+        elif now > self._look_at:
+            # It comes after these commands: they are not late for it.
+            self._begin_look()
         if isinstance(self._refusal, Unfit):
             raise StoreUnavailable from self._refusal
         if self._refusal is not None:
@@ -105,8 +106,9 @@ class AgreedLink:
 
     def send(self, commands: Sequence[bytes], timeout_seconds: float, told: Told) -> None:
         """Do what `run` does with *commands*, which are packed; see Link.send."""
-        self._begin_look(monotonic())
         if self._may_go:
+            if monotonic() > self._look_at:
+                self._begin_look()
             self._link.send(commands, timeout_seconds, partial(self._hear, told))
         else:
             tell(told, self.run(commands, timeout_seconds))
@@ -117,11 +119,6 @@ class AgreedLink:
             self._doubt(outcome)
         told(outcome)
 
-    def _begin_look(self, now: float) -> None:
-        """Look from *now* on whether we agree, if it is time to."""
-        if now > self._look_at and self._looking is None:
-            self._looking = asyncio.get_running_loop().create_task(self._look())
-
     def _doubt(self, error: StoreUnavailable) -> None:
         """Look again before anything goes out: it may be another Redis that answers next."""
         # One that is slow is the same.
@@ -129,21 +126,29 @@ class AgreedLink:
             self._may_go = self._has_looked = False
         self._look_at = 0.0
 
+    def _begin_look(self) -> asyncio.Task[None]:
+        """Return the look that is under way, a new one if there is none."""
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+        return self._looking
+
     async def _wait(self, seconds: float) -> None:
         """
-        Wait for a look that is under way.
+        Look, or wait for the look that is under way.
 
         Raises:
             StoreUnavailable: nothing came of it, or not in time.
         """
-        if self._looking is None:
-            return
         try:
             async with Deadline(seconds):
-                await asyncio.shield(self._looking)
+                if self._looking is not None:
+                    await asyncio.shield(self._looking)
+                # One that began before may have waited for a Redis that is back by now.
+                if not self._may_go and monotonic() > self._look_at:
+                    await asyncio.shield(self._begin_look())
         except TimeoutError as error:
             raise StoreUnavailable from error
-        if self._failure is not None:
+        if not self._may_go and self._failure is not None:
             raise StoreUnavailable from self._failure.__cause__
 
     async def _look(self) -> None:
@@ -201,8 +206,10 @@ class AgreedLink:
         key, ours = self._keys.remembered, str(self._keys.partitions).encode()
         found = (await self._ask([("GET", key), ("PEXPIRE", key, KEEP_SECONDS * 1000)], ends))[0]
         if found is None:
-            if not self._has_looked and (away := await self._look_around(ends)):
-                return away
+            if not self._has_looked:
+                _, away = await self._look_around(ends)
+                if away is not None:
+                    return away
             self._has_looked = True
             if not tells:
                 return None
@@ -211,6 +218,10 @@ class AgreedLink:
             )
             if isinstance(told, Exception):
                 return self._refused(told)
+        if isinstance(found, PartAway) and not self._may_go:
+            # Others' participants need not wait until that part of the cluster is back.
+            numbers, _ = await self._look_around(ends)
+            return None if numbers == [self._keys.partitions] else found
         if isinstance(found, Exception):
             return self._refused(found)
         if found != ours:
@@ -232,9 +243,12 @@ class AgreedLink:
             )
         return error
 
-    async def _look_around(self, ends: float) -> Exception | None:
+    async def _look_around(self, ends: float) -> tuple[list[int], Exception | None]:
         """
-        See whether what is there is where we would put it; return why it can't be told.
+        See whether what is there is where we would put it.
+
+        Return the numbers of partitions that would put it there too, ours among them, and why a
+        part of it could not be seen.
 
         Raises:
             StoreUnavailable: Redis did not answer.
@@ -247,19 +261,20 @@ class AgreedLink:
         ]
         commands += [("EXISTS", key) for key in most.each("past")]
         replies = await self._ask(commands, ends)
+        away = None
         where: dict[int, set[str]] = {}
         for at, reply in enumerate(replies):
             if isinstance(reply, PartAway):
-                return reply
+                away = reply
             # What this user may not look at is nothing that we could know.
             if reply and not isinstance(reply, Exception):
                 names = reply if isinstance(reply, list) else ()
                 seen = where.setdefault(at % most.partitions, set())
                 seen.update(name[:2].decode(errors="replace") for name in names)
-        if not _fits(self._keys, where):
-            fitting = (each for each in NUMBERS if _fits(Keys(most.prefix, each), where))
-            raise Unfit(self._disagree(next(fitting, None)))
-        return None
+        numbers = [each for each in NUMBERS if _fits(Keys(most.prefix, each), where)]
+        if self._keys.partitions not in numbers:
+            raise Unfit(self._disagree(numbers[0] if numbers else None))
+        return numbers, away
 
     def _disagree(self, theirs: int | None) -> str:
         """Return what an operator is told who has set another number than *theirs*."""
@@ -277,7 +292,7 @@ class AgreedLink:
 
     async def _ask(self, commands: Sequence[Command], ends: float) -> list[Any]:
         """Return the replies to *commands*, which must come before *ends*."""
-        return await self._link.run(commands, max(0.0, ends - monotonic()))
+        return await self._link.run(commands, max(0.0, min(TIMEOUT_SECONDS, ends - monotonic())))
 
     async def close(self) -> None:
         """Close the connection; a later `run` opens it anew, in another event loop if need be."""

@@ -264,3 +264,18 @@ def test_sixteen_partitions_are_on_all_masters_of_a_cluster(tmp_path: Path) -> N
                 room for room in ROOMS if keys.partition_of(conference_digest(room)) not in away
             ]
             eventually(lambda: taken() == there, every=0.2)
+            # Who did not know it sees by who is there that it is right, or wrong.
+            three = Service(
+                tmp_path / "e",
+                REDIS_URL=cluster.url,
+                JCMC_PARTITIONS="16",
+                JCMC_SERIES="participants",
+            )
+            with three:
+                assert [
+                    room for room in ROOMS if three.push(push_body("ada", room)).status == 200
+                ] == there
+                assert len(shown(three)) == len(there)
+            code, complaint = ended(four, "serve")
+            assert code == 1
+            assert "jcmc is in 16 partitions:" in complaint

@@ -256,7 +256,7 @@ async def test_a_redis_that_is_slow_is_asked_all_the_same(
     """The first three exchanges take longer than a push may wait, and are not begun anew."""
     monkeypatch.setattr(agreement, "AGAIN_SECONDS", 0.0)
     with Wire(server.port) as wire:
-        wire.delay = 0.2
+        wire.delay = 0.1
         link = AgreedLink(open_link(wire.url), Keys("jcmc", 16))
         with pytest.raises(StoreUnavailable):
             await link.run([SET], 0.5)
