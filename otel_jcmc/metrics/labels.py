@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from sys import intern
 from typing import Any, Final
 
-from otel_jcmc.catalogue.attributes import ATTRIBUTES, BROWSER_VERSION, SESSION
+from otel_jcmc.catalogue.attributes import (
+    ATTRIBUTES,
+    BROWSER_VERSION,
+    CLIENT,
+    PARTICIPANT,
+    SESSION,
+)
 from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.catalogue.rows import Attribute, Metric, Naming, Scope
 from otel_jcmc.metrics.observed import Labels
@@ -61,7 +67,9 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
     if naming is Naming.JCMC:
         # What the original has on it, and nothing that a mute or a codec would change.
         sets.append(Labels(common, _texts(attributes, _QUALITY)))
-    sets.append(Labels(common, _descriptions(naming, attributes)))
+    info = Labels(common, _descriptions(naming, attributes))
+    # Of the original's pages they say the same: a dict and a text less for each of thousands.
+    sets.append(sets[-1] if sets[-1] == info else info)
     paths = {
         row.id: [Labels(common, _texts(path, _PATHS[naming])) for path in attributes[row.id]]
         for row in METRICS
@@ -84,9 +92,13 @@ def _descriptions(naming: Naming, attributes: dict[int, Any]) -> dict[str, str]:
 
 
 def _texts(attributes: dict[int, Any], names: _Names) -> dict[str, str]:
-    """Return those of *attributes* that have a name; most texts are said of thousands."""
+    """
+    Return those of *attributes* that have a name.
+
+    Most texts are said of thousands, and kept once; who somebody is, of one.
+    """
     return {
-        name: intern(words.get(text, text) if words else text)
+        name: text if id_ in _OF_ONE else intern(words.get(text, text) if words else text)
         for id_, (name, words) in names.items()
         if (text := attributes.get(id_)) is not None
     }
@@ -106,6 +118,7 @@ def _names(naming: Naming, *scopes: Scope) -> _Names:
     }
 
 
+_OF_ONE: Final = {CLIENT.id, PARTICIPANT.id}
 _IDENTITY: Final = {naming: _names(naming, Scope.IDENTITY) for naming in Naming}
 _QUALITY: Final = _names(Naming.JCMC, Scope.QUALITY, Scope.DESCRIPTION)
 _INFO: Final = {naming: _names(naming, Scope.DESCRIPTION, Scope.INFO) for naming in Naming}
