@@ -425,6 +425,12 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
             "METRICS_PREFIX: '1st_' can't begin a metric's name: [a-zA-Z_:][a-zA-Z0-9_:]*",
         ),
         ("JCMC_NAMING", "both", "JCMC_NAMING: Input should be 'jcmc' or 'otel'"),
+        ("JCMC_PARTITIONS", "8", "JCMC_PARTITIONS: 4, 16 or 64 is wanted"),
+        (
+            "JCMC_EXPORT_SHARES",
+            "5",
+            "settings: JCMC_EXPORT_SHARES can be at most JCMC_PARTITIONS",
+        ),
         (
             "JCMC_KEY_PREFIX",
             "a b",

@@ -268,6 +268,19 @@ async def test_a_redis_that_is_slow_is_asked_all_the_same(
         await link.close()
 
 
+async def test_who_comes_while_a_look_hangs_has_one_of_his_own(server: RedisServer) -> None:
+    with Wire(server.port) as wire:
+        wire.hangs = True
+        link = AgreedLink(open_link(wire.url), Keys("jcmc", 16))
+        hanging = asyncio.create_task(link.run([SET]))
+        await asyncio.sleep(0.2)
+        wire.hangs = False
+        assert await link.run([SET], 5.0) == [b"OK"]
+        with pytest.raises(StoreUnavailable):
+            await hanging
+        await link.close()
+
+
 async def test_a_check_says_the_same_and_writes_nothing(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
