@@ -349,7 +349,7 @@ async def live():
     async def send(message):
         sent.append(message)
     async def receive():
-        return {"type": "http.request"}
+        await asyncio.Event().wait()
     scope = {"type": "http", "method": "GET", "path": "/metrics", "headers": [],
              "query_string": b"", "client": ("127.0.0.1", 1)}
     async with app.router.lifespan_context(app):

@@ -38,6 +38,25 @@ def test_the_store_is_as_large_as_its_own_page_says() -> None:
     assert many - few in {100_000 * 675, 100_000 * (675 + 1600)}
 
 
+def test_the_memory_is_of_the_most_that_were_held_if_they_were() -> None:
+    known = json.loads(KEPT.read_text())
+    known["measurements"].pop("large", None)
+    (idle,) = (
+        each for each in known["measurements"]["memory"]["figures"] if "nobody" in each["name"]
+    )
+    idle["value"] = 90.0
+    (first, *_), most = known["measurements"]["scaling"]["curves"]["scaling"], "service, the most"
+    first |= {"participants": 10_000, "rss_mb": 100.0}
+    known["measurements"]["scaling"]["curves"]["scaling"] = [
+        first,
+        {"participants": 50_000, "rss_mb": 300.0},
+    ]
+    assert costs(known).live_bytes == 5_000
+    held = {"name": f"100,000 with 30 series each for 300 s: {most}", "value": 980.0}
+    known["measurements"]["large"] = {"figures": [held], "curves": {}}
+    assert costs(known).live_bytes == 8_000
+
+
 def test_a_figure_that_is_not_there_is_named() -> None:
     known = json.loads(KEPT.read_text())
     assert 10 < costs(known).push_us < 200
