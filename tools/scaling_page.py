@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.config.sizing import shares
+from otel_jcmc.store.keys import NUMBERS
 from tools.markdown import page, table
 
 _KEPT: Final = Path(__file__).parent.parent / "docs" / "performance.json"
@@ -63,6 +64,12 @@ class Needs(NamedTuple):
     store_bytes: int
     prometheus: int
     prometheus_bytes: float
+
+    @property
+    def partitions(self) -> int:
+        """The fewest partitions that give each master, server and process that reads a share."""
+        shares_of = max(self.store_nodes, self.prometheus, self.readers)
+        return next(number for number in NUMBERS if number >= shares_of)
 
 
 def costs(known: dict[str, Any]) -> Costs:
@@ -139,7 +146,7 @@ def scaling_page() -> str:
             (
                 *("live participants", "pushes a second", "workers", "cores they use"),
                 *("processes that read", "seconds of a scrape", "memory of the service"),
-                *("Valkey nodes", "cores they use", "memory of Valkey"),
+                *("Valkey nodes", "cores they use", "memory of Valkey", "`JCMC_PARTITIONS`"),
             ),
             [_row(each) for each in every],
         ),
@@ -168,6 +175,7 @@ def _row(of: Needs) -> tuple[str, ...]:
         str(of.store_nodes),
         f"{of.store_cores:.2f}",
         _gb(of.store_bytes),
+        str(of.partitions),
     )
 
 
@@ -246,9 +254,10 @@ _READ_OFF: Final = """\
   does the same with less memory; scrapes then cost pushes some of their latency.
 - **Processes that read**: each replica has one. Where there are several, each is scraped for its
   share: `/metrics/participants?partition=1/2` at one, `2/2` at the other.
-- **Valkey nodes**: one is a server alone, more are a cluster. Participants are in four partitions,
-  so more than four masters are of no use: [operations.md](operations.md). A replica of each, for
-  when it fails, comes on top.
+- **Valkey nodes**: one is a server alone, more are a cluster. A replica of each, for when it fails,
+  comes on top.
+- **`JCMC_PARTITIONS`**: each node, each Prometheus and each process that reads has one at least. It
+  can't be changed while the service runs: [operations.md](operations.md#partitions).
 - **Cores** are what is used on average. A machine should have one for each process and node."""
 _PROMETHEUS: Final = """\
 Prometheus ends before the service does. The `sample_limit` of 600,000 that the README has is

@@ -28,6 +28,14 @@ def test_a_million_are_for_several_of_each() -> None:
     assert found.service_bytes == 13 * 90e6 + 12e9
 
 
+def test_there_are_as_many_partitions_as_any_of_them_needs_shares() -> None:
+    assert [needs(count, COSTS).partitions for count in (100_000, 110_000, 1_000_000)] == [
+        4,
+        16,
+        64,
+    ]
+
+
 def test_one_more_than_a_process_is_for_needs_another() -> None:
     assert [needs(count, COSTS).workers for count in (100_000, 100_001)] == [1, 2]
 
