@@ -13,7 +13,7 @@ from forking import end_of, fork, kill, run_forked
 from otel_jcmc.metrics.figures import Counts, Figures
 from otel_jcmc.metrics.places import FRESH_SECONDS, Places, keep_publishing
 
-KILLS = 250
+KILLS = 60
 REGIONS = 40
 
 
