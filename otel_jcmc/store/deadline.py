@@ -19,6 +19,10 @@ LATE_SECONDS: Final = 0.05
 GRACE_SECONDS: Final = 0.25
 
 
+def _nobody() -> None:
+    """Be called by no timer any more."""
+
+
 class Timer:
     """
     Calls *late* in some seconds of a loop, with a grace if it stood still at the end.
@@ -32,7 +36,8 @@ class Timer:
     ) -> None:
         """Begin to count the *seconds* of *loop*; infinity is any time."""
         self.stood_still = False
-        self._loop, self._late = loop, late
+        self._loop = loop
+        self._late: Callable[[], object] = late
         self._at = monotonic() + seconds
         self._handle = loop.call_later(seconds, self._look)
 
@@ -56,8 +61,9 @@ class Timer:
         return max(0.0, self._at - monotonic())
 
     def cancel(self) -> None:
-        """Call no more."""
+        """Call no more, and let go of who would be called: he may hold this one."""
         self._handle.cancel()
+        self._late = _nobody
 
 
 class Deadline:

@@ -1,9 +1,11 @@
 """A process that stood still does not take what has come meanwhile for what has not."""
 
 import asyncio
+import gc
 import os
 import signal
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -190,3 +192,28 @@ async def test_a_deadline_that_is_over_already_is_over() -> None:
     with pytest.raises(TimeoutError):
         async with Deadline(-1):
             await asyncio.Event().wait()
+
+
+@LOOPS
+def test_a_timer_that_is_cancelled_is_no_garbage(new_loop: NewLoop) -> None:
+    """Each batch of pushes has one: what holds each other waits for a collection, which stalls."""
+
+    class Waiting:
+        def __init__(self) -> None:
+            self.timer = Timer(asyncio.get_running_loop(), 60, self.late)
+
+        def late(self) -> None: ...
+
+    async def wait() -> None:
+        waiting = Waiting()
+        known = weakref.ref(waiting)
+        waiting.timer.cancel()
+        del waiting
+        await asyncio.sleep(0)
+        assert known() is None
+
+    gc.disable()
+    try:
+        run(new_loop, wait)
+    finally:
+        gc.enable()
