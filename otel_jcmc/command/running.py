@@ -15,6 +15,7 @@ from typing import Any, Final
 import uvicorn
 
 from otel_jcmc.server.ending import GRACE_SECONDS
+from otel_jcmc.server.garbage import look_at_times
 from otel_jcmc.server.server import Server
 from otel_jcmc.server.tls import Certificate
 
@@ -55,6 +56,7 @@ def run_server(
     async def run() -> None:
         async with app.router.lifespan_context(app):
             gc.freeze()
+            look_at_times(asyncio.get_running_loop())
             for number in (signal.SIGTERM, signal.SIGINT):
                 # uvicorn takes these, and raises them again when it is done: our end comes after.
                 # Until then they are for us: whoever reads that we are up may end us.

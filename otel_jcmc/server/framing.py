@@ -135,11 +135,12 @@ class Framing(asyncio.Protocol, ABC):
 
     def end_reading(self) -> None:
         """
-        Read nothing any more, and let go of what was read.
+        Read nothing any more, and let go of what was read, and of the parser.
 
         A connection and its parser hold each other, and that is looked for only now and then.
         """
         self.is_over = True
+        del self.parser
         self._rest = memoryview(b"")
         self.headers = []
         self.url = b""

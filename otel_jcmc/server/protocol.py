@@ -134,6 +134,9 @@ class PushProtocol(Framing):
         self.flow.resume_writing()
         self.end_reading()
         self.waiting.clear()
+        # What holds this connection is let go, so that nothing of it waits to be found as garbage.
+        self.cycle, self._answering, self._unread = self._push, None, None
+        del self.flow, self._requests
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; the loop calls this."""

@@ -77,14 +77,15 @@ class Relay:
             await _be_away(send, "the process that answers this is away")
             return
         asking = asyncio.create_task(_ask(scope, receive, writer))
+        answer = _Answer(is_bodiless=scope["method"] == "HEAD")
         try:
-            answer = _Answer(is_bodiless=scope["method"] == "HEAD")
             if await _begun(answer, reader):
                 await _hand_back(answer, reader, send)
             elif not asking.done():
                 # Who asked is still there.
                 await _be_away(send, "the process that answers this is away")
         finally:
+            answer.end()
             asking.cancel()
             writer.transport.abort()
 
@@ -156,6 +157,10 @@ class _Answer:
             self._parser.feed_data(read)
         except httptools.HttpParserError as error:
             raise ConnectionError from error
+
+    def end(self) -> None:
+        """Read no more, and let go of the parser: each holds the other."""
+        del self._parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note a line of the head."""
