@@ -266,7 +266,7 @@ does not need a series of each scrapes `/metrics/verdicts` and `/metrics/service
 regions and the fleet are some thousand series however many there are, and of conferences as many
 as `JCMC_SERIES_CONFERENCES` says. How one participant's call was is in [history.md](history.md)."""
 _NOT_MEASURED: Final = """\
-Up to 100,000 participants were measured, on one machine of two cores, load included:
-[performance.md](performance.md). What is above that is reckoned from the cost of one push and one
-series, which does not grow with their number. Halve the interval and pushes double, and with
-them workers and Valkey nodes."""
+All is reckoned from the cost of one push and one series, which does not grow with their number, and
+supposes a core for each process and node. 100,000 participants were tried on two cores, load
+included, which is too few: [performance.md](performance.md#100000-participants). What is above that
+was not measured. Halve the interval and pushes double, and with them workers and Valkey nodes."""
