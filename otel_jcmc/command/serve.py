@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def serve(settings: "Settings") -> int:
     """Serve until SIGTERM or Ctrl-C, and return the exit code."""
-    # A scrape of 10,000 makes tens of thousands of objects that live until it ends: looking through
-    # them for garbage meanwhile costs, and finds none. Imports are the same in small.
+    # Imports make objects that stay: looking through them for garbage costs, and finds none. Once
+    # it serves, server/garbage.py has the say.
     gc.set_threshold(250_000, 20, 50)
     from otel_jcmc.catalogue.reasons import CannotServe
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from harness import Service, eventually, push_body
 from ports import free_port
-from redis_parts import RedisServer
+from redis_parts import RedisServer, add_asker
 
 pytestmark = pytest.mark.xdist_group("faults-cluster")
 
@@ -66,14 +66,7 @@ def test_who_may_not_ask_is_told_by_what_is_refused(short_path: Path) -> None:
     """A node without slots, whose user may not read INFO."""
     with node(short_path) as server:
         with server.client() as client:
-            client.acl_setuser(
-                "asker",
-                enabled=True,
-                nopass=True,
-                keys=["*"],
-                categories=["+@all"],
-                commands=["-info"],
-            )
+            add_asker(client, "-info")
         url = server.url.replace("://", "://asker:any@")
         with Service(short_path / "a", REDIS_URL=url) as service:
             answer = service.get("/-/ready")

@@ -179,6 +179,18 @@ class Certificates:
         )
 
 
+def add_asker(client: redis.Redis, refused: str) -> None:
+    """Add the user `asker`, with any password, who may do everything but what *refused* names."""
+    client.acl_setuser(
+        "asker",
+        enabled=True,
+        nopass=True,
+        keys=["*"],
+        categories=["+@all"],
+        commands=[refused],
+    )
+
+
 class Wire:
     """
     A TCP proxy to a port of loopback or a socket's path, on a free port; a context manager.

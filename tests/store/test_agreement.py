@@ -10,7 +10,7 @@ import pytest
 import redis
 from harness import eventually
 from redis.exceptions import OutOfMemoryError
-from redis_parts import RedisServer, Wire
+from redis_parts import RedisServer, Wire, add_asker
 from storing import put
 
 from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
@@ -210,14 +210,7 @@ async def test_a_user_who_may_not_ask_is_told_what_he_must_be_let(
 ) -> None:
     with RedisServer(tmp_path) as server:
         with server.client() as client:
-            client.acl_setuser(
-                "asker",
-                enabled=True,
-                nopass=True,
-                keys=["*"],
-                categories=["+@all"],
-                commands=[refused],
-            )
+            add_asker(client, refused)
         keys = Keys("jcmc", 16)
         link = AgreedLink(open_link(server.url.replace("://", "://asker:any@")), keys, writes=False)
         with pytest.raises(StoreUnavailable) as told:
