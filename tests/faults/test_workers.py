@@ -185,6 +185,15 @@ def test_who_hangs_up_in_the_middle_of_a_scrape_is_forgotten(pair: Service) -> N
     assert " ERROR " not in pair.log.read_text()
 
 
+def test_the_one_that_reads_yields_to_pushes(pair: Service) -> None:
+    pids = named(pair)
+    niceness = {name: psutil.Process(pid).nice() for name, pid in pids.items()}
+    ours = psutil.Process(pair.pid).nice()
+    assert niceness == {"worker 1": ours, "worker 2": ours, "the reader": min(19, ours + 5)}
+    # Between sessions the kernel may look at no niceness.
+    assert {os.getsid(pid) for pid in pids.values()} == {os.getsid(pair.pid)}
+
+
 def test_a_worker_that_is_killed_is_back_and_nothing_acknowledged_is_lost(pair: Service) -> None:
     pages = Pages(pair.url, "killed")
 
