@@ -13,6 +13,7 @@ from otel_jcmc.intake.callers import PRIVATE, Network
 
 # RFC 6750 has fewer; what matters is that a header and an env file can hold it as it is.
 _TOKEN = re.compile(r"[\x21-\x7e]{16,}")
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class ServingSettings(Group):
@@ -89,6 +90,19 @@ class ServingSettings(Group):
         description="Bearer token that lets callers without a private address read what is neither"
         " the scrape nor for browsers: /sessions, /openapi.json. At least 16 characters.",
     )
+    pages: bool = Field(
+        True,
+        validation_alias=named("JCMC_PAGES"),
+        description="Pages to look at: `/`, /live, /conferences/NAME, /sessions. They are for whom"
+        " JCMC_READ_TOKEN or a private address lets in.",
+    )
+    read_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        validation_alias=named("JCMC_READ_HOSTS"),
+        description="Names that lead here, with commas: a private address alone lets a caller read"
+        " pages and /sessions only who asks by one of them, by an address, or by a name that no"
+        " public DNS has.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO",
         validation_alias=named("JCMC_LOG_LEVEL"),
@@ -102,6 +116,16 @@ class ServingSettings(Group):
         for part in parts:
             _check_network(part)
         return parts
+
+    @field_validator("read_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: Any) -> Any:
+        told = () if value == "none" else split(value)
+        names = [each.lower().removesuffix(".") for each in told]
+        for each in names:
+            if not _HOST.fullmatch(each):
+                raise ValueError(f"{each!r} is no name: jitsi-quality.example.org is one")
+        return names
 
     @field_validator("scrape_token", "read_token")
     @classmethod

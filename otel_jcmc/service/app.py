@@ -15,6 +15,7 @@ from otel_jcmc.server.relay import Relay
 from otel_jcmc.service.application import Application
 from otel_jcmc.service.client_files import jmmc_file, own_file
 from otel_jcmc.service.life import Life
+from otel_jcmc.service.looking import page_routes
 from otel_jcmc.service.parts import Parts
 from otel_jcmc.service.shared import Place
 from otel_jcmc.store.embedded import EmbeddedStore
@@ -82,6 +83,9 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     """Return the routes of everything that is served, pushes and the description apart."""
     taking, reading = parts.taking, parts.reading
     cors = taking.cors
+    readers = _page_readers(settings, parts)
+    # First: what is for people goes on to the others when a machine asks.
+    yield from page_routes(settings, parts, readers)
     # Each file is compressed when the first page asks for it: a start need not wait for that.
     if settings.jmmc_path:
         yield client_routes(_get_client_path(settings), cache(partial(jmmc_file, settings)), cors)
@@ -96,7 +100,6 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     interval_ms = settings.history_interval_seconds * 1000
     # Spans need sessions too: they can be erased then, and are nobody's to read.
     history = reading.history if settings.history_hours else None
-    readers = _page_readers(settings, parts)
     privacy, record = parts.privacy, reading.record
     yield session_routes(history, reading.erasure, record, readers, privacy, interval_ms)
     grace_ms = settings.session_grace_seconds * 1000
@@ -130,4 +133,6 @@ def _page_readers(settings: Settings, parts: Parts) -> Readers:
         parts.telemetry.reads_refused,
         token=to_text(settings.read_token or ""),
         token_setting=name_of("read_token"),
+        hosts=settings.read_hosts,
+        hosts_setting=name_of("read_hosts"),
     )

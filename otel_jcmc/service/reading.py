@@ -14,12 +14,14 @@ from otel_jcmc.metrics.collection import Gauges
 from otel_jcmc.metrics.scrape import Scraper
 from otel_jcmc.otlp.metrics import OwnMetricExporter
 from otel_jcmc.otlp.sender import Sender, Signal
+from otel_jcmc.pages.viewing import Viewing
 from otel_jcmc.service.child import ExporterProcess
 from otel_jcmc.service.common import Common
 from otel_jcmc.service.recording import make_history, make_summaries, make_summarizer
 from otel_jcmc.service.watching import make_reader, make_record, make_watch
 from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.cluster import open_link
+from otel_jcmc.verdict.judge import Judge
 
 LAST_EXPORT_MS: Final = 2_000
 
@@ -31,6 +33,7 @@ class Reading:
     Attributes:
         link: a connection to Redis for what is asked seldom.
         scraper: answers scrapes.
+        viewing: shows people who is live.
         record: the journal of what stands out.
         history, erasure, summaries: what reads and erases sessions; None where none are kept.
     """
@@ -53,6 +56,8 @@ class Reading:
         count = common.telemetry.count_look
         self._watch = make_watch(settings, self._reader, redis_url, holder, count)
         self.scraper = Scraper(self._reader, gauges, common.telemetry)
+        judge = Judge(settings.bad_packet_loss, settings.bad_round_trip_ms)
+        self.viewing = Viewing(self._reader, judge)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

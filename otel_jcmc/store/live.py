@@ -126,6 +126,19 @@ class Store:
             if not is_away(count):
                 live[partition] = count
 
+    async def now_ms(self) -> int:
+        """
+        Return Redis's clock in ms, in a cluster that of the first partition's server.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        read = partial(self._run, self._reads, seconds=TIMEOUT_SECONDS)
+        (now_us,) = await read_clocks(read, self.keys.each("live", [0]))
+        if not now_us:
+            raise StoreUnavailable
+        return now_us // 1000
+
     async def ping(self) -> None:
         """
         Ask Redis for a sign of life.

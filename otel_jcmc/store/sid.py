@@ -7,6 +7,7 @@ is known without asking Redis.
 """
 
 import re
+from hashlib import sha1
 from typing import Final
 
 CONFERENCE_DIGITS: Final = 12
@@ -52,3 +53,9 @@ def by_time(sid: bytes) -> bytes:
 def from_by_time(turned: bytes) -> str:
     """Return the sid that `by_time` has *turned*."""
     return (turned[-MEMBER_DIGITS:] + turned[:-MEMBER_DIGITS]).decode()
+
+
+def sid_of_stay(member: str, started_ms: float, session: str) -> str:
+    """Return the sid of the leg that *member* began at *started_ms*, as stays.lua makes it."""
+    client = sha1(session.encode(), usedforsecurity=False).hexdigest()
+    return f"{member}{int(started_ms):0{BEGAN_DIGITS}x}{client[: SHORT_DIGITS - BEGAN_DIGITS]}"

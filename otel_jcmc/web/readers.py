@@ -3,11 +3,15 @@ Who may read: a door stands before what is not for everybody.
 
 In goes a request, out comes what to tell a caller who may not read, or None.
 
+A private address alone is not enough where the name that was asked by may be anybody's: a page of
+another site can give our address a name of its own, and read what the browser behind it may.
+
 Source: RFC 6750 (bearer tokens).
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from fastapi import Response
@@ -15,6 +19,7 @@ from fastapi.responses import PlainTextResponse
 
 from otel_jcmc.intake.bearer import authorizations, bearer_token
 from otel_jcmc.intake.callers import Network, is_private
+from otel_jcmc.web.tickets import Tickets
 
 
 class Refusal(NamedTuple):
@@ -49,9 +54,14 @@ class Readers:
         token_setting: str,
         private_setting: str = "",
         private_only: bool = True,
+        hosts: Collection[str] | None = None,
+        hosts_setting: str = "",
     ) -> None:
         """
         Stand before *name*; *trusted* are the proxies whose forwarded headers count.
+
+        With *hosts*, which *hosts_setting* names, a private address counts only for who asks by one
+        of them, by an address or by a name that no public DNS has.
 
         With a *private_setting*, which is the one that *private_only* comes from, a caller needs
         all that is asked for. Without one a private address is enough and so is the *token*. An
@@ -63,15 +73,18 @@ class Readers:
         self._token_setting = token_setting
         self._private_setting = private_setting
         self._private_only = private_only
+        self._hosts = None if hosts is None else frozenset(each.lower() for each in hosts)
+        self._hosts_setting = hosts_setting
+        self.tickets = Tickets(token) if token else None
         self.refused = refused
-        for reason in ("address", "token_missing", "token_wrong"):
+        for reason in ("address", "host", "token_missing", "token_wrong"):
             refused.setdefault((name, reason), 0)
 
     def refuse(self, scope: Any) -> Refusal | None:
         """Return what to tell the caller of the ASGI *scope*, None when it may read."""
         needs_private = self._private_only and not is_private(scope, self._trusted)
         if not self._private_setting:
-            refusal = self._refuse_neither(scope) if needs_private else None
+            refusal = self._refuse_neither(scope) if needs_private else self._refuse_host(scope)
         elif needs_private:
             refusal = self._refuse_address()
         else:
@@ -90,6 +103,21 @@ class Readers:
         )
         return Refusal(403, "address", text, {})
 
+    def _refuse_host(self, scope: Any) -> Refusal | None:
+        """Return what a caller with a private address is told who asks by a name not known here."""
+        if self._hosts is None:
+            return None
+        host = host_of(scope)
+        if host in self._hosts or is_no_public_name(host):
+            return None
+        if self._token and self._refuse_token(scope) is None:
+            return None
+        text = (
+            "this name is none that may be read by: set "
+            f"{self._hosts_setting} to the names that lead here, or ask by the address"
+        )
+        return Refusal(421, "host", text, {})
+
     def _refuse_neither(self, scope: Any) -> Refusal | None:
         """Return what a caller is told whose address is not private and who has no token either."""
         if self._token:
@@ -102,6 +130,8 @@ class Readers:
 
     def _refuse_token(self, scope: Any, more: str = "") -> Refusal | None:
         """Return what a caller is told without the token, None when it has it."""
+        if self.tickets and scope["method"] in ("GET", "HEAD") and self.tickets.has_one(scope):
+            return None
         said = authorizations(scope["headers"])
         told = bearer_token(said[0]) if len(said) == 1 else None
         if told is None:
@@ -112,3 +142,25 @@ class Readers:
             error = 'Bearer error="invalid_token"'
             return Refusal(401, "token_wrong", text, {"www-authenticate": error})
         return None
+
+
+def host_of(scope: Any) -> str:
+    """Return the name that the caller of the ASGI *scope* has asked by, in lower case."""
+    told = [value for name, value in scope["headers"] if name == b"host"]
+    host = told[0].decode("latin-1").strip().lower() if len(told) == 1 else ""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].removesuffix(".")
+
+
+def is_no_public_name(host: str) -> bool:
+    """Say whether nobody can have *host* in the public DNS: an address, or a name without a dot."""
+    if not host:
+        return False
+    if "." not in host and ":" not in host:
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return host.endswith((".localhost", ".local", ".internal"))
+    return True

@@ -27,7 +27,7 @@ PACKAGE = Path(__file__).parents[2] / "otel_jcmc"
 
 # From what an operator types down to what everything stands on: a room imports from those below it.
 ROOMS = [
-    *("command", "service", "server", "jmmc", "traces", "web", "config", "otlp", "intake"),
+    *("command", "service", "server", "jmmc", "traces", "pages", "web", "config", "otlp", "intake"),
     *("sessions", "metrics", "verdict", "store", "wire", "catalogue", "simulate"),
 ]
 MOST_FLOORS = 10
@@ -41,7 +41,7 @@ MAY_SEE = {
     "hiredis": {"store.commands", "store.wire"},
     "opentelemetry": {"metrics", "otlp", "traces.spans", "service.reading"},
     "prometheus_client": {"metrics.instruments"},
-    "fastapi": {"web", "service.application", "service.app"},
+    "fastapi": {"web", "pages", "service.application", "service.app", "service.looking"},
     "starlette": set(),
     "pydantic": {"config", "command.environment"},
     "pydantic_settings": {"config"},
@@ -61,6 +61,7 @@ MAY_SEE = {
         "simulate.client",
     },
     "isal": {"metrics.scrape"},
+    "jinja2": {"pages.templating"},
     "zopfli": {"web.client"},
     "jwt": {"intake.push_tokens", "intake.jitsi_keys", "intake.jitsi_tokens"},
     "cryptography": {"intake.jitsi_keys"},

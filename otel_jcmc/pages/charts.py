@@ -1,0 +1,113 @@
+"""
+Pictures as SVG, drawn without scripts: what stood out when, states as bands, values over time.
+
+In go times and values, out come shapes in units of a picture that is as wide as its place. Colours
+and patterns are the style sheet's.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from otel_jcmc.verdict.journal import Entry
+
+WIDTH: Final = 1000.0
+ROW: Final = 22.0
+MOST_ROWS: Final = 12
+# A stripe is wide enough to be seen, however short it was.
+_LEAST: Final = 3.0
+_STEPS_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1440)
+
+
+class Tick(NamedTuple):
+    """A time on the axis; *x* of WIDTH."""
+
+    x: float
+    ms: int
+
+
+class Stripe(NamedTuple):
+    """A time from *x* on, *width* wide, of WIDTH; *word* is its class, *title* what it tells."""
+
+    x: float
+    width: float
+    word: str
+    title: str = ""
+    from_ms: int = 0
+    to_ms: int = 0
+
+
+class Row(NamedTuple):
+    """One line of a picture: what it is of, and its stripes."""
+
+    label: str
+    scope: str
+    stripes: list[Stripe]
+
+
+class Timeline(NamedTuple):
+    """Rows over one axis; *more* rows there was no room for."""
+
+    rows: list[Row]
+    ticks: list[Tick]
+    more: int
+
+    @property
+    def height(self) -> float:
+        """How high it is, the axis included."""
+        return ROW * max(1, len(self.rows)) + 20
+
+
+def ticks(from_ms: int, to_ms: int, most: int = 8) -> list[Tick]:
+    """Return times of whole minutes, hours or days, *most* of them at most."""
+    span = max(1, to_ms - from_ms)
+    step = next(
+        (each * 60_000 for each in _STEPS_MIN if span / (each * 60_000) <= most),
+        86_400_000 * (1 + span // (86_400_000 * most)),
+    )
+    first = -(-from_ms // step) * step
+    return [
+        Tick(round((at - from_ms) / span * WIDTH, 1), at) for at in range(first, to_ms + 1, step)
+    ]
+
+
+def stripe(from_ms: int, to_ms: int, start: int, end: int, word: str, title: str = "") -> Stripe:
+    """Return what lasts from *start* to *end* in a picture of *from_ms* to *to_ms*."""
+    span = max(1, to_ms - from_ms)
+    left = max(0.0, (start - from_ms) / span * WIDTH)
+    right = min(WIDTH, (end - from_ms) / span * WIDTH)
+    width = max(_LEAST, right - left)
+    return Stripe(round(min(left, WIDTH - width), 1), round(width, 1), word, title, start, end)
+
+
+def timeline(entries: Iterable[Entry], from_ms: int, to_ms: int) -> Timeline:
+    """Return what stood out from *from_ms* to *to_ms*: a row for each thing, the latest first."""
+    by_name: dict[tuple[str, str], list[Entry]] = {}
+    for each in entries:
+        by_name.setdefault((each.scope, each.name), []).append(each)
+    latest = sorted(
+        by_name.items(),
+        key=lambda item: max((each.seen_ms, each.peak) for each in item[1]),
+        reverse=True,
+    )
+    rows = [
+        Row(name, scope, [_of(each, from_ms, to_ms) for each in some])
+        for (scope, name), some in latest[:MOST_ROWS]
+    ]
+    return Timeline(rows, ticks(from_ms, to_ms), max(0, len(latest) - MOST_ROWS))
+
+
+def _of(entry: Entry, from_ms: int, to_ms: int) -> Stripe:
+    bad, known, _, _ = entry.coverage
+    title = f"{bad} of {known} had a bad call"
+    return stripe(from_ms, to_ms, entry.since_ms, entry.seen_ms, "bad", title)
+
+
+def shares(counts: Sequence[int]) -> list[tuple[float, float]]:
+    """Return where each of *counts* begins in a bar of WIDTH, and how wide it is."""
+    total = sum(counts) or 1
+    found, at = [], 0.0
+    for each in counts:
+        width = each / total * WIDTH
+        found.append((round(at, 1), round(width, 1)))
+        at += width
+    return found

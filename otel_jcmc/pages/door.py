@@ -1,0 +1,106 @@
+"""
+The door before pages: who may not read is told how to, and a token that is right becomes a cookie.
+
+In comes a request, out goes nothing, or a page with a form.
+
+Source: OWASP, session management and unvalidated redirects.
+"""
+
+import hmac
+from typing import Any, Final
+from urllib.parse import parse_qs, quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from otel_jcmc.pages.templating import HEADERS, page
+from otel_jcmc.web.readers import Readers
+from otel_jcmc.web.tickets import LIFE_SECONDS, NAME
+
+SIGN_IN_PATH: Final = "/-/sign-in"
+_MOST_BYTES: Final = 4096
+
+
+class Door:
+    """Who may see pages, by *readers*."""
+
+    def __init__(self, readers: Readers, token: str) -> None:
+        """Let in whom *readers* let in; *token* is what they ask for, empty: there is none."""
+        self.readers, self._token = readers, token.encode()
+
+    def refuse(self, request: Request) -> Response | None:
+        """Return what a caller is told who may not read; None: the caller may."""
+        refusal = self.readers.refuse(request.scope)
+        if refusal is None:
+            return None
+        # Not the status that asks for a name and a password: a browser has a form for those.
+        told = {"why": refusal.text, "back": _here(request), "has_form": bool(self._token)}
+        return page(request, "sign_in.html", told, 403 if refusal.status == 401 else refusal.status)
+
+    def sign_in(self, request: Request, body: bytes) -> Response:
+        """Return where to go on with a cookie, if *body* is a form with the token."""
+        form = {key: told[-1] for key, told in parse_qs(body.decode("latin-1")).items()}
+        back = _local(form.get("back", "/"))
+        given = form.get("token", "").strip().encode()
+        if (
+            not self._token
+            or not self.readers.tickets
+            or not hmac.compare_digest(given, self._token)
+        ):
+            self.readers.refused[self.readers.name, "token_wrong"] += 1
+            told = {"why": "this is not the token", "back": back, "has_form": bool(self._token)}
+            return page(request, "sign_in.html", told, 403)
+        root = request.scope.get("root_path", "")
+        answer = RedirectResponse(root + back, 303, HEADERS)
+        answer.set_cookie(
+            NAME,
+            self.readers.tickets.make(),
+            max_age=LIFE_SECONDS,
+            path=f"{root}/",
+            secure=request.scope["scheme"] == "https",
+            httponly=True,
+            samesite="strict",
+        )
+        return answer
+
+
+def _here(request: Request) -> str:
+    """Return what was asked for, to come back to."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", "")) or "/"
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    return _local(quote(path) + (f"?{query}" if query else ""))
+
+
+def _local(path: str) -> str:
+    """Return *path* if it leads nowhere else, else the first page."""
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_ours else "/"
+
+
+def sign_in_routes(door: Door) -> APIRouter:
+    """Return the route of the form."""
+    router = APIRouter(default_response_class=Response)
+
+    @router.post(SIGN_IN_PATH, include_in_schema=False)
+    async def sign_in(request: Request) -> Response:
+        """Turn the token into a cookie."""
+        origin = request.headers.get("origin")
+        if origin not in (None, "null") and origin.partition("://")[2] != request.headers.get(
+            "host"
+        ):
+            return page(request, "sign_in.html", _FOREIGN, 403)
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > _MOST_BYTES:
+                return Response(status_code=413)
+        return door.sign_in(request, bytes(body))
+
+    return router
+
+
+_FOREIGN: Final[dict[str, Any]] = {
+    "why": "this form was sent by another site",
+    "back": "/",
+    "has_form": False,
+}

@@ -1,0 +1,125 @@
+"""
+`/live`: who has a bad call now, and what stands out.
+
+In comes a query (which conference is open, what is filtered by), out goes the page, or only what
+changes of it for a page that is open already.
+"""
+
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.pages.charts import timeline
+from otel_jcmc.pages.door import Door
+from otel_jcmc.pages.now import Conference, Now
+from otel_jcmc.pages.routes import page_router
+from otel_jcmc.pages.templating import page
+from otel_jcmc.pages.viewing import Viewing
+from otel_jcmc.verdict.record import Record
+
+MOST_SHOWN: Final = 100
+SORTS: Final = {"worst": "worst first", "largest": "largest first", "name": "by name"}
+STATES: Final = ("all", "bad", "fair")
+_HOURS_MS: Final = 6 * 3_600_000
+
+
+class Asked(NamedTuple):
+    """
+    What is asked of the page.
+
+    Attributes:
+        name: a part of a conference's name.
+        state: one of STATES: only conferences with somebody so bad.
+        sort: one of SORTS.
+        conference: which is open.
+    """
+
+    name: str = ""
+    state: str = "all"
+    sort: str = "worst"
+    conference: str = ""
+
+    def link(self, **changed: str) -> str:
+        """Return the query of the same with something *changed*."""
+        told = self._replace(**changed)._asdict()
+        return urlencode({key: value for key, value in told.items() if value != _USUAL[key]})
+
+
+_USUAL: Final[dict[str, str]] = Asked()._asdict()
+
+
+def read_asked(query: Any) -> Asked:
+    """Return what *query* asks for; what it gets wrong is as usual."""
+    state, sort = query.get("state", "all"), query.get("sort", "worst")
+    return Asked(
+        query.get("name", "")[:200],
+        state if state in STATES else "all",
+        sort if sort in SORTS else "worst",
+        query.get("conference", ""),
+    )
+
+
+def chosen(now: Now, asked: Asked) -> list[Conference]:
+    """Return the conferences of *now* that are *asked* for, in the order of asking."""
+    part = asked.name.lower()
+    found = [
+        each
+        for each in now.conferences
+        if part in each.name.lower()
+        and (asked.state == "all" or each.states[2] or (asked.state == "fair" and each.states[1]))
+    ]
+    if asked.sort == "largest":
+        found.sort(key=lambda each: each.size, reverse=True)
+    elif asked.sort == "name":
+        found.sort(key=lambda each: each.name.lower())
+    return found
+
+
+def live_routes(viewing: Viewing, record: Record, door: Door) -> APIRouter:
+    """Return the routes of what is live, behind *door*."""
+    router = page_router()
+
+    @router.get("/live")
+    async def live(request: Request) -> Response:
+        """Return the page."""
+        if refusal := door.refuse(request):
+            return refusal
+        asked = read_asked(request.query_params)
+        is_part = request.query_params.get("part") == "1"
+        template = "live_part.html" if is_part else "live.html"
+        try:
+            now = await viewing.now()
+            journal = await record.read(now.at_ms - _HOURS_MS, now.at_ms)
+        except StoreUnavailable:
+            return page(request, template, {"now": None, "asked": asked}, 503)
+        found = chosen(now, asked)
+        told = {
+            "now": now,
+            "asked": asked,
+            "found": found[:MOST_SHOWN],
+            "more": max(0, len(found) - MOST_SHOWN),
+            "people": now.people(asked.conference) if asked.conference else [],
+            "SORTS": SORTS,
+            "timeline": timeline(journal, now.at_ms - _HOURS_MS, now.at_ms),
+        }
+        return page(request, template, told)
+
+    return router
+
+
+def event_routes(viewing: Viewing, door: Door) -> APIRouter:
+    """Return the route that tells open pages of each new look, for scripts and so no page."""
+    router = APIRouter(default_response_class=Response)
+
+    @router.get("/live/events", include_in_schema=False)
+    async def events(request: Request) -> Response:
+        """Tell of each new look, as server-sent events."""
+        if refusal := door.refuse(request):
+            return refusal
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(viewing.looks(), 200, headers, "text/event-stream")
+
+    return router
