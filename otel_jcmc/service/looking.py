@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter
 
+from otel_jcmc.config.advice import advice
 from otel_jcmc.config.settings import Settings, to_text
 from otel_jcmc.pages.door import Door, sign_in_routes
+from otel_jcmc.pages.home import home_routes
 from otel_jcmc.pages.live import event_routes, live_routes
 from otel_jcmc.pages.templating import asset_routes
 from otel_jcmc.service.parts import Parts
@@ -24,5 +26,8 @@ def page_routes(settings: Settings, parts: Parts, readers: Readers) -> Iterator[
     reading = parts.reading
     yield asset_routes()
     yield sign_in_routes(door)
+    history = settings.history_hours > 0
+    told = advice(settings)
+    yield home_routes(parts.store, parts.pulse, told, has_history=history, door=door)
     yield live_routes(reading.viewing, reading.record, door)
     yield event_routes(reading.viewing, door)
