@@ -44,11 +44,8 @@ class Asked(NamedTuple):
 
     def link(self, **changed: str) -> str:
         """Return the query of the same with something *changed*."""
-        told = self._replace(**changed)._asdict()
-        return urlencode({key: value for key, value in told.items() if value != _USUAL[key]})
-
-
-_USUAL: Final[dict[str, str]] = Asked()._asdict()
+        told = zip(self._fields, self._replace(**changed), Asked(), strict=True)
+        return urlencode({name: value for name, value, usual in told if value != usual})
 
 
 def read_asked(query: Any) -> Asked:

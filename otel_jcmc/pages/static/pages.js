@@ -65,9 +65,12 @@ function updateInPlace(look, fresh) {
 function follow(look) {
   const age = document.getElementById("age");
   let [lastLook, movedAt, why, waits] = [Date.now(), 0, "", false];
-  for (const kind of ["pointermove", "pointerdown", "keydown", "wheel", "touchmove"]) {
-    addEventListener(kind, () => { movedAt = Date.now(); }, { passive: true });
+  const move = () => { movedAt = Date.now(); };
+  for (const kind of ["pointerdown", "keydown", "wheel", "touchmove"]) {
+    addEventListener(kind, move, { passive: true });
   }
+  // Browsers tell of a pointer too that rests while the page moves.
+  addEventListener("pointermove", (event) => { if (event.movementX || event.movementY) move(); });
 
   function tellAge() {
     const isOld = Date.now() - lastLook > OLD_MS || why !== "";
