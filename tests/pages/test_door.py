@@ -158,7 +158,7 @@ def _not_followed(service: Service, form: str) -> Answer:
     kind = {"content-type": "application/x-www-form-urlencoded"}
     opened.request("POST", "/-/sign-in", form, OUTSIDE | kind)
     answer = opened.getresponse()
-    told = Answer(answer.status, answer.read().decode(), answer.msg)  # type: ignore[arg-type]
+    told = Answer(answer.status, answer.read().decode(), answer.msg)
     opened.close()
     return told
 
