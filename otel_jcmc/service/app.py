@@ -64,6 +64,7 @@ def create_app(
         "/metrics": settings.scrape_token,
         jmmc_push_path: jmmc_push_path and settings.push_auth != "none",
     }
+    relay = None if place.reads else Relay(place.shared.relay_path)
     return Application(
         Life(parts.running),
         parts.taking,
@@ -74,8 +75,9 @@ def create_app(
         description_readers=_page_readers(settings, parts),
         admin_port=admin_port,
         get_client_path=_get_client_path(settings),
-        relay=None if place.reads else Relay(place.shared.relay_path),
+        relay=relay,
         takes=place.takes,
+        end_streams=relay.end_streams if relay else parts.reading.viewing.end,
     )
 
 

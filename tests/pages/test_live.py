@@ -4,6 +4,7 @@ import http.client
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from harness import Service, eventually, push_body
 
 from otel_jcmc.pages.viewing import LOOK_SECONDS
+from otel_jcmc.server.ending import HANG_UP_SECONDS
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 HOSTILE = "\"><script>alert(1)</script>'&{{7*7}}"
@@ -53,7 +55,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def live(service: Service, query: str = "") -> str:
     """Return the page, of a look that is newer than what was pushed before."""
-    time.sleep(LOOK_SECONDS)
+    time.sleep(LOOK_SECONDS + 0.1)
     return service.get(f"/live{query}", headers=HTML).body
 
 
@@ -148,3 +150,20 @@ def test_with_the_store_away_the_page_says_so(tmp_path: Path) -> None:
         first = running.get("/", headers=HTML)
         assert first.status == 200
         assert "Pushes are not taken" in first.body
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_who_looks_holds_up_no_end(tmp_path: Path, workers: str) -> None:
+    """A stop waits four seconds for who does not hang up: pages that are open do when told to."""
+    with Service(tmp_path, JCMC_WORKERS=workers) as running:
+        opened = http.client.HTTPConnection(urlsplit(running.url).netloc, timeout=15)
+        opened.request("GET", "/live/events")
+        answer = opened.getresponse()
+        assert answer.readline() == b"event: look\n"
+        began = time.monotonic()
+        assert running.stop() == 0
+        took = time.monotonic() - began
+        with suppress(http.client.IncompleteRead):
+            answer.read()
+        opened.close()
+    assert took < HANG_UP_SECONDS

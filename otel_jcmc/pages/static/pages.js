@@ -2,7 +2,8 @@
 // read. Without this all of them work and stand still.
 "use strict";
 
-const OLD_MS = 12_000;
+const OLD_MS = 15_000;
+const SPREAD_MS = 500;
 // So long after the pointer has moved, or a key was pressed, nothing moves.
 const BUSY_MS = 20_000;
 
@@ -115,7 +116,8 @@ function follow(look) {
   }
 
   const events = new EventSource(`${document.body.dataset.root}/live/events`);
-  events.addEventListener("look", load);
+  // Not all who look at the same time.
+  events.addEventListener("look", () => setTimeout(load, SPREAD_MS * Math.random()));
   events.addEventListener("away", () => { why = "the store does not answer"; tellAge(); });
   events.addEventListener("error", () => { why = "the service does not answer"; tellAge(); });
   events.addEventListener("open", () => { why = ""; });
