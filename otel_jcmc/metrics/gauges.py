@@ -127,14 +127,14 @@ def _observe_verdict(naming: Naming, _options: CallbackOptions) -> Observed:
             columns.append(Column([1] * len(labels), labels))
     if naming is Naming.OTEL and snapshot.derive(_has_twins):
         who = chain.from_iterable(each.known() for each in columns)
-        once = {frozenset(labels.items()): labels for _, labels in who}
+        once = {(labels.names, labels.values): labels for _, labels in who}
         columns = [Column([1] * len(once), list(once.values()))]
     return Observed(columns)
 
 
 def _verdicts(naming: Naming, part: Part, look: Look | None, reach: Reach | None) -> list[Labels]:
     """Return the label sets of those of *part* whose call is not good."""
-    cause_name, scope_name = _VERDICT_LABELS[naming]
+    verdict_names = _VERDICT_LABELS[naming]
     states, causes = part.numbers[STATE_ID - 1], part.numbers[CAUSE_ID - 1]
     found = []
     for state, cause, stay, identity in zip(
@@ -149,8 +149,8 @@ def _verdicts(naming: Naming, part: Part, look: Look | None, reach: Reach | None
                 name = sender_name(stay.conference, who.participant)
                 settled = look.causes.get(name, cause)
             scope = reach.of(who.place, who.participant, settled or 0, who.source).value
-        told = {cause_name: WORD_OF.get(settled, UNKNOWN), scope_name: scope}
-        found.append(Labels(identity, told))
+        names = identity.names + verdict_names
+        found.append(Labels(names, (*identity.values, WORD_OF.get(settled, UNKNOWN), scope)))
     return found
 
 
@@ -177,7 +177,7 @@ def _paths(row: Metric, known: Sequence[Any], sets: list[LabelSets]) -> Column:
     for here, made in zip(known, sets, strict=True):
         if not here:
             continue
-        paths = made.paths[row.id]
+        paths = made.paths
         if len(here) == 1:
             values.append(here[0])
             labels.append(paths[0])
@@ -201,9 +201,9 @@ def _scaled(values: Sequence[float | None], row: Metric) -> Sequence[float | Non
 def _one_each(columns: Iterable[Column], row: Metric) -> Column:
     """Return *columns* as one with one observation for each label set, the worst."""
     worst = min if row.lower_is_worse else max
-    found: dict[frozenset[tuple[str, str]], tuple[float, Labels]] = {}
+    found: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[float, Labels]] = {}
     for value, labels in chain.from_iterable(column.known() for column in columns):
-        key = frozenset(labels.items())
+        key = labels.names, labels.values
         before = found.get(key, (value, labels))
         found[key] = (worst(before[0], value), labels)
     values, sets = zip(*found.values(), strict=True) if found else ((), ())
@@ -222,7 +222,7 @@ def _labels(naming: Naming, place: int, part: Part) -> list[Labels]:
 
 def _identities(part: Part) -> list[tuple[str, ...]]:
     """Return the labels that all series of each participant have, in the `otel` naming."""
-    return [tuple(each.values()) for each in part.derive(_LABELS[Naming.OTEL, 0])]
+    return [each.values for each in part.derive(_LABELS[Naming.OTEL, 0])]
 
 
 def _has_twins(snapshot: Snapshot) -> bool:

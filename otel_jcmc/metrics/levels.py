@@ -146,7 +146,7 @@ def _observe(column: Callable[[], Column], _options: CallbackOptions) -> Observe
 def _labels(naming: Naming, family: Family, texts: _Texts) -> Labels:
     """Return the labels of one series, the same object each time; empty ones are left out."""
     named = zip(family.labels, texts, strict=True)
-    return Labels({_name(naming, label): text for label, text in named if text})
+    return Labels.of({_name(naming, label): text for label, text in named if text})
 
 
 def _name(naming: Naming, label: Label) -> str:

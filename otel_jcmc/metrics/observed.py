@@ -6,31 +6,40 @@ return, so any provider takes it. Ours reads the columns behind it: 130,000 obje
 to be read once were a third of a scrape. Made by gauges.py, read by provider.py and the exporters.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Self
 
+import msgspec
 from opentelemetry.metrics import Observation
 
 
-class Labels(dict[str, str]):
+class Labels(msgspec.Struct, gc=False, eq=False):
     """
     One label set, shared by the series that have it, and kept from collection to collection.
 
-    It has room for what an exporter makes of it. Not to be changed.
+    It has room for what an exporter makes of it, and no dict: a participant has four or more.
 
     Attributes:
+        names: none of them twice; one tuple for all sets that have the same.
+        values: one for each name.
         text: what prometheus.py has made of it; empty before.
         encoded: what otlp/points.py has made of it; empty before.
     """
 
-    __slots__ = ("encoded", "text")
+    names: tuple[str, ...]
+    values: tuple[str, ...]
+    text: str = ""
+    encoded: bytes = b""
 
-    def __init__(self, *labels: dict[str, str]) -> None:
-        """Take over all of *labels*; of two with the same name the later one counts."""
-        super().__init__()
-        for each in labels:
-            self.update(each)
-        self.text = ""
-        self.encoded = b""
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> Self:
+        """Return the label set that has *labels*."""
+        return cls(tuple(labels), tuple(labels.values()))
+
+    @property
+    def pairs(self) -> dict[str, str]:
+        """Name -> value. Made anew each time."""
+        return dict(zip(self.names, self.values, strict=True))
 
 
 class Column:
@@ -74,7 +83,7 @@ class Observed(Iterable[Observation]):
         """Go through all of it as the API has it."""
         for column in self.columns:
             for value, labels in column.known():
-                yield Observation(value, labels)
+                yield Observation(value, labels.pairs)
 
     @classmethod
     def gather(cls, observations: Iterable[Observation]) -> "Observed":
@@ -83,7 +92,7 @@ class Observed(Iterable[Observation]):
             return observations
         found = list(observations)
         labels = [
-            Labels({name: str(value) for name, value in (each.attributes or {}).items()})
+            Labels.of({name: str(value) for name, value in (each.attributes or {}).items()})
             for each in found
         ]
         return cls([Column([each.value for each in found], labels)])
