@@ -162,8 +162,7 @@ def _roles(part: Part) -> list[Labels]:
 def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
     """Return what *part* has of one *row*, None where nobody has it."""
     known = part.numbers[row.id - 1]
-    # Who counts looks at each; nearly always the first ones tell.
-    if not any(known) and known.count(None) == len(known):
+    if not part.has(row.id - 1):
         return None
     if row.is_list:
         return _paths(row, known, part.derive(_LABEL_SETS[naming]))

@@ -8,13 +8,17 @@ so collections that overlap never share a snapshot.
 A snapshot may be made with what is known from the one before it: who has not pushed since is taken
 over whole, and of who has, what describes him, with the label sets that were made of it, if the
 store says it byte for byte again. Who is live, and in which state, is the store's answer alone.
+Numbers are kept as columns alone, so that nobody's are there twice.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Self, TypeVar
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Self, TypeVar
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
 from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
@@ -23,8 +27,6 @@ from otel_jcmc.verdict.record import Look
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-# Member of the store's index -> its expiry there, which changes with each push, and who it is.
-People = dict[bytes, tuple[bytes, Participant]]
 
 
 class _Deriving:
@@ -53,17 +55,62 @@ class Part(_Deriving):
 
     __slots__ = ("numbers", "stays")
 
-    def __init__(self, participants: Sequence[Participant]) -> None:
-        """Turn *participants*, one at least, into columns."""
+    def __init__(self, stays: list[Stay], numbers: Sequence[tuple[Any, ...]]) -> None:
+        """Take *stays*, one at least, and a column of *numbers* for each metric."""
         super().__init__()
-        self.stays = [each.stay for each in participants]
-        self.numbers = list(zip(*[each.numbers for each in participants], strict=True))
+        self.stays = stays
+        # Most metrics nobody has: one column of None is enough for all of them.
+        nothing = _nothing(len(stays))
+        self.numbers = [nothing if column == nothing else column for column in numbers]
+
+    @classmethod
+    def of(cls, participants: Sequence[Participant]) -> Self:
+        """Turn *participants*, one at least, into columns."""
+        rows = [each.numbers for each in participants]
+        return cls([each.stay for each in participants], list(zip(*rows, strict=True)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return all of *parts* as one."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = zip(*[part.numbers for part in parts], strict=True)
+        stays = [stay for part in parts for stay in part.stays]
+        return cls(stays, [tuple(chain.from_iterable(each)) for each in columns])
+
+    def some(self, places: Sequence[int]) -> "Part":
+        """Return those who are at *places*."""
+        nothing, nobody = _nothing(len(self.stays)), _nothing(len(places))
+        return Part(
+            [self.stays[at] for at in places],
+            [
+                nobody if column is nothing else tuple([column[at] for at in places])
+                for column in self.numbers
+            ],
+        )
+
+    def has(self, at: int) -> bool:
+        """Say whether somebody has a value in the column *at*."""
+        return self.numbers[at] is not _nothing(len(self.stays))
 
     def forget_verdicts(self, is_late: Sequence[bool]) -> None:
         """Take state and cause from those who are late: what was good may not be so by now."""
         for at in (STATE_ID - 1, CAUSE_ID - 1):
             column = zip(self.numbers[at], is_late, strict=True)
-            self.numbers[at] = tuple([None if late else value for value, late in column])
+            told = tuple([None if late else value for value, late in column])
+            nothing = _nothing(len(told))
+            self.numbers[at] = nothing if told == nothing else told
+
+
+# Member of the store's index -> its expiry there, which changes with each push, and who it is: the
+# part that has it and the place in there.
+People = dict[bytes, tuple[bytes, Part, int]]
+
+
+@lru_cache(maxsize=4096)
+def _nothing(length: int) -> tuple[None, ...]:
+    """Return the column of a metric that nobody of so many has, the same object each time."""
+    return (None,) * length
 
 
 class Snapshot(_Deriving):
@@ -127,22 +174,29 @@ class Building:
         """Add those who are *live*; a damaged value is left out."""
         self._made.unread += live.unread
         known, values, people = self._known, live.values, self._made.people
-        participants, expiries = [], []
+        pushed: list[Participant] = []
+        found: list[tuple[bytes, bytes]] = []
+        others: dict[Part, list[tuple[bytes, bytes, int]]] = defaultdict(list)
         for member, expiry in zip(live.members, live.expiries, strict=True):
             if member in values:
                 participant = self._read(values[member], known.get(member))
-                if participant is None:
-                    continue
-                people[member] = expiry, participant
+                if participant is not None:
+                    pushed.append(participant)
+                    found.append((member, expiry))
             else:
-                before = people[member] = known[member]
-                participant = before[1]
-            participants.append(participant)
-            expiries.append(expiry)
-        if participants:
-            part = Part(participants)
-            part.forget_verdicts(self._are_late(live.now_us, expiries, part.numbers[COVERS_ID - 1]))
-            self._made.parts.append(part)
+                _, part, at = known[member]
+                others[part].append((member, expiry, at))
+        parts = [Part.of(pushed)] if pushed else []
+        for part, here in others.items():
+            parts.append(part.some([at for _, _, at in here]))
+            found += [(member, expiry) for member, expiry, _ in here]
+        if parts:
+            made = Part.joined(parts)
+            expiries = [expiry for _, expiry in found]
+            made.forget_verdicts(self._are_late(live.now_us, expiries, made.numbers[COVERS_ID - 1]))
+            self._made.parts.append(made)
+            for at, (member, expiry) in enumerate(found):
+                people[member] = expiry, made, at
 
     def _are_late(
         self, now_us: int, expiries: Sequence[bytes], covers: Sequence[float | None]
@@ -162,13 +216,13 @@ class Building:
         ]
 
     def _read(
-        self, value: bytes | None, before: tuple[bytes, Participant] | None
+        self, value: bytes | None, before: tuple[bytes, Part, int] | None
     ) -> Participant | None:
         """Return the participant that *value* holds, None if it can't be read or is gone."""
         if value is None:
             return None
         try:
-            return from_value(value, before[1].stay if before else None)
+            return from_value(value, before[1].stays[before[2]] if before else None)
         except ValueError as error:
             self._damaged = error
             return None

@@ -48,7 +48,7 @@ class Worst:
         until = now + STAY_SECONDS
         self._until = {key: kept.get(key, until) for key in map(_key, (c.stay for c in chosen))}
         made = Snapshot(snapshot.look)
-        made.parts.append(Part(chosen))
+        made.parts.append(Part.of(chosen))
         return made
 
 

@@ -97,7 +97,7 @@ def snapshot_of(*participants: Participant) -> Snapshot:
     """Return a snapshot of *participants*, in parts of two."""
     snapshot = Snapshot()
     for start in range(0, len(participants), 2):
-        snapshot.parts.append(Part(participants[start : start + 2]))
+        snapshot.parts.append(Part.of(participants[start : start + 2]))
     return snapshot
 
 
