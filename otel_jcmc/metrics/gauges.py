@@ -34,6 +34,7 @@ from otel_jcmc.catalogue.metrics import (
 from otel_jcmc.catalogue.rows import Metric, Naming
 from otel_jcmc.metrics.labels import LabelSets, labels_of, place_of
 from otel_jcmc.metrics.observed import Column, Labels, Observed
+from otel_jcmc.metrics.packed import NOTHING
 from otel_jcmc.metrics.seen import who_is
 from otel_jcmc.metrics.snapshot import Part, Snapshot, current
 from otel_jcmc.verdict.reach import Reach
@@ -122,7 +123,7 @@ def _observe_verdict(naming: Naming, _options: CallbackOptions) -> Observed:
     reach = Reach(snapshot.look.entries) if snapshot.look else None
     columns = []
     for part in snapshot.parts:
-        if any(part.numbers[STATE_ID - 1]):
+        if any(part.column(STATE_ID)):
             labels = _verdicts(naming, part, snapshot.look, reach)
             columns.append(Column([1] * len(labels), labels))
     if naming is Naming.OTEL and snapshot.derive(_has_twins):
@@ -135,7 +136,7 @@ def _observe_verdict(naming: Naming, _options: CallbackOptions) -> Observed:
 def _verdicts(naming: Naming, part: Part, look: Look | None, reach: Reach | None) -> list[Labels]:
     """Return the label sets of those of *part* whose call is not good."""
     verdict_names = _VERDICT_LABELS[naming]
-    states, causes = part.numbers[STATE_ID - 1], part.numbers[CAUSE_ID - 1]
+    states, causes = part.column(STATE_ID), part.column(CAUSE_ID)
     found = []
     for state, cause, stay, identity in zip(
         states, causes, part.stays, part.derive(_LABELS[naming, 0]), strict=True
@@ -161,11 +162,11 @@ def _roles(part: Part) -> list[Labels]:
 
 def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
     """Return what *part* has of one *row*, None where nobody has it."""
-    known = part.numbers[row.id - 1]
-    if not part.has(row.id - 1):
+    known = part.packed(row.id)
+    if known is NOTHING:
         return None
     if row.is_list:
-        return _paths(row, known, part.derive(_LABEL_SETS[naming]))
+        return _paths(row, part.column(row.id), part.derive(_LABEL_SETS[naming]))
     return Column(known, part.derive(_LABELS[naming, place_of(naming, row)]))
 
 

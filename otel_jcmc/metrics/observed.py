@@ -12,6 +12,8 @@ from typing import Self
 import msgspec
 from opentelemetry.metrics import Observation
 
+from otel_jcmc.metrics.packed import Packed, unpack
+
 
 class Labels(msgspec.Struct, gc=False, eq=False):
     """
@@ -47,16 +49,22 @@ class Column:
     Some observations side by side.
 
     Attributes:
-        values: one number for each label set; None: that one is not observed.
-        labels: the label sets, in the same order. May be shared with other columns.
+        labels: the label sets, in the order of the values. May be shared with other columns.
     """
 
-    __slots__ = ("labels", "values")
+    __slots__ = ("_values", "labels")
 
-    def __init__(self, values: Sequence[float | None], labels: Sequence[Labels]) -> None:
+    def __init__(self, values: Sequence[float | None] | Packed, labels: Sequence[Labels]) -> None:
         """Take *values* and *labels*, of the same length."""
-        self.values = values
+        self._values = values
         self.labels = labels
+
+    @property
+    def values(self) -> Sequence[float | None]:
+        """One number for each label set; None: that one is not observed. May be made anew."""
+        if isinstance(self._values, Packed):
+            return unpack(self._values, len(self.labels))
+        return self._values
 
     def known(self) -> Iterator[tuple[float, Labels]]:
         """Go through those that are observed."""

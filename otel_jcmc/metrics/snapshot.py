@@ -8,19 +8,18 @@ so collections that overlap never share a snapshot.
 A snapshot may be made with what is known from the one before it: who has not pushed since is taken
 over whole, and of who has, what describes him, with the label sets that were made of it, if the
 store says it byte for byte again. Who is live, and in which state, is the store's answer alone.
-Numbers are kept as columns alone, so that nobody's are there twice.
+Numbers are kept packed, as columns.
 """
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
-from itertools import chain
 from typing import Any, Self, TypeVar
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
+from otel_jcmc.metrics.packed import Packed, pack, unpack
 from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
 from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.record import Look
@@ -50,67 +49,50 @@ class Part(_Deriving):
 
     Attributes:
         stays: who they are.
-        numbers: by the ids of the metrics, from 1 on: each one's value, see Participant.
     """
 
-    __slots__ = ("numbers", "stays")
+    __slots__ = ("_columns", "stays")
 
-    def __init__(self, stays: list[Stay], numbers: Sequence[tuple[Any, ...]]) -> None:
-        """Take *stays*, one at least, and a column of *numbers* for each metric."""
+    def __init__(self, stays: list[Stay], columns: Iterable[Sequence[Any]]) -> None:
+        """Take *stays*, one at least, and the *columns* of all metrics, see `column`."""
         super().__init__()
         self.stays = stays
-        # Most metrics nobody has: one column of None is enough for all of them.
-        nothing = _nothing(len(stays))
-        self.numbers = [nothing if column == nothing else column for column in numbers]
+        self._columns = [pack(each) for each in columns]
 
     @classmethod
     def of(cls, participants: Sequence[Participant]) -> Self:
         """Turn *participants*, one at least, into columns."""
         rows = [each.numbers for each in participants]
-        return cls([each.stay for each in participants], list(zip(*rows, strict=True)))
+        return cls([each.stay for each in participants], zip(*rows, strict=True))
 
-    @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """Return all of *parts* as one."""
-        if len(parts) == 1:
-            return parts[0]
-        columns = zip(*[part.numbers for part in parts], strict=True)
-        stays = [stay for part in parts for stay in part.stays]
-        return cls(stays, [tuple(chain.from_iterable(each)) for each in columns])
+    def column(self, id_: int) -> list[Any]:
+        """Return each one's value of the metric *id_*, see Participant. Made anew each time."""
+        return unpack(self._columns[id_ - 1], len(self.stays))
 
-    def some(self, places: Sequence[int]) -> "Part":
+    def packed(self, id_: int) -> Packed:
+        """Return each one's value of the metric *id_*."""
+        return self._columns[id_ - 1]
+
+    def rows(self, places: Sequence[int]) -> list[Participant]:
         """Return those who are at *places*."""
-        nothing, nobody = _nothing(len(self.stays)), _nothing(len(places))
-        return Part(
-            [self.stays[at] for at in places],
-            [
-                nobody if column is nothing else tuple([column[at] for at in places])
-                for column in self.numbers
-            ],
-        )
-
-    def has(self, at: int) -> bool:
-        """Say whether somebody has a value in the column *at*."""
-        return self.numbers[at] is not _nothing(len(self.stays))
+        columns = []
+        for packed in self._columns:
+            column = unpack(packed, len(self.stays))
+            columns.append([column[at] for at in places])
+        stays = [self.stays[at] for at in places]
+        rows = zip(*columns, strict=True)
+        return [Participant(stay, row) for stay, row in zip(stays, rows, strict=True)]
 
     def forget_verdicts(self, is_late: Sequence[bool]) -> None:
         """Take state and cause from those who are late: what was good may not be so by now."""
-        for at in (STATE_ID - 1, CAUSE_ID - 1):
-            column = zip(self.numbers[at], is_late, strict=True)
-            told = tuple([None if late else value for value, late in column])
-            nothing = _nothing(len(told))
-            self.numbers[at] = nothing if told == nothing else told
+        for id_ in (STATE_ID, CAUSE_ID) if any(is_late) else ():
+            column = zip(self.column(id_), is_late, strict=True)
+            self._columns[id_ - 1] = pack([None if late else value for value, late in column])
 
 
 # Member of the store's index -> its expiry there, which changes with each push, and who it is: the
 # part that has it and the place in there.
 People = dict[bytes, tuple[bytes, Part, int]]
-
-
-@lru_cache(maxsize=4096)
-def _nothing(length: int) -> tuple[None, ...]:
-    """Return the column of a metric that nobody of so many has, the same object each time."""
-    return (None,) * length
 
 
 class Snapshot(_Deriving):
@@ -174,26 +156,25 @@ class Building:
         """Add those who are *live*; a damaged value is left out."""
         self._made.unread += live.unread
         known, values, people = self._known, live.values, self._made.people
-        pushed: list[Participant] = []
+        participants: list[Participant] = []
         found: list[tuple[bytes, bytes]] = []
         others: dict[Part, list[tuple[bytes, bytes, int]]] = defaultdict(list)
         for member, expiry in zip(live.members, live.expiries, strict=True):
             if member in values:
                 participant = self._read(values[member], known.get(member))
                 if participant is not None:
-                    pushed.append(participant)
+                    participants.append(participant)
                     found.append((member, expiry))
             else:
                 _, part, at = known[member]
                 others[part].append((member, expiry, at))
-        parts = [Part.of(pushed)] if pushed else []
         for part, here in others.items():
-            parts.append(part.some([at for _, _, at in here]))
+            participants += part.rows([at for _, _, at in here])
             found += [(member, expiry) for member, expiry, _ in here]
-        if parts:
-            made = Part.joined(parts)
+        if found:
+            made = Part.of(participants)
             expiries = [expiry for _, expiry in found]
-            made.forget_verdicts(self._are_late(live.now_us, expiries, made.numbers[COVERS_ID - 1]))
+            made.forget_verdicts(self._are_late(live.now_us, expiries, made.column(COVERS_ID)))
             self._made.parts.append(made)
             for at, (member, expiry) in enumerate(found):
                 people[member] = expiry, made, at

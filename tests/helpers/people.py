@@ -143,8 +143,7 @@ def judged(
 
 def people_in(snapshot: Snapshot) -> list[Participant]:
     """Return the participants of *snapshot*."""
-    rows = [row for part in snapshot.parts for row in zip(*part.numbers, strict=True)]
-    return [Participant(stay, row) for stay, row in zip(snapshot.stays, rows, strict=True)]
+    return [each for part in snapshot.parts for each in part.rows(range(len(part.stays)))]
 
 
 def observed_by(gauge: Collected) -> list[tuple[dict[str, Any], float]]:

@@ -1,11 +1,14 @@
 """metrics/snapshot.py: what is taken over, and that no verdict outlives its push by much."""
 
+from typing import Any
+
 import pytest
 from harness import CLIENT_ID
 from people import judged, people_in, stored_value, told_by
 
 from otel_jcmc.catalogue.attributes import PARTICIPANT
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
+from otel_jcmc.metrics.packed import NOTHING, pack, unpack
 from otel_jcmc.metrics.snapshot import Building, People, Snapshot
 from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.rules import State
@@ -83,7 +86,7 @@ def values_in(snapshot: Snapshot) -> list[dict[str, float | None]]:
     return [
         {
             stay.attributes[PARTICIPANT.id]: value
-            for stay, value in zip(part.stays, part.numbers[7], strict=True)
+            for stay, value in zip(part.stays, part.column(8), strict=True)
         }
         for part in snapshot.parts
     ]
@@ -110,8 +113,22 @@ def test_what_is_known_keeps_no_part_of_an_earlier_snapshot() -> None:
         assert part.stays[at].attributes[PARTICIPANT.id] == name.decode()
 
 
-def test_of_what_nobody_has_there_is_one_column() -> None:
-    [part] = made_of({}, live({b"a": 1, b"b": 2}, [b"a", b"b"], push=1)).parts
-    assert part.has(7)
-    assert not part.has(8)
-    assert part.numbers[8] is part.numbers[9]
+@pytest.mark.parametrize(
+    "column",
+    [
+        (1, 1.0, None, 0, -0.0, 97.6, 2**53 + 1, -(2**63), 2**64 - 1, 5e-324),
+        ([55], [None, 7.5], None, []),
+        (0, None),
+        (None, None),
+    ],
+)
+def test_a_packed_column_is_what_it_was(column: tuple[Any, ...]) -> None:
+    assert repr(unpack(pack(column), len(column))) == repr([*column])
+
+
+def test_a_column_that_nobody_has_takes_no_room() -> None:
+    assert pack((None,) * 1000) is NOTHING
+    [part] = made_of({}, live({b"a": None, b"b": 0}, [b"a", b"b"], push=1)).parts
+    assert part.packed(8) is not NOTHING
+    assert part.packed(9) is NOTHING
+    assert part.column(9) == [None, None]
