@@ -34,7 +34,6 @@ from otel_jcmc.catalogue.metrics import (
 from otel_jcmc.catalogue.rows import Metric, Naming
 from otel_jcmc.metrics.labels import LabelSets, labels_of, place_of
 from otel_jcmc.metrics.observed import Column, Labels, Observed
-from otel_jcmc.metrics.packed import NOTHING
 from otel_jcmc.metrics.seen import who_is
 from otel_jcmc.metrics.snapshot import Part, Snapshot, current
 from otel_jcmc.verdict.reach import Reach
@@ -163,7 +162,7 @@ def _roles(part: Part) -> list[Labels]:
 def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
     """Return what *part* has of one *row*, None where nobody has it."""
     known = part.packed(row.id)
-    if known is NOTHING:
+    if not known:
         return None
     if row.is_list:
         return _paths(row, part.column(row.id), part.derive(_LABEL_SETS[naming]))

@@ -13,12 +13,12 @@ Numbers are kept packed, as columns.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Self, TypeVar
 
-from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
+from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LAST_METRIC_ID, STATE_ID
 from otel_jcmc.metrics.packed import Packed, pack, unpack
 from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
 from otel_jcmc.store.reads import Live
@@ -53,17 +53,38 @@ class Part(_Deriving):
 
     __slots__ = ("_columns", "stays")
 
-    def __init__(self, stays: list[Stay], columns: Iterable[Sequence[Any]]) -> None:
-        """Take *stays*, one at least, and the *columns* of all metrics, see `column`."""
+    def __init__(self, stays: list[Stay], columns: list[Packed]) -> None:
+        """Take *stays*, one at least, and the *columns* of all metrics, see `packed`."""
         super().__init__()
         self.stays = stays
-        self._columns = [pack(each) for each in columns]
+        self._columns = columns
 
     @classmethod
     def of(cls, participants: Sequence[Participant]) -> Self:
         """Turn *participants*, one at least, into columns."""
         rows = [each.numbers for each in participants]
-        return cls([each.stay for each in participants], zip(*rows, strict=True))
+        columns = [pack(column) for column in zip(*rows, strict=True)]
+        return cls([each.stay for each in participants], columns)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return *parts*, one at least, as one."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = []
+        for id_ in range(1, LAST_METRIC_ID + 1):
+            is_told = any(part.packed(id_) for part in parts)
+            values = [value for part in parts for value in part.column(id_)] if is_told else ()
+            columns.append(pack(values))
+        return cls([stay for part in parts for stay in part.stays], columns)
+
+    def some(self, places: Sequence[int]) -> "Part":
+        """Return those who are at *places*."""
+        columns = []
+        for packed in self._columns:
+            column = unpack(packed, len(self.stays)) if packed else ()
+            columns.append(pack([column[at] for at in places]) if packed else packed)
+        return Part([self.stays[at] for at in places], columns)
 
     def column(self, id_: int) -> list[Any]:
         """Return each one's value of the metric *id_*, see Participant. Made anew each time."""
@@ -73,15 +94,11 @@ class Part(_Deriving):
         """Return each one's value of the metric *id_*."""
         return self._columns[id_ - 1]
 
-    def rows(self, places: Sequence[int]) -> list[Participant]:
-        """Return those who are at *places*."""
-        columns = []
-        for packed in self._columns:
-            column = unpack(packed, len(self.stays))
-            columns.append([column[at] for at in places])
-        stays = [self.stays[at] for at in places]
-        rows = zip(*columns, strict=True)
-        return [Participant(stay, row) for stay, row in zip(stays, rows, strict=True)]
+    @property
+    def participants(self) -> list[Participant]:
+        """All who are in it. Made anew each time."""
+        rows = zip(*[self.column(id_) for id_ in range(1, LAST_METRIC_ID + 1)], strict=True)
+        return [Participant(stay, row) for stay, row in zip(self.stays, rows, strict=True)]
 
     def forget_verdicts(self, is_late: Sequence[bool]) -> None:
         """Take state and cause from those who are late: what was good may not be so by now."""
@@ -156,23 +173,24 @@ class Building:
         """Add those who are *live*; a damaged value is left out."""
         self._made.unread += live.unread
         known, values, people = self._known, live.values, self._made.people
-        participants: list[Participant] = []
+        pushed: list[Participant] = []
         found: list[tuple[bytes, bytes]] = []
         others: dict[Part, list[tuple[bytes, bytes, int]]] = defaultdict(list)
         for member, expiry in zip(live.members, live.expiries, strict=True):
             if member in values:
                 participant = self._read(values[member], known.get(member))
                 if participant is not None:
-                    participants.append(participant)
+                    pushed.append(participant)
                     found.append((member, expiry))
             else:
                 _, part, at = known[member]
                 others[part].append((member, expiry, at))
+        parts = [Part.of(pushed)] if pushed else []
         for part, here in others.items():
-            participants += part.rows([at for _, _, at in here])
+            parts.append(part.some([at for _, _, at in here]))
             found += [(member, expiry) for member, expiry, _ in here]
-        if found:
-            made = Part.of(participants)
+        if parts:
+            made = Part.joined(parts)
             expiries = [expiry for _, expiry in found]
             made.forget_verdicts(self._are_late(live.now_us, expiries, made.column(COVERS_ID)))
             self._made.parts.append(made)

@@ -29,7 +29,7 @@ class Worst:
 
     def of(self, snapshot: Snapshot) -> Snapshot:
         """Return a snapshot of the worst of *snapshot*, and of who was among them a moment ago."""
-        people = [each for part in snapshot.parts for each in part.rows(range(len(part.stays)))]
+        people = [each for part in snapshot.parts for each in part.participants]
         if len(people) <= self._most:
             return snapshot
         now = self._clock()

@@ -143,7 +143,7 @@ def judged(
 
 def people_in(snapshot: Snapshot) -> list[Participant]:
     """Return the participants of *snapshot*."""
-    return [each for part in snapshot.parts for each in part.rows(range(len(part.stays)))]
+    return [each for part in snapshot.parts for each in part.participants]
 
 
 def observed_by(gauge: Collected) -> list[tuple[dict[str, Any], float]]:

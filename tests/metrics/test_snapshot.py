@@ -127,8 +127,8 @@ def test_a_packed_column_is_what_it_was(column: tuple[Any, ...]) -> None:
 
 
 def test_a_column_that_nobody_has_takes_no_room() -> None:
-    assert pack((None,) * 1000) is NOTHING
+    assert pack((None,) * 1000) == NOTHING
     [part] = made_of({}, live({b"a": None, b"b": 0}, [b"a", b"b"], push=1)).parts
-    assert part.packed(8) is not NOTHING
-    assert part.packed(9) is NOTHING
+    assert part.packed(8) != NOTHING
+    assert part.packed(9) == NOTHING
     assert part.column(9) == [None, None]
