@@ -13,13 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from otel_jcmc.catalogue.attributes import (
-    ATTRIBUTES,
-    BROWSER_VERSION,
-    CLIENT,
-    PARTICIPANT,
-    SESSION,
-)
+from otel_jcmc.catalogue.attributes import ATTRIBUTES, BROWSER_VERSION, CONFERENCE, SESSION
 from otel_jcmc.catalogue.metrics import LIST_ID, METRICS
 from otel_jcmc.catalogue.rows import Attribute, Metric, Naming, Scope
 from otel_jcmc.metrics.observed import Labels
@@ -90,7 +84,9 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
         _reword(attributes)
         attributes[SESSION.id] = stay.session_id
     layout = _layout(naming, tuple(attributes))
-    common = _texts(attributes, layout.common.ids)
+    # Who somebody is, is said of one; of the conference alone there is one text for all.
+    attributes[CONFERENCE.id] = stay.conference
+    common = tuple(map(attributes.__getitem__, layout.common.ids))
     sets = [Labels(names, common + texts) for names, texts in layout.fixed]
     for names, ids in layout.described:
         # Of the original's pages two may say the same: a text less for each of thousands.
@@ -119,12 +115,8 @@ def _reword(attributes: dict[int, Any]) -> None:
 
 
 def _texts(attributes: dict[int, Any], ids: Iterable[int]) -> _Texts:
-    """
-    Return those of *attributes* that have these *ids*.
-
-    Most texts are said of thousands, and kept once; who somebody is, of one.
-    """
-    return tuple([attributes[id_] if id_ in _OF_ONE else intern(attributes[id_]) for id_ in ids])
+    """Return those of *attributes* that have these *ids*: said of thousands, and kept once."""
+    return tuple(map(intern, map(attributes.__getitem__, ids)))
 
 
 # Which attributes are told is the sender's choice: no more are kept than honest ones need.
@@ -166,7 +158,6 @@ def _names(naming: Naming, *scopes: Scope) -> dict[int, str]:
     }
 
 
-_OF_ONE: Final = {CLIENT.id, PARTICIPANT.id}
 # In the `otel` naming every series says which stay it is of.
 _IDENTITY: Final = {
     Naming.JCMC: _names(Naming.JCMC, Scope.IDENTITY),

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
+from sys import intern
 from typing import Any, Final
 
 from otel_jcmc.catalogue.attributes import (
@@ -40,7 +41,7 @@ class Who:
     What the verdict needs to know of one stay, kept with it.
 
     Attributes:
-        place: one object for all who are at the same.
+        place: one each. To find who is at the same takes more room and time than it saves.
         participant, network, source: as in Seen.
         knows_loss_up: the original's page says 0 whatever is lost.
     """
@@ -66,15 +67,15 @@ def who_is(stay: Stay) -> Who:
 
 
 def _place(conference: str, attributes: dict[int, Any]) -> Place:
-    """Return where somebody with *attributes* is."""
+    """Return where somebody with *attributes* is; its texts are kept once for all."""
     version = attributes.get(BROWSER_VERSION.id, "").partition(".")[0]
     browser = attributes.get(BROWSER_NAME.id, "")
-    return _shared(
+    return Place(
         conference,
-        attributes.get(BRIDGE.id, ""),
-        attributes.get(REGION.id, ""),
-        f"{browser} {version}".strip() if browser else "",
-        attributes.get(RELAY.id, ""),
+        intern(attributes.get(BRIDGE.id, "")),
+        intern(attributes.get(REGION.id, "")),
+        intern(f"{browser} {version}".strip() if browser else ""),
+        intern(attributes.get(RELAY.id, "")),
         _is_direct(attributes),
     )
 
@@ -85,12 +86,6 @@ def _is_direct(attributes: dict[int, Any]) -> bool:
     if not paths:
         return attributes.get(DIRECT.id) == "true"
     return {path.get(PEER_TO_PEER.id) for path in paths} == {"true"}
-
-
-@lru_cache(maxsize=65_536)
-def _shared(*place: Any) -> Place:
-    """Return the same object for all who are at the same *place*."""
-    return Place(*place)
 
 
 def everybody_in(snapshot: Snapshot) -> Everybody:
