@@ -11,8 +11,6 @@ from functools import lru_cache
 from sys import intern
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from otel_jcmc.catalogue.attributes import ATTRIBUTES, BROWSER_VERSION, CONFERENCE, SESSION
 from otel_jcmc.catalogue.metrics import LIST_ID, METRICS
 from otel_jcmc.catalogue.rows import Attribute, Metric, Naming, Scope
@@ -22,7 +20,7 @@ from otel_jcmc.store.participant import Stay
 _Texts = tuple[str, ...]
 
 
-class LabelSets(msgspec.Struct, gc=False, eq=False):
+class LabelSets(NamedTuple):
     """
     The label sets of one stay.
 

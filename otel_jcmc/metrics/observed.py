@@ -9,13 +9,12 @@ to be read once were a third of a scrape. Made by gauges.py, read by provider.py
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
-import msgspec
 from opentelemetry.metrics import Observation
 
-from otel_jcmc.metrics.packed import Packed, unpack
+from otel_jcmc.store.packed import Packed, unpack
 
 
-class Labels(msgspec.Struct, gc=False, eq=False):
+class Labels:
     """
     One label set, shared by the series that have it, and kept from collection to collection.
 
@@ -28,10 +27,14 @@ class Labels(msgspec.Struct, gc=False, eq=False):
         encoded: what otlp/points.py has made of it; empty before.
     """
 
-    names: tuple[str, ...]
-    values: tuple[str, ...]
-    text: str = ""
-    encoded: bytes = b""
+    __slots__ = ("encoded", "names", "text", "values")
+
+    def __init__(self, names: tuple[str, ...], values: tuple[str, ...]) -> None:
+        """Take *names* and their *values*."""
+        self.names = names
+        self.values = values
+        self.text = ""
+        self.encoded = b""
 
     @classmethod
     def of(cls, labels: Mapping[str, str]) -> Self:

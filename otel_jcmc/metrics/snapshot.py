@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from typing import Any, Self, TypeVar
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LAST_METRIC_ID, STATE_ID
-from otel_jcmc.metrics.packed import Packed, pack, unpack
+from otel_jcmc.store.packed import Packed, pack, unpack
 from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
 from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.record import Look

@@ -8,8 +8,8 @@ from people import judged, people_in, stored_value, told_by
 
 from otel_jcmc.catalogue.attributes import PARTICIPANT
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
-from otel_jcmc.metrics.packed import NOTHING, pack, unpack
 from otel_jcmc.metrics.snapshot import Building, People, Snapshot
+from otel_jcmc.store.packed import NOTHING, pack, unpack
 from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.rules import State
 
