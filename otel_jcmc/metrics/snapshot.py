@@ -8,23 +8,24 @@ so collections that overlap never share a snapshot.
 A snapshot may be made with what is known from the one before it: who has not pushed since is taken
 over whole, and of who has, what describes him, with the label sets that were made of it, if the
 store says it byte for byte again. Who is live, and in which state, is the store's answer alone.
+Numbers are kept packed, as columns.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
+from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LAST_METRIC_ID, STATE_ID
+from otel_jcmc.store.packed import Packed, pack, unpack
 from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
 from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.record import Look
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-# Member of the store's index -> its expiry there, which changes with each push, and who it is.
-People = dict[bytes, tuple[bytes, Participant]]
 
 
 class _Deriving:
@@ -48,22 +49,67 @@ class Part(_Deriving):
 
     Attributes:
         stays: who they are.
-        numbers: by the ids of the metrics, from 1 on: each one's value, see Participant.
     """
 
-    __slots__ = ("numbers", "stays")
+    __slots__ = ("_columns", "stays")
 
-    def __init__(self, participants: Sequence[Participant]) -> None:
-        """Turn *participants*, one at least, into columns."""
+    def __init__(self, stays: list[Stay], columns: list[Packed]) -> None:
+        """Take *stays*, one at least, and the *columns* of all metrics, see `packed`."""
         super().__init__()
-        self.stays = [each.stay for each in participants]
-        self.numbers = list(zip(*[each.numbers for each in participants], strict=True))
+        self.stays = stays
+        self._columns = columns
+
+    @classmethod
+    def of(cls, participants: Sequence[Participant]) -> Self:
+        """Turn *participants*, one at least, into columns."""
+        rows = [each.numbers for each in participants]
+        columns = [pack(column) for column in zip(*rows, strict=True)]
+        return cls([each.stay for each in participants], columns)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return *parts*, one at least, as one."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = []
+        for id_ in range(1, LAST_METRIC_ID + 1):
+            is_told = any(part.packed(id_) for part in parts)
+            values = [value for part in parts for value in part.column(id_)] if is_told else ()
+            columns.append(pack(values))
+        return cls([stay for part in parts for stay in part.stays], columns)
+
+    def some(self, places: Sequence[int]) -> "Part":
+        """Return those who are at *places*."""
+        columns = []
+        for packed in self._columns:
+            column = unpack(packed, len(self.stays)) if packed else ()
+            columns.append(pack([column[at] for at in places]) if packed else packed)
+        return Part([self.stays[at] for at in places], columns)
+
+    def column(self, id_: int) -> list[Any]:
+        """Return each one's value of the metric *id_*, see Participant. Made anew each time."""
+        return unpack(self._columns[id_ - 1], len(self.stays))
+
+    def packed(self, id_: int) -> Packed:
+        """Return each one's value of the metric *id_*."""
+        return self._columns[id_ - 1]
+
+    @property
+    def participants(self) -> list[Participant]:
+        """All who are in it. Made anew each time."""
+        rows = zip(*[self.column(id_) for id_ in range(1, LAST_METRIC_ID + 1)], strict=True)
+        return [Participant(stay, row) for stay, row in zip(self.stays, rows, strict=True)]
 
     def forget_verdicts(self, is_late: Sequence[bool]) -> None:
         """Take state and cause from those who are late: what was good may not be so by now."""
-        for at in (STATE_ID - 1, CAUSE_ID - 1):
-            column = zip(self.numbers[at], is_late, strict=True)
-            self.numbers[at] = tuple([None if late else value for value, late in column])
+        for id_ in (STATE_ID, CAUSE_ID) if any(is_late) else ():
+            column = zip(self.column(id_), is_late, strict=True)
+            self._columns[id_ - 1] = pack([None if late else value for value, late in column])
+
+
+# Member of the store's index -> its expiry there, which changes with each push, and who it is: the
+# part that has it and the place in there.
+People = dict[bytes, tuple[bytes, Part, int]]
 
 
 class Snapshot(_Deriving):
@@ -127,22 +173,29 @@ class Building:
         """Add those who are *live*; a damaged value is left out."""
         self._made.unread += live.unread
         known, values, people = self._known, live.values, self._made.people
-        participants, expiries = [], []
+        pushed: list[Participant] = []
+        found: list[tuple[bytes, bytes]] = []
+        others: dict[Part, list[tuple[bytes, bytes, int]]] = defaultdict(list)
         for member, expiry in zip(live.members, live.expiries, strict=True):
             if member in values:
                 participant = self._read(values[member], known.get(member))
-                if participant is None:
-                    continue
-                people[member] = expiry, participant
+                if participant is not None:
+                    pushed.append(participant)
+                    found.append((member, expiry))
             else:
-                before = people[member] = known[member]
-                participant = before[1]
-            participants.append(participant)
-            expiries.append(expiry)
-        if participants:
-            part = Part(participants)
-            part.forget_verdicts(self._are_late(live.now_us, expiries, part.numbers[COVERS_ID - 1]))
-            self._made.parts.append(part)
+                _, part, at = known[member]
+                others[part].append((member, expiry, at))
+        parts = [Part.of(pushed)] if pushed else []
+        for part, here in others.items():
+            parts.append(part.some([at for _, _, at in here]))
+            found += [(member, expiry) for member, expiry, _ in here]
+        if parts:
+            made = Part.joined(parts)
+            expiries = [expiry for _, expiry in found]
+            made.forget_verdicts(self._are_late(live.now_us, expiries, made.column(COVERS_ID)))
+            self._made.parts.append(made)
+            for at, (member, expiry) in enumerate(found):
+                people[member] = expiry, made, at
 
     def _are_late(
         self, now_us: int, expiries: Sequence[bytes], covers: Sequence[float | None]
@@ -162,13 +215,13 @@ class Building:
         ]
 
     def _read(
-        self, value: bytes | None, before: tuple[bytes, Participant] | None
+        self, value: bytes | None, before: tuple[bytes, Part, int] | None
     ) -> Participant | None:
         """Return the participant that *value* holds, None if it can't be read or is gone."""
         if value is None:
             return None
         try:
-            return from_value(value, before[1].stay if before else None)
+            return from_value(value, before[1].stays[before[2]] if before else None)
         except ValueError as error:
             self._damaged = error
             return None

@@ -19,8 +19,8 @@ VALUES: Final = 250
 # By a key, so that it is the clock of the server that has the key.
 _CLOCK: Final = b"local time = redis.call('TIME') return time[1] * 1000000 + time[2]"
 
-# Member of the index -> its expiry when it was read, and what was made of it.
-KnownExpiries = Mapping[bytes, tuple[bytes, Any]]
+# Member of the index -> its expiry when it was read as bytes, and what was made of it.
+KnownExpiries = Mapping[bytes, tuple[Any, ...]]
 Read = Callable[[list[Command]], Awaitable[list[Any]]]
 
 
