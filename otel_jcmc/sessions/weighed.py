@@ -131,7 +131,8 @@ def _told(of: Vital, scale: int) -> tuple[StoredTally | None, int | None, int | 
     tally = None
     if known:
         # Nearly all are good.
-        tally = round(total / known * scale), int(known) // TENTH_MS, int(bad) // TENTH_MS
+        bad_tenths = int(bad) // TENTH_MS if bad else 0
+        tally = round(total / known * scale), int(known) // TENTH_MS, bad_tenths
     if low > high:
         # Of what was not known there is neither.
         return tally, None, None
