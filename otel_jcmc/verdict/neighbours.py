@@ -50,37 +50,42 @@ class Neighbours:
     """
 
     __slots__ = (
-        *("_direct", "_downlink", "_received", "_sending", "_spoils", "_unwell"),
+        *("_direct", "_downlink", "_received", "_sending", "_told", "_unwell"),
         *("known", "people"),
     )
 
-    def __init__(self, people: dict[str, Seen], told: Told) -> None:
-        """Count *people*, who have *told* something of late."""
-        self.people = people
-        self._spoils = told.spoils
+    def __init__(self, told: Told) -> None:
+        """Begin with nobody; those who are to be added have *told* something of late."""
+        self.people: dict[str, Seen] = {}
+        self.known = 0
+        self._told = told
         # Participants: who may send; and of those whose state is known who is not well or spoils
         # what it sends, who is connected to a peer, and who has one of two causes.
-        self._sending = [each for each in people if each not in told.silent]
+        self._sending: list[str] | None = None
         self._unwell: list[str] = []
         self._direct: list[str] = []
         self._received: list[str] = []
         self._downlink: list[str] = []
-        known = 0
-        spoils = told.spoils
-        for participant, seen in people.items():
-            state, cause = seen.state, seen.cause
-            if state is None:
-                continue
-            known += 1
-            if state or (spoils and self.spoils(seen)):
-                self._unwell.append(participant)
-            if cause == _RECEIVED:
-                self._received.append(participant)
-            elif cause == _DOWNLINK:
-                self._downlink.append(participant)
-            if seen.place.is_direct:
-                self._direct.append(participant)
-        self.known = known
+
+    def add(self, seen: Seen) -> None:
+        """Add *seen*, and what it tells now; all are added before anything is asked."""
+        participant, state, cause = seen.participant, seen.state, seen.cause
+        before = self.people.get(participant)
+        # Two clients may push as one participant: the first counts who tells something.
+        if before is not None and (state is None or before.state is not None):
+            return
+        self.people[participant] = seen
+        if state is None:
+            return
+        self.known += 1
+        if state or self.spoils(seen):
+            self._unwell.append(participant)
+        if cause == _RECEIVED:
+            self._received.append(participant)
+        elif cause == _DOWNLINK:
+            self._downlink.append(participant)
+        if seen.place.is_direct:
+            self._direct.append(participant)
 
     @property
     def present(self) -> int:
@@ -89,15 +94,19 @@ class Neighbours:
 
     def spoils(self, seen: Seen) -> bool | None:
         """Say whether *seen* spoils what it sends; None: it has not been known of late."""
-        told = self._spoils.get(seen.participant)
+        told = self._told.spoils.get(seen.participant)
         return told[1] if told else None
 
     def owner_for(self, seen: Seen) -> Seen | None:
         """Return whose stream *seen* loses: who is named, else the only one who sends."""
         if seen.source:
             return self.people.get(seen.source)
+        if seen.present > len(self.people):
+            return None
+        if self._sending is None:
+            self._sending = [each for each in self.people if each not in self._told.silent]
         # Of more than two who send two are others.
-        if seen.present > len(self.people) or len(self._sending) > 2:
+        if len(self._sending) > 2:
             return None
         owners = [each for each in self._sending if each != seen.participant]
         return self.people[owners[0]] if len(owners) == 1 else None

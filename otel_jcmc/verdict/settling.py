@@ -73,18 +73,16 @@ class Settling:
 
     def _rooms(self, now_ms: int, everybody: Everybody, names: set[str]) -> dict[str, Neighbours]:
         """Return who is in the conferences of these *names*, with what is remembered of them."""
-        told = {name: self._told.get(name) or Told() for name in names}
-        people: dict[str, dict[str, Seen]] = {name: {} for name in names}
+        self._forget_before(now_ms - REMEMBER_MS)
+        rooms = {}
+        for name in names:
+            told = self._told[name] = self._told.get(name) or Told()
+            rooms[name] = Neighbours(told)
         for seen in everybody.members(names) if names else ():
             name = seen.place.conference
-            there = people[name]
-            # Two clients may push as one participant: who tells nothing hides nobody who does.
-            if seen.state is not None or seen.participant not in there:
-                there[seen.participant] = seen
-            self._remember(now_ms, seen, told[name])
-        self._told.update(told)
-        self._forget_before(now_ms - REMEMBER_MS)
-        return {name: Neighbours(people[name], told[name]) for name in names}
+            self._remember(now_ms, seen, self._told[name])
+            rooms[name].add(seen)
+        return rooms
 
     def _remember(self, now_ms: int, seen: Seen, told: Told) -> None:
         """Take note of whether *seen* spoils what it sends, where that is known now."""
