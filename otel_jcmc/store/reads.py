@@ -4,6 +4,7 @@ Everyone who is live, read from Redis page by page, so that no push waits for a 
 In go the partitions and what is known already, out come pages of those who are live. A command
 that takes long is a time in which Redis does nothing else, and a long reply one in which this
 process does not: so a page of the index is a thousand, and values are asked for by a few hundred.
+Each answer waits for its turn of a busy loop: so a few of these commands are sent at once.
 Each partition is read by the clock of the server that has it.
 """
 
@@ -18,7 +19,7 @@ from otel_jcmc.store.keys import Keys
 # Of the index, and of values: the longest of these commands takes Redis under a millisecond.
 PAGE: Final = 1000
 VALUES: Final = 250
-# Commands: a page's values and the next page, for which Redis takes 2 ms.
+# Commands: the values of a page and the next page. Redis takes 2 ms for them.
 AT_ONCE: Final = 5
 # By a key, so that it is the clock of the server that has the key.
 _CLOCK: Final = b"local time = redis.call('TIME') return time[1] * 1000000 + time[2]"
