@@ -12,14 +12,14 @@ Numbers are kept packed, as columns.
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from operator import itemgetter
 from typing import Any, Self, TypeVar
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LAST_METRIC_ID, STATE_ID
-from otel_jcmc.store.packed import Packed, pack, unpack
+from otel_jcmc.store.packed import NOTHING, Packed, pack, unpack
 from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
 from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.record import Look
@@ -67,24 +67,19 @@ class Part(_Deriving):
         return cls([each.stay for each in participants], columns)
 
     @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """Return *parts*, one at least, as one."""
-        if len(parts) == 1:
-            return parts[0]
+    def gathered(cls, places: Sequence[tuple["Part", int]]) -> "Part":
+        """Return those who are at *places* of parts, one at least, in that order."""
+        parts = list(dict.fromkeys(part for part, _ in places))
+        numbers = {part: number for number, part in enumerate(parts)}
+        where = [(numbers[part], at) for part, at in places]
         columns = []
         for id_ in range(1, LAST_METRIC_ID + 1):
-            is_told = any(part.packed(id_) for part in parts)
-            values = [value for part in parts for value in part.column(id_)] if is_told else ()
-            columns.append(pack(values))
-        return cls([stay for part in parts for stay in part.stays], columns)
-
-    def some(self, places: Sequence[int]) -> "Part":
-        """Return those who are at *places*."""
-        columns = []
-        for packed in self._columns:
-            column = unpack(packed, len(self.stays)) if packed else ()
-            columns.append(pack([column[at] for at in places]) if packed else packed)
-        return Part([self.stays[at] for at in places], columns)
+            if any(part.packed(id_) for part in parts):
+                each = [part.column(id_) for part in parts]
+                columns.append(pack([each[number][at] for number, at in where]))
+            else:
+                columns.append(NOTHING)
+        return cls([part.stays[at] for part, at in places], columns)
 
     def column(self, id_: int) -> list[Any]:
         """Return each one's value of the metric *id_*, see Participant. Made anew each time."""
@@ -117,8 +112,9 @@ class Snapshot(_Deriving):
     Everyone who was live when it was taken.
 
     Attributes:
-        parts: in no particular order, each identity once. In parts, because nothing else in the
-            process gets a turn while one step of a collection is done: none takes longer for more.
+        parts: partition by partition, as the index has them; each identity once. In parts, because
+            nothing else in the process gets a turn while one step of a collection is done: none
+            takes longer for more.
         people: everyone by digest; all that is worth keeping for the next snapshot.
         look: what stood out when everybody was looked at last; None: that is not known now.
         unread: partitions that could not be read; with any, nothing is known of everybody.
@@ -167,6 +163,7 @@ class Building:
         self._known = known
         self._expiration_ms = expiration_ms
         self._made = Snapshot(look)
+        self._parts: list[tuple[int, Part]] = []
         self._damaged: ValueError | None = None
 
     def add(self, live: Live) -> None:
@@ -175,27 +172,28 @@ class Building:
         known, values, people = self._known, live.values, self._made.people
         pushed: list[Participant] = []
         found: list[tuple[bytes, bytes]] = []
-        others: dict[Part, list[tuple[bytes, bytes, int]]] = defaultdict(list)
+        places: list[tuple[Part | None, int]] = []
         for member, expiry in zip(live.members, live.expiries, strict=True):
             if member in values:
                 participant = self._read(values[member], known.get(member))
-                if participant is not None:
-                    pushed.append(participant)
-                    found.append((member, expiry))
+                if participant is None:
+                    continue
+                places.append((None, len(pushed)))
+                pushed.append(participant)
             else:
-                _, part, at = known[member]
-                others[part].append((member, expiry, at))
-        parts = [Part.of(pushed)] if pushed else []
-        for part, here in others.items():
-            parts.append(part.some([at for _, _, at in here]))
-            found += [(member, expiry) for member, expiry, _ in here]
-        if parts:
-            made = Part.joined(parts)
-            expiries = [expiry for _, expiry in found]
-            made.forget_verdicts(self._are_late(live.now_us, expiries, made.column(COVERS_ID)))
-            self._made.parts.append(made)
-            for at, (member, expiry) in enumerate(found):
-                people[member] = expiry, made, at
+                places.append(known[member][1:])
+            found.append((member, expiry))
+        if not found:
+            return
+        made = Part.of(pushed) if pushed else None
+        if made is None or len(pushed) < len(found):
+            # In the order of the index, so that all replicas say the same.
+            made = Part.gathered([(part or made, at) for part, at in places])  # type: ignore[misc]
+        expiries = [expiry for _, expiry in found]
+        made.forget_verdicts(self._are_late(live.now_us, expiries, made.column(COVERS_ID)))
+        self._parts.append((live.partition, made))
+        for at, (member, expiry) in enumerate(found):
+            people[member] = expiry, made, at
 
     def _are_late(
         self, now_us: int, expiries: Sequence[bytes], covers: Sequence[float | None]
@@ -233,6 +231,7 @@ class Building:
         All of it is long at once, where there are many: nothing for an event loop.
         """
         self._known = {}
+        self._made.parts = [part for _, part in sorted(self._parts, key=itemgetter(0))]
         _ = self._made.counts
         if self._damaged is not None:
             log.warning("snapshot: left out what could not be read, the last: %s", self._damaged)

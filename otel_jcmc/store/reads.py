@@ -41,6 +41,7 @@ class Live(NamedTuple):
             went away meanwhile; who is not in it has not pushed.
         now_us: Redis's clock when the read began.
         unread: how many partitions could not be read, or not to their end.
+        partition: which of those that were asked for it is of, from 0.
     """
 
     members: list[bytes]
@@ -48,6 +49,7 @@ class Live(NamedTuple):
     values: dict[bytes, bytes | None]
     now_us: int
     unread: int = 0
+    partition: int = 0
 
 
 # In place of those of a partition whose part of a cluster is away.
@@ -95,9 +97,9 @@ async def read_pages(
     clocks = await read_clocks(read, indexes)
     starts = keys.each("participant:", partitions)
     waiting = deque[_Partition]()
-    for index, start_of_key, now_us in zip(indexes, starts, clocks, strict=True):
+    for at, (index, start_of_key, now_us) in enumerate(zip(indexes, starts, clocks, strict=True)):
         if now_us:
-            waiting.append(_Partition(index, start_of_key.encode(), known, now_us))
+            waiting.append(_Partition(at, index, start_of_key.encode(), known, now_us))
         else:
             yield UNREAD
     while waiting:
@@ -128,8 +130,9 @@ class _Partition:
         commands: what is to be asked for next; nothing: all is read.
     """
 
-    def __init__(self, index: str, base: bytes, known: KnownExpiries, now_us: int) -> None:
+    def __init__(self, at: int, index: str, base: bytes, known: KnownExpiries, now_us: int) -> None:
         """Begin to read *index*, whose participants' keys begin with *base*, at *now_us*."""
+        self._at = at
         self._index, self._base, self._known, self._now_us = index, base, known, now_us
         self._begin, self._size = f"({now_us}", PAGE
         self._seen: set[bytes] = set()
@@ -159,7 +162,7 @@ class _Partition:
 
     def _live(self, values: dict[bytes, bytes | None]) -> Live:
         """Return those of the page, with the *values* of who has pushed since he was known."""
-        return Live(*self._page, values, self._now_us)
+        return Live(*self._page, values, self._now_us, partition=self._at)
 
     def _turn_to(self, listed: list[bytes]) -> None:
         """
