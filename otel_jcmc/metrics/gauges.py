@@ -122,20 +122,20 @@ def _observe_verdict(naming: Naming, _options: CallbackOptions) -> Observed:
     reach = Reach(snapshot.look.entries) if snapshot.look else None
     columns = []
     for part in snapshot.parts:
-        if any(part.numbers[STATE_ID - 1]):
+        if any(part.column(STATE_ID)):
             labels = _verdicts(naming, part, snapshot.look, reach)
             columns.append(Column([1] * len(labels), labels))
     if naming is Naming.OTEL and snapshot.derive(_has_twins):
         who = chain.from_iterable(each.known() for each in columns)
-        once = {frozenset(labels.items()): labels for _, labels in who}
+        once = {(labels.names, labels.values): labels for _, labels in who}
         columns = [Column([1] * len(once), list(once.values()))]
     return Observed(columns)
 
 
 def _verdicts(naming: Naming, part: Part, look: Look | None, reach: Reach | None) -> list[Labels]:
     """Return the label sets of those of *part* whose call is not good."""
-    cause_name, scope_name = _VERDICT_LABELS[naming]
-    states, causes = part.numbers[STATE_ID - 1], part.numbers[CAUSE_ID - 1]
+    verdict_names = _VERDICT_LABELS[naming]
+    states, causes = part.column(STATE_ID), part.column(CAUSE_ID)
     found = []
     for state, cause, stay, identity in zip(
         states, causes, part.stays, part.derive(_LABELS[naming, 0]), strict=True
@@ -149,8 +149,8 @@ def _verdicts(naming: Naming, part: Part, look: Look | None, reach: Reach | None
                 name = sender_name(stay.conference, who.participant)
                 settled = look.causes.get(name, cause)
             scope = reach.of(who.place, who.participant, settled or 0, who.source).value
-        told = {cause_name: WORD_OF.get(settled, UNKNOWN), scope_name: scope}
-        found.append(Labels(identity, told))
+        names = identity.names + verdict_names
+        found.append(Labels(names, (*identity.values, WORD_OF.get(settled, UNKNOWN), scope)))
     return found
 
 
@@ -161,12 +161,11 @@ def _roles(part: Part) -> list[Labels]:
 
 def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
     """Return what *part* has of one *row*, None where nobody has it."""
-    known = part.numbers[row.id - 1]
-    # Who counts looks at each; nearly always the first ones tell.
-    if not any(known) and known.count(None) == len(known):
+    known = part.packed(row.id)
+    if not known:
         return None
     if row.is_list:
-        return _paths(row, known, part.derive(_LABEL_SETS[naming]))
+        return _paths(row, part.column(row.id), part.derive(_LABEL_SETS[naming]))
     return Column(known, part.derive(_LABELS[naming, place_of(naming, row)]))
 
 
@@ -177,7 +176,7 @@ def _paths(row: Metric, known: Sequence[Any], sets: list[LabelSets]) -> Column:
     for here, made in zip(known, sets, strict=True):
         if not here:
             continue
-        paths = made.paths[row.id]
+        paths = made.paths
         if len(here) == 1:
             values.append(here[0])
             labels.append(paths[0])
@@ -201,9 +200,9 @@ def _scaled(values: Sequence[float | None], row: Metric) -> Sequence[float | Non
 def _one_each(columns: Iterable[Column], row: Metric) -> Column:
     """Return *columns* as one with one observation for each label set, the worst."""
     worst = min if row.lower_is_worse else max
-    found: dict[frozenset[tuple[str, str]], tuple[float, Labels]] = {}
+    found: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[float, Labels]] = {}
     for value, labels in chain.from_iterable(column.known() for column in columns):
-        key = frozenset(labels.items())
+        key = labels.names, labels.values
         before = found.get(key, (value, labels))
         found[key] = (worst(before[0], value), labels)
     values, sets = zip(*found.values(), strict=True) if found else ((), ())
@@ -222,7 +221,7 @@ def _labels(naming: Naming, place: int, part: Part) -> list[Labels]:
 
 def _identities(part: Part) -> list[tuple[str, ...]]:
     """Return the labels that all series of each participant have, in the `otel` naming."""
-    return [tuple(each.values()) for each in part.derive(_LABELS[Naming.OTEL, 0])]
+    return [each.values for each in part.derive(_LABELS[Naming.OTEL, 0])]
 
 
 def _has_twins(snapshot: Snapshot) -> bool:

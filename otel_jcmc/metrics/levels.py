@@ -144,9 +144,20 @@ def _observe(column: Callable[[], Column], _options: CallbackOptions) -> Observe
 
 @lru_cache(maxsize=65_536)
 def _labels(naming: Naming, family: Family, texts: _Texts) -> Labels:
-    """Return the labels of one series, the same object each time; empty ones are left out."""
+    """Return the labels of one series, the same object each time."""
+    return _named(naming, family, texts)
+
+
+@lru_cache(maxsize=65_536)
+def _labels_of_conference(naming: Naming, name: str) -> list[Labels]:
+    """Return the labels of the series of a conference, by state, the same objects each time."""
+    return [_named(naming, CONFERENCES, (name, state)) for state in STATES]
+
+
+def _named(naming: Naming, family: Family, texts: _Texts) -> Labels:
+    """Return the labels of one series; empty ones are left out."""
     named = zip(family.labels, texts, strict=True)
-    return Labels({_name(naming, label): text for label, text in named if text})
+    return Labels.of({_name(naming, label): text for label, text in named if text})
 
 
 def _name(naming: Naming, label: Label) -> str:
@@ -160,7 +171,7 @@ def _conferences(naming: Naming, most: int) -> Column:
     labels: list[Labels] = []
     for name, sums in told.items():
         values += sums.states
-        labels += [_labels(naming, CONFERENCES, (name, state)) for state in STATES]
+        labels += _labels_of_conference(naming, name)
     return Column(values, labels)
 
 

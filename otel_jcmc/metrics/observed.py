@@ -6,31 +6,45 @@ return, so any provider takes it. Ours reads the columns behind it: 130,000 obje
 to be read once were a third of a scrape. Made by gauges.py, read by provider.py and the exporters.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Self
 
 from opentelemetry.metrics import Observation
 
+from otel_jcmc.store.packed import Packed, unpack
 
-class Labels(dict[str, str]):
+
+class Labels:
     """
     One label set, shared by the series that have it, and kept from collection to collection.
 
-    It has room for what an exporter makes of it. Not to be changed.
+    It has room for what an exporter makes of it, and no dict: a participant has four or more.
 
     Attributes:
+        names: none of them twice; one tuple for all sets that have the same.
+        values: one for each name.
         text: what prometheus.py has made of it; empty before.
         encoded: what otlp/points.py has made of it; empty before.
     """
 
-    __slots__ = ("encoded", "text")
+    __slots__ = ("encoded", "names", "text", "values")
 
-    def __init__(self, *labels: dict[str, str]) -> None:
-        """Take over all of *labels*; of two with the same name the later one counts."""
-        super().__init__()
-        for each in labels:
-            self.update(each)
+    def __init__(self, names: tuple[str, ...], values: tuple[str, ...]) -> None:
+        """Take *names* and their *values*."""
+        self.names = names
+        self.values = values
         self.text = ""
         self.encoded = b""
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> Self:
+        """Return the label set that has *labels*."""
+        return cls(tuple(labels), tuple(labels.values()))
+
+    @property
+    def pairs(self) -> dict[str, str]:
+        """Name -> value. Made anew each time."""
+        return dict(zip(self.names, self.values, strict=True))
 
 
 class Column:
@@ -38,16 +52,22 @@ class Column:
     Some observations side by side.
 
     Attributes:
-        values: one number for each label set; None: that one is not observed.
-        labels: the label sets, in the same order. May be shared with other columns.
+        labels: the label sets, in the order of the values. May be shared with other columns.
     """
 
-    __slots__ = ("labels", "values")
+    __slots__ = ("_values", "labels")
 
-    def __init__(self, values: Sequence[float | None], labels: Sequence[Labels]) -> None:
+    def __init__(self, values: Sequence[float | None] | Packed, labels: Sequence[Labels]) -> None:
         """Take *values* and *labels*, of the same length."""
-        self.values = values
+        self._values = values
         self.labels = labels
+
+    @property
+    def values(self) -> Sequence[float | None]:
+        """One number for each label set; None: that one is not observed. May be made anew."""
+        if isinstance(self._values, Packed):
+            return unpack(self._values, len(self.labels))
+        return self._values
 
     def known(self) -> Iterator[tuple[float, Labels]]:
         """Go through those that are observed."""
@@ -74,7 +94,7 @@ class Observed(Iterable[Observation]):
         """Go through all of it as the API has it."""
         for column in self.columns:
             for value, labels in column.known():
-                yield Observation(value, labels)
+                yield Observation(value, labels.pairs)
 
     @classmethod
     def gather(cls, observations: Iterable[Observation]) -> "Observed":
@@ -83,7 +103,7 @@ class Observed(Iterable[Observation]):
             return observations
         found = list(observations)
         labels = [
-            Labels({name: str(value) for name, value in (each.attributes or {}).items()})
+            Labels.of({name: str(value) for name, value in (each.attributes or {}).items()})
             for each in found
         ]
         return cls([Column([each.value for each in found], labels)])

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
+from sys import intern
 from typing import Any, Final
 
 from otel_jcmc.catalogue.attributes import (
@@ -26,10 +27,13 @@ from otel_jcmc.store.participant import Stay
 from otel_jcmc.verdict.everybody import Everybody, Place, Seen
 from otel_jcmc.verdict.rules import SLOW_CPU_PERCENT
 
-_AT: Final = {row.field: row.id - 1 for row in METRICS}
-_STATE, _CAUSE = STATE_ID - 1, CAUSE_ID - 1
-_PRESENT, _LOSS_UP = _AT["conference_participants"], _AT["packetloss_upload"]
-_CPU, _SENT = _AT["limitation_cpu"], _AT["bitrate_upload"]
+_ID_OF: Final = {row.field: row.id for row in METRICS}
+_PRESENT: Final = _ID_OF["conference_participants"]
+# What is seen of one, in the order in which `_seen` takes it apart.
+_SEEN: Final = (
+    *(STATE_ID, CAUSE_ID, _PRESENT),
+    *(_ID_OF[field] for field in ("packetloss_upload", "limitation_cpu", "bitrate_upload")),
+)
 
 
 class Who:
@@ -37,7 +41,7 @@ class Who:
     What the verdict needs to know of one stay, kept with it.
 
     Attributes:
-        place: one object for all who are at the same.
+        place: one each. To find who is at the same takes more room and time than it saves.
         participant, network, source: as in Seen.
         knows_loss_up: the original's page says 0 whatever is lost.
     """
@@ -63,15 +67,15 @@ def who_is(stay: Stay) -> Who:
 
 
 def _place(conference: str, attributes: dict[int, Any]) -> Place:
-    """Return where somebody with *attributes* is."""
+    """Return where somebody with *attributes* is; its texts are kept once for all."""
     version = attributes.get(BROWSER_VERSION.id, "").partition(".")[0]
     browser = attributes.get(BROWSER_NAME.id, "")
-    return _shared(
+    return Place(
         conference,
-        attributes.get(BRIDGE.id, ""),
-        attributes.get(REGION.id, ""),
-        f"{browser} {version}".strip() if browser else "",
-        attributes.get(RELAY.id, ""),
+        intern(attributes.get(BRIDGE.id, "")),
+        intern(attributes.get(REGION.id, "")),
+        intern(f"{browser} {version}".strip() if browser else ""),
+        intern(attributes.get(RELAY.id, "")),
         _is_direct(attributes),
     )
 
@@ -84,20 +88,14 @@ def _is_direct(attributes: dict[int, Any]) -> bool:
     return {path.get(PEER_TO_PEER.id) for path in paths} == {"true"}
 
 
-@lru_cache(maxsize=65_536)
-def _shared(*place: Any) -> Place:
-    """Return the same object for all who are at the same *place*."""
-    return Place(*place)
-
-
 def everybody_in(snapshot: Snapshot) -> Everybody:
     """Return all of *snapshot*, as the verdict sees them."""
     counts: Counter[tuple[Place, int | None]] = Counter()
     ill: list[Seen] = []
     for part in snapshot.parts:
-        states = part.numbers[_STATE]
+        states = part.column(STATE_ID)
         counts.update(zip(part.derive(_places), states, strict=True))
-        ill += [_seen(part, at) for at, state in enumerate(states) if state]
+        ill += _seen(part, [at for at, state in enumerate(states) if state])
     return Everybody(
         counts,
         ill,
@@ -112,38 +110,40 @@ def _places(part: Part) -> list[Place]:
     return [who_is(stay).place for stay in part.stays]
 
 
-def _seen(part: Part, at: int) -> Seen:
-    """Return one of *part*, as others may be concerned."""
-    who, numbers = who_is(part.stays[at]), part.numbers
-    sent = numbers[_SENT][at]
-    return Seen(
-        who.place,
-        who.participant,
-        numbers[_STATE][at],
-        numbers[_CAUSE][at] or 0,
-        who.network,
-        int(numbers[_PRESENT][at] or 0),
-        who.source,
-        numbers[_LOSS_UP][at] if who.knows_loss_up else None,
-        (numbers[_CPU][at] or 0) > SLOW_CPU_PERCENT,
-        None if sent is None else sent > 0,
-    )
+def _seen(part: Part, places: Sequence[int]) -> Iterator[Seen]:
+    """Return those of *part* who are at *places*, as others may be concerned."""
+    if not places:
+        return
+    stays, columns = part.stays, [part.column(id_) for id_ in _SEEN]
+    for at in places:
+        who = who_is(stays[at])
+        state, cause, present, loss_up, cpu, sent = [column[at] for column in columns]
+        yield Seen(
+            who.place,
+            who.participant,
+            state,
+            cause or 0,
+            who.network,
+            int(present or 0),
+            who.source,
+            loss_up if who.knows_loss_up else None,
+            (cpu or 0) > SLOW_CPU_PERCENT,
+            None if sent is None else sent > 0,
+        )
 
 
 def _members(snapshot: Snapshot, conferences: Collection[str]) -> Iterator[Seen]:
     """Return all of *snapshot* who are in *conferences*."""
     for part in snapshot.parts:
-        for at, place in enumerate(part.derive(_places)):
-            if place.conference in conferences:
-                yield _seen(part, at)
+        places = enumerate(part.derive(_places))
+        yield from _seen(part, [at for at, place in places if place.conference in conferences])
 
 
 def _present(snapshot: Snapshot, conferences: Collection[str]) -> Mapping[str, int]:
     """Return how many those in each of *conferences* see there at most."""
     found: dict[str, int] = {}
     for part in snapshot.parts:
-        present: Sequence[float | None] = part.numbers[_PRESENT]
-        for place, count in zip(part.derive(_places), present, strict=True):
+        for place, count in zip(part.derive(_places), part.column(_PRESENT), strict=True):
             name = place.conference
             if count and name in conferences and count > found.get(name, 0):
                 found[name] = int(count)

@@ -8,23 +8,24 @@ so collections that overlap never share a snapshot.
 A snapshot may be made with what is known from the one before it: who has not pushed since is taken
 over whole, and of who has, what describes him, with the label sets that were made of it, if the
 store says it byte for byte again. Who is live, and in which state, is the store's answer alone.
+Numbers are kept packed, as columns.
 """
 
 import logging
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Self, TypeVar
+from operator import itemgetter
+from typing import Any, Self, TypeVar
 
-from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
+from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LAST_METRIC_ID, STATE_ID
+from otel_jcmc.store.packed import NOTHING, Packed, pack, unpack
 from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
 from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.record import Look
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-# Member of the store's index -> its expiry there, which changes with each push, and who it is.
-People = dict[bytes, tuple[bytes, Participant]]
 
 
 class _Deriving:
@@ -48,22 +49,62 @@ class Part(_Deriving):
 
     Attributes:
         stays: who they are.
-        numbers: by the ids of the metrics, from 1 on: each one's value, see Participant.
     """
 
-    __slots__ = ("numbers", "stays")
+    __slots__ = ("_columns", "stays")
 
-    def __init__(self, participants: Sequence[Participant]) -> None:
-        """Turn *participants*, one at least, into columns."""
+    def __init__(self, stays: list[Stay], columns: list[Packed]) -> None:
+        """Take *stays*, one at least, and the *columns* of all metrics, see `packed`."""
         super().__init__()
-        self.stays = [each.stay for each in participants]
-        self.numbers = list(zip(*[each.numbers for each in participants], strict=True))
+        self.stays = stays
+        self._columns = columns
+
+    @classmethod
+    def of(cls, participants: Sequence[Participant]) -> Self:
+        """Turn *participants*, one at least, into columns."""
+        rows = [each.numbers for each in participants]
+        columns = [pack(column) for column in zip(*rows, strict=True)]
+        return cls([each.stay for each in participants], columns)
+
+    @classmethod
+    def gathered(cls, places: Sequence[tuple["Part", int]]) -> "Part":
+        """Return those who are at *places* of parts, one at least, in that order."""
+        parts = list(dict.fromkeys(part for part, _ in places))
+        numbers = {part: number for number, part in enumerate(parts)}
+        where = [(numbers[part], at) for part, at in places]
+        columns = []
+        for id_ in range(1, LAST_METRIC_ID + 1):
+            if any(part.packed(id_) for part in parts):
+                each = [part.column(id_) for part in parts]
+                columns.append(pack([each[number][at] for number, at in where]))
+            else:
+                columns.append(NOTHING)
+        return cls([part.stays[at] for part, at in places], columns)
+
+    def column(self, id_: int) -> list[Any]:
+        """Return each one's value of the metric *id_*, see Participant. Made anew each time."""
+        return unpack(self._columns[id_ - 1], len(self.stays))
+
+    def packed(self, id_: int) -> Packed:
+        """Return each one's value of the metric *id_*."""
+        return self._columns[id_ - 1]
+
+    @property
+    def participants(self) -> list[Participant]:
+        """All who are in it. Made anew each time."""
+        rows = zip(*[self.column(id_) for id_ in range(1, LAST_METRIC_ID + 1)], strict=True)
+        return [Participant(stay, row) for stay, row in zip(self.stays, rows, strict=True)]
 
     def forget_verdicts(self, is_late: Sequence[bool]) -> None:
         """Take state and cause from those who are late: what was good may not be so by now."""
-        for at in (STATE_ID - 1, CAUSE_ID - 1):
-            column = zip(self.numbers[at], is_late, strict=True)
-            self.numbers[at] = tuple([None if late else value for value, late in column])
+        for id_ in (STATE_ID, CAUSE_ID) if any(is_late) else ():
+            column = zip(self.column(id_), is_late, strict=True)
+            self._columns[id_ - 1] = pack([None if late else value for value, late in column])
+
+
+# Member of the store's index -> its expiry there, which changes with each push, and who it is: the
+# part that has it and the place in there.
+People = dict[bytes, tuple[bytes, Part, int]]
 
 
 class Snapshot(_Deriving):
@@ -71,8 +112,9 @@ class Snapshot(_Deriving):
     Everyone who was live when it was taken.
 
     Attributes:
-        parts: in no particular order, each identity once. In parts, because nothing else in the
-            process gets a turn while one step of a collection is done: none takes longer for more.
+        parts: partition by partition, as the index has them; each identity once. In parts, because
+            nothing else in the process gets a turn while one step of a collection is done: none
+            takes longer for more.
         people: everyone by digest; all that is worth keeping for the next snapshot.
         look: what stood out when everybody was looked at last; None: that is not known now.
         unread: partitions that could not be read; with any, nothing is known of everybody.
@@ -121,28 +163,37 @@ class Building:
         self._known = known
         self._expiration_ms = expiration_ms
         self._made = Snapshot(look)
+        self._parts: list[tuple[int, Part]] = []
         self._damaged: ValueError | None = None
 
     def add(self, live: Live) -> None:
         """Add those who are *live*; a damaged value is left out."""
         self._made.unread += live.unread
         known, values, people = self._known, live.values, self._made.people
-        participants, expiries = [], []
+        pushed: list[Participant] = []
+        found: list[tuple[bytes, bytes]] = []
+        places: list[tuple[Part | None, int]] = []
         for member, expiry in zip(live.members, live.expiries, strict=True):
             if member in values:
                 participant = self._read(values[member], known.get(member))
                 if participant is None:
                     continue
-                people[member] = expiry, participant
+                places.append((None, len(pushed)))
+                pushed.append(participant)
             else:
-                before = people[member] = known[member]
-                participant = before[1]
-            participants.append(participant)
-            expiries.append(expiry)
-        if participants:
-            part = Part(participants)
-            part.forget_verdicts(self._are_late(live.now_us, expiries, part.numbers[COVERS_ID - 1]))
-            self._made.parts.append(part)
+                places.append(known[member][1:])
+            found.append((member, expiry))
+        if not found:
+            return
+        made = Part.of(pushed) if pushed else None
+        if made is None or len(pushed) < len(found):
+            # In the order of the index, so that all replicas say the same.
+            made = Part.gathered([(part or made, at) for part, at in places])  # type: ignore[misc]
+        expiries = [expiry for _, expiry in found]
+        made.forget_verdicts(self._are_late(live.now_us, expiries, made.column(COVERS_ID)))
+        self._parts.append((live.partition, made))
+        for at, (member, expiry) in enumerate(found):
+            people[member] = expiry, made, at
 
     def _are_late(
         self, now_us: int, expiries: Sequence[bytes], covers: Sequence[float | None]
@@ -162,13 +213,13 @@ class Building:
         ]
 
     def _read(
-        self, value: bytes | None, before: tuple[bytes, Participant] | None
+        self, value: bytes | None, before: tuple[bytes, Part, int] | None
     ) -> Participant | None:
         """Return the participant that *value* holds, None if it can't be read or is gone."""
         if value is None:
             return None
         try:
-            return from_value(value, before[1].stay if before else None)
+            return from_value(value, before[1].stays[before[2]] if before else None)
         except ValueError as error:
             self._damaged = error
             return None
@@ -180,6 +231,7 @@ class Building:
         All of it is long at once, where there are many: nothing for an event loop.
         """
         self._known = {}
+        self._made.parts = [part for _, part in sorted(self._parts, key=itemgetter(0))]
         _ = self._made.counts
         if self._damaged is not None:
             log.warning("snapshot: left out what could not be read, the last: %s", self._damaged)

@@ -29,11 +29,7 @@ class Worst:
 
     def of(self, snapshot: Snapshot) -> Snapshot:
         """Return a snapshot of the worst of *snapshot*, and of who was among them a moment ago."""
-        people = [
-            Participant(stay, numbers)
-            for part in snapshot.parts
-            for stay, numbers in zip(part.stays, zip(*part.numbers, strict=True), strict=True)
-        ]
+        people = [each for part in snapshot.parts for each in part.participants]
         if len(people) <= self._most:
             return snapshot
         now = self._clock()
@@ -48,7 +44,7 @@ class Worst:
         until = now + STAY_SECONDS
         self._until = {key: kept.get(key, until) for key in map(_key, (c.stay for c in chosen))}
         made = Snapshot(snapshot.look)
-        made.parts.append(Part(chosen))
+        made.parts.append(Part.of(chosen))
         return made
 
 

@@ -114,7 +114,7 @@ def _start_of_point(labels: Labels) -> bytes:
             _POINT_ATTRIBUTES,
             _field(_KEY, name.encode()) + _field(_VALUE, _field(_STRING, text.encode())),
         )
-        for name, text in labels.items()
+        for name, text in zip(labels.names, labels.values, strict=True)
     )
     return _GAUGE_POINTS + _varint(len(attributes) + _FIXED_BYTES) + attributes
 

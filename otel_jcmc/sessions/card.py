@@ -21,7 +21,7 @@ import msgspec
 from otel_jcmc.sessions.entry import EPOCH_MS
 from otel_jcmc.sessions.lines import CAUSE_LINE, END_LINE, STATE_LINE
 from otel_jcmc.sessions.stretches import TENTH_MS
-from otel_jcmc.sessions.totals import Totals, judged
+from otel_jcmc.sessions.totals import Totals, judged, pack, unpack
 from otel_jcmc.verdict.rules import State
 
 _MADE: Final = {STATE_LINE, CAUSE_LINE, END_LINE}
@@ -29,8 +29,6 @@ _STATE_LINES: Final = {None: b""} | {
     state: f"{STATE_LINE}={state.name.lower()}\n".encode() for state in State
 }
 _HEAD: Final = struct.Struct(">IHH")
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Totals).decode
 
 
 class Card(NamedTuple):
@@ -49,13 +47,19 @@ class Card(NamedTuple):
 
 def write_card(last_ms: int, totals: Totals, text: bytes) -> bytes:
     """Return the card of a session with these *totals*, of which `text_of` has made *text*."""
-    packed = _encode(totals)
+    packed = pack(totals)
     tenths = (last_ms - EPOCH_MS) // TENTH_MS
     state, cause, badness = judged(totals)
     lines = _STATE_LINES[state]
     if cause:
         lines += f"{CAUSE_LINE}={cause}\n".encode()
     return _HEAD.pack(tenths, badness, len(packed)) + packed + text + lines
+
+
+def packed_totals(card: bytes) -> bytes:
+    """Return the totals in a *card* of `write_card`, as totals.py packs them."""
+    start = _HEAD.size
+    return card[start : start + _HEAD.unpack_from(card)[2]]
 
 
 def lines_text(lines: Mapping[str, str]) -> bytes:
@@ -74,7 +78,7 @@ def read_card(card: bytes) -> Card:
     try:
         tenths, _, size = _HEAD.unpack_from(card)
         start = _HEAD.size + size
-        totals = _decode(card[_HEAD.size : start])
+        totals = unpack(card[_HEAD.size : start])
         rows = card[start:].decode().split("\n")
     except (struct.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"damaged card: {error}") from error

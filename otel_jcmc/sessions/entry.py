@@ -135,9 +135,10 @@ def encode(
     verdict = _cut_verdict(numbers)
     is_original = numbers[_ORIGINAL:] == _NOTHING
     for at, scale in _ORIGINAL_WITH_DECIMALS if is_original else _WITH_DECIMALS:
-        # Most losses are none.
-        if value := numbers[at]:
-            numbers[at] = round(value * scale)
+        value = numbers[at]
+        if value is not None:
+            # Most losses are none, as a float too.
+            numbers[at] = round(value * scale) if value else 0
     lasts = [*vitals(numbers)]
     if is_original:
         del numbers[_ORIGINAL:]
@@ -155,7 +156,7 @@ def encode(
     entry = _encode(parts)
     # What has no decimals is whole already, nearly always; to look at each would cost more.
     if _FLOAT in entry:
-        numbers[:] = map(_cut, numbers)
+        numbers[:] = [each if type(each) is int else _cut(each) for each in numbers]
         entry = _encode(parts)
     return entry
 

@@ -13,12 +13,12 @@ from typing import Any, Final
 import msgspec
 
 from otel_jcmc.sessions import items
-from otel_jcmc.sessions.card import write_card
+from otel_jcmc.sessions.card import packed_totals, write_card
 from otel_jcmc.sessions.entry import VERDICT, encode, with_told
 from otel_jcmc.sessions.items import Item
 from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.stretches import time_of
-from otel_jcmc.sessions.totals import add, new_totals
+from otel_jcmc.sessions.totals import NOTHING, add, new_totals, unpack
 from otel_jcmc.sessions.weighed import Part, Weighed, take_part
 from otel_jcmc.sessions.weighing import Bounds, noted, weigh
 from otel_jcmc.wire.push import Report
@@ -53,8 +53,8 @@ class Gathered(Weighed):
             in it, *count* how many the last push had.
         is_told: whether Redis has all that is known.
         lines: what its card says of them (card.py).
-        totals: of all its entries so far, other processes' too; *version* is the last write of it
-            that they are of (items.py).
+        totals: of all its entries so far, other processes' too, packed; *version* is the last
+            write of it that they are of (items.py).
         address: of who brought the session, as limits know it; empty: nobody can say.
         began: when this process first heard of the session, by our clock in seconds.
         is_over: its session has left, or is another one now.
@@ -62,7 +62,7 @@ class Gathered(Weighed):
 
     __slots__ = (
         *("address", "at", "began", "count", "heard", "is_over", "is_told", "known", "lines"),
-        *("member", "name", "payload", "session", "totals", "ttl_ms", "version"),
+        *("member", "payload", "session", "totals", "ttl_ms", "version"),
     )
 
     def __init__(
@@ -72,12 +72,11 @@ class Gathered(Weighed):
         super().__init__()
         self.member, self.session, self.ttl_ms = member, session, ttl_ms
         self.address, self.began = address, began
-        self.name = f"{member}:{session}".encode()
         self.payload = self.known = self.lines = b""
         self.at = 0.0
         self.heard = self.count = 0
         self.is_told = self.is_over = False
-        self.totals = new_totals()
+        self.totals = NOTHING
         self.version = items.NONE
 
 
@@ -126,7 +125,8 @@ def make_item(
     part = take_part(of)
     flags = items.GUESSED if part.is_guessed else 0
     times = map(time_of, part.stretches)
-    add(of.totals, part.tally, part.worst, times, part.counts or (), part.outages)
+    totals = unpack(of.totals)
+    add(totals, part.tally, part.worst, times, part.counts or (), part.outages)
     numbers, other = last.numbers, b""
     if sent is not None:
         flags |= items.ALONE
@@ -137,7 +137,9 @@ def make_item(
         numbers = [*sent]
         numbers[VERDICT] = last.numbers[VERDICT]
     entry = _entry(at_ms, numbers, part, attributes)
-    return _item(of, at_ms, next(versions), flags, entry, attributes, other)
+    card = write_card(at_ms, totals, of.lines)
+    of.totals = packed_totals(card)
+    return _item(of, at_ms, next(versions), flags, card, entry, attributes, other)
 
 
 def make_card(
@@ -145,7 +147,8 @@ def make_card(
 ) -> bytes:
     """Return the card alone of a session without pushes."""
     of.lines = text_of(attributes).encode()
-    return _item(of, round((of.at + offset) * 1000), next(versions), 0)
+    at_ms = round((of.at + offset) * 1000)
+    return _item(of, at_ms, next(versions), 0, write_card(at_ms, new_totals(), of.lines))
 
 
 def _item(
@@ -153,15 +156,16 @@ def _item(
     at_ms: int,
     version: bytes,
     flags: int,
+    card: bytes,
     entry: bytes = b"",
     attributes: bytes = b"",
     other: bytes = b"",
 ) -> bytes:
-    """Return an item of a session as it is now; without an *entry* it is the card alone."""
+    """Return an item of a session with its *card*; without an *entry* it is the card alone."""
     base, of.version = of.version, version
-    card = write_card(at_ms, of.totals, of.lines)
+    name = f"{of.member}:{of.session}".encode()
     return items.pack(
-        Item(at_ms, of.ttl_ms, base, version, flags, 0, of.name, entry, attributes, card, other)
+        Item(at_ms, of.ttl_ms, base, version, flags, 0, name, entry, attributes, card, other)
     )
 
 

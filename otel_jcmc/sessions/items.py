@@ -18,7 +18,7 @@ import msgspec
 # They are text, as all that a session's hash has: an earlier version reads it as such.
 VERSION_BYTES: Final = 6
 TAG_BYTES: Final = 3
-_DIGITS: Final = ascii_letters + digits
+_DIGITS: Final = (ascii_letters + digits).encode()
 # Before the first write.
 NONE: Final = b"-" * VERSION_BYTES
 # Flags: its entry is one push, which stays as it was sent; for how long its pushes stand is a
@@ -123,7 +123,7 @@ def name_of(packed: bytes) -> str:
 
 def versions() -> Iterator[bytes]:
     """Return the versions of one process: they begin alike, and as no other's, nearly always."""
-    tag = "".join(secrets.choice(_DIGITS) for _ in range(TAG_BYTES))
+    tag = bytes(secrets.choice(_DIGITS) for _ in range(TAG_BYTES))
     while True:
         for number in product(_DIGITS, repeat=VERSION_BYTES - TAG_BYTES):
-            yield (tag + "".join(number)).encode()
+            yield tag + bytes(number)

@@ -7,7 +7,6 @@ interval of the other become one entry (both.py), and totals are of both.
 """
 
 from collections.abc import Iterable, Iterator
-from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -26,6 +25,7 @@ from otel_jcmc.sessions.entry import EPOCH_MS, Stored, pack, unpack, with_told
 from otel_jcmc.sessions.items import Item, Newest
 from otel_jcmc.sessions.stretches import TENTH_MS, time_of
 from otel_jcmc.sessions.totals import Totals, add, new_totals, take_away
+from otel_jcmc.sessions.totals import pack as pack_totals
 from otel_jcmc.sessions.vitals import VITALS
 
 # Then an item is written whatever it stands on: more processes than these seldom write of one
@@ -40,15 +40,15 @@ class Rebased(NamedTuple):
 
     Attributes:
         former: its version before.
-        totals, lines, attributes: of its session with it, *lines* as its card has them; attributes
-            empty: as before.
+        totals, lines, attributes: of its session with it, *totals* packed and *lines* as its card
+            has them; attributes empty: as before.
     """
 
     packed: bytes
     member: str
     former: bytes
     version: bytes
-    totals: Totals
+    totals: bytes
     lines: bytes
     attributes: bytes
 
@@ -108,7 +108,7 @@ class _Session:
             self._lines |= read_card(item.card).lines
             item.card = write_card(at_ms, self._totals, lines_text(self._lines))
         self._by = version
-        totals = deepcopy(self._totals)
+        totals = pack_totals(self._totals)
         member = item.name.partition(b":")[0].decode()
         lines = lines_text(self._lines)
         return Rebased(items.pack(item), member, former, version, totals, lines, attributes)

@@ -131,13 +131,15 @@ def _told(of: Vital, scale: int) -> tuple[StoredTally | None, int | None, int | 
     tally = None
     if known:
         # Nearly all are good.
-        tally = round(total / known * scale), int(known) // TENTH_MS, int(bad) // TENTH_MS
+        bad_tenths = int(bad) // TENTH_MS if bad else 0
+        tally = round(total / known * scale), int(known) // TENTH_MS, bad_tenths
     if low > high:
         # Of what was not known there is neither.
         return tally, None, None
-    return tally, _whole(low * scale), _whole(high * scale)
-
-
-def _whole(value: float) -> int:
-    """Return *value* as a whole number, which it is already nearly always."""
-    return value if type(value) is int else round(value)
+    low, high = low * scale, high * scale
+    # They are whole already nearly always.
+    return (
+        tally,
+        low if type(low) is int else round(low),
+        high if type(high) is int else round(high),
+    )

@@ -38,9 +38,9 @@ MAX_CLIENT_TTL_MS: Final = 300_000
 CLIENT_BYTES: Final = 16
 
 _IDENTITY: Final = {CONFERENCE.id, CLIENT.id, PARTICIPANT.id}
-_KIND_OF: Final[dict[int, Any]] = dict.fromkeys((row.id for row in ATTRIBUTES), str) | {
-    LIST_ID: list[dict[int, str]]
-}
+_KNOWN: Final = frozenset([LIST_ID, *(row.id for row in ATTRIBUTES)])
+# A text, and for a list metric the attributes of each of its values.
+_Attributes = dict[int, str | list[dict[int, str]]]
 # One field for each id, so that a number of the wrong kind is found where it is cheapest.
 _Numbers: Final = msgspec.defstruct(
     "_Numbers",
@@ -71,7 +71,8 @@ class _StoredValue(msgspec.Struct, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_StoredValue).decode
-_decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
+_decode_attributes = msgspec.msgpack.Decoder(_Attributes).decode
+_decode_anything = msgspec.msgpack.Decoder(dict[int, Any]).decode
 # To copy it takes two thirds of the time that it takes to make one.
 _MEMBER: Final = blake2b(digest_size=10)
 # Namespace of the session ids that the server gives; any fixed random UUID.
@@ -286,14 +287,21 @@ def read_attributes(stored: bytes) -> dict[int, Any]:
     Raises:
         msgspec.MsgspecError: they are not what they have to be.
     """
-    found: dict[int, Any] = _decode_attributes(stored)
-    attributes = {
-        id_: msgspec.convert(value, _KIND_OF[id_])
-        for id_, value in found.items()
-        if id_ in _KIND_OF
-    }
+    attributes: dict[int, Any]
+    try:
+        attributes = _decode_attributes(stored)
+    except msgspec.ValidationError:
+        # What a later version has there may be of any kind.
+        found = _decode_anything(stored)
+        known = {id_: value for id_, value in found.items() if id_ in _KNOWN}
+        attributes = msgspec.convert(known, _Attributes)
+    if not attributes.keys() <= _KNOWN:
+        attributes = {id_: value for id_, value in attributes.items() if id_ in _KNOWN}
     if not attributes.keys() >= _IDENTITY:
         raise msgspec.ValidationError("who it is is missing")
+    lists = [id_ for id_, value in attributes.items() if type(value) is list]
+    if lists != [LIST_ID] * (LIST_ID in attributes):
+        raise msgspec.ValidationError("an attribute is of the wrong kind")
     return attributes
 
 

@@ -4,10 +4,13 @@ Everyone who is live, read from Redis page by page, so that no push waits for a 
 In go the partitions and what is known already, out come pages of those who are live. A command
 that takes long is a time in which Redis does nothing else, and a long reply one in which this
 process does not: so a page of the index is a thousand, and values are asked for by a few hundred.
+Each answer waits for its turn of a busy loop: so a few of these commands are sent at once.
 Each partition is read by the clock of the server that has it.
 """
 
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.store.commands import Command, PartAway, expect_all
@@ -16,12 +19,16 @@ from otel_jcmc.store.keys import Keys
 # Of the index, and of values: the longest of these commands takes Redis under a millisecond.
 PAGE: Final = 1000
 VALUES: Final = 250
+# Commands: the values of a page and the next page. Redis takes 2 ms for them.
+AT_ONCE: Final = 5
 # By a key, so that it is the clock of the server that has the key.
 _CLOCK: Final = b"local time = redis.call('TIME') return time[1] * 1000000 + time[2]"
 
-# Member of the index -> its expiry when it was read, and what was made of it.
-KnownExpiries = Mapping[bytes, tuple[bytes, Any]]
+# Member of the index -> its expiry when it was read as bytes, and what was made of it.
+KnownExpiries = Mapping[bytes, tuple[Any, ...]]
 Read = Callable[[list[Command]], Awaitable[list[Any]]]
+# Members and expiries, side by side.
+_Page = tuple[list[bytes], list[bytes]]
 
 
 class Live(NamedTuple):
@@ -34,6 +41,7 @@ class Live(NamedTuple):
             went away meanwhile; who is not in it has not pushed.
         now_us: Redis's clock when the read began.
         unread: how many partitions could not be read, or not to their end.
+        partition: which of those that were asked for it is of, from 0.
     """
 
     members: list[bytes]
@@ -41,6 +49,7 @@ class Live(NamedTuple):
     values: dict[bytes, bytes | None]
     now_us: int
     unread: int = 0
+    partition: int = 0
 
 
 # In place of those of a partition whose part of a cluster is away.
@@ -87,80 +96,123 @@ async def read_pages(
     indexes = keys.each("live", partitions)
     clocks = await read_clocks(read, indexes)
     starts = keys.each("participant:", partitions)
-    for index, start_of_key, now_us in zip(indexes, starts, clocks, strict=True):
-        if not now_us:
+    waiting = deque[_Partition]()
+    for at, (index, start_of_key, now_us) in enumerate(zip(indexes, starts, clocks, strict=True)):
+        if now_us:
+            waiting.append(_Partition(at, index, start_of_key.encode(), known, now_us))
+        else:
             yield UNREAD
-            continue
-        try:
-            async for page in _pages_of(read, index, now_us):
-                yield await _with_values(read, start_of_key.encode(), page, known, now_us)
-        except _Away:
-            yield UNREAD
+    while waiting:
+        some = _next_of(waiting)
+        replies = await _replies_to(read, [command for each in some for command in each.commands])
+        begun = []
+        for each in some:
+            own = [replies.popleft() for _ in each.commands]
+            if any(is_away(reply) for reply in own):
+                yield UNREAD
+                continue
+            for live in each.take(own):
+                yield live
+            if each.commands:
+                begun.append(each)
+        # Those that are begun come first, so that few are at a time.
+        waiting.extendleft(reversed(begun))
 
 
-class _Away(Exception):
-    """The part of the cluster that is being read is away."""
-
-
-_Page = tuple[list[bytes], list[bytes]]
-
-
-async def _with_values(
-    read: Read, base: bytes, page: _Page, known: KnownExpiries, now_us: int
-) -> Live:
-    """Return those of a *page*, with the values of who has pushed since he was *known*."""
-    members, expiries = page
-    wanted = [
-        member
-        for member, expiry in zip(members, expiries, strict=True)
-        if (before := known.get(member)) is None or before[0] != expiry
-    ]
-    values: dict[bytes, bytes | None] = {}
-    for first in range(0, len(wanted), VALUES):
-        some = wanted[first : first + VALUES]
-        found = await _reply(read, ("MGET", *[base + each for each in some]))
-        values.update(zip(some, found, strict=True))
-    return Live(members, expiries, values, now_us)
-
-
-async def _reply(read: Read, command: Command) -> list[Any]:
+class _Partition:
     """
-    Return the reply to one *command*.
+    A partition that is being read.
 
-    Raises:
-        StoreUnavailable: Redis did not answer in time, or refuses it.
-        _Away: the part of the cluster that it is for is away.
+    The values of a page and the next page of the index are asked for at once: each time that Redis
+    is asked is a turn of a loop that is busy with pushes.
+
+    Attributes:
+        commands: what is to be asked for next; nothing: all is read.
     """
-    (reply,) = await read([command])
-    if is_away(reply):
-        raise _Away
-    found: list[Any] = reply
-    return found
 
+    def __init__(self, at: int, index: str, base: bytes, known: KnownExpiries, now_us: int) -> None:
+        """Begin to read *index*, whose participants' keys begin with *base*, at *now_us*."""
+        self._at = at
+        self._index, self._base, self._known, self._now_us = index, base, known, now_us
+        self._begin, self._size = f"({now_us}", PAGE
+        self._seen: set[bytes] = set()
+        self._page: _Page = [], []
+        self._wanted: list[bytes] = []
+        self.commands: list[Command] = [self._list()]
+        self._is_listed = False
 
-async def _pages_of(read: Read, index: str, now_us: int) -> AsyncIterator[_Page]:
-    """
-    Return members and expiries of an *index*, those that are later than *now_us*.
+    def _list(self) -> Command:
+        """Return what asks for a page of the index."""
+        limits = ("LIMIT", 0, self._size)
+        return ("ZRANGEBYSCORE", self._index, self._begin, "+inf", "WITHSCORES", *limits)
 
-    Each page begins with the expiry that the one before it has ended with, since others may have
-    the same. A push only ever moves its member up, so nobody is passed over; who was read already
-    is left out when he comes again.
-    """
-    begin, size = f"({now_us}", PAGE
-    seen: set[bytes] = set()
-    while True:
-        command: Command = ("ZRANGEBYSCORE", index, begin, "+inf", "WITHSCORES", "LIMIT", 0, size)
-        listed = await _reply(read, command)
+    def take(self, replies: list[Any]) -> list[Live]:
+        """Return the pages that are whole with the *replies* to the commands, and go on."""
+        listed = None if self._is_listed else replies.pop()
+        whole = []
+        if self._wanted:
+            found = chain.from_iterable(replies)
+            whole.append(self._live(dict(zip(self._wanted, found, strict=True))))
+        self.commands, self._wanted = [], []
+        if listed is not None:
+            self._turn_to(listed)
+            if self._page[0] and not self._wanted:
+                whole.append(self._live({}))
+        return whole
+
+    def _live(self, values: dict[bytes, bytes | None]) -> Live:
+        """Return those of the page, with the *values* of who has pushed since he was known."""
+        return Live(*self._page, values, self._now_us, partition=self._at)
+
+    def _turn_to(self, listed: list[bytes]) -> None:
+        """
+        Turn to the page that is *listed*: members and expiries, of those that are later than now.
+
+        Each page begins with the expiry that the one before it has ended with, since others may
+        have the same. A push only ever moves its member up, so nobody is passed over; who was read
+        already is left out when he comes again.
+        """
+        seen = self._seen
         fresh = [
             each for each in zip(listed[::2], listed[1::2], strict=True) if each[0] not in seen
         ]
-        if fresh:
-            members, expiries = (list(each) for each in zip(*fresh, strict=True))
-            seen.update(members)
-            yield members, expiries
-        if len(listed) < 2 * size:
-            return
-        last = listed[-1].decode()
-        # More than a page has one and the same expiry: the next page has to be larger.
-        size = 2 * size if last == begin else PAGE
-        begin = last
+        self._page = [member for member, _ in fresh], [expiry for _, expiry in fresh]
+        seen.update(self._page[0])
+        known = self._known
+        self._wanted = [
+            member
+            for member, expiry in fresh
+            if (before := known.get(member)) is None or before[0] != expiry
+        ]
+        for first in range(0, len(self._wanted), VALUES):
+            some = self._wanted[first : first + VALUES]
+            self.commands.append(("MGET", *[self._base + each for each in some]))
+        self._is_listed = len(listed) < 2 * self._size
+        if not self._is_listed:
+            last = listed[-1].decode()
+            # More than a page has one and the same expiry: the next page has to be larger.
+            self._size = 2 * self._size if last == self._begin else PAGE
+            self._begin = last
+            self.commands.append(self._list())
+
+
+def _next_of(waiting: deque[_Partition]) -> list[_Partition]:
+    """Take the first of those *waiting*, as many as may ask at once."""
+    some = [waiting.popleft()]
+    asked = len(some[0].commands)
+    while waiting and (asked := asked + len(waiting[0].commands)) <= AT_ONCE:
+        some.append(waiting.popleft())
+    return some
+
+
+async def _replies_to(read: Read, commands: list[Command]) -> deque[Any]:
+    """
+    Return the replies to *commands*, which are asked a few at once.
+
+    Raises:
+        StoreUnavailable: Redis did not answer in time.
+    """
+    replies = deque[Any]()
+    for first in range(0, len(commands), AT_ONCE):
+        replies.extend(await read(commands[first : first + AT_ONCE]))
+    return replies

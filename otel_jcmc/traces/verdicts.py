@@ -57,7 +57,7 @@ def verdict_of(samples: Iterable[Sample], lasted_ms: int) -> Verdict:
     if not known:
         return Verdict(told, {}, "")
     shares = {state: times.get(state, 0) / known for state in State}
-    state = state_by(shares)
+    state = state_by(shares[State.FAIR], shares[State.BAD])
     wrong = [each for each in stretches if _state_of(each)]
     cause = _main_cause(wrong, state)
     told |= {"jitsi.verdict.state": _WORDS[state], "jitsi.verdict.cause": cause}

@@ -2,13 +2,14 @@
 Everybody by conference, and by what else they have in common: what standing.py compares.
 
 In nearly all conferences nobody is bad. Of those a number each is enough: objects are made of the
-others alone.
+others alone, and only for what is looked at closer.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import Final
+from functools import cached_property, partial
+from typing import Final, NamedTuple
 
 from otel_jcmc.verdict import rules
 from otel_jcmc.verdict.everybody import Counts, Everybody, Place, Seen
@@ -35,22 +36,17 @@ class Scope(StrEnum):
 _COMMON: Final = (Scope.REGION, Scope.BRIDGE, Scope.BROWSER, Scope.RELAY)
 
 
-class Room:
-    """One conference with somebody bad, or the part of it that is on one bridge and so on."""
+class Room(NamedTuple):
+    """
+    One conference with somebody bad, or the part of it that is on one bridge and so on.
 
-    __slots__ = ("bad", "known", "networks", "people")
+    Attributes:
+        people, known, bad: how many there are, of how many something is known, how many are bad.
+    """
 
-    def __init__(self) -> None:
-        """Begin with nobody."""
-        self.people = self.known = self.bad = 0
-        # Of those who are bad.
-        self.networks: frozenset[str] = frozenset()
-
-    def count(self, people: int, *, is_known: bool) -> None:
-        """Count so many *people*."""
-        self.people += people
-        if is_known:
-            self.known += people
+    people: int = 0
+    known: int = 0
+    bad: int = 0
 
     @property
     def share(self) -> float:
@@ -62,34 +58,57 @@ class Group:
     """
     Conferences, or the part of each that is in one region, on one bridge and so on.
 
+    Everybody is counted first, into the three that are told by conference; what is found from them
+    is found once it is asked for, and never again.
+
     Attributes:
-        rooms: those with somebody bad, be it in another part.
-        sound: the others of which something is known -> of how many people.
-        unknown: the others -> of how many people nothing is known.
+        known_in: of how many people something is known.
+        unknown_in: of how many people nothing is.
+        bad_in: the network of each who is bad.
     """
 
-    __slots__ = ("rooms", "sound", "unknown")
+    def __init__(self, with_bad: Collection[str] | None = None) -> None:
+        """Begin with none; of those *with_bad* people rooms are made, None: with them here."""
+        self.known_in: dict[str, int] = defaultdict(int)
+        self.unknown_in: dict[str, int] = defaultdict(int)
+        self.bad_in: dict[str, list[str]] = defaultdict(list)
+        self._with_bad = self.bad_in if with_bad is None else with_bad
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.rooms: dict[str, Room] = defaultdict(Room)
-        self.sound: dict[str, int] = defaultdict(int)
-        self.unknown: dict[str, int] = defaultdict(int)
+    @cached_property
+    def rooms(self) -> dict[str, Room]:
+        """Those with somebody bad, be it in another part."""
+        names = {**self.known_in, **self.unknown_in}
+        return {name: self._room(name) for name in names if name in self._with_bad}
+
+    def _room(self, name: str) -> Room:
+        known = self.known_in.get(name, 0)
+        return Room(known + self.unknown_in.get(name, 0), known, len(self.bad_in.get(name, ())))
+
+    @property
+    def networks(self) -> set[str]:
+        """Those of who is bad; empty: one that is not known."""
+        return set().union(*self.bad_in.values())
+
+    @cached_property
+    def sound(self) -> dict[str, int]:
+        """The others of which something is known, and of how many people."""
+        known = self.known_in.items()
+        return {name: people for name, people in known if name not in self._with_bad}
 
     @property
     def known_rooms(self) -> int:
         """Of how many conferences something is known."""
-        return len(self.sound) + sum(room.known > 0 for room in self.rooms.values())
+        return len(self.known_in)
 
     @property
     def known(self) -> int:
         """Of how many people something is known."""
-        return sum(self.sound.values()) + sum(room.known for room in self.rooms.values())
+        return sum(self.known_in.values())
 
-    @property
+    @cached_property
     def bad_rooms(self) -> float:
         """How many whole rooms would be as bad as these together: the sum of their shares."""
-        return sum(room.share for room in self.rooms.values())
+        return sum(len(bad) / self.known_in[name] for name, bad in self.bad_in.items())
 
     @property
     def share(self) -> float:
@@ -99,17 +118,38 @@ class Group:
 
     def people(self) -> Mapping[str, int]:
         """Return how many are in each conference."""
-        found = Counter(self.sound)
-        found.update(self.unknown)
-        found.update({name: room.people for name, room in self.rooms.items()})
+        found = Counter(self.known_in)
+        found.update(self.unknown_in)
         return found
 
     def without(self, conference: str) -> "Group":
         """Return all but *conference*, one of the rooms."""
-        rest = Group()
-        rest.rooms = {name: room for name, room in self.rooms.items() if name != conference}
-        rest.sound, rest.unknown = self.sound, self.unknown
+        rest = Group(self._with_bad)
+        rest.known_in = {**self.known_in}
+        rest.unknown_in = {**self.unknown_in}
+        rest.bad_in = {**self.bad_in}
+        for of in (rest.known_in, rest.unknown_in, rest.bad_in):
+            of.pop(conference, None)
         return rest
+
+
+class _Common:
+    """
+    Those who have bridge, region, browser and relay in common.
+
+    Attributes:
+        people: how many they are.
+        known_in, unknown_in, bad_in: of each of the groups.
+    """
+
+    __slots__ = ("bad_in", "known_in", "people", "unknown_in")
+
+    def __init__(self, groups: list[Group]) -> None:
+        """Begin with nobody, who is in *groups*."""
+        self.people = 0
+        self.known_in = [group.known_in for group in groups]
+        self.unknown_in = [group.unknown_in for group in groups]
+        self.bad_in = [group.bad_in for group in groups]
 
 
 Groups = dict[str, Group]
@@ -128,46 +168,44 @@ class Census:
     def __init__(self, everybody: Everybody) -> None:
         """Count *everybody* who is by a bridge."""
         self.fleet = Group()
-        self.groups: dict[Scope, Groups] = {scope: defaultdict(Group) for scope in _COMMON}
+        group = partial(Group, self.fleet.bad_in)
+        self.groups: dict[Scope, Groups] = {scope: defaultdict(group) for scope in _COMMON}
         self.groups[Scope.FLEET] = {"": self.fleet}
-        self._groups_at: dict[tuple[str, str, str, str], list[Group]] = {}
+        self._commons: dict[tuple[str, ...], _Common] = {}
         self._regions_of: dict[str, Counter[str]] = defaultdict(Counter)
         self.present = everybody.present
-        bad = [seen for seen in everybody.ill if is_bad(seen)]
-        self._count(everybody.counts, {seen.place.conference for seen in bad})
-        for seen in bad:
-            for group in self._groups_of(seen.place):
-                room = group.rooms[seen.place.conference]
-                room.bad += 1
-                room.networks |= {seen.network}
+        self._count(everybody.counts)
+        self._count_bad(everybody.ill)
 
-    def _count(self, counts: Counts, with_bad: set[str]) -> None:
-        """Count everybody, with objects for the conferences *with_bad* people alone."""
+    def _count(self, counts: Counts) -> None:
+        """Count everybody; this is what a look takes its time for."""
         for (place, state), people in counts.items():
             if place.is_direct:
                 continue
             conference = place.conference
-            if place.bridge:
-                self._regions_of[place.bridge][place.region] += people
-            groups = self._groups_of(place)
-            if conference in with_bad:
-                for group in groups:
-                    group.rooms[conference].count(people, is_known=state is not None)
-            elif state is None:
-                for group in groups:
-                    group.unknown[conference] += people
-            else:
-                for group in groups:
-                    group.sound[conference] += people
+            common = self._common_of(place)
+            common.people += people
+            for tally in common.unknown_in if state is None else common.known_in:
+                tally[conference] += people
+        for (bridge, region, *_), common in self._commons.items():
+            self._regions_of[bridge][region] += common.people
 
-    def _groups_of(self, place: Place) -> list[Group]:
-        """Return where somebody at *place* is counted."""
-        common = place[1:5]  # bridge, region, browser, relay
-        if common not in self._groups_at:
-            self._groups_at[common] = self._find_groups(*common)
-        return self._groups_at[common]
+    def _count_bad(self, ill: list[Seen]) -> None:
+        """Count those of *ill* who are bad by what others may share."""
+        for seen in ill:
+            if is_bad(seen):
+                for tally in self._common_of(seen.place).bad_in:
+                    tally[seen.place.conference].append(seen.network)
 
-    def _find_groups(self, bridge: str, region: str, browser: str, relay: str) -> list[Group]:
+    def _common_of(self, place: Place) -> "_Common":
+        """Return those who have bridge, region, browser and relay in common with *place*."""
+        key = place[1:5]
+        found = self._commons.get(key)
+        if found is None:
+            found = self._commons[key] = _Common(self._groups_of(*key))
+        return found
+
+    def _groups_of(self, bridge: str, region: str, browser: str, relay: str) -> list[Group]:
         """Return the groups of all who have these in common."""
         groups = self.groups
         found = [self.fleet, groups[Scope.REGION][region]]
@@ -190,7 +228,7 @@ class Census:
             if left := room.known - part.known:
                 share += (room.bad - part.bad) / left
                 known += 1
-        known -= sum(fleet.sound[name] == part for name, part in of.sound.items())
+        known -= sum(fleet.known_in[name] == part for name, part in of.sound.items())
         return max(0.0, share) / known if known else 0.0
 
     @staticmethod

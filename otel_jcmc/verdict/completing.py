@@ -14,14 +14,15 @@ from otel_jcmc.verdict.everybody import Everybody, Place
 
 def complete(everybody: Everybody) -> Everybody:
     """Return *everybody* counted where they are, as far as others of their rooms tell."""
-    lacking = {place for place, _ in everybody.counts if not (place.bridge or place.is_direct)}
-    if not lacking:
+    lacking = {place.conference for place, _ in everybody.counts if _is_lacking(place)}
+    # Where no page tells of a bridge, as the original's do not, nothing can be told either.
+    told = _told(everybody, lacking) if lacking else {}
+    if not told:
         return everybody
-    told = _told(everybody, {place.conference for place in lacking})
     where = {
         place: _completed(place, told[place.conference])
-        for place in lacking
-        if place.conference in told
+        for place, _ in everybody.counts
+        if place.conference in told and _is_lacking(place)
     }
     counts = dict(everybody.counts)
     for key in [key for key in counts if key[0] in where]:
@@ -34,11 +35,16 @@ def complete(everybody: Everybody) -> Everybody:
     return everybody._replace(counts=counts, ill=ill)
 
 
+def _is_lacking(place: Place) -> bool:
+    """Say whether nobody knows by which bridge *place* is, or whether by one."""
+    return not (place.bridge or place.is_direct)
+
+
 def _told(everybody: Everybody, conferences: set[str]) -> Mapping[str, list[Place]]:
     """Return the places in *conferences* of which it is known by which bridge they are, or none."""
     found: dict[str, list[Place]] = defaultdict(list)
     for place, _ in everybody.counts:
-        if place.conference in conferences and (place.bridge or place.is_direct):
+        if place.conference in conferences and not _is_lacking(place):
             found[place.conference].append(place)
     return found
 

@@ -14,12 +14,14 @@ from typing import Final, NamedTuple
 from otel_jcmc.verdict import rules
 from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.everybody import Everybody, Seen
-from otel_jcmc.verdict.rules import State
+from otel_jcmc.verdict.neighbours import Neighbours, Told
 from otel_jcmc.verdict.standing import THRESHOLDS, Coverage, Standing, sender_name
 
 # Three looks of ten seconds, as a page tells of its loss up in two of five pushes.
 REMEMBER_MS: Final = 30_000
-_ASKED: Final = frozenset((rules.RECEIVED.id, rules.DOWNLINK_OR_RECEIVED.id))
+_EITHER: Final = rules.DOWNLINK_OR_RECEIVED.id
+_UPLINK: Final = rules.UPLINK.id
+_ASKED: Final = frozenset((rules.RECEIVED.id, _EITHER))
 
 
 class Settled(NamedTuple):
@@ -43,133 +45,88 @@ class Settling:
     def __init__(self, bad_loss: float = 5) -> None:
         """Say of a sender that it spoils from half of *bad_loss* percent on, as a fair call."""
         self._some_loss = bad_loss / 2
-        # sender_name -> when it was known last, and whether it spoilt.
-        self._known: dict[str, tuple[int, bool]] = {}
-        # The same of whether it sends: a page whose connection is interrupted does not tell.
-        self._sending: dict[str, tuple[int, bool]] = {}
+        # By conference.
+        self._told: dict[str, Told] = {}
 
     def settle(self, now_ms: int, everybody: Everybody) -> Settled:
         """Return what those of *everybody* come to who are not well, at *now_ms*."""
         asked = [each for each in everybody.ill if _is_asked(each)]
-        rooms: dict[str, dict[str, Seen]] = defaultdict(dict)
-        if asked:
-            for each in everybody.members({each.place.conference for each in asked}):
-                rooms[each.place.conference][each.participant] = each
-                self._remember(now_ms, each)
-        oldest = now_ms - REMEMBER_MS
-        self._known = _since(self._known, oldest)
-        self._sending = _since(self._sending, oldest)
-        causes, spoilt = {}, defaultdict(list)
+        rooms = self._rooms(now_ms, everybody, {each.place.conference for each in asked})
+        causes = dict[str, int]()
+        spoilt = defaultdict[tuple[str, str], set[str]](set)
         for each in asked:
             room = rooms[each.place.conference]
-            owner = self._owner(each, room)
-            spoils = None if owner is None or owner.place.is_direct else self._spoils(owner)
+            owner = room.owner_for(each)
+            spoils = None if owner is None or owner.place.is_direct else room.spoils(owner)
             cause = each.cause
-            if cause == rules.DOWNLINK_OR_RECEIVED.id and (
-                found := self._of(each, room, spoils=spoils)
-            ):
+            if cause == _EITHER and (found := room.cause_of(each, spoils=spoils)):
                 cause = causes[_name(each)] = found.id
             if owner is not None and spoils and cause != rules.DOWNLINK.id:
-                spoilt[owner.place.conference, owner.participant].append(each)
+                spoilt[owner.place.conference, owner.participant].add(each.participant)
         clients = everybody.clients(spoilt.keys()) if spoilt else {}
         senders = (
-            _sender(who, victims, rooms, clients.get(who, "")) for who, victims in spoilt.items()
+            _sender(who, victims, rooms[who[0]], clients.get(who, ""))
+            for who, victims in spoilt.items()
         )
         told = nlargest(THRESHOLDS.told, senders, key=lambda each: each.coverage.bad)
         return Settled(with_causes(everybody.ill, causes), causes, told)
 
-    def _remember(self, now_ms: int, seen: Seen) -> None:
+    def _rooms(self, now_ms: int, everybody: Everybody, names: set[str]) -> dict[str, Neighbours]:
+        """Return who is in the conferences of these *names*, with what is remembered of them."""
+        self._forget_before(now_ms - REMEMBER_MS)
+        rooms = {}
+        for name in names:
+            told = self._told[name] = self._told.get(name) or Told()
+            rooms[name] = Neighbours(told)
+        for seen in everybody.members(names) if names else ():
+            name = seen.place.conference
+            self._remember(now_ms, seen, self._told[name])
+            rooms[name].add(seen)
+        return rooms
+
+    def _remember(self, now_ms: int, seen: Seen, told: Told) -> None:
         """Take note of whether *seen* spoils what it sends, where that is known now."""
-        spoils = seen.is_slow or seen.cause == rules.UPLINK.id
-        if spoils or seen.loss_up is not None:
-            spoils = spoils or (seen.loss_up or 0) > self._some_loss
-            self._known[_name(seen)] = now_ms, spoils
-        if seen.sends is not None:
-            self._sending[_name(seen)] = now_ms, seen.sends
+        _, participant, _, cause, _, _, _, loss_up, is_slow, sends = seen
+        if is_slow or cause == _UPLINK:
+            told.spoils[participant] = now_ms, True
+        elif loss_up is not None:
+            told.spoils[participant] = now_ms, loss_up > self._some_loss
+        if sends:
+            if told.silent:
+                told.silent.pop(participant, None)
+        elif sends is not None:
+            told.silent[participant] = now_ms
 
-    def _owner(self, seen: Seen, room: dict[str, Seen]) -> Seen | None:
-        """Return whose stream *seen* loses: who is named, else the only one who sends."""
-        if seen.source:
-            return room.get(seen.source)
-        if seen.present > len(room):
-            return None
-        sending = [
-            each
-            for each in room.values()
-            if each.participant != seen.participant and self._sending.get(_name(each), (0, True))[1]
-        ]
-        return sending[0] if len(sending) == 1 else None
-
-    def _of(self, seen: Seen, room: dict[str, Seen], *, spoils: bool | None) -> rules.Cause | None:
-        """Return what *seen* comes to where the owner of its stream *spoils*, or does not."""
-        # Who loses both ways has a bad way; that the others do too is the bridge's.
-        if self._spoils(seen):
-            return rules.DOWNLINK
-        if spoils is None:
-            return self._by_others(seen, room)
-        return rules.RECEIVED if spoils else rules.DOWNLINK
-
-    def _by_others(self, seen: Seen, room: dict[str, Seen]) -> rules.Cause | None:
-        """
-        Return what others of the room tell, who get the same streams; None: they tell nothing.
-
-        Two at least must be well: one alone may be whom *seen* hears badly, and hear well.
-        Where another is connected to a peer, *seen* is that peer, on a page that does not tell.
-        """
-        others = [
-            each
-            for each in room.values()
-            if each.participant != seen.participant and each.state is not None
-        ]
-        if any(each.place.is_direct for each in others):
-            return rules.PAIR
-        causes = {each.cause for each in others}
-        if rules.RECEIVED.id in causes:
-            return rules.RECEIVED
-        are_well = len(others) > 1 and all(
-            each.state == State.GOOD and not self._spoils(each) for each in others
-        )
-        return rules.DOWNLINK if are_well or rules.DOWNLINK.id in causes else None
-
-    def _spoils(self, seen: Seen) -> bool | None:
-        """Say whether *seen* spoils what it sends; None: it has not been known of late."""
-        return self._known.get(_name(seen), (0, None))[1]
+    def _forget_before(self, oldest_ms: int) -> None:
+        """Forget what was told before *oldest_ms*."""
+        for told in self._told.values():
+            told.forget_before(oldest_ms)
+        self._told = {name: told for name, told in self._told.items() if told.spoils or told.silent}
 
 
 def _is_asked(seen: Seen) -> bool:
     return seen.cause in _ASKED and not seen.place.is_direct
 
 
-def _since(known: dict[str, tuple[int, bool]], oldest: int) -> dict[str, tuple[int, bool]]:
-    """Return what of *known* is no older than *oldest*."""
-    return {name: each for name, each in known.items() if each[0] >= oldest}
-
-
 def _name(seen: Seen) -> str:
     return sender_name(seen.place.conference, seen.participant)
 
 
-def _sender(
-    who: tuple[str, str], victims: list[Seen], rooms: dict[str, dict[str, Seen]], client: str
-) -> Standing:
+def _sender(who: tuple[str, str], victims: set[str], room: Neighbours, client: str) -> Standing:
     """Return a sender as something that stands out, with of how many it spoils the call."""
-    conference, _ = who
-    room = rooms[conference].values()
-    known = [each for each in room if each.state is not None]
-    present = max(len(room), *(each.present for each in room))
-    coverage = Coverage(len(victims), len(known), len(room), present)
-    share = len(victims) / len(known)
+    coverage = Coverage(len(victims), room.known, len(room.people), room.present)
+    share = len(victims) / room.known
     return Standing(Scope.SENDER, sender_name(*who), "", share, coverage, client)
 
 
 def with_causes(ill: list[Seen], causes: dict[str, int]) -> list[Seen]:
     """Return *ill* with the *causes* that some were settled to, by sender_name."""
-    return [_settled(each, causes) for each in ill] if causes else ill
+    if not causes:
+        return ill
+    return [_settled(each, causes) if each.cause == _EITHER else each for each in ill]
 
 
 def _settled(seen: Seen, causes: dict[str, int]) -> Seen:
-    """Return *seen* with its settled cause, unless it has pushed another one since."""
-    if seen.cause != rules.DOWNLINK_OR_RECEIVED.id:
-        return seen
-    name = sender_name(seen.place.conference, seen.participant)
-    return seen._replace(cause=causes.get(name, seen.cause))
+    """Return *seen* with its settled cause, where it was settled."""
+    cause = causes.get(_name(seen))
+    return seen if cause is None else seen._replace(cause=cause)

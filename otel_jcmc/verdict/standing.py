@@ -186,6 +186,8 @@ def _is_small(of: Group, thresholds: Thresholds) -> bool:
     Of two or three rooms most are to be bad in each: one of two people may be so by himself.
     Not where all of those are in one network: then it is that, or somebody who makes rooms up.
     """
+    if of.share <= thresholds.most:
+        return False
     known = of.known_rooms
     least = thresholds.nearly_all * known
     is_each = least > known - 1
@@ -193,9 +195,9 @@ def _is_small(of: Group, thresholds: Thresholds) -> bool:
         room.share > thresholds.most or (room.share == thresholds.most and not is_each)
         for room in of.rooms.values()
     )
-    if half < least or of.share <= thresholds.most:
+    if half < least:
         return False
-    networks = set().union(*(room.networks for room in of.rooms.values()))
+    networks = of.networks
     return (
         (len(networks) != 1 or networks == {""})
         and known >= thresholds.small_conferences
@@ -205,12 +207,11 @@ def _is_small(of: Group, thresholds: Thresholds) -> bool:
 
 def _is_apart(census: Census, of: Group, thresholds: Thresholds) -> bool:
     """Say whether *of* is worse than the rest, also without its worst room."""
+    if len(of.bad_in) < thresholds.conferences or of.share <= thresholds.share:
+        return False
+    if len(of.networks - {""}) < thresholds.networks:
+        return False
     bad = {name: room for name, room in of.rooms.items() if room.bad}
-    if len(bad) < thresholds.conferences or of.share <= thresholds.share:
-        return False
-    networks = set().union(*(room.networks for room in bad.values())) - {""}
-    if len(networks) < thresholds.networks:
-        return False
     rest = census.share_without(of)
     worst = max(bad, key=lambda name: (bad[name].share, bad[name].bad))
     return all(_is_worse(each, rest, thresholds) for each in (of, of.without(worst)))
@@ -238,11 +239,9 @@ def _is_region(census: Census, name: str, of: Group, bad: set[str], thresholds: 
 
 def _is_small_region(of: Group, thresholds: Thresholds) -> bool:
     """Say whether a region is one of few rooms in which most are bad, from several networks."""
-    bad = [room for room in of.rooms.values() if room.bad]
-    networks = set().union(*(room.networks for room in bad)) - {""}
     return (
-        len(bad) >= thresholds.conferences
-        and len(networks) >= thresholds.networks
+        len(of.bad_in) >= thresholds.conferences
+        and len(of.networks - {""}) >= thresholds.networks
         and _is_small(of, thresholds)
     )
 

@@ -97,7 +97,7 @@ def snapshot_of(*participants: Participant) -> Snapshot:
     """Return a snapshot of *participants*, in parts of two."""
     snapshot = Snapshot()
     for start in range(0, len(participants), 2):
-        snapshot.parts.append(Part(participants[start : start + 2]))
+        snapshot.parts.append(Part.of(participants[start : start + 2]))
     return snapshot
 
 
@@ -143,8 +143,7 @@ def judged(
 
 def people_in(snapshot: Snapshot) -> list[Participant]:
     """Return the participants of *snapshot*."""
-    rows = [row for part in snapshot.parts for row in zip(*part.numbers, strict=True)]
-    return [Participant(stay, row) for stay, row in zip(snapshot.stays, rows, strict=True)]
+    return [each for part in snapshot.parts for each in part.participants]
 
 
 def observed_by(gauge: Collected) -> list[tuple[dict[str, Any], float]]:

@@ -1,10 +1,15 @@
-"""metrics/snapshot.py: a verdict does not outlive the push that it is of by much."""
+"""metrics/snapshot.py: what is taken over, and that no verdict outlives its push by much."""
+
+from typing import Any
 
 import pytest
+from harness import CLIENT_ID
 from people import judged, people_in, stored_value, told_by
 
+from otel_jcmc.catalogue.attributes import PARTICIPANT
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, STATE_ID
-from otel_jcmc.metrics.snapshot import Building
+from otel_jcmc.metrics.snapshot import Building, People, Snapshot
+from otel_jcmc.store.packed import NOTHING, pack, unpack
 from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.rules import State
 
@@ -45,3 +50,85 @@ def test_a_push_older_than_two_of_its_intervals_is_no_verdict(
 
 def test_who_tells_no_interval_is_never_late() -> None:
     assert state_of(None, 1) == State.GOOD
+
+
+def live(people: dict[bytes, float | None], *pages: list[bytes], push: int) -> list[Live]:
+    """
+    Return *pages* of who is live.
+
+    Those of *people*, who have a value of metric 8, have pushed; *push* is a part of their expiry.
+    """
+    values = {
+        name: stored_value({64: "standup", 65: CLIENT_ID, 66: name.decode(), 8: value})
+        for name, value in people.items()
+    }
+    return [
+        Live(
+            page,
+            [b"%d" % push if name in people else b"1" for name in page],
+            {name: values[name] for name in page if name in people},
+            0,
+        )
+        for page in pages
+    ]
+
+
+def made_of(known: People, lives: list[Live]) -> Snapshot:
+    """Return the snapshot of *lives*, with what is *known*."""
+    building = Building(known)
+    for each in lives:
+        building.add(each)
+    return building.finish()
+
+
+def values_in(snapshot: Snapshot) -> list[dict[str, float | None]]:
+    """Return the value of metric 8 of everybody in each part."""
+    return [
+        {
+            stay.attributes[PARTICIPANT.id]: value
+            for stay, value in zip(part.stays, part.column(8), strict=True)
+        }
+        for part in snapshot.parts
+    ]
+
+
+def test_who_has_not_pushed_is_taken_over_from_wherever_he_was() -> None:
+    people = {b"a": 1, b"b": 2.5, b"c": 3, b"d": None}
+    first = made_of({}, live(people, [b"a", b"b"], [b"c", b"d"], push=1))
+    assert values_in(first) == [{"a": 1, "b": 2.5}, {"c": 3, "d": None}]
+    # Of the others each page has some, in another order, and one is gone.
+    second = made_of(first.people, live({b"b": 7}, [b"d", b"b", b"a"], push=2))
+    assert values_in(second) == [{"a": 1, "b": 7, "d": None}]
+    third = made_of(second.people, live({}, [b"b"], [b"a", b"d"], push=3))
+    assert values_in(third) == [{"b": 7}, {"a": 1, "d": None}]
+    by_name = {stay.attributes[PARTICIPANT.id]: stay for stay in first.stays}
+    assert all(stay is by_name[stay.attributes[PARTICIPANT.id]] for stay in third.stays)
+
+
+def test_what_is_known_keeps_no_part_of_an_earlier_snapshot() -> None:
+    first = made_of({}, live({b"a": 1, b"b": 2}, [b"a", b"b"], push=1))
+    second = made_of(first.people, live({}, [b"b"], [b"a"], push=2))
+    for name, (_, part, at) in second.people.items():
+        assert part in second.parts
+        assert part.stays[at].attributes[PARTICIPANT.id] == name.decode()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        (1, 1.0, None, 0, -0.0, 97.6, 2**53 + 1, -(2**63), 2**64 - 1, 5e-324),
+        ([55], [None, 7.5], None, []),
+        (0, None),
+        (None, None),
+    ],
+)
+def test_a_packed_column_is_what_it_was(column: tuple[Any, ...]) -> None:
+    assert repr(unpack(pack(column), len(column))) == repr([*column])
+
+
+def test_a_column_that_nobody_has_takes_no_room() -> None:
+    assert pack((None,) * 1000) == NOTHING
+    [part] = made_of({}, live({b"a": None, b"b": 0}, [b"a", b"b"], push=1)).parts
+    assert part.packed(8) != NOTHING
+    assert part.packed(9) == NOTHING
+    assert part.column(9) == [None, None]

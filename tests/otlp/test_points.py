@@ -52,7 +52,7 @@ def collect(participants: list[Participant], naming: Naming) -> list[Collected]:
 
 def one_column(values: list[float | None], name: str = "one", unit: str = "s") -> Collected:
     """Return a gauge with *values*, each of which has labels of its own."""
-    labels = [Labels({"n": str(number)}) for number in range(len(values))]
+    labels = [Labels.of({"n": str(number)}) for number in range(len(values))]
     return Collected(name, unit, "What it is", [Observed([Column(values, labels)])])
 
 
@@ -118,7 +118,7 @@ def test_a_value_arrives_as_what_it_was(value: float) -> None:
 @pytest.mark.parametrize("length", [0, 1, 13, 126, 127, 128, 129, 1_024, 16_383, 16_384, 70_000])
 def test_labels_of_any_length_are_encoded(length: int) -> None:
     """A length is written seven bits at a time."""
-    labels = Labels({f"n{n}": "x" * length for n in range(3)})
+    labels = Labels.of({f"n{n}": "x" * length for n in range(3)})
     gauges = [Collected("m", "", "", [Observed([Column([0.1], [labels])])])]
     (request,) = requests(gauges, RESOURCE, NOW)
     assert request == by_the_sdk(gauges)

@@ -24,6 +24,8 @@ from otel_jcmc.metrics.provider import GaugeProvider
 from otel_jcmc.metrics.snapshot import People, bound
 from otel_jcmc.store import reads
 from otel_jcmc.store import writes as writes_road
+from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.commands import Command
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.live import Store
@@ -541,6 +543,44 @@ async def test_a_read_of_many_is_split_and_whole(
         assert 50 <= calls(client)["mget"] <= 62
         # A page begins with the last one of the page before.
         assert 500 / 20 <= calls(client)["zrangebyscore"] <= 500 / 19 + 4 * 5
+
+
+@pytest.mark.anyio
+async def test_a_page_is_one_exchange_of_few_commands(
+    server: EmbeddedStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each exchange is a turn of a loop that is busy with pushes, and keeps Redis for a moment."""
+    monkeypatch.setattr(reads, "PAGE", 20)
+    monkeypatch.setattr(reads, "VALUES", 5)
+    link = open_link(server.url)
+    asked: list[int] = []
+
+    async def read(commands: list[Command]) -> list[Any]:
+        asked.append(len(commands))
+        return await link.run(commands)
+
+    async def read_all(keys: Keys, known: reads.KnownExpiries) -> dict[bytes, tuple[bytes, Any]]:
+        asked.clear()
+        pages = [page async for page in reads.read_pages(read, keys, known, keys.every)]
+        return {
+            member: (expiry, None)
+            for page in pages
+            for member, expiry in zip(page.members, page.expiries, strict=True)
+        }
+
+    async with opened(server) as ours:
+        await put_many(ours, [push(f"p{number}", f"room-{number // 10}") for number in range(500)])
+        client.config_resetstat()
+        known = await read_all(ours.keys, {})
+        assert len(known) == 500
+        assert max(asked) == 5
+        # The clocks, each page, and the values of the last page of each partition.
+        assert len(asked) <= 1 + calls(client)["zrangebyscore"] + 4
+        client.config_resetstat()
+        assert await read_all(ours.keys, known) == known
+        # No values: the partitions are read side by side.
+        assert len(asked) <= calls(client)["zrangebyscore"] / 2
+    await link.close()
 
 
 @pytest.mark.anyio

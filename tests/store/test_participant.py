@@ -250,6 +250,12 @@ def test_what_has_changed_is_not_taken_over(
 WHOLE = stored_value({**WHO, 8: 1234}, b"session-one")
 
 
+def with_attributes(attributes: dict[int, Any]) -> bytes:
+    """Return a stored value that has *attributes*, whatever they are, and no numbers."""
+    encode = msgspec.msgpack.encode
+    return with_head(encode(encode(attributes)) + encode([]))
+
+
 @pytest.mark.parametrize(
     ("attributes", "values"),
     [
@@ -296,6 +302,9 @@ def test_a_value_without_attributes_of_its_own_spoils_no_scrape(
         stored_value({**WHO, 13: 41}),
         stored_value({**WHO, 13: [["41", {}]]}),
         stored_value({**WHO, 13: [[41, {82: 5}]]}),
+        with_attributes({**WHO, 69: [{82: "udp"}]}),
+        with_attributes({**WHO, 13: ""}),
+        with_attributes({**WHO, 13: "", 69: []}),
         stored_value(WHO, b"\xff\xfe"),
         with_head(b"\xc4\x0d\x83\x40\xa2\xff\xfe\x41\xa1a\x42\xa1b\x90"),
     ],

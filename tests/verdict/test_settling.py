@@ -100,3 +100,11 @@ def test_direct_calls_are_nobodys_to_settle() -> None:
         each._replace(place=direct) for each in (seen("bob", EITHER), seen("ada", loss_up=9.0))
     ]
     assert settle(*people) == Settled(people[:1], {}, [])
+
+
+def test_two_clients_that_push_as_one_participant_are_one() -> None:
+    """Whoever makes a client up may do so, and the look at everybody goes on."""
+    silent = seen("bob")._replace(state=None)
+    told = [seen("bob", EITHER), seen("bob", EITHER), silent]
+    [sender] = settle(*told, seen("ada", loss_up=9.0)._replace(state=None)).senders
+    assert (sender.share, sender.coverage) == (1.0, (1, 1, 2, 2))
