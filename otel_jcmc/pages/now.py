@@ -15,7 +15,7 @@ from otel_jcmc.metrics.levels import Counted, Sums
 from otel_jcmc.metrics.seen import who_is
 from otel_jcmc.metrics.snapshot import Part, Snapshot
 from otel_jcmc.pages.words import evidence_text
-from otel_jcmc.store.participant import Stay, member_digest
+from otel_jcmc.store.participant import Participant, Stay, member_digest
 from otel_jcmc.store.sid import sid_of_stay
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.judge import Evidence, Judge
@@ -23,7 +23,6 @@ from otel_jcmc.verdict.reach import Reach
 from otel_jcmc.verdict.rules import DOWNLINK_OR_RECEIVED, UNKNOWN, WORD_OF, State
 from otel_jcmc.verdict.standing import sender_name
 
-_STATE, _CAUSE = STATE_ID - 1, CAUSE_ID - 1
 _BAD, _FAIR, _UNKNOWN = 2, 1, 3
 
 
@@ -109,7 +108,7 @@ class Now:
         self._places: dict[str, list[tuple[Part, int]]] = defaultdict(list)
         blame: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
         for part in snapshot.parts:
-            states, causes = part.numbers[_STATE], part.numbers[_CAUSE]
+            states, causes = part.column(STATE_ID), part.column(CAUSE_ID)
             for at, (stay, state, cause) in enumerate(zip(part.stays, states, causes, strict=True)):
                 self._places[stay.conference].append((part, at))
                 if state:
@@ -131,17 +130,17 @@ class Now:
 
     def people(self, conference: str) -> list[Person]:
         """Return who is in *conference*, worst first."""
-        found = [self._person(part, at) for part, at in self._places.get(conference, ())]
+        places = self._places.get(conference)
+        found = map(self._person, Part.gathered(places).participants if places else ())
         return sorted(found, key=lambda each: (_ORDER[each.state], each.name.lower()))
 
-    def _person(self, part: Part, at: int) -> Person:
-        """Return one of *part*."""
-        stay = part.stays[at]
+    def _person(self, of: Participant) -> Person:
+        """Return one who is there."""
+        stay, numbers = of.stay, of.numbers
         attributes = stay.attributes
         who = who_is(stay)
-        state, cause = part.numbers[_STATE][at], part.numbers[_CAUSE][at]
+        state, cause = numbers[STATE_ID - 1], numbers[CAUSE_ID - 1]
         word, scope = self._blame(stay, cause) if state else ("", "")
-        numbers = [column[at] for column in part.numbers]
         said = self._judge.judge(numbers, is_direct=who.place.is_direct) if state else None
         return Person(
             who.participant,
