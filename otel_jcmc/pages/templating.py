@@ -10,7 +10,7 @@ from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
@@ -52,15 +52,19 @@ def _environment() -> Environment:
         "CAUSES": words.CAUSES,
         "SCOPES": words.SCOPES,
         "STATES": words.STATES,
+        "ENDS": words.ENDS,
     }
     made.filters |= {
         "percent": words.percent,
         "duration": words.duration,
         "iso": words.iso,
         "clock": words.clock,
+        "day_clock": words.day_clock,
+        "milliseconds": words.milliseconds,
         "number": "{:,}".format,
         "path": partial(quote, safe=""),
         "shares": shares,
+        "query": urlencode,
         "standing_name": lambda each: words.standing_name(each.scope, each.name),
         "row_name": lambda row: words.standing_name(row.scope, row.label),
     }
