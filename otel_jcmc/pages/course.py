@@ -112,7 +112,8 @@ def course_of(samples: Sequence[Sample], from_ms: int, to_ms: int, apart_ms: int
         before_ms = sample.at_ms
         made = _point(sample, is_after_gap)
         here = (sample.at_ms - from_ms) // step
-        if here == slot and points and not is_after_gap:
+        # Of a gap within a point nothing would be seen.
+        if here == slot and points:
             points[-1] = _merged(points[-1], made)
         else:
             points.append(made)

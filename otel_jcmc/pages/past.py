@@ -17,8 +17,8 @@ TICKS: Final = 6
 
 
 def until(session: PastSession, now_ms: int) -> int:
-    """Return when *session* ended, or that it is *now_ms*."""
-    return now_ms if session.ended_ms is None else max(session.last_ms, session.ended_ms)
+    """Return until when *session* was there; of one that goes on it is *now_ms*."""
+    return max(session.last_ms, now_ms if session.ended_ms is None else session.ended_ms)
 
 
 def name_of(session: PastSession) -> str:

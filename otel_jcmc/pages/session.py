@@ -90,7 +90,9 @@ def _told(
     gap_ms = session.ttl_ms if any(each.pushes for each in samples) else apart_ms
     spells = spells_of(samples, gap_ms, conference, who.get(PARTICIPANT.id, ""), entries)
     course = course_of(samples, from_ms, until_ms, apart_ms)
-    stood_out = [each for each in entries if touches(each, conference, [session])]
+    # By every bridge that they were at, and not the last alone.
+    places = [session._replace(attributes=each.attributes) for each in samples if each.attributes]
+    stood_out = [each for each in entries if touches(each, conference, [session, *places])]
     happened = happenings(session, samples)
     one = about(session)
     return {
