@@ -4,6 +4,7 @@
 In come its name and a time, out goes a page with everyone on one axis and what stood out above.
 """
 
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request, Response
@@ -16,7 +17,7 @@ from otel_jcmc.pages.door import Door
 from otel_jcmc.pages.happenings import end_text
 from otel_jcmc.pages.past import TICKS, band, name_of
 from otel_jcmc.pages.routes import page_router
-from otel_jcmc.pages.templating import page
+from otel_jcmc.pages.templating import large_page, page
 from otel_jcmc.pages.words import STATES
 from otel_jcmc.sessions.blame import coarse
 from otel_jcmc.sessions.card import totals_of
@@ -28,7 +29,7 @@ from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.session_query import read_at, read_conference
 
 # Of all who were there together: a megabyte of page.
-MOST_BANDS: Final = 10_000
+MOST_BANDS: Final = 8_000
 _LEAST_BANDS: Final = 40
 _NONE: Final = (
     "Nobody was in a conference of this name then or before, as far as history goes. A part of a"
@@ -80,8 +81,8 @@ def conference_page_routes(
                 meeting = await meeting_at(of, record, names, at_ms, grace_ms, interval_ms)
             except NoSuchSession:
                 return page(request, "conference.html", told | {"wrong": _NONE}, 404)
-            told |= _told(meeting, now_ms, at_ms if "at" in asked else None)
-            return page(request, "conference.html", told)
+            telling = partial(_told, meeting, now_ms, at_ms if "at" in asked else None, told)
+            return await large_page(request, "conference.html", telling)
 
         return await answer_page(request, door, history, read, _NONE)
 
@@ -93,14 +94,16 @@ def _without_zone(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [each for each in pairs if each[0] != "tz"]
 
 
-def _told(meeting: Meeting, now_ms: int, at_ms: int | None) -> dict[str, Any]:
-    """Return what the template tells; *at_ms* is what was asked for, None: now."""
+def _told(
+    meeting: Meeting, now_ms: int, at_ms: int | None, asked: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what the template tells beside what was *asked*: of the time *at_ms*, None: now."""
     from_ms = meeting.from_ms
     to_ms = max(now_ms, meeting.to_ms) if meeting.goes_on else meeting.to_ms
     is_within = at_ms is not None and from_ms < at_ms < to_ms
     share = ((at_ms or 0) - from_ms) / max(1, to_ms - from_ms)
     most = max(_LEAST_BANDS, MOST_BANDS // max(1, len(meeting.attendees)))
-    return {
+    return asked | {
         "meeting": meeting,
         "to_ms": to_ms,
         "rows": [_row(each, from_ms, to_ms, most) for each in meeting.attendees],

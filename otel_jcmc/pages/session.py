@@ -5,8 +5,8 @@ In comes its id, out goes a page: who and when, the verdict, and on one axis sta
 meanwhile and the numbers, each at most as fine as a screen shows.
 """
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request, Response
@@ -20,7 +20,7 @@ from otel_jcmc.pages.happenings import end_text, happenings
 from otel_jcmc.pages.lines import charts_of
 from otel_jcmc.pages.past import TICKS, band, name_of, until
 from otel_jcmc.pages.routes import page_router
-from otel_jcmc.pages.templating import page
+from otel_jcmc.pages.templating import large_page
 from otel_jcmc.pages.words import bitrate, milliseconds, percent, score
 from otel_jcmc.sessions.blame import coarse, spells_of
 from otel_jcmc.sessions.entry import in_order
@@ -71,8 +71,8 @@ def one_session_routes(
             until_ms = until(found, now_ms)
             entries = await record.read(found.started_ms, until_ms)
             scope = (await scopes_of(of, record, [found])).get(found.sid, "")
-            told = await asyncio.to_thread(_told, found, log, entries, until_ms, seeing)
-            return page(request, "session.html", told | {"scope": scope})
+            telling = partial(_told, found, log, entries, until_ms, seeing, scope)
+            return await large_page(request, "session.html", telling)
 
         return await answer_page(request, door, history, read, _NONE)
 
@@ -80,9 +80,14 @@ def one_session_routes(
 
 
 def _told(
-    session: PastSession, log: Sequence[bytes], entries: list[Entry], until_ms: int, seeing: Seeing
+    session: PastSession,
+    log: Sequence[bytes],
+    entries: list[Entry],
+    until_ms: int,
+    seeing: Seeing,
+    scope: str,
 ) -> dict[str, Any]:
-    """Return what the template tells; for a thread, since a log of a day is long."""
+    """Return what the template tells; it takes as long as a log of a day is."""
     samples = in_order(log)
     who = session.attributes
     conference, from_ms = who.get(CONFERENCE.id, ""), session.started_ms
@@ -97,6 +102,7 @@ def _told(
     one = about(session)
     return {
         "session": session,
+        "scope": scope,
         "one": one,
         "name": name_of(session),
         "conference": conference,

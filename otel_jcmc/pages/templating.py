@@ -5,7 +5,8 @@ In go a template's name and what it is to tell, out comes a page: escaped, witho
 another host, and with a policy that lets nothing else in.
 """
 
-from collections.abc import Mapping
+from asyncio import to_thread
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
@@ -93,6 +94,11 @@ def page(
     root = request.scope.get("root_path", "")
     text = _environment().get_template(template).render(root=root, **told)
     return HTMLResponse(text, status, HEADERS | dict(headers or {}))
+
+
+async def large_page(request: Request, template: str, make: Callable[[], Any]) -> Response:
+    """Return *template* with what *make* tells; both in a thread, so that pushes get their turn."""
+    return await to_thread(lambda: page(request, template, make()))
 
 
 def asset_routes() -> APIRouter:

@@ -199,6 +199,16 @@ def _happened(page: Element) -> list[Element]:
     return page.one("ol", word="happened").all("li")
 
 
+def test_what_happened_often_is_folded_away(service: Service, past: Past) -> None:
+    """With the beginning in sight, so that no page is a wall of text."""
+    log = tuple(minute(n, 2 * (n % 2), UPLINK) for n in range(1, 41))
+    page = look(service, f"/sessions/{over(past, 41, participant='often', log=log)}")
+    first, rest = page.all("ol", word="happened")
+    assert (len(first.all("li")), len(rest.all("li"))) == (24, 18)
+    assert rest in [*page.all("details")[0]]
+    assert page.all("summary")[0].text == "18 more"
+
+
 def test_a_session_without_a_log_says_so(service: Service, past: Past) -> None:
     page = look(service, f"/sessions/{over(past, 1, participant='silent')}")
     assert page.all("svg", word="plot") == []
