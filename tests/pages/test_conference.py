@@ -124,6 +124,15 @@ def test_a_time_that_is_none_is_one_line_beside_the_form(service: Service) -> No
     assert page.all("table") == []
 
 
+def test_a_zone_that_is_none_can_be_mended(service: Service) -> None:
+    """Scripts fill it in, unseen, and a small image may not know the reader's."""
+    page = look(service, "/conferences/board?at=14:00&tz=Mars/Olympus", 400)
+    assert page.one("p", id="wrong").text.startswith("tz must be a time zone: ")
+    assert page.one("input", name="tz").attributes.get("type") is None
+    shown = look(service, "/conferences/board?at=2036-03-01T12:03:00Z&tz=UTC")
+    assert shown.one("input", name="tz").attributes["type"] == "hidden"
+
+
 def test_an_empty_field_asks_for_nothing(service: Service) -> None:
     service.push(push_body("1a2b3c4d", "empty"))
     assert look(service, "/conferences/empty?at=&tz=Nowhere").one("h1").text == "empty"
