@@ -50,7 +50,12 @@ def run_server(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = Server(config, certificate, on_stop)
+
+    def stop() -> None:
+        on_stop()
+        app.end_streams()
+
+    server = Server(config, certificate, stop)
     sys.setswitchinterval(SWITCH_SECONDS)
 
     async def run() -> None:

@@ -8,7 +8,7 @@ shows metrics shows the sum. The names are fixed: alerts and dashboards build on
 """
 
 from collections.abc import Callable, Iterable
-from time import time_ns
+from time import time, time_ns
 from typing import Any, Final, Protocol
 
 from opentelemetry.sdk.resources import Resource
@@ -108,6 +108,7 @@ class Telemetry:
         pushes: (outcome, reason) -> pushes so far; the push endpoint counts here.
         push_tokens: (outcome, reason) -> requests for one so far.
         dropped: reason -> fields so far.
+        exported_at: (exporter, outcome) -> when this process heard of the last one, Unix time in s.
         participants, conferences: of the last collection; None when it had no store to read.
         standing_known: 1 if the last collection knew what stands out, 0 if not; None before.
         partitions_unread: how many the last collection could not read; None before.
@@ -152,6 +153,7 @@ class Telemetry:
             Reason.ADDRESS_LIMIT: 0,
         }
         self.exports: dict[tuple[str, str], int] = {}
+        self.exported_at: dict[tuple[str, str], float] = {}
         self.looks: dict[str, int] = dict.fromkeys(LOOK_OUTCOMES, 0)
         self.spans: dict[str, int] = {}
         self.spans_waiting: int | None = None
@@ -183,9 +185,9 @@ class Telemetry:
             "otel_jcmc.reads_refused": self.reads_refused,
             "otel_jcmc.process_starts": {process: 1},
         }
-        self.instruments = Instruments(resource, self._sum_of, self._gauge_of, self.durations)
+        self.instruments = Instruments(resource, self.sum_of, self._gauge_of, self.durations)
 
-    def _sum_of(self, counter: str) -> Counts:
+    def sum_of(self, counter: str) -> Counts:
         """Return what was counted by *counter* in all processes."""
         others = (figures.counters[counter] for figures in self._others())
         return sum_counts([self._counters[counter], *others])
@@ -269,6 +271,7 @@ class Telemetry:
         """Record one collection by *exporter* and whether it got out."""
         key = (exporter, outcome)
         self.exports[key] = self.exports.get(key, 0) + 1
+        self.exported_at[key] = time()
         self._durations.record("otel_jcmc.collection_duration", seconds, exporter)
 
     def record_snapshot(self, participants: int | None, conferences: int | None) -> None:

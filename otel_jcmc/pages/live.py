@@ -5,6 +5,7 @@ In comes a query (which conference is open, what is filtered by), out goes the p
 changes of it for a page that is open already.
 """
 
+from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,14 +17,17 @@ from otel_jcmc.pages.charts import timeline
 from otel_jcmc.pages.door import Door
 from otel_jcmc.pages.now import Conference, Now
 from otel_jcmc.pages.routes import page_router
-from otel_jcmc.pages.templating import page
+from otel_jcmc.pages.templating import page, rendered, whole
 from otel_jcmc.pages.viewing import Viewing
+from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
 
 MOST_SHOWN: Final = 100
 SORTS: Final = {"worst": "worst first", "largest": "largest first", "name": "by name"}
 STATES: Final = ("all", "bad", "fair")
 _HOURS_MS: Final = 6 * 3_600_000
+# Of one look: others are made each time that they are asked for.
+_MOST_MADE: Final = 100
 
 
 class Asked(NamedTuple):
@@ -44,11 +48,8 @@ class Asked(NamedTuple):
 
     def link(self, **changed: str) -> str:
         """Return the query of the same with something *changed*."""
-        told = self._replace(**changed)._asdict()
-        return urlencode({key: value for key, value in told.items() if value != _USUAL[key]})
-
-
-_USUAL: Final[dict[str, str]] = Asked()._asdict()
+        told = zip(self._fields, self._replace(**changed), Asked(), strict=True)
+        return urlencode({name: value for name, value, usual in told if value != usual})
 
 
 def read_asked(query: Any) -> Asked:
@@ -78,34 +79,69 @@ def chosen(now: Now, asked: Asked) -> list[Conference]:
     return found
 
 
+class _Pages:
+    """The pages of the newest look, each made once however many ask for it."""
+
+    def __init__(self, viewing: Viewing, record: Record) -> None:
+        """Show what *viewing* sees, and what *record* has of the hours before."""
+        self._viewing, self._record = viewing, record
+        self._of: Now | None = None
+        self._made: dict[tuple[Asked, str, str], str] = {}
+
+    async def text(self, asked: Asked, template: str, root: str) -> str:
+        """
+        Return the page that is *asked* for.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        now = await self._viewing.now()
+        if now is not self._of:
+            self._of, self._made = now, {}
+        key = (asked, template, root)
+        if key not in self._made:
+            journal = await self._record.read(now.at_ms - _HOURS_MS, now.at_ms)
+            job = partial(_text, now, journal, *key)
+            made = await self._viewing.in_thread(job)
+            if len(self._made) < _MOST_MADE:
+                self._made[key] = made
+            return made
+        return self._made[key]
+
+
+def _text(now: Now, journal: list[Entry], asked: Asked, template: str, root: str) -> str:
+    """Return the page that is *asked* for, as text."""
+    found = chosen(now, asked)
+    told = {
+        "now": now,
+        "asked": asked,
+        "found": found[:MOST_SHOWN],
+        "more": max(0, len(found) - MOST_SHOWN),
+        "people": now.people(asked.conference) if asked.conference else [],
+        "SORTS": SORTS,
+        "timeline": timeline(journal, now.at_ms - _HOURS_MS, now.at_ms),
+    }
+    return rendered(template, root, told)
+
+
 def live_routes(viewing: Viewing, record: Record, door: Door) -> APIRouter:
     """Return the routes of what is live, behind *door*."""
     router = page_router()
+    pages = _Pages(viewing, record)
 
     @router.get("/live")
     async def live(request: Request) -> Response:
-        """Return the page."""
+        """Return the page, or with `part=1` what changes of it."""
         if refusal := door.refuse(request):
             return refusal
         asked = read_asked(request.query_params)
         is_part = request.query_params.get("part") == "1"
         template = "live_part.html" if is_part else "live.html"
         try:
-            now = await viewing.now()
-            journal = await record.read(now.at_ms - _HOURS_MS, now.at_ms)
+            text = await pages.text(asked, template, request.scope.get("root_path", ""))
         except StoreUnavailable:
             return page(request, template, {"now": None, "asked": asked}, 503)
-        found = chosen(now, asked)
-        told = {
-            "now": now,
-            "asked": asked,
-            "found": found[:MOST_SHOWN],
-            "more": max(0, len(found) - MOST_SHOWN),
-            "people": now.people(asked.conference) if asked.conference else [],
-            "SORTS": SORTS,
-            "timeline": timeline(journal, now.at_ms - _HOURS_MS, now.at_ms),
-        }
-        return page(request, template, told)
+        return whole(text)
 
     return router
 

@@ -18,7 +18,7 @@ from otel_jcmc.pages.words import evidence_text
 from otel_jcmc.store.participant import Stay, member_digest
 from otel_jcmc.store.sid import sid_of_stay
 from otel_jcmc.verdict.journal import Entry
-from otel_jcmc.verdict.judge import Judge
+from otel_jcmc.verdict.judge import Evidence, Judge
 from otel_jcmc.verdict.reach import Reach
 from otel_jcmc.verdict.rules import DOWNLINK_OR_RECEIVED, UNKNOWN, WORD_OF, State
 from otel_jcmc.verdict.standing import sender_name
@@ -154,7 +154,7 @@ class Now:
             None if state is None else State(state),
             word,
             scope,
-            tuple(map(evidence_text, said.evidence)) if said else (),
+            _told(said.evidence) if said else (),
             who.place.bridge,
             who.place.region,
             who.place.browser or attributes.get(BROWSER_NAME.id, ""),
@@ -172,6 +172,14 @@ class Now:
             else UNKNOWN
         )
         return WORD_OF.get(settled or 0, UNKNOWN), scope
+
+
+def _told(evidence: Iterable[Evidence]) -> tuple[str, ...]:
+    """Return *evidence* in words, each metric once, by the threshold that decided."""
+    once: dict[str, Evidence] = {}
+    for each in evidence:
+        once.setdefault(each.field, each)
+    return tuple(map(evidence_text, once.values()))
 
 
 _ORDER: Final = {State.BAD: 0, State.FAIR: 1, None: 2, State.GOOD: 3}

@@ -83,6 +83,16 @@ def _digests() -> dict[str, str]:
     return {name: sha256(_read(name)).hexdigest()[:12] for name in ASSETS}
 
 
+def rendered(template: str, root: str, told: Mapping[str, Any]) -> str:
+    """Return *template* with what is to be *told*; links begin with *root*."""
+    return _environment().get_template(template).render(root=root, **told)
+
+
+def whole(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return *text* as a page."""
+    return HTMLResponse(text, status, HEADERS | dict(headers or {}))
+
+
 def page(
     request: Request,
     template: str,
@@ -91,9 +101,7 @@ def page(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return *template* with what is to be *told*; links begin with where we are mounted."""
-    root = request.scope.get("root_path", "")
-    text = _environment().get_template(template).render(root=root, **told)
-    return HTMLResponse(text, status, HEADERS | dict(headers or {}))
+    return whole(rendered(template, request.scope.get("root_path", ""), told), status, headers)
 
 
 async def large_page(request: Request, template: str, make: Callable[[], Any]) -> Response:

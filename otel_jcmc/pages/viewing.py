@@ -7,9 +7,10 @@ In goes what reads snapshots, out comes the newest `Now`. Nobody looks: nothing 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.catalogue.trouble import Trouble
@@ -17,12 +18,17 @@ from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.snapshot import Snapshot
 from otel_jcmc.pages.now import Now
 from otel_jcmc.verdict.judge import Judge
+from otel_jcmc.verdict.record import Record
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-LOOK_SECONDS: Final = 2.0
-# A look that takes long comes seldom: it is to take at most a tenth of the time.
-_TIMES: Final = 10.0
+# Who is bad by himself is shown within this; what stands out is looked for every ten seconds, and
+# shown a second after it is found.
+LOOK_SECONDS: Final = 4.0
+FOLLOW_SECONDS: Final = 1.0
+# A look that takes long comes seldom: it is to take at most a twentieth of the time.
+_TIMES: Final = 20.0
 # Sent where nothing is new, so that a proxy does not take the connection for dead.
 _QUIET_SECONDS: Final = 15.0
 
@@ -38,16 +44,29 @@ class Viewing:
     """
 
     def __init__(
-        self, reader: SnapshotReader, judge: Judge, clock: Callable[[], float] = monotonic
+        self,
+        reader: SnapshotReader,
+        record: Record,
+        judge: Judge,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Read from *reader*; *judge* tells what a verdict stands on."""
-        self._reader, self._judge, self._clock = reader, judge, clock
+        """
+        Read from *reader*, and from *record* when somebody has looked for what stands out.
+
+        *judge* tells what a verdict stands on.
+        """
+        self._reader, self._record, self._judge, self._clock = reader, record, judge, clock
         self._now: Now | None = None
         self._looked_at = -LOOK_SECONDS
         self._took = 0.0
         self._looking: asyncio.Task[Now] | None = None
+        self._following: asyncio.Task[None] | None = None
+        # Set when there is something to tell those who wait now, and another one then.
+        self._news = asyncio.Event()
+        self._told = ""
         self._trouble = Trouble(log, "pages: no look: %s", "pages: looks again")
         self.viewers = 0
+        self._is_over = False
 
     async def now(self) -> Now:
         """
@@ -56,8 +75,16 @@ class Viewing:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        if self._now is not None and self._clock() - self._looked_at < self.every_seconds:
+        if self._now is not None and not self._is_due:
             return self._now
+        return await self._look_once()
+
+    @property
+    def _is_due(self) -> bool:
+        return self._clock() - self._looked_at >= max(LOOK_SECONDS, _TIMES * self._took)
+
+    async def _look_once(self) -> Now:
+        """Return what the look finds that is under way, or that begins now."""
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._end)
@@ -68,11 +95,6 @@ class Viewing:
         self._looking = None
         if not task.cancelled():
             task.exception()
-
-    @property
-    def every_seconds(self) -> float:
-        """For how long a look holds."""
-        return max(LOOK_SECONDS, _TIMES * self._took)
 
     async def _look(self) -> Now:
         """Look at everybody."""
@@ -97,22 +119,52 @@ class Viewing:
     def _make(self, taken: list[Snapshot], at_ms: int) -> Now:
         return Now(taken.pop(), at_ms, self._judge)
 
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Return what *work* does, which takes too long for an event loop."""
+        return await self._reader.in_thread(work)
+
     async def looks(self) -> AsyncIterator[str]:
         """Return a line for each new look, or for the quiet in between, until nobody reads."""
         self.viewers += 1
-        told = -1
-        quiet_since = self._clock()
         try:
-            while True:
-                try:
-                    found = await self.now()
-                    line = f"event: look\ndata: {found.at_ms}\n\n"
-                    is_new, told = found.at_ms != told, found.at_ms
-                except StoreUnavailable:
-                    line, is_new, told = "event: away\ndata: store\n\n", told != 0, 0
-                if is_new or self._clock() - quiet_since > _QUIET_SECONDS:
-                    quiet_since = self._clock()
-                    yield line
-                await asyncio.sleep(max(0.1, self._looked_at + self.every_seconds - self._clock()))
+            if self._following is None:
+                self._following = asyncio.create_task(self._follow())
+            elif self._told:
+                yield self._told
+            while not self._is_over:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_QUIET_SECONDS):
+                        await self._news.wait()
+                yield self._told or ": nothing new\n\n"
         finally:
             self.viewers -= 1
+
+    def end(self) -> None:
+        """Let go of all viewers: the service stops, and would wait for them."""
+        self._is_over = True
+        self._news.set()
+
+    async def _follow(self) -> None:
+        """Look again and again while somebody has a page open, and tell them."""
+        found_ms = 0
+        try:
+            while self.viewers:
+                told = self._told
+                try:
+                    look, _ = await self._record.read_look()
+                    is_new = look is not None and look.at_ms != found_ms
+                    found_ms = look.at_ms if look is not None else 0
+                    if is_new or self._is_due or self._now is None:
+                        now = await self._look_once()
+                        told = f"event: look\ndata: {now.at_ms}\n\n"
+                except StoreUnavailable:
+                    told = "event: away\ndata: store\n\n"
+                if told != self._told:
+                    self._told = told
+                    news, self._news = self._news, asyncio.Event()
+                    news.set()
+                await asyncio.sleep(FOLLOW_SECONDS)
+        except Exception as error:  # noqa: BLE001  # the next viewer begins anew
+            self._trouble.update(repr(error), error)
+        finally:
+            self._following, self._told = None, ""

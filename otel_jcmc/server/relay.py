@@ -41,6 +41,8 @@ _AGAIN: Final[list[Header]] = [
     (b"content-type", b"text/plain; charset=utf-8"),
     (b"retry-after", b"1"),
 ]
+# What server-sent events have.
+_EVENTS: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -57,6 +59,13 @@ class Relay:
         """Hand on to the socket at *path*."""
         self._path, self._most = path, most
         self._under_way = 0
+        self._streams: dict[_Answer, StreamWriter] = {}
+
+    def end_streams(self) -> None:
+        """End the answers that have no end of their own: this process stops, and waits for all."""
+        for answer, writer in self._streams.items():
+            answer.is_over = True
+            writer.transport.abort()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer the request as the other process does; 503 where it does not."""
@@ -80,11 +89,14 @@ class Relay:
         answer = _Answer(is_bodiless=scope["method"] == "HEAD")
         try:
             if await _begun(answer, reader):
+                if _EVENTS in answer.headers:
+                    self._streams[answer] = writer
                 await _hand_back(answer, reader, send)
             elif not asking.done():
                 # Who asked is still there.
                 await _be_away(send, "the process that answers this is away")
         finally:
+            self._streams.pop(answer, None)
             answer.end()
             asking.cancel()
             writer.transport.abort()
@@ -203,6 +215,7 @@ async def _hand_back(answer: _Answer, reader: StreamReader, send: Send) -> None:
             if answer.pieces:
                 await send(_body(answer, more=True))
             answer.feed(await reader.read(_PIECE_BYTES))
+    if answer.is_over:
         await send(_body(answer, more=False))
 
 

@@ -64,6 +64,7 @@ def create_app(
         "/metrics": settings.scrape_token,
         jmmc_push_path: jmmc_push_path and settings.push_auth != "none",
     }
+    relay = None if place.reads else Relay(place.shared.relay_path)
     return Application(
         Life(parts.running),
         parts.taking,
@@ -74,8 +75,9 @@ def create_app(
         description_readers=_page_readers(settings, parts),
         admin_port=admin_port,
         get_client_path=_get_client_path(settings),
-        relay=None if place.reads else Relay(place.shared.relay_path),
+        relay=relay,
         takes=place.takes,
+        end_streams=relay.end_streams if relay else parts.reading.viewing.end,
     )
 
 
@@ -85,7 +87,7 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     cors = taking.cors
     readers = _page_readers(settings, parts)
     # First: what is for people goes on to the others when a machine asks.
-    yield from page_routes(settings, parts, readers)
+    yield from page_routes(settings, parts.store, reading, parts.pulse, parts.privacy, readers)
     # Each file is compressed when the first page asks for it: a start need not wait for that.
     if settings.jmmc_path:
         yield client_routes(_get_client_path(settings), cache(partial(jmmc_file, settings)), cors)

@@ -57,6 +57,7 @@ class Application(FastAPI):
             when every port answers all.
         rules: by which pushes are checked, for the OpenAPI document.
         guarded: paths that want a bearer token, for it too.
+        end_streams: to be called when the server is to stop.
     """
 
     def __init__(
@@ -73,9 +74,12 @@ class Application(FastAPI):
         get_client_path: str = "",
         relay: Relay | None = None,
         takes: bool = True,
+        end_streams: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Serve *taking* and *routers*; *description_readers* may read what describes them.
+
+        *end_streams* ends answers that have no end of their own.
 
         A *relay* answers what this process does not; one that *takes* no pushes answers the rest.
         """
@@ -95,6 +99,7 @@ class Application(FastAPI):
         self.connections = connections
         self.admin_port = admin_port
         self._takes = takes
+        self.end_streams = end_streams
         self._relay = relay
         # The one that reads has a port for it, or its place's socket, and never both.
         self._is_relayed_to = not self._takes and admin_port is None

@@ -21,6 +21,7 @@ from otel_jcmc.metrics.collection import Gauges
 from otel_jcmc.metrics.histograms import Histograms
 from otel_jcmc.metrics.own import READER, WORKER, Telemetry, make_resource
 from otel_jcmc.metrics.places import keep_publishing, take_over
+from otel_jcmc.pages.pulse import Pulse
 from otel_jcmc.server.connections import Connections
 from otel_jcmc.service.admission import first_life_ms, make_connection_limits, make_privacy
 from otel_jcmc.service.common import Common
@@ -48,6 +49,7 @@ class Parts:
         place: which process of the service this is.
         taking, reading: what takes pushes, and what reads.
         telemetry: our own metrics.
+        pulse: what they have counted of late.
         store: the live participants.
         connections: the places for connections.
     """
@@ -87,6 +89,7 @@ class Parts:
         )
         histograms = make_histograms(settings)
         self.telemetry = self._telemetry(recorder, gauges, joins, histograms)
+        self.pulse = Pulse(self.telemetry)
         self.store = Store(
             self.redis_url,
             settings.keys,
@@ -190,6 +193,7 @@ class Parts:
                 await self.store.try_writing()
             self.telemetry.store_up = bool(self.store.up)
             await self.taking.tidy()
+            self.pulse.note()
             # What is over is known soon.
             await asyncio.sleep(REFUSED_SECONDS if self.store.is_refusing else CHECK_SECONDS)
 

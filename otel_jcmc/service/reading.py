@@ -57,7 +57,7 @@ class Reading:
         self._watch = make_watch(settings, self._reader, redis_url, holder, count)
         self.scraper = Scraper(self._reader, gauges, common.telemetry)
         judge = Judge(settings.bad_packet_loss, settings.bad_round_trip_ms)
-        self.viewing = Viewing(self._reader, judge)
+        self.viewing = Viewing(self._reader, self.record, judge)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -77,7 +77,8 @@ class Readers:
         self._hosts_setting = hosts_setting
         self.tickets = Tickets(token) if token else None
         self.refused = refused
-        for reason in ("address", "host", "token_missing", "token_wrong"):
+        reasons = ("address", "token_missing", "token_wrong")
+        for reason in reasons if hosts is None else (*reasons, "host"):
             refused.setdefault((name, reason), 0)
 
     def refuse(self, scope: Any) -> Refusal | None:
@@ -130,7 +131,7 @@ class Readers:
 
     def _refuse_token(self, scope: Any, more: str = "") -> Refusal | None:
         """Return what a caller is told without the token, None when it has it."""
-        if self.tickets and scope["method"] in ("GET", "HEAD") and self.tickets.has_one(scope):
+        if self.tickets and scope.get("method") in ("GET", "HEAD") and self.tickets.has_one(scope):
             return None
         said = authorizations(scope["headers"])
         told = bearer_token(said[0]) if len(said) == 1 else None

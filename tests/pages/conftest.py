@@ -1,13 +1,15 @@
-"""A service with a past, for the pages of what was."""
+"""Fixtures of the pages' tests: a real browser, and a service with a past."""
 
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 import redis
+from client.pages import running_chromium
 from harness import Service
 from past import Past
 from pasts import BRIDGE_STOOD_OUT
+from playwright.sync_api import Browser
 
 from otel_jcmc.store.embedded import EmbeddedStore
 
@@ -36,3 +38,10 @@ def service(past: Past, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         JCMC_TRACE_URL='https://traces.example.org/t?q={"id":"{trace_id}"}&s={span_id}',
     ) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return a headless Chromium for one module, as the client's tests do."""
+    with running_chromium() as chromium:
+        yield chromium

@@ -1,9 +1,6 @@
 """The pages of what was in a real browser: nothing is refused, and nothing is cut off."""
 
-from collections.abc import Iterator
-
 import pytest
-from client.pages import running_chromium
 from harness import Service
 from past import Past
 from pasts import BRIDGE, DOWNLINK, NAME, lasting, minute, over
@@ -11,13 +8,6 @@ from playwright.sync_api import Browser, Page
 
 LONG = "W" * 80 + "<b>&\"'"
 CONFERENCE = "/conferences/board?at=2087985601"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return a headless Chromium."""
-    with running_chromium() as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module")

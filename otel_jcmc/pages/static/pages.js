@@ -2,7 +2,8 @@
 // read. Without this all of them work and stand still.
 "use strict";
 
-const OLD_MS = 12_000;
+const OLD_MS = 15_000;
+const SPREAD_MS = 500;
 // So long after the pointer has moved, or a key was pressed, nothing moves.
 const BUSY_MS = 20_000;
 
@@ -29,29 +30,35 @@ function tellTimes(of) {
   }
 }
 
-/** Return the elements with a key below *of*, by key. */
-function keyed(of) {
-  return new Map([...of.querySelectorAll("[data-key]")].map((each) => [each.dataset.key, each]));
+/** Return the elements below *of* with an attribute data-*name*, by its value. */
+function named(of, name) {
+  return new Map([...of.querySelectorAll(`[data-${name}]`)].map((each) => [each.dataset[name], each]));
 }
 
-/** Show in *look* what *fresh* has, with nothing in another place than before. */
+/** Give *old* what *fresh* has, if that is something else. */
+function take(old, fresh) {
+  if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
+}
+
+/**
+ * Show in *look* what *fresh* has, with nothing in another place than before: rows say what they
+ * say now, or that they are gone.
+ */
 function updateInPlace(look, fresh) {
-  const known = keyed(fresh);
-  for (const [key, each] of keyed(look)) {
-    const other = known.get(key);
-    each.classList.toggle("gone", !other);
-    if (other && each.children.length === other.children.length) {
-      for (let at = 0; at < each.children.length; at++) {
-        const [old, now] = [each.children[at], other.children[at]];
-        if (!old.querySelector("[data-key]") && !old.contains(document.activeElement)) {
-          if (old.innerHTML !== now.innerHTML) old.replaceChildren(...now.childNodes);
-        }
-      }
-    }
+  const same = named(fresh, "same");
+  for (const [name, each] of named(look, "same")) {
+    if (same.has(name)) take(each, same.get(name));
   }
-  const [tiles, newTiles] = [look.querySelectorAll(".count"), fresh.querySelectorAll(".count")];
-  for (let at = 0; at < Math.min(tiles.length, newTiles.length); at++) {
-    tiles[at].textContent = newTiles[at].textContent;
+  const rows = named(fresh, "key");
+  for (const [key, row] of named(look, "key")) {
+    const other = rows.get(key);
+    row.classList.toggle("gone", !other);
+    if (!other || row.children.length !== other.children.length) continue;
+    const cells = [...other.children];
+    for (const [at, cell] of [...row.children].entries()) {
+      const isFree = !cell.querySelector("[data-key]") && !cell.contains(document.activeElement);
+      if (isFree) take(cell, cells[at]);
+    }
   }
 }
 
@@ -59,9 +66,12 @@ function updateInPlace(look, fresh) {
 function follow(look) {
   const age = document.getElementById("age");
   let [lastLook, movedAt, why, waits] = [Date.now(), 0, "", false];
-  for (const kind of ["pointermove", "pointerdown", "keydown", "wheel", "touchmove"]) {
-    addEventListener(kind, () => { movedAt = Date.now(); }, { passive: true });
+  const move = () => { movedAt = Date.now(); };
+  for (const kind of ["pointerdown", "keydown", "wheel", "touchmove"]) {
+    addEventListener(kind, move, { passive: true });
   }
+  // Browsers tell of a pointer too that rests while the page moves.
+  addEventListener("pointermove", (event) => { if (event.movementX || event.movementY) move(); });
 
   function tellAge() {
     const isOld = Date.now() - lastLook > OLD_MS || why !== "";
@@ -106,7 +116,8 @@ function follow(look) {
   }
 
   const events = new EventSource(`${document.body.dataset.root}/live/events`);
-  events.addEventListener("look", load);
+  // Not all who look at the same time.
+  events.addEventListener("look", () => setTimeout(load, SPREAD_MS * Math.random()));
   events.addEventListener("away", () => { why = "the store does not answer"; tellAge(); });
   events.addEventListener("error", () => { why = "the service does not answer"; tellAge(); });
   events.addEventListener("open", () => { why = ""; });

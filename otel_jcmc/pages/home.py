@@ -1,0 +1,41 @@
+"""
+`/` for a browser: what this is, what is well and what is not, and where to go on.
+
+In go the store, our own metrics and what the settings are likely to disappoint by, out comes a
+page. Machines are told that the service is up, as ever.
+"""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request, Response
+
+from otel_jcmc.pages.door import Door
+from otel_jcmc.pages.pulse import Pulse
+from otel_jcmc.pages.routes import page_router
+from otel_jcmc.pages.templating import page
+from otel_jcmc.store.live import Store
+
+
+def home_routes(
+    store: Store, pulse: Pulse, advice: Sequence[str], *, has_history: bool, door: Door
+) -> APIRouter:
+    """Return the route of the first page, behind *door*; *advice* is a line each."""
+    router = page_router()
+
+    @router.get("/")
+    async def home(request: Request) -> Response:
+        """Return the page."""
+        if refusal := door.refuse(request):
+            return refusal
+        counts, seconds = pulse.pushes()
+        told = {
+            "why_not": await store.why_not_ready(),
+            "counts": counts,
+            "seconds": seconds,
+            "exports": pulse.exports(),
+            "advice": advice,
+            "has_history": has_history,
+        }
+        return page(request, "home.html", told)
+
+    return router

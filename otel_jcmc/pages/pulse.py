@@ -1,0 +1,59 @@
+"""
+How the service does at this moment: what has come in a minute, and what went out last.
+
+In go our own metrics, noted now and then, out come the few figures of the first page.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+from otel_jcmc.metrics.own import Telemetry
+
+MINUTE_SECONDS: Final = 60.0
+# Of those who push now: what they are told.
+OUTCOMES: Final = ("accepted", "refused", "failed")
+_Counts = dict[str, int]
+
+
+class Pulse:
+    """What our own metrics have counted of late."""
+
+    def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = monotonic) -> None:
+        """Look at *telemetry*; *clock* is in seconds."""
+        self._telemetry, self._clock = telemetry, clock
+        self._noted: deque[tuple[float, _Counts]] = deque()
+
+    def note(self) -> None:
+        """Take note of what was counted until now."""
+        now = self._clock()
+        self._noted.append((now, self._count()))
+        while len(self._noted) > 2 and self._noted[1][0] <= now - MINUTE_SECONDS:
+            self._noted.popleft()
+
+    def _count(self) -> _Counts:
+        counts = dict.fromkeys(OUTCOMES, 0)
+        for key, count in self._telemetry.sum_of("otel_jcmc.pushes").items():
+            counts[key[0]] += count
+        return counts
+
+    def pushes(self) -> tuple[_Counts, float]:
+        """Return how many pushes had which outcome, and in how many seconds; 0: not known."""
+        if not self._noted:
+            return dict.fromkeys(OUTCOMES, 0), 0.0
+        at, before = self._noted[0]
+        return {word: count - before[word] for word, count in self._count().items()}, (
+            self._clock() - at
+        )
+
+    def exports(self) -> list[tuple[str, float | None, float | None]]:
+        """Return for each exporter its name, and when it was last well and last not, in ms."""
+        at = self._telemetry.exported_at
+        names = dict.fromkeys(name for name, _ in self._telemetry.exports)
+
+        def last(name: str, *outcomes: str) -> float | None:
+            known = [1000 * at[name, each] for each in outcomes if (name, each) in at]
+            return max(known, default=None)
+
+        return [(name, last(name, "ok"), last(name, "failed", "partial")) for name in names]

@@ -1,0 +1,169 @@
+"""The page of who has a bad call now: the real service, asked as a browser asks."""
+
+import http.client
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from harness import Service, eventually, push_body
+
+from otel_jcmc.pages.viewing import LOOK_SECONDS
+from otel_jcmc.server.ending import HANG_UP_SECONDS
+
+HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+HOSTILE = "\"><script>alert(1)</script>'&{{7*7}}"
+
+
+class Tags(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def body(participant: str, conference: str, loss_up: float = 0) -> dict[str, Any]:
+    """Return a push of somebody whose name is the id, and who is no peer's peer."""
+    told = push_body(participant, conference)
+    metrics = told["metrics"]
+    metrics["connectionquality"]["labels"]["username"] = participant
+    metrics["packetloss_upload"] = {"value": loss_up}
+    metrics["transport_rtt"][0]["labels"]["p2p"] = "false"
+    return told
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(tmp_path_factory.mktemp("s", numbered=True), METRICS_EXPIRATION="300") as running:
+        for number in range(4):
+            running.push(body(f"q{number}", "quiet"))
+        running.push(body("l0", "loud"))
+        running.push(body("l1", "loud", loss_up=12))
+        running.push(body(HOSTILE, HOSTILE, loss_up=12))
+        yield running
+
+
+def live(service: Service, query: str = "") -> str:
+    """Return the page, of a look that is newer than what was pushed before."""
+    time.sleep(LOOK_SECONDS + 0.1)
+    return service.get(f"/live{query}", headers=HTML).body
+
+
+def rooms(body: str) -> list[str]:
+    """Return the conferences of a page, in its order."""
+    return [
+        str(each["data-key"]).removeprefix("c:")
+        for _, each in Tags(body).tags
+        if str(each.get("data-key", "")).startswith("c:")
+    ]
+
+
+def test_the_worst_conference_is_first_and_opens_into_who_is_bad_and_why(service: Service) -> None:
+    told = live(service)
+    assert "7 participants in 3 conferences" in told
+    assert rooms(told) == [HOSTILE, "loud", "quiet"]
+    assert "l1" not in told
+    opened = live(service, "?conference=loud")
+    assert opened.index(">l1<") < opened.index(">l0<")
+    assert "loss up 12 %, threshold 5 %" in opened
+    assert "network from them to the bridge" in opened
+
+
+def test_what_is_asked_for_is_shown_and_what_is_not_understood_is_as_usual(
+    service: Service,
+) -> None:
+    assert rooms(live(service, "?state=bad&name=LOU")) == ["loud"]
+    assert rooms(live(service, "?sort=largest"))[0] == "quiet"
+    assert rooms(live(service, "?sort=name"))[-1] == "quiet"
+    assert len(rooms(live(service, "?sort=nonsense&state=nonsense"))) == 3
+    assert "No conference is like that now." in live(service, "?name=nobody")
+
+
+def test_a_hostile_name_is_a_name(service: Service) -> None:
+    for query in ("", f"?conference={quote(HOSTILE)}", f"?name={quote(HOSTILE)}"):
+        found = Tags(live(service, query)).tags
+        assert [each for tag, each in found if tag == "script"] == [
+            {"src": next(each["src"] for tag, each in found if tag == "script"), "defer": None}
+        ]
+        assert not [each for _, each in found if any(name.startswith("on") for name in each)]
+        assert not [each for _, each in found if "style" in each]
+
+
+def test_nothing_comes_from_elsewhere_and_files_are_kept_for_good(service: Service) -> None:
+    answer = service.get("/live", headers=HTML)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "://" not in policy
+    assert answer.headers["cache-control"] == "no-store"
+    assert "access-control-allow-origin" not in answer.headers
+    assert len(answer.body) < 100_000
+    paths = re.findall(r'(?:src|href)="(/-/pages/[^"]+)"', answer.body)
+    assert len(paths) == 2
+    for path in paths:
+        assert "immutable" in service.get(path).headers["cache-control"]
+        assert service.get(path.replace("/-/pages/", "/-/pages/0")).status == 404
+    addresses = [
+        value
+        for _, each in Tags(answer.body).tags
+        for name, value in each.items()
+        if name in ("src", "href", "action", "data-part")
+    ]
+    assert all(str(each).startswith(("/", "#")) for each in addresses)
+
+
+def test_an_open_page_is_told_of_each_look(service: Service) -> None:
+    opened = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=15)
+    opened.request("GET", "/live/events", headers={"accept": "text/event-stream"})
+    answer = opened.getresponse()
+    assert answer.getheader("content-type", "").startswith("text/event-stream")
+    lines = [answer.readline().decode().strip() for _ in range(6)]
+    assert lines[0] == lines[3] == "event: look"
+    assert int(lines[4].removeprefix("data: ")) > int(lines[1].removeprefix("data: "))
+    opened.close()
+
+
+def test_the_first_page_says_what_is_well(service: Service) -> None:
+    eventually(lambda: " taken." in service.get("/", headers=HTML).body)
+    told = service.get("/", headers=HTML).body
+    assert "Redis answers and takes pushes." in told
+    assert "Never yet" in told
+    service.get("/metrics")
+    assert "Last scraped at" in service.get("/", headers=HTML).body
+
+
+def test_with_the_store_away_the_page_says_so(tmp_path: Path) -> None:
+    with Service(tmp_path, REDIS_URL="redis://127.0.0.1:1") as running:
+        answer = running.get("/live", headers=HTML)
+        assert answer.status == 503
+        assert "The store does not answer." in answer.body
+        first = running.get("/", headers=HTML)
+        assert first.status == 200
+        assert "Pushes are not taken" in first.body
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_who_looks_holds_up_no_end(tmp_path: Path, workers: str) -> None:
+    """A stop waits four seconds for who does not hang up: pages that are open do when told to."""
+    with Service(tmp_path, JCMC_WORKERS=workers) as running:
+        opened = http.client.HTTPConnection(urlsplit(running.url).netloc, timeout=15)
+        opened.request("GET", "/live/events")
+        answer = opened.getresponse()
+        assert answer.readline() == b"event: look\n"
+        began = time.monotonic()
+        assert running.stop() == 0
+        took = time.monotonic() - began
+        with suppress(http.client.IncompleteRead):
+            answer.read()
+        opened.close()
+    assert took < HANG_UP_SECONDS
