@@ -129,6 +129,13 @@ class SessionSettings(Group):
         description="Milliseconds that one request with spans may take. Unset:"
         " OTEL_EXPORTER_OTLP_TIMEOUT, as for metrics.",
     )
+    trace_url: str | None = Field(
+        None,
+        validation_alias=named("JCMC_TRACE_URL"),
+        description="Where a trace is to be seen, for a link on the page of a session:"
+        " `https://traces.example.org/trace/{trace_id}`. `{trace_id}` and, if it is there,"
+        " `{span_id}` are put in. Unset: no link.",
+    )
 
     @property
     def keeps_sessions(self) -> bool:

@@ -111,6 +111,9 @@ class Settings(
         check_http_url(self.jmmc_push_url, "JCMC_JMMC_PUSH_URL")
         check_http_url(self.otlp_traces_endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
         check_http_url(self.otlp_endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT")
+        check_http_url(self.trace_url, "JCMC_TRACE_URL")
+        if self.trace_url is not None and "{trace_id}" not in self.trace_url:
+            raise ValueError("JCMC_TRACE_URL must have {trace_id} where the trace's id is to be")
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.pages.charts import timeline
@@ -23,6 +23,7 @@ from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
 
 MOST_SHOWN: Final = 100
+_EVENTS: Final = "text/event-stream"
 SORTS: Final = {"worst": "worst first", "largest": "largest first", "name": "by name"}
 STATES: Final = ("all", "bad", "fair")
 _HOURS_MS: Final = 6 * 3_600_000
@@ -155,7 +156,10 @@ def event_routes(viewing: Viewing, door: Door) -> APIRouter:
         """Tell of each new look, as server-sent events."""
         if refusal := door.refuse(request):
             return refusal
+        # It has no end, which is nothing for who just looks what there is.
+        if _EVENTS not in request.headers.get("accept", ""):
+            return PlainTextResponse(f"this is for who accepts {_EVENTS}\n", 406)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(viewing.looks(), 200, headers, "text/event-stream")
+        return StreamingResponse(viewing.looks(), 200, headers, _EVENTS)
 
     return router

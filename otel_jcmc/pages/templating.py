@@ -5,12 +5,13 @@ In go a template's name and what it is to tell, out comes a page: escaped, witho
 another host, and with a policy that lets nothing else in.
 """
 
-from collections.abc import Mapping
+from asyncio import to_thread
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
@@ -52,15 +53,19 @@ def _environment() -> Environment:
         "CAUSES": words.CAUSES,
         "SCOPES": words.SCOPES,
         "STATES": words.STATES,
+        "ENDS": words.ENDS,
     }
     made.filters |= {
         "percent": words.percent,
         "duration": words.duration,
         "iso": words.iso,
         "clock": words.clock,
+        "day_clock": words.day_clock,
+        "milliseconds": words.milliseconds,
         "number": "{:,}".format,
         "path": partial(quote, safe=""),
         "shares": shares,
+        "query": urlencode,
         "standing_name": lambda each: words.standing_name(each.scope, each.name),
         "row_name": lambda row: words.standing_name(row.scope, row.label),
     }
@@ -97,6 +102,11 @@ def page(
 ) -> Response:
     """Return *template* with what is to be *told*; links begin with where we are mounted."""
     return whole(rendered(template, request.scope.get("root_path", ""), told), status, headers)
+
+
+async def large_page(request: Request, template: str, make: Callable[[], Any]) -> Response:
+    """Return *template* with what *make* tells; both in a thread, so that pushes get their turn."""
+    return await to_thread(lambda: page(request, template, make()))
 
 
 def asset_routes() -> APIRouter:

@@ -43,6 +43,17 @@ SCOPES: Final = {
     Scope.PARTICIPANT: "them alone",
     rules.UNKNOWN: "not known",
 }
+# How a session ended; of one that goes on nothing is told.
+ENDS: Final = {
+    "left": "they left",
+    "kicked": "they were removed",
+    "closed": "the page was closed",
+    "suspended": "the computer went to sleep",
+    "failed": "the call failed",
+    "replaced": "they came back as another session",
+    "expired": "nothing more came from them",
+    "live": "it goes on",
+}
 
 
 def percent(value: float) -> str:
@@ -55,15 +66,29 @@ def milliseconds(value: float) -> str:
     return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.0f} s"
 
 
-def _score(value: float) -> str:
+def score(value: float) -> str:
+    """Return *value*, a mean opinion."""
     return f"{value:.1f}"
+
+
+def bitrate(value: float) -> str:
+    """Return *value*, in kbit/s."""
+    return f"{value / 1000:.2f} Mbit/s"
+
+
+def span(low: str, high: str) -> str:
+    """Return what goes from *low* to *high*, both as they are written, with a unit told once."""
+    if low == high:
+        return low
+    number, _, unit = low.partition(" ")
+    return f"{number if unit and high.endswith(f' {unit}') else low} to {high}"
 
 
 # Field -> what it is called, and how its number is written.
 _MEASURED: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
     "outage_down": ("nothing received for", milliseconds),
     "outage_up": ("nothing sent arrives for", milliseconds),
-    rules.MOS: ("speech quality", _score),
+    rules.MOS: ("speech quality", score),
     "audio_concealed": ("speech made up", percent),
     rules.FROZEN: ("picture stood still", percent),
     rules.DECODE: ("time to decode a picture", milliseconds),
@@ -134,3 +159,8 @@ def clock(ms: float, is_precise: bool = False) -> str:  # noqa: FBT001, FBT002  
     """Return Unix time in *ms* as a clock shows it to who has no script."""
     form = "%H:%M:%S UTC" if is_precise else "%H:%M UTC"
     return datetime.fromtimestamp(ms / 1000, UTC).strftime(form)
+
+
+def day_clock(ms: float) -> str:
+    """Return Unix time in *ms* with its day, as `clock` does."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d, %H:%M UTC")

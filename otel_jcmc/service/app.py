@@ -87,7 +87,7 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     cors = taking.cors
     readers = _page_readers(settings, parts)
     # First: what is for people goes on to the others when a machine asks.
-    yield from page_routes(settings, parts.store, reading, parts.pulse, readers)
+    yield from page_routes(settings, parts.store, reading, parts.pulse, parts.privacy, readers)
     # Each file is compressed when the first page asks for it: a start need not wait for that.
     if settings.jmmc_path:
         yield client_routes(_get_client_path(settings), cache(partial(jmmc_file, settings)), cors)

@@ -7,6 +7,7 @@ one ends when nobody has been there for the grace of a session.
 """
 
 from asyncio import sleep
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -49,6 +50,7 @@ class Meeting(NamedTuple):
         from_ms, to_ms: from the first join to when somebody was last there, Unix time in ms.
         people: how many sessions it has; of the first MOST_PEOPLE there are *attendees*.
         stood_out: what of the journal touches it.
+        earlier_ms, later_ms: when the one before and the one after began; None: there is none.
     """
 
     conference: str
@@ -58,6 +60,8 @@ class Meeting(NamedTuple):
     people: int
     attendees: list[Attendee]
     stood_out: list[Entry]
+    earlier_ms: int | None = None
+    later_ms: int | None = None
 
 
 async def meeting_at(
@@ -77,9 +81,12 @@ async def meeting_at(
     """
     asked = Asked(conferences=conferences, limit=MOST_SESSIONS)
     listed, _ = await history.sessions(asked)
-    held = _held_at(listed, at_ms, grace_ms)
-    if not held:
+    instances = _instances(listed, grace_ms)
+    begun = [each[0].started_ms for each in instances]
+    number = bisect_right(begun, at_ms) - 1
+    if number < 0:
         raise NoSuchSession
+    held = instances[number]
     first, last = min(each.started_ms for each in held), max(map(_until_ms, held))
     entries = await record.read(first, last)
     attendees = []
@@ -94,22 +101,23 @@ async def meeting_at(
         await sleep(0)
     named = next((each.attributes[CONFERENCE.id] for each in held if each.attributes), "")
     goes_on = any(each.ended_ms is None for each in held)
-    stood_out = [each for each in entries if _touches(each, named, held)]
-    return Meeting(named, first, last, goes_on, len(held), attendees, stood_out)
+    stood_out = [each for each in entries if touches(each, named, held)]
+    earlier_ms = begun[number - 1] if number else None
+    later_ms = begun[number + 1] if number + 1 < len(begun) else None
+    told = (attendees, stood_out, earlier_ms, later_ms)
+    return Meeting(named, first, last, goes_on, len(held), *told)
 
 
-def _held_at(sessions: Iterable[PastSession], at_ms: int, grace_ms: int) -> list[PastSession]:
-    """Return those of *sessions* that were of the instance at *at_ms*, or of the last before."""
-    held: list[PastSession] = []
+def _instances(sessions: Iterable[PastSession], grace_ms: int) -> list[list[PastSession]]:
+    """Return *sessions* by the instance that they were of, both in the order of their begin."""
+    found: list[list[PastSession]] = []
     until_ms = 0
     for each in sorted(sessions, key=lambda one: one.started_ms):
-        if held and each.started_ms > until_ms + grace_ms:
-            if each.started_ms > at_ms:
-                break
-            held = []
-        held.append(each)
+        if not found or each.started_ms > until_ms + grace_ms:
+            found.append([])
+        found[-1].append(each)
         until_ms = max(until_ms, _until_ms(each))
-    return held if held and held[0].started_ms <= at_ms else []
+    return found
 
 
 def _until_ms(session: PastSession) -> int:
@@ -117,7 +125,7 @@ def _until_ms(session: PastSession) -> int:
     return max(session.last_ms, session.ended_ms or 0)
 
 
-def _touches(entry: Entry, conference: str, held: Sequence[PastSession]) -> bool:
+def touches(entry: Entry, conference: str, held: Sequence[PastSession]) -> bool:
     """Say whether what stood out reached the *conference*, by those who *held* it."""
     if entry.scope in (Scope.CONFERENCE, Scope.FLEET):
         return entry.scope == Scope.FLEET or entry.name == conference

@@ -139,6 +139,7 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "otlp_traces_protocol": ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", None),
     "otlp_traces_endpoint": ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", None),
     "otlp_traces_timeout_ms": ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", None),
+    "trace_url": ("JCMC_TRACE_URL", None),
 }
 
 # The original's env file, comments and all; the address of its Redis goes in front.
@@ -618,6 +619,16 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "collector:4317",
             "settings: OTEL_EXPORTER_OTLP_ENDPOINT must start with one of http://, https://",
+        ),
+        (
+            "JCMC_TRACE_URL",
+            "javascript:alert('{trace_id}')",
+            "settings: JCMC_TRACE_URL must start with one of http://, https://",
+        ),
+        (
+            "JCMC_TRACE_URL",
+            "https://grafana.example.org/explore",
+            "settings: JCMC_TRACE_URL must have {trace_id} where the trace's id is to be",
         ),
     ],
 )
@@ -1127,6 +1138,7 @@ CHANGED: dict[str, Any] = {
     "otlp_traces_protocol": "grpc",
     "otlp_traces_endpoint": "https://tempo.example.org:4317",
     "otlp_traces_timeout_ms": 250,
+    "trace_url": "https://grafana.example.org/explore?left={%22q%22:%22{trace_id}%22}&s={span_id}",
 }
 
 

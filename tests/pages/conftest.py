@@ -1,10 +1,43 @@
-"""Fixtures of the pages' tests: a real browser."""
+"""Fixtures of the pages' tests: a real browser, and a service with a past."""
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
+import redis
 from client.pages import running_chromium
+from harness import Service
+from past import Past
+from pasts import BRIDGE_STOOD_OUT
 from playwright.sync_api import Browser
+
+from otel_jcmc.store.embedded import EmbeddedStore
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
+    """Return a Redis of one's own, with a journal of one bridge that stood out."""
+    server = EmbeddedStore(tmp_path_factory.mktemp("s", numbered=True) / "r")
+    server.start()
+    with redis.Redis.from_url(server.url) as client:
+        entry = msgspec.msgpack.encode(BRIDGE_STOOD_OUT)
+        client.zadd("jcmc:{verdict}:over", {entry: BRIDGE_STOOD_OUT.seen_ms})
+        yield Past(client)
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def service(past: Past, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return a service on it."""
+    path = past.client.connection_pool.connection_kwargs["path"]
+    folder = tmp_path_factory.mktemp("s", numbered=True)
+    with Service(
+        folder,
+        REDIS_URL=f"unix://{path}",
+        JCMC_HISTORY_INTERVAL="60",
+        JCMC_TRACE_URL='https://traces.example.org/t?q={"id":"{trace_id}"}&s={span_id}',
+    ) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

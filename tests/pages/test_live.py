@@ -133,6 +133,10 @@ def test_an_open_page_is_told_of_each_look(service: Service) -> None:
     opened.close()
 
 
+def test_who_does_not_follow_gets_an_answer_with_an_end(service: Service) -> None:
+    assert service.get("/live/events").status == 406
+
+
 def test_the_first_page_says_what_is_well(service: Service) -> None:
     eventually(lambda: " taken." in service.get("/", headers=HTML).body)
     told = service.get("/", headers=HTML).body
@@ -157,7 +161,7 @@ def test_who_looks_holds_up_no_end(tmp_path: Path, workers: str) -> None:
     """A stop waits four seconds for who does not hang up: pages that are open do when told to."""
     with Service(tmp_path, JCMC_WORKERS=workers) as running:
         opened = http.client.HTTPConnection(urlsplit(running.url).netloc, timeout=15)
-        opened.request("GET", "/live/events")
+        opened.request("GET", "/live/events", headers={"accept": "text/event-stream"})
         answer = opened.getresponse()
         assert answer.readline() == b"event: look\n"
         began = time.monotonic()

@@ -127,6 +127,10 @@ function follow(look) {
 }
 
 tellTimes(document);
+// What is asked for is meant as the clock here shows it.
+for (const each of document.querySelectorAll("input[data-zone]")) {
+  each.value ||= Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
 const look = document.getElementById("look");
 if (look) follow(look);
 addEventListener("keydown", (event) => {

@@ -1,0 +1,131 @@
+"""
+`/conferences/NAME`: who was there, when, and how each of them had it.
+
+In come its name and a time, out goes a page with everyone on one axis and what stood out above.
+"""
+
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from otel_jcmc.catalogue.attributes import BRIDGE, BROWSER_NAME
+from otel_jcmc.intake.privacy import Privacy
+from otel_jcmc.pages.answering import answer_page
+from otel_jcmc.pages.charts import WIDTH, Stripe, ticks, timeline
+from otel_jcmc.pages.door import Door
+from otel_jcmc.pages.happenings import end_text
+from otel_jcmc.pages.past import TICKS, band, name_of
+from otel_jcmc.pages.routes import page_router
+from otel_jcmc.pages.templating import large_page, page
+from otel_jcmc.pages.words import STATES
+from otel_jcmc.sessions.blame import coarse
+from otel_jcmc.sessions.card import totals_of
+from otel_jcmc.sessions.history import History, NoSuchSession
+from otel_jcmc.sessions.meeting import Attendee, Meeting, meeting_at
+from otel_jcmc.sessions.totals import judged
+from otel_jcmc.verdict.record import Record
+from otel_jcmc.web.query import BadQuery
+from otel_jcmc.web.session_query import read_at, read_conference
+
+# Of all who were there together: a megabyte of page.
+MOST_BANDS: Final = 8_000
+_LEAST_BANDS: Final = 40
+_NONE: Final = (
+    "Nobody was in a conference of this name then or before, as far as history goes. A part of a"
+    " name is looked for in the search."
+)
+
+
+class Row(NamedTuple):
+    """One session: whose, where its page is, how it was when, and as a whole."""
+
+    name: str
+    sid: str
+    detail: str
+    is_live: bool
+    end: str
+    state: str
+    cause: str
+    bands: list[Stripe]
+
+
+def conference_page_routes(
+    history: History | None,
+    record: Record,
+    door: Door,
+    privacy: Privacy,
+    grace_ms: int,
+    interval_ms: int,
+) -> APIRouter:
+    """Return the route of conferences, behind *door*; *grace_ms* ends an instance of one."""
+    router = page_router()
+
+    @router.get("/conferences/{name:path}")
+    async def conference(request: Request) -> Response:
+        """Return the page."""
+        name: str = request.path_params["name"]
+
+        async def read(of: History) -> Response:
+            now_ms = await of.now_ms()
+            # A field of the form that nobody has filled in asks for nothing.
+            pairs = [each for each in request.query_params.multi_items() if each[1].strip()]
+            asked = dict(pairs)
+            told: dict[str, Any] = {"asked": asked, "wrong": "", "name": name, "meeting": None}
+            try:
+                at_ms = read_at(pairs if "at" in asked else _without_zone(pairs), now_ms)
+                names = read_conference(name, privacy)
+            except BadQuery as wrong:
+                return page(request, "conference.html", told | {"wrong": str(wrong)}, 400)
+            try:
+                meeting = await meeting_at(of, record, names, at_ms, grace_ms, interval_ms)
+            except NoSuchSession:
+                return page(request, "conference.html", told | {"wrong": _NONE}, 404)
+            telling = partial(_told, meeting, now_ms, at_ms if "at" in asked else None, told)
+            return await large_page(request, "conference.html", telling)
+
+        return await answer_page(request, door, history, read, _NONE)
+
+    return router
+
+
+def _without_zone(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return *pairs* without a zone of no time."""
+    return [each for each in pairs if each[0] != "tz"]
+
+
+def _told(
+    meeting: Meeting, now_ms: int, at_ms: int | None, asked: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what the template tells beside what was *asked*: of the time *at_ms*, None: now."""
+    from_ms = meeting.from_ms
+    to_ms = max(now_ms, meeting.to_ms) if meeting.goes_on else meeting.to_ms
+    is_within = at_ms is not None and from_ms < at_ms < to_ms
+    share = ((at_ms or 0) - from_ms) / max(1, to_ms - from_ms)
+    most = max(_LEAST_BANDS, MOST_BANDS // max(1, len(meeting.attendees)))
+    return asked | {
+        "meeting": meeting,
+        "to_ms": to_ms,
+        "rows": [_row(each, from_ms, to_ms, most) for each in meeting.attendees],
+        "live": sum(each.session.ended_ms is None for each in meeting.attendees),
+        "stood_out": timeline(meeting.stood_out, from_ms, to_ms),
+        "ticks": ticks(from_ms, to_ms, TICKS),
+        "at_x": round(share * WIDTH, 1) if is_within else None,
+    }
+
+
+def _row(attendee: Attendee, from_ms: int, to_ms: int, most: int) -> Row:
+    session = attendee.session
+    who = session.attributes
+    totals = totals_of(session.card)
+    state, cause = judged(totals)[:2] if totals is not None else (None, "")
+    return Row(
+        name_of(session),
+        session.sid,
+        ", ".join(filter(None, (who.get(BROWSER_NAME.id), who.get(BRIDGE.id)))),
+        session.ended_ms is None,
+        end_text(session),
+        STATES[state],
+        cause,
+        [band(each, from_ms, to_ms) for each in coarse(attendee.spells, most)],
+    )

@@ -1,0 +1,152 @@
+"""
+How the numbers of one session went: its samples as points that a chart has room for.
+
+In come the samples of a log in their order, out come at most so many `Point`s, each the worst of
+its time, and of each measure what was lowest, usual and worst.
+"""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.catalogue.metrics import METRICS, MOS_ID
+from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.vitals import vitals
+
+# As many as a wide screen shows; a day of half minutes is three times as many.
+MOST_POINTS: Final = 480
+_ID_OF: Final = {row.field: row.id for row in METRICS}
+
+
+class Measure(NamedTuple):
+    """
+    Something that is measured.
+
+    Attributes:
+        of: what tells it of a sample; None: not known.
+        vital: which of VITALS it is, for its worst and best of an interval; None: it is none.
+    """
+
+    name: str
+    is_low_bad: bool
+    of: Callable[[Sample], float | None]
+    vital: int | None = None
+
+
+def _number(field: str) -> Callable[[Sample], float | None]:
+    at = _ID_OF[field] - 1
+
+    def of(sample: Sample) -> float | None:
+        value: float | None = sample.numbers[at]
+        return value
+
+    return of
+
+
+def _mos(sample: Sample) -> float | None:
+    value: Any = sample.numbers[MOS_ID - 1]
+    return None if value is None else float(value)
+
+
+def _round_trip(sample: Sample) -> float | None:
+    return vitals(sample.numbers)[2]
+
+
+QUALITY: Final = Measure("quality", True, _number("connectionquality"), 0)
+LOSS_UP: Final = Measure("loss up", False, _number("packetloss_upload"))
+LOSS_DOWN: Final = Measure("loss down", False, _number("packetloss_download"))
+ROUND_TRIP: Final = Measure("round trip", False, _round_trip, 2)
+MOS: Final = Measure("speech", True, _mos)
+SENT: Final = Measure("sent", True, _number("bitrate_upload"))
+RECEIVED: Final = Measure("received", True, _number("bitrate_download"))
+MEASURES: Final = (QUALITY, LOSS_UP, LOSS_DOWN, ROUND_TRIP, MOS, SENT, RECEIVED)
+
+
+class Point(NamedTuple):
+    """
+    A time of a session.
+
+    Attributes:
+        at_ms: its end, Unix time in ms.
+        values: the worst of each of MEASURES in it; None: not known.
+        others: of a vital the other end: how good it was at best.
+        is_after_gap: whether nobody pushed before it.
+    """
+
+    at_ms: int
+    values: tuple[float | None, ...]
+    others: tuple[float | None, ...]
+    is_after_gap: bool
+
+
+class Course(NamedTuple):
+    """The points of a session, Unix time in ms."""
+
+    from_ms: int
+    to_ms: int
+    points: list[Point]
+
+    def known(self, measure: Measure) -> list[float]:
+        """Return the values of *measure* that are known."""
+        at = MEASURES.index(measure)
+        return [value for each in self.points if (value := each.values[at]) is not None]
+
+    def extremes(self, measure: Measure) -> tuple[float, float, float] | None:
+        """Return best, median and worst of *measure*; None: it was never told."""
+        known = self.known(measure)
+        if not known:
+            return None
+        best, worst = (max, min) if measure.is_low_bad else (min, max)
+        at = MEASURES.index(measure)
+        others = [value for each in self.points if (value := each.others[at]) is not None]
+        return best([*known, *others]), median(known), worst(known)
+
+
+def course_of(samples: Sequence[Sample], from_ms: int, to_ms: int, apart_ms: int) -> Course:
+    """Return the course of *samples*; those that are further apart than *apart_ms* have a gap."""
+    step = max(1, -(-(to_ms - from_ms) // MOST_POINTS))
+    points: list[Point] = []
+    slot, before_ms = -1, 0
+    for sample in samples:
+        is_after_gap = not points or sample.at_ms - before_ms > apart_ms
+        before_ms = sample.at_ms
+        made = _point(sample, is_after_gap)
+        here = (sample.at_ms - from_ms) // step
+        # Of a gap within a point nothing would be seen.
+        if here == slot and points:
+            points[-1] = _merged(points[-1], made)
+        else:
+            points.append(made)
+        slot = here
+    return Course(from_ms, to_ms, points)
+
+
+def _point(sample: Sample, is_after_gap: bool) -> Point:  # noqa: FBT001  # one of two
+    values: list[float | None] = []
+    others: list[float | None] = []
+    for each in MEASURES:
+        value, other = each.of(sample), None
+        if each.vital is not None:
+            worst, other = sample.worst[each.vital], sample.best[each.vital]
+            value = value if worst is None else worst
+        values.append(value)
+        others.append(other)
+    return Point(sample.at_ms, tuple(values), tuple(others), is_after_gap)
+
+
+def _merged(first: Point, second: Point) -> Point:
+    """Return one point for both: the worst of their values, and the best of the others."""
+    values, others = [], []
+    for at, each in enumerate(MEASURES):
+        worse, better = (min, max) if each.is_low_bad else (max, min)
+        values.append(_of_known(worse, first.values[at], second.values[at]))
+        others.append(_of_known(better, first.others[at], second.others[at]))
+    return Point(second.at_ms, tuple(values), tuple(others), first.is_after_gap)
+
+
+def _of_known(
+    chosen: Callable[[float, float], float], one: float | None, other: float | None
+) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return chosen(one, other)

@@ -1,0 +1,84 @@
+"""
+What happened in a session, in plain words and in order.
+
+In come its samples and when it began and ended, out come lines for a list: how the call changed,
+where it went by another bridge or network, and how it ended.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from otel_jcmc.catalogue.attributes import BRIDGE, NETWORK_TYPE, PROTOCOL, REGION
+from otel_jcmc.catalogue.metrics import LIST_ID
+from otel_jcmc.pages.words import CAUSES, ENDS
+from otel_jcmc.sessions.entry import Sample
+from otel_jcmc.sessions.past import PastSession
+from otel_jcmc.sessions.pushes import Event
+
+_OTHERS: Final = {
+    "stats.stopped": "their browser told no statistics any more",
+    "stats.resumed": "statistics were told again",
+    "quality.bad": "the connection quality became bad",
+    "quality.good": "the connection quality became good again",
+}
+# What somebody may have another of, and what that is called.
+_PLACES: Final = (("Region", REGION.id), ("Bridge", BRIDGE.id))
+_PATHS: Final = (("Network", NETWORK_TYPE.id), ("Protocol", PROTOCOL.id))
+
+
+class Happening(NamedTuple):
+    """Something that happened; *word* is the state that it is about, or empty."""
+
+    at_ms: int
+    word: str
+    text: str
+
+
+def happenings(session: PastSession, samples: Sequence[Sample]) -> list[Happening]:
+    """Return what happened in *session*, whose log has *samples*, in order."""
+    told = [_told(each) for sample in samples for each in sample.events]
+    told += _moves(samples)
+    told.sort(key=lambda each: each.at_ms)
+    first = "they came back" if session.previous else "they joined"
+    found = [Happening(session.started_ms, "", first), *told]
+    if session.ended_ms is not None:
+        found.append(Happening(session.ended_ms, "", end_text(session)))
+    return found
+
+
+def end_text(session: PastSession) -> str:
+    """Return how *session* ended, with the cause of a failure."""
+    reason = session.reason or "live"
+    cause = f": {session.cause.replace('_', ' ')}" if session.cause else ""
+    return ENDS.get(reason, reason) + cause
+
+
+def _told(event: Event) -> Happening:
+    """Return what *event* says."""
+    kind, _, rest = event.what.partition(".")
+    if kind != "verdict":
+        return Happening(event.at_ms, "", _OTHERS.get(event.what, event.what))
+    state, _, cause = rest.partition(".")
+    return Happening(event.at_ms, state, CAUSES.get(cause, cause))
+
+
+def _moves(samples: Iterable[Sample]) -> Iterator[Happening]:
+    """Return when somebody had another place or another path."""
+    known: dict[str, str] = {}
+    for sample in samples:
+        if sample.attributes is None:
+            continue
+        for name, value in _where(sample.attributes):
+            before = known.get(name, value)
+            known[name] = value
+            if value != before:
+                yield Happening(sample.at_ms, "", f"{name} {value}, before {before}")
+
+
+def _where(attributes: Mapping[int, Any]) -> Iterator[tuple[str, str]]:
+    """Return what *attributes* tell of a place and of the first path."""
+    paths: Sequence[Mapping[int, Any]] = attributes.get(LIST_ID) or ({},)
+    for names, of in ((_PLACES, attributes), (_PATHS, paths[0])):
+        for name, id_ in names:
+            if of.get(id_):
+                yield name, str(of[id_])
