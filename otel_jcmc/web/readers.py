@@ -109,7 +109,8 @@ class Readers:
         if self._hosts is None:
             return None
         host = host_of(scope)
-        if host in self._hosts or is_no_public_name(host):
+        # No browser is without one.
+        if host is None or host in self._hosts or is_no_public_name(host):
             return None
         if self._token and self._refuse_token(scope) is None:
             return None
@@ -145,9 +146,15 @@ class Readers:
         return None
 
 
-def host_of(scope: Any) -> str:
-    """Return the name that the caller of the ASGI *scope* has asked by, in lower case."""
+def host_of(scope: Any) -> str | None:
+    """
+    Return the name that the caller of the ASGI *scope* has asked by, in lower case.
+
+    None: none is told; empty: several are, or no name.
+    """
     told = [value for name, value in scope["headers"] if name == b"host"]
+    if not told:
+        return None
     host = told[0].decode("latin-1").strip().lower() if len(told) == 1 else ""
     if host.startswith("["):
         return host[1:].partition("]")[0]

@@ -72,6 +72,13 @@ def test_two_hosts_are_none() -> None:
     told["headers"] = [(b"host", b"localhost"), (b"host", b"attacker.example")]
     assert host_of(told) == ""
     assert not is_no_public_name("")
+    refusal = door().refuse(told)
+    assert refusal is not None
+    assert refusal.reason == "host"
+
+
+def test_who_tells_no_name_is_no_browser() -> None:
+    assert door().refuse(scope("10.1.2.3")) is None
 
 
 def test_the_token_opens_by_any_name() -> None:
