@@ -16,12 +16,12 @@ SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --req
 # summaries stay on the screen, since a test that fails by chance has found something too.
 AGAIN = $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
-.PHONY: run test e2e truth verdicts versions soak fuzz check generate bench lock clean help
+.PHONY: run test e2e truth verdicts pictures versions soak fuzz check generate bench lock clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
 
-test: $(VENV)/.dev  ## set everything up, real parts included, and run every test
+test: $(VENV)/.dev $(NODE_MODULES)  ## set everything up, real parts included, and run every test
 	@tests/real-parts.sh
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder || $(AGAIN) tests
 
@@ -51,6 +51,10 @@ soak: $(VENV)/.dev  ## try the large faults for some minutes: fail-overs, crowds
 	@tests/real-parts.sh redis nginx
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/soak
 
+pictures: $(VENV)/.dev  ## draw the pages as docs show them
+	@tests/real-parts.sh browser
+	PYTHONPATH=tests:tests/helpers $(BIN)/python -m pages.pictures
+
 versions: $(VENV)/.dev  ## run the service's tests with the lowest and newest libraries, and other Pythons
 	@tests/real-parts.sh
 	tests/versions.sh
@@ -60,7 +64,7 @@ check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, co
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(NODE)/tsc
-	$(NODE)/biome lint --error-on-warnings client/*.js client/*.ts client/parts tests
+	$(NODE)/biome lint --error-on-warnings client/*.js client/*.ts client/parts otel_jcmc/pages/static tests
 	$(BIN)/python -m tools.generate --check
 	@$(BIN)/python -m tools.audit
 	@tests/real-parts.sh prometheus alertmanager redis

@@ -77,9 +77,8 @@ function follow(look) {
     const isOld = Date.now() - lastLook > OLD_MS || why !== "";
     age.classList.toggle("old", isOld);
     const since = toSecond.format(new Date(lastLook));
-    const text = isOld
-      ? `Out of date: as of ${since}${why && `; ${why}`}`
-      : waits ? "New: shown when the pointer rests" : "Updates by itself";
+    let text = waits ? "New: shown when the pointer rests" : "Updates by itself";
+    if (isOld) text = `Out of date: as of ${since}${why && `; ${why}`}`;
     if (age.textContent !== text) age.textContent = text;
   }
 

@@ -1,0 +1,71 @@
+"""
+Draws the pages as docs show them: `make pictures`, three minutes.
+
+A story is told to a real service as its crowd would live through it, and a real browser looks.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+from client.pages import running_chromium
+from harness import Service, eventually
+from playwright.sync_api import Page
+
+PICTURES = Path(__file__).parents[2] / "docs/pictures"
+HTML = {"accept": "text/html"}
+STORY = ("--story", "region", "--interval", "2", "--for", "240", "--conferences", "24")
+TOLD_SECONDS = 150
+
+
+def main() -> None:
+    """Tell the story, and draw each page in the middle of it."""
+    with tempfile.TemporaryDirectory() as folder, Service(Path(folder)) as service:
+        command = [sys.executable, "-m", "otel_jcmc", "simulate", *STORY]
+        push_url = f"{service.url}/metrics/push"
+        telling = subprocess.Popen([*command, "--url", push_url], stdout=subprocess.DEVNULL)
+        try:
+            service.get("/metrics")
+            time.sleep(TOLD_SECONDS)
+            eventually(lambda: "standing" in service.get("/live", headers=HTML).body)
+            with running_chromium() as chromium:
+                size = {"width": 1200, "height": 760}
+                with closing(chromium.new_context(viewport=size, device_scale_factor=1)) as tab:  # type: ignore[arg-type]
+                    draw(tab.new_page(), service.url)
+        finally:
+            telling.terminate()
+            telling.wait()
+
+
+def draw(page: Page, url: str) -> None:
+    """Draw each page of the service at *url*."""
+    page.goto(f"{url}/live?state=bad")
+    shoot(page, "live")
+    page.locator("table.rooms a").first.click()
+    page.wait_for_selector("tr.people")
+    shoot(page, "live-conference")
+    page.locator("tr.people tbody a").first.click()
+    page.wait_for_load_state()
+    shoot(page, "session")
+    page.goto(f"{url}/live?state=bad")
+    page.locator("table.rooms a").first.click()
+    page.locator("tr.people a", has_text="How it was").click()
+    page.wait_for_load_state()
+    shoot(page, "conference")
+    page.goto(f"{url}/sessions?sort=worst")
+    shoot(page, "sessions")
+    page.goto(f"{url}/")
+    shoot(page, "first")
+
+
+def shoot(page: Page, name: str) -> None:
+    """Write what is seen of *page*."""
+    page.wait_for_timeout(1500)
+    page.screenshot(path=PICTURES / f"page-{name}.png")
+
+
+if __name__ == "__main__":
+    main()
