@@ -174,7 +174,10 @@ def test_without_scripts_it_is_a_page(service: Service, browser: Browser) -> Non
         assert "UTC" in tab.locator(".asof").inner_text()
 
 
-PAGES = ["/", "/live", "/live?conference=beta", "/live?name=nobody"]
+PAGES = [
+    *("/", "/live", "/live?conference=beta", "/live?name=nobody"),
+    *("/sessions", "/conferences/beta", "/conferences/nobody", "a session"),
+]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -184,6 +187,8 @@ def test_axe_finds_nothing(service: Service, browser: Browser, path: str, scheme
     for number in range(3):
         service.push(body(f"beta{number}", "beta", loss_up=20))
     time.sleep(LOOK_SECONDS)
+    if path == "a session":
+        path = f"/sessions/{service.get('/sessions').json()['sessions'][0]['id']}"
     for width in (360, 1280, 2560):
         with closing(
             browser.new_context(
