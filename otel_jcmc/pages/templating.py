@@ -66,6 +66,7 @@ def _environment() -> Environment:
         "path": partial(quote, safe=""),
         "shares": shares,
         "query": urlencode,
+        "widest_first": words.widest_first,
         "standing_name": lambda each: words.standing_name(each.scope, each.name),
         "row_name": lambda row: words.standing_name(row.scope, row.label),
     }

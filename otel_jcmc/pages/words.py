@@ -4,12 +4,13 @@ Plain words for what the verdict says by its own: states, causes, scopes and evi
 In go the catalogue's words and numbers, out comes what stands on a page.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
 from otel_jcmc.verdict import rules
 from otel_jcmc.verdict.census import Scope
+from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.judge import Evidence
 from otel_jcmc.verdict.rules import State
 
@@ -139,6 +140,19 @@ _OF_SCOPE: Final = {
     Scope.CONFERENCE: "Conference",
     Scope.SENDER: "Sender",
 }
+
+
+def widest_first(entries: Iterable[Entry]) -> list[Entry]:
+    """Return what stands out in the order in which it matters: how far it reaches, how bad."""
+    order = [each.value for each in Scope]
+    return sorted(
+        entries,
+        key=lambda each: (
+            order.index(each.scope) if each.scope in order else len(order),
+            -each.share,
+            -each.coverage[0],
+        ),
+    )
 
 
 def standing_name(scope: str, name: str) -> str:
