@@ -67,7 +67,7 @@ def serve_by_workers(
         def run(slot: int, on_up: Callable[[], None]) -> int:
             place = shared.places[slot]
             if place.reads:
-                os.nice(READER_NICENESS)
+                _yield_to_others()
             mine = for_reader if place.reads else [listeners[slot]]
             for each in (*listeners, *for_reader):
                 if each not in mine:
@@ -108,6 +108,14 @@ def serve_by_workers(
         gc.collect()
         gc.freeze()
         return supervisor.run()
+
+
+def _yield_to_others() -> None:
+    """Let this process have the less of a core the more others want it; see sched(7)."""
+    niceness = os.nice(READER_NICENESS)
+    # Where the kernel weighs sessions, that of a process counts within its own alone.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def short_path(folder: str, name: str) -> str:

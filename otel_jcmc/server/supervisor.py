@@ -181,9 +181,9 @@ class Supervisor:
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
             for each in (self._woken, self._waking, self._up):
                 os.close(each)
-            # Ctrl-C is the parent's to hear, which tells the others in their turn. A session of its
-            # own would hide it from that too, and the kernel may weigh sessions, not processes.
-            os.setpgid(0, 0)
+            # Ctrl-C is the parent's to hear, which tells the others in their turn. A kernel that
+            # weighs sessions against one another gives each of ours its share.
+            os.setsid()
             ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, int(signal.SIGTERM))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             if os.getppid() == parent:
