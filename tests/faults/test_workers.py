@@ -28,7 +28,7 @@ pytestmark = pytest.mark.xdist_group("faults-workers")
 
 WORKERS = "2"
 # Longer than any test takes, so that whoever pushed is there.
-STAYS = {"METRICS_EXPIRATION": "120"}
+STAYS = {"METRICS_EXPIRATION": "120", "JCMC_READ_HOSTS": "meet.example"}
 GAUGE = re.compile(r"jitsi_(?!jcmc_fleet_\w+_(bucket|sum|count)\b)")
 
 
@@ -108,6 +108,7 @@ OUTSIDE = {"X-Forwarded-For": "8.8.8.8"}
         ("HEAD", "/", {}, 200),
         ("GET", "/-/healthy", {}, 200),
         ("GET", "/openapi.json", {}, 200),
+        ("GET", "/openapi.json", {"Host": "other.example"}, 421),
         ("GET", "/sessions?limit=0", {}, 400),
         ("GET", "/nothing?a=%20b", {}, 404),
         ("POST", "/metrics", {}, 405),

@@ -17,7 +17,7 @@ ALWAYS = {
     "otel_jcmc_joins_total": 2,
     "otel_jcmc_joins_failed_total": 28,
     "otel_jcmc_connections_cut_total": 6,
-    "otel_jcmc_reads_refused_total": 7,
+    "otel_jcmc_reads_refused_total": 8,
     "otel_jcmc_looks_total": 3,
     "otel_jcmc_history_samples_total": 5,
     "otel_jcmc_history_sessions_evicted_total": 2,

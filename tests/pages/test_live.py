@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from harness import Service, eventually, push_body
+from harness import Service, eventually
+from sender import body
 
 from otel_jcmc.pages.viewing import LOOK_SECONDS
 from otel_jcmc.server.ending import HANG_UP_SECONDS
@@ -30,16 +30,6 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-
-
-def body(participant: str, conference: str, loss_up: float = 0) -> dict[str, Any]:
-    """Return a push of somebody whose name is the id, and who is no peer's peer."""
-    told = push_body(participant, conference)
-    metrics = told["metrics"]
-    metrics["connectionquality"]["labels"]["username"] = participant
-    metrics["packetloss_upload"] = {"value": loss_up}
-    metrics["transport_rtt"][0]["labels"]["p2p"] = "false"
-    return told
 
 
 @pytest.fixture(scope="module")

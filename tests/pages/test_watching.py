@@ -6,28 +6,18 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from harness import Service, push_body
+from harness import Service
 from playwright.sync_api import Browser, Page, expect
 from redis_parts import RedisServer
+from sender import body
 
 from otel_jcmc.pages.viewing import FOLLOW_SECONDS, LOOK_SECONDS
 
-AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 HOSTILE = "<img src=x onerror=alert(1)>"
 # What is promised: who has a bad call is shown so long after the push that says so.
 PROMISED_MS = 12_000
-
-
-def body(participant: str, conference: str, loss_up: float = 0) -> dict[str, Any]:
-    told = push_body(participant, conference)
-    metrics = told["metrics"]
-    metrics["connectionquality"]["labels"]["username"] = participant
-    metrics["packetloss_upload"] = {"value": loss_up}
-    metrics["transport_rtt"][0]["labels"]["p2p"] = "false"
-    return told
 
 
 @pytest.fixture
@@ -172,35 +162,3 @@ def test_without_scripts_it_is_a_page(service: Service, browser: Browser) -> Non
         tab.get_by_role("link", name="alpha").click()
         expect(tab.locator("tr.people")).to_contain_text("alpha2")
         assert "UTC" in tab.locator(".asof").inner_text()
-
-
-PAGES = [
-    *("/", "/live", "/live?conference=beta", "/live?name=nobody"),
-    *("/sessions", "/conferences/beta", "/conferences/nobody", "a session"),
-]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing(service: Service, browser: Browser, path: str, scheme: str) -> None:
-    """WCAG 2.1 AA, as far as a program sees it; on a telephone and on a wall too."""
-    for number in range(3):
-        service.push(body(f"beta{number}", "beta", loss_up=20))
-    time.sleep(LOOK_SECONDS)
-    if path == "a session":
-        path = f"/sessions/{service.get('/sessions').json()['sessions'][0]['id']}"
-    for width in (360, 1280, 2560):
-        with closing(
-            browser.new_context(
-                color_scheme=scheme,  # type: ignore[arg-type]
-                viewport={"width": width, "height": 900},
-                bypass_csp=True,
-            )
-        ) as context:
-            tab = context.new_page()
-            tab.goto(f"{service.url}{path}")
-            tab.add_script_tag(path=AXE)
-            found = tab.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
-            assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
-            # Nothing hangs out of a narrow page.
-            assert tab.evaluate("document.documentElement.scrollWidth") <= width
