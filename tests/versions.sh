@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")/.."
 uv=$PWD/.venv/bin/uv
 [ $# -gt 0 ] || set -- lowest newest 3.12 3.13 3.14
-left_out="client conference e2e fuzz pages/test_in_a_browser.py pages/test_watching.py repository soak tools"
+left_out="client conference e2e fuzz pages/test_axe.py pages/test_in_a_browser.py pages/test_watching.py repository soak tools"
 
 interpreter() { # version -> its path, or nothing
     for each in "$(command -v "python$1")" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python"$1"; do
