@@ -4,9 +4,10 @@ Sessions that were, written into Redis for tests as stays.lua and record.lua hav
 By the documented keys and not by the code that writes them, with any times: `Past` has one Redis.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from hashlib import blake2b, sha1
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from otel_jcmc.sessions.lines import text_of
 from otel_jcmc.sessions.totals import Totals
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keys import DEFAULT_KEYS
+from otel_jcmc.verdict.journal import Entry
 
 # 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.
 NOON = 2_087_985_600_000
@@ -113,3 +115,18 @@ class Past:
         who = msgspec.msgpack.decode(about, type=dict[int, Any])
         self.client.set(f"{self.base(sid)}participant:{sid[:32]}", stored_value(who))
         self.client.zadd(f"{self.base(sid)}live", {sid[:32]: until_ms * 1000})
+
+
+@contextmanager
+def running_past(folder: Path, stood_out: Entry) -> Iterator[Past]:
+    """Run a Redis in *folder*, with a journal of what *stood_out*."""
+    server = EmbeddedStore(folder / "r")
+    server.start()
+    try:
+        with redis.Redis.from_url(server.url) as client:
+            client.zadd(
+                "jcmc:{verdict}:over", {msgspec.msgpack.encode(stood_out): stood_out.seen_ms}
+            )
+            yield Past(client)
+    finally:
+        server.stop()

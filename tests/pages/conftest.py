@@ -2,28 +2,19 @@
 
 from collections.abc import Iterator
 
-import msgspec
 import pytest
-import redis
 from client.pages import running_chromium
 from harness import Service
-from past import Past
+from past import Past, running_past
 from pasts import BRIDGE_STOOD_OUT
 from playwright.sync_api import Browser
-
-from otel_jcmc.store.embedded import EmbeddedStore
 
 
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
     """Return a Redis of one's own, with a journal of one bridge that stood out."""
-    server = EmbeddedStore(tmp_path_factory.mktemp("s", numbered=True) / "r")
-    server.start()
-    with redis.Redis.from_url(server.url) as client:
-        entry = msgspec.msgpack.encode(BRIDGE_STOOD_OUT)
-        client.zadd("jcmc:{verdict}:over", {entry: BRIDGE_STOOD_OUT.seen_ms})
-        yield Past(client)
-    server.stop()
+    with running_past(tmp_path_factory.mktemp("s", numbered=True), BRIDGE_STOOD_OUT) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

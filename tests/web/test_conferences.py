@@ -6,18 +6,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
-import redis
 from harness import Service
-from past import NOON, Past, numbers
+from past import NOON, Past, numbers, running_past
 
 from otel_jcmc.catalogue.attributes import BRIDGE
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.pushes import Push
 from otel_jcmc.sessions.stretches import Stretch
 from otel_jcmc.sessions.totals import Totals, VitalTotal
-from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.verdict.journal import Entry
 
 MINUTE = 60_000
@@ -28,13 +25,8 @@ ENTRY = Entry("bridge", "jvb-3", "eu", NOON + 2 * MINUTE, NOON + 4 * MINUTE, 0.7
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
     """Return a Redis of one's own, with a journal of one bridge that stood out."""
-    server = EmbeddedStore(tmp_path_factory.mktemp("s", numbered=True) / "r")
-    server.start()
-    with redis.Redis.from_url(server.url) as client:
-        entry = msgspec.msgpack.encode(ENTRY)
-        client.zadd("jcmc:{verdict}:over", {entry: ENTRY.seen_ms})
-        yield Past(client)
-    server.stop()
+    with running_past(tmp_path_factory.mktemp("s", numbered=True), ENTRY) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
