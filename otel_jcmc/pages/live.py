@@ -5,6 +5,7 @@ In comes a query (which conference is open, what is filtered by), out goes the p
 changes of it for a page that is open already.
 """
 
+import asyncio
 from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -87,11 +88,11 @@ class _Pages:
         """Show what *viewing* sees, and what *record* has of the hours before."""
         self._viewing, self._record = viewing, record
         self._of: Now | None = None
-        self._made: dict[tuple[Asked, str, str], str] = {}
+        self._made: dict[tuple[Asked, str, str], asyncio.Task[bytes]] = {}
 
-    async def text(self, asked: Asked, template: str, root: str) -> str:
+    async def text(self, asked: Asked, template: str, root: str) -> bytes:
         """
-        Return the page that is *asked* for.
+        Return the page that is *asked* for, in UTF-8.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -100,14 +101,25 @@ class _Pages:
         if now is not self._of:
             self._of, self._made = now, {}
         key = (asked, template, root)
-        if key not in self._made:
-            journal = await self._record.read(now.at_ms - _HOURS_MS, now.at_ms)
-            job = partial(_text, now, journal, *key)
-            made = await self._viewing.in_thread(job)
+        making = self._made.get(key)
+        if making is None:
+            making = asyncio.create_task(self._make(now, *key))
             if len(self._made) < _MOST_MADE:
-                self._made[key] = made
-            return made
-        return self._made[key]
+                self._made[key] = making
+                making.add_done_callback(partial(self._end, self._made, key))
+        # Who hangs up takes the page from nobody else.
+        return await asyncio.shield(making)
+
+    async def _make(self, now: Now, asked: Asked, template: str, root: str) -> bytes:
+        journal = await self._record.read(now.at_ms - _HOURS_MS, now.at_ms)
+        job = partial(_text, now, journal, asked, template, root)
+        return (await self._viewing.in_thread(job)).encode()
+
+    @staticmethod
+    def _end(made: dict[Any, Any], key: Any, making: asyncio.Task[bytes]) -> None:
+        """Keep no failure: the next who asks begins anew."""
+        if making.cancelled() or making.exception() is not None:
+            made.pop(key, None)
 
 
 def _text(now: Now, journal: list[Entry], asked: Asked, template: str, root: str) -> str:

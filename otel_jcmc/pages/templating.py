@@ -89,7 +89,9 @@ def rendered(template: str, root: str, told: Mapping[str, Any]) -> str:
     return _environment().get_template(template).render(root=root, **told)
 
 
-def whole(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def whole(
+    text: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """Return *text* as a page."""
     return HTMLResponse(text, status, HEADERS | dict(headers or {}))
 

@@ -1,22 +1,29 @@
 """The page of who has a bad call now: the real service, asked as a browser asks."""
 
+import asyncio
 import http.client
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
+import httpx2
 import pytest
 from harness import Service, eventually
 from sender import body
 
+import otel_jcmc
+from otel_jcmc.pages.templating import rendered
 from otel_jcmc.pages.viewing import LOOK_SECONDS
 from otel_jcmc.server.ending import HANG_UP_SECONDS
+from otel_jcmc.store.embedded import EmbeddedStore
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+HOST = "http://127.0.0.1"
 HOSTILE = "\"><script>alert(1)</script>'&{{7*7}}"
 
 
@@ -125,6 +132,33 @@ def test_an_open_page_is_told_of_each_look(service: Service) -> None:
 
 def test_who_does_not_follow_gets_an_answer_with_an_end(service: Service) -> None:
     assert service.get("/live/events").status == 406
+
+
+def test_a_page_that_many_ask_for_at_once_is_made_once(
+    redis_server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def count(template: str, root: str, told: Mapping[str, Any]) -> str:
+        made.append(template)
+        # All of them have asked before it is made.
+        time.sleep(0.5)
+        return rendered(template, root, told)
+
+    monkeypatch.setattr("otel_jcmc.pages.live.rendered", count)
+    app = otel_jcmc.create_app(otel_jcmc.Settings(redis_url=redis_server.url))
+
+    async def check() -> None:
+        async with otel_jcmc.lifespan(app):
+            client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=HOST)
+            async with client:
+                asked = [client.get("/live", headers=HTML) for _ in range(50)]
+                answers = await asyncio.gather(*asked)
+        assert {each.status_code for each in answers} == {200}
+        assert {"Nobody is in a call now." in each.text for each in answers} == {True}
+
+    asyncio.run(check())
+    assert made == ["live.html"]
 
 
 def test_the_first_page_says_what_is_well(service: Service) -> None:
