@@ -14,7 +14,7 @@ def advice(settings: Settings) -> list[str]:
         wanted = max(ttl, 2.5 * interval)
         lines.append(
             f"a Collector's prometheus exporter should have metric_expiration: {wanted:g}s"
-            " (its default of 5m shows who has left for that long)"
+            " (by its default it shows for 5m whom a service has pushed that was killed)"
         )
         if interval > ttl:
             lines.append(

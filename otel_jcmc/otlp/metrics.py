@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 
 from otel_jcmc.metrics.histograms import Family
 from otel_jcmc.otlp.sender import Outcome, Sender, Sent
+from otel_jcmc.otlp.told import Told, add_over
 
 log = logging.getLogger(__name__)
 
@@ -165,11 +166,16 @@ class OwnMetricExporter(MetricExporter):
         self._sender = sender
         self._histograms, self._since = histograms, since
         self._delivery = MetricDelivery(sender.send, what, request_seconds)
+        self._told = Told()
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_kwargs: Any
     ) -> MetricExportResult:
-        """Export *metrics_data* and histograms in one request, or in smaller ones if it must be."""
+        """
+        Export *metrics_data*, what is over of it, and histograms.
+
+        In one request, or in smaller ones if it must be.
+        """
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
         from otel_jcmc.otlp.histograms import add_histograms, begin_counters
@@ -177,8 +183,10 @@ class OwnMetricExporter(MetricExporter):
         deadline = monotonic() + timeout_millis / 1000
         request = encode_metrics(metrics_data)
         begin_counters(request, self._since())
+        add_over(request, self._told, time_ns())
         add_histograms(request, self._histograms(), time_ns())
         outcome = self._delivery.export([request], deadline)
+        self._told.end(is_taken=outcome != FAILED)
         return MetricExportResult.FAILURE if outcome == FAILED else MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002  # the SDK's

@@ -11,6 +11,7 @@ protobuf's encoding guide; a test compares every message with the SDK's own enco
 
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
@@ -24,6 +25,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from otel_jcmc.catalogue.conventions import SCHEMA_URL
 from otel_jcmc.metrics.observed import Column, Labels
 from otel_jcmc.metrics.provider import Collected
+from otel_jcmc.otlp.told import Told
 from otel_jcmc.version import __version__
 
 MAX_POINTS: Final = 8_000
@@ -39,6 +41,8 @@ _METRIC_NAME, _METRIC_DESCRIPTION, _METRIC_UNIT, _METRIC_GAUGE = (
 _GAUGE_POINTS: Final = bytes([1 * 8 + 2])
 _POINT_TIME, _POINT_DOUBLE, _POINT_INT = (bytes([number * 8 + 1]) for number in (3, 4, 6))
 _POINT_ATTRIBUTES: Final = bytes([7 * 8 + 2])
+# "No recorded value": the first bit of the flags, and no value.
+_POINT_OVER: Final = bytes([8 * 8, 1])
 _KEY, _VALUE, _STRING = (bytes([number * 8 + 2]) for number in (1, 2, 1))
 # Time and value of a point: a tag and 64 bits each.
 _FIXED_BYTES: Final = 18
@@ -48,27 +52,46 @@ _int = struct.Struct("<cq").pack
 
 
 def requests(
-    gauges: Iterable[Collected], resource: Resource, time_unix_nano: int
+    gauges: Iterable[Collected],
+    resource: Resource,
+    time_unix_nano: int,
+    told: Told | None = None,
 ) -> Iterator[ExportMetricsServiceRequest]:
-    """Return requests with all points of *gauges*, of MAX_POINTS and MAX_BYTES at most."""
+    """
+    Return requests with all points of *gauges*, of MAX_POINTS and MAX_BYTES at most.
+
+    With *told*, which has begun, what is over of that too.
+    """
     scope = ScopeMetrics(_SCOPE, [], SCHEMA_URL)
     frame = encode_metrics(MetricsData([ResourceMetrics(resource, [scope], SCHEMA_URL)]))
     metrics: list[bytes] = []
     count = size = 0
     time = _time(_POINT_TIME, time_unix_nano)
-    for gauge in gauges:
+    for head, series in _metrics(gauges, time, told or Told()):
         points: list[bytes] = []
-        for column in gauge.columns:
-            for point in _points(column, time):
-                if count and (count >= MAX_POINTS or size + len(point) > MAX_BYTES):
-                    yield _request(frame, [*metrics, _metric(gauge, points)])
-                    metrics, points, count, size = [], [], 0, 0
-                points.append(point)
-                count += 1
-                size += len(point)
-        metrics.append(_metric(gauge, points))
+        for point in series:
+            if count and (count >= MAX_POINTS or size + len(point) > MAX_BYTES):
+                yield _request(frame, [*metrics, _metric(head, points)])
+                metrics, points, count, size = [], [], 0, 0
+            points.append(point)
+            count += 1
+            size += len(point)
+        metrics.append(_metric(head, points))
     if count:
         yield _request(frame, metrics)
+
+
+def _metrics(
+    gauges: Iterable[Collected], time: bytes, told: Told
+) -> Iterator[tuple[bytes, Iterable[bytes]]]:
+    """Return of each metric what its points stand under, and the points."""
+    for gauge in gauges:
+        head = _head(gauge)
+        now: set[bytes] = set()
+        points = [_points(column, time, now) for column in gauge.columns]
+        yield head, chain(*points, _over(told.tell(gauge.name, head, now), time))
+    for head, series in told.rest():
+        yield head, _over(series, time)
 
 
 def _request(
@@ -81,30 +104,50 @@ def _request(
     return request
 
 
-def _metric(gauge: Collected, points: list[bytes]) -> bytes:
-    """Return a metric with *points* as ScopeMetrics holds it, nothing where there are none."""
-    if not points:
-        return b""
-    head = (
+def _head(gauge: Collected) -> bytes:
+    """Return what says which metric *gauge* is."""
+    return (
         _field(_METRIC_NAME, gauge.name.encode())
         + _field(_METRIC_DESCRIPTION, gauge.description.encode())
         + _field(_METRIC_UNIT, gauge.unit.encode())
     )
+
+
+def _metric(head: bytes, points: list[bytes]) -> bytes:
+    """Return a metric with *points* as ScopeMetrics holds it, nothing where there are none."""
+    if not points:
+        return b""
     return _field(_SCOPE_METRICS_METRICS, head + _field(_METRIC_GAUGE, b"".join(points)))
 
 
-def _points(column: Column, time: bytes) -> list[bytes]:
-    """Return the points of *column* as a gauge holds them."""
+def _points(column: Column, time: bytes, series: set[bytes]) -> list[bytes]:
+    """Return the points of *column* as a gauge holds them; add the start of each to *series*."""
     for labels in column.labels:
         if not labels.encoded:
             labels.encoded = _start_of_point(labels)
+    starts = [labels.encoded for labels in column.labels]
+    values = column.values
+    if None in values:
+        starts = [start for start, value in zip(starts, values, strict=True) if value is not None]
+        values = [value for value in values if value is not None]
+    series.update(starts)
     return [
-        labels.encoded
+        start
         + time
         + (_int(_POINT_INT, value) if type(value) is int else _double(_POINT_DOUBLE, value))
-        for value, labels in zip(column.values, column.labels, strict=True)
-        if value is not None
+        for start, value in zip(starts, values, strict=True)
     ]
+
+
+def _over(series: Iterable[bytes], time: bytes) -> Iterator[bytes]:
+    """Return the points that say that *series*, each the start of a point, are over."""
+    for start in series:
+        # After the tag a length, of bytes that have the highest bit but for the last one.
+        at = 1
+        while start[at] & 0x80:
+            at += 1
+        content = start[at + 1 :] + time + _POINT_OVER
+        yield _GAUGE_POINTS + _varint(len(content)) + content
 
 
 def _start_of_point(labels: Labels) -> bytes:

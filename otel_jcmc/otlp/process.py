@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic, time_ns
 from typing import Any
 
@@ -23,6 +23,7 @@ from otel_jcmc.metrics.collection import Gauges
 from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.snapshot import Snapshot
 from otel_jcmc.otlp.metrics import FAILED, MetricDelivery
+from otel_jcmc.otlp.told import Told
 from otel_jcmc.store.lease import Lease, Leases
 
 ExportReport = dict[str, Any]
@@ -39,6 +40,7 @@ class ParticipantExport:
         gauges: what is told of them.
         interval_seconds: from one collection to the next.
         timeout_seconds: one collection may take, all its requests included.
+        told: the series that the receiver has of us, while the same shares are ours.
 
     Concurrency: one `run`.
     """
@@ -50,19 +52,27 @@ class ParticipantExport:
     resource: Resource
     interval_seconds: float
     timeout_seconds: float
+    told: Told = field(default_factory=Told)
 
     async def run(self) -> None:
         """Push every live participant each interval, while the lease is ours; never returns."""
         renewing = asyncio.create_task(
             self.lease.keep("otlp: this replica %s", "pushes", self._lost)
         )
+        before: set[int] = set()
         try:
             next_push = monotonic() + self.interval_seconds
             while True:
                 await asyncio.sleep(max(0.0, next_push - monotonic()))
                 next_push = max(next_push + self.interval_seconds, monotonic())
                 if held := self.lease.held:
+                    if not before <= set(held):
+                        # What is not here any more is another's to tell, and not over.
+                        self.told.forget()
+                    before = set(held)
                     report_to_parent(await self._export(held))
+                elif self.told.any:
+                    await self._let_go()
         finally:
             renewing.cancel()
             await self.lease.release()
@@ -72,10 +82,23 @@ class ParticipantExport:
         """Say that another replica knows now how many are live."""
         report_to_parent({})
 
+    async def _let_go(self) -> None:
+        """Leave what was told to who tells it now; with Redis away nobody can, and it is over."""
+        try:
+            await self.reader.store.now_ms()
+        except StoreUnavailable:
+            await self._end_all()
+        else:
+            self.told.forget()
+
+    async def _end_all(self) -> None:
+        """Say that all is over: a receiver is not to show on what nobody knows any more."""
+        await asyncio.to_thread(self._push, None, None, monotonic() + self.timeout_seconds)
+
     async def _export(self, held: Sequence[int]) -> ExportReport:
         """Read, collect and push the shares that are *held*; return what the parent counts."""
         started = monotonic()
-        everybody = None
+        mine = everybody = None
         try:
             if 0 in held:
                 mine = everybody = await self.reader.take()
@@ -83,6 +106,7 @@ class ParticipantExport:
                 every = self.reader.store.keys.every
                 mine = await self.reader.take([p for p in every if p % self.lease.count in held])
         except StoreUnavailable:
+            await self._end_all()
             return {"outcome": FAILED, "seconds": monotonic() - started}
         outcome = await asyncio.to_thread(
             self._push, mine, everybody, started + self.timeout_seconds
@@ -99,15 +123,18 @@ class ParticipantExport:
             "standing_known": int(everybody.look is not None),
         }
 
-    def _push(self, mine: Snapshot, everybody: Snapshot | None, deadline: float) -> str:
+    def _push(self, mine: Snapshot | None, everybody: Snapshot | None, deadline: float) -> str:
         """Collect and push, request by request, until one fails or the time is over."""
         # Here, because the parent needs none of it: 20 MB.
         from otel_jcmc.otlp.points import requests
 
         gauges = self.gauges.collect(mine, levels=False)
         gauges += self.gauges.collect(everybody, participants=False)
-        made = requests(gauges, self.resource, time_ns())
-        return self.delivery.export(made, deadline)
+        self.told.begin()
+        made = requests(gauges, self.resource, time_ns(), self.told)
+        outcome = self.delivery.export(made, deadline)
+        self.told.end(is_taken=outcome != FAILED)
+        return outcome
 
 
 def report_to_parent(report: ExportReport) -> None:

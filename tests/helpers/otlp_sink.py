@@ -46,6 +46,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from ports import free_port
 
 _SERVICE = "opentelemetry.proto.collector.metrics.v1.MetricsService"
+_NO_RECORDED_VALUE = 1
 _TRACES = "opentelemetry.proto.collector.trace.v1.TraceService"
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.decompress,
@@ -94,6 +95,17 @@ class Request:
             Point(metric.name, _attributes(point.attributes), _value(point))
             for metric in self.metrics()
             for point in getattr(metric, metric.WhichOneof("data") or "gauge").data_points
+            if not point.flags & _NO_RECORDED_VALUE
+        ]
+
+    def over(self, prefix: str = "") -> list[tuple[str, dict[str, Any]]]:
+        """Return name and attributes of each series that it says is over, in order."""
+        return [
+            (metric.name, _attributes(point.attributes))
+            for metric in self.metrics()
+            if metric.name.startswith(prefix)
+            for point in getattr(metric, metric.WhichOneof("data") or "gauge").data_points
+            if point.flags & _NO_RECORDED_VALUE
         ]
 
     @cached_property
@@ -105,7 +117,7 @@ class Request:
         return any(name.startswith(prefix) for name in self._names)
 
     def points(self, prefix: str = "") -> list[Point]:
-        """Return the points of the metrics whose names start with *prefix*, in order."""
+        """Return the points with a value of the metrics whose names start with *prefix*."""
         return [point for point in self._points if point.name.startswith(prefix)]
 
     def resource(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from otlp_sink import OtlpSink, Point, Request
 from people import apart, with_head
 from series_names import OURS
 
+from otel_jcmc.otlp.told import TIMES
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.participant import to_write
 from otel_jcmc.wire.push import Report
@@ -182,6 +183,54 @@ def test_who_expired_is_not_in_the_next_push(parts: Parts) -> None:
         assert "brief" not in who(pushed)
 
 
+def over(pushed: Request) -> set[str]:
+    """Return whose quality one request says is over."""
+    return {str(told["participant_id"]) for _, told in pushed.over("jitsi_jcmc_connectionquality")}
+
+
+@together
+def test_a_leaver_is_told_as_over_at_the_next_export(parts: Parts) -> None:
+    session = {"id": "session-of-eve", "interval_ms": 20_000}
+    parts.service.push(body("eve", session=session))
+    eventually(lambda: "eve" in who(next_pushes(parts.sink)[-1]))
+    before = len(parts.sink.requests_of(JITSI))
+    left = session | {"seq": 1, "end": {"reason": "left"}}
+    assert parts.service.push(push_body("eve", session=left, metrics={})).body == "OK"
+    pushes = eventually(
+        lambda: found if len(found := parts.sink.requests_of(JITSI)[before:]) >= 6 else []
+    )
+    told = [(("eve" in who(each)), ("eve" in over(each))) for each in pushes]
+    # The first may have been on its way.
+    assert told[1:5] == [(False, True), (False, True), (False, False), (False, False)] or (
+        told[:4] == [(False, True), (False, True), (False, False), (False, False)]
+    )
+    assert all("anchor" not in over(each) for each in pushes)
+
+
+@together
+def test_a_series_with_other_labels_is_another(parts: Parts) -> None:
+    """The former one is over, so that a receiver does not count its participant twice."""
+    parts.service.push(body("fay"))
+    eventually(lambda: "fay" in who(next_pushes(parts.sink)[-1]))
+    moved = body("fay")
+    moved["metrics"]["connectionquality"]["labels"] = {"serverregion": "ap-south"}
+    parts.service.push(moved)
+    heard = eventually(
+        lambda: [each for each in parts.sink.requests_of(JITSI) if "fay" in over(each)]
+    )[0]
+    assert "fay" in who(heard)
+    regions = {
+        told.get("serverregion")
+        for _, told in heard.over("jitsi_jcmc_connectionquality")
+        if told["participant_id"] == "fay"
+    }
+    assert regions == {"eu-west"}
+    # What has the same labels goes on.
+    assert not [
+        told for _, told in heard.over("jitsi_jcmc_bitrate") if told["participant_id"] == "fay"
+    ]
+
+
 @together
 def test_our_own_metrics_arrive(parts: Parts) -> None:
     (*_, last) = next_pushes(parts.sink, 3, OWN)
@@ -263,6 +312,9 @@ def test_without_redis_nobody_is_pushed_and_store_up_is_0(parts: Parts) -> None:
         names = {point.name for point in last.points()}
         assert not names & {"otel_jcmc.participants", "otel_jcmc.conferences"}
         assert len(parts.sink.requests_of(JITSI)) == pushed
+        # And nobody is shown on as they were.
+        gone = [each for each in parts.sink.requests if "anchor" in over(each)]
+        assert len(gone) == TIMES
     finally:
         parts.redis.restart()
     assert parts.service.push(body("ada", 7)).body == "OK"
@@ -549,6 +601,9 @@ def test_replicas_push_by_shares_and_one_takes_over_from_who_dies(
         since = time.monotonic()
         eventually(lambda: pushed(sink, second, since) == {*rooms}, 10)
         eventually(lambda: levels(sink, since) == {second}, 10)
+        # Whoever tells of them: nobody has left.
+        for what in ("jitsi_jcmc_connectionquality", "jitsi_jcmc_fleet_participants"):
+            assert [each.over(what) for each in sink.requests if each.over(what)] == []
 
 
 def wait_for_more(sink: OtlpSink, replica: str, count: int) -> int:
