@@ -16,7 +16,7 @@ SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --req
 # summaries stay on the screen, since a test that fails by chance has found something too.
 AGAIN = $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
-.PHONY: run test e2e truth verdicts pictures versions soak fuzz check generate bench lock clean help
+.PHONY: run test e2e collector truth verdicts pictures versions soak fuzz check generate bench lock clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
@@ -28,6 +28,11 @@ test: $(VENV)/.dev $(NODE_MODULES)  ## set everything up, real parts included, a
 e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving and dying
 	@tests/real-parts.sh prometheus browser conference
 	$(BIN)/python -m pytest tests/conference || $(AGAIN) tests/conference
+
+# Needs Go 1.26 for the first time and whenever a version has changed; nothing else does.
+collector: $(VENV)/.dev  ## run the shipped files in a real Collector, Prometheus 3, Jaeger and Alertmanager
+	@tests/collector/parts/build.sh
+	$(BIN)/python -m pytest tests/collector || $(AGAIN) tests/collector
 
 # ARGS='--interval 2000 dead-both' tells that one; '--browser Firefox' four, as root. '--keep' takes
 # those of 2 s into tests/recordings. 'bridge' tells those of conferences by a bridge.

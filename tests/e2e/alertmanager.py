@@ -59,8 +59,12 @@ class Alertmanager:
 
 
 @contextmanager
-def running_alertmanager(folder: Path) -> Iterator[Alertmanager]:
-    """Run one in *folder* by the example, with the receivers here, and who waits for a second."""
+def running_alertmanager(folder: Path, binary: str | None = None) -> Iterator[Alertmanager]:
+    """
+    Run one in *folder* by the example, with the receivers here, and who waits for a second.
+
+    It is *binary*, else the one that tests/real-parts.sh put in place.
+    """
     port = free_port()
     found = Alertmanager(f"http://127.0.0.1:{port}")
 
@@ -80,7 +84,8 @@ def running_alertmanager(folder: Path) -> Iterator[Alertmanager]:
             pass
 
     binary = (
-        shutil.which("prometheus-alertmanager")
+        binary
+        or shutil.which("prometheus-alertmanager")
         or shutil.which("prometheus-alertmanager", path=UNPACKED)
         or missing("prometheus-alertmanager")
     )

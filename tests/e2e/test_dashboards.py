@@ -13,18 +13,18 @@ from typing import NamedTuple
 import boards
 import pytest
 from e2e.parts import Prometheus, running_prometheus, serving, until
-from harness import CLIENT_ID, Service, eventually, push_body, request
+from harness import CLIENT_ID, Service, eventually, request
 from labelled_crowd import (
     BAD_BRIDGE,
     BAD_REGION,
     BAD_ROOM,
-    FAILURES,
     GOOD_BRIDGE,
     GOOD_REGION,
     LONER,
     PEOPLE,
     Trouble,
     push_crowd,
+    push_trouble,
     settings,
 )
 from otlp_sink import OtlpSink
@@ -116,7 +116,7 @@ def _watched(naming: str, folder: Path, stack: ExitStack) -> Watched:
         stack.enter_context(job)
     stack.enter_context(prometheus.scraping("jvb", bridge, bridge=BAD_BRIDGE))
     push_crowd(service)
-    _trouble(service)
+    push_trouble(service)
     return Watched(naming, prometheus, service)
 
 
@@ -129,16 +129,6 @@ def _until_known(watched: Watched) -> None:
     push_crowd(watched.service)
     enough = "count_over_time(otel_jcmc:store_up:min[30s]) > 3"
     eventually(lambda: watched.prometheus.value(enough))
-
-
-def _trouble(service: Service) -> None:
-    """Make what the board of the service shows: refused pushes, and joins that fail."""
-    assert service.push("{").status == 400
-    for number, cause in enumerate(FAILURES):
-        body = push_body(f"nobody-{number}", "room-0", metrics={})
-        ended = {"reason": "failed", "cause": cause, "join_ms": 9000}
-        body["session"] = {"id": f"failed-{number}-0123456789", "seq": 1, "end": ended}
-        assert service.push(body).status == 200
 
 
 def test_every_query_of_every_panel_has_an_answer(watched: Watched) -> None:

@@ -108,6 +108,16 @@ def push_crowd(service: Service, trouble: Trouble = Trouble.BRIDGE) -> None:
         assert (answer.status, answer.body) == (200, "OK"), answer
 
 
+def push_trouble(service: Service) -> None:
+    """Make what the board of the service shows: refused pushes, and joins that fail."""
+    assert service.push("{").status == 400
+    for number, cause in enumerate(FAILURES):
+        body = push_body(f"nobody-{number}", "room-0", metrics={})
+        ended = {"reason": "failed", "cause": cause, "join_ms": 9000}
+        body["session"] = {"id": f"failed-{number}-0123456789", "seq": 1, "end": ended}
+        assert service.push(body).status == 200
+
+
 def settings() -> dict[str, str]:
     """Return what a service needs for it: bridges by name, long lives, no limits of an address."""
     bridges = (BAD_BRIDGE, OTHER_BAD_BRIDGE, GOOD_BRIDGE)

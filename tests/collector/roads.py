@@ -1,0 +1,145 @@
+"""
+The roads from the service to PromQL, each with the shipped file of its end, and all of one naming.
+
+    pull, text      Prometheus scrapes the service, in the text format
+    pull            the same in OpenMetrics, which it asks for by itself
+    grpc, http      OTLP to a Collector, whose page Prometheus scrapes
+    receiver        OTLP to Prometheus itself
+    relayed         a Collector scrapes the service and sends OTLP, here to another Collector
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from collector.built import Collector, moved, running_prometheus3, scraping_collector
+from collector.pushed import settings
+from e2e.parts import Prometheus
+from harness import Service
+
+ROADS = ("pull", "pull, text", "grpc", "http", "receiver", "relayed")
+# Nobody is told of alerts here; nothing listens there.
+NOBODY = "127.0.0.1:9"
+
+
+@dataclass
+class Road:
+    """
+    One road: who pushes to which service, and the Prometheus at its end.
+
+    Attributes:
+        collector: the one whose page Prometheus scrapes, if one is on the road.
+    """
+
+    name: str
+    service: Service
+    prometheus: Prometheus
+    collector: Collector | None = None
+
+
+def place(service: Service) -> str:
+    """Return host and port of *service*."""
+    return urlsplit(service.url).netloc
+
+
+def _pulled(service: Service) -> str:
+    places = {"otel_jcmc:3000": place(service), "alertmanager:9093": NOBODY}
+    return moved("prometheus.yaml", places)
+
+
+def _page(collector: Collector) -> str:
+    places = {"collector:8889": collector.page, "alertmanager:9093": NOBODY}
+    return moved("prometheus-otlp.yaml", places)
+
+
+@contextmanager
+def running_roads(
+    folder: Path,
+    naming: str,
+    names: tuple[str, ...] = ROADS,
+    rules: tuple[Path, ...] = (),
+    **more: str,
+) -> Iterator[dict[str, Road]]:
+    """
+    Run the roads of *names*; the services have *more* settings, every Prometheus the *rules*.
+
+    Intervals are a second where the files say 15, and nothing else is changed but addresses.
+    """
+    with ExitStack() as stack:
+        made = _Maker(folder, naming, stack, rules, more)
+        yield {name: made.road(name, folder / str(at)) for at, name in enumerate(names)}
+
+
+class _Maker:
+    """Makes one road after the other, until *stack* ends them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        naming: str,
+        stack: ExitStack,
+        rules: tuple[Path, ...],
+        more: Mapping[str, str],
+    ) -> None:
+        self._naming, self._stack, self._rules, self._more = naming, stack, rules, more
+        self._pulled: Service | None = None
+        self._folder = folder
+
+    def road(self, name: str, folder: Path) -> Road:
+        """Make the road *name*."""
+        folder.mkdir(parents=True)
+        if name in {"pull", "pull, text"}:
+            config = _pulled(self._scraped())
+            if name == "pull, text":
+                formats = "global:\n  scrape_protocols: [PrometheusText0.0.4]"
+                config = config.replace("global:", formats)
+            return Road(name, self._scraped(), self._prometheus(folder, config))
+        if name == "receiver":
+            return self._receiver(folder)
+        collector = self._stack.enter_context(Collector(folder / "collector"))
+        if name == "relayed":
+            service = self._scraped()
+            relay = scraping_collector(folder / "relay", place(service), collector.grpc_endpoint)
+            self._stack.enter_context(relay)
+        elif name == "grpc":
+            service = self._service(
+                folder,
+                OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+                OTEL_EXPORTER_OTLP_ENDPOINT=collector.grpc_endpoint,
+            )
+        else:
+            service = self._service(folder, OTEL_EXPORTER_OTLP_ENDPOINT=collector.http_endpoint)
+        prometheus = self._prometheus(folder, _page(collector))
+        return Road(name, service, prometheus, collector)
+
+    def _receiver(self, folder: Path) -> Road:
+        config = moved("prometheus-otlp-receiver.yaml", {"alertmanager:9093": NOBODY})
+        prometheus = self._prometheus(folder, config, "--web.enable-otlp-receiver")
+        service = self._service(
+            folder,
+            OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+            OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=f"{prometheus.url}/api/v1/otlp/v1/metrics",
+        )
+        return Road("receiver", service, prometheus)
+
+    def _scraped(self) -> Service:
+        """Return the service that is only scraped: one for all who do."""
+        if self._pulled is None:
+            self._pulled = self._service(self._folder / "pulled")
+        return self._pulled
+
+    def _service(self, folder: Path, **endpoint: str) -> Service:
+        environ = settings(self._naming, **endpoint) | dict(self._more)
+        return self._stack.enter_context(Service(folder / "s", **environ))
+
+    def _prometheus(self, folder: Path, config: str, *flags: str) -> Prometheus:
+        home = folder / "prometheus"
+        (home / "rules").mkdir(parents=True)
+        for path in self._rules:
+            (home / "rules" / path.name).write_text(path.read_text())
+        text = config.replace("_interval: 15s", "_interval: 1s").replace(
+            "_timeout: 10s", "_timeout: 1s"
+        )
+        return self._stack.enter_context(running_prometheus3(home, text, *flags))

@@ -1,0 +1,125 @@
+"""
+Every query of the boards and every rule in Prometheus 3 behind each road, with the crowd in which a
+bridge stands out: none fails, and what the pull road answers the others do too.
+
+What the answers are is in e2e/test_dashboards.py, on an older Prometheus.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boards
+import pytest
+from collector.roads import Road, running_roads
+from e2e.parts import Prometheus, until
+from harness import eventually
+from labelled_crowd import BAD_BRIDGE, BAD_ROOM, push_crowd, push_trouble, settings
+from otlp_sink import OtlpSink
+from rule_files import RULES
+
+NAMES = ("pull", "grpc", "http", "receiver", "relayed")
+SECONDS = 120.0
+
+
+@pytest.fixture(scope="module", params=["jcmc", "otel"])
+def roads(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Road]]:
+    """Return all roads of one naming, once their crowd is known behind each."""
+    naming = request.param
+    folder = tmp_path_factory.mktemp(naming)
+    with OtlpSink() as sink:
+        more = settings() | {
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{sink.http_endpoint}/v1/traces",
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+        }
+        with running_roads(folder, naming, NAMES, tuple(RULES), **more) as found:
+            services = {id(road.service): road.service for road in found.values()}.values()
+            for service in services:
+                push_crowd(service)
+                push_trouble(service)
+            _until(found, "jitsi:standing_out:ratio")
+            # An increase of each counter: the first push of each was before the first sample.
+            for service in services:
+                push_crowd(service)
+            _until(found, "count_over_time(otel_jcmc:store_up:min[1m]) > 3")
+            yield found
+
+
+def _until(roads: dict[str, Road], expr: str) -> None:
+    """Wait until *expr* has an answer behind every road."""
+    eventually(lambda: all(labels(each.prometheus, expr) for each in roads.values()), SECONDS)
+
+
+def labels(prometheus: Prometheus, expr: str) -> list[dict[str, str]]:
+    """Return the labels of what *expr* finds; it must be one that Prometheus takes."""
+    return [each["metric"] for each in prometheus.ask("query", query=expr)["result"]]
+
+
+def queries(road: Road) -> dict[tuple[str, str, str], str]:
+    """Return every query of the boards of the naming of *road*."""
+    naming = road.service.environ["JCMC_NAMING"]
+    return {
+        (each.board, each.panel, each.column): each.expr
+        for path in boards.DASHBOARDS
+        if path.parent.name == naming
+        for each in boards.queries(path)
+    }
+
+
+def answered(road: Road) -> set[tuple[str, str, str]]:
+    """Return the queries that have an answer."""
+    return {key for key, expr in queries(road).items() if labels(road.prometheus, expr)}
+
+
+# A look at what stands out comes every 10 s, and the relaying Collector's scrape every 15 s.
+@pytest.mark.parametrize("name", NAMES)
+def test_every_query_of_the_boards_is_taken(roads: dict[str, Road], name: str) -> None:
+    asked = queries(roads[name])
+    assert len(asked) > 50
+    for expr in asked.values():
+        labels(roads[name].prometheus, expr)
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_what_the_pull_road_answers_this_one_does(roads: dict[str, Road], name: str) -> None:
+    pulled = answered(roads["pull"])
+    assert len(pulled) > 50
+    assert until(set(), lambda: pulled - answered(roads[name])) == set()
+
+
+def rules(road: Road) -> list[dict[str, Any]]:
+    return [rule for group in road.prometheus.ask("rules")["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_rule_is_healthy(roads: dict[str, Road], name: str) -> None:
+    health = {
+        (each["name"], each["health"], each.get("lastError", "")) for each in rules(roads[name])
+    }
+    assert {each for each in health if each[1] != "ok"} == set()
+    assert len(health) > 50
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_every_recorded_name_has_data_where_the_pull_road_has(
+    roads: dict[str, Road], name: str
+) -> None:
+    def recorded(road: Road) -> set[str]:
+        names = {each["name"] for each in rules(road) if each["type"] == "recording"}
+        return {each for each in names if labels(road.prometheus, each)}
+
+    pulled = recorded(roads["pull"])
+    assert len(pulled) > 10
+    assert until(set(), lambda: pulled - recorded(roads[name])) == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_who_is_told_is_the_same(roads: dict[str, Road], name: str) -> None:
+    def raised() -> set[tuple[str, str]]:
+        alerts = labels(roads[name].prometheus, "ALERTS")
+        return {(each["alertname"], each.get("name", "")) for each in alerts}
+
+    both = {("JitsiBridgeStandsOut", BAD_BRIDGE), ("JitsiConferenceStandsOut", BAD_ROOM)}
+    assert until(both, raised) == both
