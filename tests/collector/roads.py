@@ -103,7 +103,8 @@ class _Maker:
         collector = self._stack.enter_context(Collector(folder / "collector"))
         if name == "relayed":
             service = self._scraped()
-            relay = scraping_collector(folder / "relay", place(service), collector.grpc_endpoint)
+            backend = urlsplit(collector.grpc_endpoint).netloc
+            relay = scraping_collector(folder / "relay", place(service), backend)
             self._stack.enter_context(relay)
         elif name == "grpc":
             service = self._service(
