@@ -194,7 +194,7 @@ def _fleet(prefix: str) -> list[str]:
         f"histogram_quantile(0.95, sum by (le, {Label.REGION}) (\n"
         f"  rate({prefix}fleet_round_trip_time_bucket[5m])\n"
         "))\n"
-        f'1 - sum(rate({prefix}fleet_packetloss_download_bucket{{le="5.0"}}[5m]))\n'
+        f'1 - sum(rate({prefix}fleet_packetloss_download_bucket{{le=~"5|5.0"}}[5m]))\n'
         f"  / sum(rate({prefix}fleet_packetloss_download_count[5m]))\n"
         "```"
     )

@@ -25,6 +25,8 @@ PARTS = ROOT / "tests" / "collector" / "parts"
 # The Collector's own metrics would take port 8888, whoever else is there.
 QUIET = "yaml:service::telemetry::metrics::level: none"
 
+PLAIN = "yaml:exporters::otlp_grpc::tls::insecure: true"
+
 
 def built(name: str) -> str:
     """Return the path of a binary that was built, or fail with the command that builds it."""
@@ -151,11 +153,15 @@ def _ended(process: subprocess.Popen[bytes], *, kill: bool = False) -> None:
 
 @contextmanager
 def scraping_collector(folder: Path, target: str, backend: str) -> Iterator[Path]:
-    """Run otelcol-scrape.yaml, which scrapes *target*, host and port, for *backend*; its log."""
+    """
+    Run otelcol-scrape.yaml, which scrapes *target* for *backend*, both host and port; its log.
+
+    The file's exporter speaks TLS, as to a backend elsewhere; here it is told not to.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config, log = folder / "otelcol-scrape.yaml", folder / "otelcol.log"
     config.write_text(moved(config.name, {"otel_jcmc:3000": target}))
-    process = _started(config, log, [], {"OTLP_BACKEND": backend})
+    process = _started(config, log, [PLAIN], {"OTLP_BACKEND": backend})
     try:
         yield log
     finally:

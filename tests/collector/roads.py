@@ -8,6 +8,7 @@ The roads from the service to PromQL, each with the shipped file of its end, and
     relayed         a Collector scrapes the service and sends OTLP, here to another Collector
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,8 @@ def running_roads(
     """
     Run the roads of *names*; the services have *more* settings, every Prometheus the *rules*.
 
-    Intervals are a second where the files say 15, and nothing else is changed but addresses.
+    Prometheus's intervals are a second where the files say 15, and rules have none of their own;
+    nothing else is changed but addresses.
     """
     with ExitStack() as stack:
         made = _Maker(folder, naming, stack, rules, more)
@@ -101,7 +103,8 @@ class _Maker:
         collector = self._stack.enter_context(Collector(folder / "collector"))
         if name == "relayed":
             service = self._scraped()
-            relay = scraping_collector(folder / "relay", place(service), collector.grpc_endpoint)
+            backend = urlsplit(collector.grpc_endpoint).netloc
+            relay = scraping_collector(folder / "relay", place(service), backend)
             self._stack.enter_context(relay)
         elif name == "grpc":
             service = self._service(
@@ -138,7 +141,8 @@ class _Maker:
         home = folder / "prometheus"
         (home / "rules").mkdir(parents=True)
         for path in self._rules:
-            (home / "rules" / path.name).write_text(path.read_text())
+            text = re.sub(r"^    interval: .*\n", "", path.read_text(), flags=re.MULTILINE)
+            (home / "rules" / path.name).write_text(text)
         text = config.replace("_interval: 15s", "_interval: 1s").replace(
             "_timeout: 10s", "_timeout: 1s"
         )

@@ -167,8 +167,15 @@ def test_every_component_of_a_collector_is_defined_and_used(name: str) -> None:
 
 @pytest.mark.parametrize("name", COLLECTORS)
 def test_the_memory_limiter_stands_first_in_every_pipeline(name: str) -> None:
-    for pipeline in load(CONFIG / name)["service"]["pipelines"].values():
-        assert pipeline["processors"] == ["memory_limiter", "batch"]
+    for kind, pipeline in load(CONFIG / name)["service"]["pipelines"].items():
+        after = {"metrics": ["batch"], "traces": []}[kind]
+        assert pipeline["processors"] == ["memory_limiter", *after]
+
+
+def test_the_collector_answers_for_no_span_that_it_has_in_memory_alone() -> None:
+    """What is tried in tests/collector/test_outages.py."""
+    exporter = load(CONFIG / "otelcol-otlp.yaml")["exporters"]["otlp_grpc/tempo"]
+    assert exporter["sending_queue"] == exporter["retry_on_failure"] == {"enabled": False}
 
 
 def test_metrics_stay_in_the_collector_as_long_as_a_participant_lives() -> None:
@@ -195,7 +202,8 @@ def test_grafana_finds_the_dashboards_where_its_provider_looks() -> None:
 
 
 def test_every_address_is_a_service_that_listens_there() -> None:
-    files = [*COLLECTORS, *SCRAPERS, "grafana/provisioning/datasources/datasources.yaml"]
+    files = [*COLLECTORS, *SCRAPERS, "prometheus-otlp-receiver.yaml"]
+    files.append("grafana/provisioning/datasources/datasources.yaml")
     found = [text for name in files for text in texts(load(CONFIG / name))]
     found += [text for service in services().values() for text in texts(service.get("environment"))]
     addresses = [
@@ -218,6 +226,23 @@ def test_every_image_is_pinned_to_a_version() -> None:
     for name, service in services().items():
         if "build" not in service:
             assert re.search(r":v?\d+\.\d+\.\d+(-\w+)?$", service["image"]), name
+
+
+@pytest.mark.parametrize(
+    ("service", "module", "image"),
+    [
+        ("collector", "receiver/prometheusreceiver", r"\1.\2.\3"),
+        # As its releases are numbered as a module: 0.316.0 is 3.16.0.
+        ("prometheus", "prometheus/prometheus", r"v3.\2.\3"),
+        ("alertmanager", "prometheus/alertmanager", r"v\1.\2.\3"),
+    ],
+)
+def test_an_image_is_of_the_release_that_is_run(service: str, module: str, image: str) -> None:
+    """By `make collector`, of which tests/collector/parts has the modules."""
+    modules = (ROOT / f"tests/collector/parts/{service}/go.mod").read_text()
+    found = re.search(rf"{module} v(\d+)\.(?:3(?=\d\d\.))?(\d+)\.(\d+)", modules)
+    assert found is not None
+    assert services()[service]["image"].rpartition(":")[2] == found.expand(image)
 
 
 def test_every_container_is_without_privileges_on_a_read_only_file_system() -> None:

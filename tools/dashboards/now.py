@@ -176,7 +176,8 @@ def _spread(names: Names) -> list[Json]:
         return f"histogram_quantile(0.95, {rate(names.buckets(of), f'le, {region}')})"
 
     outage, mos = "outage_down", "audio_mos"
-    without = rate(names.buckets(outage, 'le="0.0"'))
+    # Prometheus writes 0.0 where it scrapes, and 0 where it takes OTLP.
+    without = rate(names.buckets(outage, 'le=~"0|0.0"'))
     badly = rate(names.buckets(mos, 'le="3.1"'))
     return [
         lines(

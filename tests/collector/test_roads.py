@@ -1,0 +1,164 @@
+"""
+The same two people at the end of every road, in both namings: PromQL gives what they pushed, and
+docs/roads.md says what each series is there and for how long one who has left is shown.
+
+`GOLDEN=write` writes the tables of that page anew.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from collector import table
+from collector.built import PARTS
+from collector.pushed import FOUND, LEAVE, WHO, push_both
+from collector.roads import ROADS, Road, running_roads
+from e2e.parts import Prometheus, until
+from harness import eventually
+
+SECONDS = 60.0
+# Prometheus takes up its targets after 5 s, and the relaying Collector scrapes every 15 s.
+SOON = 20.0
+
+
+@pytest.fixture(scope="module", params=["jcmc", "otel"])
+def roads(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Road]]:
+    """Return all roads of one naming, with Ada and Bob pushed on each."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with running_roads(folder, request.param) as found:
+        for service in {id(road.service): road.service for road in found.values()}.values():
+            push_both(service)
+        yield found
+
+
+def naming(roads: dict[str, Road]) -> str:
+    """Return the naming of *roads*."""
+    return roads["pull"].service.environ["JCMC_NAMING"]
+
+
+@pytest.mark.parametrize("name", ROADS)
+def test_promql_gives_what_was_pushed(roads: dict[str, Road], name: str) -> None:
+    expected: dict[str, float] = FOUND[naming(roads)]
+    prometheus = roads[name].prometheus
+
+    def answers() -> dict[str, float | None]:
+        return {expr: prometheus.value(expr) for expr in expected}
+
+    assert until(expected, answers, SECONDS) == expected
+
+
+@pytest.mark.parametrize("name", ROADS)
+def test_a_series_says_nothing_of_the_scope_and_keeps_no_second_job(
+    roads: dict[str, Road], name: str
+) -> None:
+    for label in ("otel_scope_name", "otel_scope_version", "exported_job", "exported_instance"):
+        assert roads[name].prometheus.value(f'count({{{label}!=""}})') is None
+
+
+def shapes(road: Road) -> dict[str, set[frozenset[str]]]:
+    """Return of each metric of ours the sets of labels that its series have."""
+    found: dict[str, set[frozenset[str]]] = {}
+    for each in road.prometheus.ask("series", **{"match[]": '{__name__=~"(jitsi|otel_jcmc)_.+"}'}):
+        name = each.pop("__name__")
+        found.setdefault(name, set()).add(frozenset(each) - {"job", "instance"})
+    return found
+
+
+@pytest.mark.parametrize("name", ROADS[1:])
+def test_every_series_has_the_name_and_the_labels_of_the_page(
+    roads: dict[str, Road], name: str
+) -> None:
+    """All of them, not only those of the table."""
+    # What a process counts of its own exports is there when it has exported.
+    pulled = shapes(roads["pull"])
+    assert len(pulled) > 40
+    assert until(pulled, lambda: shapes(roads[name]), SECONDS) == pulled
+
+
+def test_the_table_of_series_is_what_prometheus_says(roads: dict[str, Road]) -> None:
+    head = f"`{naming(roads)}`"
+    made = table.lines(table.rows(roads, table.SERIES[naming(roads)]))
+    own = table.lines(table.rows(roads, table.OWN))
+    if os.environ.get("GOLDEN") == "write":
+        table.write(head, made)
+        table.write("own", own)
+    assert made == table.written(head)
+    assert own == table.written("own")
+
+
+def lingering(prometheus: Prometheus, who: str, left_at: float) -> float:
+    """Return for how many seconds *who*, who left at *left_at*, is found by PromQL."""
+    found = f"count({{{who}}})"
+
+    def last() -> float | None:
+        return prometheus.value(f"max(timestamp({{{who}}}))")
+
+    while (sample := last()) is not None:
+        now = time.time()
+        if now - sample > SOON:
+            # Nothing more comes of them, and nothing says so: they are found for a while, which is
+            # asked for without waiting.
+            return _end(prometheus, found, sample) - left_at
+        assert now - left_at < SECONDS
+        time.sleep(0.5)
+    return time.time() - left_at
+
+
+def _end(prometheus: Prometheus, expr: str, sample: float) -> float:
+    """Return the second at which *expr*, whose last sample was at *sample*, has no answer."""
+    for seconds in range(0, 3600, 10):
+        if not prometheus.ask("query", query=expr, time=str(sample + seconds))["result"]:
+            return sample + seconds
+    raise AssertionError("for more than an hour")
+
+
+def words(seconds: float) -> str:
+    """Return *seconds* as the page says them."""
+    if seconds < SOON:
+        return "until the next scrape or export"
+    return f"{round(seconds, -1):.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+def test_the_table_of_roads_says_for_how_long_one_who_has_left_is_shown(
+    roads: dict[str, Road],
+) -> None:
+    """Last in this file: Ada leaves."""
+    who = WHO[naming(roads)]
+    participant = f'{{{who}="bob00002",__name__=~".*quality"}}'
+    for road in roads.values():
+        eventually(lambda at=road: at.prometheus.value(f'count({{{who}="ada00001"}})'), SECONDS)  # type: ignore[misc]  # bound
+    left_at = {}
+    for road in roads.values():
+        if road.service.url not in left_at:
+            assert road.service.push(LEAVE).body == "OK"
+            left_at[road.service.url] = time.time()
+    made = [
+        (
+            name,
+            table.identity(road, participant),
+            table.identity(road, "otel_jcmc_participants"),
+            words(lingering(road.prometheus, f'{who}="ada00001"', left_at[road.service.url])),
+        )
+        for name, road in roads.items()
+    ]
+    if os.environ.get("GOLDEN") == "write":
+        table.write("road", table.lines(made))
+    assert table.lines(made) == table.written("road")
+
+
+def test_the_page_says_which_versions_were_tried() -> None:
+    text = table.PAGE.read_text()
+    for module, name in (
+        ("collector", "go.opentelemetry.io/collector/otelcol"),
+        ("collector", "contrib/receiver/prometheusreceiver"),
+        ("prometheus", "github.com/prometheus/prometheus"),
+        ("jaeger", "github.com/jaegertracing/jaeger"),
+        ("alertmanager", "github.com/prometheus/alertmanager"),
+    ):
+        found = re.search(rf"{name} v(\S+)", (PARTS / module / "go.mod").read_text())
+        assert found is not None
+        assert re.search(rf"(?<![\w.]){re.escape(found[1])}(?![\w.])", text), (name, found[1])
