@@ -68,6 +68,8 @@ _PASSING_STATUS: Final = {429, 502, 503, 504}
 _AWAY_STATUS: Final = _PASSING_STATUS | {401, 403, 404, 405, 407, 408}
 _BAD_STATUS: Final = {400, 413, 415, 422}
 _TOO_LARGE: Final = 413
+# A Collector answers 400 to what is beyond its max_request_body_size, in the words of Go's net/http.
+_TOO_LARGE_WORDS: Final = b"request body too large"
 _PASSING_CODES: Final = {
     *("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"),
 }
@@ -136,7 +138,8 @@ class Sender:
             is_passing = status in _PASSING_STATUS
             return Sent(Outcome.AWAY, why, after_seconds=after, is_passing=is_passing)
         answer = Outcome.BAD if status in _BAD_STATUS else Outcome.REFUSED
-        return Sent(answer, why, is_too_large=status == _TOO_LARGE)
+        is_too_large = status == _TOO_LARGE or _TOO_LARGE_WORDS in result.content()
+        return Sent(answer, why, is_too_large=is_too_large)
 
     def _by_grpc(self, request: Any) -> Sent:
         """Send *request* by gRPC."""

@@ -380,6 +380,9 @@ def _handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:
             elif self.path == "/v1/traces":
                 status = 200 if sink.take_spans("http", raw, headers) else sink.refuse_with[0]
                 answer = sink.answer_spans()
+            if status not in (200, 404):
+                # As the protocol has it.
+                answer = Status(message=sink.refuse_with[2]).SerializeToString()
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("location", "http://127.0.0.1:9/elsewhere")

@@ -91,6 +91,14 @@ def test_what_an_http_status_means(sink: OtlpSink, status: int, answer: Outcome)
     assert sink.span_tries == 1
 
 
+def test_a_collector_says_400_to_what_is_too_large(sink: OtlpSink) -> None:
+    """In these words, as tests/collector has from a real one."""
+    words = "http: request body too large"
+    sink.refuse, sink.refuse_with = True, (400, grpc.StatusCode.OK, words)
+    sent = sender_to(sink, "http/protobuf").send(SPANS)
+    assert (sent.answer, sent.why, sent.is_too_large) == (Outcome.BAD, "HTTP 400", True)
+
+
 GRPC = [
     *((code, Outcome.AWAY) for code in ("UNAVAILABLE", "ABORTED", "OUT_OF_RANGE", "DATA_LOSS")),
     *((code, Outcome.AWAY) for code in ("CANCELLED", "DEADLINE_EXCEEDED", "UNAUTHENTICATED")),
