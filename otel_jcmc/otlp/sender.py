@@ -68,7 +68,7 @@ _PASSING_STATUS: Final = {429, 502, 503, 504}
 _AWAY_STATUS: Final = _PASSING_STATUS | {401, 403, 404, 405, 407, 408}
 _BAD_STATUS: Final = {400, 413, 415, 422}
 _TOO_LARGE: Final = 413
-# A Collector answers 400 to what is beyond its max_request_body_size, in the words of Go's net/http.
+# A Collector answers 400 to what is beyond its max_request_body_size, in words of Go's net/http.
 _TOO_LARGE_WORDS: Final = b"request body too large"
 _PASSING_CODES: Final = {
     *("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"),
