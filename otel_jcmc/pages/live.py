@@ -5,9 +5,11 @@ In comes a query (which conference is open, what is filtered by), out goes the p
 changes of it for a page that is open already.
 """
 
+import asyncio
 from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
@@ -80,14 +82,27 @@ def chosen(now: Now, asked: Asked) -> list[Conference]:
     return found
 
 
+class _Made(NamedTuple):
+    """What was made of one look: what was read for it, and pages by what was asked."""
+
+    journal: list[Entry]
+    pages: dict[tuple[Asked, str, str], str]
+
+
 class _Pages:
-    """The pages of the newest look, each made once however many ask for it."""
+    """
+    The pages of the newest look, each made once however many ask for it.
+
+    One is made at a time: scrapes are made in the same thread, and wait for one page and not for
+    those of everybody who looks.
+    """
 
     def __init__(self, viewing: Viewing, record: Record) -> None:
         """Show what *viewing* sees, and what *record* has of the hours before."""
         self._viewing, self._record = viewing, record
-        self._of: Now | None = None
-        self._made: dict[tuple[Asked, str, str], str] = {}
+        # What was made of a look goes when the look does.
+        self._of: WeakKeyDictionary[Now, _Made] = WeakKeyDictionary()
+        self._turn = asyncio.Lock()
 
     async def text(self, asked: Asked, template: str, root: str) -> str:
         """
@@ -96,18 +111,23 @@ class _Pages:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        now = await self._viewing.now()
-        if now is not self._of:
-            self._of, self._made = now, {}
         key = (asked, template, root)
-        if key not in self._made:
-            journal = await self._record.read(now.at_ms - _HOURS_MS, now.at_ms)
-            job = partial(_text, now, journal, *key)
-            made = await self._viewing.in_thread(job)
-            if len(self._made) < _MOST_MADE:
-                self._made[key] = made
-            return made
-        return self._made[key]
+        made = self._of.get(await self._viewing.now())
+        if made is not None and key in made.pages:
+            return made.pages[key]
+        async with self._turn:
+            # Others had their turn meanwhile, and may have made it.
+            now = await self._viewing.now()
+            made = self._of.get(now)
+            if made is None:
+                journal = await self._record.read(now.at_ms - _HOURS_MS, now.at_ms)
+                made = self._of[now] = _Made(journal, {})
+            text = made.pages.get(key)
+            if text is None:
+                text = await self._viewing.in_thread(partial(_text, now, made.journal, *key))
+                if len(made.pages) < _MOST_MADE:
+                    made.pages[key] = text
+            return text
 
 
 def _text(now: Now, journal: list[Entry], asked: Asked, template: str, root: str) -> str:

@@ -7,10 +7,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from fastapi import Response
 from harness import Answer, Service, request
+from starlette.routing import Match
 
 from otel_jcmc.intake.callers import PRIVATE
-from otel_jcmc.web.readers import Readers, host_of, is_no_public_name
+from otel_jcmc.pages.routes import page_router, wants_page
+from otel_jcmc.web.readers import Readers, hosts_of, is_no_public_name
 from otel_jcmc.web.tickets import LIFE_SECONDS, NAME, Tickets
 
 TOKEN = "c7Zk-31Nn0_wR9aB"
@@ -56,7 +59,13 @@ def test_a_private_address_reads_by_a_name_that_nobody_else_can_have(host: str) 
 
 
 @pytest.mark.parametrize(
-    "host", ["attacker.example", "quality.example.org.attacker.example", "1.2.3.4.nip.io", ""]
+    "host",
+    [
+        *("attacker.example", "quality.example.org.attacker.example", "1.2.3.4.nip.io", ""),
+        # What begins or ends like a safe one, and is no host at all.
+        *("[::1].attacker.example", "localhost:80@attacker.example", "attacker.example/.local"),
+        *("attacker.example#.local", "localhost, attacker.example", "attacker.example.."),
+    ],
 )
 def test_a_private_address_does_not_read_by_a_name_that_may_be_anybodys(host: str) -> None:
     readers = door(hosts=("quality.example.org",))
@@ -67,10 +76,22 @@ def test_a_private_address_does_not_read_by_a_name_that_may_be_anybodys(host: st
     assert readers.refused["pages", "host"] == 1
 
 
+@pytest.mark.parametrize("told", ["attacker.example", "localhost, attacker.example", ""])
+def test_the_name_counts_that_a_proxy_was_asked_by(told: str) -> None:
+    """It may put a safe one of its own into Host, whatever the browser has asked by."""
+    headers = {"host": "otel-jcmc:3000", "x-forwarded-host": told}
+    refusal = door().refuse(scope("10.1.2.3", **headers))
+    assert refusal is not None
+    assert refusal.reason == "host"
+    listed = door(hosts=("quality.example.org",))
+    headers["x-forwarded-host"] = "quality.example.org"
+    assert listed.refuse(scope("10.1.2.3", **headers)) is None
+
+
 def test_two_hosts_are_none() -> None:
     told = scope("10.1.2.3")
     told["headers"] = [(b"host", b"localhost"), (b"host", b"attacker.example")]
-    assert host_of(told) == ""
+    assert hosts_of(told) == [""]
     assert not is_no_public_name("")
     refusal = door().refuse(told)
     assert refusal is not None
@@ -181,6 +202,11 @@ def test_the_form_leads_nowhere_else(service: Service, back: str) -> None:
 def test_the_form_of_another_site_and_a_large_one_are_refused(service: Service) -> None:
     form = f"token={TOKEN}&back=/"
     assert sign_in(service, form, origin="https://attacker.example").status == 403
+    # A page that sends no referrer has no origin either.
+    hidden = {"origin": "null", "sec-fetch-site": "cross-site"}
+    assert sign_in(service, form, **hidden).status == 403
+    own = {"origin": "null", "sec-fetch-site": "same-origin"}
+    assert sign_in(service, "token=wrong", **own).body.count("this is not the token") == 1
     assert sign_in(service, "token=" + "x" * 5000).status == 413
 
 
@@ -193,3 +219,28 @@ def test_pages_can_be_off(tmp_path: Path) -> None:
     with Service(tmp_path, JCMC_PAGES="false") as running:
         assert "is up." in running.get("/", headers=HTML).body
         assert running.get("/live", headers=HTML).status == 404
+
+
+def test_a_query_is_not_taken_apart_for_who_may_not_read() -> None:
+    """Routes are asked before the door is, all of them: a query is looked through once."""
+    told = {"headers": [(b"accept", HTML["accept"].encode())]}
+    for query, is_page in (
+        ("", True),
+        ("format=csv", False),
+        ("a=1&format", False),
+        ("a=1&format=&b=2", False),
+        ("xformat=csv&formats=1&a=format", True),
+    ):
+        assert wants_page(told | {"query_string": query.encode()}) is is_page
+
+
+def test_who_asks_for_something_else_is_not_asked_what_for() -> None:
+    """With no query and no headers to look at, a route that is of another path is of no use."""
+    router = page_router()
+
+    @router.get("/live")
+    async def live() -> Response:
+        raise AssertionError
+
+    (route,) = router.routes
+    assert route.matches({"type": "http", "method": "GET", "path": "/metrics"})[0] is Match.NONE
