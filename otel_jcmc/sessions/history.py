@@ -8,6 +8,7 @@ one that pushes during the read is seen twice and never missed. By all else the 
 """
 
 import heapq
+from asyncio import Lock
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -60,6 +61,7 @@ class History:
 
     Attributes:
         keys: where the sessions are.
+        turn: held by who reads the logs of many: one at a time, so that pushes wait for one.
 
     Concurrency: to be used from one event loop, by any number of tasks.
     """
@@ -68,6 +70,7 @@ class History:
         """Prepare to read what a recorder writes each *interval_ms*; nothing is opened yet."""
         self._link = AgreedLink(open_link(url), keys, writes=False)
         self.keys = keys
+        self.turn = Lock()
         self._behind_ms = interval_ms + BEHIND_MS
 
     async def now_ms(self) -> int:
