@@ -64,6 +64,7 @@ def _environment() -> Environment:
         "milliseconds": words.milliseconds,
         "number": "{:,}".format,
         "path": partial(quote, safe=""),
+        "conference_link": conference_link,
         "shares": shares,
         "query": urlencode,
         "widest_first": words.widest_first,
@@ -71,6 +72,15 @@ def _environment() -> Environment:
         "row_name": lambda row: words.standing_name(row.scope, row.label),
     }
     return made
+
+
+def conference_link(name: str, at_ms: float | None = None) -> str:
+    """Return where the conference of this *name* is to be seen as it was at *at_ms*, None: now."""
+    at = {} if at_ms is None else {"at": str(int(at_ms / 1000) + 1)}
+    # Browsers take these for folders, however they are written (WHATWG URL, double-dot segment).
+    if name in (".", ".."):
+        return f"/conferences?{urlencode({'name': name} | at)}"
+    return f"/conferences/{quote(name, safe='')}" + (f"?{urlencode(at)}" if at else "")
 
 
 @cache
