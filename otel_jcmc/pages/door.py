@@ -57,7 +57,7 @@ class Door:
             self.readers.tickets.make(),
             max_age=LIFE_SECONDS,
             path=f"{root}/",
-            secure=request.scope["scheme"] == "https",
+            secure=_is_by_tls(request),
             httponly=True,
             samesite="strict",
         )
@@ -94,6 +94,12 @@ def sign_in_routes(door: Door) -> APIRouter:
         return door.sign_in(request, bytes(body))
 
     return router
+
+
+def _is_by_tls(request: Request) -> bool:
+    """Say whether the browser came by TLS; who says so untruly keeps a cookie to himself."""
+    told = request.headers.get("x-forwarded-proto", request.scope["scheme"])
+    return told.partition(",")[0].strip().lower() == "https"
 
 
 def _is_foreign(request: Request) -> bool:

@@ -14,7 +14,9 @@ from weakref import WeakKeyDictionary
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
+from otel_jcmc.catalogue.attributes import CONFERENCE
 from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.pages.charts import timeline
 from otel_jcmc.pages.door import Door
 from otel_jcmc.pages.now import Conference, Now
@@ -97,9 +99,9 @@ class _Pages:
     those of everybody who looks.
     """
 
-    def __init__(self, viewing: Viewing, record: Record) -> None:
+    def __init__(self, viewing: Viewing, record: Record, privacy: Privacy) -> None:
         """Show what *viewing* sees, and what *record* has of the hours before."""
-        self._viewing, self._record = viewing, record
+        self._viewing, self._record, self._privacy = viewing, record, privacy
         # What was made of a look goes when the look does.
         self._of: WeakKeyDictionary[Now, _Made] = WeakKeyDictionary()
         self._turn = asyncio.Lock()
@@ -124,31 +126,39 @@ class _Pages:
                 made = self._of[now] = _Made(journal, {})
             text = made.pages.get(key)
             if text is None:
-                text = await self._viewing.in_thread(partial(_text, now, made.journal, *key))
+                text = await self._viewing.in_thread(partial(self._text, now, made.journal, *key))
                 if len(made.pages) < _MOST_MADE:
                     made.pages[key] = text
             return text
 
+    def _text(self, now: Now, journal: list[Entry], asked: Asked, template: str, root: str) -> str:
+        """Return the page that is *asked* for, as text."""
+        found = chosen(now, asked)
+        shown, more = found[:MOST_SHOWN], found[MOST_SHOWN:]
+        # The one that is open stays, whatever becomes of it and wherever it stands.
+        names = self._privacy.stored(CONFERENCE, asked.conference)
+        opened = [each for each in now.conferences if each.name in names]
+        if opened:
+            asked = asked._replace(conference=opened[0].name)
+        if opened and opened[0] not in shown:
+            shown, more = opened + shown, [each for each in more if each not in opened]
+        told = {
+            "now": now,
+            "asked": asked,
+            "found": shown,
+            "more": len(more),
+            "is_over": bool(asked.conference) and not opened,
+            "people": now.people(asked.conference) if asked.conference else [],
+            "SORTS": SORTS,
+            "timeline": timeline(journal, now.at_ms - _HOURS_MS, now.at_ms),
+        }
+        return rendered(template, root, told)
 
-def _text(now: Now, journal: list[Entry], asked: Asked, template: str, root: str) -> str:
-    """Return the page that is *asked* for, as text."""
-    found = chosen(now, asked)
-    told = {
-        "now": now,
-        "asked": asked,
-        "found": found[:MOST_SHOWN],
-        "more": max(0, len(found) - MOST_SHOWN),
-        "people": now.people(asked.conference) if asked.conference else [],
-        "SORTS": SORTS,
-        "timeline": timeline(journal, now.at_ms - _HOURS_MS, now.at_ms),
-    }
-    return rendered(template, root, told)
 
-
-def live_routes(viewing: Viewing, record: Record, door: Door) -> APIRouter:
-    """Return the routes of what is live, behind *door*."""
+def live_routes(viewing: Viewing, record: Record, door: Door, privacy: Privacy) -> APIRouter:
+    """Return the routes of what is live, behind *door*; *privacy* tells what names became."""
     router = page_router()
-    pages = _Pages(viewing, record)
+    pages = _Pages(viewing, record, privacy)
 
     @router.get("/live")
     async def live(request: Request) -> Response:

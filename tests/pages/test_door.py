@@ -180,11 +180,18 @@ def test_who_may_not_read_gets_a_form_and_with_the_token_the_page(service: Servi
     assert erasing.status == 401
 
 
-def _not_followed(service: Service, form: str) -> Answer:
+def test_a_cookie_that_came_by_tls_goes_by_nothing_else(service: Service) -> None:
+    form = f"token={TOKEN}&back=/live"
+    for told, is_secure in (({"x-forwarded-proto": "https"}, True), ({}, False)):
+        cookie = _not_followed(service, form, **told).headers["set-cookie"]
+        assert ("Secure" in cookie.split("; ")) is is_secure
+
+
+def _not_followed(service: Service, form: str, **headers: str) -> Answer:
     """Send the form and return the answer itself, not that of where it leads."""
     opened = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=10)
     kind = {"content-type": "application/x-www-form-urlencoded"}
-    opened.request("POST", "/-/sign-in", form, OUTSIDE | kind)
+    opened.request("POST", "/-/sign-in", form, OUTSIDE | kind | headers)
     answer = opened.getresponse()
     told = Answer(answer.status, answer.read().decode(), answer.msg)
     opened.close()

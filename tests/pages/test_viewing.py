@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from otel_jcmc.intake.privacy import Privacy, make_policy
 from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.pages.live import Asked, _Pages
 from otel_jcmc.pages.viewing import LOOK_SECONDS, Viewing
@@ -46,7 +47,7 @@ async def viewed(
     reader = Reader(Store(server.url, Keys("jcmc", 4)), record)
     viewing = Viewing(reader, record, Judge(5, 400), **how)
     try:
-        yield viewing, _Pages(viewing, record), reader
+        yield viewing, _Pages(viewing, record, Privacy()), reader
     finally:
         viewing.close()
         await reader.close()
