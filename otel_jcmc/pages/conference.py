@@ -87,7 +87,7 @@ def conference_page_routes(
             except NoSuchSession:
                 return page(request, "conference.html", told | {"wrong": _NONE}, 404)
             telling = partial(_told, meeting, now_ms, at_ms if "at" in asked else None, told)
-            return await large_page(request, "conference.html", telling)
+            return await large_page(request, "conference.html", telling, of.turn)
 
         return await answer_page(request, door, history, read, _NONE)
 

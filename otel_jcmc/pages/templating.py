@@ -5,7 +5,7 @@ In go a template's name and what it is to tell, out comes a page: escaped, witho
 another host, and with a policy that lets nothing else in.
 """
 
-from asyncio import to_thread
+from asyncio import Lock, to_thread
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from hashlib import sha256
@@ -115,9 +115,17 @@ def page(
     return whole(rendered(template, request.scope.get("root_path", ""), told), status, headers)
 
 
-async def large_page(request: Request, template: str, make: Callable[[], Any]) -> Response:
-    """Return *template* with what *make* tells; both in a thread, so that pushes get their turn."""
-    return await to_thread(lambda: page(request, template, make()))
+async def large_page(
+    request: Request, template: str, make: Callable[[], Any], turn: Lock
+) -> Response:
+    """
+    Return *template* with what *make* tells.
+
+    Both are done in a thread, and for one who has the *turn* at a time: pushes get theirs, which
+    many threads would leave nothing to.
+    """
+    async with turn:
+        return await to_thread(lambda: page(request, template, make()))
 
 
 def asset_routes() -> APIRouter:

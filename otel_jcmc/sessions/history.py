@@ -61,7 +61,7 @@ class History:
 
     Attributes:
         keys: where the sessions are.
-        turn: held by who reads the logs of many: one at a time, so that pushes wait for one.
+        turn: held by who makes something of a log, so that pushes wait for one at a time.
 
     Concurrency: to be used from one event loop, by any number of tasks.
     """

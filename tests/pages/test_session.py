@@ -1,15 +1,20 @@
 """The page of one session, at a running service with a past."""
 
+import asyncio
 import csv
 import io
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi import Request
 from harness import Service
 from markup import HTML, Element, look, read, strangers
 from past import NOON, Past
 from pasts import BRIDGE, DOWNLINK, MINUTE, NAME, UPLINK, lasting, minute, over
 
+from otel_jcmc.pages.templating import large_page
 from otel_jcmc.store.embedded import EmbeddedStore
 
 NOBODY = "f" * 48
@@ -281,3 +286,26 @@ def test_pages_have_nothing_in_them_that_the_policy_forbids(
     policy = service.get("/sessions", headers=HTML).headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
     assert "unsafe" not in policy
+
+
+def test_pages_are_made_one_after_the_other() -> None:
+    """Six threads at once left pushes nothing, and the store seemed to be away."""
+    busy = most = 0
+
+    def make() -> dict[str, Any]:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        time.sleep(0.01)
+        busy -= 1
+        return {"title": "One", "why": "of many"}
+
+    async def all_of_them() -> None:
+        turn = asyncio.Lock()
+        request = Request({"type": "http", "headers": []})
+        pages = [large_page(request, "none.html", make, turn) for _ in range(8)]
+        for each in await asyncio.gather(*pages):
+            assert b"of many" in bytes(each.body)
+
+    asyncio.run(all_of_them())
+    assert most == 1

@@ -47,7 +47,7 @@ async def viewed(
     reader = Reader(Store(server.url, Keys("jcmc", 4)), record)
     viewing = Viewing(reader, record, Judge(5, 400), **how)
     try:
-        yield viewing, _Pages(viewing, record, Privacy()), reader
+        yield viewing, _Pages(viewing, record, Privacy(make_policy(), "")), reader
     finally:
         viewing.close()
         await reader.close()
