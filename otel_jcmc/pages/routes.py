@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
-from starlette.routing import Match
 
 _HTML: Final = "text/html"
 # Looked for and not parsed: this is asked before anybody knows whether the caller may read, and to
@@ -32,9 +31,8 @@ class PageRoute(APIRoute):
     def matches(self, scope: Any) -> Any:
         """Say whether this route answers *scope*."""
         found, more = super().matches(scope)
-        if found is Match.NONE or wants_page(scope):
-            return found, more
-        return Match.NONE, {}
+        none = type(found).NONE
+        return (found, more) if found is none or wants_page(scope) else (none, {})
 
 
 def page_router() -> APIRouter:
