@@ -5,7 +5,6 @@ In comes a query (which conference is open, what is filtered by), out goes the p
 changes of it for a page that is open already.
 """
 
-import asyncio
 from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -23,6 +22,7 @@ from otel_jcmc.pages.now import Conference, Now
 from otel_jcmc.pages.routes import page_router
 from otel_jcmc.pages.templating import page, rendered, whole
 from otel_jcmc.pages.viewing import Viewing
+from otel_jcmc.sessions.turn import Turn
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
 
@@ -104,7 +104,7 @@ class _Pages:
         self._viewing, self._record, self._privacy = viewing, record, privacy
         # What was made of a look goes when the look does.
         self._of: WeakKeyDictionary[Now, _Made] = WeakKeyDictionary()
-        self._turn = asyncio.Lock()
+        self._turn = Turn()
 
     async def text(self, asked: Asked, template: str, root: str) -> str:
         """

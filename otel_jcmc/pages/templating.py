@@ -5,7 +5,7 @@ In go a template's name and what it is to tell, out comes a page: escaped, witho
 another host, and with a policy that lets nothing else in.
 """
 
-from asyncio import Lock, to_thread
+from asyncio import to_thread
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from hashlib import sha256
@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from otel_jcmc.pages import words
 from otel_jcmc.pages.charts import shares
+from otel_jcmc.sessions.turn import Turn
 from otel_jcmc.version import __version__
 
 ASSETS: Final = {
@@ -116,7 +117,7 @@ def page(
 
 
 async def large_page(
-    request: Request, template: str, make: Callable[[], Any], turn: Lock
+    request: Request, template: str, make: Callable[[], Any], turn: Turn
 ) -> Response:
     """
     Return *template* with what *make* tells.
