@@ -180,6 +180,14 @@ def test_who_may_not_read_gets_a_form_and_with_the_token_the_page(service: Servi
     assert erasing.status == 401
 
 
+def test_a_slash_too_many_leads_to_the_page_and_to_no_other_host(service: Service) -> None:
+    opened = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=10)
+    opened.request("GET", "/live/?state=bad", headers=HTML | {"host": "attacker.example"})
+    answer = opened.getresponse()
+    assert (answer.status, answer.headers["location"]) == (307, "/live?state=bad")
+    opened.close()
+
+
 def test_a_cookie_that_came_by_tls_goes_by_nothing_else(service: Service) -> None:
     form = f"token={TOKEN}&back=/live"
     for told, is_secure in (({"x-forwarded-proto": "https"}, True), ({}, False)):
