@@ -13,12 +13,14 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.pages.door import Door
 from otel_jcmc.pages.templating import page
 from otel_jcmc.sessions.history import History, NoSuchSession
+from otel_jcmc.sessions.turn import Busy
 
 _OFF: Final = (
     "No history is kept: JCMC_HISTORY_HOURS is 0. What is live is still to be seen, and what was"
     " is not."
 )
 _AWAY: Final = "The store does not answer. What was is still in it: try again in a moment."
+_BUSY: Final = "Too many read what was at once. Try again in a moment."
 _RETRY: Final = {"retry-after": "5"}
 
 
@@ -38,6 +40,8 @@ async def answer_page(
         return await read(history)
     except NoSuchSession:
         return no_page(request, "Not found", none, 404)
+    except Busy:
+        return page(request, "none.html", {"title": "Not now", "why": _BUSY}, 503, _RETRY)
     except StoreUnavailable:
         return page(request, "none.html", {"title": "Not known now", "why": _AWAY}, 503, _RETRY)
 

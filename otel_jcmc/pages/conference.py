@@ -61,17 +61,22 @@ def conference_page_routes(
     """Return the route of conferences, behind *door*; *grace_ms* ends an instance of one."""
     router = page_router()
 
+    @router.get("/conferences")
     @router.get("/conferences/{name:path}")
     async def conference(request: Request) -> Response:
-        """Return the page."""
-        name: str = request.path_params["name"]
+        """Return the page; a name that is no part of a path is a field of the query."""
+        by_query = "name" not in request.path_params
+        name: str = (request.query_params if by_query else request.path_params).get("name", "")
 
         async def read(of: History) -> Response:
             now_ms = await of.now_ms()
             # A field of the form that nobody has filled in asks for nothing.
             pairs = [each for each in request.query_params.multi_items() if each[1].strip()]
+            if by_query:
+                pairs = [each for each in pairs if each[0] != "name"]
             asked = dict(pairs)
             told: dict[str, Any] = {"asked": asked, "wrong": "", "name": name, "meeting": None}
+            told["by_query"] = by_query
             try:
                 at_ms = read_at(pairs if "at" in asked else _without_zone(pairs), now_ms)
                 names = read_conference(name, privacy)
@@ -82,7 +87,7 @@ def conference_page_routes(
             except NoSuchSession:
                 return page(request, "conference.html", told | {"wrong": _NONE}, 404)
             telling = partial(_told, meeting, now_ms, at_ms if "at" in asked else None, told)
-            return await large_page(request, "conference.html", telling)
+            return await large_page(request, "conference.html", telling, of.turn)
 
         return await answer_page(request, door, history, read, _NONE)
 

@@ -57,7 +57,7 @@ class Door:
             self.readers.tickets.make(),
             max_age=LIFE_SECONDS,
             path=f"{root}/",
-            secure=request.scope["scheme"] == "https",
+            secure=_is_by_tls(request),
             httponly=True,
             samesite="strict",
         )
@@ -84,10 +84,7 @@ def sign_in_routes(door: Door) -> APIRouter:
     @router.post(SIGN_IN_PATH, include_in_schema=False)
     async def sign_in(request: Request) -> Response:
         """Turn the token into a cookie."""
-        origin = request.headers.get("origin")
-        if origin not in (None, "null") and origin.partition("://")[2] != request.headers.get(
-            "host"
-        ):
+        if _is_foreign(request):
             return page(request, "sign_in.html", _FOREIGN, 403)
         body = bytearray()
         async for piece in request.stream():
@@ -97,6 +94,23 @@ def sign_in_routes(door: Door) -> APIRouter:
         return door.sign_in(request, bytes(body))
 
     return router
+
+
+def _is_by_tls(request: Request) -> bool:
+    """Say whether the browser came by TLS; who says so untruly keeps a cookie to himself."""
+    told = request.headers.get("x-forwarded-proto", request.scope["scheme"])
+    return told.partition(",")[0].strip().lower() == "https"
+
+
+def _is_foreign(request: Request) -> bool:
+    """Say whether a browser says that its form is of another site."""
+    # Ours sends no referrer, and so `null` for its origin.
+    told = [each for each in request.headers.getlist("origin") if each != "null"]
+    host = request.headers.get("host")
+    if any(each.partition("://")[2] != host for each in told):
+        return True
+    # Told to https and to loopback alone.
+    return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
 _FOREIGN: Final[dict[str, Any]] = {

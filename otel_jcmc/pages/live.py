@@ -5,21 +5,24 @@ In comes a query (which conference is open, what is filtered by), out goes the p
 changes of it for a page that is open already.
 """
 
-import asyncio
 from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
+from otel_jcmc.catalogue.attributes import CONFERENCE
 from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.pages.charts import timeline
 from otel_jcmc.pages.door import Door
 from otel_jcmc.pages.now import Conference, Now
 from otel_jcmc.pages.routes import page_router
 from otel_jcmc.pages.templating import page, rendered, whole
 from otel_jcmc.pages.viewing import Viewing
+from otel_jcmc.sessions.turn import Turn
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
 
@@ -81,14 +84,27 @@ def chosen(now: Now, asked: Asked) -> list[Conference]:
     return found
 
 
-class _Pages:
-    """The pages of the newest look, each made once however many ask for it."""
+class _Made(NamedTuple):
+    """What was made of one look: what was read for it, and pages by what was asked."""
 
-    def __init__(self, viewing: Viewing, record: Record) -> None:
+    journal: list[Entry]
+    pages: dict[tuple[Asked, str, str], bytes]
+
+
+class _Pages:
+    """
+    The pages of the newest look, each made once however many ask for it.
+
+    One is made at a time: scrapes are made in the same thread, and wait for one page and not for
+    those of everybody who looks.
+    """
+
+    def __init__(self, viewing: Viewing, record: Record, privacy: Privacy) -> None:
         """Show what *viewing* sees, and what *record* has of the hours before."""
-        self._viewing, self._record = viewing, record
-        self._of: Now | None = None
-        self._made: dict[tuple[Asked, str, str], asyncio.Task[bytes]] = {}
+        self._viewing, self._record, self._privacy = viewing, record, privacy
+        # What was made of a look goes when the look does.
+        self._of: WeakKeyDictionary[Now, _Made] = WeakKeyDictionary()
+        self._turn = Turn()
 
     async def text(self, asked: Asked, template: str, root: str) -> bytes:
         """
@@ -97,50 +113,54 @@ class _Pages:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        now = await self._viewing.now()
-        if now is not self._of:
-            self._of, self._made = now, {}
         key = (asked, template, root)
-        making = self._made.get(key)
-        if making is None:
-            making = asyncio.create_task(self._make(now, *key))
-            if len(self._made) < _MOST_MADE:
-                self._made[key] = making
-                making.add_done_callback(partial(self._end, self._made, key))
-        # Who hangs up takes the page from nobody else.
-        return await asyncio.shield(making)
+        made = self._of.get(await self._viewing.now())
+        if made is not None and key in made.pages:
+            return made.pages[key]
+        async with self._turn:
+            # Others had their turn meanwhile, and may have made it.
+            now = await self._viewing.now()
+            made = self._of.get(now)
+            if made is None:
+                journal = await self._record.read(now.at_ms - _HOURS_MS, now.at_ms)
+                made = self._of[now] = _Made(journal, {})
+            text = made.pages.get(key)
+            if text is None:
+                text = await self._viewing.in_thread(partial(self._text, now, made.journal, *key))
+                if len(made.pages) < _MOST_MADE:
+                    made.pages[key] = text
+            return text
 
-    async def _make(self, now: Now, asked: Asked, template: str, root: str) -> bytes:
-        journal = await self._record.read(now.at_ms - _HOURS_MS, now.at_ms)
-        job = partial(_text, now, journal, asked, template, root)
-        return (await self._viewing.in_thread(job)).encode()
+    def _text(
+        self, now: Now, journal: list[Entry], asked: Asked, template: str, root: str
+    ) -> bytes:
+        """Return the page that is *asked* for, in UTF-8."""
+        found = chosen(now, asked)
+        shown, more = found[:MOST_SHOWN], found[MOST_SHOWN:]
+        # The one that is open stays, whatever becomes of it and wherever it stands.
+        names = self._privacy.stored(CONFERENCE, asked.conference)
+        opened = [each for each in now.conferences if each.name in names]
+        if opened:
+            asked = asked._replace(conference=opened[0].name)
+        if opened and opened[0] not in shown:
+            shown, more = opened + shown, [each for each in more if each not in opened]
+        told = {
+            "now": now,
+            "asked": asked,
+            "found": shown,
+            "more": len(more),
+            "is_over": bool(asked.conference) and not opened,
+            "people": now.people(asked.conference) if asked.conference else [],
+            "SORTS": SORTS,
+            "timeline": timeline(journal, now.at_ms - _HOURS_MS, now.at_ms),
+        }
+        return rendered(template, root, told).encode()
 
-    @staticmethod
-    def _end(made: dict[Any, Any], key: Any, making: asyncio.Task[bytes]) -> None:
-        """Keep no failure: the next who asks begins anew."""
-        if making.cancelled() or making.exception() is not None:
-            made.pop(key, None)
 
-
-def _text(now: Now, journal: list[Entry], asked: Asked, template: str, root: str) -> str:
-    """Return the page that is *asked* for, as text."""
-    found = chosen(now, asked)
-    told = {
-        "now": now,
-        "asked": asked,
-        "found": found[:MOST_SHOWN],
-        "more": max(0, len(found) - MOST_SHOWN),
-        "people": now.people(asked.conference) if asked.conference else [],
-        "SORTS": SORTS,
-        "timeline": timeline(journal, now.at_ms - _HOURS_MS, now.at_ms),
-    }
-    return rendered(template, root, told)
-
-
-def live_routes(viewing: Viewing, record: Record, door: Door) -> APIRouter:
-    """Return the routes of what is live, behind *door*."""
+def live_routes(viewing: Viewing, record: Record, door: Door, privacy: Privacy) -> APIRouter:
+    """Return the routes of what is live, behind *door*; *privacy* tells what names became."""
     router = page_router()
-    pages = _Pages(viewing, record)
+    pages = _Pages(viewing, record, privacy)
 
     @router.get("/live")
     async def live(request: Request) -> Response:

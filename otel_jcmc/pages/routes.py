@@ -5,13 +5,16 @@ A browser says that it wants HTML, and no format by name. Everything else that a
 goes on to the routes of `web`, whose answers stay as they are.
 """
 
+import re
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
 
 _HTML: Final = "text/html"
+# Looked for and not parsed: this is asked before anybody knows whether the caller may read, and to
+# parse the longest query took 20 ms.
+_names_format: Final = re.compile(rb"(?:^|&)format(?:=|&|$)").search
 
 
 def wants_page(scope: Any) -> bool:
@@ -19,8 +22,7 @@ def wants_page(scope: Any) -> bool:
     accepts = b",".join(value for name, value in scope["headers"] if name == b"accept")
     if _HTML not in accepts.decode("latin-1").lower():
         return False
-    query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-    return all(name != "format" for name, _ in query)
+    return not _names_format(scope.get("query_string", b""))
 
 
 class PageRoute(APIRoute):
@@ -29,7 +31,8 @@ class PageRoute(APIRoute):
     def matches(self, scope: Any) -> Any:
         """Say whether this route answers *scope*."""
         found, more = super().matches(scope)
-        return (found, more) if wants_page(scope) else (type(found).NONE, {})
+        none = type(found).NONE
+        return (found, more) if found is none or wants_page(scope) else (none, {})
 
 
 def page_router() -> APIRouter:

@@ -72,7 +72,7 @@ def one_session_routes(
             entries = await record.read(found.started_ms, until_ms)
             scope = (await scopes_of(of, record, [found])).get(found.sid, "")
             telling = partial(_told, found, log, entries, until_ms, seeing, scope)
-            return await large_page(request, "session.html", telling)
+            return await large_page(request, "session.html", telling, of.turn)
 
         return await answer_page(request, door, history, read, _NONE)
 

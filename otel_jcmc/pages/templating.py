@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from otel_jcmc.pages import words
 from otel_jcmc.pages.charts import shares
+from otel_jcmc.sessions.turn import Turn
 from otel_jcmc.version import __version__
 
 ASSETS: Final = {
@@ -64,6 +65,7 @@ def _environment() -> Environment:
         "milliseconds": words.milliseconds,
         "number": "{:,}".format,
         "path": partial(quote, safe=""),
+        "conference_link": conference_link,
         "shares": shares,
         "query": urlencode,
         "widest_first": words.widest_first,
@@ -71,6 +73,15 @@ def _environment() -> Environment:
         "row_name": lambda row: words.standing_name(row.scope, row.label),
     }
     return made
+
+
+def conference_link(name: str, at_ms: float | None = None) -> str:
+    """Return where the conference of this *name* is to be seen as it was at *at_ms*, None: now."""
+    at = {} if at_ms is None else {"at": str(int(at_ms / 1000) + 1)}
+    # Browsers take these for folders, however they are written (WHATWG URL, double-dot segment).
+    if name in (".", ".."):
+        return f"/conferences?{urlencode({'name': name} | at)}"
+    return f"/conferences/{quote(name, safe='')}" + (f"?{urlencode(at)}" if at else "")
 
 
 @cache
@@ -107,9 +118,17 @@ def page(
     return whole(rendered(template, request.scope.get("root_path", ""), told), status, headers)
 
 
-async def large_page(request: Request, template: str, make: Callable[[], Any]) -> Response:
-    """Return *template* with what *make* tells; both in a thread, so that pushes get their turn."""
-    return await to_thread(lambda: page(request, template, make()))
+async def large_page(
+    request: Request, template: str, make: Callable[[], Any], turn: Turn
+) -> Response:
+    """
+    Return *template* with what *make* tells.
+
+    Both are done in a thread, and for one who has the *turn* at a time: pushes get theirs, which
+    many threads would leave nothing to.
+    """
+    async with turn:
+        return await to_thread(lambda: page(request, template, make()))
 
 
 def asset_routes() -> APIRouter:

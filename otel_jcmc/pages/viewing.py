@@ -1,7 +1,8 @@
 """
 One look at everybody for all who have a page open, as long as somebody has.
 
-In goes what reads snapshots, out comes the newest `Now`. Nobody looks: nothing is read.
+In goes what reads snapshots, out comes the newest `Now`. Nobody looks: nothing is read, and what
+was seen last is let go.
 """
 
 import asyncio
@@ -29,6 +30,8 @@ LOOK_SECONDS: Final = 4.0
 FOLLOW_SECONDS: Final = 1.0
 # A look that takes long comes seldom: it is to take at most a twentieth of the time.
 _TIMES: Final = 20.0
+# So long after somebody has asked the last look is there, in case that somebody asks again.
+KEPT_SECONDS: Final = 60.0
 # Sent where nothing is new, so that a proxy does not take the connection for dead.
 _QUIET_SECONDS: Final = 15.0
 
@@ -49,14 +52,18 @@ class Viewing:
         record: Record,
         judge: Judge,
         clock: Callable[[], float] = monotonic,
+        kept_seconds: float = KEPT_SECONDS,
     ) -> None:
         """
         Read from *reader*, and from *record* when somebody has looked for what stands out.
 
-        *judge* tells what a verdict stands on.
+        *judge* tells what a verdict stands on. A look is kept for *kept_seconds* after its use.
         """
         self._reader, self._record, self._judge, self._clock = reader, record, judge, clock
         self._now: Now | None = None
+        self._kept_seconds = kept_seconds
+        self._letting_go: asyncio.Task[None] | None = None
+        self._asked_at = 0.0
         self._looked_at = -LOOK_SECONDS
         self._took = 0.0
         self._looking: asyncio.Task[Now] | None = None
@@ -75,6 +82,7 @@ class Viewing:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
+        self._asked_at = self._clock()
         if self._now is not None and not self._is_due:
             return self._now
         return await self._look_once()
@@ -111,10 +119,30 @@ class Viewing:
         made = await self._reader.in_thread(job)
         self._looked_at = self._clock()
         self._took = self._looked_at - began
+        await self._show(made)
+        if self._letting_go is None:
+            self._letting_go = asyncio.create_task(self._let_go())
+        return made
+
+    async def _show(self, made: Now | None) -> None:
+        """Have *made* in the place of the look before."""
         before, self._now = [self._now], made
         # To let go of thousands takes long too.
         await self._reader.in_thread(before.clear)
-        return made
+
+    async def _let_go(self) -> None:
+        """Wait until nobody has looked for a while, and forget what was seen."""
+        try:
+            while self.viewers or self._looking or self._rest > 0:  # noqa: ASYNC110  # time moves it
+                await asyncio.sleep(max(self._rest, FOLLOW_SECONDS))
+        finally:
+            self._letting_go = None
+        await self._show(None)
+
+    @property
+    def _rest(self) -> float:
+        """For how long the look is kept if nobody asks."""
+        return max(self._asked_at, self._looked_at) + self._kept_seconds - self._clock()
 
     def _make(self, taken: list[Snapshot], at_ms: int) -> Now:
         return Now(taken.pop(), at_ms, self._judge)
@@ -143,6 +171,11 @@ class Viewing:
         """Let go of all viewers: the service stops, and would wait for them."""
         self._is_over = True
         self._news.set()
+
+    def close(self) -> None:
+        """Let go of nothing later: what looks is closed."""
+        if self._letting_go is not None:
+            self._letting_go.cancel()
 
     async def _follow(self) -> None:
         """Look again and again while somebody has a page open, and tell them."""

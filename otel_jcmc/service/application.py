@@ -25,6 +25,8 @@ from otel_jcmc.web.pages import description_routes
 from otel_jcmc.web.push_token import PUSH_TOKEN_PATHS
 from otel_jcmc.web.readers import Readers
 
+# What Starlette answers who asks with a slash too many or too few.
+_ELSEWHERE: Final = 307
 # What browsers ask for. With a port for the rest these, and those of JMMC pages, are all that the
 # other one answers.
 PUBLIC_PATHS: Final = frozenset((push.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
@@ -236,6 +238,16 @@ def _last(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[N
     return sending
 
 
+def _here(name: bytes, value: bytes) -> bytes:
+    """
+    Return the *value* of a header, a location without scheme and host.
+
+    Starlette makes these of `Host` and of our own end of the connection. Behind a proxy that has
+    the TLS they would lead out of it, and to whatever name a caller has made up.
+    """
+    return b"/" + value.partition(b"://")[2].partition(b"/")[2] if name == b"location" else value
+
+
 def _hardened(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
     """Return a *send* that adds the security headers which an answer does not have yet."""
 
@@ -244,6 +256,8 @@ def _hardened(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitab
             headers = list(message.get("headers", ()))
             there = {name for name, _ in headers}
             headers += [each for each in SECURITY_HEADERS if each[0] not in there]
+            if message["status"] == _ELSEWHERE:
+                headers = [(name, _here(name, value)) for name, value in headers]
             message = {**message, "headers": headers}
         await send(message)
 

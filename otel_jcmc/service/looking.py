@@ -42,7 +42,7 @@ def page_routes(
     history = reading.history if settings.history_hours else None
     told = advice(settings)
     yield home_routes(store, pulse, told, has_history=history is not None, door=door)
-    yield live_routes(reading.viewing, reading.record, door)
+    yield live_routes(reading.viewing, reading.record, door, privacy)
     yield event_routes(reading.viewing, door)
     interval_ms = settings.history_interval_seconds * 1000
     seeing = Seeing(

@@ -65,6 +65,7 @@ class Reading:
         exporters = self._common.settings.metrics_exporter
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._reader.close)
+            stack.callback(self.viewing.close)
             if self.history:
                 stack.push_async_callback(self.history.close)
             stack.push_async_callback(self.link.close)

@@ -6,11 +6,14 @@ nobody pushed.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, STATE_ID
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.pushes import Push
+
+_at: Final = attrgetter("at_ms")
 
 
 class Band(NamedTuple):
@@ -35,16 +38,19 @@ def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
     only the moment is known.
     """
     found: list[Band] = []
-    before_ms = None
+    # Of the band that is not over yet.
+    from_ms = to_ms = 0
+    how: tuple[int | None, int] | None = None
     for push in pushes_of(samples):
-        is_after_gap = before_ms is None or push.at_ms - before_ms > ttl_ms
-        from_ms = push.at_ms if is_after_gap or before_ms is None else before_ms
-        before_ms = push.at_ms
-        last = found[-1] if found else None
-        if last and not is_after_gap and last[2:] == (push.state, push.cause):
-            found[-1] = last._replace(to_ms=push.at_ms)
-        else:
-            found.append(Band(from_ms, push.at_ms, push.state, push.cause))
+        is_after_gap = how is None or push.at_ms - to_ms > ttl_ms
+        told = (push.state, push.cause)
+        if is_after_gap or told != how:
+            if how is not None:
+                found.append(Band(from_ms, to_ms, *how))
+            from_ms, how = push.at_ms if is_after_gap else to_ms, told
+        to_ms = push.at_ms
+    if how is not None:
+        found.append(Band(from_ms, to_ms, *how))
     return found
 
 
@@ -52,10 +58,10 @@ def pushes_of(samples: Iterable[Sample]) -> Sequence[Push]:
     """Return the pushes of *samples* by their time; of an earlier version's sample the last one."""
     found: list[Push] = []
     for sample in samples:
-        last = Push(
-            sample.at_ms,
-            *(sample.numbers[STATE_ID - 1], int(sample.numbers[CAUSE_ID - 1] or 0)),
-            is_silent=all(each is None for each in sample.worst),
-        )
-        found += sample.pushes or [last]
-    return sorted(found, key=lambda push: push.at_ms)
+        if sample.pushes:
+            found += sample.pushes
+            continue
+        state, cause = sample.numbers[STATE_ID - 1], sample.numbers[CAUSE_ID - 1]
+        is_silent = all(each is None for each in sample.worst)
+        found.append(Push(sample.at_ms, state, int(cause or 0), is_silent))
+    return sorted(found, key=_at)

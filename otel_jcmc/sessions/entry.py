@@ -238,6 +238,30 @@ def _read(found: Stored) -> Sample:
     )
 
 
+def outlines(entries: Iterable[bytes]) -> list[Sample]:
+    """
+    Return the samples of a session by their time, with what bands and spells are made of.
+
+    Of one that has its pushes these are all that is read, and its stretches: it takes a third of
+    the time of `in_order`.
+    """
+    found = []
+    for entry in entries:
+        with suppress(ValueError):
+            found.append(_outline(entry))
+    found.sort(key=lambda sample: sample.at_ms)
+    return found
+
+
+def _outline(entry: bytes) -> Sample:
+    stored = unpack(entry)
+    if not stored.pushes:
+        return read(entry)
+    at_ms = EPOCH_MS + stored.at * TENTH_MS
+    pushes = unpack_pushes(stored.pushes, at_ms)
+    return Sample(at_ms, [], [], [], stretches=stored.stretches or [], pushes=pushes)
+
+
 def with_told(known: bytes, told: Mapping[int, Any]) -> bytes:
     """Return the attributes that are *known*, with those that were *told* in their place."""
     before = _decode_attributes(known) if known else {}

@@ -30,6 +30,7 @@ from otel_jcmc.sessions.search import (
     sid_of,
     to_after,
 )
+from otel_jcmc.sessions.turn import Turn
 from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.commands import Command, expect_all
@@ -46,6 +47,8 @@ SESSION_CHUNK: Final = 50
 ENTRY_CHUNK: Final = 5000
 # The index is behind by an interval of the recorder, and by what a push may live for.
 BEHIND_MS: Final = 300_000
+# Who reads logs waits for so many others, of whom each takes a second at the most.
+MOST_WAITING: Final = 20
 # A session's first entry may be of a push that long before it began: clocks are estimated.
 LATE_MS: Final = 1000
 
@@ -60,6 +63,7 @@ class History:
 
     Attributes:
         keys: where the sessions are.
+        turn: held by who makes something of a log, so that pushes wait for one at a time.
 
     Concurrency: to be used from one event loop, by any number of tasks.
     """
@@ -68,6 +72,7 @@ class History:
         """Prepare to read what a recorder writes each *interval_ms*; nothing is opened yet."""
         self._link = AgreedLink(open_link(url), keys, writes=False)
         self.keys = keys
+        self.turn = Turn(MOST_WAITING)
         self._behind_ms = interval_ms + BEHIND_MS
 
     async def now_ms(self) -> int:

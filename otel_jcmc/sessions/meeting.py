@@ -21,7 +21,7 @@ from otel_jcmc.catalogue.attributes import (
 )
 from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.blame import Spell, coarse, spells_of
-from otel_jcmc.sessions.entry import in_order
+from otel_jcmc.sessions.entry import outlines
 from otel_jcmc.sessions.history import History, NoSuchSession
 from otel_jcmc.sessions.past import PastSession
 from otel_jcmc.verdict.census import Scope
@@ -89,16 +89,13 @@ async def meeting_at(
     held = instances[number]
     first, last = min(each.started_ms for each in held), max(map(_until_ms, held))
     entries = await record.read(first, last)
+    chosen = sorted(held, key=lambda one: (one.started_ms, one.sid))[:MOST_PEOPLE]
     attendees = []
-    for each in sorted(held, key=lambda one: (one.started_ms, one.sid))[:MOST_PEOPLE]:
-        samples = in_order(await history.log(each.sid))
-        name, who = each.attributes.get(CONFERENCE.id, ""), each.attributes.get(PARTICIPANT.id, "")
-        # An earlier version told of each interval's last push alone.
-        apart_ms = each.ttl_ms + (0 if any(one.pushes for one in samples) else interval_ms)
-        spells = spells_of(samples, apart_ms, name, who, entries)
-        attendees.append(Attendee(each, coarse(spells, MOST_SPELLS)))
-        # Pushes get their turn.
-        await sleep(0)
+    async with history.turn:
+        for each in chosen:
+            attendees.append(_attendee(each, await history.log(each.sid), entries, interval_ms))
+            # Pushes get their turn.
+            await sleep(0)
     named = next((each.attributes[CONFERENCE.id] for each in held if each.attributes), "")
     goes_on = any(each.ended_ms is None for each in held)
     stood_out = [each for each in entries if touches(each, named, held)]
@@ -106,6 +103,17 @@ async def meeting_at(
     later_ms = begun[number + 1] if number + 1 < len(begun) else None
     told = (attendees, stood_out, earlier_ms, later_ms)
     return Meeting(named, first, last, goes_on, len(held), *told)
+
+
+def _attendee(
+    session: PastSession, log: Sequence[bytes], entries: Sequence[Entry], interval_ms: int
+) -> Attendee:
+    samples = outlines(log)
+    who = session.attributes
+    # An earlier version told of each interval's last push alone.
+    apart_ms = session.ttl_ms + (0 if any(each.pushes for each in samples) else interval_ms)
+    names = who.get(CONFERENCE.id, ""), who.get(PARTICIPANT.id, "")
+    return Attendee(session, coarse(spells_of(samples, apart_ms, *names, entries), MOST_SPELLS))
 
 
 def _instances(sessions: Iterable[PastSession], grace_ms: int) -> list[list[PastSession]]:

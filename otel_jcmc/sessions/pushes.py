@@ -8,7 +8,7 @@ one session's pushes in turns can be put together again, and what happened is to
     1 byte   2 bits state (3: not known), 1 bit whether statistics were silent, 5 bits cause
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from otel_jcmc.verdict.rules import OUTAGE, UNKNOWN, WORD_OF, State
@@ -22,6 +22,12 @@ _TENTH_MS: Final = 100
 LONGER: Final = 0xFF
 _LONGEST: Final = 0xFFFF
 _WORDS: Final = {state.value: state.name.lower() for state in State}
+
+# State, cause and whether it was silent, by each code.
+_HOW: Final = [
+    (None if code >> 6 == UNKNOWN_CODE >> 6 else code >> 6, code & _CAUSE, bool(code & SILENT))
+    for code in range(256)
+]
 
 
 class Push(NamedTuple):
@@ -84,7 +90,22 @@ def _code(push: Push) -> int:
 
 def unpack(packed: bytes, last_ms: int) -> list[Push]:
     """Return the pushes of an entry whose last one was at *last_ms*, in order."""
-    tenths, codes = [], []
+    gaps: Sequence[int] = packed[::2]
+    codes: Sequence[int] = packed[1::2]
+    if LONGER in gaps:
+        gaps, codes = _apart(packed)
+    gaps = gaps[: len(codes)]
+    when = last_ms - sum(gaps) * _TENTH_MS
+    found: list[Push] = []
+    for gap, code in zip(gaps, codes, strict=True):
+        when += gap * _TENTH_MS
+        found.append(Push(when, *_HOW[code]))
+    return found
+
+
+def _apart(packed: bytes) -> tuple[list[int], list[int]]:
+    """Return the tenths before each push of *packed*, of which some are longer, and the codes."""
+    gaps, codes = [], []
     at, end = 0, len(packed)
     while at + 1 < end:
         gap = packed[at]
@@ -93,16 +114,10 @@ def unpack(packed: bytes, last_ms: int) -> list[Push]:
             at += 2
         at += 1
         if at < end:
-            tenths.append(gap)
+            gaps.append(gap)
             codes.append(packed[at])
         at += 1
-    found: list[Push] = []
-    when = last_ms
-    for gap, code in zip(reversed(tenths), reversed(codes), strict=True):
-        state = code >> 6
-        found.append(Push(when, None if state == 3 else state, code & _CAUSE, bool(code & SILENT)))
-        when -= gap * _TENTH_MS
-    return found[::-1]
+    return gaps, codes
 
 
 def begun_outages(pushes: Iterable[Push]) -> int:

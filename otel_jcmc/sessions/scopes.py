@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from otel_jcmc.catalogue.attributes import CONFERENCE, PARTICIPANT
 from otel_jcmc.sessions.blame import bad_by_scope
 from otel_jcmc.sessions.card import totals_of
-from otel_jcmc.sessions.entry import in_order
+from otel_jcmc.sessions.entry import outlines
 from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.past import PastSession
 from otel_jcmc.sessions.totals import tenths_by_state
@@ -52,8 +52,9 @@ async def _scope_of(history: History, session: PastSession, entries: Sequence[En
     """Return the scope of most of what was bad in the log of *session*; None: it is gone."""
     who = session.attributes
     conference, participant = who.get(CONFERENCE.id, ""), who.get(PARTICIPANT.id, "")
-    samples = in_order(await history.log(session.sid))
-    ordered = bad_by_scope(samples, conference, participant, entries)
+    async with history.turn:
+        samples = outlines(await history.log(session.sid))
+        ordered = bad_by_scope(samples, conference, participant, entries)
     return ordered[0][0] if ordered else None
 
 

@@ -10,9 +10,10 @@ Source: RFC 6750 (bearer tokens).
 """
 
 import hmac
+import re
 from collections.abc import Collection, Sequence
 from ipaddress import ip_address
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fastapi import Response
 from fastapi.responses import PlainTextResponse
@@ -20,6 +21,9 @@ from fastapi.responses import PlainTextResponse
 from otel_jcmc.intake.bearer import authorizations, bearer_token
 from otel_jcmc.intake.callers import Network, is_private
 from otel_jcmc.web.tickets import Tickets
+
+# What may stand in Host: an IPv6 address, or another address or a name, and a port.
+_is_host: Final = re.compile(r"(?:\[([0-9a-f:.%]+)\]|([0-9a-z._-]+))(?::[0-9]*)?").fullmatch
 
 
 class Refusal(NamedTuple):
@@ -108,9 +112,8 @@ class Readers:
         """Return what a caller with a private address is told who asks by a name not known here."""
         if self._hosts is None:
             return None
-        host = host_of(scope)
         # No browser is without one.
-        if host is None or host in self._hosts or is_no_public_name(host):
+        if all(each in self._hosts or is_no_public_name(each) for each in hosts_of(scope)):
             return None
         if self._token and self._refuse_token(scope) is None:
             return None
@@ -146,19 +149,24 @@ class Readers:
         return None
 
 
-def host_of(scope: Any) -> str | None:
+def hosts_of(scope: Any) -> list[str]:
     """
-    Return the name that the caller of the ASGI *scope* has asked by, in lower case.
+    Return the names that the caller of the ASGI *scope* has asked by, in lower case.
 
-    None: none is told; empty: several are, or no name.
+    A proxy that puts a name of its own into `Host` tells in `X-Forwarded-Host` by which the browser
+    has asked. That counts whoever sends it: it can only take away. Where `Host` is there twice, or
+    is no name, it is an empty one; who tells none at all is no browser.
     """
     told = [value for name, value in scope["headers"] if name == b"host"]
-    if not told:
-        return None
-    host = told[0].decode("latin-1").strip().lower() if len(told) == 1 else ""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].removesuffix(".")
+    hosts = [_host(told[0]) if len(told) == 1 else ""] if told else []
+    hops = [value for name, value in scope["headers"] if name == b"x-forwarded-host"]
+    return hosts + [_host(hop) for value in hops for hop in value.split(b",")]
+
+
+def _host(told: bytes) -> str:
+    """Return the name in what was *told*, without its port; empty: it is none."""
+    found = _is_host(told.decode("latin-1").strip().lower())
+    return (found[1] or found[2]).removesuffix(".") if found else ""
 
 
 def is_no_public_name(host: str) -> bool:

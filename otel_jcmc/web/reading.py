@@ -12,6 +12,7 @@ from fastapi.responses import PlainTextResponse
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.sessions.history import NoSuchSession
+from otel_jcmc.sessions.turn import Busy
 from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.readers import Readers
 
@@ -19,6 +20,7 @@ from otel_jcmc.web.readers import Readers
 HEADERS: Final = {"cache-control": "no-store"}
 _OFF: Final = "JCMC_HISTORY_HOURS is 0: no history is kept"
 _AWAY: Final = "Redis does not answer"
+_BUSY: Final = "too many read at once"
 _RETRY: Final = {"retry-after": "5"}
 
 _T = TypeVar("_T")
@@ -42,6 +44,8 @@ async def answer_read(
         return line(str(bad), 400)
     except NoSuchSession:
         return line(none, 404)
+    except Busy:
+        return line(_BUSY, 503, _RETRY)
     except StoreUnavailable:
         return line(_AWAY, 503, _RETRY)
 

@@ -96,17 +96,18 @@ def test_what_stood_out_is_above_on_the_same_axis(page: Element) -> None:
 def test_the_time_that_was_asked_for_is_marked(page: Element) -> None:
     assert {each.attributes["x1"] for each in page.all("line", word="at")} == {"500.0"}
     assert page.one("input", name="at").attributes["value"] == "2036-03-01T12:03:00Z"
+    assert "stands still" not in page.text
 
 
 def test_the_one_before_and_the_one_after_are_linked(
     service: Service, page: Element, sids: dict[str, str]
 ) -> None:
     before, after = (page.one("a", rel=each).attributes["href"] for each in ("prev", "next"))
-    first, last = (look(service, f"/conferences/board{each}") for each in (before, after))
+    first, last = (look(service, each) for each in (before, after))
     assert [*rows(first)] == [sids["before"]]
     assert [*rows(last)] == [sids["after"]]
     assert first.all("a", rel="prev") == last.all("a", rel="next") == []
-    assert first.one("a", rel="next").attributes["href"] == "?at=2087985601"
+    assert first.one("a", rel="next").attributes["href"] == "/conferences/board?at=2087985601"
 
 
 def test_who_is_live_says_so(service: Service) -> None:
@@ -115,6 +116,12 @@ def test_who_is_live_says_so(service: Service) -> None:
     assert "Live, 1 there." in page.one("p", word="asof").text
     (row,) = rows(page).values()
     assert row.one("strong", word="live").text == "Live"
+    # It does not update itself, and says so.
+    told = page.one("p", word="asof")
+    assert "this page stands still." in told.text
+    assert told.links()["Load it again"] == ""
+    (sid,) = rows(page)
+    assert "this page stands still." in look(service, f"/sessions/{sid}").one("p", word="asof").text
 
 
 def test_a_time_that_is_none_is_one_line_beside_the_form(service: Service) -> None:
@@ -172,3 +179,23 @@ def test_a_name_does_nothing_wherever_it_stands(service: Service, past: Past, na
     found = look(service, f"/sessions?participant={query}&bridge={query}")
     assert found.one("input", name="bridge").attributes["value"] == name
     assert service.get(found.links()[name], headers=HTML).status == 200
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_name_that_browsers_take_for_a_folder_has_a_link_too(
+    service: Service, past: Past, name: str
+) -> None:
+    sids = [
+        over(past, 2, start=start, conference=name, participant="ann", log=(minute(start + 1),))
+        for start in (0, 60)
+    ]
+    link = f"/conferences?name={name}&at=2087985601"
+    assert look(service, f"/sessions/{sids[0]}").links()[name] == link
+    page = look(service, link)
+    assert page.one("h1").text == name
+    assert [*rows(page)] == [sids[0]]
+    # What is asked next is asked of the same one.
+    assert page.one("form").one("input", name="name").attributes["value"] == name
+    after = page.one("a", rel="next").attributes["href"]
+    assert [*rows(look(service, after))] == [sids[1]]
+    assert look(service, "/conferences?name=&at=1", 400).one("p", id="wrong").text

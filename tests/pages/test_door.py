@@ -7,10 +7,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from fastapi import Response
 from harness import Answer, Service, request
+from starlette.routing import Match
 
 from otel_jcmc.intake.callers import PRIVATE
-from otel_jcmc.web.readers import Readers, host_of, is_no_public_name
+from otel_jcmc.pages.routes import page_router, wants_page
+from otel_jcmc.web.readers import Readers, hosts_of, is_no_public_name
 from otel_jcmc.web.tickets import LIFE_SECONDS, NAME, Tickets
 
 TOKEN = "c7Zk-31Nn0_wR9aB"
@@ -56,7 +59,13 @@ def test_a_private_address_reads_by_a_name_that_nobody_else_can_have(host: str) 
 
 
 @pytest.mark.parametrize(
-    "host", ["attacker.example", "quality.example.org.attacker.example", "1.2.3.4.nip.io", ""]
+    "host",
+    [
+        *("attacker.example", "quality.example.org.attacker.example", "1.2.3.4.nip.io", ""),
+        # What begins or ends like a safe one, and is no host at all.
+        *("[::1].attacker.example", "localhost:80@attacker.example", "attacker.example/.local"),
+        *("attacker.example#.local", "localhost, attacker.example", "attacker.example.."),
+    ],
 )
 def test_a_private_address_does_not_read_by_a_name_that_may_be_anybodys(host: str) -> None:
     readers = door(hosts=("quality.example.org",))
@@ -67,10 +76,22 @@ def test_a_private_address_does_not_read_by_a_name_that_may_be_anybodys(host: st
     assert readers.refused["pages", "host"] == 1
 
 
+@pytest.mark.parametrize("told", ["attacker.example", "localhost, attacker.example", ""])
+def test_the_name_counts_that_a_proxy_was_asked_by(told: str) -> None:
+    """It may put a safe one of its own into Host, whatever the browser has asked by."""
+    headers = {"host": "otel-jcmc:3000", "x-forwarded-host": told}
+    refusal = door().refuse(scope("10.1.2.3", **headers))
+    assert refusal is not None
+    assert refusal.reason == "host"
+    listed = door(hosts=("quality.example.org",))
+    headers["x-forwarded-host"] = "quality.example.org"
+    assert listed.refuse(scope("10.1.2.3", **headers)) is None
+
+
 def test_two_hosts_are_none() -> None:
     told = scope("10.1.2.3")
     told["headers"] = [(b"host", b"localhost"), (b"host", b"attacker.example")]
-    assert host_of(told) == ""
+    assert hosts_of(told) == [""]
     assert not is_no_public_name("")
     refusal = door().refuse(told)
     assert refusal is not None
@@ -159,11 +180,26 @@ def test_who_may_not_read_gets_a_form_and_with_the_token_the_page(service: Servi
     assert erasing.status == 401
 
 
-def _not_followed(service: Service, form: str) -> Answer:
+def test_a_slash_too_many_leads_to_the_page_and_to_no_other_host(service: Service) -> None:
+    opened = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=10)
+    opened.request("GET", "/live/?state=bad", headers=HTML | {"host": "attacker.example"})
+    answer = opened.getresponse()
+    assert (answer.status, answer.headers["location"]) == (307, "/live?state=bad")
+    opened.close()
+
+
+def test_a_cookie_that_came_by_tls_goes_by_nothing_else(service: Service) -> None:
+    form = f"token={TOKEN}&back=/live"
+    for told, is_secure in (({"x-forwarded-proto": "https"}, True), ({}, False)):
+        cookie = _not_followed(service, form, **told).headers["set-cookie"]
+        assert ("Secure" in cookie.split("; ")) is is_secure
+
+
+def _not_followed(service: Service, form: str, **headers: str) -> Answer:
     """Send the form and return the answer itself, not that of where it leads."""
     opened = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=10)
     kind = {"content-type": "application/x-www-form-urlencoded"}
-    opened.request("POST", "/-/sign-in", form, OUTSIDE | kind)
+    opened.request("POST", "/-/sign-in", form, OUTSIDE | kind | headers)
     answer = opened.getresponse()
     told = Answer(answer.status, answer.read().decode(), answer.msg)
     opened.close()
@@ -181,6 +217,11 @@ def test_the_form_leads_nowhere_else(service: Service, back: str) -> None:
 def test_the_form_of_another_site_and_a_large_one_are_refused(service: Service) -> None:
     form = f"token={TOKEN}&back=/"
     assert sign_in(service, form, origin="https://attacker.example").status == 403
+    # A page that sends no referrer has no origin either.
+    hidden = {"origin": "null", "sec-fetch-site": "cross-site"}
+    assert sign_in(service, form, **hidden).status == 403
+    own = {"origin": "null", "sec-fetch-site": "same-origin"}
+    assert sign_in(service, "token=wrong", **own).body.count("this is not the token") == 1
     assert sign_in(service, "token=" + "x" * 5000).status == 413
 
 
@@ -193,3 +234,28 @@ def test_pages_can_be_off(tmp_path: Path) -> None:
     with Service(tmp_path, JCMC_PAGES="false") as running:
         assert "is up." in running.get("/", headers=HTML).body
         assert running.get("/live", headers=HTML).status == 404
+
+
+def test_a_query_is_not_taken_apart_for_who_may_not_read() -> None:
+    """Routes are asked before the door is, all of them: a query is looked through once."""
+    told = {"headers": [(b"accept", HTML["accept"].encode())]}
+    for query, is_page in (
+        ("", True),
+        ("format=csv", False),
+        ("a=1&format", False),
+        ("a=1&format=&b=2", False),
+        ("xformat=csv&formats=1&a=format", True),
+    ):
+        assert wants_page(told | {"query_string": query.encode()}) is is_page
+
+
+def test_who_asks_for_something_else_is_not_asked_what_for() -> None:
+    """With no query and no headers to look at, a route that is of another path is of no use."""
+    router = page_router()
+
+    @router.get("/live")
+    async def live() -> Response:
+        raise AssertionError
+
+    (route,) = router.routes
+    assert route.matches({"type": "http", "method": "GET", "path": "/metrics"})[0] is Match.NONE

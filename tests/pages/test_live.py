@@ -17,6 +17,7 @@ from harness import Service, eventually
 from sender import body
 
 import otel_jcmc
+from otel_jcmc.pages.live import MOST_SHOWN
 from otel_jcmc.pages.templating import rendered
 from otel_jcmc.pages.viewing import LOOK_SECONDS
 from otel_jcmc.server.ending import HANG_UP_SECONDS
@@ -195,3 +196,38 @@ def test_who_looks_holds_up_no_end(tmp_path: Path, workers: str) -> None:
             answer.read()
         opened.close()
     assert took < HANG_UP_SECONDS
+
+
+def test_the_conference_that_is_open_stays_whatever_is_filtered(service: Service) -> None:
+    """Nobody in it is bad any more, or a hundred others are worse."""
+
+    def shown(query: str) -> str:
+        return service.get(f"/live{query}", headers=HTML).body
+
+    assert rooms(shown("?state=bad&conference=quiet")) == ["quiet", HOSTILE, "loud"]
+    assert rooms(shown("?name=loud&conference=loud")) == ["loud"]
+    told = shown("?conference=gone%20by")
+    assert "Nobody is in gone by now." in told
+    assert 'href="/conferences/gone%20by"' in told
+    assert "Nobody is in" not in shown("?conference=loud")
+
+
+def test_what_is_not_shown_is_counted(tmp_path: Path) -> None:
+    with Service(tmp_path, METRICS_EXPIRATION="300") as running:
+        for number in range(MOST_SHOWN + 3):
+            running.push(body(f"p{number}", f"room {number:03}"))
+        last = f"room {MOST_SHOWN + 2}"
+        for query, more in (("?sort=name", 3), (f"?sort=name&conference={quote(last)}", 2)):
+            told = live(running, query)
+            assert f"{more} more conferences are not shown" in told
+            assert len(rooms(told)) == MOST_SHOWN + 3 - more
+            assert (last in rooms(told)) is (more == 2)
+
+
+def test_a_conference_whose_name_is_hashed_opens_by_its_name(tmp_path: Path) -> None:
+    policy = {"JCMC_PRIVACY": "roomname=hash", "JCMC_PRIVACY_KEY": "0123456789abcdef" * 2}
+    with Service(tmp_path, **policy) as running:
+        running.push(body("ann", "board"))
+        told = live(running, "?conference=board")
+        assert "board" not in told
+        assert ">ann<" in told

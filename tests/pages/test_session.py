@@ -1,16 +1,26 @@
 """The page of one session, at a running service with a past."""
 
+import asyncio
 import csv
 import io
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi import Request, Response
 from harness import Service
 from markup import HTML, Element, look, read, strangers
 from past import NOON, Past
 from pasts import BRIDGE, DOWNLINK, MINUTE, NAME, UPLINK, lasting, minute, over
 
+from otel_jcmc.pages.answering import answer_page
+from otel_jcmc.pages.door import Door
+from otel_jcmc.pages.templating import large_page
+from otel_jcmc.sessions.turn import Busy, Turn
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.web.readers import Readers
+from otel_jcmc.web.reading import answer_read
 
 NOBODY = "f" * 48
 FAR = {"x-forwarded-for": "203.0.113.9"}
@@ -281,3 +291,40 @@ def test_pages_have_nothing_in_them_that_the_policy_forbids(
     policy = service.get("/sessions", headers=HTML).headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
     assert "unsafe" not in policy
+
+
+def test_pages_are_made_one_after_the_other() -> None:
+    """Six threads at once left pushes nothing, and the store seemed to be away."""
+    busy = most = 0
+
+    def make() -> dict[str, Any]:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        time.sleep(0.01)
+        busy -= 1
+        return {"title": "One", "why": "of many"}
+
+    async def all_of_them() -> None:
+        turn = Turn()
+        request = Request({"type": "http", "headers": []})
+        pages = [large_page(request, "none.html", make, turn) for _ in range(8)]
+        for each in await asyncio.gather(*pages):
+            assert b"of many" in bytes(each.body)
+
+    asyncio.run(all_of_them())
+    assert most == 1
+
+
+def test_who_comes_when_many_wait_is_told_to_come_again() -> None:
+    async def read(_: Any) -> Response:
+        raise Busy
+
+    readers: Any = Readers("pages", (), {}, token="", token_setting="", private_only=False)
+    asked = Request({"type": "http", "path": "/", "method": "GET", "headers": []})
+    history: Any = object()
+    page = asyncio.run(answer_page(asked, Door(readers, ""), history, read, ""))
+    line = asyncio.run(answer_read(asked, readers, history, read, ""))
+    for answer, words in ((page, b"Too many read what was at once."), (line, b"too many read")):
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert words in bytes(answer.body)
