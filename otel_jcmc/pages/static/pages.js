@@ -93,7 +93,8 @@ function follow(look) {
         headers: { accept: "text/html" },
       });
       if (answer.status !== 200) {
-        why = answer.status === 503 ? "the store does not answer" : "sign in again";
+        const reasons = { 403: "sign in again", 503: "the store does not answer" };
+        why = reasons[answer.status] ?? `the service answers ${answer.status}`;
         return;
       }
       const fresh = document.createElement("div");
