@@ -88,7 +88,8 @@ def mostly(cause: str, scope: str, sender: str = "") -> str:
     said = fault(cause, sender)
     if scope in ("", rules.UNKNOWN, Scope.PARTICIPANT):
         return said
-    return f"{said}; {SCOPES.get(scope, scope)}"
+    # The place for it is narrow: of a longer cause the first word of the scope is to be seen.
+    return f"{said}; {SCOPES.get(scope, scope).removeprefix('the ')}"
 
 
 def percent(value: float) -> str:
@@ -149,7 +150,11 @@ def evidence_text(evidence: Evidence) -> str:
     told = f"{name} {write(evidence.value)}"
     if evidence.field in _OUTAGES:
         return told
-    return f"{told}, threshold {write(evidence.threshold)}"
+    # Rounded, the two may read the same.
+    threshold = write(evidence.threshold)
+    if write(evidence.value) == threshold:
+        return f"{told}, just past the threshold"
+    return f"{told}, threshold {threshold}"
 
 
 def duration(ms: float) -> str:

@@ -9,7 +9,8 @@ from harness import Service, eventually
 from sender import body
 
 from otel_jcmc.pages.viewing import LOOK_SECONDS
-from otel_jcmc.pages.words import fault, mostly, reach
+from otel_jcmc.pages.words import evidence_text, fault, mostly, reach
+from otel_jcmc.verdict.judge import Evidence
 
 HTML = {"accept": "text/html"}
 # What is found is found by a look every ten seconds, and shown by the next one of the pages.
@@ -42,8 +43,17 @@ def test_who_sends_badly_is_named_where_it_is_known() -> None:
     assert mostly("received", "participant", "Ada") == "what Ada sends them"
     assert mostly("uplink", "sender", "Ada") == "what Ada sends"
     assert mostly("uplink", "participant", "Ada") == "network from them to the bridge"
-    assert mostly("outage", "conference") == "connection lost; the whole conference"
+    assert mostly("outage", "conference") == "connection lost; whole conference"
     assert mostly("outage", "unknown") == "connection lost"
+
+
+def test_evidence_never_reads_as_if_it_were_none() -> None:
+    assert evidence_text(Evidence("packetloss_download", 5.04, 5)) == (
+        "loss down 5 %, just past the threshold"
+    )
+    assert evidence_text(Evidence("packetloss_download", 5.1, 5)) == (
+        "loss down 5.1 %, threshold 5 %"
+    )
 
 
 @pytest.fixture
