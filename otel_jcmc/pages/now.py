@@ -151,7 +151,7 @@ class Now:
                         self._heard[stay.conference][source] += 1
         self.conferences = sorted(
             (
-                Conference(name, _states(sums), *_most(blame.get(name)), self._sender_in(name))
+                Conference(name, _states(sums), *_most(blame.get(name)), self._sender_name(name))
                 for name, sums in counted.conferences.items()
             ),
             key=_badness,
@@ -177,10 +177,14 @@ class Now:
         return Subject(scope, name, name if is_known else "", self._causes.get((scope, name), ""))
 
     def people(self, conference: str) -> list[Person]:
-        """Return who is in *conference*, worst first."""
+        """Return who is in *conference*: who sends badly, then worst first."""
         places = self._places.get(conference)
         found = map(self._person, Part.gathered(places).participants if places else ())
-        return sorted(found, key=lambda each: (_ORDER[each.state], each.name.lower()))
+        sender = self._sender_in(conference)
+        return sorted(
+            found,
+            key=lambda each: (each.participant != sender, _ORDER[each.state], each.name.lower()),
+        )
 
     def _person(self, of: Participant) -> Person:
         """Return one who is there."""
@@ -211,11 +215,16 @@ class Now:
         )
 
     def _sender_in(self, conference: str) -> str:
-        """Return who sends badly in *conference*: who stands out, else whom most hear so."""
+        """Return the id of who sends badly: who stands out, else whom most hear so."""
         participant = self._senders.get(conference, "")
         if not participant and (heard := self._heard.get(conference)):
             most, count = heard.most_common(1)[0]
             participant = most if 2 * count > heard.total() else ""
+        return participant
+
+    def _sender_name(self, conference: str) -> str:
+        """Return what others call who sends badly in *conference*; empty: nobody knows."""
+        participant = self._sender_in(conference)
         return self._name_of(conference, participant) if participant else ""
 
     def _name_of(self, conference: str, participant: str) -> str:

@@ -105,6 +105,7 @@ def test_whose_stream_is_bad_is_said_by_name(service: Service) -> None:
     assert opened.count("<td>what Ada sends them</td>") == 2
     assert "concerns them alone" not in opened
     # Ada's own call is good, and the page does not leave it at that.
+    assert opened.index(">Ada</a>") < opened.index(">b0</a>")
     ada = opened[opened.index(">Ada</a>") :]
     assert "2 others hear them badly" in ada[: ada.index("</tr>")]
 
