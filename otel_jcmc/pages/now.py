@@ -14,6 +14,7 @@ from otel_jcmc.catalogue.metrics import CAUSE_ID, STATE_ID
 from otel_jcmc.metrics.levels import Counted, Sums
 from otel_jcmc.metrics.seen import who_is
 from otel_jcmc.metrics.snapshot import Part, Snapshot
+from otel_jcmc.pages.senders import Senders, is_sender, split_sender
 from otel_jcmc.pages.words import evidence_text
 from otel_jcmc.store.participant import Participant, Stay, member_digest
 from otel_jcmc.store.sid import sid_of_stay
@@ -135,9 +136,7 @@ class Now:
             for name, sums in counted.bridges.items()
         )
         self._places: dict[str, list[tuple[Part, int]]] = defaultdict(list)
-        # By conference: whose stream others get worst, by how many.
-        self._heard: dict[str, Counter[str]] = defaultdict(Counter)
-        self._senders = dict(_sender(each) for each in self.standing or () if _is_sender(each))
+        self._senders = Senders(self.standing or ())
         blame: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
         for part in snapshot.parts:
             states, causes = part.column(STATE_ID), part.column(CAUSE_ID)
@@ -148,7 +147,7 @@ class Now:
                     blamed = self._blame(stay, cause)
                     blame[stay.conference][blamed] += weight
                     if source := _source(stay, blamed[0]):
-                        self._heard[stay.conference][source] += 1
+                        self._senders.add(stay.conference, source)
         self.conferences = sorted(
             (
                 Conference(name, _states(sums), *_most(blame.get(name)), self._sender_name(name))
@@ -169,8 +168,8 @@ class Now:
     def subject(self, entry: Entry) -> Subject:
         """Return what an *entry* of what stands out is about."""
         scope, name = entry.scope, entry.name
-        if _is_sender(entry):
-            conference, participant = _sender(entry)
+        if is_sender(entry):
+            conference, participant = split_sender(entry)
             if conference in self._places:
                 return Subject(scope, self._name_of(conference, participant), conference, "")
         is_known = scope == Scope.CONFERENCE and name in self._places
@@ -180,7 +179,7 @@ class Now:
         """Return who is in *conference*: who sends badly, then worst first."""
         places = self._places.get(conference)
         found = map(self._person, Part.gathered(places).participants if places else ())
-        sender = self._sender_in(conference)
+        sender = self._senders.worst_in(conference)
         return sorted(
             found,
             key=lambda each: (each.participant != sender, _ORDER[each.state], each.name.lower()),
@@ -207,24 +206,16 @@ class Now:
             word,
             scope,
             self._name_of(stay.conference, source) if source else "",
-            self._heard.get(stay.conference, Counter())[who.participant],
+            self._senders.heard_badly(stay.conference, who.participant),
             _told(said.evidence) if said else (),
             who.place.bridge,
             who.place.region,
             who.place.browser or attributes.get(BROWSER_NAME.id, ""),
         )
 
-    def _sender_in(self, conference: str) -> str:
-        """Return the id of who sends badly: who stands out, else whom most hear so."""
-        participant = self._senders.get(conference, "")
-        if not participant and (heard := self._heard.get(conference)):
-            most, count = heard.most_common(1)[0]
-            participant = most if 2 * count > heard.total() else ""
-        return participant
-
     def _sender_name(self, conference: str) -> str:
         """Return what others call who sends badly in *conference*; empty: nobody knows."""
-        participant = self._sender_in(conference)
+        participant = self._senders.worst_in(conference)
         return self._name_of(conference, participant) if participant else ""
 
     def _name_of(self, conference: str, participant: str) -> str:
@@ -247,16 +238,6 @@ class Now:
             else UNKNOWN
         )
         return WORD_OF.get(settled or 0, UNKNOWN), scope
-
-
-def _is_sender(entry: Entry) -> bool:
-    return entry.scope == Scope.SENDER
-
-
-def _sender(entry: Entry) -> tuple[str, str]:
-    """Return the conference and the participant of a sender, see `sender_name`."""
-    conference, _, participant = entry.name.rpartition("/")
-    return conference, participant
 
 
 def _source(stay: Stay, cause: str) -> str:
