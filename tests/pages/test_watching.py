@@ -95,6 +95,24 @@ def test_nothing_moves_under_the_pointer(service: Service, page: Page) -> None:
     assert page.locator("tr[data-key='c:new-0']").count() == 0
 
 
+def test_what_stands_out_tells_its_new_numbers_while_somebody_reads(
+    service: Service, page: Page
+) -> None:
+    for number in range(3):
+        service.push(body(f"gamma{number}", "gamma", loss_up=20))
+    service.push(body("gamma3", "gamma"))
+    page.goto(f"{service.url}/live")
+    line = page.locator(".standing li")
+    expect(line).to_contain_text("75 % of calls are bad", timeout=PROMISED_MS)
+    service.push(body("gamma3", "gamma", loss_up=20))
+    deadline = time.monotonic() + PROMISED_MS / 1000
+    while "100 % of calls are bad" not in line.inner_text():
+        assert time.monotonic() < deadline
+        page.mouse.move(300 + 20 * (time.monotonic() % 2), 400)
+        page.wait_for_timeout(100)
+    expect(page.locator("#age")).to_have_text("New: shown when the pointer rests")
+
+
 def test_the_worst_conference_is_on_the_first_screen_of_a_telephone(
     service: Service, page: Page
 ) -> None:

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,7 +78,9 @@ class Culprit(NamedTuple):
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_the_culprit_is_on_the_first_screen(tmp_path: Path, story: str) -> None:
+def test_the_culprit_is_on_the_first_screen(
+    tmp_path: Path, story: str, record_property: Callable[[str, object], None]
+) -> None:
     truth = tmp_path / "truth"
     command = [
         *(sys.executable, "-m", "otel_jcmc", "simulate", "--story", story, "--interval", "2"),
@@ -122,6 +124,7 @@ def test_the_culprit_is_on_the_first_screen(tmp_path: Path, story: str) -> None:
         # What has just begun has its time still, and what was over before is no culprit.
         if at < until - PROMISED_SECONDS and last[key] - at > PROMISED_SECONDS
     }
+    record_property("late_seconds", {key: round(each, 1) for key, each in late.items()})
     bounds = {
         key: AFTER_A_LOOK_SECONDS if key.startswith("s:") else PROMISED_SECONDS for key in late
     }
