@@ -136,6 +136,8 @@ class Now:
             for name, sums in counted.bridges.items()
         )
         self._places: dict[str, list[tuple[Part, int]]] = defaultdict(list)
+        # Of a conference in which somebody is named; of all others nobody asks.
+        self._names: dict[str, dict[str, str]] = {}
         self._senders = Senders(self.standing or ())
         blame: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
         for part in snapshot.parts:
@@ -220,11 +222,13 @@ class Now:
 
     def _name_of(self, conference: str, participant: str) -> str:
         """Return what others call a *participant*, its id where nobody is told names."""
-        for part, at in self._places.get(conference, ()):
-            attributes = part.stays[at].attributes
-            if attributes[PARTICIPANT.id] == participant:
-                return attributes.get(USERNAME.id) or participant
-        return participant
+        if conference not in self._names:
+            self._names[conference] = {
+                attributes[PARTICIPANT.id]: attributes.get(USERNAME.id, "")
+                for part, at in self._places.get(conference, ())
+                for attributes in [part.stays[at].attributes]
+            }
+        return self._names[conference].get(participant) or participant
 
     def _blame(self, stay: Stay, cause: int | None) -> tuple[str, str]:
         """Return cause and scope of somebody whose call is not good."""
