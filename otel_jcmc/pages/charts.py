@@ -13,6 +13,8 @@ from otel_jcmc.verdict.journal import Entry
 WIDTH: Final = 1000.0
 ROW: Final = 22.0
 MOST_ROWS: Final = 12
+# Beside what stood out there may be something else.
+_MOST_TICKS: Final = 4
 # A stripe is wide enough to be seen, however short it was.
 _LEAST: Final = 3.0
 _STEPS_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1440)
@@ -57,7 +59,7 @@ class Timeline(NamedTuple):
         return ROW * max(1, len(self.rows)) + 20
 
 
-def ticks(from_ms: int, to_ms: int, most: int = 8) -> list[Tick]:
+def ticks(from_ms: int, to_ms: int, most: int) -> list[Tick]:
     """Return times of whole minutes, hours or days, *most* of them at most."""
     span = max(1, to_ms - from_ms)
     step = next(
@@ -93,7 +95,7 @@ def timeline(entries: Iterable[Entry], from_ms: int, to_ms: int) -> Timeline:
         Row(name, scope, [_of(each, from_ms, to_ms) for each in some])
         for (scope, name), some in latest[:MOST_ROWS]
     ]
-    return Timeline(rows, ticks(from_ms, to_ms), max(0, len(latest) - MOST_ROWS))
+    return Timeline(rows, ticks(from_ms, to_ms, _MOST_TICKS), max(0, len(latest) - MOST_ROWS))
 
 
 def _of(entry: Entry, from_ms: int, to_ms: int) -> Stripe:

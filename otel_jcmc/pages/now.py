@@ -9,18 +9,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from otel_jcmc.catalogue.attributes import BROWSER_NAME, CLIENT, USERNAME
+from otel_jcmc.catalogue.attributes import BROWSER_NAME, CLIENT, PARTICIPANT, USERNAME
 from otel_jcmc.catalogue.metrics import CAUSE_ID, STATE_ID
 from otel_jcmc.metrics.levels import Counted, Sums
 from otel_jcmc.metrics.seen import who_is
 from otel_jcmc.metrics.snapshot import Part, Snapshot
+from otel_jcmc.pages.senders import Senders, is_sender, split_sender
 from otel_jcmc.pages.words import evidence_text
 from otel_jcmc.store.participant import Participant, Stay, member_digest
 from otel_jcmc.store.sid import sid_of_stay
+from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.judge import Evidence, Judge
 from otel_jcmc.verdict.reach import Reach
-from otel_jcmc.verdict.rules import DOWNLINK_OR_RECEIVED, UNKNOWN, WORD_OF, State
+from otel_jcmc.verdict.rules import DOWNLINK_OR_RECEIVED, RECEIVED, UNKNOWN, WORD_OF, State
 from otel_jcmc.verdict.standing import sender_name
 
 _BAD, _FAIR, _UNKNOWN = 2, 1, 3
@@ -35,6 +37,8 @@ class Person(NamedTuple):
         sid: of the session in history.
         state: None: not known.
         cause, scope: words of the verdict; empty where the call is good or its state not known.
+        sender: whose stream they get worst, where that is the cause; empty: not known.
+        heard_badly: how many others get this one's stream worst of all.
         evidence: what it stands on, in plain words.
     """
 
@@ -44,6 +48,8 @@ class Person(NamedTuple):
     state: State | None
     cause: str
     scope: str
+    sender: str
+    heard_badly: int
     evidence: tuple[str, ...]
     bridge: str
     region: str
@@ -51,17 +57,41 @@ class Person(NamedTuple):
 
 
 class Conference(NamedTuple):
-    """One conference: how many are how, and the cause and the scope of most who are bad."""
+    """
+    One conference.
+
+    Attributes:
+        states: how many are how.
+        cause, scope: of most who are bad.
+        sender: what others call who sends badly there; empty: nobody knows.
+    """
 
     name: str
     states: tuple[int, int, int, int]
     cause: str
     scope: str
+    sender: str
 
     @property
     def size(self) -> int:
         """How many there are."""
         return sum(self.states)
+
+
+class Subject(NamedTuple):
+    """
+    What stands out, as it is shown.
+
+    Attributes:
+        scope, name: as in the journal; of a sender what others see.
+        conference: that it is, or that a sender is in; empty: it is something wider.
+        cause: of most who are bad; empty: not counted.
+    """
+
+    scope: str
+    name: str
+    conference: str
+    cause: str
 
 
 class Group(NamedTuple):
@@ -106,6 +136,9 @@ class Now:
             for name, sums in counted.bridges.items()
         )
         self._places: dict[str, list[tuple[Part, int]]] = defaultdict(list)
+        # Of a conference in which somebody is named; of all others nobody asks.
+        self._names: dict[str, dict[str, str]] = {}
+        self._senders = Senders(self.standing or ())
         blame: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
         for part in snapshot.parts:
             states, causes = part.column(STATE_ID), part.column(CAUSE_ID)
@@ -113,26 +146,46 @@ class Now:
                 self._places[stay.conference].append((part, at))
                 if state:
                     weight = 1000 if state == State.BAD else 1
-                    blame[stay.conference][self._blame(stay, cause)] += weight
+                    blamed = self._blame(stay, cause)
+                    blame[stay.conference][blamed] += weight
+                    if source := _source(stay, blamed[0]):
+                        self._senders.add(stay.conference, source)
         self.conferences = sorted(
             (
-                Conference(name, _states(sums), *_most(blame.get(name)))
+                Conference(name, _states(sums), *_most(blame.get(name)), self._sender_name(name))
                 for name, sums in counted.conferences.items()
             ),
             key=_badness,
             reverse=True,
         )
+        self._causes = _causes_by_scope(counted) | {
+            (Scope.CONFERENCE, each.name): each.cause for each in self.conferences
+        }
 
     @property
     def size(self) -> int:
         """How many are live."""
         return sum(self.states)
 
+    def subject(self, entry: Entry) -> Subject:
+        """Return what an *entry* of what stands out is about."""
+        scope, name = entry.scope, entry.name
+        if is_sender(entry):
+            conference, participant = split_sender(entry)
+            if conference in self._places:
+                return Subject(scope, self._name_of(conference, participant), conference, "")
+        is_known = scope == Scope.CONFERENCE and name in self._places
+        return Subject(scope, name, name if is_known else "", self._causes.get((scope, name), ""))
+
     def people(self, conference: str) -> list[Person]:
-        """Return who is in *conference*, worst first."""
+        """Return who is in *conference*: who sends badly, then worst first."""
         places = self._places.get(conference)
         found = map(self._person, Part.gathered(places).participants if places else ())
-        return sorted(found, key=lambda each: (_ORDER[each.state], each.name.lower()))
+        sender = self._senders.worst_in(conference)
+        return sorted(
+            found,
+            key=lambda each: (each.participant != sender, _ORDER[each.state], each.name.lower()),
+        )
 
     def _person(self, of: Participant) -> Person:
         """Return one who is there."""
@@ -142,6 +195,7 @@ class Now:
         state, cause = numbers[STATE_ID - 1], numbers[CAUSE_ID - 1]
         word, scope = self._blame(stay, cause) if state else ("", "")
         said = self._judge.judge(numbers, is_direct=who.place.is_direct) if state else None
+        source = _source(stay, word)
         return Person(
             who.participant,
             attributes.get(USERNAME.id) or who.participant,
@@ -153,11 +207,28 @@ class Now:
             None if state is None else State(state),
             word,
             scope,
+            self._name_of(stay.conference, source) if source else "",
+            self._senders.heard_badly(stay.conference, who.participant),
             _told(said.evidence) if said else (),
             who.place.bridge,
             who.place.region,
             who.place.browser or attributes.get(BROWSER_NAME.id, ""),
         )
+
+    def _sender_name(self, conference: str) -> str:
+        """Return what others call who sends badly in *conference*; empty: nobody knows."""
+        participant = self._senders.worst_in(conference)
+        return self._name_of(conference, participant) if participant else ""
+
+    def _name_of(self, conference: str, participant: str) -> str:
+        """Return what others call a *participant*, its id where nobody is told names."""
+        if conference not in self._names:
+            self._names[conference] = {
+                attributes[PARTICIPANT.id]: attributes.get(USERNAME.id, "")
+                for part, at in self._places.get(conference, ())
+                for attributes in [part.stays[at].attributes]
+            }
+        return self._names[conference].get(participant) or participant
 
     def _blame(self, stay: Stay, cause: int | None) -> tuple[str, str]:
         """Return cause and scope of somebody whose call is not good."""
@@ -171,6 +242,19 @@ class Now:
             else UNKNOWN
         )
         return WORD_OF.get(settled or 0, UNKNOWN), scope
+
+
+def _source(stay: Stay, cause: str) -> str:
+    """Return whose stream one who is not well by *cause* gets worst; empty: that is not it."""
+    return who_is(stay).source if cause == RECEIVED.word else ""
+
+
+def _causes_by_scope(counted: Counted) -> dict[tuple[str, str], str]:
+    """Return the cause of most who are bad, by scope and name; of what nobody is bad in none."""
+    of = {(Scope.FLEET.value, ""): counted.fleet}
+    of |= {(Scope.REGION.value, name): sums for name, sums in counted.regions.items()}
+    of |= {(Scope.BRIDGE.value, name): sums for name, sums in counted.bridges.items()}
+    return {key: sums.causes.most_common(1)[0][0] for key, sums in of.items() if sums.causes}
 
 
 def _told(evidence: Iterable[Evidence]) -> tuple[str, ...]:

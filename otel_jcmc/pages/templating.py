@@ -53,6 +53,9 @@ def _environment() -> Environment:
         "assets": {name: f"{ASSET_PATH}/{digest}/{name}" for name, digest in _digests().items()},
         "CAUSES": words.CAUSES,
         "SCOPES": words.SCOPES,
+        "fault": words.fault,
+        "reach": words.reach,
+        "mostly": words.mostly,
         "STATES": words.STATES,
         "ENDS": words.ENDS,
     }

@@ -25,7 +25,7 @@ CAUSES: Final = {
     "outage": "connection lost",
     "downlink": "network from the bridge to them",
     "received": "what others send them",
-    "downlink_or_received": "network to them, or what the other one sends",
+    "downlink_or_received": "their network, or the sender's",
     "device": "their computer",
     "path": "a long way, without loss",
     "uplink": "network from them to the bridge",
@@ -40,7 +40,7 @@ SCOPES: Final = {
     Scope.RELAY: "the whole relay",
     Scope.BROWSER: "this browser",
     Scope.CONFERENCE: "the whole conference",
-    Scope.SENDER: "one sender",
+    Scope.SENDER: "one sender, and all who hear them",
     Scope.PARTICIPANT: "them alone",
     rules.UNKNOWN: "not known",
 }
@@ -55,6 +55,41 @@ ENDS: Final = {
     "expired": "nothing more came from them",
     "live": "it goes on",
 }
+
+
+def fault(cause: str, sender: str = "") -> str:
+    """Return where a *cause* is; *sender* is whose stream is bad, empty where nobody knows."""
+    if sender and cause == rules.RECEIVED.word:
+        return f"what {sender} sends them"
+    return CAUSES.get(cause, cause)
+
+
+def reach(cause: str, scope: str, verb: str = "concerns") -> str:
+    """Return how far a *cause* reaches: "it concerns the whole bridge"; empty: nothing to tell."""
+    if scope in ("", rules.UNKNOWN):
+        return ""
+    if scope == Scope.PARTICIPANT:
+        # Who sends badly is heard so by others too, whatever is known of them.
+        if cause == rules.RECEIVED.word:
+            return ""
+        if cause == rules.PAIR.word:
+            return f"it {verb} the two alone"
+    return f"it {verb} {SCOPES.get(scope, scope)}"
+
+
+def mostly(cause: str, scope: str, sender: str = "") -> str:
+    """
+    Return why most in a conference are bad, and how far that reaches.
+
+    *sender* is who spoils the call of others, or whose stream is bad; empty: nobody knows.
+    """
+    if sender and scope == Scope.SENDER:
+        return f"what {sender} sends"
+    said = fault(cause, sender)
+    if scope in ("", rules.UNKNOWN, Scope.PARTICIPANT):
+        return said
+    # The place for it is narrow: of a longer cause the first word of the scope is to be seen.
+    return f"{said}; {SCOPES.get(scope, scope).removeprefix('the ')}"
 
 
 def percent(value: float) -> str:
@@ -115,7 +150,11 @@ def evidence_text(evidence: Evidence) -> str:
     told = f"{name} {write(evidence.value)}"
     if evidence.field in _OUTAGES:
         return told
-    return f"{told}, threshold {write(evidence.threshold)}"
+    # Rounded, the two may read the same.
+    threshold = write(evidence.threshold)
+    if write(evidence.value) == threshold:
+        return f"{told}, just past the threshold"
+    return f"{told}, threshold {threshold}"
 
 
 def duration(ms: float) -> str:

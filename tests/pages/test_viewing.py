@@ -59,7 +59,7 @@ async def test_the_last_look_is_let_go_when_nobody_looks_any_more(
 ) -> None:
     async with viewed(each_server, kept_seconds=0.2) as (viewing, pages, _):
         seen = weakref.ref(await viewing.now())
-        assert "Nobody is in a call now." in await pages.text(Asked(), "live.html", "")
+        assert b"Nobody is in a call now." in await pages.text(Asked(), "live.html", "")
         gc.collect()
         assert seen() is not None
         async with asyncio.timeout(10):
@@ -68,7 +68,7 @@ async def test_the_last_look_is_let_go_when_nobody_looks_any_more(
                 gc.collect()
         assert not pages._of
         # The next one who comes is shown another one.
-        assert "Nobody is in a call now." in await pages.text(Asked(), "live.html", "")
+        assert b"Nobody is in a call now." in await pages.text(Asked(), "live.html", "")
 
 
 @pytest.mark.anyio
@@ -101,7 +101,7 @@ async def test_pages_are_made_one_after_the_other_and_the_journal_is_read_once(
         reader.most = 0
         asked = [Asked(name=f"part {number % 60}") for number in range(300)]
         made = await asyncio.gather(*(pages.text(each, "live.html", "") for each in asked))
-        assert all(each.name in text for each, text in zip(asked, made, strict=True))
+        assert all(each.name.encode() in text for each, text in zip(asked, made, strict=True))
         assert reader.most == 1
         assert len(reads) == 1
         assert len(pages._of[await viewing.now()].pages) == 60

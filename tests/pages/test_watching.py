@@ -62,6 +62,17 @@ def test_what_stands_out_is_told_in_time(service: Service, page: Page) -> None:
     expect(page.locator(".standing li")).to_contain_text("Conference gamma", timeout=PROMISED_MS)
     assert 1000 * (time.monotonic() - began) < PROMISED_MS
     expect(page.locator(".picture .rowlabels")).to_contain_text("Conference gamma")
+    # The name is on its row, and the clock below is as wide.
+    name, row, clock = (
+        page.locator(f".picture {each}").bounding_box()
+        for each in (".rowlabels li", "> svg", ".clock")
+    )
+    assert name
+    assert row
+    assert clock
+    assert (name["y"], name["height"]) == (row["y"], row["height"])
+    assert clock["width"] == row["width"]
+    assert clock["y"] >= row["y"] + row["height"]
 
 
 def test_nothing_moves_under_the_pointer(service: Service, page: Page) -> None:
@@ -82,6 +93,37 @@ def test_nothing_moves_under_the_pointer(service: Service, page: Page) -> None:
     expect(row).to_contain_text("network from them to the bridge")
     assert row.bounding_box() == place
     assert page.locator("tr[data-key='c:new-0']").count() == 0
+
+
+def test_what_stands_out_tells_its_new_numbers_while_somebody_reads(
+    service: Service, page: Page
+) -> None:
+    for number in range(3):
+        service.push(body(f"gamma{number}", "gamma", loss_up=20))
+    service.push(body("gamma3", "gamma"))
+    page.goto(f"{service.url}/live")
+    line = page.locator(".standing li")
+    expect(line).to_contain_text("75 % of calls are bad", timeout=PROMISED_MS)
+    service.push(body("gamma3", "gamma", loss_up=20))
+    deadline = time.monotonic() + PROMISED_MS / 1000
+    while "100 % of calls are bad" not in line.inner_text():
+        assert time.monotonic() < deadline
+        page.mouse.move(300 + 20 * (time.monotonic() % 2), 400)
+        page.wait_for_timeout(100)
+    expect(page.locator("#age")).to_have_text("New: shown when the pointer rests")
+
+
+def test_the_worst_conference_is_on_the_first_screen_of_a_telephone(
+    service: Service, page: Page
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    for number in range(3):
+        service.push(body(f"gamma{number}", "gamma", loss_up=20))
+    page.goto(f"{service.url}/live")
+    expect(page.locator(".standing li")).to_contain_text("Conference gamma", timeout=PROMISED_MS)
+    box = page.locator("tr[data-key='c:gamma']").bounding_box()
+    assert box
+    assert box["y"] + box["height"] <= 844
 
 
 def test_all_of_it_works_by_keyboard(service: Service, page: Page) -> None:
@@ -120,6 +162,20 @@ def test_it_says_when_it_is_out_of_date(service: Service, page: Page) -> None:
     finally:
         os.kill(service.pid, signal.SIGCONT)
     expect(page.locator("#age")).to_have_text("Updates by itself", timeout=30_000)
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [(403, "sign in again"), (500, "the service answers 500")]
+)
+def test_it_says_why_nothing_is_new(
+    service: Service, browser: Browser, status: int, why: str
+) -> None:
+    with closing(browser.new_page()) as tab:
+        tab.goto(f"{service.url}/live")
+        expect(tab.locator("#age")).to_have_text("Updates by itself")
+        tab.route("**/live?part=1", lambda route: route.fulfill(status=status))
+        expect(tab.locator("#age")).to_contain_text(why, timeout=15_000)
+        expect(tab.locator("#age")).to_contain_text("Out of date: as of")
 
 
 def test_it_says_that_the_store_is_away(tmp_path: Path, browser: Browser) -> None:

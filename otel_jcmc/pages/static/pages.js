@@ -53,9 +53,11 @@ function updateInPlace(look, fresh) {
   for (const [key, row] of named(look, "key")) {
     const other = rows.get(key);
     row.classList.toggle("gone", !other);
-    if (!other || row.children.length !== other.children.length) continue;
-    const cells = [...other.children];
-    for (const [at, cell] of [...row.children].entries()) {
+    if (!other) continue;
+    // A line of text says what it says as a whole, a row of a table in its cells.
+    const [old, cells] = row.cells ? [row.cells, other.cells] : [[row], [other]];
+    if (old.length !== cells.length) continue;
+    for (const [at, cell] of [...old].entries()) {
       const isFree = !cell.querySelector("[data-key]") && !cell.contains(document.activeElement);
       if (isFree) take(cell, cells[at]);
     }
@@ -93,7 +95,8 @@ function follow(look) {
         headers: { accept: "text/html" },
       });
       if (answer.status !== 200) {
-        why = answer.status === 503 ? "the store does not answer" : "sign in again";
+        const reasons = { 403: "sign in again", 503: "the store does not answer" };
+        why = reasons[answer.status] ?? `the service answers ${answer.status}`;
         return;
       }
       const fresh = document.createElement("div");
