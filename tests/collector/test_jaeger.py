@@ -212,8 +212,7 @@ def test_the_times_of_a_call_of_hours_are_right(jaeger: Jaeger, short_path: Path
     ):
         for seconds in range(-HOURS * 3600, 1, STEP_SECONDS):
             clock.set(seconds)
-            pushed = calls.body("ada", loss_up=30 if seconds >= -3600 else 0)
-            assert service.push(pushed).status == 200
+            assert service.push(calls.body("ada")).status == 200
         assert service.push(calls.leave("ada")).status == 200
         ended = time.time()
         eventually(lambda: spans(jaeger.traces("meet-for-hours"), "jitsi.conference"), 60)
@@ -226,9 +225,5 @@ def test_the_times_of_a_call_of_hours_are_right(jaeger: Jaeger, short_path: Path
     (session,) = spans([trace])
     assert session["startTime"] / US == pytest.approx(began, abs=30)
     assert (session["startTime"] + session["duration"]) / US == pytest.approx(ended, abs=30)
-    assert told(session)["jitsi.verdict.state"] == "bad"
-    assert told(session)["jitsi.verdict.share.bad"] == pytest.approx(1 / HOURS, abs=0.02)
-    (bad,) = session["logs"]
-    assert bad["timestamp"] / US == pytest.approx(ended - 3600, abs=90)
     # As docs say: Jaeger looks for when a span began.
     assert late == []
