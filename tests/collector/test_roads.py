@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
 from collector import table
@@ -90,37 +91,34 @@ def test_the_table_of_series_is_what_prometheus_says(roads: dict[str, Road]) -> 
     assert own == table.written("own")
 
 
-def lingering(prometheus: Prometheus, who: str, left_at: float) -> float:
-    """Return for how many seconds *who*, who left at *left_at*, is found by PromQL."""
+def until_settled(prometheus: Prometheus, who: str) -> None:
+    """Wait until *who* is not found any more, or no sample has come of them for a while."""
+
+    def is_settled() -> bool:
+        last = prometheus.value(f'timestamp({{{who},__name__=~".*quality"}})')
+        return last is None or time.time() - last > SOON
+
+    eventually(is_settled, SECONDS + SOON, 0.5)
+
+
+def lingering(prometheus: Prometheus, who: str, left_at: float) -> int:
+    """
+    Return for how many seconds *who*, who left at *left_at*, is found by PromQL.
+
+    Of what was and of what will be, if nothing comes: Prometheus answers for any time.
+    """
     found = f"count({{{who}}})"
-
-    def last() -> float | None:
-        return prometheus.value(f"max(timestamp({{{who}}}))")
-
-    while (sample := last()) is not None:
-        now = time.time()
-        if now - sample > SOON:
-            # Nothing more comes of them, and nothing says so: they are found for a while, which is
-            # asked for without waiting.
-            return _end(prometheus, found, sample) - left_at
-        assert now - left_at < SECONDS
-        time.sleep(0.5)
-    return time.time() - left_at
-
-
-def _end(prometheus: Prometheus, expr: str, sample: float) -> float:
-    """Return the second at which *expr*, whose last sample was at *sample*, has no answer."""
-    for seconds in range(0, 3600, 10):
-        if not prometheus.ask("query", query=expr, time=str(sample + seconds))["result"]:
-            return sample + seconds
+    for seconds in chain(range(60), range(60, 3600, 10)):
+        if not prometheus.ask("query", query=found, time=str(left_at + seconds))["result"]:
+            return seconds
     raise AssertionError("for more than an hour")
 
 
-def words(seconds: float) -> str:
+def words(seconds: int) -> str:
     """Return *seconds* as the page says them."""
     if seconds < SOON:
         return "until the next scrape or export"
-    return f"{round(seconds, -1):.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    return f"{round(seconds, -1)} s" if seconds < 120 else f"{round(seconds / 60)} minutes"
 
 
 def test_the_table_of_roads_says_for_how_long_one_who_has_left_is_shown(
@@ -129,19 +127,22 @@ def test_the_table_of_roads_says_for_how_long_one_who_has_left_is_shown(
     """Last in this file: Ada leaves."""
     who = WHO[naming(roads)]
     participant = f'{{{who}="bob00002",__name__=~".*quality"}}'
-    for road in roads.values():
-        eventually(lambda at=road: at.prometheus.value(f'count({{{who}="ada00001"}})'), SECONDS)  # type: ignore[misc]  # bound
+    ada = f'{who}="ada00001"'
+    there = f"count({{{ada}}})"
+    eventually(lambda: all(each.prometheus.value(there) for each in roads.values()), SECONDS)
     left_at = {}
     for road in roads.values():
         if road.service.url not in left_at:
             assert road.service.push(LEAVE).body == "OK"
             left_at[road.service.url] = time.time()
+    for road in roads.values():
+        until_settled(road.prometheus, ada)
     made = [
         (
             name,
             table.identity(road, participant),
             table.identity(road, "otel_jcmc_participants"),
-            words(lingering(road.prometheus, f'{who}="ada00001"', left_at[road.service.url])),
+            words(lingering(road.prometheus, ada, left_at[road.service.url])),
         )
         for name, road in roads.items()
     ]
