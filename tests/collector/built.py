@@ -214,9 +214,9 @@ def running_jaeger(folder: Path) -> Iterator[Jaeger]:
     grpc, http, web, asked = (f"127.0.0.1:{free_port()}" for _ in range(4))
     config = {
         "extensions": {
-            "jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": 100_000}}}},
+            "jaeger_storage": {"backends": {"disk": {"badger": {"ephemeral": True}}}},
             "jaeger_query": {
-                "storage": {"traces": "memory"},
+                "storage": {"traces": "disk"},
                 "http": {"endpoint": web},
                 "grpc": {"endpoint": asked},
             },
@@ -224,7 +224,7 @@ def running_jaeger(folder: Path) -> Iterator[Jaeger]:
         "receivers": {
             "otlp": {"protocols": {"grpc": {"endpoint": grpc}, "http": {"endpoint": http}}}
         },
-        "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}},
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": "disk"}},
         "service": {
             "extensions": ["jaeger_storage", "jaeger_query"],
             "pipelines": {
