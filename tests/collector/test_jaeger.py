@@ -151,6 +151,7 @@ def test_a_trace_is_found_by_service_conference_bad_and_region(found: tuple[Jaeg
     assert ask(jitsi_verdict_bad_region="us-east") == set()
     assert ask(jitsi_verdict_cause="uplink") == standup
     assert ask(jitsi_participant_id="dora") == calm
+    assert ask(jitsi_session_end_reason="failed") == standup
     assert ask(jitsi_conference_name="nobody") == set()
 
 
