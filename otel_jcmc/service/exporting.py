@@ -9,7 +9,9 @@ from typing import Any
 
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.metrics.own import make_resource
+from otel_jcmc.otlp.delivery import Sending
 from otel_jcmc.otlp.metrics import MetricDelivery
+from otel_jcmc.otlp.outbox import Outbox
 from otel_jcmc.otlp.process import ParticipantExport, report_to_parent
 from otel_jcmc.otlp.sender import Sender, Signal
 from otel_jcmc.service.recording import keeping_of, make_summing
@@ -45,14 +47,19 @@ def make_exports(
         ).run
     if sends_spans:
         from otel_jcmc.otlp.spans import SpanSender
-        from otel_jcmc.traces.delivery import Traces
-        from otel_jcmc.traces.outbox import Outbox
+        from otel_jcmc.traces.delivery import Traces, without_marks
         from otel_jcmc.traces.sweep import Sweep
 
         seconds = settings.spans_timeout_ms / 1000
         link = AgreedLink(open_link(redis_url), settings.keys)
+        spans = SpanSender(Sender(Signal.SPANS, settings.spans_protocol, seconds), resource)
         yield Traces(
-            Lease(redis_url, f"{settings.key_prefix}:traces:lease", holder),
+            Sending(
+                Lease(redis_url, f"{settings.key_prefix}:traces:lease", holder),
+                Outbox(link, settings.keys, settings.traces_waiting),
+                without_marks(spans.send),
+                report_to_parent,
+            ),
             link,
             Sweep(
                 link,
@@ -61,9 +68,6 @@ def make_exports(
                 make_record(settings, redis_url),
                 make_summing(settings, link),
             ),
-            Outbox(link, settings.keys, settings.traces_waiting),
-            SpanSender(Sender(Signal.SPANS, settings.spans_protocol, seconds), resource),
-            report_to_parent,
         ).run
 
 
