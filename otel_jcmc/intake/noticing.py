@@ -99,14 +99,14 @@ class Noticing:
         self._attempts = [0] * keys.partitions
         # Member -> the session that is in an outage, as far as this process has heard.
         self._out: dict[str, str] = {}
-        # Member -> what was said last of the call: a page says it with each push.
+        # "member:session" -> what was said last of the call: a page says it with each push.
         self._words: dict[str, str] = {}
         # When the newest outage was told that this process has heard of.
         self._heard = [0.0] * keys.partitions
         self._count = 0
         self._ticking: asyncio.Task[None] | None = None
         self._trouble = Trouble(
-            log, "logs: Redis does not answer, or refuses: %s", "logs: Redis takes events"
+            log, "logs: events can't be handed to Redis: %s", "logs: Redis takes events"
         )
 
     def take(self, write: Write, report: Report, has_failed: bool = False) -> None:  # noqa: FBT001, FBT002
@@ -134,8 +134,8 @@ class Noticing:
         if has_failed:
             told = {JOIN_CAUSE: write.cause or None}
             self._add(HAPPENED, JOIN_FAILED, write, report, told, uid_of("join", member, session))
-        if write.word and self._words.get(member) != write.word:
-            _remember(self._words, member, write.word)
+        if write.word and self._words.get(name := f"{member}:{session}") != write.word:
+            _remember(self._words, name, write.word)
             rating, text = read_word(write.word)
             uid = uid_of("word", member, session, write.word)
             self._add(HAPPENED, RATED, write, report, {RATING: rating, FEEDBACK_TEXT: text}, uid)
@@ -144,11 +144,10 @@ class Noticing:
             if self._out.get(member) == session:
                 del self._out[member]
         elif report.numbers[_CAUSE] == _OUTAGE:
-            is_known = self._out.get(member) == session
             _remember(self._out, member, session)
             numbers = report.numbers
             lasted_ms = round(max(numbers[_DOWN] or 0, numbers[_UP] or 0))
-            self._add(OUT, OUTAGE_BEGAN, write, report, {}, "", lasted_ms, is_known=is_known)
+            self._add(OUT, OUTAGE_BEGAN, write, report, {}, "", lasted_ms)
         elif self._out.pop(member, None) == session:
             self._add(OVER, OUTAGE_ENDED, write, report, {})
 
@@ -161,16 +160,12 @@ class Noticing:
         told: dict[str, Any],
         uid: str = "",
         lasted_ms: int = 0,
-        *,
-        is_known: bool = False,
     ) -> None:
         """Let an event wait for its turn, if there is room for it."""
         if self._count >= MOST_WAITING:
             self._drop(1)
             return
-        payload = b""
-        if not is_known:
-            payload = payload_of(report.attributes, write.session, self._instance, told)
+        payload = payload_of(report.attributes, write.session, self._instance, told)
         # Of an outage Redis knows that it was told: a second one has an id of its own.
         uid = uid or uid_of(event.name, write.member, write.session, str(time_ns()))
         whose = write.member, write.session
@@ -283,8 +278,8 @@ class Noticing:
         await self._link.close()
 
 
-def _remember(what: dict[str, str], member: str, word: str) -> None:
-    """Remember the *word* of a member; those that were remembered first are forgotten."""
-    if member not in what and len(what) >= MOST_KNOWN:
+def _remember(what: dict[str, str], name: str, word: str) -> None:
+    """Remember the *word* of a *name*; those that were remembered first are forgotten."""
+    if name not in what and len(what) >= MOST_KNOWN:
         del what[next(iter(what))]
-    what[member] = word
+    what[name] = word

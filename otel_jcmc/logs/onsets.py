@@ -2,9 +2,9 @@
 What began and ended to stand out, of the journal, as events that wait to be sent.
 
 Whoever holds the lease of logs reads the journal (verdict/record.py) and hands what is new to
-sessions/events.lua. A look decides by its time alone what has begun with it and what is over by it. So one
-number in Redis, the time of the last look that was told, says what is new. It moves when the events
-wait in Redis: whoever dies before tells them again, under the same ids, which is known there.
+sessions/events.lua. A look decides by its time alone what has begun with it and what is over by it.
+So one number in Redis, the time of the last look that was told, says what is new. It moves when the
+events wait in Redis: whoever dies before tells them again, under the same ids, which Redis knows.
 """
 
 from collections.abc import Iterator

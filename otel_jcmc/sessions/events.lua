@@ -4,8 +4,7 @@
 -- ARGV[1] most that wait in this partition, ARGV[2] ms for which they do when nobody tends them, ARGV[3] most of one
 -- participant in a minute
 -- ARGV[4...] eight of each: kind, event, uid, member ("" for none), session, age (ms), what it lasted (ms), payload.
--- Kinds: "event" happened; "out" is a push in an outage, with a payload from those who have told of none before; "over" is
--- the first push after it that its sender has heard.
+-- Kinds: "event" happened; "out" is a push in an outage; "over" is the first push after it that its sender has heard.
 --
 -- Keys, all below "jcmc:{03}:" of the partition:
 --   events                   list of those that wait, oldest first, as sessions/events.py reads them
@@ -51,10 +50,11 @@ local function put(event, uid, member, session, at, since, lasted, payload)
   added = true
 end
 
+-- What is refused, since Redis is full, say, is to be told again: so nothing is noted before it waits.
 local function tell(event, uid, member, session, at, lasted, payload)
-  if redis.call('ZADD', told, now, uid) == 0 then return end
+  if not redis.call('ZSCORE', told, uid) then put(event, uid, member, session, at, at - lasted, lasted, payload) end
+  redis.call('ZADD', told, now, uid)
   prune(told, HOUR_MS)
-  put(event, uid, member, session, at, at - lasted, lasted, payload)
 end
 
 -- When the outage began, for how long it has lasted, and its last push; nil: there is none.
@@ -82,15 +82,15 @@ local function go_out(event, uid, member, session, at, lasted, payload)
     note(name, since, math.max(so_far, lasted), math.max(last, at))
     return
   end
-  -- Of an outage that is over by now, or of one that is known no more.
+  -- Of one that is over by now, by whoever was late.
   local ended = redis.call('ZSCORE', over, name)
-  if payload == '' or ended and at <= tonumber(ended) then return end
+  if ended and at <= tonumber(ended) then return end
+  put(event, uid, member, session, at, at - lasted, lasted, payload)
   for _, old in ipairs(redis.call('ZRANGEBYSCORE', outages, '-inf', now - DAY_MS)) do forget(old) end
   if redis.call('ZCARD', outages) >= MOST_NAMES then forget(redis.call('ZRANGE', outages, 0, 0)[1]) end
   redis.call('ZADD', outages, now, name)
   redis.call('PEXPIRE', outages, DAY_MS)
   note(name, at - lasted, lasted, at)
-  put(event, uid, member, session, at, at - lasted, lasted, payload)
 end
 
 local function come_back(event, uid, member, session, at, lasted, payload)
@@ -102,10 +102,10 @@ local function come_back(event, uid, member, session, at, lasted, payload)
     going_on[#going_on + 1] = name
     return
   end
+  put(event, uid, member, session, at, since, math.max(so_far, lasted), payload)
   forget(name)
   redis.call('ZADD', over, at, name)
   prune(over, LATE_MS)
-  put(event, uid, member, session, at, since, math.max(so_far, lasted), payload)
 end
 
 local does = {event = tell, out = go_out, over = come_back}

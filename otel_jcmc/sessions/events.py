@@ -73,7 +73,7 @@ class Noticed(NamedTuple):
         member, session: as the store has them; empty: of no participant.
         at: when it was noticed, in seconds of a clock that never goes back.
         lasted_ms: for how long it had lasted then.
-        payload: packed; empty: nothing is known that others have not told.
+        payload: packed.
     """
 
     kind: str
