@@ -218,7 +218,10 @@ def test_what_stands_out_is_told_by_the_services_own_looks(
         Service(short_path / "a", **sending(sink, redis_server.url)) as service,
     ):
         for name in ("ada", "bob", "eve", "joe"):
-            assert service.push(pushed(name, 9000, conference="bad-room")).status == 200
+            # Its state holds until the look.
+            session = {"id": f"session-of-{name}", "interval_ms": 20_000}
+            body = pushed(name, 9000, conference="bad-room", session=session)
+            assert service.push(body).status == 200
         (event,) = eventually(lambda: sink.events("jitsi.standing_out.began"), 40)
     assert event.attributes["jitsi.verdict.scope"] == "conference"
     assert event.attributes["jitsi.standing_out.name"] == "bad-room"
