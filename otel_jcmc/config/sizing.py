@@ -16,7 +16,7 @@ LIVE_BYTES: Final = 600
 JMMC_BYTES: Final = 800
 ENDED_BYTES: Final = 150
 SPAN_BYTES: Final = 2000
-EVENT_BYTES: Final = 800
+EVENT_BYTES: Final = 500
 JOURNAL_BYTES: Final = 180
 JOURNAL_ENTRIES: Final = 10_000
 # History and summaries count what they take; together it is so much more at most.

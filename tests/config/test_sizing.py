@@ -44,7 +44,7 @@ def test_what_is_on_is_counted_and_what_is_off_is_not() -> None:
     on = on.model_copy(update={"logs_exporter": "otlp"})
     found = {each.what: each.most_bytes for each in shares(on)}
     assert (found["summaries"], found["spans that wait"]) == (115_343_360, 200_000_000)
-    assert found["events that wait"] == 40_000_000
+    assert found["events that wait"] == 25_000_000
     off = Settings(history_hours=0, jmmc_path="none")
     found = {each.what: each.most_bytes for each in shares(off)}
     assert (found["history"], found["sessions of JMMC pages"]) == (0, 0)
