@@ -139,11 +139,10 @@ class Noticing:
             rating, text = read_word(write.word)
             uid = uid_of("word", member, session, write.word)
             self._add(HAPPENED, RATED, write, report, {RATING: rating, FEEDBACK_TEXT: text}, uid)
+        # Of who leaves in an outage nobody knows whether it was over before.
         if write.end:
-            # Nobody knows whether it was over before.
-            if self._out.get(member) == session:
-                del self._out[member]
-        elif report.numbers[_CAUSE] == _OUTAGE:
+            return
+        if report.numbers[_CAUSE] == _OUTAGE:
             _remember(self._out, member, session)
             numbers = report.numbers
             lasted_ms = round(max(numbers[_DOWN] or 0, numbers[_UP] or 0))

@@ -158,6 +158,22 @@ async def test_who_hands_over_late_begins_no_outage_that_is_over(
         assert some.names() == [BEGAN, ENDED, BEGAN, ENDED]
 
 
+async def test_a_push_that_is_heard_of_late_ends_no_outage_and_a_later_one_does(
+    each_server: EmbeddedStore,
+) -> None:
+    """Though this process has asked for all outages since, and that one is not new."""
+    async with processes(each_server, 2) as some:
+        some.take(0, out())
+        await some.tick()
+        some.take(1, well())
+        some.take(0, out())
+        await some.tick()
+        assert some.names() == [BEGAN]
+        some.take(1, well())
+        await some.tick()
+        assert some.names() == [BEGAN, ENDED]
+
+
 async def test_who_leaves_in_an_outage_has_not_come_out_of_it(each_server: EmbeddedStore) -> None:
     async with processes(each_server) as some:
         some.take(0, out())
