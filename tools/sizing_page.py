@@ -8,7 +8,9 @@ from tools.markdown import page, table
 
 # As the table shows what is not on by default.
 _BY_DEFAULT: Final = Settings.model_construct()
-_ALL: Final = Settings.model_construct(summary_days=400, traces_exporter="otlp")
+_ALL: Final = Settings.model_construct(
+    summary_days=400, traces_exporter="otlp", logs_exporter="otlp"
+)
 _OF_HISTORY: Final = """\
 History has in it: sessions, their samples and cards, what is known of conferences, and the names of
 sessions. It is bounded as a whole, the oldest session first, and a session that begins waits for a

@@ -14,7 +14,8 @@ from typing import Any
 
 from calls import body, leave
 from harness import Service, eventually
-from otlp_sink import OtlpSink, SinkSpan
+from otlp_sink import OtlpSink
+from sink_requests import SinkSpan
 
 from benchmarks.report.bench import ROOT
 from benchmarks.report.plots import draw_trace

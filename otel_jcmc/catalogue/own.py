@@ -144,6 +144,19 @@ OWN_METRICS: Final = (
         "Spans that wait for the receiver, at the replica that sends",
     ),
     OwnMetric(
+        "otel_jcmc.events",
+        "counter",
+        ("outcome",),
+        "Events by outcome: sent, rejected (the receiver), dropped (us: more waited than may, or"
+        " more of one participant in a minute)",
+    ),
+    OwnMetric(
+        "otel_jcmc.events_waiting",
+        "gauge",
+        (),
+        "Events that wait for the receiver, at the replica that sends",
+    ),
+    OwnMetric(
         "otel_jcmc.history_samples",
         "counter",
         ("outcome",),

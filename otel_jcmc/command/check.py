@@ -11,7 +11,7 @@ def check(settings: "Settings") -> int:
     """Print the settings in force, secrets hidden, and what is likely to disappoint."""
     from otel_jcmc.catalogue.reasons import CannotServe
     from otel_jcmc.command.partitions import check_partitions
-    from otel_jcmc.config.advice import advice
+    from otel_jcmc.config.advice import advice, ways
     from otel_jcmc.config.fields import show_url
     from otel_jcmc.config.settings import in_order, name_of, to_text
     from otel_jcmc.intake.privacy import describe
@@ -25,9 +25,8 @@ def check(settings: "Settings") -> int:
             value = show_url(value)
         is_set = field in settings.model_fields_set
         print(f"{name_of(field)}={'' if value is None else value}{'' if is_set else '  (default)'}")
-    if settings.traces_exporter == "otlp":
-        where = show_url(settings.spans_endpoint) or "this machine's Collector"
-        print(f"# traces: {settings.spans_protocol} to {where}")
+    for signal, way in ways(settings):
+        print(f"# {signal}: {way}")
     if settings.workers:
         most = settings.worker_connections or "any number of"
         print(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def export(settings: "Settings") -> int:
-    """Push metrics, spans or both by OTLP until stdin ends: the process that serve starts."""
+    """Push metrics, spans and events by OTLP until stdin ends: the process that serve starts."""
     from otel_jcmc.command.log import set_up_logging
     from otel_jcmc.command.partitions import check_partitions
     from otel_jcmc.otlp.process import end_with_parent

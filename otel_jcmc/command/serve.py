@@ -138,7 +138,7 @@ def _begin(settings: "Settings") -> "tuple[threading.Thread, EmbeddedStore | Non
 def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -> None:
     """Say on the terminal where to point a browser, a page and a Prometheus; systemd hears too."""
     from otel_jcmc.command.notify import UP, notify
-    from otel_jcmc.config.advice import advice
+    from otel_jcmc.config.advice import advice, ways
     from otel_jcmc.config.fields import show_url
 
     scheme = "https" if settings.tls_certificate_file else "http"
@@ -155,9 +155,7 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
     if "otlp" in settings.metrics_exporter:
         where = show_url(settings.otlp_endpoint or "") or "this machine's Collector"
         lines.append(f"  OTLP        {settings.otlp_protocol} to {where}")
-    if settings.traces_exporter == "otlp":
-        where = show_url(settings.spans_endpoint) or "this machine's Collector"
-        lines.append(f"  traces      {settings.spans_protocol} to {where}")
+    lines += [f"  {signal:11} {way}" for signal, way in ways(settings)]
     if settings.workers:
         lines.append(f"  workers     {settings.workers} take pushes, one process more reads")
     lines.append(f"  store       {store}")

@@ -1,9 +1,22 @@
-"""What settings allow and is likely to disappoint: `otel-jcmc check` and the start say it."""
+"""What `otel-jcmc check` and the start say: what leaves where to, and what may disappoint."""
 
-from otel_jcmc.config.fields import LEAST_SECRET_BYTES
+from collections.abc import Iterator
+
+from otel_jcmc.config.fields import LEAST_SECRET_BYTES, show_url
 from otel_jcmc.config.settings import Settings
 
 LONG_INTERVAL_SECONDS = 120
+
+
+def ways(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Return each signal beside metrics that leaves by OTLP, and how and where it goes."""
+    for signal, exporter, protocol, endpoint in (
+        ("traces", settings.traces_exporter, settings.spans_protocol, settings.spans_endpoint),
+        ("logs", settings.logs_exporter, settings.logs_protocol, settings.logs_endpoint),
+    ):
+        if exporter == "otlp":
+            where = show_url(endpoint) or "this machine's Collector"
+            yield signal, f"{protocol} to {where}"
 
 
 def advice(settings: Settings) -> list[str]:
@@ -22,6 +35,10 @@ def advice(settings: Settings) -> list[str]:
                 f" ({ttl} s): who comes and goes in between is never pushed"
             )
     lines += _of_traces(settings) if settings.traces_exporter == "otlp" else []
+    if settings.logs_exporter == "otlp" and settings.redis_url is None:
+        lines.append(
+            "events that wait for their receiver are gone when this stops: REDIS_URL keeps them"
+        )
     if settings.summary_days and settings.redis_url is None:
         lines.append("summaries are gone when this stops: REDIS_URL keeps them")
     if settings.hashes and not settings.privacy_key:

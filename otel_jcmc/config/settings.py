@@ -24,6 +24,7 @@ from otel_jcmc.config.client import ClientSettings
 from otel_jcmc.config.fields import check_http_url, check_url
 from otel_jcmc.config.jmmc import JmmcSettings
 from otel_jcmc.config.limits import LimitSettings
+from otel_jcmc.config.logs import LogSettings
 from otel_jcmc.config.otel import OtelSettings
 from otel_jcmc.config.privacy import PrivacySettings
 from otel_jcmc.config.pushing import PushingSettings
@@ -48,11 +49,13 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     SeriesSettings,
     JmmcSettings,
     SessionSettings,
+    LogSettings,
 )
 
 
 # Pydantic lists the fields of the last base first: the bases stand in the other order.
 class Settings(
+    LogSettings,
     SessionSettings,
     JmmcSettings,
     SeriesSettings,
@@ -110,6 +113,7 @@ class Settings(
         check_http_url(self.push_url, "PUSH_URL")
         check_http_url(self.jmmc_push_url, "JCMC_JMMC_PUSH_URL")
         check_http_url(self.otlp_traces_endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        check_http_url(self.otlp_logs_endpoint, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
         check_http_url(self.otlp_endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT")
         check_http_url(self.trace_url, "JCMC_TRACE_URL")
         if self.trace_url is not None and "{trace_id}" not in self.trace_url:
@@ -167,29 +171,56 @@ class Settings(
 
         What the environment says of metrics alone does not count.
         """
-        if self.otlp_traces_protocol:
-            return self.otlp_traces_protocol
-        if "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL" in os.environ:
-            return os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
-        return self.otlp_protocol
+        return self._protocol_of(self.otlp_traces_protocol)
 
     @property
     def spans_endpoint(self) -> str:
         """Where spans go, as far as anybody said so; see `spans_protocol`."""
-        if self.otlp_traces_endpoint:
-            return self.otlp_traces_endpoint
-        general = self.otlp_endpoint
-        if "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in os.environ:
-            general = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-        if not general or self.spans_protocol == "grpc":
-            return general or ""
-        return f"{general.rstrip('/')}/v1/traces"
+        return self._endpoint_of(self.otlp_traces_endpoint, self.spans_protocol, "traces")
 
     @property
     def spans_timeout_ms(self) -> int:
         """How long a request with spans may take; see `spans_protocol`."""
-        if self.otlp_traces_timeout_ms:
-            return self.otlp_traces_timeout_ms
+        return self._timeout_of(self.otlp_traces_timeout_ms)
+
+    @property
+    def logs_protocol(self) -> str:
+        """OTLP transport of events; see `spans_protocol`."""
+        return self._protocol_of(self.otlp_logs_protocol)
+
+    @property
+    def logs_endpoint(self) -> str:
+        """Where events go, as far as anybody said so; see `spans_protocol`."""
+        return self._endpoint_of(self.otlp_logs_endpoint, self.logs_protocol, "logs")
+
+    @property
+    def logs_timeout_ms(self) -> int:
+        """How long a request with events may take; see `spans_protocol`."""
+        return self._timeout_of(self.otlp_logs_timeout_ms)
+
+    def _protocol_of(self, own: str | None) -> str:
+        """Return the transport of a signal whose *own* setting this is."""
+        if own:
+            return own
+        if "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL" in os.environ:
+            return os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
+        return self.otlp_protocol
+
+    def _endpoint_of(self, own: str | None, protocol: str, path: str) -> str:
+        """Return where a signal goes whose *own* setting this is, by *protocol*."""
+        if own:
+            return own
+        general = self.otlp_endpoint
+        if "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in os.environ:
+            general = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        if not general or protocol == "grpc":
+            return general or ""
+        return f"{general.rstrip('/')}/v1/{path}"
+
+    def _timeout_of(self, own: int | None) -> int:
+        """Return how long a request of a signal may take whose *own* setting this is."""
+        if own:
+            return own
         if "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT" in os.environ:
             return int(os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT") or 10_000)
         return self.otlp_timeout_ms

@@ -16,6 +16,7 @@ LIVE_BYTES: Final = 600
 JMMC_BYTES: Final = 800
 ENDED_BYTES: Final = 150
 SPAN_BYTES: Final = 2000
+EVENT_BYTES: Final = 500
 JOURNAL_BYTES: Final = 180
 JOURNAL_ENTRIES: Final = 10_000
 # History and summaries count what they take; together it is so much more at most.
@@ -49,6 +50,7 @@ def shares(settings: Settings) -> list[Share]:
     history = int(settings.history_max_bytes * (1 + HISTORY_MORE)) * settings.keeps_sessions
     summaries = int(settings.summary_max_bytes * (1 + HISTORY_MORE)) * (settings.summary_days > 0)
     spans = settings.traces_waiting * (settings.traces_exporter == "otlp")
+    events = settings.logs_waiting * (settings.logs_exporter == "otlp")
     pages = int(_JMMC_EACH * people) * bool(settings.jmmc_path)
     return [
         _counted("last pushes", limit, people, LIVE_BYTES),
@@ -59,6 +61,7 @@ def shares(settings: Settings) -> list[Share]:
         Share("history", name_of("history_max_bytes"), 0, 0, history),
         Share("summaries", name_of("summary_max_bytes"), 0, 0, summaries),
         _counted("spans that wait", name_of("traces_waiting"), spans, SPAN_BYTES),
+        _counted("events that wait", name_of("logs_waiting"), events, EVENT_BYTES),
         _counted("the journal of what stood out", "", JOURNAL_ENTRIES, JOURNAL_BYTES),
         Share("Redis itself", "", 0, 0, SERVER_BYTES),
     ]

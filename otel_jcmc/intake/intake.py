@@ -23,6 +23,7 @@ from otel_jcmc.intake.heads import Head
 from otel_jcmc.intake.joins import Joins
 from otel_jcmc.intake.limits import Limits, TooFast
 from otel_jcmc.intake.networks import Networks
+from otel_jcmc.intake.noticing import Noticing
 from otel_jcmc.intake.privacy import Privacy
 from otel_jcmc.intake.relays import Relays
 from otel_jcmc.sessions.recorder import Recorder
@@ -81,6 +82,7 @@ class Intake:
         relays: Relays | None = None,
         judge: Judge | None = None,
         count: Callable[[Report], None] | None = None,
+        noticing: Noticing | None = None,
     ) -> None:
         """
         Take pushes for *store*, and count in *joins* who has joined and who could not.
@@ -88,7 +90,7 @@ class Intake:
         Without *privacy* what was parsed is stored as it is, without *bridges* the bridge too, and
         without *networks* or *relays* nothing of the network or of a relay;
         without *recorder* nothing is kept of sessions, without *judge* nothing is said of the call.
-        *count* hears of each push that Redis has taken.
+        *count* hears of each push that Redis has taken, and so does *noticing* of what happens.
         """
         self.limits = limits
         self._joins = joins or Joins()
@@ -97,6 +99,7 @@ class Intake:
         self._relays = relays
         self._judge = judge
         self._count = count
+        self._noticing = noticing
         self._store = store
         self._expiration_ms = expiration_ms
         self._privacy = privacy
@@ -241,6 +244,8 @@ class Intake:
         is_taken = stored is _STORED or (stored is _SUPERSEDED and report.sent is not None)
         if self._recorder is not None and is_taken:
             self._recorder.take(write, report, sender.crowd.address, is_new=is_new)
+        if self._noticing is not None and is_taken:
+            self._noticing.take(write, report, is_new and write.join_ms >= 0)
         settle(sender, report, reply, stored)
 
     def _count_join(self, sender: Sender, write: Write, report: Report) -> None:

@@ -25,7 +25,7 @@ ACCEPTED: Final = "accepted"
 REFUSED: Final = "refused"
 FAILED: Final = "failed"
 LOOK_OUTCOMES: Final = ("ok", "failed", "lost")
-SPAN_OUTCOMES: Final = ("sent", "rejected", "dropped")
+SENT_OUTCOMES: Final = ("sent", "rejected", "dropped")
 # What a process is, the `process` of otel_jcmc_process_starts_total.
 WORKER: Final = "worker"
 READER: Final = "reader"
@@ -157,6 +157,8 @@ class Telemetry:
         self.looks: dict[str, int] = dict.fromkeys(LOOK_OUTCOMES, 0)
         self.spans: dict[str, int] = {}
         self.spans_waiting: int | None = None
+        self.events: dict[str, int] = {}
+        self.events_waiting: int | None = None
         self.count_connections = count_connections
         self.history = history
         self.reads_refused: dict[tuple[str, str], int] = {}
@@ -178,6 +180,7 @@ class Telemetry:
             "otel_jcmc.looks": self.looks,
             "otel_jcmc.exports": self.exports,
             "otel_jcmc.spans": self.spans,
+            "otel_jcmc.events": self.events,
             "otel_jcmc.history_samples": history.samples if history else {},
             "otel_jcmc.history_sessions_evicted": history.evicted if history else {},
             "otel_jcmc.callback_errors": {} if callback_errors is None else callback_errors,
@@ -204,6 +207,7 @@ class Telemetry:
             "otel_jcmc.standing_known": self.standing_known,
             "otel_jcmc.partitions_unread": self.partitions_unread,
             "otel_jcmc.spans_waiting": self.spans_waiting,
+            "otel_jcmc.events_waiting": self.events_waiting,
             "otel_jcmc.participants": self.participants,
             "otel_jcmc.conferences": self.conferences,
             "otel_jcmc.connections": self.count_connections(),
@@ -236,15 +240,21 @@ class Telemetry:
             self._fleet.resume(left.histograms)
 
     def expect(
-        self, exporters: Iterable[str], *, spans: bool = False, push_tokens: bool = False
+        self,
+        exporters: Iterable[str],
+        *,
+        spans: bool = False,
+        events: bool = False,
+        push_tokens: bool = False,
     ) -> None:
-        """Begin with zeros what only some deployments have: these *exporters*, spans, tokens."""
+        """Begin with zeros what only some deployments have: these *exporters*, spans and so on."""
         for exporter in exporters:
             for outcome in _EXPORT_OUTCOMES.get(exporter, ()):
                 self.exports.setdefault((exporter, outcome), 0)
-        if spans:
-            for outcome in SPAN_OUTCOMES:
-                self.spans.setdefault(outcome, 0)
+        for wanted, counts in ((spans, self.spans), (events, self.events)):
+            if wanted:
+                for outcome in SENT_OUTCOMES:
+                    counts.setdefault(outcome, 0)
         if push_tokens:
             self.push_tokens.update(_zeros(TOKEN_REFUSALS) | self.push_tokens)
 
@@ -287,6 +297,16 @@ class Telemetry:
         for outcome, count in spans.items():
             self.spans[outcome] = self.spans.get(outcome, 0) + count
         self.spans_waiting = waiting
+
+    def record_events(self, events: dict[str, int], waiting: int | None) -> None:
+        """Count *events* by outcome, and remember how many wait; None: another replica knows."""
+        for outcome, count in events.items():
+            self.events[outcome] = self.events.get(outcome, 0) + count
+        self.events_waiting = waiting
+
+    def drop_events(self, count: int) -> None:
+        """Count events that had to go before they waited for a receiver."""
+        self.events["dropped"] = self.events.get("dropped", 0) + count
 
     def durations(self) -> list[Family]:
         """Return the histograms of how long things took, in all processes."""

@@ -1,8 +1,8 @@
 """
 One OTLP request to its receiver, and what the answer means.
 
-In goes a request of metrics or of spans, out comes a `Sent`: what became of it, read from the
-answer itself. Endpoint, headers, TLS and compression are those of the SDK's own exporter, which
+In goes a request of metrics, spans or log records, out comes a `Sent`: what became of it, read from
+the answer itself. Endpoint, headers, TLS and compression are those of the SDK's own exporter, which
 reads them from the standard `OTEL_EXPORTER_OTLP_*` variables. A request is sent once; whoever sends
 decides what comes next.
 
@@ -12,6 +12,7 @@ Source: OpenTelemetry protocol specification, responses and failures of OTLP/gRP
 from collections.abc import Iterable
 from contextlib import suppress
 from enum import Enum
+from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.reasons import ExporterCannotStart
@@ -37,7 +38,7 @@ class Sent(NamedTuple):
 
     Attributes:
         why: for the log, without the receiver's words, which may repeat what was sent.
-        rejected: spans or points that it did not take of what it took.
+        rejected: spans, records or points that it did not take of what it took.
         after_seconds: how long it asks to be left alone.
         is_too_large: it may take the same in smaller requests.
         is_passing: the same may be taken within seconds.
@@ -60,6 +61,7 @@ class Signal(Enum):
 
     METRICS = ("metrics", "rejected_data_points")
     SPANS = ("traces", "rejected_spans")
+    LOGS = ("logs", "rejected_log_records")
 
 
 # "All other 4xx or 5xx MUST NOT be retried", but for those that say nothing of what was sent:
@@ -223,34 +225,30 @@ def expect_known(exporter: Any, *, is_grpc: bool) -> None:
         raise ExporterCannotStart(_UNKNOWN_SDK)
 
 
+# Module and class of each signal: below the SDK's package of a protocol, and the answer's.
+_EXPORTERS: Final = {
+    Signal.METRICS: ("metric_exporter", "OTLPMetricExporter"),
+    Signal.SPANS: ("trace_exporter", "OTLPSpanExporter"),
+    Signal.LOGS: ("_log_exporter", "OTLPLogExporter"),
+}
+_RESPONSES: Final = {
+    Signal.METRICS: ("metrics.v1.metrics_service_pb2", "ExportMetricsServiceResponse"),
+    Signal.SPANS: ("trace.v1.trace_service_pb2", "ExportTraceServiceResponse"),
+    Signal.LOGS: ("logs.v1.logs_service_pb2", "ExportLogsServiceResponse"),
+}
+
+
 def _exporter_of(signal: Signal, *, is_grpc: bool) -> Any:
     """Return the class of the SDK's exporter."""
-    if signal is Signal.METRICS:
-        if is_grpc:
-            from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
-
-            return OTLPMetricExporter
-        from opentelemetry.exporter.otlp.proto.http import metric_exporter
-
-        return metric_exporter.OTLPMetricExporter
-    if is_grpc:
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-
-        return OTLPSpanExporter
-    from opentelemetry.exporter.otlp.proto.http import trace_exporter
-
-    return trace_exporter.OTLPSpanExporter
+    module, name = _EXPORTERS[signal]
+    protocol = "grpc" if is_grpc else "http"
+    return getattr(import_module(f"opentelemetry.exporter.otlp.proto.{protocol}.{module}"), name)
 
 
 def _response_of(signal: Signal) -> Any:
     """Return the message that a receiver answers with."""
-    if signal is Signal.METRICS:
-        from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
-
-        return metrics_service_pb2.ExportMetricsServiceResponse
-    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-
-    return trace_service_pb2.ExportTraceServiceResponse
+    module, name = _RESPONSES[signal]
+    return getattr(import_module(f"opentelemetry.proto.collector.{module}"), name)
 
 
 def _seconds(retry_after: str | None) -> float:

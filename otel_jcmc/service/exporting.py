@@ -1,15 +1,18 @@
 """
-What the process that sends by OTLP is made of: the export of participants, that of spans, or both.
+What the process that sends by OTLP is made of: the exports of participants, of spans and of events.
 
-Settings come in, parts of `otlp` and `traces` go out; nothing is opened before they run.
+Settings come in, parts of `otlp`, `traces` and `logs` go out; nothing is opened before they run.
 """
 
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.metrics.own import make_resource
+from otel_jcmc.otlp.delivery import Sending
 from otel_jcmc.otlp.metrics import MetricDelivery
+from otel_jcmc.otlp.outbox import EVENTS, Outbox
 from otel_jcmc.otlp.process import ParticipantExport, report_to_parent
 from otel_jcmc.otlp.sender import Sender, Signal
 from otel_jcmc.service.recording import keeping_of, make_summing
@@ -31,7 +34,8 @@ def make_exports(
     """
     resource = make_resource(settings.service_name, settings.resource_attributes, "")
     sends_spans = settings.traces_exporter == "otlp"
-    if "otlp" in settings.metrics_exporter or not sends_spans:
+    sends_events = settings.logs_exporter == "otlp"
+    if "otlp" in settings.metrics_exporter or not (sends_spans or sends_events):
         seconds = settings.otlp_timeout_ms / 1000
         sender = Sender(Signal.METRICS, settings.otlp_protocol, seconds)
         yield ParticipantExport(
@@ -45,14 +49,19 @@ def make_exports(
         ).run
     if sends_spans:
         from otel_jcmc.otlp.spans import SpanSender
-        from otel_jcmc.traces.delivery import Traces
-        from otel_jcmc.traces.outbox import Outbox
+        from otel_jcmc.traces.delivery import Traces, without_marks
         from otel_jcmc.traces.sweep import Sweep
 
         seconds = settings.spans_timeout_ms / 1000
         link = AgreedLink(open_link(redis_url), settings.keys)
+        spans = SpanSender(Sender(Signal.SPANS, settings.spans_protocol, seconds), resource)
         yield Traces(
-            Lease(redis_url, f"{settings.key_prefix}:traces:lease", holder),
+            Sending(
+                Lease(redis_url, f"{settings.key_prefix}:traces:lease", holder),
+                Outbox(link, settings.keys, settings.traces_waiting),
+                without_marks(spans.send),
+                report_to_parent,
+            ),
             link,
             Sweep(
                 link,
@@ -61,10 +70,34 @@ def make_exports(
                 make_record(settings, redis_url),
                 make_summing(settings, link),
             ),
-            Outbox(link, settings.keys, settings.traces_waiting),
-            SpanSender(Sender(Signal.SPANS, settings.spans_protocol, seconds), resource),
-            report_to_parent,
         ).run
+    if sends_events:
+        yield _make_logs(settings, redis_url, holder)
+
+
+def _make_logs(
+    settings: Settings, redis_url: str, holder: str
+) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Return what sends events, and tells as *holder* of what stands out."""
+    from otel_jcmc.logs.delivery import Logs, as_records
+    from otel_jcmc.logs.onsets import Onsets
+    from otel_jcmc.otlp.logs import LogSender
+
+    link = AgreedLink(open_link(redis_url), settings.keys)
+    record = make_record(settings, redis_url)
+    sender = Sender(Signal.LOGS, settings.logs_protocol, settings.logs_timeout_ms / 1000)
+    resource_of = partial(make_resource, settings.service_name, settings.resource_attributes)
+    return Logs(
+        Sending(
+            Lease(redis_url, f"{settings.key_prefix}:logs:lease", holder),
+            Outbox(link, settings.keys, settings.logs_waiting, EVENTS),
+            as_records(LogSender(sender, resource_of)),
+            report_to_parent,
+        ),
+        link,
+        Onsets(record, link, settings.keys, settings.logs_waiting, holder),
+        record,
+    ).run
 
 
 def _make_lease(settings: Settings, redis_url: str, holder: str) -> Lease | Leases:

@@ -139,6 +139,7 @@ class Parts:
         telemetry.expect(
             settings.metrics_exporter,
             spans=settings.traces_exporter == "otlp",
+            events=settings.logs_exporter == "otlp",
             push_tokens=settings.push_auth == "token",
         )
         if counted:

@@ -77,7 +77,8 @@ class Reading:
                 stack.push_async_callback(_end, asyncio.create_task(self._summarizer.run()))
             if "otlp" in exporters:
                 await self._start_own_export(stack)
-            if "otlp" in (*exporters, self._common.settings.traces_exporter):
+            settings = self._common.settings
+            if "otlp" in (*exporters, settings.traces_exporter, settings.logs_exporter):
                 self._start_exporter(stack)
             yield
 
@@ -106,7 +107,7 @@ class Reading:
         )
 
     def _start_exporter(self, stack: AsyncExitStack) -> None:
-        """Start the exporter's process, of participants and of spans."""
+        """Start the exporter's process, of participants, of spans and of events."""
         exporter = ExporterProcess(os.environ | self.exporter_environ(), self._count_export)
         exporter.start()
         stack.push_async_callback(exporter.stop)
@@ -119,6 +120,8 @@ class Reading:
             "JCMC_INSTANCE_ID": self._common.place.shared.instance_id,
             "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": settings.spans_protocol,
             "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": str(settings.spans_timeout_ms),
+            "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": settings.logs_protocol,
+            "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": str(settings.logs_timeout_ms),
             # It reads what is stored, and needs no key.
             "JCMC_PRIVACY": "none",
             "JCMC_PRIVACY_KEY": "",
@@ -134,10 +137,13 @@ class Reading:
         return any(name in os.environ for name in names_of("otlp_endpoint"))
 
     def _count_export(self, report: dict[str, Any]) -> None:
-        """Count what the exporter's process tells of one export, or of spans."""
+        """Count what the exporter's process tells of an export, of spans or of events."""
         telemetry = self._common.telemetry
         if (traces := report.get("traces")) is not None:
             telemetry.record_spans(traces.get("spans", {}), traces["waiting"])
+            return
+        if (logs := report.get("logs")) is not None:
+            telemetry.record_events(logs.get("events", {}), logs["waiting"])
             return
         if "outcome" in report:
             telemetry.record_export("otlp", report["outcome"], report["seconds"])

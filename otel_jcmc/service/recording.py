@@ -95,8 +95,12 @@ def make_summarizer(
 
 
 def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:
-    """Return what reads sessions and what erases them, None where none are kept."""
-    if not settings.keeps_sessions:
+    """
+    Return what reads sessions and what erases them, None where none are kept.
+
+    Events that wait can be erased where nothing is kept of sessions.
+    """
+    if not settings.keeps_sessions and settings.logs_exporter != "otlp":
         return None, None
     interval_ms = settings.history_interval_seconds * 1000
     history = History(redis_url, settings.keys, interval_ms)

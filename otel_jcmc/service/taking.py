@@ -12,6 +12,7 @@ from otel_jcmc.intake.bridges import Bridges
 from otel_jcmc.intake.intake import Intake
 from otel_jcmc.intake.joins import Joins
 from otel_jcmc.intake.networks import Networks
+from otel_jcmc.intake.noticing import Noticing
 from otel_jcmc.intake.relays import Relays
 from otel_jcmc.jmmc.push import JmmcEndpoint
 from otel_jcmc.jmmc.states import States
@@ -24,6 +25,8 @@ from otel_jcmc.service.admission import (
 )
 from otel_jcmc.service.common import Common
 from otel_jcmc.sessions.recorder import Recorder
+from otel_jcmc.store.agreement import AgreedLink
+from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.verdict.judge import Judge
 from otel_jcmc.web.bodies import Bodies
@@ -71,6 +74,7 @@ class Taking:
         self.rules = make_rules(settings.limit_label_characters, settings.limit_transports, dropped)
         self.push_tokens = make_push_tokens(settings, common.redis_url, self.cors)
         self._hash_secret = make_hash_secret(settings, common.redis_url)
+        self._noticing = _make_noticing(common)
         intake = Intake(
             common.store,
             self.limits,
@@ -84,6 +88,7 @@ class Taking:
             relays,
             Judge(settings.bad_packet_loss, settings.bad_round_trip_ms),
             common.histograms.count if common.histograms else None,
+            self._noticing,
         )
         bodies = Bodies(settings.limit_body_bytes, settings.limit_body_seconds)
         parser = PushParser(self.rules)
@@ -119,6 +124,9 @@ class Taking:
             if self.push_tokens:
                 stack.push_async_callback(self.push_tokens.close)
                 await self.push_tokens.start()
+            if self._noticing is not None:
+                stack.push_async_callback(self._noticing.stop)
+                self._noticing.start()
             if self.recorder is not None:
                 stack.push_async_callback(self.recorder.stop)
                 self.recorder.start()
@@ -131,3 +139,14 @@ class Taking:
             for _ in self.limits.crowds.tidy_in_parts(monotonic()):
                 await asyncio.sleep(0)
             self._tidy_at = monotonic() + TIDY_SECONDS
+
+
+def _make_noticing(common: Common) -> Noticing | None:
+    """Return what notices events, None where nobody wants them."""
+    settings = common.settings
+    if settings.logs_exporter != "otlp":
+        return None
+    link = AgreedLink(open_link(common.redis_url), settings.keys)
+    instance = common.place.shared.instance_id
+    drop = common.telemetry.drop_events
+    return Noticing(link, settings.keys, settings.logs_waiting, instance, drop)

@@ -1,8 +1,9 @@
 """
 Takes away all that there is of a client: its sessions and its last push, in Redis and on the way.
 
-Whose a session is, is said by its attributes, so all of them are looked at; so are those who live
-and spans that wait (span_marks.py), since history may have let their sessions go. erasure.lua then
+Whose a session is, is said by its attributes, so all of them are looked at; so are those who live,
+and spans and events that wait (span_marks.py, event_erasure.py), since history may have let their
+sessions go. erasure.lua then
 takes away everything of one participant at once. What processes have gathered of it and not
 written yet is refused by log.lua. Summaries that have names say whose they are (summaries.py).
 """
@@ -13,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.attributes import CLIENT
 from otel_jcmc.sessions.asked import Asked
+from otel_jcmc.sessions.event_erasure import erase_events, members_of_events
 from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.past import batched, is_of, may_name, participant_of
 from otel_jcmc.sessions.sources import SOURCES, forget_sources
@@ -30,7 +32,7 @@ from otel_jcmc.verdict.record import Record
 _SCRIPT: Final = script("sessions/erasure")
 _AT_ONCE: Final = 100
 _READ_AT_ONCE: Final = 1000
-_SPANS_AT_ONCE: Final = 500
+_WAITING_AT_ONCE: Final = 500
 # A recorder looks at its sessions each second.
 _TICK_MS: Final = 2000
 _MANY: Final = 2**63
@@ -89,6 +91,7 @@ class Erasure:
             {*(of.session for of in live.values()), *(each.session for each in gone)}
         )
         await self._erase_ends(members)
+        await erase_events(self._history.keys, self._run, self._read_list, theirs)
         # Of a session that history had let go, its span alone was left, or its summary.
         spans = await self._erase_spans(members, gone)
         erased = len(gone) + max(spans, await self._erase_summaries(asked, gone))
@@ -127,12 +130,12 @@ class Erasure:
         return found
 
     async def _waiting(self, asked: Asked) -> set[str]:
-        """Return the members whose spans wait, of whom history may have nothing any more."""
+        """Return the members of whom something waits, and history may have nothing any more."""
         clients = {client_digest(client) for client in asked.clients}
         conferences = {conference_digest(name) for name in asked.conferences}
-        found = set()
+        found = await members_of_events(self._history.keys, self._read_list, clients)
         for base in self._history.keys.bases:
-            async for spans in self._outbox(base):
+            async for spans in self._read_list(f"{base}outbox"):
                 marks = [mark for mark in map(mark_of, spans) if mark is not None]
                 found |= {mark.member for mark in marks if mark.client in clients}
         return {each for each in found if not conferences or sid_conference(each) in conferences}
@@ -185,7 +188,7 @@ class Erasure:
         }
         others: set[bytes] = set()
         for base in {self._history.keys.base_of(member) for member in members}:
-            async for spans in self._outbox(base):
+            async for spans in self._read_list(f"{base}outbox"):
                 theirs = [
                     span
                     for span in spans
@@ -202,20 +205,19 @@ class Erasure:
         began = {began_ms(each.sid) // 1000 * 1000 for each in gone}
         return sum(each.began_ms not in began for each in erased)
 
-    async def _outbox(self, base: str) -> AsyncIterator[list[bytes]]:
-        """Return the spans that wait in a partition, some at a time and some of them twice."""
-        key = f"{base}outbox"
+    async def _read_list(self, key: str) -> AsyncIterator[list[bytes]]:
+        """Return what waits in the list *key*, some at a time and some of it twice."""
         start = 0
         while True:
-            spans, length = await self._run(
-                [("LRANGE", key, start, start + _SPANS_AT_ONCE - 1), ("LLEN", key)]
+            items, length = await self._run(
+                [("LRANGE", key, start, start + _WAITING_AT_ONCE - 1), ("LLEN", key)]
             )
-            yield spans
-            if len(spans) < _SPANS_AT_ONCE:
+            yield items
+            if len(items) < _WAITING_AT_ONCE:
                 return
             (left,) = await self._run([("LLEN", key)])
             # Who reads erases, and some are sent meanwhile: rather look at some twice.
-            start = max(0, start + _SPANS_AT_ONCE // 2 - max(0, length - left))
+            start = max(0, start + _WAITING_AT_ONCE // 2 - max(0, length - left))
 
     async def close(self) -> None:
         """Close the connection of the record; that of history is somebody else's."""

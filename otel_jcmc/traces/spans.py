@@ -9,13 +9,13 @@ span of a session, and how often, makes it with the same ids.
 Source: opentelemetry-proto, trace.proto; names as JCMC_NAMING=otel has them (catalogue).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags, Status
 
 from otel_jcmc.catalogue.attributes import CLIENT, CONFERENCE, MEETING, PARTICIPANT
+from otel_jcmc.otlp.values import key_values
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.leg import Folded, Leg
 from otel_jcmc.sessions.span_ids import conference_span_id, session_span_id, trace_id
@@ -73,7 +73,7 @@ def fold_session(
     if entries is not None and CONFERENCE.id in attributes:
         who = attributes[CONFERENCE.id], attributes.get(PARTICIPANT.id, "")
         told |= scopes_of(samples, *who, entries)
-    span.attributes.extend(_key_values(told))
+    span.attributes.extend(key_values(told))
     _set_status(span, *_failure_of(leg), verdict.problem)
     _add_link(span, leg)
     _add_events(span, samples, leg.started, ended)
@@ -117,7 +117,7 @@ def _add_link(span: Span, leg: Leg) -> None:
         link = span.links.add()
         link.trace_id = trace_id(sid_conference(leg.previous), leg.former)
         link.span_id = session_span_id(leg.previous, leg.former, leg.session, leg.number - 1)
-        link.attributes.extend(_key_values({"jitsi.session.leg": leg.number - 1}))
+        link.attributes.extend(key_values({"jitsi.session.leg": leg.number - 1}))
 
 
 def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
@@ -144,7 +144,7 @@ def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
     for (word, times), vital in zip(WORDS, VITALS, strict=True):
         if (worst := of_redis.get(vital)) is not None:
             told[f"jitsi.conference.{word}.worst"] = rounded(float(worst) * times)
-    span.attributes.extend(_key_values(told))
+    span.attributes.extend(key_values(told))
     return _packed(span)
 
 
@@ -187,26 +187,6 @@ def _add_events(span: Span, samples: Sequence[Sample], started: int, ended: int)
             event = span.events.add()
             event.name = name
             event.time_unix_nano = min(max(at, started), ended) * NS_IN_MS
-            event.attributes.extend(_key_values(told))
+            event.attributes.extend(key_values(told))
         else:
             span.dropped_events_count += 1
-
-
-def _key_values(told: Mapping[str, Any]) -> Iterator[KeyValue]:
-    """Return what is *told* as OTLP has it; None is left out."""
-    for key, value in told.items():
-        if value is not None:
-            yield KeyValue(key=key, value=_any_value(value))
-
-
-def _any_value(value: Any) -> AnyValue:
-    """Return *value* as OTLP has it."""
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    if isinstance(value, int):
-        return AnyValue(int_value=value)
-    if isinstance(value, float):
-        return AnyValue(double_value=value)
-    if isinstance(value, list):
-        return AnyValue(array_value=ArrayValue(values=map(_any_value, value)))
-    return AnyValue(string_value=value)

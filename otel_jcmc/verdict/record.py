@@ -4,8 +4,10 @@ The journal in Redis: what stands out now, and what did, for as long as history 
     jcmc:{verdict}:lease     who looks
     jcmc:{verdict}:now       the last look, whole, in msgpack
     jcmc:{verdict}:over      what is over, by its end (ms of Redis's clock)
+    jcmc:{verdict}:told      the last look of which all is told as events, by its time (ms)
 
-Only who holds the lease writes (journal.lua); every reader, of every replica, reads the same.
+Only who holds the lease writes (journal.lua), and what is told whoever tells it (logs/onsets.py);
+every reader, of every replica, reads the same.
 """
 
 from collections.abc import Callable
@@ -59,6 +61,7 @@ class Record:
         base = f"{key_prefix}:{{verdict}}:"
         self.lease_key = f"{base}lease"
         self._now, self._over = f"{base}now", f"{base}over"
+        self._told = f"{base}told"
         # The last look as it was read or written.
         self._read: bytes | None = None
 
@@ -128,6 +131,25 @@ class Record:
             for each in (*found, *going)
             if each is not None and each.since_ms <= until_ms and each.seen_ms >= since_ms
         ]
+
+    async def read_told(self) -> int | None:
+        """
+        Return the time of the last look of which all is told; None: nobody has told anything.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        (told,) = expect_all(await self._link.run([("GET", self._told)]))
+        return int(told) if told else None
+
+    async def write_told(self, at_ms: int) -> None:
+        """
+        Take note that all is told of the look at *at_ms*.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        expect_all(await self._link.run([("SET", self._told, at_ms, "PX", self._keep_ms)]))
 
     async def forget(
         self, is_entry: Callable[[Entry], bool], is_sender: Callable[[str], bool]

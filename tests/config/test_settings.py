@@ -140,6 +140,11 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "otlp_traces_endpoint": ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", None),
     "otlp_traces_timeout_ms": ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", None),
     "trace_url": ("JCMC_TRACE_URL", None),
+    "logs_exporter": ("OTEL_LOGS_EXPORTER", "none"),
+    "logs_waiting": ("JCMC_LOGS_WAITING", 50_000),
+    "otlp_logs_protocol": ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", None),
+    "otlp_logs_endpoint": ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", None),
+    "otlp_logs_timeout_ms": ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", None),
 }
 
 # The original's env file, comments and all; the address of its Redis goes in front.
@@ -1139,6 +1144,11 @@ CHANGED: dict[str, Any] = {
     "otlp_traces_endpoint": "https://tempo.example.org:4317",
     "otlp_traces_timeout_ms": 250,
     "trace_url": "https://grafana.example.org/explore?left={%22q%22:%22{trace_id}%22}&s={span_id}",
+    "logs_exporter": "otlp",
+    "logs_waiting": 200,
+    "otlp_logs_protocol": "grpc",
+    "otlp_logs_endpoint": "https://loki.example.org:4317",
+    "otlp_logs_timeout_ms": 250,
 }
 
 
@@ -1229,6 +1239,7 @@ def test_what_is_shown_of_a_receivers_url_is_no_password(short_path: Path) -> No
     environ = {
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_LOGS_EXPORTER": "otlp",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://ada:hunter2@127.0.0.1:4318",
     }
     ended = command("check", **environ)
@@ -1236,7 +1247,7 @@ def test_what_is_shown_of_a_receivers_url_is_no_password(short_path: Path) -> No
     assert "hunter2" not in ended.stdout + ended.stderr
     with Service(short_path, **environ) as service:
         said = "\n".join(service.banner)
-    assert said.count("http://***@127.0.0.1:4318") == 2
+    assert said.count("http://***@127.0.0.1:4318") == 3
     assert "hunter2" not in said + service.log.read_text()
 
 

@@ -33,6 +33,7 @@ def test_the_bounds_of_the_defaults() -> None:
         "history": 295_279_001,
         "summaries": 0,
         "spans that wait": 0,
+        "events that wait": 0,
         "the journal of what stood out": 1_800_000,
         "Redis itself": 4_194_304,
     }
@@ -40,8 +41,10 @@ def test_the_bounds_of_the_defaults() -> None:
 
 def test_what_is_on_is_counted_and_what_is_off_is_not() -> None:
     on = Settings(summary_days=7, summary_max_bytes=100 * 2**20, traces_exporter="otlp")
+    on = on.model_copy(update={"logs_exporter": "otlp"})
     found = {each.what: each.most_bytes for each in shares(on)}
     assert (found["summaries"], found["spans that wait"]) == (115_343_360, 200_000_000)
+    assert found["events that wait"] == 25_000_000
     off = Settings(history_hours=0, jmmc_path="none")
     found = {each.what: each.most_bytes for each in shares(off)}
     assert (found["history"], found["sessions of JMMC pages"]) == (0, 0)

@@ -104,6 +104,7 @@ def _watched(naming: str, folder: Path, stack: ExitStack) -> Watched:
         folder / "s",
         JCMC_NAMING=naming,
         OTEL_TRACES_EXPORTER="otlp",
+        OTEL_LOGS_EXPORTER="otlp",
         OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
         **settings(),
     )

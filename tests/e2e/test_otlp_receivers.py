@@ -13,6 +13,7 @@ from typing import Any
 import calls
 import pytest
 from e2e.parts import running_rotel, until
+from happenings import failed_join
 from harness import CLIENT_ID, Service, eventually, push_body
 from otlp_sink import OtlpSink
 
@@ -272,6 +273,29 @@ def test_a_receiver_of_other_make_understands_a_conference_as_a_trace(
     assert span.attributes["jitsi.verdict.bad.regions"] == ["eu-west"]
     assert span.message.status.code == 2
     assert sink.trace_requests[0].resource()["service.name"] == "otel_jcmc"
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_receiver_of_other_make_understands_events(protocol: str, short_path: Path) -> None:
+    with OtlpSink() as sink, running_rotel(short_path, sink.http_endpoint) as rotel:
+        settings = calls.environ(
+            sink,
+            OTEL_LOGS_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=protocol,
+            OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=rotel.grpc_endpoint
+            if protocol == "grpc"
+            else f"{rotel.http_endpoint}/v1/logs",
+        )
+        with Service(short_path / "service", **settings) as service:
+            service.push(failed_join("eve"))
+            (event,) = eventually(sink.events, 30)
+            (span,) = eventually(lambda: sink.spans("jitsi.session"), 30)
+    assert (event.trace_id, event.span_id) == (span.trace_id, span.span_id)
+    assert (event.name, event.severity) == ("jitsi.session.join.failed", "ERROR")
+    assert event.message.body.string_value == "A join failed"
+    assert event.attributes["jitsi.session.end.cause"] == "ice_failed"
+    (resource,) = sink.log_requests[0].resources()
+    assert resource["service.name"] == "otel_jcmc"
 
 
 def test_units_and_resource_come_along(by_http: OtlpSink) -> None:

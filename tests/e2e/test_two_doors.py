@@ -14,7 +14,8 @@ import redis
 from e2e.meeting import recorded
 from e2e.parts import Prometheus, until
 from harness import CHROME, Service, eventually, request
-from otlp_sink import OtlpSink, SinkSpan
+from otlp_sink import OtlpSink
+from sink_requests import SinkSpan
 
 pytestmark = pytest.mark.xdist_group("e2e")
 

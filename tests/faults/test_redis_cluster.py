@@ -10,10 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clusters import Cluster
+from happenings import pushed
 from harness import Service, eventually, push_body
+from otlp_sink import OtlpSink
 from ports import free_port
 from redis_parts import Certificates, RedisServer
 
@@ -264,3 +267,45 @@ def test_user_password_and_tls(short_path: Path) -> None:
             assert {*push_all(service).values()} == {200}
             assert shown(service) == {*ROOMS}
             assert "secret" not in "".join([*service.said(), *service.banner])
+
+
+def test_events_of_every_partition_are_sent_and_wait_while_a_master_is_away(
+    cluster: Cluster, short_path: Path
+) -> None:
+    dead = cluster.master_of(live(0))
+    lost = {room for room in ROOMS if cluster.master_of(live(PARTITION[room])) is dead}
+    with OtlpSink() as sink:
+        settings = {
+            "REDIS_URL": cluster.url,
+            "OTEL_LOGS_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": sink.http_endpoint,
+        }
+
+        def rooms(name: str) -> set[str]:
+            events = sink.events(f"jitsi.session.outage.{name}")
+            found = [str(each.attributes["jitsi.conference.name"]) for each in events]
+            assert len(found) == len({*found})
+            return {*found}
+
+        with Service(short_path / "a", **settings) as service:
+            for room in ROOMS:
+                assert service.push(pushed("ada", 9000, conference=room)).status == 200
+            eventually(lambda: rooms("began") == {*ROOMS})
+            dead.kill()
+            statuses = {room: service.push(pushed("ada", conference=room)).status for room in ROOMS}
+            assert statuses == {room: 503 if room in lost else 200 for room in ROOMS}
+            # Nobody reads a part, and what the others have waits there.
+            eventually(lambda: _over(cluster) == len(ROOMS) - len(lost))
+            dead.start()
+            eventually(lambda: rooms("ended") == {*ROOMS} - lost, 40)
+
+
+def _over(cluster: Cluster) -> int:
+    """Return how many outages are over, as the masters that are there have it."""
+    found = 0
+    for node in cluster.masters:
+        if node.process is not None:
+            with cluster.client(node) as client:
+                keys: Any = client.keys("*:outages:over")
+                found += sum(int(str(client.zcard(key))) for key in keys)
+    return found

@@ -9,7 +9,8 @@ from typing import Any
 
 import psutil
 from harness import Service, push_body
-from otlp_sink import OtlpSink, SinkSpan
+from otlp_sink import OtlpSink
+from sink_requests import SinkSpan
 
 
 def environ(sink: OtlpSink, **more: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """
 An OTLP receiver in the test's own process: gRPC and HTTP/protobuf on free ports of loopback.
 
-Metrics and spans, each by a service of its own.
+Metrics, spans and log records, each by a service of its own.
 
     with OtlpSink() as sink:
         ... push to sink.grpc_endpoint or sink.http_endpoint ...
@@ -20,16 +20,19 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import grpc  # type: ignore[import-untyped]  # it ships no hints
 from google.protobuf.duration_pb2 import Duration  # type: ignore[import-untyped]  # no hints
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # no hints
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # no hints
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsPartialSuccess,
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsPartialSuccess,
     ExportMetricsServiceRequest,
@@ -40,154 +43,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from ports import free_port
+from sink_requests import LogRequest, Point, Request, SinkEvent, SinkSpan, TraceRequest
 
 _SERVICE = "opentelemetry.proto.collector.metrics.v1.MetricsService"
-_NO_RECORDED_VALUE = 1
 _TRACES = "opentelemetry.proto.collector.trace.v1.TraceService"
+_LOGS = "opentelemetry.proto.collector.logs.v1.LogsService"
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.decompress,
     "deflate": zlib.decompress,
 }
-
-
-class Point(NamedTuple):
-    """One point: the metric's name, its attributes, its value (of a histogram: the count)."""
-
-    name: str
-    attributes: dict[str, Any]
-    value: float
-
-
-@dataclass(frozen=True)
-class Request:
-    """
-    One request that was taken.
-
-    Attributes:
-        transport: `grpc` or `http`.
-        size: bytes of the message, unpacked.
-        headers: HTTP headers or gRPC metadata, names in lower case.
-        at: time.monotonic() when it came.
-    """
-
-    transport: str
-    message: ExportMetricsServiceRequest
-    size: int
-    headers: Mapping[str, str]
-    at: float = field(default_factory=time.monotonic)
-
-    def metrics(self) -> list[Metric]:
-        """Return its metrics in order."""
-        return [
-            metric
-            for resource in self.message.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        ]
-
-    @cached_property
-    def _points(self) -> list[Point]:
-        return [
-            Point(metric.name, _attributes(point.attributes), _value(point))
-            for metric in self.metrics()
-            for point in getattr(metric, metric.WhichOneof("data") or "gauge").data_points
-            if not point.flags & _NO_RECORDED_VALUE
-        ]
-
-    def over(self, prefix: str = "") -> list[tuple[str, dict[str, Any]]]:
-        """Return name and attributes of each series that it says is over, in order."""
-        return [
-            (metric.name, _attributes(point.attributes))
-            for metric in self.metrics()
-            if metric.name.startswith(prefix)
-            for point in getattr(metric, metric.WhichOneof("data") or "gauge").data_points
-            if point.flags & _NO_RECORDED_VALUE
-        ]
-
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        return frozenset(point.name for point in self._points)
-
-    def has(self, prefix: str) -> bool:
-        """Say whether it has a point of a metric whose name starts with *prefix*."""
-        return any(name.startswith(prefix) for name in self._names)
-
-    def points(self, prefix: str = "") -> list[Point]:
-        """Return the points with a value of the metrics whose names start with *prefix*."""
-        return [point for point in self._points if point.name.startswith(prefix)]
-
-    def resource(self) -> dict[str, Any]:
-        """Return the attributes of its resource; it has one."""
-        (found,) = self.message.resource_metrics
-        return _attributes(found.resource.attributes)
-
-
-class SinkSpan(NamedTuple):
-    """One span as it came: ids in hex, times in ms, events and links with their attributes."""
-
-    name: str
-    trace_id: str
-    span_id: str
-    parent_id: str
-    start_ms: int
-    end_ms: int
-    attributes: dict[str, Any]
-    events: list[tuple[int, str, dict[str, Any]]]
-    links: list[tuple[str, str, dict[str, Any]]]
-    message: Span
-
-    @classmethod
-    def of(cls, span: Span) -> "SinkSpan":
-        """Return *span* for tests to look at."""
-        return cls(
-            span.name,
-            span.trace_id.hex(),
-            span.span_id.hex(),
-            span.parent_span_id.hex(),
-            span.start_time_unix_nano // 1_000_000,
-            span.end_time_unix_nano // 1_000_000,
-            _attributes(span.attributes),
-            [
-                (each.time_unix_nano // 1_000_000, each.name, _attributes(each.attributes))
-                for each in span.events
-            ],
-            [
-                (each.trace_id.hex(), each.span_id.hex(), _attributes(each.attributes))
-                for each in span.links
-            ],
-            span,
-        )
-
-
-@dataclass(frozen=True)
-class TraceRequest:
-    """One request with spans that was taken; as `Request`."""
-
-    transport: str
-    message: ExportTraceServiceRequest
-    size: int
-    headers: Mapping[str, str]
-
-    def spans(self) -> list[SinkSpan]:
-        """Return its spans in order."""
-        return [
-            SinkSpan.of(span)
-            for resource in self.message.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-    def resource(self) -> dict[str, Any]:
-        """Return the attributes of its resource; a receiver in between may tell it twice."""
-        first, *others = (
-            _attributes(each.resource.attributes) for each in self.message.resource_spans
-        )
-        assert all(other == first for other in others)
-        return first
 
 
 class OtlpSink:
@@ -197,6 +63,9 @@ class OtlpSink:
     Attributes:
         requests: what it took of metrics, in order.
         trace_requests: what it took of spans, in order.
+        log_requests: what it took of log records, in order.
+        log_tries: requests with log records that came, the refused ones included.
+        refuse_logs_with: when it says so of the records' bytes, refuse as `refuse_with`.
         span_tries: requests with spans that came, the refused ones included.
         refuse_spans_with: when it says so of the spans' bytes, refuse as `refuse_with`.
         refuse_metrics_with: when it says so of the bytes of metrics, refuse as `refuse_with`.
@@ -217,6 +86,9 @@ class OtlpSink:
         self._thread: threading.Thread | None = None
         self.requests: list[Request] = []
         self.trace_requests: list[TraceRequest] = []
+        self.log_requests: list[LogRequest] = []
+        self.log_tries = 0
+        self.refuse_logs_with: Callable[[bytes], bool] = lambda _raw: False
         self.span_tries = 0
         self.refuse_spans_with: Callable[[bytes], bool] = lambda _raw: False
         self.refuse_metrics_with: Callable[[bytes], bool] = lambda _raw: False
@@ -273,6 +145,15 @@ class OtlpSink:
             for request in list(self.trace_requests)
             for span in request.spans()
             if name in ("", span.name)
+        ]
+
+    def events(self, name: str = "") -> list[SinkEvent]:
+        """Return every event of that name, or every one, as they came."""
+        return [
+            event
+            for request in list(self.log_requests)
+            for event in request.events()
+            if name in ("", event.name)
         ]
 
     def start(self) -> Self:
@@ -334,6 +215,27 @@ class OtlpSink:
         self.trace_requests.append(TraceRequest(transport, message, len(raw), headers))
         return True
 
+    def take_logs(self, transport: str, raw: bytes, headers: Mapping[str, str]) -> bool:
+        """Keep one request with log records; False when it is to be refused."""
+        self.log_tries += 1
+        if self.delay:
+            time.sleep(self.delay)
+        if self.refuse or self.refuse_logs_with(raw):
+            return False
+        message = ExportLogsServiceRequest.FromString(raw)
+        self.log_requests.append(LogRequest(transport, message, len(raw), headers))
+        return True
+
+    def answer_logs(self) -> bytes:
+        """Return the answer to a request with log records that is taken."""
+        answer = ExportLogsServiceResponse()
+        if self.partial is not None:
+            records, words = self.partial
+            said = ExportLogsPartialSuccess(rejected_log_records=records, error_message=words)
+            answer.partial_success.CopyFrom(said)
+        done: bytes = answer.SerializeToString()
+        return done
+
     def answer_spans(self) -> bytes:
         """Return the answer to a request with spans that is taken."""
         answer = ExportTraceServiceResponse()
@@ -380,6 +282,9 @@ def _handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:
             elif self.path == "/v1/traces":
                 status = 200 if sink.take_spans("http", raw, headers) else sink.refuse_with[0]
                 answer = sink.answer_spans()
+            elif self.path == "/v1/logs":
+                status = 200 if sink.take_logs("http", raw, headers) else sink.refuse_with[0]
+                answer = sink.answer_logs()
             if status not in (200, 404):
                 # As the protocol has it.
                 answer = Status(message=sink.refuse_with[2]).SerializeToString()
@@ -419,28 +324,18 @@ def _grpc_server(sink: OtlpSink) -> grpc.Server:
             context.abort(*sink.refuse_with[1:])
         return sink.answer_spans()
 
+    def export_logs(raw: bytes, context: grpc.ServicerContext) -> bytes:
+        headers = {pair.key: str(pair.value) for pair in context.invocation_metadata()}
+        if not sink.take_logs("grpc", raw, headers):
+            context.abort(*sink.refuse_with[1:])
+        return sink.answer_logs()
+
     server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
-    for service, handle in ((_SERVICE, export), (_TRACES, export_spans)):
+    for service, handle in (
+        (_SERVICE, export),
+        (_TRACES, export_spans),
+        (_LOGS, export_logs),
+    ):
         methods = {"Export": grpc.unary_unary_rpc_method_handler(handle)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
     return server
-
-
-def _attributes(pairs: Any) -> dict[str, Any]:
-    """Return the attributes in *pairs*."""
-    return {pair.key: _plain(pair.value) for pair in pairs}
-
-
-def _plain(value: AnyValue) -> Any:
-    """Return *value* as Python has it."""
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [_plain(each) for each in value.array_value.values]
-    return getattr(value, kind) if kind else None
-
-
-def _value(point: Any) -> float:
-    """Return the value of a number's *point*, the count of a histogram's."""
-    if not hasattr(point, "as_double"):
-        return float(point.count)
-    return float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)

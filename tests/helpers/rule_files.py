@@ -48,6 +48,8 @@ OWN_NAMES = {
     "otel_jcmc_history_sessions",
     "otel_jcmc_history_bytes",
     "otel_jcmc_spans_waiting",
+    "otel_jcmc_events_total",
+    "otel_jcmc_events_waiting",
     "otel_jcmc_callback_errors_total",
     "otel_jcmc_process_starts_total",
     "otel_jcmc_workers",

@@ -262,6 +262,7 @@ class Day:
             JCMC_JWT_SECRET=SECRET,
             OTEL_METRICS_EXPORTER="prometheus,otlp",
             OTEL_METRIC_EXPORT_INTERVAL="200",
+            OTEL_LOGS_EXPORTER="otlp",
             OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
             OTEL_EXPORTER_OTLP_ENDPOINT=self._receiver.endpoints[protocol],
         )

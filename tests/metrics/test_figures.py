@@ -66,7 +66,7 @@ class Process:
             process,
             others,
         )
-        self.telemetry.expect(["prometheus"], spans=True, push_tokens=True)
+        self.telemetry.expect(["prometheus"], spans=True, events=True, push_tokens=True)
         self.telemetry.store_up = True
 
     def text(self, *, openmetrics: bool = False) -> str:
@@ -111,6 +111,7 @@ def count_other(of: Process) -> None:
     of.telemetry.count_push("accepted")
     of.telemetry.count_push("accepted", Reason.SUPERSEDED)
     of.telemetry.count_push_token("accepted")
+    of.telemetry.drop_events(2)
     of.joins.count_joined(report(region="us-east"))
     of.fleet.count(report(1.5, "ap-south"))
     of.fleet.count(report(0.25, "eu-west"))
@@ -128,6 +129,7 @@ def count_shown(of: Process) -> None:
     of.telemetry.partitions_unread = 0
     of.telemetry.count_look("ok")
     of.telemetry.record_spans({"sent": 8}, 4)
+    of.telemetry.record_events({"sent": 5}, 3)
     of.telemetry.reads_refused["scrape", "address"] = 6
 
 

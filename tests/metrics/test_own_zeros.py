@@ -26,6 +26,7 @@ ALWAYS = {
 WITH_OTLP = ALWAYS | {
     "otel_jcmc_exports_total": 5,
     "otel_jcmc_spans_total": 3,
+    "otel_jcmc_events_total": 3,
     # Accepted, two refused, four failed.
     "otel_jcmc_push_tokens_total": 7,
 }
@@ -63,6 +64,7 @@ def test_what_only_some_deployments_have_begins_with_zeros_there(short_path: Pat
             short_path,
             OTEL_METRICS_EXPORTER="prometheus,otlp",
             OTEL_TRACES_EXPORTER="otlp",
+            OTEL_LOGS_EXPORTER="otlp",
             OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
             JCMC_PUSH_AUTH="token",
             JCMC_CORS_ALLOWED_ORIGINS="https://meet.example.org",

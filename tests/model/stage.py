@@ -22,8 +22,9 @@ from harness import Service, eventually
 from jmmc_page import JmmcPage
 from model.ledger import EXPIRATION, GRACE, INTERVAL, Leg, Person
 from model.people import PEOPLE, Actor, Script, new_client
-from otlp_sink import OtlpSink, SinkSpan
+from otlp_sink import OtlpSink
 from redis_parts import RedisServer
+from sink_requests import SinkSpan
 
 SETTINGS = {
     "JCMC_HISTORY_INTERVAL": f"{INTERVAL:.0f}",

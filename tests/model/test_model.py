@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from model.ledger import EXPIRATION, INTERVAL, Leg, Push, told
 from model.stage import Played, play, stages
-from otlp_sink import SinkSpan
+from sink_requests import SinkSpan
 
 VITALS = ("quality", "loss", "round_trip")
 # Of times in seconds: an entry has tenths, and clocks are read a moment before or after.

@@ -12,8 +12,9 @@ from harness import CLIENT_ID
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from otlp_sink import OtlpSink, Point
+from otlp_sink import OtlpSink
 from people import person, snapshot_of
+from sink_requests import Point
 
 from otel_jcmc.catalogue.reasons import ExporterCannotStart
 from otel_jcmc.catalogue.rows import Naming

@@ -20,9 +20,10 @@ import psutil
 import pytest
 import redis
 from harness import CLIENT_ID, Service, eventually, push_body
-from otlp_sink import OtlpSink, Point, Request
+from otlp_sink import OtlpSink
 from people import apart, with_head
 from series_names import OURS
+from sink_requests import Point, Request
 
 from otel_jcmc.otlp.told import TIMES
 from otel_jcmc.store.embedded import EmbeddedStore

@@ -7,7 +7,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.sdk.resources import Resource
-from otlp_sink import Request
+from sink_requests import Request
 from people import person, snapshot_of
 
 from otel_jcmc.catalogue.rows import Naming

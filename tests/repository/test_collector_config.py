@@ -338,6 +338,7 @@ def test_a_profiles_settings_are_variables_of_the_file_and_known_to_the_service(
     settings = Settings(**told, _env_file=None)
     assert settings.metrics_exporter == {"prometheus", "otlp"}
     assert settings.traces_exporter == "otlp"
+    assert settings.logs_exporter == "otlp"
 
 
 def test_replicas_name_the_nodes_and_nginx_names_the_replicas() -> None:

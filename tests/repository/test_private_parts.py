@@ -13,8 +13,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import opentelemetry.exporter.otlp.proto.grpc._log_exporter as grpc_logs
 import opentelemetry.exporter.otlp.proto.grpc.metric_exporter as grpc_metrics
 import opentelemetry.exporter.otlp.proto.grpc.trace_exporter as grpc_spans
+import opentelemetry.exporter.otlp.proto.http._log_exporter as http_logs
 import opentelemetry.exporter.otlp.proto.http.metric_exporter as http_metrics
 import opentelemetry.exporter.otlp.proto.http.trace_exporter as http_spans
 import pytest
@@ -74,7 +76,14 @@ def test_uvicorns_cycle_and_status_lines_are_what_we_take_them_for() -> None:
     assert httptools_impl.STATUS_LINE[503].startswith(b"HTTP/1.1 503 ")
 
 
-@pytest.mark.parametrize("exporter", [grpc_metrics.OTLPMetricExporter, grpc_spans.OTLPSpanExporter])
+@pytest.mark.parametrize(
+    "exporter",
+    [
+        grpc_metrics.OTLPMetricExporter,
+        grpc_spans.OTLPSpanExporter,
+        grpc_logs.OTLPLogExporter,
+    ],
+)
 def test_the_sdks_exporters_by_grpc_have(exporter: Any) -> None:
     made = exporter(endpoint="http://127.0.0.1:1", insecure=True)
     for name in BY_GRPC:
@@ -82,7 +91,14 @@ def test_the_sdks_exporters_by_grpc_have(exporter: Any) -> None:
     made.shutdown()
 
 
-@pytest.mark.parametrize("exporter", [http_metrics.OTLPMetricExporter, http_spans.OTLPSpanExporter])
+@pytest.mark.parametrize(
+    "exporter",
+    [
+        http_metrics.OTLPMetricExporter,
+        http_spans.OTLPSpanExporter,
+        http_logs.OTLPLogExporter,
+    ],
+)
 def test_the_sdks_exporters_by_http_have(exporter: Any) -> None:
     made = exporter(endpoint="http://127.0.0.1:1")
     for name in BY_HTTP:

@@ -27,7 +27,19 @@ PACKAGE = Path(__file__).parents[2] / "otel_jcmc"
 
 # From what an operator types down to what everything stands on: a room imports from those below it.
 ROOMS = [
-    *("command", "service", "server", "jmmc", "traces", "pages", "web", "config", "otlp", "intake"),
+    *(
+        "command",
+        "service",
+        "server",
+        "jmmc",
+        "logs",
+        "traces",
+        "pages",
+        "web",
+        "config",
+        "otlp",
+        "intake",
+    ),
     *("sessions", "metrics", "verdict", "store", "wire", "catalogue", "simulate"),
 ]
 MOST_FLOORS = 10
@@ -39,7 +51,7 @@ MAY_SEE = {
     "otel_jcmc.config.settings": {"command", "config", "service"},
     "redis": {"store", "sessions.log", "jmmc.states"},
     "hiredis": {"store.commands", "store.wire"},
-    "opentelemetry": {"metrics", "otlp", "traces.spans", "service.reading"},
+    "opentelemetry": {"metrics", "otlp", "logs.records", "traces.spans", "service.reading"},
     "prometheus_client": {"metrics.instruments"},
     "fastapi": {"web", "pages", "service.application", "service.app", "service.looking"},
     "starlette": set(),

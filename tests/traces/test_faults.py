@@ -12,8 +12,9 @@ from typing import Any
 
 from calls import body, by_participant, environ, exporter_of, leave
 from harness import Service, eventually
-from otlp_sink import OtlpSink, SinkSpan
+from otlp_sink import OtlpSink
 from redis_parts import RedisServer
+from sink_requests import SinkSpan
 
 from otel_jcmc.store.embedded import EmbeddedStore
 

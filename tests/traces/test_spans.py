@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from entries import write
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from otlp_sink import SinkSpan
+from sink_requests import SinkSpan
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.entry import Sample, Tally, in_order

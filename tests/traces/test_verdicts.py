@@ -6,8 +6,8 @@ import pytest
 import redis
 from entries import write
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from otlp_sink import SinkSpan
 from recording import SPANS, process, push, read_log, sids
+from sink_requests import SinkSpan
 
 from otel_jcmc.catalogue.attributes import CONFERENCE, PARTICIPANT
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID

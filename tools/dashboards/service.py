@@ -196,14 +196,18 @@ def _bytes() -> Json:
 
 
 def _spans() -> Json:
-    expr = _rate("spans_total", "outcome")
-    about = "Of sessions and conferences, by outcome; none without OTEL_TRACES_EXPORTER."
-    return lines("Spans", about, Query(expr, "{{outcome}}"), unit="ops")
+    spans, events = (_rate(f"{what}_total", "outcome") for what in ("spans", "events"))
+    about = (
+        "Of sessions and conferences, and of what happens, by outcome; none without"
+        " OTEL_TRACES_EXPORTER and OTEL_LOGS_EXPORTER."
+    )
+    queries = Query(spans, "spans {{outcome}}"), Query(events, "events {{outcome}}")
+    return lines("Spans and events", about, *queries, unit="ops")
 
 
 def _waiting() -> Json:
-    expr = f"max({_own('spans_waiting')})"
-    return lines("Spans that wait", "For the receiver.", Query(expr, "spans"))
+    queries = (Query(f"max({_own(f'{what}_waiting')})", what) for what in ("spans", "events"))
+    return lines("Spans and events that wait", "For the receiver.", *queries)
 
 
 def _errors() -> Json:

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import redis
 
+from otel_jcmc.otlp.delivery import Delivery
+from otel_jcmc.otlp.outbox import Outbox, Waiting
 from otel_jcmc.otlp.sender import Outcome, Sent
 from otel_jcmc.sessions.span_marks import marked
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.link import Link
-from otel_jcmc.traces.delivery import Delivery
-from otel_jcmc.traces.outbox import Outbox, WaitingSpans
+from otel_jcmc.traces.delivery import without_marks
 
 pytestmark = pytest.mark.anyio
 
@@ -48,8 +49,8 @@ async def box(redis_server: EmbeddedStore) -> AsyncIterator[Box]:
     made.redis.close()
 
 
-def texts(found: list[WaitingSpans]) -> list[str]:
-    return [each.span.decode() for each in found]
+def texts(found: list[Waiting]) -> list[str]:
+    return [each.item.decode() for each in found]
 
 
 async def test_the_oldest_of_each_list_come_first(box: Box) -> None:
@@ -72,7 +73,7 @@ async def test_a_batch_is_bounded_and_never_empty(box: Box) -> None:
 
 async def test_what_is_removed_is_what_was_sent_and_nothing_else(box: Box) -> None:
     box.put(0, "a1", "a2", "a3")
-    await box.outbox.remove([WaitingSpans(0, b"a2"), WaitingSpans(0, b"gone")])
+    await box.outbox.remove([Waiting(0, b"a2"), Waiting(0, b"gone")])
     assert box.held() == ["a1", "a3"]
 
 
@@ -122,7 +123,9 @@ class Receiver:
         return sent
 
 
-async def deliver(box: Box, receiver: Receiver, most: int = 100) -> tuple[Delivery, list[float]]:
+async def deliver(
+    box: Box, receiver: Callable[[list[bytes]], Sent], most: int = 100
+) -> tuple[Delivery, list[float]]:
     """Deliver until there is a pause; return the pauses."""
     delivery = Delivery(box.outbox, receiver)
     pauses = []
@@ -148,7 +151,7 @@ async def test_the_mark_of_a_span_is_not_sent(box: Box) -> None:
     waiting = marked(b"a1", "3fa85f64-5717-4562-b3fc-2c963f66afa6", "0123456789ab" + "c" * 20)
     box.redis.rpush("jcmc:{00}:outbox", waiting)
     receiver = Receiver(lambda _spans: TAKEN)
-    await deliver(box, receiver)
+    await deliver(box, without_marks(receiver))
     assert receiver.took == ["a1"]
     assert box.held() == []
 
@@ -235,7 +238,7 @@ async def test_what_was_sent_and_not_removed_is_sent_again_the_same(box: Box) ->
     box.put(0, "a")
     receiver = Receiver(lambda _spans: TAKEN)
     batch = await box.outbox.read(10, MANY)
-    receiver([each.span for each in batch])
+    receiver([each.item for each in batch])
     await deliver(box, receiver)
     assert receiver.took == ["a", "a"]
 

@@ -1,8 +1,9 @@
 """
-The spans that wait in Redis for a receiver: read, removed when it has them, and bounded.
+What waits in Redis for a receiver, spans or events: read, removed when it has them, and bounded.
 
-sweep.py puts them there, one list for each partition; delivery.py reads the oldest, sends them, and
-removes them by their value: whoever sends, and how often, nothing goes that is not sent.
+Scripts put it there, one list for each partition (sessions/moves.lua, sessions/events.lua);
+delivery.py reads the oldest, sends them, and removes them by their value: whoever sends, and how
+often, nothing goes that is not sent.
 """
 
 import logging
@@ -22,11 +23,32 @@ OUTBOX_SECONDS: Final = 2.0
 ROOM_SHARE: Final = 0.9
 
 
-class WaitingSpans(NamedTuple):
-    """A span that waits, with its mark, and where."""
+class Kind(NamedTuple):
+    """
+    What it is that waits.
+
+    Attributes:
+        signal: what the log calls all of it.
+        what: what one request has several of.
+        setting: what bounds how many wait.
+        key: of its lists, below the keys of a partition.
+    """
+
+    signal: str
+    what: str
+    setting: str
+    key: str
+
+
+SPANS: Final = Kind("traces", "spans", "JCMC_TRACES_WAITING", "outbox")
+EVENTS: Final = Kind("logs", "events", "JCMC_LOGS_WAITING", "events")
+
+
+class Waiting(NamedTuple):
+    """One of what waits, as it stands there, and where."""
 
     partition: int
-    span: bytes
+    item: bytes
 
 
 class Outbox:
@@ -34,20 +56,22 @@ class Outbox:
     What waits in one Redis under one key prefix, at most *most* of it.
 
     Attributes:
-        dropped: spans that had to go for newer ones, so far.
+        kind: of what waits.
+        dropped: those that had to go for newer ones, so far.
     """
 
-    def __init__(self, link: AnyLink, keys: Keys, most: int) -> None:
+    def __init__(self, link: AnyLink, keys: Keys, most: int, kind: Kind = SPANS) -> None:
         """Prepare; nothing is asked yet."""
+        self.kind = kind
         self._link = link
-        self._keys = keys.each("outbox")
+        self._keys = keys.each(kind.key)
         self._most = most
         self._turn = 0
         self.dropped = 0
         self._full = Trouble(
             log,
-            "traces: %s spans wait: the oldest are dropped",
-            "traces: there is room for spans again",
+            f"{kind.signal}: %s {kind.what} wait: the oldest are dropped",
+            f"{kind.signal}: there is room for {kind.what} again",
         )
 
     async def bound(self) -> int:
@@ -68,45 +92,45 @@ class Outbox:
             await self._run([("LTRIM", self._keys[longest], gone, -1)])
             counts[longest] -= gone
             self.dropped += gone
-            self._full.update("JCMC_TRACES_WAITING")
+            self._full.update(self.kind.setting)
         if sum(counts) < ROOM_SHARE * self._most:
             self._full.update("")
         return sum(counts)
 
     async def read(
-        self, most: int, most_bytes: int, without: Collection[WaitingSpans] = ()
-    ) -> list[WaitingSpans]:
+        self, most: int, most_bytes: int, without: Collection[Waiting] = ()
+    ) -> list[Waiting]:
         """
         Return the oldest that wait, but for *without*: at least one if there is any.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        found: list[WaitingSpans] = []
+        found: list[Waiting] = []
         size = 0
         # Each list is the first in its turn: none has to wait for the end of another.
         self._turn += 1
         for index in range(len(self._keys)):
             partition = (self._turn + index) % len(self._keys)
             last = most - len(found) + len(without) - 1
-            (spans,) = await self._run([("LRANGE", self._keys[partition], 0, last)])
-            for waiting in (WaitingSpans(partition, span) for span in spans):
+            (items,) = await self._run([("LRANGE", self._keys[partition], 0, last)])
+            for waiting in (Waiting(partition, item) for item in items):
                 if waiting in without:
                     continue
-                size += len(waiting.span)
+                size += len(waiting.item)
                 if found and (len(found) >= most or size > most_bytes):
                     return found
                 found.append(waiting)
         return found
 
-    async def remove(self, spans: Sequence[WaitingSpans]) -> None:
+    async def remove(self, items: Sequence[Waiting]) -> None:
         """
-        Take *spans* out, which stand at the beginning.
+        Take *items* out, which stand at the beginning.
 
         Raises:
             StoreUnavailable: it is not known whether they are; they may be sent again.
         """
-        await self._run([("LREM", self._keys[each.partition], 1, each.span) for each in spans])
+        await self._run([("LREM", self._keys[each.partition], 1, each.item) for each in items])
 
     async def tend(self) -> None:
         """Keep what waits from expiring while there is somebody to send it."""

@@ -1,0 +1,134 @@
+"""
+What began and ended to stand out, of the journal, as events that wait to be sent.
+
+Whoever holds the lease of logs reads the journal (verdict/record.py) and hands what is new to
+sessions/events.lua. A look decides by its time alone what has begun with it and what is over by it.
+So one number in Redis, the time of the last look that was told, says what is new. It moves when the
+events wait in Redis: whoever dies before tells them again, under the same ids, which Redis knows.
+"""
+
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any, Final
+
+from otel_jcmc.catalogue.events import (
+    COVERAGE,
+    NAME,
+    SCOPE,
+    SECONDS,
+    SHARE,
+    STANDING_BEGAN,
+    STANDING_ENDED,
+    Event,
+)
+from otel_jcmc.sessions.events import (
+    HAPPENED,
+    NOBODY,
+    SCRIPT,
+    Noticed,
+    Payload,
+    adding,
+    pack,
+    uid_of,
+)
+from otel_jcmc.store.commands import Command
+from otel_jcmc.store.keys import Keys
+from otel_jcmc.store.link import AnyLink
+from otel_jcmc.store.scripts import run_all
+from otel_jcmc.verdict.journal import GRACE_MS, Entry
+from otel_jcmc.verdict.record import Record
+
+REGION: Final = "jitsi.region"
+# They wait in one partition, whatever they are of.
+PARTITION: Final = 0
+AT_ONCE: Final = 128
+
+
+class Onsets:
+    """
+    What of the journal is told.
+
+    Attributes:
+        dropped: events that had to go, so far, because too many wait.
+
+    Concurrency: one `tell` at a time.
+    """
+
+    def __init__(self, record: Record, link: AnyLink, keys: Keys, most: int, instance: str) -> None:
+        """Hand events to Redis by *link*, where *most* may wait, as noticed by *instance*."""
+        self._record, self._link, self._keys = record, link, keys
+        self._most, self._instance = most, instance
+        self.dropped = 0
+
+    async def tell(self) -> int:
+        """
+        Let wait what is new in the journal; return how many events that are.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time; the same is new the next time.
+        """
+        look, now_ms = await self._record.read_look()
+        if look is None:
+            return 0
+        told_ms = await self._record.read_told()
+        if told_ms is not None and look.at_ms == told_ms:
+            return 0
+        # Nobody has told of anything, or Redis's clock went back: what goes on is new.
+        since_ms = told_ms if told_ms is not None and told_ms < look.at_ms else None
+        entries = look.entries
+        if since_ms is not None:
+            entries = await self._record.read(since_ms - GRACE_MS, look.at_ms)
+        made = [*_events_of(entries, since_ms, look.at_ms)]
+        now = monotonic()
+        for start in range(0, len(made), AT_ONCE):
+            await self._add(made[start : start + AT_ONCE], now_ms, now)
+        await self._record.write_told(look.at_ms)
+        return len(made)
+
+    async def _add(self, some: list[tuple[Event, Entry, int]], now_ms: int, now: float) -> None:
+        """Let *some* wait: each an event, what it is of, and when that was by Redis's clock."""
+        noticed = [
+            Noticed(
+                HAPPENED,
+                event.name,
+                uid_of(event.name, entry.scope, entry.name, str(entry.since_ms)),
+                *("", ""),
+                now - (now_ms - at_ms) / 1000,
+                0,
+                pack(self._payload_of(event, entry)),
+            )
+            for event, entry, at_ms in some
+        ]
+        command: Command = adding(self._keys, PARTITION, self._most, noticed, now)
+        ((dropped, *_),) = await run_all(self._link, [command], [SCRIPT])
+        self.dropped += dropped
+
+    def _payload_of(self, event: Event, entry: Entry) -> Payload:
+        """Return what is told of *entry* by *event*."""
+        told: dict[str, Any] = {
+            SCOPE: entry.scope,
+            NAME: entry.name or None,
+            REGION: entry.region or None,
+            SHARE: round(entry.peak, 6),
+            **dict(zip(COVERAGE, entry.coverage, strict=True)),
+        }
+        if event is STANDING_ENDED:
+            told[SECONDS] = (entry.seen_ms - entry.since_ms) / 1000
+        client = bytes.fromhex(entry.client) if entry.client else NOBODY
+        return Payload(client, "", self._instance, {}, told)
+
+
+def _events_of(
+    entries: list[Entry], since_ms: int | None, look_ms: int
+) -> Iterator[tuple[Event, Entry, int]]:
+    """
+    Return what is new of *entries* by the look at *look_ms*, the one at *since_ms* being told.
+
+    None of all that is known is told: then what goes on has begun, and nothing is over.
+    """
+    for each in entries:
+        if since_ms is None or each.since_ms > since_ms:
+            yield STANDING_BEGAN, each, each.since_ms
+        # As continue_with has it: it was not over by the one look, and is by the other.
+        if since_ms is not None and since_ms - GRACE_MS <= each.seen_ms < look_ms - GRACE_MS:
+            yield STANDING_ENDED, each, each.seen_ms

@@ -1,0 +1,79 @@
+"""
+An event that waits, as the log record that is sent: the same each time.
+
+Names are those that JCMC_NAMING=otel has (catalogue). A record's trace and span are those of the
+session's leg (sessions/span_ids.py), where sessions become spans.
+
+Source: opentelemetry-proto, logs.proto; semantic conventions, events, and log.record.uid.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogRecordFlags, SeverityNumber
+
+from otel_jcmc.catalogue.events import (
+    EVENT_OF,
+    OUTAGE_BEGAN,
+    OUTAGE_ENDED,
+    OUTAGE_SECONDS,
+    Severity,
+)
+from otel_jcmc.otlp.logs import Noted
+from otel_jcmc.otlp.values import key_values
+from otel_jcmc.sessions.events import WaitingEvent, read_waiting
+from otel_jcmc.sessions.span_ids import session_span_id, trace_id
+from otel_jcmc.store.participant import leg_name
+from otel_jcmc.store.sid import sid_conference
+from otel_jcmc.traces.summary import NAMED, named
+
+UID: Final = "log.record.uid"
+NS_IN_MS: Final = 1_000_000
+# Sampled, since it is all of what there was (W3C).
+_SAMPLED: Final = 0x1 & LogRecordFlags.LOG_RECORD_FLAGS_TRACE_FLAGS_MASK
+
+
+def noted_of(item: bytes) -> Noted:
+    """
+    Return the record of an event that waits as *item*, and who noticed it.
+
+    Raises:
+        ValueError: it is none, or none that this version can read.
+    """
+    event = read_waiting(item)
+    row = EVENT_OF.get(event.event)
+    # One that a later version has noticed is told as well as this one can.
+    severity = row.severity if row else Severity.INFO
+    # An outage is noticed when it is over, or later.
+    at_ms = event.began_ms if event.event == OUTAGE_BEGAN.name else event.noticed_ms
+    record = LogRecord(
+        time_unix_nano=at_ms * NS_IN_MS,
+        observed_time_unix_nano=event.noticed_ms * NS_IN_MS,
+        severity_number=SeverityNumber.ValueType(severity.value),
+        severity_text=severity.name,
+        event_name=event.event,
+        attributes=key_values(_told_by(event)),
+    )
+    if row:
+        record.body.CopyFrom(AnyValue(string_value=row.brief))
+    if event.sid and event.instance:
+        record.trace_id = trace_id(sid_conference(event.sid), event.instance)
+        record.span_id = session_span_id(
+            event.sid, event.instance, event.payload.session, event.leg
+        )
+        record.flags = _SAMPLED
+    return Noted(event.payload.instance, record)
+
+
+def _told_by(event: WaitingEvent) -> Mapping[str, Any]:
+    """Return the attributes of an *event*; None is left out."""
+    payload = event.payload
+    told: dict[str, Any] = {UID: event.uid}
+    if event.member:
+        session = leg_name(payload.session, event.leg or 1) if payload.session else None
+        told |= {"session.id": session, "jitsi.session.key": event.sid or None}
+        told |= named(payload.attributes, NAMED)
+    if event.event in (OUTAGE_BEGAN.name, OUTAGE_ENDED.name):
+        told[OUTAGE_SECONDS] = event.lasted_ms / 1000
+    return told | payload.told

@@ -1,0 +1,206 @@
+"""
+What waits in Redis, on its way to the receiver: spans or events.
+
+One of the replicas on one Redis sends, by a lease, until the receiver has it. Each is sent at least
+once, and each time the same: who dies between the receiver's answer and the removal has sent it for
+nothing, not wrongly. Run by the exporter's process, for traces/delivery.py and logs/delivery.py.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.catalogue.trouble import Trouble
+from otel_jcmc.otlp.outbox import Outbox, Waiting
+from otel_jcmc.otlp.sender import Outcome, Sent
+from otel_jcmc.store.lease import Lease
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS: Final = 1.0
+TEND_EVERY_SECONDS: Final = 3600.0
+MAX_ITEMS: Final = 512
+# gRPC servers take 4 MiB by default, and some proxies 1.
+MAX_BYTES: Final = 900_000
+FIRST_BACKOFF_SECONDS: Final = 1.0
+MAX_BACKOFF_SECONDS: Final = 60.0
+# So many refused one after the other, with none taken in between, are the receiver's trouble.
+MOST_SUSPECTS: Final = 8
+
+Report = dict[str, Any]
+
+
+class Delivery:
+    """
+    What waits, on its way to the receiver.
+
+    Attributes:
+        counts: those that waited by outcome since `take_counts`: sent, rejected.
+
+    Concurrency: one `deliver` at a time.
+    """
+
+    def __init__(self, outbox: Outbox, send: Callable[[list[bytes]], Sent]) -> None:
+        """Send by *send*, which may block."""
+        self._outbox = outbox
+        self._send = send
+        self._most = MAX_ITEMS
+        self._suspects: list[Waiting] = []
+        self._backoff = FIRST_BACKOFF_SECONDS
+        self._what = outbox.kind.what
+        signal = outbox.kind.signal
+        self._trouble = Trouble(
+            *(log, f"{signal}: the receiver %s", f"{signal}: the receiver takes {self._what}")
+        )
+        self.counts = {"sent": 0, "rejected": 0}
+
+    def take_counts(self) -> dict[str, int]:
+        """Return what was counted, and begin anew."""
+        counts, self.counts = self.counts, dict.fromkeys(self.counts, 0)
+        return counts
+
+    async def deliver(self) -> float:
+        """
+        Send one batch of what waits; return for how many seconds to wait before the next.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        batch = await self._outbox.read(self._most, MAX_BYTES, self._suspects)
+        if not batch:
+            if not self._suspects:
+                return LOOK_EVERY_SECONDS
+            # Those that were refused are tried again, since there is nothing else to try.
+            self._suspects.clear()
+            return self._next_backoff()
+        sent = await asyncio.to_thread(self._send, [each.item for each in batch])
+        if sent.answer is Outcome.TAKEN:
+            return await self._go_on(batch, sent)
+        if sent.answer is Outcome.AWAY:
+            return self._put_off(sent)
+        return await self._narrow_down(batch, sent)
+
+    async def _go_on(self, batch: list[Waiting], sent: Sent) -> float:
+        """Take what the receiver has out of what waits, and what it refused while it takes this."""
+        await self._outbox.remove(batch)
+        self.counts["sent"] += len(batch) - sent.rejected
+        self.counts["rejected"] += sent.rejected
+        await self._give_up(self._suspects)
+        self._suspects = []
+        self._most = min(MAX_ITEMS, 2 * self._most)
+        self._backoff = FIRST_BACKOFF_SECONDS
+        if sent.rejected:
+            self._trouble.update(f"rejects {sent.rejected} {self._what}; its own log says why")
+        else:
+            self._trouble.update("")
+        return 0.0
+
+    async def _narrow_down(self, batch: list[Waiting], sent: Sent) -> float:
+        """Look for what it is that the receiver does not take."""
+        if len(batch) > 1:
+            self._most = len(batch) // 2
+            return 0.0
+        self._trouble.update(f"refuses {self._what}: {sent.why}")
+        if sent.answer is Outcome.BAD:
+            await self._give_up(batch)
+            return 0.0
+        self._suspects += batch
+        if len(self._suspects) < MOST_SUSPECTS:
+            return 0.0
+        # It is the receiver, not what it was sent.
+        self._suspects.clear()
+        self._most = 1
+        return self._put_off(sent)
+
+    async def _give_up(self, items: list[Waiting]) -> None:
+        """Remove *items*, which the receiver will never take."""
+        if items:
+            await self._outbox.remove(items)
+            self.counts["rejected"] += len(items)
+
+    def _put_off(self, sent: Sent) -> float:
+        """Return how long to leave the receiver alone: longer each time, and never all at once."""
+        self._trouble.update(f"does not take {self._what}: {sent.why}")
+        return max(sent.after_seconds, self._next_backoff())
+
+    def _next_backoff(self) -> float:
+        """Return a pause that is longer each time, until something is taken."""
+        seconds = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+        self._backoff = min(2 * self._backoff, MAX_BACKOFF_SECONDS)
+        return seconds
+
+
+class Sending:
+    """
+    What sends all that waits of one kind, for as long as the lease is ours.
+
+    Concurrency: one event loop.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        outbox: Outbox,
+        send: Callable[[list[bytes]], Sent],
+        tell: Callable[[Report], None],
+    ) -> None:
+        """Send by *send*, which may block; *tell* hears what the parent counts."""
+        self.lease = lease
+        self._outbox = outbox
+        self._kind = outbox.kind
+        self._delivery = Delivery(outbox, send)
+        self._tell = tell
+        self._told: Report = {}
+        self._dropped = 0
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what is to run until the process ends; none of it returns."""
+        line = f"{self._kind.signal}: this replica %s"
+        return [self.lease.keep(line, "sends", self._lost), self._sending(), self._tending()]
+
+    def _lost(self) -> None:
+        """Say that another replica knows now how many wait."""
+        self._report({"waiting": None})
+
+    async def _sending(self) -> None:
+        """Send what waits."""
+        while True:
+            seconds = LOOK_EVERY_SECONDS
+            if self.lease.is_ours:
+                with suppress(StoreUnavailable):
+                    seconds = await self._delivery.deliver()
+            await asyncio.sleep(seconds)
+
+    async def _tending(self) -> None:
+        """Keep from expiring what waits."""
+        while True:
+            if self.lease.is_ours:
+                with suppress(StoreUnavailable):
+                    await self._outbox.tend()
+            await asyncio.sleep(TEND_EVERY_SECONDS)
+
+    async def report(self, lost: int = 0) -> None:
+        """
+        Bound what waits, and tell the parent how many that are and what became of the others.
+
+        *lost* are those so far that were to be sent and of which nothing is known any more.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        waiting = await self._outbox.bound()
+        dropped = self._outbox.dropped + lost
+        counts = {**self._delivery.take_counts(), "dropped": dropped - self._dropped}
+        self._dropped = dropped
+        self._report({self._kind.what: counts, "waiting": waiting})
+
+    def _report(self, report: Report) -> None:
+        """Tell the parent what is new."""
+        counts = report.get(self._kind.what, {})
+        if any(counts.values()) or report["waiting"] != self._told.get("waiting"):
+            self._tell({self._kind.signal: report})
+        self._told = report

@@ -1,0 +1,90 @@
+"""
+Takes away what waits to be sent as an event of an erased client, and what is known of its outages.
+
+What waits says whose it is (events.py): a participant's by its member, a sender that stands out by
+the digest of its client. A process that has noticed something and not told it yet is refused by
+events.lua.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from typing import Any, Final
+
+from otel_jcmc.catalogue.events import NAME, SCOPE
+from otel_jcmc.sessions.events import WaitingEvent, read_waiting
+from otel_jcmc.sessions.theirs import Theirs
+from otel_jcmc.store.commands import Command
+from otel_jcmc.store.keys import Keys
+from otel_jcmc.store.sid import sid_member
+from otel_jcmc.verdict.journal import Entry
+
+EVENTS: Final = "events"
+
+Run = Callable[[list[Command]], Awaitable[list[Any]]]
+# Returns the items of a list, some at a time and some of them twice.
+ReadList = Callable[[str], AsyncIterator[list[bytes]]]
+
+
+async def members_of_events(keys: Keys, read: ReadList, clients: Collection[bytes]) -> set[str]:
+    """Return the members of the events that wait of *clients*, which are digests."""
+    found = set()
+    for base in keys.bases:
+        async for items in read(f"{base}{EVENTS}"):
+            for event in filter(None, map(_read, items)):
+                if event.member and event.payload.client in clients:
+                    found.add(event.member)
+    return found
+
+
+async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> None:
+    """
+    Erase the events that wait of *theirs*, and that they are or were in an outage.
+
+    Raises:
+        StoreUnavailable: Redis did not answer in time; some may be gone.
+    """
+    bases = {keys.base_of(member) for member in theirs.members}
+    # What stands out waits in the first partition.
+    for base in {*bases, keys.bases[0]}:
+        async for items in read(f"{base}{EVENTS}"):
+            gone: list[Command] = [
+                ("LREM", f"{base}{EVENTS}", 1, item)
+                for item in items
+                if (event := _read(item)) is not None and _is_theirs(event, theirs)
+            ]
+            if gone:
+                await run(gone)
+    for base in bases:
+        members = [each for each in theirs.members if keys.base_of(each) == base]
+        names, over = await run(
+            [("HKEYS", f"{base}outages:how"), ("ZRANGE", f"{base}outages:over", 0, -1)]
+        )
+        commands: list[Command] = [("HDEL", f"{base}{EVENTS}:minute", *members)]
+        for name in names:
+            if sid_member(name.decode()) in theirs.members:
+                commands += [("HDEL", f"{base}outages:how", name), ("ZREM", f"{base}outages", name)]
+        commands += [
+            ("ZREM", f"{base}outages:over", name)
+            for name in over
+            if sid_member(name.decode()) in theirs.members
+        ]
+        await run(commands)
+
+
+def _is_theirs(event: WaitingEvent, theirs: Theirs) -> bool:
+    """Say whether *event* is of one of *theirs*."""
+    if event.member:
+        return event.member in theirs.members
+    told = event.payload.told
+    scope, name = told.get(SCOPE), told.get(NAME)
+    if not scope or not name:
+        return False
+    client = event.payload.client.hex()
+    return theirs.is_told_of(Entry(scope, name, "", 0, 0, 0.0, (0, 0, 0, 0), 0.0, client))
+
+
+def _read(item: bytes) -> WaitingEvent | None:
+    """Return the event that waits as *item*; None: this version can't read it."""
+    try:
+        return read_waiting(item)
+    except ValueError:
+        return None

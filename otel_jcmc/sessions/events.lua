@@ -1,0 +1,129 @@
+-- Takes events of one partition into the list of those that wait for a receiver: each once, whoever tells it how often.
+--
+-- KEYS[1] any key of the partition
+-- ARGV[1] most that wait in this partition, ARGV[2] ms for which they do when nobody tends them, ARGV[3] most of one
+-- participant in a minute
+-- ARGV[4...] eight of each: kind, event, uid, member ("" for none), session, age (ms), what it lasted (ms), payload.
+-- Kinds: "event" happened; "out" is a push in an outage; "over" is the first push after it that its sender has heard.
+--
+-- Keys, all below "jcmc:{03}:" of the partition:
+--   events                   list of those that wait, oldest first, as sessions/events.py reads them
+--   events:told              uid -> when it was last told (ms), of the last hour
+--   events:minute            member -> how many in this minute
+--   outages                  "member:session" -> when it was first told (ms), of those whose outage goes on
+--   outages:how              hash: "member:session" -> when it began, for how long it has lasted, its last push (all ms)
+--   outages:over             "member:session" -> the push that was the first one after it (ms), of the last minutes
+-- Returns how many were dropped, then the names, "member:session", of outages that go on though somebody said "over".
+local FIELDS, HOUR_MS, DAY_MS, LATE_MS, MOST_NAMES = 8, 3600000, 86400000, 600000, 10000
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local base = string.match(KEYS[1], '^.-}:')
+local waiting, told, minute = base .. 'events', base .. 'events:told', base .. 'events:minute'
+local outages, how, over = base .. 'outages', base .. 'outages:how', base .. 'outages:over'
+local most, waits, most_a_minute = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local dropped, added, going_on = 0, false, {}
+
+-- A set by time loses what is too old, and the oldest of too many.
+local function prune(key, keep)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - keep)
+  redis.call('ZREMRANGEBYRANK', key, 0, -1 - MOST_NAMES)
+  redis.call('PEXPIRE', key, keep)
+end
+
+-- Whether the participant has not had as many as it may in a minute.
+local function has_turn(member)
+  local count = redis.call('HINCRBY', minute, member, 1)
+  if redis.call('PTTL', minute) < 0 then redis.call('PEXPIRE', minute, 60000) end
+  return count <= most_a_minute
+end
+
+local function put(event, uid, member, session, at, since, lasted, payload)
+  if member ~= '' and not has_turn(member) then
+    dropped = dropped + 1
+    return
+  end
+  local sid = member ~= '' and redis.call('GET', base .. 'stay:' .. member .. ':' .. session) or ''
+  local of_leg = sid and sid ~= '' and redis.call('HMGET', base .. 'session:' .. sid, 'instance', 'leg') or {}
+  local head = string.format('%d %d %d %s %s %s %s %s %s\n', at, since, lasted, event, uid, member, sid or '',
+    of_leg[1] or '', of_leg[2] or '')
+  redis.call('RPUSH', waiting, head .. payload)
+  added = true
+end
+
+-- What is refused, since Redis is full, say, is to be told again: so nothing is noted before it waits.
+local function tell(event, uid, member, session, at, lasted, payload)
+  if not redis.call('ZSCORE', told, uid) then put(event, uid, member, session, at, at - lasted, lasted, payload) end
+  redis.call('ZADD', told, now, uid)
+  prune(told, HOUR_MS)
+end
+
+-- When the outage began, for how long it has lasted, and its last push; nil: there is none.
+local function find(name)
+  local known = redis.call('HGET', how, name)
+  if not known then return end
+  local since, lasted, at = string.match(known, '^(%d+) (%d+) (%d+)$')
+  return tonumber(since), tonumber(lasted), tonumber(at)
+end
+
+local function note(name, since, lasted, at)
+  redis.call('HSET', how, name, string.format('%d %d %d', since, lasted, at))
+  redis.call('PEXPIRE', how, DAY_MS)
+end
+
+local function forget(name)
+  redis.call('HDEL', how, name)
+  redis.call('ZREM', outages, name)
+end
+
+local function go_out(event, uid, member, session, at, lasted, payload)
+  local name = member .. ':' .. session
+  local since, so_far, last = find(name)
+  if since then
+    note(name, since, math.max(so_far, lasted), math.max(last, at))
+    return
+  end
+  -- Of one that is over by now, by whoever was late.
+  local ended = redis.call('ZSCORE', over, name)
+  if ended and at <= tonumber(ended) then return end
+  put(event, uid, member, session, at, at - lasted, lasted, payload)
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', outages, '-inf', now - DAY_MS)) do forget(old) end
+  if redis.call('ZCARD', outages) >= MOST_NAMES then forget(redis.call('ZRANGE', outages, 0, 0)[1]) end
+  redis.call('ZADD', outages, now, name)
+  redis.call('PEXPIRE', outages, DAY_MS)
+  note(name, at - lasted, lasted, at)
+end
+
+local function come_back(event, uid, member, session, at, lasted, payload)
+  local name = member .. ':' .. session
+  local since, so_far, last = find(name)
+  if not since then return end
+  -- It was pushed before the last push of the outage, and heard of later.
+  if at <= last then
+    going_on[#going_on + 1] = name
+    return
+  end
+  put(event, uid, member, session, at, since, math.max(so_far, lasted), payload)
+  forget(name)
+  redis.call('ZADD', over, at, name)
+  prune(over, LATE_MS)
+end
+
+local does = {event = tell, out = go_out, over = come_back}
+for i = 4, #ARGV, FIELDS do
+  local kind, event, uid, member, session, age, lasted, payload = unpack(ARGV, i, i + FIELDS - 1)
+  local at = now - age
+  local erased = member ~= '' and redis.call('ZSCORE', base .. 'erased', member)
+  -- What was noticed of somebody before he was erased (erasure.lua).
+  if not erased or at >= tonumber(erased) then
+    does[kind](event, uid, member, session, at, tonumber(lasted), payload)
+  end
+end
+if added then
+  local beyond = redis.call('LLEN', waiting) - most
+  if beyond > 0 then
+    redis.call('LTRIM', waiting, beyond, -1)
+    dropped = dropped + beyond
+  end
+  redis.call('PEXPIRE', waiting, waits)
+end
+return {dropped, unpack(going_on)}

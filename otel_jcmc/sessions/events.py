@@ -1,0 +1,150 @@
+"""
+Events on their way to a receiver: noticed ones come in, and wait in Redis to be sent.
+
+intake/noticing.py and logs/onsets.py add them. events.lua takes each once, knows whose outage
+goes on, and adds the session's leg, by which a record finds its trace. logs/records.py makes
+records of what waits, and erasure.py finds in it what is of one client.
+
+What waits is a line of text and, below it, a payload in msgpack. The line: when it was noticed,
+when it began, for how long it lasted (ms of Redis's clock), event, uid, member, sid, instance of
+the conference, leg; the last four are empty where there is none.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from otel_jcmc.catalogue.attributes import (
+    ATTRIBUTES,
+    CLIENT,
+    MEETING,
+    SESSION,
+    USERNAME,
+    WORST_SOURCE,
+)
+from otel_jcmc.catalogue.metrics import LIST_ID
+from otel_jcmc.sessions.moves import WAITS_MS
+from otel_jcmc.store.commands import Command
+from otel_jcmc.store.keys import Keys
+from otel_jcmc.store.participant import CLIENT_BYTES, client_digest
+from otel_jcmc.store.scripts import script
+
+SCRIPT: Final = script("sessions/events", touches_stays=False)
+# What an event tells: it happened; of a push in an outage; of the first one after it.
+HAPPENED, OUT, OVER = "event", "out", "over"
+MOST_A_MINUTE: Final = 10
+NOBODY: Final = bytes(CLIENT_BYTES)
+# Who it is beside the participant's id in Jitsi is nobody's business, as in spans.
+_NEVER: Final = {USERNAME.id, CLIENT.id, SESSION.id, WORST_SOURCE.id}
+_TOLD: Final = frozenset(
+    row.id for row in ATTRIBUTES if row.id not in _NEVER and (row.otel_name or row is MEETING)
+)
+
+
+class Payload(msgspec.Struct, array_like=True, gc=False):
+    """
+    What is known of an event where it is noticed, as it is stored: fields are added at the end.
+
+    Attributes:
+        client: the digest of whose it is, by which it is erased; zeros: nobody's.
+        session: the page's own id of the session; empty: it has none.
+        instance: `service.instance.id` of the service that has noticed it.
+        attributes: who it was and where, by catalogue id.
+        told: what the event tells besides, by the names that are sent.
+    """
+
+    client: bytes
+    session: str
+    instance: str
+    attributes: dict[int, Any] = {}
+    told: dict[str, Any] = {}
+
+
+class Noticed(NamedTuple):
+    """
+    One event, or one push of an outage, as events.lua takes it.
+
+    Attributes:
+        kind: HAPPENED, OUT or OVER.
+        event: its name (catalogue/events.py).
+        uid: the same each time that the same is told.
+        member, session: as the store has them; empty: of no participant.
+        at: when it was noticed, in seconds of a clock that never goes back.
+        lasted_ms: for how long it had lasted then.
+        payload: packed.
+    """
+
+    kind: str
+    event: str
+    uid: str
+    member: str
+    session: str
+    at: float
+    lasted_ms: int
+    payload: bytes
+
+
+class WaitingEvent(NamedTuple):
+    """One event that waits; times in ms of Redis's clock, what is not known empty or 0."""
+
+    noticed_ms: int
+    began_ms: int
+    lasted_ms: int
+    event: str
+    uid: str
+    member: str
+    sid: str
+    instance: int
+    leg: int
+    payload: Payload
+
+
+pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(Payload).decode
+
+
+def payload_of(
+    attributes: dict[int, Any], session: str, instance: str, told: dict[str, Any]
+) -> bytes:
+    """Return the payload of an event of who has these *attributes*; of transports the first."""
+    kept = {id_: each for id_, each in attributes.items() if id_ in _TOLD}
+    if paths := attributes.get(LIST_ID):
+        kept[LIST_ID] = paths[:1]
+    client = client_digest(attributes.get(CLIENT.id, ""))
+    return pack(Payload(client, session, instance, kept, told))
+
+
+def uid_of(*parts: str) -> str:
+    """Return the uid of an event, 32 hex digits: a digest of what it is."""
+    digest = blake2b("\0".join(parts).encode(), digest_size=16, person=b"otel_jcmc")
+    return digest.hexdigest()
+
+
+def read_waiting(item: bytes) -> WaitingEvent:
+    """
+    Return the event that waits as *item*.
+
+    Raises:
+        ValueError: it is none, or none that this version can read.
+    """
+    head, _, packed = item.partition(b"\n")
+    noticed, began, lasted, event, uid, member, sid, instance, leg = head.decode().split(" ")
+    try:
+        payload = _unpack(packed)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from None
+    whole = (int(noticed), int(began), int(lasted))
+    return WaitingEvent(
+        *(*whole, event, uid, member, sid, int(instance or 0), int(leg or 0), payload)
+    )
+
+
+def adding(keys: Keys, partition: int, most: int, events: Sequence[Noticed], now: float) -> Command:
+    """Return what adds *events* of a *partition*, where *most* may wait in all, at *now*."""
+    args: list[Any] = [max(1, most // keys.partitions), WAITS_MS, MOST_A_MINUTE]
+    for each in events:
+        age_ms = max(0, round((now - each.at) * 1000))
+        args += (*each[:5], age_ms, each.lasted_ms, each.payload)
+    return ("EVALSHA", SCRIPT.sha, 1, keys.bases[partition], *args)
