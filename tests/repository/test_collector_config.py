@@ -168,7 +168,7 @@ def test_every_component_of_a_collector_is_defined_and_used(name: str) -> None:
 @pytest.mark.parametrize("name", COLLECTORS)
 def test_the_memory_limiter_stands_first_in_every_pipeline(name: str) -> None:
     for kind, pipeline in load(CONFIG / name)["service"]["pipelines"].items():
-        after = {"metrics": ["batch"], "traces": []}[kind]
+        after = {"metrics": ["batch"], "traces": [], "logs": []}[kind]
         assert pipeline["processors"] == ["memory_limiter", *after]
 
 
