@@ -32,7 +32,7 @@ e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving
 # Needs Go 1.26 for the first time and whenever a version has changed; nothing else does.
 collector: $(VENV)/.dev  ## run the shipped files in a real Collector, Prometheus 3, Jaeger and Alertmanager
 	@tests/collector/parts/build.sh
-	$(BIN)/python -m pytest tests/collector || $(AGAIN) tests/collector
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/collector || $(AGAIN) tests/collector
 
 # ARGS='--interval 2000 dead-both' tells that one; '--browser Firefox' four, as root. '--keep' takes
 # those of 2 s into tests/recordings. 'bridge' tells those of conferences by a bridge.

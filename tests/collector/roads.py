@@ -45,32 +45,23 @@ def place(service: Service) -> str:
     return urlsplit(service.url).netloc
 
 
-def _pulled(service: Service) -> str:
-    places = {"otel_jcmc:3000": place(service), "alertmanager:9093": NOBODY}
-    return moved("prometheus.yaml", places)
-
-
-def _page(collector: Collector) -> str:
-    places = {"collector:8889": collector.page, "alertmanager:9093": NOBODY}
-    return moved("prometheus-otlp.yaml", places)
-
-
 @contextmanager
 def running_roads(
     folder: Path,
     naming: str,
     names: tuple[str, ...] = ROADS,
     rules: tuple[Path, ...] = (),
+    alertmanager: str = NOBODY,
     **more: str,
 ) -> Iterator[dict[str, Road]]:
     """
     Run the roads of *names*; the services have *more* settings, every Prometheus the *rules*.
 
-    Prometheus's intervals are a second where the files say 15, and rules have none of their own;
-    nothing else is changed but addresses.
+    Alerts go to *alertmanager*, host and port. Prometheus's intervals are a second where the files
+    say 15, and rules have none of their own; nothing else is changed but addresses.
     """
     with ExitStack() as stack:
-        made = _Maker(folder, naming, stack, rules, more)
+        made = _Maker(folder, naming, stack, rules, alertmanager, more)
         yield {name: made.road(name, folder / str(at)) for at, name in enumerate(names)}
 
 
@@ -83,9 +74,11 @@ class _Maker:
         naming: str,
         stack: ExitStack,
         rules: tuple[Path, ...],
+        alertmanager: str,
         more: Mapping[str, str],
     ) -> None:
         self._naming, self._stack, self._rules, self._more = naming, stack, rules, more
+        self._alerts = {"alertmanager:9093": alertmanager}
         self._pulled: Service | None = None
         self._folder = folder
 
@@ -93,7 +86,8 @@ class _Maker:
         """Make the road *name*."""
         folder.mkdir(parents=True)
         if name in {"pull", "pull, text"}:
-            config = _pulled(self._scraped())
+            places = {"otel_jcmc:3000": place(self._scraped())}
+            config = moved("prometheus.yaml", places | self._alerts)
             if name == "pull, text":
                 formats = "global:\n  scrape_protocols: [PrometheusText0.0.4]"
                 config = config.replace("global:", formats)
@@ -114,11 +108,12 @@ class _Maker:
             )
         else:
             service = self._service(folder, OTEL_EXPORTER_OTLP_ENDPOINT=collector.http_endpoint)
-        prometheus = self._prometheus(folder, _page(collector))
+        config = moved("prometheus-otlp.yaml", {"collector:8889": collector.page} | self._alerts)
+        prometheus = self._prometheus(folder, config)
         return Road(name, service, prometheus, collector)
 
     def _receiver(self, folder: Path) -> Road:
-        config = moved("prometheus-otlp-receiver.yaml", {"alertmanager:9093": NOBODY})
+        config = moved("prometheus-otlp-receiver.yaml", self._alerts)
         prometheus = self._prometheus(folder, config, "--web.enable-otlp-receiver")
         service = self._service(
             folder,

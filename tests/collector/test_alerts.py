@@ -1,15 +1,21 @@
 """
-An alert on its way: the shipped rules in Prometheus 3, the shipped example in Alertmanager.
-
-Which alert holds back which is in e2e/test_alertmanager.py; here it is the release that was built.
+The shipped example in the Alertmanager that was built, and an alert that goes the whole way to it:
+from pushes by the shipped rules in Prometheus 3. Which alert holds back which is in
+e2e/test_alertmanager.py, which is asked here too.
 """
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from collector.built import built
+from collector.roads import running_roads
 from e2e import test_alertmanager as shipped
 from e2e.alertmanager import Alertmanager, running_alertmanager
+from harness import eventually
+from labelled_crowd import push_crowd, settings
+from rule_files import RULES
 
 
 @pytest.fixture
@@ -35,3 +41,25 @@ def test_what_is_wider_holds_back_what_follows_from_it(
 
 def test_a_region_holds_back_its_own_bridges_alone(alertmanager: Alertmanager) -> None:
     shipped.test_a_region_holds_back_its_own_bridges_alone(alertmanager)
+
+
+@pytest.mark.parametrize("name", ["pull", "grpc", "receiver"])
+def test_a_bridge_that_stands_out_wakes_who_is_on_call(
+    alertmanager: Alertmanager, tmp_path: Path, name: str
+) -> None:
+    """At once: rules on calls wait for a minute and longer, and here they don't."""
+    rules = []
+    for path in RULES:
+        copy = tmp_path / path.name
+        text = path.read_text()
+        if path.stem == "alerts-calls":
+            text = re.sub(r"(?m)^        for: .*\n", "", text)
+        copy.write_text(text)
+        rules.append(copy)
+    at = alertmanager.url.rpartition("/")[2]
+    more = settings()
+    with running_roads(tmp_path / "r", "jcmc", (name,), tuple(rules), at, **more) as roads:
+        push_crowd(roads[name].service)
+        eventually(lambda: alertmanager.told, 60)
+        # A conference is of nobody's duty, and the service is well.
+        assert set(alertmanager.told) == {"on-call JitsiBridgeStandsOut"}

@@ -162,7 +162,7 @@ def test_spans_wait_in_redis_while_what_is_behind_the_collector_is_away(
         tempo.stop()
         go_on(service)
         eventually(lambda: "does not take spans" in service.log.read_text(), 30)
-        assert service.own(WAITING) == 2
+        eventually(lambda: service.own(WAITING) == 2, 30)
         collector.stop(kill=True)
         tempo.start()
         collector.start()
