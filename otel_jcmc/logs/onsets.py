@@ -92,7 +92,7 @@ class Onsets:
                 HAPPENED,
                 event.name,
                 uid_of(event.name, entry.scope, entry.name, str(entry.since_ms)),
-                *("", ""),
+                *("", entry.client),
                 now - (now_ms - at_ms) / 1000,
                 0,
                 pack(self._payload_of(event, entry)),

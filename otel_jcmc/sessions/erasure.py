@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.attributes import CLIENT
 from otel_jcmc.sessions.asked import Asked
-from otel_jcmc.sessions.event_erasure import erase_events, members_of_events
+from otel_jcmc.sessions.event_erasure import AWAY, erase_events, members_of_events
 from otel_jcmc.sessions.history import History
 from otel_jcmc.sessions.past import batched, is_of, may_name, participant_of
 from otel_jcmc.sessions.sources import SOURCES, forget_sources
@@ -226,4 +226,4 @@ class Erasure:
 
     async def _run(self, commands: list[Command]) -> list[Any]:
         """Return the replies to *commands*."""
-        return await self._history.run(commands, [_SCRIPT, SOURCES])
+        return await self._history.run(commands, [_SCRIPT, SOURCES, AWAY])

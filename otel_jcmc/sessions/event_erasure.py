@@ -2,8 +2,8 @@
 Takes away what waits to be sent as an event of an erased client, and what is known of its outages.
 
 What waits says whose it is (events.py): a participant's by its member, a sender that stands out by
-the digest of its client. A process that has noticed something and not told it yet is refused by
-events.lua.
+the digest of its client. What a process has noticed before, or read of the journal, and not told
+yet, is refused by events.lua.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -14,10 +14,15 @@ from otel_jcmc.sessions.events import WaitingEvent, read_waiting
 from otel_jcmc.sessions.theirs import Theirs
 from otel_jcmc.store.commands import Command
 from otel_jcmc.store.keys import Keys
+from otel_jcmc.store.participant import client_digest
+from otel_jcmc.store.scripts import script
 from otel_jcmc.store.sid import sid_member
 from otel_jcmc.verdict.journal import Entry
 
 EVENTS: Final = "events"
+AWAY: Final = script("sessions/event_erasure", touches_stays=False)
+# Longer than anybody takes from reading the journal to telling of it.
+_AWAY_MS: Final = 60_000
 
 Run = Callable[[list[Command]], Awaitable[list[Any]]]
 # Returns the items of a list, some at a time and some of them twice.
@@ -44,6 +49,10 @@ async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> 
     """
     bases = {keys.base_of(member) for member in theirs.members}
     # What stands out waits in the first partition.
+    clients = [client_digest(each).hex() for each in theirs.clients]
+    if clients:
+        first = keys.bases[0]
+        await run([("EVALSHA", AWAY.sha, 1, first, _AWAY_MS, *clients)])
     for base in {*bases, keys.bases[0]}:
         async for items in read(f"{base}{EVENTS}"):
             gone: list[Command] = [

@@ -3,13 +3,15 @@
 -- KEYS[1] any key of the partition
 -- ARGV[1] most that wait in this partition, ARGV[2] ms for which they do when nobody tends them, ARGV[3] most of one
 -- participant in a minute
--- ARGV[4...] eight of each: kind, event, uid, member ("" for none), session, age (ms), what it lasted (ms), payload.
+-- ARGV[4...] eight of each: kind, event, uid, member ("" for none), session (without a member the digest of a client, ""
+-- for nobody's), age (ms), what it lasted (ms), payload.
 -- Kinds: "event" happened; "out" is a push in an outage; "over" is the first push after it that its sender has heard.
 --
 -- Keys, all below "jcmc:{03}:" of the partition:
 --   events                   list of those that wait, oldest first, as sessions/events.py reads them
 --   events:told              uid -> when it was last told (ms), of the last hour
 --   events:minute            member -> how many in this minute
+--   events:refused            digest of a client -> until when what stands out of it is refused (ms)
 --   outages                  "member:session" -> when it was first told (ms), of those whose outage goes on
 --   outages:how              hash: "member:session" -> when it began, for how long it has lasted, its last push (all ms)
 --   outages:over             "member:session" -> the push that was the first one after it (ms), of the last minutes
@@ -108,13 +110,21 @@ local function come_back(event, uid, member, session, at, lasted, payload)
   prune(over, LATE_MS)
 end
 
+-- Whether it was noticed before somebody was erased (erasure.lua, event_erasure.lua).
+local function is_erased(member, session, at)
+  if member == '' then
+    local until_ms = session ~= '' and redis.call('ZSCORE', base .. 'events:refused', session)
+    return until_ms and now < tonumber(until_ms)
+  end
+  local erased = redis.call('ZSCORE', base .. 'erased', member)
+  return erased and at < tonumber(erased)
+end
+
 local does = {event = tell, out = go_out, over = come_back}
 for i = 4, #ARGV, FIELDS do
   local kind, event, uid, member, session, age, lasted, payload = unpack(ARGV, i, i + FIELDS - 1)
   local at = now - age
-  local erased = member ~= '' and redis.call('ZSCORE', base .. 'erased', member)
-  -- What was noticed of somebody before he was erased (erasure.lua).
-  if not erased or at >= tonumber(erased) then
+  if not is_erased(member, session, at) then
     does[kind](event, uid, member, session, at, tonumber(lasted), payload)
   end
 end

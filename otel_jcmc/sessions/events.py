@@ -70,7 +70,8 @@ class Noticed(NamedTuple):
         kind: HAPPENED, OUT or OVER.
         event: its name (catalogue/events.py).
         uid: the same each time that the same is told.
-        member, session: as the store has them; empty: of no participant.
+        member, session: as the store has them; of no participant: empty, and the digest of the
+            client whose it is in hex, if it is known.
         at: when it was noticed, in seconds of a clock that never goes back.
         lasted_ms: for how long it had lasted then.
         payload: packed.

@@ -50,7 +50,8 @@ def test_who_is_killed_between_the_answer_and_the_removal_has_it_sent_again_the_
 
         sink.refuse_logs_with = kill
         service.push(failed_join("eve"))
-        first, second = eventually(lambda: found if len(found := sink.events()) == 2 else [], 40)
+        eventually(lambda: len(sink.events()) == 2, 40)
+        first, second = sink.events()
         assert first.message.SerializeToString() == second.message.SerializeToString()
         eventually(lambda: service.own(WAITING) == 0)
         assert len(sink.events()) == 2

@@ -7,8 +7,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.sdk.resources import Resource
-from sink_requests import Request
 from people import person, snapshot_of
+from sink_requests import Request
 
 from otel_jcmc.catalogue.rows import Naming
 from otel_jcmc.metrics.gauges import declare

@@ -143,6 +143,14 @@ async def test_a_sender_that_stands_out_is_erased_too(
     assert await Onsets(record, link, DEFAULT_KEYS, 1000, "one").tell() == 3
     await erase(each_server)
     assert waiting(each_client) == ["standup/bob", "jvb-1"]
+    # Nor does it come from who had read of it before, and tells it now.
+    each_client.delete("jcmc:{00}:events", "jcmc:{00}:events:told", "jcmc:{verdict}:told")
+    assert await lease.hold()
+    await record.read_look()
+    assert await record.write("one", Look(now_ms + 1, entries), [])
+    await Onsets(record, link, DEFAULT_KEYS, 1000, "one").tell()
+    assert waiting(each_client) == ["standup/bob", "jvb-1"]
+    assert each_client.pttl("jcmc:{00}:events:refused") > 0
     await link.close()
     await lease.release()
     await record.close()
