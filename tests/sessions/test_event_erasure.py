@@ -175,7 +175,8 @@ def test_it_is_erased_over_http_while_the_receiver_is_away(
         asked = f"/sessions?client_id={CLIENT_ID}"
         assert service.get(asked, method="DELETE").json() == {"deleted": 1}
         with sink:
-            (event,) = eventually(sink.events, 40)
+            eventually(sink.events, 40)
             eventually(lambda: service.own("otel_jcmc_events_waiting") == 0)
-        assert event.attributes["jitsi.participant.id"] == "bob"
-        assert len(sink.events()) == 1
+        # At least once: on a busy machine the same may be sent again.
+        assert {each.attributes["jitsi.participant.id"] for each in sink.events()} == {"bob"}
+        assert len({each.uid for each in sink.events()}) == 1
