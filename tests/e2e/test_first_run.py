@@ -29,8 +29,24 @@ def test_what_serve_prints_can_be_used_as_it_is(short_path: Path) -> None:
         answers = [request(url) for url in urls]
         assert [answer.status for answer in answers] == [200, 200, 200]
         front, client, metrics = (answer.body for answer in answers)
-        assert "is up" in front
+        assert front.startswith("JCMC IS UP\n")
         assert "window.otelJcmc" in client
         assert "otel_jcmc_store_up 1.0" in metrics
         assert service.stop(signal.SIGINT) == 0
     assert "Traceback" not in service.log.read_text()
+
+
+def test_no_printed_address_is_missing_where_there_is_a_port_for_what_browsers_do_not_ask(
+    short_path: Path,
+) -> None:
+    with Service(short_path, JCMC_ADMIN_PORT="0") as service:
+        banner = "\n".join(service.banner)
+        urls = re.findall(r'http://[^\s"]+', banner)
+        assert urls == [
+            f"{service.admin_url}/",
+            f"{service.url}/client-file",
+            f"{service.admin_url}/metrics",
+        ]
+        assert [request(url).status for url in urls] == [200, 200, 200]
+        as_browser = {"accept": "text/html"}
+        assert "<html" in request(urls[0], headers=as_browser).body
