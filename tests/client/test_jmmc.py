@@ -514,7 +514,7 @@ def test_statistics_that_throw_cost_themselves_alone(tab: Tab) -> None:
 def test_it_pushes_beside_the_place_that_it_was_loaded_from(
     bare_tab: Tab, origin: Origin, key: str
 ) -> None:
-    """By the browser's own fetch, with the id that the other client, or JMMC's own, has given it."""
+    """By the browser's own fetch, with the id that another client, or JMMC's, gave it."""
     known = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
     bare_tab.run(f'localStorage.setItem("{key}", "{known}")')
     bare_tab.load_client({}, JMMC)
