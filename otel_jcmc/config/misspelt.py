@@ -37,12 +37,13 @@ def misspelt(settings: type[BaseSettings]) -> list[str]:
     of_file: Mapping[str, Any] = dotenv_values(env_file) if isinstance(env_file, str) else {}
     given = {name.upper(): text for name, text in (*of_file.items(), *os.environ.items())}
     known = setting_names(settings)
+    # The one that is given as well is not what was meant.
+    missing = [name for name in known - given.keys() if not name.startswith(PREFIX)]
     told = []
     for name, text in given.items():
         if not text or name in known or name.startswith(PREFIX):
             continue
-        # The one that is given as well is not what was meant.
-        meant = _nearest(name, known - given.keys())
+        meant = _nearest(name, sorted(missing))
         if meant and not _STANDARD.fullmatch(name):
             told.append(f"{name} is no setting: is {meant} meant?")
     return told
@@ -51,11 +52,7 @@ def misspelt(settings: type[BaseSettings]) -> list[str]:
 def _nearest(name: str, known: Iterable[str]) -> str:
     """Return the one of *known* that *name* is near; empty: none is."""
     family = next((each for each in _FAMILIES if name.startswith(each)), "")
-    rests = {
-        each.removeprefix(family): each
-        for each in sorted(known)
-        if each.startswith(family or each) and not each.startswith(PREFIX)
-    }
-    rest = name.removeprefix(family)
-    found = get_close_matches(rest, (each for each in rests if len(each) > _TOO_SHORT), 1, _NEAR)
+    rests = {each.removeprefix(family): each for each in known if each.startswith(family)}
+    words = [rest for rest in rests if len(rest) > _TOO_SHORT]
+    found = get_close_matches(name.removeprefix(family), words, 1, _NEAR)
     return rests[found[0]] if found else ""

@@ -1,13 +1,18 @@
 """What a newcomer sees: `otel-jcmc serve` says where to point what, and all of it answers."""
 
+import os
 import re
 import signal
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from harness import Service, request
+from e2e.nginx import fenced
+from e2e.parts import ROOT
+from harness import Service, eventually, request
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -50,3 +55,31 @@ def test_no_printed_address_is_missing_where_there_is_a_port_for_what_browsers_d
         assert [request(url).status for url in urls] == [200, 200, 200]
         as_browser = {"accept": "text/html"}
         assert "<html" in request(urls[0], headers=as_browser).body
+
+
+def test_twenty_participants_are_seen_by_what_the_readme_says_next(short_path: Path) -> None:
+    """In a shell of its own, where the settings say which port it is."""
+    _, block, *_ = fenced("README.md", "console")
+    lines = [line.removeprefix("$ ") for line in block.splitlines()]
+    assert [line.split()[0] for line in lines] == [".venv/bin/otel-jcmc", "sleep"]
+    with Service(short_path) as service:
+        script = "\n".join(lines).replace("http://127.0.0.1:3000", service.url)
+        script = script.replace(".venv/bin", str(Path(sys.executable).parent))
+        said = short_path / "said"
+        with said.open("w") as out:
+            shell = subprocess.Popen(
+                ["sh", "-c", script],
+                env=os.environ | {"JCMC_PORT": service.url.rpartition(":")[2]},
+                cwd=ROOT,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        try:
+            assert shell.wait(timeout=30) == 0, said.read_text()
+            assert "jitsi_jcmc_connectionquality{" in said.read_text()
+            assert eventually(lambda: service.own("otel_jcmc_participants") == 20)
+        finally:
+            # The crowd, which would stay for a minute; it is gone if it could not push.
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGTERM)
