@@ -38,12 +38,12 @@ def misspelt(settings: type[BaseSettings]) -> list[str]:
     given = {name.upper(): text for name, text in (*of_file.items(), *os.environ.items())}
     known = setting_names(settings)
     # The one that is given as well is not what was meant.
-    missing = [name for name in known - given.keys() if not name.startswith(PREFIX)]
+    missing = sorted(name for name in known - given.keys() if not name.startswith(PREFIX))
     told = []
     for name, text in given.items():
         if not text or name in known or name.startswith(PREFIX):
             continue
-        meant = _nearest(name, sorted(missing))
+        meant = _nearest(name, missing)
         if meant and not _STANDARD.fullmatch(name):
             told.append(f"{name} is no setting: is {meant} meant?")
     return told

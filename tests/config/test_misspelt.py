@@ -31,6 +31,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("METRICS_PERFIX", "METRICS_PREFIX"),
         ("COLLECT_USERNAMES", "COLLECT_USERNAME"),
         ("ALLOW_PRIVATE_SCRAPE", "ALLOW_PRIVATE_SCRAPE_ONLY"),
+        ("METRIC_PREFIX", "METRICS_PREFIX"),
         ("PUSH_ULR", "PUSH_URL"),
         ("REDIS_URI", "REDIS_URL"),
         ("OTEL_METRIC_EXPORTER", "OTEL_METRICS_EXPORTER"),
