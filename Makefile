@@ -74,7 +74,7 @@ check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, co
 	@$(BIN)/python -m tools.audit
 	@tests/real-parts.sh prometheus alertmanager redis
 	$(BIN)/python -m pytest -q tests/repository/test_collector_config.py tests/repository/test_rules.py \
-		tests/repository/test_dashboards.py
+		tests/repository/test_dashboards.py tests/repository/test_links.py
 
 generate: $(VENV)/.dev $(NODE_MODULES)  ## rewrite what is derived from the catalogue, the settings and the client
 	$(BIN)/python -m tools.generate

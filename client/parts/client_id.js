@@ -5,6 +5,8 @@
 import { attempt } from "./quiet.js";
 
 const CLIENT_ID_KEY = "otel_jcmc.client_id";
+// Where pages of JCMC and of JMMC keep it: a browser stays the same one when a deployment moves.
+const FORMER_KEY = "jmmc_staticUserId";
 const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 /** A random GUID (version 4); a page on http: has no crypto.randomUUID. */
@@ -15,9 +17,12 @@ export const guid = () =>
 
 const pageClientId = guid(); // until storage has it; where that is forbidden, for good
 export function clientId() {
-    /** @type {Untrusted} */
-    const known = attempt(() => localStorage.getItem(CLIENT_ID_KEY));
-    if (GUID.test(known)) return known;
-    attempt(() => localStorage.setItem(CLIENT_ID_KEY, pageClientId));
-    return pageClientId;
+    const [own, former] = [CLIENT_ID_KEY, FORMER_KEY].map((key) => {
+        /** @type {Untrusted} */
+        const known = attempt(() => localStorage.getItem(key));
+        return GUID.test(known) ? known : "";
+    });
+    const id = own || former || pageClientId;
+    if (!own) attempt(() => localStorage.setItem(CLIENT_ID_KEY, id));
+    return id;
 }

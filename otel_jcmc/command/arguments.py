@@ -4,35 +4,45 @@ The command line: `otel-jcmc serve | check | sessions | conference | summary | s
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
 
-import argparse
 import asyncio
 import os
 import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from otel_jcmc.command.parsing import examples, one_of, parse
 from otel_jcmc.version import __version__
 
-_ZONE: Final = "such as Europe/Berlin; this machine's if not given"
+EXIT_CODES: Final = """\
+exit codes:
+  0    it is done
+  1    it can't be done: a line on stderr says why. A setting is wrong, nobody answers, the service
+       refuses; of simulate, no push was taken
+  2    the command line is wrong: a line on stderr says what would be right
+  130  Ctrl-C; after it serve and simulate finish, with 0 or 1"""
+_SETTINGS: Final = "Settings are variables of the environment, or in .env: docs/settings.md."
+_EXAMPLES: Final = examples(
+    "otel-jcmc serve                              # take pushes, on port 3000",
+    "otel-jcmc simulate                           # push as 20 participants would",
+    "otel-jcmc sessions --state bad --from -2h    # whose calls were bad",
+    "otel-jcmc COMMAND --help                     # all that a command can do",
+)
+_URL: Final = (
+    "where the service is, such as http://127.0.0.1:3000: where the settings here have it if not"
+    " given"
+)
+_ZONE: Final = "time zone, such as Europe/Berlin: this machine's if not given"
+_JSON: Final = "print it as JSON"
+_BY: Final = ("region", "bridge", "browser", "network", "relay", "end", "sender")
 
 
 def main() -> None:
     """Run the command that the arguments name; exit 1 with one line when it can't."""
-    parser = argparse.ArgumentParser("otel-jcmc", description=__doc__.splitlines()[1])
-    parser.add_argument("--version", action="version", version=f"otel-jcmc {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="take pushes and answer scrapes")
-    serve.add_argument("--workers", metavar="N", help="processes that take pushes: JCMC_WORKERS")
-    commands.add_parser("check", help="print the settings in force, or what is wrong with them")
-    commands.add_parser("catalogue", help="print the table of metrics")
-    _add_simulate(commands.add_parser("simulate", help="push as many participants would"))
-    _add_sessions(commands.add_parser("sessions", help="show who was in which call, and how"))
-    _add_summary(commands.add_parser("summary", help="show how calls were, by days and weeks"))
-    _add_conference(commands.add_parser("conference", help="show everyone who was in it, by time"))
-    commands.add_parser("export")  # what serve starts when OTLP is on; not in the help
-    arguments = parser.parse_args(_bound(sys.argv[1:]))
+    parser, commands = make_parser()
+    arguments = parse(parser, commands, sys.argv[1:])
     try:
         sys.exit(_run(arguments))
     except KeyboardInterrupt:
@@ -41,95 +51,187 @@ def main() -> None:
         sys.exit(0)
 
 
-def _add_simulate(parser: argparse.ArgumentParser) -> None:
+def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+    """Return the parser of the command line, and that of each command."""
+    parser = ArgumentParser(
+        "otel-jcmc",
+        description="How good the calls of a Jitsi Meet are: the receiver, and what asks it.",
+        formatter_class=RawDescriptionHelpFormatter,
+        epilog=f"{_EXAMPLES}\n\n{EXIT_CODES}\n\n{_SETTINGS}",
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"otel-jcmc {__version__}",
+        help="print the version, and nothing else",
+    )
+    adding = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands: dict[str, ArgumentParser] = {}
+
+    def add(name: str, what: str, *lines: str) -> ArgumentParser:
+        commands[name] = adding.add_parser(
+            name,
+            help=what,
+            description=f"{what[0].upper()}{what[1:]}.",
+            formatter_class=RawDescriptionHelpFormatter,
+            epilog=examples(*lines),
+        )
+        return commands[name]
+
+    serve = add(
+        "serve",
+        "take pushes and answer scrapes",
+        "otel-jcmc serve",
+        "JCMC_PORT=3001 otel-jcmc serve    # on another port",
+        "otel-jcmc serve --workers 3       # on four cores",
+    )
+    serve.add_argument("--workers", metavar="N", help="processes that take pushes: JCMC_WORKERS")
+    check = add(
+        "check",
+        "print the settings in force, or what is wrong with them",
+        "otel-jcmc check",
+        "otel-jcmc check --json | jq .notes    # what is likely to disappoint",
+    )
+    check.add_argument("--json", action="store_true", help=_JSON)
+    catalogue = add(
+        "catalogue",
+        "print the table of metrics",
+        "otel-jcmc catalogue",
+        "otel-jcmc catalogue --json | jq -r '.metrics[].field'",
+    )
+    catalogue.add_argument("--json", action="store_true", help=_JSON)
+    _add_simulate(
+        add(
+            "simulate",
+            "push as many participants would",
+            "otel-jcmc simulate --participants 100 --for 300",
+            "otel-jcmc simulate --story bridge --truth truth.jsonl",
+            "otel-jcmc simulate --url https://meet.example.org/metrics-collector",
+        )
+    )
+    _add_sessions(
+        add(
+            "sessions",
+            "show who was in which call, and how",
+            "otel-jcmc sessions --conference standup --from 'yesterday 14:00'",
+            "otel-jcmc sessions --cause uplink --sort worst --limit 10",
+            "otel-jcmc sessions 1a202b05fcbd2d16 --metric packetloss_total,round_trip_time",
+            "otel-jcmc sessions --delete --client-id 3fa85f64-5717-4562-b3fc-2c963f66afa6",
+        )
+    )
+    _add_summary(
+        add(
+            "summary",
+            "show how calls were, by days and weeks",
+            "otel-jcmc summary --by bridge --per week",
+            "otel-jcmc summary --since 90d --csv > calls.csv",
+        )
+    )
+    _add_conference(
+        add(
+            "conference",
+            "show everyone who was in it, by time",
+            "otel-jcmc conference standup",
+            "otel-jcmc conference standup --at 'monday 9:30'",
+        )
+    )
+    # What serve starts when OTLP is on; not in the help.
+    commands["export"] = adding.add_parser("export")
+    return parser, commands
+
+
+def _add_simulate(parser: ArgumentParser) -> None:
     """Add the arguments of `simulate`."""
-    parser.add_argument("--participants", type=int, default=20, metavar="N")
+    parser.add_argument(
+        "--participants", type=int, default=20, metavar="N", help="20 if not given; of no story"
+    )
     parser.add_argument("--conferences", type=int, metavar="M", help="4, of a story 20")
     parser.add_argument(
         "--for", type=float, metavar="SECONDS", dest="seconds", help="60, of a story 300"
     )
-    parser.add_argument("--interval", type=float, default=10, metavar="SECONDS")
-    parser.add_argument("--url", default="http://127.0.0.1:3000/metrics/push")
-    parser.add_argument("--seed", type=int, help="the same people each time")
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=10,
+        metavar="SECONDS",
+        help="between two pushes of one participant: 10; of a story 2 or 10",
+    )
+    parser.add_argument("--url", help=f"{_URL}; a URL that ends with /push is taken as it is")
+    parser.add_argument("--seed", type=int, metavar="N", help="the same people each time")
     story = parser.add_argument_group("a story: something happens, to as many as the rooms hold")
     story.add_argument("--story", metavar="NAME", help="a cause, a scope, mixed or quiet")
     story.add_argument("--room-size", type=int, metavar="N", help="of each; several if not given")
     story.add_argument(
-        "--originals", type=float, default=0.3, metavar="SHARE", help="of pages that tell less"
+        "--originals", type=float, default=0.3, metavar="SHARE", help="of pages that tell less: 0.3"
     )
     story.add_argument("--truth", type=Path, metavar="FILE", help="write there what is true")
 
 
-def _add_sessions(parser: argparse.ArgumentParser) -> None:
+def _add_sessions(parser: ArgumentParser) -> None:
     """Add the arguments of `sessions`."""
     parser.add_argument("id", nargs="?", help="show this one, with a plot")
     found = parser.add_argument_group("which: by a part of a name, in any case")
-    found.add_argument("--conference", metavar="NAME")
+    found.add_argument("--conference", metavar="NAME", help="the conference's name")
     found.add_argument("--participant", metavar="NAME", help="id, or display name where it is kept")
     found.add_argument("--browser", metavar="NAME", help="such as firefox or 'chrome 142'")
     found = parser.add_argument_group("which: by the whole of it")
-    found.add_argument("--client-id", metavar="ID")
-    found.add_argument("--region", metavar="NAME")
-    found.add_argument("--bridge", metavar="NAME")
+    found.add_argument("--client-id", metavar="ID", help="the browser's, as pages push it")
+    found.add_argument("--region", metavar="NAME", help="of the bridge")
+    found.add_argument("--bridge", metavar="NAME", help="its name of JCMC_BRIDGES, or its hash")
     found.add_argument("--end", metavar="WORD", help="left, failed, expired ...; live: it goes on")
     found.add_argument("--state", metavar="WORD", help="good, fair, bad or unknown")
     found.add_argument("--cause", metavar="WORD", help="uplink, downlink, outage ...")
     found = parser.add_argument_group("when, and how many")
     when = "14:00, yesterday 14:00, 'monday 9:30', 2026-11-29, -2h, '2h ago' ..."
     found.add_argument("--from", metavar="TIME", dest="from_", help=when)
-    found.add_argument("--to", metavar="TIME", help="of a day its end")
+    found.add_argument("--to", metavar="TIME", help="the same; of a day its end")
     found.add_argument("--tz", metavar="ZONE", help=_ZONE)
     found.add_argument("--sort", metavar="ORDER", help="newest or worst")
     found.add_argument("--limit", type=int, metavar="N", help="at most so many: 50, of CSV all")
     shown = parser.add_argument_group("how")
     metrics = "what is drawn, several with commas"
-    shown.add_argument("--metric", default="connectionquality", help=metrics)
-    shown.add_argument("--json", action="store_true")
+    shown.add_argument("--metric", default="connectionquality", metavar="NAMES", help=metrics)
+    shown.add_argument("--json", action="store_true", help=_JSON)
     shown.add_argument("--csv", action="store_true", help="of one session, or of all found")
-    shown.add_argument("--jsonl", action="store_true", help="of all found")
+    shown.add_argument("--jsonl", action="store_true", help="of all found, a line each")
     parser.add_argument("--delete", action="store_true", help="erase all there is of --client-id")
     parser.add_argument("--yes", action="store_true", help="without being asked")
-    parser.add_argument("--url", help="of a service that is not the one of the settings here")
+    parser.add_argument("--url", help=_URL)
 
 
-def _add_summary(parser: argparse.ArgumentParser) -> None:
+def _add_summary(parser: ArgumentParser) -> None:
     """Add the arguments of `summary`."""
-    names = ("region", "bridge", "browser", "network", "relay", "end", "sender")
-    parser.add_argument("--by", choices=names, help="what sessions are told apart by")
-    parser.add_argument("--per", choices=("day", "week", "all"), default="all")
+    told = f"what sessions are told apart by: {', '.join(_BY)}"
+    parser.add_argument("--by", type=one_of(_BY), metavar="WORD", help=told)
+    parser.add_argument(
+        "--per",
+        type=one_of(("day", "week", "all")),
+        default="all",
+        metavar="WORD",
+        help="a row for each day, week, or for all together: day, week, all",
+    )
     parser.add_argument(
         "--since", default="30d", metavar="DAY", help="the first day: 2026-11-01 or 30d"
     )
     parser.add_argument("--to", metavar="DAY", help="the last day, today if not said")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--csv", action="store_true")
-    parser.add_argument("--url", help="of a service that is not the one of the settings here")
+    parser.add_argument("--json", action="store_true", help=_JSON)
+    parser.add_argument("--csv", action="store_true", help="print it as CSV")
+    parser.add_argument("--url", help=_URL)
 
 
-def _add_conference(parser: argparse.ArgumentParser) -> None:
+def _add_conference(parser: ArgumentParser) -> None:
     """Add the arguments of `conference`."""
     parser.add_argument("name", help="its name, or a part of it")
     when = "14:00, yesterday 14:00 ...: now, or the last time before"
     parser.add_argument("--at", metavar="TIME", help=when)
     parser.add_argument("--tz", metavar="ZONE", help=_ZONE)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--url", help="of a service that is not the one of the settings here")
+    parser.add_argument("--json", action="store_true", help=_JSON)
+    parser.add_argument("--url", help=_URL)
 
 
-def _bound(arguments: list[str]) -> list[str]:
-    """Return *arguments* with `-2h` at the flag before it, or it would be taken for one."""
-    bound: list[str] = []
-    for each in arguments:
-        if bound[-1:] in (["--from"], ["--to"], ["--at"], ["--since"]):
-            bound[-1] += f"={each}"
-        else:
-            bound.append(each)
-    return bound
-
-
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: Namespace) -> int:
     """Run one command and return the exit code."""
-    from otel_jcmc.command.environment import with_settings
+    from otel_jcmc.command.environment import push_base, with_settings
 
     match arguments.command:
         case "serve":
@@ -142,15 +244,15 @@ def _run(arguments: argparse.Namespace) -> int:
         case "check":
             from otel_jcmc.command.check import check
 
-            return with_settings(check)
+            return with_settings(partial(check, arguments))
         case "export":
             from otel_jcmc.command.export import export
 
             return with_settings(export)
         case "catalogue":
-            from otel_jcmc.command.catalogue import catalogue_text
+            from otel_jcmc.command.catalogue import catalogue_json, catalogue_text
 
-            print(catalogue_text())
+            print(catalogue_json() if arguments.json else catalogue_text())
             return 0
         case "sessions":
             from otel_jcmc.command.sessions import show
@@ -165,16 +267,18 @@ def _run(arguments: argparse.Namespace) -> int:
 
             return with_settings(partial(show_conference, arguments))
         case _:
-            return asyncio.run(_simulate(arguments))
+            if arguments.url is not None:
+                return asyncio.run(_simulate(arguments, arguments.url))
+            return with_settings(lambda each: asyncio.run(_simulate(arguments, push_base(each))))
 
 
-def _simulate(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
-    """Return what runs the crowd, with a story or without."""
+def _simulate(arguments: Namespace, url: str) -> Coroutine[Any, Any, int]:
+    """Return what runs the crowd at *url*, with a story or without."""
     if arguments.story is None:
         from otel_jcmc.simulate.crowd import simulate
 
         return simulate(
-            arguments.url,
+            url,
             arguments.participants,
             4 if arguments.conferences is None else arguments.conferences,
             60 if arguments.seconds is None else arguments.seconds,
@@ -193,4 +297,4 @@ def _simulate(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
         arguments.truth,
         arguments.seed,
     )
-    return tell_story(plan, arguments.url)
+    return tell_story(plan, url)

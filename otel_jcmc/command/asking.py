@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 
-from otel_jcmc.command.environment import url_of
+from otel_jcmc.command.environment import read_base
 from otel_jcmc.command.running_service import CannotShow, RunningService
 from otel_jcmc.config.settings import Settings
 
@@ -20,11 +20,7 @@ def ask_service(work: Work, arguments: Namespace, settings: Settings) -> int:
     """Do *work* at the service that runs with *settings*, or at the one that *arguments* name."""
     from otel_jcmc.config.settings import to_text
 
-    scheme = "https" if settings.tls_certificate_file else "http"
-    url = url_of(scheme, settings.host, settings.port)
-    if settings.admin_port is not None:
-        url = url_of(scheme, settings.admin_host, settings.admin_port)
-    return ask_at(work, arguments, url, to_text(settings.read_token or ""))
+    return ask_at(work, arguments, read_base(settings), to_text(settings.read_token or ""))
 
 
 def ask_at(work: Work, arguments: Namespace, url: str, token: str) -> int:

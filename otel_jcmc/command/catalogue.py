@@ -1,6 +1,25 @@
 """`otel-jcmc catalogue`: the table of metrics."""
 
+import json
+
 from otel_jcmc.catalogue.metrics import METRICS
+
+
+def catalogue_json() -> str:
+    """Return the table of metrics as JSON: an object for each row, numbers as numbers."""
+    rows = [
+        {
+            "id": row.id,
+            "field": row.field,
+            "unit": row.unit,
+            "minimum": row.minimum,
+            "maximum": row.maximum,
+            "otel_name": row.otel_name,
+            "otel_unit": row.otel_unit,
+        }
+        for row in METRICS
+    ]
+    return json.dumps({"metrics": rows}, indent=1)
 
 
 def catalogue_text() -> str:

@@ -1,42 +1,38 @@
 """`otel-jcmc check`: the settings in force, or what is wrong with them."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
     from otel_jcmc.config.settings import Settings
 
 
-def check(settings: "Settings") -> int:
+def check(arguments: "Namespace", settings: "Settings") -> int:
     """Print the settings in force, secrets hidden, and what is likely to disappoint."""
+    import json
+
     from otel_jcmc.catalogue.reasons import CannotServe
     from otel_jcmc.command.partitions import check_partitions
-    from otel_jcmc.config.advice import advice, ways
-    from otel_jcmc.config.fields import show_url
-    from otel_jcmc.config.settings import in_order, name_of, to_text
-    from otel_jcmc.intake.privacy import describe
+    from otel_jcmc.config.advice import advice
+    from otel_jcmc.config.settings import to_text
     from otel_jcmc.server.tls import load_certificate
 
-    for field in in_order():
-        value = getattr(settings, field)
-        if isinstance(value, tuple | frozenset):
-            value = ",".join(sorted(str(part) for part in value)) or "none"
-        elif isinstance(value, str) and "://" in value:
-            value = show_url(value)
-        is_set = field in settings.model_fields_set
-        print(f"{name_of(field)}={'' if value is None else value}{'' if is_set else '  (default)'}")
-    for signal, way in ways(settings):
-        print(f"# {signal}: {way}")
-    if settings.workers:
-        most = settings.worker_connections or "any number of"
-        print(
-            f"# workers: {settings.workers} take pushes, {most} connections each;"
-            " one process more reads"
-        )
-    for line in describe(settings.privacy_policy):
-        print(f"# privacy: {line}")
-    for line in [*advice(settings), *_of_memory(settings)]:
-        print(f"note: {line}", file=sys.stderr)
+    shown, about = [*_shown(settings)], _about(settings)
+    notes = [*advice(settings), *_of_memory(settings)]
+    if arguments.json:
+        told = [{"name": name, "value": value, "is_set": is_set} for name, value, is_set in shown]
+        print(json.dumps({"settings": told, "about": about, "notes": notes}, indent=1))
+    else:
+        for name, value, is_set in shown:
+            print(f"{name}={value}{'' if is_set else '  (default)'}")
+        for line in about:
+            print(f"# {line}")
+        for line in notes:
+            print(f"note: {line}", file=sys.stderr)
     try:
         load_certificate(settings.tls_certificate_file, settings.tls_key_file)
     except CannotServe as error:
@@ -49,6 +45,43 @@ def check(settings: "Settings") -> int:
         secret = to_text(settings.jwt_secret or "")
         keys_of(secret, settings.jwt_public_key or "", settings.jwt_jwks_file)
     return 0
+
+
+def _shown(settings: "Settings") -> "Iterator[tuple[str, str, bool]]":
+    """Yield name and value of each setting, secrets hidden, and whether it is set."""
+    from otel_jcmc.config.fields import show_url
+    from otel_jcmc.config.settings import in_order, name_of
+
+    for field in in_order():
+        value = getattr(settings, field)
+        if isinstance(value, tuple | frozenset):
+            value = ",".join(sorted(str(part) for part in value)) or "none"
+        elif isinstance(value, str) and "://" in value:
+            value = show_url(value)
+        is_set = field in settings.model_fields_set
+        yield name_of(field), "" if value is None else str(value), is_set
+
+
+def _about(settings: "Settings") -> list[str]:
+    """Return what follows from several settings, and whose they are, one line each."""
+    from otel_jcmc.config.advice import ways
+    from otel_jcmc.intake.privacy import describe
+
+    lines = [f"{signal}: {way}" for signal, way in ways(settings)]
+    if settings.workers:
+        most = settings.worker_connections or "any number of"
+        lines.append(
+            f"workers: {settings.workers} take pushes, {most} connections each;"
+            " one process more reads"
+        )
+    lines += [f"privacy: {line}" for line in describe(settings.privacy_policy)]
+    env_file = Path(".env").absolute()
+    files = f"{env_file}" if env_file.is_file() else f"no {env_file}"
+    lines.append(
+        f"these are the settings of this shell and of {files}: a service that runs has those"
+        " that it was started with"
+    )
+    return lines
 
 
 def _of_memory(settings: "Settings") -> list[str]:

@@ -52,6 +52,20 @@ def with_settings(command: "Callable[[Settings], int]") -> int:
     return 1
 
 
+def push_base(settings: "Settings") -> str:
+    """Return where this machine finds the port for browsers of the service of *settings*."""
+    scheme = "https" if settings.tls_certificate_file else "http"
+    return url_of(scheme, settings.host, settings.port)
+
+
+def read_base(settings: "Settings") -> str:
+    """Return where this machine finds what is not for browsers, as `push_base`."""
+    if settings.admin_port is None:
+        return push_base(settings)
+    scheme = "https" if settings.tls_certificate_file else "http"
+    return url_of(scheme, settings.admin_host, settings.admin_port)
+
+
 def url_of(scheme: str, host: str, port: int) -> str:
     """Return where this machine finds what listens on *host* and *port*."""
     everywhere = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound

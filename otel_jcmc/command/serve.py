@@ -146,9 +146,8 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
     rest = base if admin_port is None else url_of(scheme, settings.admin_host, admin_port)
     store = "the one at REDIS_URL" if settings.redis_url else "embedded, gone when this stops"
     lines = [f"otel_jcmc {__version__}"]
-    lines.append(f"  browser     {base}/")
-    if admin_port is not None:
-        lines.append(f"  admin       {rest}/")
+    # On the port for browsers of a call there is nothing at `/` when there is another port.
+    lines.append(f"  browser     {rest}/")
     lines.append(f'  Jitsi page  <script src="{base}/client-file" async></script>')
     if "prometheus" in settings.metrics_exporter:
         lines.append(f"  Prometheus  scrape {rest}/metrics")

@@ -10,9 +10,9 @@ import sys
 from argparse import Namespace
 from typing import Any, Final
 
-from otel_jcmc.command.environment import url_of
-from otel_jcmc.command.running_service import CannotShow, RunningService, printable
-from otel_jcmc.config.settings import Settings, to_text
+from otel_jcmc.command.asking import ask_service
+from otel_jcmc.command.running_service import RunningService, printable
+from otel_jcmc.config.settings import Settings
 
 # Of a bar that stands for all of the time; what is smaller than an eighth of a cell is none.
 _CELLS: Final = 10
@@ -24,18 +24,7 @@ _LONGEST_NAME: Final = 40
 
 def show_summary(arguments: Namespace, settings: Settings) -> int:
     """Show the summaries of the service that runs with these settings, or of another one."""
-    scheme = "https" if settings.tls_certificate_file else "http"
-    url = url_of(scheme, settings.host, settings.port)
-    if settings.admin_port is not None:
-        url = url_of(scheme, settings.admin_host, settings.admin_port)
-    # Whatever a terminal can't show of a name must not end in a traceback.
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        _show(arguments, RunningService(arguments.url or url, to_text(settings.read_token or "")))
-    except CannotShow as error:
-        print(f"otel-jcmc: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return ask_service(_show, arguments, settings)
 
 
 def _show(arguments: Namespace, service: RunningService) -> None:

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 
+from otel_jcmc.catalogue.attributes import LOCAL_ADDRESS, PEER_ADDRESS, USERNAME
+from otel_jcmc.catalogue.rows import Attribute
 from otel_jcmc.config.fields import LEAST_SECRET_BYTES, show_url
+from otel_jcmc.config.misspelt import misspelt
 from otel_jcmc.config.settings import Settings
+from otel_jcmc.intake.privacy import Treatment, read_entries
 
 LONG_INTERVAL_SECONDS = 120
 
@@ -21,7 +25,7 @@ def ways(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def advice(settings: Settings) -> list[str]:
     """Return what is allowed and still likely to disappoint, one line each."""
-    lines = []
+    lines = misspelt(type(settings))
     if "otlp" in settings.metrics_exporter:
         ttl, interval = settings.metrics_expiration_seconds, settings.export_interval_ms / 1000
         wanted = max(ttl, 2.5 * interval)
@@ -70,7 +74,42 @@ def advice(settings: Settings) -> list[str]:
             f"JCMC_JWT_SECRET is shorter than {LEAST_SECRET_BYTES} bytes: who has one token can"
             " try to find it"
         )
+    return lines + _of_former(settings)
+
+
+def _of_former(settings: Settings) -> list[str]:
+    """Return what somebody who comes from JCMC or JMMC, with its settings, will look for."""
+    given = settings.model_fields_set
+    # The original's env file has both, in every release; nobody else has a use for the second.
+    is_jcmc = {"metrics_expiration_seconds", "metrics_expiration_check_seconds"} <= given
+    # Both are what the middleware is called with.
+    is_jmmc = {"jmmc_conf_pattern", "jmmc_authorized_regions"} <= given
+    lines = []
+    # Its COLLECT_USERNAME=false kept nobody's name out, so that it is not what was decided.
+    if is_jcmc and _is_dropped_unsaid(settings, USERNAME):
+        lines.append(
+            "display names are dropped, which JCMC collects whatever COLLECT_USERNAME says: true"
+            " has them back, JCMC_PRIVACY=username=drop ends this line"
+        )
+    is_said = "collect_addresses" in given or not (is_jcmc or is_jmmc)
+    addresses = (LOCAL_ADDRESS, PEER_ADDRESS)
+    if not is_said and any(_is_dropped_unsaid(settings, each) for each in addresses):
+        lines.append(
+            "addresses (src_ip, dst_ip) are dropped, which JCMC and JMMC collect:"
+            " JCMC_COLLECT_ADDRESSES=true has them back, false ends this line"
+        )
+    if is_jmmc and not {"history_hours", "summary_days"} & given:
+        lines.append(
+            f"sessions are kept for {settings.history_hours} hours, which JMMC keeps for ever:"
+            " JCMC_HISTORY_HOURS is up to 744, JCMC_SUMMARY_DAYS keeps a line of each for 400 days"
+        )
     return lines
+
+
+def _is_dropped_unsaid(settings: Settings, row: Attribute) -> bool:
+    """Say whether *row* is dropped, and JCMC_PRIVACY says nothing of it."""
+    is_dropped = settings.privacy_policy.get(row.id) is Treatment.DROP
+    return is_dropped and row.id not in read_entries(settings.privacy)
 
 
 def _of_traces(settings: Settings) -> list[str]:

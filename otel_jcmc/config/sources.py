@@ -13,7 +13,7 @@ _COMMENT: Final = re.compile(r"\s+#.*$", re.DOTALL)
 
 
 # What starts so is ours, or meant to be.
-_PREFIX: Final = "JCMC_"
+PREFIX: Final = "JCMC_"
 # What `serve` tells the exporter that it starts; no setting.
 _TOLD: Final = frozenset(("JCMC_INSTANCE_ID",))
 # What Kubernetes tells every pod of its services, which may be called jcmc, or jcmc-redis.
@@ -50,15 +50,15 @@ class Environment(EnvSettingsSource):
 
 def _unknown(name: str, given: Mapping[str, Any], settings: type[BaseSettings]) -> str:
     """Return what to say of a *name* that is no setting's and meant to be; else nothing."""
-    if not name.startswith(_PREFIX) or name in _TOLD or _OF_KUBERNETES.fullmatch(name):
+    if not name.startswith(PREFIX) or name in _TOLD or _OF_KUBERNETES.fullmatch(name):
         return ""
-    known = _names(settings)
+    known = setting_names(settings)
     is_link = f"{name.removesuffix('PORT')}SERVICE_HOST" in given
     if name in known or (name.endswith("_PORT") and is_link):
         return ""
     # What all begin with is no likeness.
-    by_rest = {each.removeprefix(_PREFIX): each for each in sorted(known, reverse=True)}
-    meant = get_close_matches(name.removeprefix(_PREFIX), by_rest, 1)
+    by_rest = {each.removeprefix(PREFIX): each for each in sorted(known, reverse=True)}
+    meant = get_close_matches(name.removeprefix(PREFIX), by_rest, 1)
     what = f"is {by_rest[meant[0]]} meant?" if meant else "docs/settings.md has all of them"
     return f"{name} is no setting: {what}"
 
@@ -102,7 +102,7 @@ def secret_names(settings: type[BaseSettings]) -> list[str]:
     ]
 
 
-def _names(settings: type[BaseSettings]) -> set[str]:
+def setting_names(settings: type[BaseSettings]) -> set[str]:
     """Return all names that the environment may have for *settings*."""
     fields: Mapping[str, Any] = settings.model_fields
     names = {str(name) for field in fields.values() for name in field.validation_alias.choices}

@@ -47,7 +47,7 @@ class Target:
     """
 
     def __init__(self, url: str) -> None:
-        """Take *url* apart; without a path it means the push path."""
+        """Take *url* apart: the base of a service, or where it takes pushes, which ends so."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url} is no http:// or https:// URL")
@@ -55,7 +55,8 @@ class Target:
         self.port: int = parts.port or (443 if parts.scheme == "https" else 80)
         # The system's certificates, or those of SSL_CERT_FILE.
         self.tls = ssl.create_default_context() if parts.scheme == "https" else None
-        path = parts.path if parts.path not in ("", "/") else PUSH_PATH
+        is_push = parts.path.endswith("/push")
+        path = parts.path if is_push else parts.path.rstrip("/") + PUSH_PATH
         self.start: str = f"POST {path}{'?' if parts.query else ''}{parts.query} HTTP/1.1\r\n"
         self.netloc: str = parts.netloc.rpartition("@")[2]
 

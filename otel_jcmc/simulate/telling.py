@@ -9,6 +9,7 @@ import json
 import random
 import uuid
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -77,7 +78,9 @@ class StoryPage:
 async def tell_story(plan: Plan, url: str) -> int:
     """Tell *plan*'s story to the service at *url*; returns the exit code."""
     if plan.story not in NAMES:
-        return refuse(f"no story {plan.story}: there are {', '.join(NAMES)}")
+        near = get_close_matches(plan.story, NAMES, 1)
+        meant = f"; is {near[0]} meant?" if near else ""
+        return refuse(f"no story {plan.story}: there are {', '.join(NAMES)}{meant}")
     if plan.interval_seconds not in INTERVALS_SECONDS:
         return refuse("a story has an interval of 2 or 10 seconds, as it was recorded")
     if min(plan.rooms, plan.seconds, plan.size or 2) <= 0 or not 0 <= plan.originals <= 1:

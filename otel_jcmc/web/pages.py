@@ -29,8 +29,8 @@ def health_routes(store: Store) -> APIRouter:
 
     @router.get("/", responses=_UP)
     async def index() -> Response:
-        """Say which version is up."""
-        return PlainTextResponse(f"otel_jcmc {__version__} is up.\n")
+        """Say that the service is up, in the words of the original first: probes look for them."""
+        return PlainTextResponse(f"JCMC IS UP\notel_jcmc {__version__} is up.\n")
 
     @router.get("/-/healthy", responses=_UP)
     async def healthy() -> Response:

@@ -41,7 +41,7 @@ from otel_jcmc.sessions.lines import (
     whole_of,
 )
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
-from otel_jcmc.web.query import BadQuery, Pairs, read_once
+from otel_jcmc.web.query import BadQuery, Pairs, meant, read_once
 from otel_jcmc.web.times import NotUnderstood, read_time, read_zone
 from otel_jcmc.wire.rules import is_guid
 from otel_jcmc.wire.session import END_REASONS
@@ -170,7 +170,8 @@ def _one_of(query: Mapping[str, str], name: str, choices: Sequence[str], other: 
     """Return the word that *query* has under *name*, one of *choices*; *other* if there is none."""
     word = query.get(name, other)
     if name in query and word not in choices:
-        raise BadQuery(f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}")
+        told = f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}"
+        raise BadQuery(told + meant(word, choices))
     return word
 
 

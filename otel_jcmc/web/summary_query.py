@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from otel_jcmc.sessions.counts import By, Per
-from otel_jcmc.web.query import BadQuery, Pairs, read_once
+from otel_jcmc.web.query import BadQuery, Pairs, meant, read_once
 
 # What is asked for if nothing is said.
 DAYS: Final = 30
@@ -45,10 +45,10 @@ def read_asked_summaries(pairs: Pairs, accept: str, today: date) -> AskedSummari
     query = read_once(pairs, _NAMES)
     by = query.get("by")
     if by is not None and by not in [*By]:
-        raise BadQuery(f"by must be one of {', '.join(By)}")
+        raise BadQuery(f"by must be one of {', '.join(By)}{meant(by, By)}")
     per = query.get("per", Per.ALL)
     if per not in [*Per]:
-        raise BadQuery(f"per must be one of {', '.join(Per)}")
+        raise BadQuery(f"per must be one of {', '.join(Per)}{meant(per, Per)}")
     kind = query.get("format", "csv" if "text/csv" in accept else "json")
     if kind not in ("json", "csv"):
         raise BadQuery("format must be json or csv")

@@ -510,10 +510,13 @@ def test_statistics_that_throw_cost_themselves_alone(tab: Tab) -> None:
 # In the page
 
 
-def test_it_pushes_beside_the_place_that_it_was_loaded_from(bare_tab: Tab, origin: Origin) -> None:
-    """By the browser's own fetch, and with the other client's id of this browser."""
+@pytest.mark.parametrize("key", ["otel_jcmc.client_id", "jmmc_staticUserId"])
+def test_it_pushes_beside_the_place_that_it_was_loaded_from(
+    bare_tab: Tab, origin: Origin, key: str
+) -> None:
+    """By the browser's own fetch, with the id that another client, or JMMC's, gave it."""
     known = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
-    bare_tab.run(f'localStorage.setItem("otel_jcmc.client_id", "{known}")')
+    bare_tab.run(f'localStorage.setItem("{key}", "{known}")')
     bare_tab.load_client({}, JMMC)
     bare_tab.run("const room = makeRoom(); window.room = room; setPage(room);")
     bare_tab.page.wait_for_timeout(1100)

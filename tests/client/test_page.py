@@ -474,6 +474,29 @@ def test_the_client_id_lasts(bare_tab: Tab) -> None:
     assert bare_tab.run('return localStorage.getItem("otel_jcmc.client_id");') == ids[0]
 
 
+def test_a_browser_that_the_originals_page_knows_keeps_its_id(bare_tab: Tab) -> None:
+    """And for good, whatever becomes of the original's."""
+    known = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+    bare_tab.run(f'localStorage.setItem("jmmc_staticUserId", "{known}");')
+    for _ in range(2):
+        bare_tab.open()
+        bare_tab.load_client()
+        [call] = bare_tab.run(PUSH_ONCE)
+        assert call["body"]["default_labels"]["client_id"] == known
+        bare_tab.run('localStorage.removeItem("jmmc_staticUserId");')
+
+
+def test_our_own_client_id_goes_before_the_originals(bare_tab: Tab) -> None:
+    ours = "0b8d6a57-5717-4562-b3fc-2c963f66afa6"
+    bare_tab.run(f'localStorage.setItem("otel_jcmc.client_id", "{ours}");')
+    bare_tab.run(
+        'localStorage.setItem("jmmc_staticUserId", "3fa85f64-5717-4562-b3fc-2c963f66afa6");'
+    )
+    bare_tab.load_client()
+    [call] = bare_tab.run(PUSH_ONCE)
+    assert call["body"]["default_labels"]["client_id"] == ours
+
+
 def test_a_client_id_of_the_wrong_form_is_replaced(bare_tab: Tab) -> None:
     bare_tab.run('localStorage.setItem("otel_jcmc.client_id", "me");')
     bare_tab.load_client()

@@ -15,8 +15,9 @@ from harness import Service
 from past import NOON, Past, numbers
 
 from otel_jcmc.command import conference, sessions, zone
-from otel_jcmc.command.arguments import _add_conference, _add_sessions, _bound
+from otel_jcmc.command.arguments import _add_conference, _add_sessions
 from otel_jcmc.command.bars import ASCII_BARS, BARS, bar
+from otel_jcmc.command.parsing import join_times
 from otel_jcmc.command.progress import Progress
 from otel_jcmc.command.tables import columns, without_empty
 from otel_jcmc.sessions.entry import Sample
@@ -84,7 +85,7 @@ def show(service: Service, capsys: pytest.CaptureFixture[str]) -> Shown:
         of = {"conference": (_add_conference, conference), "sessions": (_add_sessions, sessions)}
         add, module = of[command]
         add(parser)
-        code = module.run(parser.parse_args(_bound([*arguments])), service.url, "")
+        code = module.run(parser.parse_args(join_times([*arguments])), service.url, "")
         return code, *capsys.readouterr()
 
     return shown

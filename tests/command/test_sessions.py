@@ -21,7 +21,8 @@ import redis
 from harness import CLIENT_ID, Service
 from past import NOON, Past, numbers
 
-from otel_jcmc.command.arguments import _add_sessions, _bound
+from otel_jcmc.command.arguments import _add_sessions
+from otel_jcmc.command.parsing import join_times
 from otel_jcmc.command.sessions import run
 from otel_jcmc.command.tables import lasted_text
 from otel_jcmc.sessions.entry import Sample
@@ -130,7 +131,7 @@ def show(service: Service, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
     def shown(*arguments: str) -> Ran:
         parser = ArgumentParser()
         _add_sessions(parser)
-        code = run(parser.parse_args(_bound([*arguments])), service.url, "")
+        code = run(parser.parse_args(join_times([*arguments])), service.url, "")
         return Ran(code, *capsys.readouterr())
 
     return shown

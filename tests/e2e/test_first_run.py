@@ -1,13 +1,18 @@
 """What a newcomer sees: `otel-jcmc serve` says where to point what, and all of it answers."""
 
+import os
 import re
 import signal
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from harness import Service, request
+from e2e.nginx import fenced
+from e2e.parts import ROOT
+from harness import Service, eventually, request
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -29,8 +34,52 @@ def test_what_serve_prints_can_be_used_as_it_is(short_path: Path) -> None:
         answers = [request(url) for url in urls]
         assert [answer.status for answer in answers] == [200, 200, 200]
         front, client, metrics = (answer.body for answer in answers)
-        assert "is up" in front
+        assert front.startswith("JCMC IS UP\n")
         assert "window.otelJcmc" in client
         assert "otel_jcmc_store_up 1.0" in metrics
         assert service.stop(signal.SIGINT) == 0
     assert "Traceback" not in service.log.read_text()
+
+
+def test_no_printed_address_is_missing_where_there_is_a_port_for_what_browsers_do_not_ask(
+    short_path: Path,
+) -> None:
+    with Service(short_path, JCMC_ADMIN_PORT="0") as service:
+        banner = "\n".join(service.banner)
+        urls = re.findall(r'http://[^\s"]+', banner)
+        assert urls == [
+            f"{service.admin_url}/",
+            f"{service.url}/client-file",
+            f"{service.admin_url}/metrics",
+        ]
+        assert [request(url).status for url in urls] == [200, 200, 200]
+        as_browser = {"accept": "text/html"}
+        assert "<html" in request(urls[0], headers=as_browser).body
+
+
+def test_twenty_participants_are_seen_by_what_the_readme_says_next(short_path: Path) -> None:
+    """In a shell of its own, where the settings say which port it is."""
+    _, block, *_ = fenced("README.md", "console")
+    lines = [line.removeprefix("$ ") for line in block.splitlines()]
+    assert [line.split()[0] for line in lines] == [".venv/bin/otel-jcmc", "sleep"]
+    with Service(short_path) as service:
+        script = "\n".join(lines).replace("http://127.0.0.1:3000", service.url)
+        script = script.replace(".venv/bin", str(Path(sys.executable).parent))
+        said = short_path / "said"
+        with said.open("w") as out:
+            shell = subprocess.Popen(
+                ["sh", "-c", script],
+                env=os.environ | {"JCMC_PORT": service.url.rpartition(":")[2]},
+                cwd=ROOT,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        try:
+            assert shell.wait(timeout=30) == 0, said.read_text()
+            assert "jitsi_jcmc_connectionquality{" in said.read_text()
+            assert eventually(lambda: service.own("otel_jcmc_participants") == 20)
+        finally:
+            # The crowd, which would stay for a minute; it is gone if it could not push.
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGTERM)

@@ -18,7 +18,7 @@ import pytest
 from e2e.meeting import HERE, Seat, recorded, taken_seat
 from e2e.nginx import fenced, running_nginx
 from e2e.parts import ROOT
-from harness import Answer, Service, eventually, request
+from harness import Answer, Service, eventually, push_body, request
 from paths import ask, every_path
 from playwright.sync_api import Browser
 from ports import free_port
@@ -48,7 +48,13 @@ UPS = (
     "//..//..",
     "/..;/..",
 )
-PUBLISHED = ("/metrics-collector/push", "/metrics-collector/client-file")
+PUBLISHED = (
+    "/metrics-collector/push",
+    "/metrics-collector/client-file",
+    "/metrics-collector/metrics/push",
+)
+# Where the client file pushes when nobody says where.
+PUSHED = PUBLISHED[2]
 # In a meeting's page <base> may point at another server: port 9 is nobody's.
 PAGE = """<!doctype html><title>meeting</title>
 <script src="/meeting.js"></script>
@@ -125,8 +131,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         .replace("zone=otel_jcmc_requests", "zone=few")
         .replace("burst=2000", "burst=2")
     )
-    push_url = here(the_only("`PUSH_URL=(.*?)`"))
-    with Service(folder / "service", PUSH_URL=push_url) as service:
+    # Nothing is set: what a newcomer has.
+    with Service(folder / "service") as service:
         http = (
             UPSTREAM.replace(SERVICE, service.url.removeprefix("http://"))
             + page(ports[0], SAME_ORIGIN, LOCATIONS)
@@ -198,7 +204,7 @@ def test_a_page_that_may_not_push_hears_of_it_from_the_browser_alone(
         seat.join("dora0004", "standup")
         seat.replay(recorded("head-jvb-vp8-360", 25))
         refused = eventually(lambda: violations(seat))
-        assert {tuple(each) for each in refused} == {("connect-src", f"{site.meet}{PUBLISHED[0]}")}
+        assert {tuple(each) for each in refused} == {("connect-src", f"{site.meet}{PUSHED}")}
         assert seat.complaints
         for said in seat.complaints:
             assert said.startswith("error: ")
@@ -232,7 +238,8 @@ def test_nothing_else_of_the_service_can_be_reached(site: Site, method: str) -> 
         *(f"{path}{up}{route}" for path in PUBLISHED for up in UPS for route in routes),
         *(f"{path}{more}" for path in PUBLISHED for more in ("/", "/metrics", ";/metrics", "%00")),
         *("/metrics-collector/", "/metrics-collector/push%2f..%2f..%2fmetrics", "/%6Detrics"),
-        *("/metrics-collector/push-token", f"{site.meet}/metrics", "http://otel_jcmc/metrics"),
+        *("/metrics-collector/push-token", "/metrics-collector/metrics/push-token"),
+        *(f"{site.meet}/metrics", "http://otel_jcmc/metrics"),
     ]
     reached = {
         target: answer
@@ -244,14 +251,32 @@ def test_nothing_else_of_the_service_can_be_reached(site: Site, method: str) -> 
 
 
 def test_the_published_paths_are_reached(site: Site) -> None:
-    assert [ask(site.meet, "GET", path)[0] for path in PUBLISHED] == [405, 200]
-    assert ask(site.meet, "POST", PUBLISHED[0])[0] == 400
-    assert ask(site.meet, "OPTIONS", PUBLISHED[0])[0] == 204
+    assert [ask(site.meet, "GET", path)[0] for path in PUBLISHED] == [405, 200, 405]
+    for path in (PUBLISHED[0], PUSHED):
+        assert ask(site.meet, "POST", path)[0] == 400
+        assert ask(site.meet, "OPTIONS", path)[0] == 204
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{MEET}{PUSHED}",
+        # What the README has for whoever sets one.
+        the_only("`PUSH_URL=(.*?)`"),
+    ],
+)
+def test_a_push_is_taken_at_both_paths_that_deployments_have(site: Site, url: str) -> None:
+    who = f"{len(url):08}"
+    body = push_body(who, "both-paths")
+    answer = request(url.replace(MEET, site.meet), body)
+    assert (answer.status, answer.body) == (200, "OK")
+    assert quality(site.service, who) == [97.5]
 
 
 def test_the_path_of_tokens_is_reached_once_its_comment_is_gone(site: Site) -> None:
-    assert b"<center>nginx" in ask(site.meet, "POST", "/metrics-collector/push-token")[1]
-    assert b"<center>nginx" not in ask(site.tokens, "POST", "/metrics-collector/push-token")[1]
+    for path in ("/metrics-collector/push-token", "/metrics-collector/metrics/push-token"):
+        assert b"<center>nginx" in ask(site.meet, "POST", path)[1]
+        assert b"<center>nginx" not in ask(site.tokens, "POST", path)[1]
 
 
 def test_a_slow_sender_is_cut_by_nginx(site: Site) -> None:

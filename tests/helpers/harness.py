@@ -168,8 +168,10 @@ class Service:
             self.banner.append(line.rstrip("\n"))
             if line.startswith("  browser"):
                 self.url = line.split()[1].rstrip("/")
-            elif line.startswith("  admin"):
-                self.admin_url = line.split()[1].rstrip("/")
+            elif line.startswith("  Jitsi page"):
+                page_url = line.split('"')[1].removesuffix("/client-file")
+                if page_url != self.url:
+                    self.url, self.admin_url = page_url, self.url
             elif line.startswith("  store"):
                 return self
         raise AssertionError(f"it did not start: {self.log.read_text()}")

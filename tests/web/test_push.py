@@ -57,7 +57,10 @@ def storeless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def test_the_front_door_says_that_the_service_is_up(shared_service: Service) -> None:
     answer = shared_service.get("/")
-    assert (answer.status, answer.body) == (200, f"otel_jcmc {__version__} is up.\n")
+    assert (answer.status, answer.body) == (
+        200,
+        f"JCMC IS UP\notel_jcmc {__version__} is up.\n",
+    )
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
 
 

@@ -1,0 +1,140 @@
+"""
+docs/jitsi.md: its nginx blocks in a server such as Jitsi's, by a real nginx.
+
+A server of Jitsi's takes any path for the name of a room, includes files inside of `server`, and
+sets what locations inherit.
+"""
+
+import posixpath
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import yaml
+from e2e.nginx import fenced, running_nginx
+from e2e.parts import ROOT
+from harness import Service, push_body, request
+from paths import ask, every_path
+from ports import free_port
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+TEXT = textwrap.dedent(
+    "\n".join(re.findall(r"^   .*|^$", (ROOT / "docs/jitsi.md").read_text(), re.MULTILINE))
+)
+(CUSTOM,) = re.findall(r"^```nginx\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+(OVERRIDE,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+UPSTREAM, LOCATIONS = fenced("README.md", "nginx")
+# As in Jitsi's own configurations: what locations inherit, and rooms, alone or in a tenant.
+AROUND = """
+    charset utf8;
+    client_max_body_size 0;
+    root {folder};
+    index index.html;
+    gzip on;
+    gzip_types text/plain text/css application/javascript application/json;
+    ssi on;
+    add_header X-Content-Type-Options nosniff;
+    error_page 404 /static/404.html;
+    {ours}
+    location ~ \\.(css|ico|js|png)$ {{ expires 30d; }}
+    location ~ ^/[^/]+$ {{ try_files $uri @room; }}
+    location @room {{ rewrite ^ /index.html break; }}
+    location ~ ^/[^/]+/(.+)$ {{ rewrite ^/[^/]+/(.+)$ /$1; }}
+"""
+PUSHES = ("/metrics-collector/push", "/metrics-collector/metrics/push")
+FILE = "/metrics-collector/client-file"
+
+
+@dataclass
+class Site:
+    """
+    The service behind two servers.
+
+    Attributes:
+        docker: has the file of docker-jitsi-meet.
+        debian: has the blocks of the README.
+        away: has the file as it stands, and no such collector.
+    """
+
+    service: Service
+    docker: str
+    debian: str
+    away: str
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("jitsi")
+    (folder / "index.html").write_text("<!doctype html><title>meeting</title>")
+    ports = [free_port() for _ in range(3)]
+
+    def server(port: int, ours: str) -> str:
+        return f"server {{ listen 127.0.0.1:{port}; {AROUND.format(folder=folder, ours=ours)} }}"
+
+    with Service(folder / "service") as service:
+        where = service.url.removeprefix("http://")
+        assert CUSTOM.count("otel-jcmc:3000") == 1
+        http = UPSTREAM.replace("127.0.0.1:3000", where)
+        http += server(ports[0], CUSTOM.replace("otel-jcmc:3000", where))
+        http += server(ports[1], LOCATIONS)
+        http += server(ports[2], CUSTOM)
+        with running_nginx(folder, http, ports[0]):
+            yield Site(service, *(f"http://127.0.0.1:{port}" for port in ports))
+
+
+@pytest.mark.parametrize("which", ["docker", "debian"])
+def test_pushes_and_the_client_file_reach_the_service(site: Site, which: str) -> None:
+    url = getattr(site, which)
+    for number, path in enumerate(PUSHES):
+        answer = request(url + path, push_body(f"{which}{number}", "beside-jitsi"))
+        assert (answer.status, answer.body) == (200, "OK")
+        assert ask(url, "OPTIONS", path)[0] == 204
+    seen = " ".join(site.service.series("jitsi_jcmc_connectionquality"))
+    assert all(f'participant_id="{which}{number}"' in seen for number in range(2))
+    client = request(url + FILE)
+    assert "window.otelJcmc" in client.body
+    assert client.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert client.headers["cache-control"] == "public, max-age=300"
+
+
+@pytest.mark.parametrize("which", ["docker", "debian"])
+def test_nothing_else_of_the_service_is_published(site: Site, which: str) -> None:
+    url = getattr(site, which)
+    published = {*PUSHES, FILE}
+    for route in every_path():
+        for path in (route, f"/metrics-collector{route}", f"{PUSHES[0]}/..{route}"):
+            if posixpath.normpath(path) not in published:
+                assert b"otel_jcmc" not in ask(url, "GET", path)[1], path
+    assert ask(url, "GET", "/standup") == ask(url, "GET", "/index.html")
+
+
+@pytest.mark.parametrize("block", [CUSTOM, LOCATIONS], ids=["docker", "debian"])
+def test_a_caller_cannot_say_where_it_calls_from(block: str) -> None:
+    """What the service hears of it is what nginx sees, or limits would be anybody's."""
+    locations = re.findall(r"^location.*?^}", block, re.MULTILINE | re.DOTALL)
+    passing = [each for each in locations if "proxy_pass" in each]
+    assert len(passing) == 2
+    for each in passing:
+        assert "proxy_set_header X-Forwarded-For $remote_addr;" in each
+        assert 'proxy_set_header X-Real-IP "";' in each
+        assert 'proxy_set_header Forwarded "";' in each
+
+
+def test_meetings_go_on_where_the_collector_is_not_there(site: Site) -> None:
+    """A name that nobody knows keeps nginx from starting where it stands in an upstream."""
+    assert request(f"{site.away}/standup").status == 200
+
+
+def test_the_override_is_what_the_shipped_compose_file_has() -> None:
+    told = yaml.safe_load(OVERRIDE)["services"]
+    shipped = yaml.safe_load((ROOT / "collector-config" / "compose.yaml").read_text())["services"]
+    store = told["otel-jcmc-store"]
+    assert store["image"] == shipped["valkey"]["image"]
+    assert store["command"].replace('""', "").split() == [
+        each for each in shipped["valkey"]["command"] if each
+    ]
+    assert told["otel-jcmc"]["environment"]["REDIS_URL"] == "redis://otel-jcmc-store:6379"
+    assert {tuple(each["networks"]) for each in told.values()} == {("meet.jitsi",)}
