@@ -18,7 +18,11 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
+import imported
+
 T = TypeVar("T")
+
+COMMAND = [sys.executable, "-m", "otel_jcmc"]
 
 CLIENT_ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 CHROME = (
@@ -129,7 +133,7 @@ class Service:
         self.log = folder / "service.log"
         self.url = self.admin_url = ""
         self.banner: list[str] = []
-        self.command: list[str | Path] = [sys.executable, "-m", "otel_jcmc"]
+        self.command: list[str | Path] = [*COMMAND]
         clean = {
             name: value
             for name, value in os.environ.items()
@@ -143,7 +147,7 @@ class Service:
             "JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND": "0",
             **environ,
         }
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | imported.Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -154,14 +158,17 @@ class Service:
     def start(self) -> Self:
         """Start, and wait until it says where it listens."""
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                [*self.command, "serve"],
-                cwd=self.folder,
-                env=self.environ,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            if self.command == COMMAND and imported.is_as_ours(self.environ):
+                self.process = imported.fork(["serve"], self.folder, self.environ, log)
+            else:
+                self.process = subprocess.Popen(
+                    [*self.command, "serve"],
+                    cwd=self.folder,
+                    env=self.environ,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
         assert self.process.stdout is not None
         self.banner = []
         for line in self.process.stdout:
