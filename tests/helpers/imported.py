@@ -9,6 +9,7 @@ file, with the same arguments, to an end of its own.
 """
 
 import array
+import atexit
 import contextlib
 import gc
 import importlib
@@ -108,6 +109,13 @@ class _Template:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
             )
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        """Let it end, which it does as soon as nobody can ask any more."""
+        if self.owner == os.getpid():
+            self._asking.close()
+            self._process.wait()
 
     def fork(
         self, arguments: Sequence[str], folder: Path, environ: Mapping[str, str], stderr: IO[str]
