@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -21,8 +20,6 @@ from typing import Any, NamedTuple, Self, TypeVar
 import imported
 
 T = TypeVar("T")
-
-COMMAND = [sys.executable, "-m", "otel_jcmc"]
 
 CLIENT_ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 CHROME = (
@@ -133,7 +130,7 @@ class Service:
         self.log = folder / "service.log"
         self.url = self.admin_url = ""
         self.banner: list[str] = []
-        self.command: list[str | Path] = [*COMMAND]
+        self.command: list[str | Path] = [*imported.COMMAND]
         clean = {
             name: value
             for name, value in os.environ.items()
@@ -158,7 +155,7 @@ class Service:
     def start(self) -> Self:
         """Start, and wait until it says where it listens."""
         with self.log.open("a") as log:
-            if self.command == COMMAND and imported.is_as_ours(self.environ):
+            if self.command == imported.COMMAND and imported.is_as_ours(self.environ):
                 self.process = imported.fork(["serve"], self.folder, self.environ, log)
             else:
                 self.process = subprocess.Popen(

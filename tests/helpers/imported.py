@@ -21,12 +21,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+COMMAND = [sys.executable, "-m", "otel_jcmc"]
 # Imported by `serve` whatever the settings are, or next to always.
 IMPORTED = (
     *("otel_jcmc.command.arguments", "otel_jcmc.command.environment", "otel_jcmc.command.log"),
@@ -54,11 +56,11 @@ class Forked:
     A process that was forked, as far as `subprocess.Popen` would be used for it.
 
     Attributes:
-        stdout: what it says, as text.
+        stdout: what it says, as text; None where that goes to a file.
         returncode: what it has ended with, a signal as a negative number; None while it runs.
     """
 
-    def __init__(self, pid: int, stdout: IO[str], ended: socket.socket) -> None:
+    def __init__(self, pid: int, stdout: IO[str] | None, ended: socket.socket) -> None:
         """Be the process *pid*, whose end is told on *ended*."""
         self.pid = pid
         self.stdout = stdout
@@ -107,7 +109,9 @@ class _Template:
         self._asking, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+                [sys.executable, __file__, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
             )
         atexit.register(self._end)
 
@@ -118,32 +122,83 @@ class _Template:
             self._process.wait()
 
     def fork(
-        self, arguments: Sequence[str], folder: Path, environ: Mapping[str, str], stderr: IO[str]
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environ: Mapping[str, str],
+        stderr: IO[str],
+        stdout: IO[str] | None,
     ) -> Forked:
-        """Return a new process that runs `otel_jcmc` with *arguments*."""
-        read, write = os.pipe()
+        """Return a process that runs `otel_jcmc` with *arguments*, and says it to file or pipe."""
+        read = write = None
+        if stdout is None:
+            read, write = os.pipe()
         ended, theirs = socket.socketpair()
         asked = [*arguments], str(folder), dict(environ)
         with theirs, self._lock:
-            fds = array.array("i", [write, stderr.fileno(), theirs.fileno()])
+            said = write if stdout is None else stdout.fileno()
+            assert said is not None
+            fds = array.array("i", [said, stderr.fileno(), theirs.fileno()])
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
             self._asking.sendmsg([json.dumps(asked).encode()], rights)
-            os.close(write)
+            if write is not None:
+                os.close(write)
             pid = int(self._asking.recv(100))
-        return Forked(pid, os.fdopen(read), ended)
+        return Forked(pid, None if read is None else os.fdopen(read), ended)
 
 
 _template: _Template | None = None
 
 
 def fork(
-    arguments: Sequence[str], folder: Path, environ: Mapping[str, str], stderr: IO[str]
+    arguments: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    stderr: IO[str],
+    stdout: IO[str] | None = None,
 ) -> Forked:
     """Return a process of its own that does what `python -m otel_jcmc` *arguments* would."""
     global _template  # noqa: PLW0603  # one for each process of pytest
     if _template is None or _template.owner != os.getpid():
         _template = _Template()
-    return _template.fork(arguments, folder, environ, stderr)
+    return _template.fork(arguments, folder, environ, stderr, stdout)
+
+
+def run(
+    *arguments: str,
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    timeout: float = 30,
+) -> "subprocess.CompletedProcess[str]":
+    """
+    Run the command line to its end, and return what it said.
+
+    Raises:
+        subprocess.TimeoutExpired: it runs after *timeout* seconds; it is killed.
+    """
+    environ = os.environ if environ is None else environ
+    if not is_as_ours(environ):
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as complained:
+        forked = fork(arguments, folder or Path.cwd(), environ, complained, said)
+        try:
+            code = forked.wait(timeout)
+        except subprocess.TimeoutExpired:
+            forked.kill()
+            forked.wait()
+            raise
+        for each in (said, complained):
+            each.seek(0)
+        return subprocess.CompletedProcess(arguments, code, said.read(), complained.read())
 
 
 def is_as_ours(environ: Mapping[str, str]) -> bool:
