@@ -155,8 +155,9 @@ class Service:
     def start(self) -> Self:
         """Start, and wait until it says where it listens."""
         with self.log.open("a") as log:
-            if self.command == imported.COMMAND and imported.is_as_ours(self.environ):
-                self.process = imported.fork(["serve"], self.folder, self.environ, log)
+            if imported.can_fork(self.command, self.environ):
+                arguments = [*map(str, self.command[1:]), "serve"]
+                self.process = imported.fork(arguments, self.folder, self.environ, log)
             else:
                 self.process = subprocess.Popen(
                     [*self.command, "serve"],

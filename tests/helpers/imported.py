@@ -5,7 +5,7 @@ What `python -m otel_jcmc` does first is to import, for half a second of the pro
 each time. Run as a script this is the process that has done so, which `harness` starts once for
 each process of pytest; imported it is how to ask for a fork. A fork has an environment, a folder,
 an output and an error stream of its own, and goes on as `python -m otel_jcmc` does: by the same
-file, with the same arguments, to an end of its own.
+file, with the same arguments, to an end of its own. So does one of `python -c CODE`.
 """
 
 import array
@@ -129,7 +129,7 @@ class _Template:
         stderr: IO[str],
         stdout: IO[str] | None,
     ) -> Forked:
-        """Return a process that runs `otel_jcmc` with *arguments*, and says it to file or pipe."""
+        """Return a process that does what Python does with *arguments*, and says it to *stdout*."""
         read = write = None
         if stdout is None:
             read, write = os.pipe()
@@ -157,7 +157,13 @@ def fork(
     stderr: IO[str],
     stdout: IO[str] | None = None,
 ) -> Forked:
-    """Return a process of its own that does what `python -m otel_jcmc` *arguments* would."""
+    """
+    Return a process of its own that does what Python would with *arguments*.
+
+    Args:
+        arguments: as `can_fork` wants them.
+        stdout: where it says what it says; None: to a pipe, which it has then.
+    """
     global _template  # noqa: PLW0603  # one for each process of pytest
     if _template is None or _template.owner != os.getpid():
         _template = _Template()
@@ -177,7 +183,7 @@ def run(
         subprocess.TimeoutExpired: it runs after *timeout* seconds; it is killed.
     """
     environ = os.environ if environ is None else environ
-    if not is_as_ours(environ):
+    if not can_fork(COMMAND, environ):
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=folder,
@@ -189,7 +195,7 @@ def run(
             check=False,
         )
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as complained:
-        forked = fork(arguments, folder or Path.cwd(), environ, complained, said)
+        forked = fork([*COMMAND[1:], *arguments], folder or Path.cwd(), environ, complained, said)
         try:
             code = forked.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -201,9 +207,14 @@ def run(
         return subprocess.CompletedProcess(arguments, code, said.read(), complained.read())
 
 
-def is_as_ours(environ: Mapping[str, str]) -> bool:
-    """Say whether *environ* changes nothing of what is read before the first line of ours."""
-    return _early(environ) == _early(os.environ)
+def can_fork(command: Sequence[str | Path], environ: Mapping[str, str]) -> bool:
+    """
+    Say whether *command* is `python -m otel_jcmc` or `python -c CODE`, by this same Python.
+
+    And whether *environ* changes nothing of what is read before the first line of either.
+    """
+    is_ours = [*command] == COMMAND or [*command[:2]] == [sys.executable, "-c"]
+    return is_ours and _early(environ) == _early(os.environ)
 
 
 def _early(environ: Mapping[str, str]) -> dict[str, str]:
@@ -282,5 +293,9 @@ if __name__ == "__main__":
     gc.freeze()
     told = _fork_for_all(socket.socket(fileno=int(sys.argv[1])))
     if told is not None:
-        sys.argv[1:] = told
-        runpy.run_module("otel_jcmc", run_name="__main__", alter_sys=True)
+        way, what, *sys.argv[1:] = told
+        if way == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            sys.argv[0] = way
+            exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
