@@ -94,13 +94,13 @@ async def test_no_share_is_two_replicas_in_the_millisecond_in_which_it_changes_h
 ) -> None:
     """Redis counts whole milliseconds: one that has begun is not over."""
     monkeypatch.setattr(lease, "LEASE_MS", 3)
-    async with Replicas(each_server, 1, "a", "b") as (one, two):
+    async with Replicas(each_server, 1, "a", "b") as both:
         for _ in range(200):
-            await one.hold()
-            while not await two.hold():
+            await both[0].hold()
+            while not await both[1].hold():
                 pass
-            assert one.held == ()
-            two, one = one, two
+            assert both[0].held == ()
+            both.reverse()
 
 
 async def test_nothing_is_ours_with_redis_away_or_where_it_refuses(
