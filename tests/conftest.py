@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from chromium import end_chromium
 from harness import Service
 from redis_parts import redis_binary
 
@@ -115,6 +116,18 @@ _LONG = (
     ),
     *("sessions/test_merging", "sessions/test_recorder", "web/test_summaries", "server/"),
 )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End a browser before the first test that may want to run an event loop."""
+    if "browser" not in getattr(item, "fixturenames", ()):
+        end_chromium(unless_of=item.path)
+
+
+def pytest_unconfigure() -> None:
+    """End a browser that still runs."""
+    end_chromium()
 
 
 # What is imported and collected stays, in each process that runs tests: to look through it for
