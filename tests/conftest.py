@@ -103,18 +103,13 @@ def anyio_backend() -> str:
 # The files that take longest, by far, the longest first: begun last, one of them would be all that
 # still runs.
 _LONG = (
-    *("store/test_live_faults", "otlp/test_process", "sessions/test_quota", "web/test_push.py"),
-    *("wire/test_fuzz", "wire/test_push_properties", "web/test_openapi", "e2e/test_dashboards"),
-    *("web/test_sessions", "traces/test_faults", "e2e/test_otlp_receivers", "jmmc/test_push"),
-    *("e2e/test_former_client", "traces/test_delivery", "model/", "tools/test_audit", "faults/"),
-    *(
-        "service/test_mounting",
-        "jmmc/test_replicas",
-        "repository/test_benchmarks",
-        "e2e/",
-        "client/test_former",
-    ),
-    *("sessions/test_merging", "sessions/test_recorder", "web/test_summaries", "server/"),
+    *("pages/test_watching", "sessions/test_quota", "store/test_live_faults", "otlp/test_process"),
+    *("web/test_openapi", "pages/test_axe", "faults/test_stream", "e2e/test_dashboards"),
+    *("traces/test_faults", "service/test_mounting", "faults/test_partitions", "model/"),
+    *("e2e/test_otlp_receivers", "e2e/test_former_client", "traces/test_delivery", "faults/"),
+    *("verdict/test_mutations", "wire/test_push_properties", "sessions/test_recorder"),
+    *("store/test_live", "server/", "repository/test_benchmarks", "sessions/test_merging"),
+    *("crowds/test_bed", "config/", "tools/", "e2e/", "pages/", "client/", "wire/", "intake/"),
 )
 
 
