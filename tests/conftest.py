@@ -1,11 +1,13 @@
 """Fixtures that most tests share: a real store on a socket, and the service in a process."""
 
+import gc
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 import redis
+from chromium import end_chromium
 from harness import Service
 from redis_parts import redis_binary
 
@@ -101,19 +103,42 @@ def anyio_backend() -> str:
 # The files that take longest, by far, the longest first: begun last, one of them would be all that
 # still runs.
 _LONG = (
-    *("store/test_live_faults", "otlp/test_process", "sessions/test_quota", "web/test_push.py"),
-    *("wire/test_fuzz", "wire/test_push_properties", "web/test_openapi", "e2e/test_dashboards"),
-    *("web/test_sessions", "traces/test_faults", "e2e/test_otlp_receivers", "jmmc/test_push"),
-    *("e2e/test_former_client", "traces/test_delivery", "model/", "tools/test_audit", "faults/"),
-    *(
-        "service/test_mounting",
-        "jmmc/test_replicas",
-        "repository/test_benchmarks",
-        "e2e/",
-        "client/test_former",
-    ),
-    *("sessions/test_merging", "sessions/test_recorder", "web/test_summaries", "server/"),
+    *("pages/test_watching", "sessions/test_quota", "store/test_live_faults", "otlp/test_process"),
+    *("web/test_openapi", "pages/test_axe", "faults/test_stream", "e2e/test_dashboards"),
+    *("traces/test_faults", "service/test_mounting", "faults/test_partitions", "model/"),
+    *("e2e/test_otlp_receivers", "e2e/test_former_client", "traces/test_delivery", "faults/"),
+    *("verdict/test_mutations", "wire/test_push_properties", "sessions/test_recorder"),
+    *("store/test_live", "server/", "repository/test_benchmarks", "sessions/test_merging"),
+    *("crowds/test_bed", "config/", "tools/", "e2e/", "pages/", "client/", "wire/", "intake/"),
 )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End a browser before the first test that may want to run an event loop."""
+    if "browser" not in getattr(item, "fixturenames", ()):
+        end_chromium(unless_of=item.path)
+
+
+def pytest_unconfigure() -> None:
+    """End a browser that still runs."""
+    end_chromium()
+
+
+# What is imported and collected stays, in each process that runs tests: to look through it for
+# garbage takes a third of the time of collecting, and some of every look afterwards.
+gc.disable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for garbage again once tests are collected."""
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,13 +4,23 @@
 # lowest   the lowest libraries that pyproject.toml allows, by requirements/lowest.txt
 # newest   the newest that it allows today, which may be newer than the pinned ones
 # 3.x      the pinned ones with another Python, if it is on PATH or pyenv has it
-# Tests of the browser's file, of the repository and of whole systems are left out: what they try
-# does not change with a library of the service.
+# Left out is what does not change with a library of the service or with Python, so that `make test`
+# is enough for it:
+#   client, pages in a browser          what runs there is our JavaScript
+#   conference, e2e, soak, collector    whole systems: other programs, and minutes of load
+#   bridge, truth                       the tests' own bridge, and what recordings tell
+#   crowds, verdict/test_mutations.py   simulated crowds told to rules that are arithmetic: their
+#                                       parts are tried by the rest of verdict/ and by simulate/
+#   model/test_kills.py                 services killed for many seconds: Redis keeps what is kept,
+#                                       and model/test_model.py tells the same of services that live
+#   fuzz, repository, tools             no part of the service
 set -eu
 cd "$(dirname "$0")/.."
 uv=$PWD/.venv/bin/uv
 [ $# -gt 0 ] || set -- lowest newest 3.12 3.13 3.14
-left_out="client conference e2e fuzz pages/test_axe.py pages/test_in_a_browser.py pages/test_watching.py repository soak tools"
+left_out="bridge client collector conference crowds e2e fuzz model/test_kills.py pages/test_axe.py
+    pages/test_in_a_browser.py pages/test_watching.py repository soak tools truth
+    verdict/test_mutations.py"
 
 interpreter() { # version -> its path, or nothing
     for each in "$(command -v "python$1")" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python"$1"; do
@@ -35,7 +45,7 @@ try() { # name python; the lists of requirements on stdin
         "$folder/bin/python" -m pytest -q -o cache_dir="$PWD/$folder/pytest" \
             $(printf -- '--ignore=tests/%s ' $left_out) "$@" tests
     }
-    run -n 2 --dist loadfile --no-loadscope-reorder && return
+    run -n 4 --dist loadfile --no-loadscope-reorder && return
     # A version fails each time, a busy machine does not: `make test` is where that is looked into.
     echo "$1: those that failed, one after the other"
     run --last-failed --last-failed-no-failures none

@@ -128,6 +128,7 @@ class Recorded:
     def __init__(self, spells: Sequence[Spell] | None = None) -> None:
         """Take *spells*."""
         self._spells = read() if spells is None else spells
+        self._calm: dict[tuple[int, str], list[Interval]] = {}
 
     def during(self, kind: str, interval_ms: int, browser: str = "Chromium") -> list[Spell]:
         """
@@ -151,8 +152,15 @@ class Recorded:
         Return the intervals in which all was well, without those right after a join.
 
         Of another browser where this one has told none. Not those in which the recording machine
-        stuttered: sound was made up, pictures stood, or the page's own timers were late.
+        stuttered: sound was made up, pictures stood, or the page's own timers were late. The list
+        is kept: nobody may change it.
         """
+        # Each participant of a crowd is told some of them.
+        if (told := self._calm.get((interval_ms, browser))) is None:
+            told = self._calm[interval_ms, browser] = self._find_calm(interval_ms, browser)
+        return told
+
+    def _find_calm(self, interval_ms: int, browser: str) -> list[Interval]:
         found: dict[bool, list[Interval]] = {True: [], False: []}
         for each in self._spells:
             if each.derived or each.story == _NEVER_CALM or each.interval_ms != interval_ms:

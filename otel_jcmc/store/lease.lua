@@ -9,7 +9,8 @@ local holders, replicas = KEYS[1], KEYS[2]
 local me, lasts, shares = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', replicas, '-inf', now)
+-- A millisecond that has only begun is not over for who counts them by himself.
+redis.call('ZREMRANGEBYSCORE', replicas, '-inf', '(' .. now)
 redis.call('ZADD', replicas, now + lasts, me)
 local there = redis.call('ZRANGE', replicas, 0, -1)
 table.sort(there)

@@ -3,20 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
-from client.pages import Origin, Tab, opened_tab, running_chromium, running_origin
+from chromium import kept_chromium
+from client.pages import Origin, Tab, opened_tab, running_origin
 from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """
-    Return a headless Chromium for one module.
-
-    Not for the session: Playwright's sync API keeps an event loop running in this thread for as
-    long as it lives, and no test after it could run a loop of its own.
-    """
-    with running_chromium() as chromium:
-        yield chromium
+def browser(request: pytest.FixtureRequest) -> Browser:
+    """Return a headless Chromium, for all tests of a module."""
+    return kept_chromium(request.path)
 
 
 @pytest.fixture(scope="module")

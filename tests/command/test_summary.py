@@ -3,13 +3,12 @@
 import csv
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import imported
 import pytest
 import redis
 from harness import Service
@@ -101,13 +100,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def summary(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "otel_jcmc", "summary", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = imported.run("summary", *arguments, folder=folder)
     return ran.returncode, ran.stdout, ran.stderr
 
 

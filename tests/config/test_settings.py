@@ -10,6 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
+import imported
 import pytest
 from exposition import scraped
 from harness import Service, eventually, push_body
@@ -174,14 +175,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in the working folder and return what it said."""
-    return subprocess.run(
-        [sys.executable, "-m", "otel_jcmc", *arguments],
-        env=os.environ | environ,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    return imported.run(*arguments, environ=os.environ | environ)
 
 
 # Defaults
@@ -1259,25 +1253,15 @@ def test_workers_share_the_connections(most: int, workers: int, each: int) -> No
 
 
 def test_the_check_tells_of_workers() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "otel_jcmc", "check"],
-        env={**os.environ, "JCMC_WORKERS": "3"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    ran = command("check", JCMC_WORKERS="3")
+    assert ran.returncode == 0
     assert "JCMC_WORKERS=3\n" in ran.stdout
     told = "# workers: 3 take pushes, 3334 connections each; one process more reads\n"
     assert told in ran.stdout
 
 
 def test_a_flag_that_is_no_number_is_one_line() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "otel_jcmc", "serve", "--workers", "many"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = command("serve", "--workers", "many")
     assert ran.returncode == 1
     assert ran.stderr.startswith("otel-jcmc: JCMC_WORKERS: ")
     assert ran.stderr.count("\n") == 1

@@ -3,10 +3,10 @@
 import os
 import random
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import imported
 import pytest
 import redis
 from harness import Service
@@ -79,14 +79,7 @@ def test_without_a_bound_nobody_knows() -> None:
 def check(redis_url: str) -> "subprocess.CompletedProcess[str]":
     """Return what `otel-jcmc check` has said."""
     environ = {name: text for name, text in os.environ.items() if not name.startswith("JCMC_")}
-    command = [sys.executable, "-m", "otel_jcmc", "check"]
-    return subprocess.run(
-        command,
-        env=environ | {"REDIS_URL": redis_url},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return imported.run("check", environ=environ | {"REDIS_URL": redis_url})
 
 
 @pytest.fixture

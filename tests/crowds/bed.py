@@ -8,6 +8,7 @@ push), not in those after it, and not where the page cannot tell.
 
 import random
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from crowds.counting import NONE, Matrix, Outcome
@@ -60,14 +61,25 @@ def hold(
     of_whom: dict[str, list[Happening]] = {}
     for each in told.happenings:
         of_whom.setdefault(each.person.participant_id, []).append(each)
-    tapes = Tapes(Recorded(spells), interval, chance)
+    recorded, harm = _package() if spells is None else _read(spells)
+    tapes = Tapes(recorded, interval, chance)
     seats = [
         Seat(person, tapes.tape(person, happens), is_blurred=any(map(_is_blurred, happens)))
         for person in fleet.people
         for happens in [of_whom.get(person.participant_id, [])]
     ]
-    harm = harmed(read() if spells is None else spells)
     return _watched(seats, told.standing, Knowable(fleet, told), bench or Bench(), harm)
+
+
+def _read(spells: Sequence[Spell]) -> tuple[Recorded, dict[bool, set[int]]]:
+    """Return *spells* as a crowd tells them, and which of their intervals have harm."""
+    return Recorded(spells), harmed(spells)
+
+
+@cache
+def _package() -> tuple[Recorded, dict[bool, set[int]]]:
+    """Return the same of the package's, which most stories are told by."""
+    return _read(read())
 
 
 def _is_blurred(happening: Happening) -> bool:

@@ -10,6 +10,7 @@ buffer are none: where they are too much, sound is made up or the picture stands
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from operator import gt
 from typing import Final
 
 from otel_jcmc.simulate.recorded import Interval, Spell
@@ -30,28 +31,34 @@ def harmed(spells: Iterable[Spell]) -> dict[bool, set[int]]:
     for each in spells:
         quiet[_tab(each)].extend(each.before)
     return {
-        is_original: {
-            interval.number
-            for each in spells
-            for interval in each.during
-            if _is_harmed(interval, quiet[_tab(each)], is_original=is_original)
-        }
+        is_original: _harmed(spells, quiet, is_original=is_original)
         for is_original in (False, True)
     }
 
 
+def _harmed(
+    spells: list[Spell], quiet: Mapping[tuple[str, ...], list[Interval]], *, is_original: bool
+) -> set[int]:
+    shown = ("round_trip", *(SHOWN_BY_ORIGINALS if is_original else SHOWN))
+
+    def told(of: Interval) -> list[float]:
+        values = [of.values.get(name) or 0 for name in shown]
+        return [round(value) for value in values] if is_original else values
+
+    none = [0.0] * len(shown)
+    most = {tab: [*map(max, *map(told, parts), none, none)] for tab, parts in quiet.items()}
+    return {
+        interval.number
+        for each in spells
+        for interval in each.during
+        if _is_more(told(interval), most.get(_tab(each), none))
+    }
+
+
+def _is_more(told: list[float], most: list[float]) -> bool:
+    """Say whether any of *told* is more than the most in the quiet, the round trip by far."""
+    return told[0] > most[0] + LONGER_MS or any(map(gt, told[1:], most[1:]))
+
+
 def _tab(spell: Spell) -> tuple[str, ...]:
     return spell.story, spell.tab, spell.browser, str(spell.interval_ms)
-
-
-def _is_harmed(interval: Interval, quiet: list[Interval], *, is_original: bool) -> bool:
-    def told(of: Interval, name: str) -> float:
-        value = of.values.get(name) or 0
-        return round(value) if is_original else value
-
-    shown = SHOWN_BY_ORIGINALS if is_original else SHOWN
-    longest = max((told(each, "round_trip") for each in quiet), default=0)
-    return told(interval, "round_trip") > longest + LONGER_MS or any(
-        told(interval, name) > max((told(each, name) for each in quiet), default=0)
-        for name in shown
-    )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from client.pages import running_chromium
+from chromium import kept_chromium
 from e2e.meeting import Seat, running_site, taken_seat
 from e2e.parts import Prometheus, running_prometheus
 from playwright.sync_api import Browser
@@ -20,10 +20,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return a headless Chromium; not for the session: no test after it could run a loop."""
-    with running_chromium() as chromium:
-        yield chromium
+def browser(request: pytest.FixtureRequest) -> Browser:
+    """Return a headless Chromium, for all tests of a module."""
+    return kept_chromium(request.path)
 
 
 @pytest.fixture

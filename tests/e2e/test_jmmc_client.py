@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import end_chromium
 from client.pages import running_chromium
 from e2e.meeting import Seat, recorded, running_site
 from harness import Service, eventually
@@ -28,6 +29,7 @@ NAMES = "--host-resolver-rules=MAP meet.example.org 127.0.0.1, MAP calls.example
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    end_chromium()
     with running_chromium(NAMES) as chromium:
         yield chromium
 

@@ -24,6 +24,12 @@ def tells(service: Service) -> float:
     return parsedate_to_datetime(str(told)).timestamp()
 
 
+def is_shown(service: Service, name: str) -> bool:
+    """Push for somebody, and say whether he is shown then."""
+    assert service.push(push_body(name)).body == "OK"
+    return name in shown(service)
+
+
 def test_the_clock_of_the_service_does_not_matter(short_path: Path) -> None:
     clock = Clock(short_path / "c")
     with RedisServer(short_path / "r") as server:
@@ -39,8 +45,9 @@ def test_the_clock_of_the_service_does_not_matter(short_path: Path) -> None:
                 clock.set(seconds)
                 for step in range(5):
                     assert service.push(push_body("ada")).body == "OK", (seconds, step)
-                assert service.push(push_body(f"brief-{number}")).body == "OK"
-                assert shown(service) >= {"ada", f"brief-{number}"}
+                # Not at once: on a busy machine a second may be over before they are asked for.
+                for name in ("ada", f"brief-{number}"):
+                    eventually(lambda name=name: is_shown(service, name), every=0.3)
             # It goes by that clock where it tells the time.
             clock.set(HOUR)
             eventually(lambda: tells(service) > time.time() + HOUR / 2)

@@ -1,12 +1,12 @@
 """Four, sixteen or sixty-four partitions: services that agree on them, and one that does not."""
 
-import subprocess
 import time
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import imported
 import pytest
 import redis
 from clusters import Cluster
@@ -68,16 +68,7 @@ def places(client: redis.Redis, partitions: int) -> dict[int, set[bytes]]:
 
 def ended(service: Service, *command: str) -> tuple[int, str]:
     """Return the exit code and the complaint of `otel-jcmc` *command* with a service's settings."""
-    told = subprocess.run(
-        [*service.command, *command],
-        env=service.environ,
-        cwd=service.folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    told = imported.run(*command, folder=service.folder, environ=service.environ, timeout=20)
     complaints = [
         line for line in told.stderr.splitlines() if not line.startswith(("note:", "store: memory"))
     ]

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +16,8 @@ from collections.abc import Callable, Mapping
 from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
+
+import imported
 
 T = TypeVar("T")
 
@@ -129,7 +130,7 @@ class Service:
         self.log = folder / "service.log"
         self.url = self.admin_url = ""
         self.banner: list[str] = []
-        self.command: list[str | Path] = [sys.executable, "-m", "otel_jcmc"]
+        self.command: list[str | Path] = [*imported.COMMAND]
         clean = {
             name: value
             for name, value in os.environ.items()
@@ -143,7 +144,7 @@ class Service:
             "JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND": "0",
             **environ,
         }
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | imported.Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -154,14 +155,18 @@ class Service:
     def start(self) -> Self:
         """Start, and wait until it says where it listens."""
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                [*self.command, "serve"],
-                cwd=self.folder,
-                env=self.environ,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            if imported.can_fork(self.command, self.environ):
+                arguments = [*map(str, self.command[1:]), "serve"]
+                self.process = imported.fork(arguments, self.folder, self.environ, log)
+            else:
+                self.process = subprocess.Popen(
+                    [*self.command, "serve"],
+                    cwd=self.folder,
+                    env=self.environ,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
         assert self.process.stdout is not None
         self.banner = []
         for line in self.process.stdout:

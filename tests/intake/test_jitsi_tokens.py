@@ -7,8 +7,6 @@ With real keys; on the running service where files change under it, and where us
 import base64
 import hmac
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import imported
 import jwt
 import psutil
 import pytest
@@ -606,15 +605,7 @@ def test_a_service_without_a_key_does_not_start_and_says_why_in_one_line(
 ) -> None:
     """The store that it began to start has ended before it does, and its folder is gone."""
     service = Service(short_path, JCMC_JWT_JWKS_FILE="/nowhere/jwks", **MODE)
-    ended = subprocess.run(
-        [sys.executable, "-m", "otel_jcmc", command],
-        cwd=short_path,
-        env=service.environ,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    ended = imported.run(command, folder=short_path, environ=service.environ)
     assert ended.returncode == 1
     assert (ended.stdout == "") is (command == "serve")
     assert ended.stderr == "otel-jcmc: /nowhere/jwks: No such file or directory\n"

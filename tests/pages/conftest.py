@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from client.pages import running_chromium
+from chromium import kept_chromium
 from harness import Service
 from past import Past, running_past
 from pasts import BRIDGE_STOOD_OUT
@@ -32,7 +32,6 @@ def service(past: Past, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(request: pytest.FixtureRequest) -> Browser:
     """Return a headless Chromium for one module, as the client's tests do."""
-    with running_chromium() as chromium:
-        yield chromium
+    return kept_chromium(request.path)

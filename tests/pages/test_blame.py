@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from harness import Service, eventually
+from looking import looking_often
 from sender import body
 
 from otel_jcmc.pages.viewing import LOOK_SECONDS
@@ -13,7 +14,8 @@ from otel_jcmc.pages.words import evidence_text, fault, mostly, reach
 from otel_jcmc.verdict.judge import Evidence
 
 HTML = {"accept": "text/html"}
-# What is found is found by a look every ten seconds, and shown by the next one of the pages.
+# What is found is found by a look every ten seconds, and shown by the next one of the pages; here
+# both are more often.
 FOUND_SECONDS = 10 + LOOK_SECONDS + 5
 
 
@@ -58,7 +60,8 @@ def test_evidence_never_reads_as_if_it_were_none() -> None:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    with Service(tmp_path, METRICS_EXPIRATION="300", COLLECT_USERNAME="true") as running:
+    made = Service(tmp_path, METRICS_EXPIRATION="300", COLLECT_USERNAME="true")
+    with looking_often(made) as running:
         yield running
 
 

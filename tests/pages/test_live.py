@@ -14,12 +14,12 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import pytest
 from harness import Service, eventually
+from looking import LOOK_SECONDS, looking_often
 from sender import body
 
 import otel_jcmc
 from otel_jcmc.pages.live import MOST_SHOWN
 from otel_jcmc.pages.templating import rendered
-from otel_jcmc.pages.viewing import LOOK_SECONDS
 from otel_jcmc.server.ending import HANG_UP_SECONDS
 from otel_jcmc.store.embedded import EmbeddedStore
 
@@ -42,7 +42,8 @@ class Tags(HTMLParser):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("s", numbered=True), METRICS_EXPIRATION="300") as running:
+    folder = tmp_path_factory.mktemp("s", numbered=True)
+    with looking_often(Service(folder, METRICS_EXPIRATION="300")) as running:
         for number in range(4):
             running.push(body(f"q{number}", "quiet"))
         running.push(body("l0", "loud"))
@@ -213,7 +214,7 @@ def test_the_conference_that_is_open_stays_whatever_is_filtered(service: Service
 
 
 def test_what_is_not_shown_is_counted(tmp_path: Path) -> None:
-    with Service(tmp_path, METRICS_EXPIRATION="300") as running:
+    with looking_often(Service(tmp_path, METRICS_EXPIRATION="300")) as running:
         for number in range(MOST_SHOWN + 3):
             running.push(body(f"p{number}", f"room {number:03}"))
         last = f"room {MOST_SHOWN + 2}"
@@ -226,7 +227,7 @@ def test_what_is_not_shown_is_counted(tmp_path: Path) -> None:
 
 def test_a_conference_whose_name_is_hashed_opens_by_its_name(tmp_path: Path) -> None:
     policy = {"JCMC_PRIVACY": "roomname=hash", "JCMC_PRIVACY_KEY": "0123456789abcdef" * 2}
-    with Service(tmp_path, **policy) as running:
+    with looking_often(Service(tmp_path, **policy)) as running:
         running.push(body("ann", "board"))
         told = live(running, "?conference=board")
         assert "board" not in told

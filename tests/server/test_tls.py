@@ -7,11 +7,11 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import imported
 import pytest
 from harness import Service, eventually, push_body
 from redis_parts import CA_EXTENSIONS
@@ -250,15 +250,8 @@ def test_a_certificate_that_cannot_be_used_is_said_in_a_line(
 
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_the_command_line_says_it_and_ends(tmp_path: Path, command: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "otel_jcmc", command],
-        cwd=tmp_path,
-        env=os.environ | {"JCMC_PORT": "0", "JCMC_TLS_CERTIFICATE_FILE": "nowhere.pem"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    environ = os.environ | {"JCMC_PORT": "0", "JCMC_TLS_CERTIFICATE_FILE": "nowhere.pem"}
+    ended = imported.run(command, folder=tmp_path, environ=environ)
     assert ended.returncode == 1
     assert ended.stderr == (
         "otel-jcmc: JCMC_TLS_CERTIFICATE_FILE: nowhere.pem: No such file or directory\n"

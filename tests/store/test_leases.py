@@ -89,6 +89,20 @@ async def test_who_has_died_is_followed_within_his_time(
         assert one.held == ()
 
 
+async def test_no_share_is_two_replicas_in_the_millisecond_in_which_it_changes_hands(
+    each_server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis counts whole milliseconds: one that has begun is not over."""
+    monkeypatch.setattr(lease, "LEASE_MS", 3)
+    async with Replicas(each_server, 1, "a", "b") as both:
+        for _ in range(200):
+            await both[0].hold()
+            while not await both[1].hold():
+                pass
+            assert both[0].held == ()
+            both.reverse()
+
+
 async def test_nothing_is_ours_with_redis_away_or_where_it_refuses(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:

@@ -91,20 +91,20 @@ def assert_refused_in_time(pushed: list[Pushed], reason: str = "store_unavailabl
     assert max(each.ended - each.began for each in pushed) < IN_TIME
 
 
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedStore, Service]]:
-    """Return a server and a service on it, for all tests of this file."""
-    folder = tmp_path_factory.mktemp("f")
-    server = EmbeddedStore(folder / "r")
-    server.start()
-    with Service(folder / "a", REDIS_URL=server.url) as service:
-        yield server, service
-    server.stop()
+@pytest.fixture
+def parts(redis_server: EmbeddedStore, short_path: Path) -> Iterator[tuple[EmbeddedStore, Service]]:
+    """
+    Return a server and a service on it.
+
+    For one test each: it takes ten seconds until a service believes that refusals are over.
+    """
+    with Service(short_path / "a", REDIS_URL=redis_server.url) as service:
+        yield redis_server, service
 
 
 @pytest.fixture
 def server(parts: tuple[EmbeddedStore, Service]) -> Iterator[EmbeddedStore]:
-    """Return a server that is well and empty, whatever the test before did to it."""
+    """Return the server, which the service must find well again after the test."""
     found, service = parts
     yield found
     if found.is_running:
@@ -114,10 +114,7 @@ def server(parts: tuple[EmbeddedStore, Service]) -> Iterator[EmbeddedStore]:
     with redis.Redis.from_url(found.url) as other:
         other.config_set("maxmemory", 0)
         other.replicaof("NO", "ONE")
-        other.flushall()
     eventually(lambda: service.push(push_body()).status == 200)
-    # Of refusals it is ready, and says so, once they are over for a while.
-    eventually(lambda: service.get("/-/ready").status == 200, 20)
     assert service.process is not None
     assert service.process.poll() is None
 

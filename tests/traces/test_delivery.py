@@ -1,11 +1,11 @@
 """Sessions that end, from the push to the receiver: the service, its exporter, a real sink."""
 
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import imported
 import pytest
 from calls import body, by_participant, environ, exporter_of, leave
 from harness import CLIENT_ID, Service, eventually, push_body
@@ -203,13 +203,6 @@ def test_metrics_and_spans_go_each_its_own_way(
 @pytest.mark.parametrize("word", ["jaeger", "console", "otlp,none"])
 def test_another_exporter_is_refused_in_one_line(short_path: Path, word: str) -> None:
     service = Service(short_path, OTEL_TRACES_EXPORTER=word)
-    ran = subprocess.run(
-        [*service.command, "check"],
-        cwd=short_path,
-        env=service.environ,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    ran = imported.run("check", folder=short_path, environ=service.environ)
     assert ran.returncode == 1
     assert ran.stderr == "otel-jcmc: OTEL_TRACES_EXPORTER: Input should be 'none' or 'otlp'\n"

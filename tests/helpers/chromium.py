@@ -1,0 +1,42 @@
+"""
+One Chromium for modules of tests that follow each other: to start it costs more than most tests.
+
+Playwright's sync API keeps an event loop running in its thread for as long as it lives, and nothing
+else can run a loop there. So it ends before the first test of another module that does without.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from client.pages import running_chromium
+from playwright.sync_api import Browser
+
+
+class _Kept:
+    """What runs, if something does, and the module that used it last."""
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+        self.browser: Browser | None = None
+        self.module: Path | None = None
+
+
+_kept = _Kept()
+
+
+def kept_chromium(module: Path) -> Browser:
+    """Return a headless Chromium without a tab, for a *module* of tests."""
+    if _kept.browser is None or not _kept.browser.is_connected():
+        end_chromium()
+        _kept.browser = _kept.stack.enter_context(running_chromium())
+    _kept.module = module
+    for context in _kept.browser.contexts:
+        context.close()
+    return _kept.browser
+
+
+def end_chromium(*, unless_of: Path | None = None) -> None:
+    """End it if it runs, but for one that the module *unless_of* uses."""
+    if _kept.browser is not None and _kept.module != unless_of:
+        _kept.browser = None
+        _kept.stack.close()
