@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_the_clock_of_the_service_does_not_matter(short_path: Path) -> None:
                     assert service.push(push_body("ada")).body == "OK", (seconds, step)
                 # Not at once: on a busy machine a second may be over before they are asked for.
                 for name in ("ada", f"brief-{number}"):
-                    eventually(lambda name=name: is_shown(service, name), every=0.3)
+                    eventually(partial(is_shown, service, name), every=0.3)
             # It goes by that clock where it tells the time.
             clock.set(HOUR)
             eventually(lambda: tells(service) > time.time() + HOUR / 2)
