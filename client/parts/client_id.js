@@ -15,14 +15,13 @@ export const guid = () =>
         (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16),
     );
 
-const pageClientId = guid(); // until storage has it; where that is forbidden, for good
+let known = guid(); // until storage has one; where that is forbidden, for good
 export function clientId() {
-    const [own, former] = [CLIENT_ID_KEY, FORMER_KEY].map((key) => {
+    attempt(() => {
         /** @type {Untrusted} */
-        const known = attempt(() => localStorage.getItem(key));
-        return GUID.test(known) ? known : "";
+        const kept = localStorage[CLIENT_ID_KEY] || localStorage[FORMER_KEY];
+        if (GUID.test(kept)) known = kept;
+        localStorage[CLIENT_ID_KEY] = known;
     });
-    const id = own || former || pageClientId;
-    if (!own) attempt(() => localStorage.setItem(CLIENT_ID_KEY, id));
-    return id;
+    return known;
 }

@@ -512,6 +512,11 @@ def test_a_client_id_of_the_wrong_form_is_replaced(bare_tab: Tab) -> None:
         'Object.defineProperty(window, "localStorage", { get() { throw new Error("no"); } })',
         'Storage.prototype.getItem = Storage.prototype.setItem = () => { throw new Error("no"); }',
         'Storage.prototype.setItem = () => { throw new Error("full"); }',
+        *(
+            f'Object.defineProperty(window, "localStorage", {{ value: new Proxy({{}}, {{ {trap}'
+            ' { throw new Error("no"); } }) })'
+            for trap in ("get()", "set()")
+        ),
     ],
 )
 def test_without_storage_the_client_id_lasts_as_long_as_the_page(
