@@ -60,6 +60,11 @@ class Delivery:
         self._trouble = Trouble(log, "traces: the receiver %s", "traces: the receiver takes spans")
         self.counts = {"sent": 0, "rejected": 0}
 
+    @property
+    def why(self) -> str:
+        """What the receiver said to what it did not take last; empty: it took all."""
+        return str(self._trouble.what)
+
     async def deliver(self) -> float:
         """
         Send one batch of what waits; return for how many seconds to wait before the next.
@@ -214,10 +219,12 @@ class Traces:
         counts = {**self._delivery.counts, "dropped": dropped - self._dropped}
         self._dropped = dropped
         self._delivery.counts = {"sent": 0, "rejected": 0}
-        self._report({"spans": counts, "waiting": waiting})
+        self._report({"spans": counts, "waiting": waiting, "why": self._delivery.why})
 
     def _report(self, report: SpanReport) -> None:
         """Tell the parent what is new."""
-        if any(report.get("spans", {}).values()) or report["waiting"] != self._told.get("waiting"):
+        news = ("waiting", "why")
+        is_new = any(report.get(each) != self._told.get(each) for each in news)
+        if is_new or any(report.get("spans", {}).values()):
             self._tell({"traces": report})
         self._told = report

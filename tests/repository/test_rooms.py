@@ -27,7 +27,7 @@ PACKAGE = Path(__file__).parents[2] / "otel_jcmc"
 
 # From what an operator types down to what everything stands on: a room imports from those below it.
 ROOMS = [
-    *("command", "service", "server", "jmmc", "traces", "pages", "web", "config", "otlp", "intake"),
+    *("command", "doctor", "service", "server", "jmmc", "traces", "pages", "web", "config", "otlp", "intake"),
     *("sessions", "metrics", "verdict", "store", "wire", "catalogue", "simulate"),
 ]
 MOST_FLOORS = 10
@@ -36,7 +36,7 @@ AT_THE_TOP = {"__init__", "__main__", "version"}
 
 # A library, and the files that see it: of a room as a whole, or `room.file`.
 MAY_SEE = {
-    "otel_jcmc.config.settings": {"command", "config", "service"},
+    "otel_jcmc.config.settings": {"command", "config", "doctor", "service"},
     "redis": {"store", "sessions.log", "jmmc.states"},
     "hiredis": {"store.commands", "store.wire"},
     "opentelemetry": {"metrics", "otlp", "traces.spans", "service.reading"},
