@@ -26,6 +26,7 @@ def main() -> None:
     serve = commands.add_parser("serve", help="take pushes and answer scrapes")
     serve.add_argument("--workers", metavar="N", help="processes that take pushes: JCMC_WORKERS")
     commands.add_parser("check", help="print the settings in force, or what is wrong with them")
+    _add_doctor(commands.add_parser("doctor", help="find out why it is empty, and what to do"))
     commands.add_parser("catalogue", help="print the table of metrics")
     _add_simulate(commands.add_parser("simulate", help="push as many participants would"))
     _add_sessions(commands.add_parser("sessions", help="show who was in which call, and how"))
@@ -58,6 +59,23 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
         "--originals", type=float, default=0.3, metavar="SHARE", help="of pages that tell less"
     )
     story.add_argument("--truth", type=Path, metavar="FILE", help="write there what is true")
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `doctor`."""
+    parser.description = (
+        "Look at settings, store, service, pushes, page, scrape and exports, and say of each"
+        " whether it is well, else what to do. Exit code: 0 nothing is wrong, 1 something is, 2 the"
+        " arguments are."
+    )
+    url = "of a service that is not the one of the settings here; with JCMC_ADMIN_PORT that port"
+    parser.add_argument("--url", help=url)
+    public = "what browsers reach it by, such as https://meet.example.org/metrics-collector"
+    parser.add_argument("--public-url", metavar="URL", help=public)
+    parser.add_argument("--page", metavar="URL", help="of a conference's page: look at its policy")
+    prometheus = "of Prometheus, such as http://127.0.0.1:9090: ask it too"
+    parser.add_argument("--prometheus", metavar="URL", help=prometheus)
+    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _add_sessions(parser: argparse.ArgumentParser) -> None:
@@ -143,6 +161,10 @@ def _run(arguments: argparse.Namespace) -> int:
             from otel_jcmc.command.check import check
 
             return with_settings(check)
+        case "doctor":
+            from otel_jcmc.command.doctor import doctor
+
+            return doctor(arguments)
         case "export":
             from otel_jcmc.command.export import export
 

@@ -18,7 +18,7 @@ class Mark(StrEnum):
     OPEN = "open"
 
 
-_SIGNS: Final = {Mark.WELL: "✓", Mark.WRONG: "✗", Mark.OPEN: "–"}
+_SIGNS: Final = {Mark.WELL: "✓", Mark.WRONG: "✗", Mark.OPEN: "-"}
 _PLAIN_SIGNS: Final = {Mark.WELL: "ok", Mark.WRONG: "NOT", Mark.OPEN: "-"}
 
 

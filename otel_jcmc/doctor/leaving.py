@@ -1,4 +1,4 @@
-"""What leaves the service: scrapes, OTLP, spans; when it was last taken, and what was said to it."""
+"""What leaves the service: scrapes, OTLP, spans; when it was taken, and what was said to it."""
 
 from collections.abc import Iterator
 from typing import Final

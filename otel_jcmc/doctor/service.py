@@ -100,7 +100,12 @@ def pushes(portrait: Portrait) -> Iterator[Finding]:
         yield well("pushes", f"the last one {late}")
     for reason, count in sorted(refused.items()):
         text = f"{count} refused in the last {told['seconds']:.0f} s: {reason}"
-        yield wrong("pushes", text, REMEDIES.get(reason, "docs/reasons.md"))  # type: ignore[call-overload]
+        yield wrong("pushes", text, remedy_for(reason))
+
+
+def remedy_for(reason: str) -> str:
+    """Return what to do about pushes that are refused for *reason*."""
+    return next((text for each, text in REMEDIES.items() if each == reason), "docs/reasons.md")
 
 
 def ago(seconds: float | None) -> str:

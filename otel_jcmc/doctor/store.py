@@ -25,10 +25,27 @@ _MEMORY: Final = "docs/sizing.md has how much it may come to hold"
 def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
     """Return what is known of the store; what the service of *portrait* says goes first."""
     told, why = _ask(settings)
+    yield from _state(settings, portrait, told, why)
+    if told:
+        yield from _details(told)
+    if portrait is not None:
+        advice: Sequence[str] = portrait.told["memory"] if portrait.is_ready else ()
+    elif told and settings.redis_url is not None:
+        most, policy = int(told.get("maxmemory", 0)), told.get("maxmemory_policy", "")
+        advice = memory_advice(settings, most, policy)
+    else:
+        advice = ()
+    for line in advice:
+        text, _, remedy = line.partition(": ")
+        yield wrong("store", text, remedy or _MEMORY)
+
+
+def _state(
+    settings: Settings, portrait: Portrait | None, told: dict[str, str], why: str
+) -> Iterator[Finding]:
+    """Return whether it answers: the service, and us, whom it has *told* this or else *why* not."""
     if portrait is not None and not portrait.is_ready:
         yield wrong("store", f"the service says: {portrait.told['why_not_ready']}", _remedy(told))
-        if not told:
-            return
     elif portrait is not None:
         yield well("store", "it answers the service and takes writes")
         if not told:
@@ -39,16 +56,6 @@ def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
             yield left_open("store", "the embedded one comes and goes with the service")
         else:
             yield wrong("store", f"Redis does not answer: {why}", _REDIS)
-    if told:
-        yield from _details(told)
-    advice: Sequence[str] = portrait.told["memory"] if portrait is not None else ()
-    if portrait is None and told and settings.redis_url is not None:
-        most, policy = int(told.get("maxmemory", 0)), told.get("maxmemory_policy", "")
-        advice = memory_advice(settings, most, policy)
-    if portrait is None or portrait.is_ready:
-        for line in advice:
-            text, _, remedy = line.partition(": ")
-            yield wrong("store", text, remedy or _MEMORY)
 
 
 def _details(told: dict[str, str]) -> Iterator[Finding]:
@@ -65,7 +72,9 @@ def _details(told: dict[str, str]) -> Iterator[Finding]:
     if most and used > FULL * most:
         yield wrong("store", f"it has {used / most:.0%} of its maxmemory in use", _MEMORY)
     if told.get("role") == "slave":
-        yield wrong("store", "it is a replica, which takes no writes", "point REDIS_URL at a master")
+        yield wrong(
+            "store", "it is a replica, which takes no writes", "point REDIS_URL at a master"
+        )
     late = abs(float(told["clock"]))
     if late > MOST_CLOCK_SECONDS:
         text = f"its clock and this machine's differ by {late:.0f} s"

@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.config.advice import advice
-from otel_jcmc.config.fields import show_url
-from otel_jcmc.config.settings import Settings, in_order, name_of, to_text
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.config.shown import shown_settings
 from otel_jcmc.config.sizing import memory_advice
-from otel_jcmc.config.sources import is_secret
 from otel_jcmc.metrics.own import Telemetry
 from otel_jcmc.pages.pulse import Pulse
 from otel_jcmc.service.reading import Reading
@@ -77,6 +76,7 @@ class SelfPortrait:
                 "own": own.why if own else "",
             },
             "spans_waiting": telemetry.spans_waiting,
+            "live": telemetry.participants,
         }
         if with_tests:
             told["tests"] = None
@@ -90,18 +90,6 @@ class SelfPortrait:
             if memory := await memory_of(self._reading.link):
                 return memory_advice(self._settings, *memory)
         return []
-
-
-def shown_settings(settings: Settings) -> dict[str, str]:
-    """Return the settings by name, without secrets, as the environment has them."""
-    found = {}
-    for field in in_order():
-        value = getattr(settings, field)
-        if value is not None and not is_secret(Settings.model_fields[field]):
-            text = to_text(value)
-            # A query of a URL may hold a key.
-            found[name_of(field)] = show_url(text).partition("?")[0] if "://" in text else text
-    return found
 
 
 def _by_outcome(counts: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:

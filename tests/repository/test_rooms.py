@@ -27,7 +27,19 @@ PACKAGE = Path(__file__).parents[2] / "otel_jcmc"
 
 # From what an operator types down to what everything stands on: a room imports from those below it.
 ROOMS = [
-    *("command", "doctor", "service", "server", "jmmc", "traces", "pages", "web", "config", "otlp", "intake"),
+    *(
+        "command",
+        "doctor",
+        "service",
+        "server",
+        "jmmc",
+        "traces",
+        "pages",
+        "web",
+        "config",
+        "otlp",
+        "intake",
+    ),
     *("sessions", "metrics", "verdict", "store", "wire", "catalogue", "simulate"),
 ]
 MOST_FLOORS = 10
