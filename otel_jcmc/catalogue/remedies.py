@@ -28,7 +28,6 @@ REMEDIES: Final[dict[Reason, str]] = {
     Reason.CONFERENCE_NOT_ALLOWED: "the page's token is for another conference: Jitsi's settings",
     Reason.PARTICIPANT_TAKEN: "somebody pushes for others; harmless if they are few",
     Reason.CONFERENCE_PATTERN: "JCMC_JMMC_CONF_PATTERN says which conferences are taken",
-    Reason.REGION_NOT_AUTHORIZED: "JCMC_JMMC_AUTHORIZED_REGIONS says which regions are taken",
     Reason.COOKIE_MISSING: _JMMC,
     Reason.COOKIE_INVALID: _JMMC,
     Reason.SESSION_UNKNOWN: "pages of JMMC begin anew by themselves; if it goes on: docs/jmmc.md",
