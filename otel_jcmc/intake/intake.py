@@ -156,16 +156,19 @@ class Intake:
             self._bridges.apply(report)
         if self._relays is not None:
             self._relays.apply(report)
-        report.attributes[SENDER.id] = TEST if report.is_test else _sender_of(report)
+        report.attributes[SENDER.id] = _sender_of(report)
         if self._networks is not None:
             crowd = sender.crowd
             crowd.network = crowd.network or self._networks.name(crowd.address)
             if crowd.network:
                 report.attributes[NETWORK.id] = crowd.network
-        if self._privacy is None:
-            return owner
-        self._privacy.apply(report)
-        return self._privacy.stand_in(owner)
+        if self._privacy is not None:
+            self._privacy.apply(report)
+            owner = self._privacy.stand_in(owner)
+        if report.is_test:
+            # What privacy says of senders is meant of people.
+            report.attributes[SENDER.id] = TEST
+        return owner
 
     def pace(self, sender: Sender, report: Report) -> None:
         """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from harness import Service
+from harness import Service, push_body, request
 
 
 class Told(NamedTuple):
@@ -61,11 +61,6 @@ def doctor() -> Ask:
 def push_and_scrape(service: Service) -> None:
     """Let *service* have a push of a page, and a scrape."""
     origin = {"origin": "https://meet.example.org"}
-    assert service.push(_body(), headers=origin).status == 200
-    assert service.get("/metrics").status == 200
-
-
-def _body() -> dict[str, Any]:
-    from harness import push_body
-
-    return push_body(session={"id": "a-session-of-a-page", "seq": 1, "interval_ms": 10_000})
+    session = {"id": "a-session-of-a-page", "seq": 1, "interval_ms": 10_000}
+    assert service.push(push_body(session=session), headers=origin).status == 200
+    assert request(f"{service.admin_url or service.url}/metrics").status == 200

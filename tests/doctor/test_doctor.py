@@ -13,8 +13,20 @@ from redis_parts import RedisServer
 ROOMY = ("--maxmemory", "8gb", "--maxmemory-policy", "noeviction")
 
 
-def test_on_a_good_service_all_is_well(short_path: Path, doctor: Ask) -> None:
-    with Service(short_path) as service:
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"JCMC_ADMIN_PORT": "0"},
+        {"JCMC_PRIVACY": "sender=drop,roomname=hash,client_id=hash", "JCMC_PRIVACY_KEY": 32 * "k"},
+        {"JCMC_WORKERS": "2"},
+    ],
+    ids=lambda environ: " ".join(environ) or "nothing is set",
+)
+def test_on_a_good_service_all_is_well(
+    short_path: Path, doctor: Ask, environ: dict[str, str]
+) -> None:
+    with Service(short_path, **environ) as service:
         push_and_scrape(service)
         told = doctor(service, "--public-url", service.url)
         assert (told.code, told.of("wrong"), told.of("open")) == (0, [], [])
