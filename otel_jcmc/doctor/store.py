@@ -47,7 +47,11 @@ def _state(
     if portrait is not None and not portrait.is_ready:
         yield wrong("store", f"the service says: {portrait.told['why_not_ready']}", _remedy(told))
     elif portrait is not None:
-        yield well("store", "it answers the service and takes writes")
+        if portrait.told["is_store_whole"]:
+            yield well("store", "it answers the service and takes writes")
+        else:
+            text = "a part of the cluster does not answer the service: its conferences are missing"
+            yield wrong("store", text, "docs/runbooks/OtelJcmcPartitionsUnread.md")
         if not told:
             text = f"the settings here do not lead to it: {why}"
             yield left_open("store", text, "run doctor with the service's own settings")

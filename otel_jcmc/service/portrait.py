@@ -57,6 +57,7 @@ class SelfPortrait:
             "version": __version__,
             "time": time(),
             "why_not_ready": await self._store.why_not_ready(),
+            "is_store_whole": self._store.up is not False,
             "settings": shown_settings(settings),
             "advice": advice(settings),
             "memory": await self._memory(),

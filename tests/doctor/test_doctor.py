@@ -1,14 +1,22 @@
 """`otel-jcmc doctor` at real services: on a good one all is well, and each fault is named alone."""
 
+import http.client
 import json
 import re
+import time
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from clock import Clock
+from clusters import Cluster
 from doctor.conftest import Ask, push_and_scrape, run
 from harness import Service, eventually, push_body
 from otlp_sink import OtlpSink
 from redis_parts import RedisServer
+
+from otel_jcmc.store.embedded import find_server
 
 ROOMY = ("--maxmemory", "8gb", "--maxmemory-policy", "noeviction")
 
@@ -194,6 +202,72 @@ def test_less_memory_than_the_bounds_is_named(tmp_path: Path, doctor: Ask) -> No
     assert topic == "store"
     assert text.startswith("Redis has maxmemory 100mb, and the bounds of these settings come to")
     assert remedy.startswith("set maxmemory")
+
+
+def test_a_cluster_is_well_and_a_part_of_it_that_is_away_is_named(
+    tmp_path: Path, doctor: Ask
+) -> None:
+    with (
+        Cluster(tmp_path / "cluster", *ROOMY) as cluster,
+        Service(tmp_path, REDIS_URL=cluster.url) as service,
+    ):
+        push_and_scrape(service)
+        told = doctor(service, "--public-url", service.url)
+        assert (told.of("wrong"), told.of("open")) == ([], [])
+        assert [text for _, text in told.of("well") if text.endswith(", a cluster")]
+        cluster.masters[0].kill()
+        eventually(lambda: not service.get("/-/doctor").json()["is_store_whole"])
+        found = [text for topic, text in doctor(service).of("wrong") if topic == "store"]
+    assert found == [
+        "a part of the cluster does not answer the service: its conferences are missing"
+    ]
+
+
+def test_a_store_whose_clock_is_off_is_named(tmp_path: Path, doctor: Ask) -> None:
+    clock = Clock(tmp_path / "clock")
+    clock.set(100)
+    valkey = find_server()
+    with (
+        RedisServer(tmp_path / "r", *ROOMY, environ=clock.environ, binary=valkey) as server,
+        Service(tmp_path, REDIS_URL=server.url) as service,
+    ):
+        push_and_scrape(service)
+        topic, text, remedy = doctor(service).wrong()
+    assert topic == "store"
+    assert re.fullmatch(r"its clock and this machine's differ by (99|100|101) s", text)
+    assert "NTP" in remedy
+
+
+def test_a_redis_that_is_a_replica_is_named(tmp_path: Path, doctor: Ask) -> None:
+    with RedisServer(tmp_path / "redis", *ROOMY) as server:
+        service = Service(tmp_path, REDIS_URL=server.url)
+        service.url = "http://127.0.0.1:9"
+        with server.client() as client:
+            client.replicaof("127.0.0.1", 9)
+        found = doctor(service).of("wrong")
+    assert found[0] == ("store", "it is a replica, which takes no writes")
+
+
+def test_a_scrape_that_is_cut_is_named(short_path: Path, doctor: Ask) -> None:
+    """Of more than the kernel holds for who does not read, and then hangs up."""
+    with Service(short_path) as service:
+        push_and_scrape(service)
+        where = urlsplit(service.url).netloc
+        with closing(http.client.HTTPConnection(where, timeout=10)) as wire:
+            for at in range(3000):
+                wire.request("POST", "/metrics/push", json.dumps(push_body(f"{at}", f"{at // 40}")))
+                assert wire.getresponse().read() == b"OK"
+        time.sleep(1.1)  # the times are of whole seconds
+        asking = http.client.HTTPConnection(where, timeout=10)
+        asking.request("GET", "/metrics")
+        assert asking.getresponse().read(100)
+        time.sleep(1)
+        asking.close()
+        assert asking.sock is None
+        eventually(lambda: service.get("/-/doctor").json()["scrape_failed_at"])
+        topic, text, remedy = doctor(service).wrong()
+    assert (topic, text) == ("scrape", "the last one was not read to its end")
+    assert "scrape_timeout" in remedy
 
 
 def test_no_service_and_no_redis_are_two_faults(tmp_path: Path, doctor: Ask) -> None:
