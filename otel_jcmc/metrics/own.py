@@ -9,7 +9,7 @@ shows metrics shows the sum. The names are fixed: alerts and dashboards build on
 
 from collections.abc import Callable, Iterable
 from time import time, time_ns
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
 
@@ -19,6 +19,7 @@ from otel_jcmc.metrics.durations import Durations
 from otel_jcmc.metrics.figures import Counts, Figures, add_counts, sum_counts
 from otel_jcmc.metrics.histograms import Family, Histograms
 from otel_jcmc.metrics.instruments import Instruments
+from otel_jcmc.metrics.sources import Head, HistoryFigures, JoinFigures
 from otel_jcmc.version import __version__
 
 ACCEPTED: Final = "accepted"
@@ -64,49 +65,6 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
         "telemetry.sdk.name": "opentelemetry",
     }
     return Resource({**sdk, **ours, **found}, SCHEMA_URL)
-
-
-class Head(Protocol):
-    """The head of a push, as far as it is told of (intake/heads.py)."""
-
-    def origin(self) -> bytes:
-        """Return the page's origin."""
-
-
-class HistoryFigures(Protocol):
-    """What history says of itself (sessions/recorder.py)."""
-
-    @property
-    def samples(self) -> dict[str, int]:
-        """Outcome -> samples so far."""
-
-    @property
-    def evicted(self) -> dict[str, int]:
-        """Reason -> sessions so far."""
-
-    @property
-    def sessions(self) -> int | None:
-        """How many there are in Redis, None if that is not known now."""
-
-    @property
-    def taken_bytes(self) -> int | None:
-        """What they take of it."""
-
-    @property
-    def waiting(self) -> int:
-        """Samples that wait for it."""
-
-
-class JoinFigures(Protocol):
-    """What says how many have joined, and how many could not."""
-
-    @property
-    def outcomes(self) -> dict[tuple[str, str], int]:
-        """(outcome, region) -> how many."""
-
-    @property
-    def failures(self) -> dict[tuple[str, str], int]:
-        """(cause, region) -> how many."""
 
 
 class Telemetry:
