@@ -69,7 +69,11 @@ def as_text(findings: Iterable[Finding], *, is_utf: bool = True) -> str:
 def as_json(findings: Iterable[Finding]) -> str:
     """Return *findings* as one JSON document."""
     found = [*findings]
-    return json.dumps({"ok": exit_code(found) == 0, "findings": [each._asdict() for each in found]})
+    shown = [
+        {"topic": each.topic, "mark": each.mark, "text": each.text, "remedy": each.remedy}
+        for each in found
+    ]
+    return json.dumps({"ok": exit_code(found) == 0, "findings": shown})
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
