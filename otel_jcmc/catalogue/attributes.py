@@ -285,6 +285,8 @@ RELAY = Attribute(
     "The TURN server that the call goes by, if JCMC_RELAYS has a name for it",
 )
 OURS, ORIGINAL, JMMC = "otel_jcmc", "original", "jmmc"
+# No page, and nobody: `otel-jcmc doctor`. It is told of nowhere.
+TEST = "test"
 SENDER = Attribute(
     101,
     "sender",

@@ -19,7 +19,7 @@ class OwnMetric(NamedTuple):
     @property
     def prometheus_name(self) -> str:
         """The name in a scrape, which is also what a Collector makes of it."""
-        suffix = {"counter": "_total", "histogram": "_seconds"}.get(self.kind, "")
+        suffix = "_total" if self.kind == "counter" else "_seconds" if self.unit == "s" else ""
         return self.name.replace(".", "_") + suffix
 
 
@@ -29,6 +29,35 @@ OWN_METRICS: Final = (
         "counter",
         ("outcome", "reason"),
         "Pushes by outcome: accepted, refused (the sender), failed (us)",
+    ),
+    OwnMetric(
+        "otel_jcmc.last_push_timestamp",
+        "gauge",
+        (),
+        "Time of the last push that was stored, Unix time; absent: none since the start",
+        "s",
+    ),
+    OwnMetric(
+        "otel_jcmc.last_scrape_timestamp",
+        "gauge",
+        (),
+        "Time of the last scrape of participants or verdicts that was read to its end, Unix time",
+        "s",
+    ),
+    OwnMetric(
+        "otel_jcmc.last_export_timestamp",
+        "gauge",
+        (),
+        "Time of the last export of participants that an OTLP receiver has taken, in whole or in"
+        " part, Unix time",
+        "s",
+    ),
+    OwnMetric(
+        "otel_jcmc.last_spans_timestamp",
+        "gauge",
+        (),
+        "Time when an OTLP receiver has last taken spans, Unix time",
+        "s",
     ),
     OwnMetric(
         "otel_jcmc.fields_dropped",

@@ -93,6 +93,15 @@ def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
         "otel-jcmc check --json | jq .notes    # what is likely to disappoint",
     )
     check.add_argument("--json", action="store_true", help=_JSON)
+    _add_doctor(
+        add(
+            "doctor",
+            "find out why it is empty, and what to do",
+            "otel-jcmc doctor",
+            "otel-jcmc doctor --public-url https://meet.example.org/metrics-collector",
+            "otel-jcmc doctor --prometheus http://127.0.0.1:9090 --json",
+        )
+    )
     catalogue = add(
         "catalogue",
         "print the table of metrics",
@@ -167,6 +176,18 @@ def _add_simulate(parser: ArgumentParser) -> None:
     story.add_argument("--truth", type=Path, metavar="FILE", help="write there what is true")
 
 
+def _add_doctor(parser: ArgumentParser) -> None:
+    """Add the arguments of `doctor`."""
+    url = "of a service that is not the one of the settings here; with JCMC_ADMIN_PORT that port"
+    parser.add_argument("--url", help=url)
+    public = "what browsers reach it by, such as https://meet.example.org/metrics-collector"
+    parser.add_argument("--public-url", metavar="URL", help=public)
+    parser.add_argument("--page", metavar="URL", help="of a conference's page: look at its policy")
+    prometheus = "of Prometheus, such as http://127.0.0.1:9090: ask it too"
+    parser.add_argument("--prometheus", metavar="URL", help=prometheus)
+    parser.add_argument("--json", action="store_true", help=_JSON)
+
+
 def _add_sessions(parser: ArgumentParser) -> None:
     """Add the arguments of `sessions`."""
     parser.add_argument("id", nargs="?", help="show this one, with a plot")
@@ -231,7 +252,7 @@ def _add_conference(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace) -> int:
     """Run one command and return the exit code."""
-    from otel_jcmc.command.environment import push_base, with_settings
+    from otel_jcmc.command.environment import with_settings
 
     match arguments.command:
         case "serve":
@@ -245,6 +266,10 @@ def _run(arguments: Namespace) -> int:
             from otel_jcmc.command.check import check
 
             return with_settings(partial(check, arguments))
+        case "doctor":
+            from otel_jcmc.command.doctor import doctor
+
+            return doctor(arguments)
         case "export":
             from otel_jcmc.command.export import export
 
@@ -267,12 +292,19 @@ def _run(arguments: Namespace) -> int:
 
             return with_settings(partial(show_conference, arguments))
         case _:
-            if arguments.url is not None:
-                return asyncio.run(_simulate(arguments, arguments.url))
-            return with_settings(lambda each: asyncio.run(_simulate(arguments, push_base(each))))
+            return _simulate(arguments)
 
 
-def _simulate(arguments: Namespace, url: str) -> Coroutine[Any, Any, int]:
+def _simulate(arguments: Namespace) -> int:
+    """Push to the service that is named, else to that of the settings here."""
+    from otel_jcmc.command.environment import push_base, with_settings
+
+    if arguments.url is not None:
+        return asyncio.run(_crowd(arguments, arguments.url))
+    return with_settings(lambda each: asyncio.run(_crowd(arguments, push_base(each))))
+
+
+def _crowd(arguments: Namespace, url: str) -> Coroutine[Any, Any, int]:
     """Return what runs the crowd at *url*, with a story or without."""
     if arguments.story is None:
         from otel_jcmc.simulate.crowd import simulate

@@ -15,41 +15,69 @@ OTLP_SECRETS: Final = tuple(f"OTEL_EXPORTER_OTLP_{of}HEADERS" for of in ("", "ME
 
 def with_settings(command: "Callable[[Settings], int]") -> int:
     """Run *command* with the environment's settings, or say in a line each what is wrong."""
-    from dotenv import dotenv_values
     from pydantic import ValidationError
 
     from otel_jcmc.catalogue.reasons import ExporterCannotStart, KeysUnusable, StoreCannotStart
-    from otel_jcmc.config.settings import Settings, other_names
+
+    try:
+        settings = read_settings()
+    except ValueError as error:
+        lines = faults_of(error)
+    else:
+        try:
+            return command(settings)
+        except ValidationError as error:
+            lines = faults_of(error)
+        except (StoreCannotStart, ExporterCannotStart, KeysUnusable) as error:
+            lines = [str(error)]
+    for line in lines:
+        print(f"otel-jcmc: {line}", file=sys.stderr)
+    return 1
+
+
+def read_settings() -> "Settings":
+    """
+    Return the settings of the environment and of `.env`.
+
+    Raises:
+        ValueError: something is wrong with them; `faults_of` has what.
+    """
+    from dotenv import dotenv_values
+
+    from otel_jcmc.config.settings import Settings
     from otel_jcmc.config.sources import read_secret
 
     try:
         of_file = dotenv_values(".env")
     except UnicodeDecodeError:
-        print("otel-jcmc: .env: it is no UTF-8 text", file=sys.stderr)
-        return 1
+        raise ValueError(".env: it is no UTF-8 text") from None
     # The SDK's exporters read the environment by themselves, not the file.
     for name, value in of_file.items():
         if name.startswith("OTEL_") and value:
             os.environ.setdefault(name, value)
-    try:
-        for name in OTLP_SECRETS:
-            if path := os.environ.pop(f"{name}_FILE", ""):
-                os.environ[name] = read_secret(f"{name}_FILE", path)
-    except ValueError as error:
-        print(f"otel-jcmc: {error}", file=sys.stderr)
-        return 1
-    try:
-        return command(Settings())
-    except ValidationError as error:
-        for fault in error.errors(include_url=False, include_input=False):
-            first = str(fault["loc"][0]) if fault["loc"] else "settings"
-            given = (name for name in other_names(first) if name in os.environ or name in of_file)
-            where = next(given, first)
-            what = fault["msg"].removeprefix("Value error, ")
-            print(f"otel-jcmc: {where}: {what}", file=sys.stderr)
-    except (StoreCannotStart, ExporterCannotStart, KeysUnusable) as error:
-        print(f"otel-jcmc: {error}", file=sys.stderr)
-    return 1
+    for name in OTLP_SECRETS:
+        if path := os.environ.pop(f"{name}_FILE", ""):
+            os.environ[name] = read_secret(f"{name}_FILE", path)
+    return Settings()
+
+
+def faults_of(error: ValueError) -> list[str]:
+    """Return what is wrong with settings by the *error* that they raised, a line each."""
+    from dotenv import dotenv_values
+    from pydantic import ValidationError
+
+    from otel_jcmc.config.settings import other_names
+
+    if not isinstance(error, ValidationError):
+        return [str(error)]
+    of_file = dotenv_values(".env")
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False):
+        first = str(fault["loc"][0]) if fault["loc"] else "settings"
+        given = (name for name in other_names(first) if name in os.environ or name in of_file)
+        what = fault["msg"].removeprefix("Value error, ")
+        lines.append(f"{next(given, first)}: {what}")
+    return lines
 
 
 def push_base(settings: "Settings") -> str:

@@ -13,7 +13,15 @@ from typing import Any
 
 import msgspec
 
-from otel_jcmc.catalogue.attributes import JMMC, NETWORK, ORIGINAL, OURS, PEER_TO_PEER, SENDER
+from otel_jcmc.catalogue.attributes import (
+    JMMC,
+    NETWORK,
+    ORIGINAL,
+    OURS,
+    PEER_TO_PEER,
+    SENDER,
+    TEST,
+)
 from otel_jcmc.catalogue.metrics import JUDGED_IDS, LIST_ID
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.intake.bridges import Bridges
@@ -31,7 +39,7 @@ from otel_jcmc.store.live import Store
 from otel_jcmc.store.participant import Write, to_write
 from otel_jcmc.store.writes import Stored
 from otel_jcmc.verdict.judge import Judge
-from otel_jcmc.wire.push import Report
+from otel_jcmc.wire.push import TEST_CLIENT, Report
 
 # By their class they take longer to find than all else that is done with an answer.
 _STORED, _SUPERSEDED, _JOINED = Stored.STORED, Stored.SUPERSEDED, Stored.JOINED
@@ -128,7 +136,7 @@ class Intake:
         """
         owner = self.screen(sender, report)
         self._note_verdict(report)
-        write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
+        write = self._to_write(sender, report, owner)
         self.limits.take_participant(write.member, sender.at)
         write = self._bounded(sender, write)
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
@@ -144,6 +152,8 @@ class Intake:
             StoreUnavailable: it can't be known now whether he may.
         """
         owner = self._authorise(sender.head, report) if self._authorise else ""
+        # Before privacy makes another id of it.
+        report.is_test = report.client_id == TEST_CLIENT
         report.attributes.update(browser_and_system(sender.head.user_agent()))
         if self._bridges is not None:
             self._bridges.apply(report)
@@ -155,10 +165,13 @@ class Intake:
             crowd.network = crowd.network or self._networks.name(crowd.address)
             if crowd.network:
                 report.attributes[NETWORK.id] = crowd.network
-        if self._privacy is None:
-            return owner
-        self._privacy.apply(report)
-        return self._privacy.stand_in(owner)
+        if self._privacy is not None:
+            self._privacy.apply(report)
+            owner = self._privacy.stand_in(owner)
+        if report.is_test:
+            # What privacy says of senders is meant of people.
+            report.attributes[SENDER.id] = TEST
+        return owner
 
     def pace(self, sender: Sender, report: Report) -> None:
         """
@@ -179,9 +192,13 @@ class Intake:
             TooFast: the participant has begun another session since.
         """
         self._note_verdict(report)
-        write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
-        write = self._bounded(sender, write)
+        write = self._bounded(sender, self._to_write(sender, report, owner))
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
+
+    def _to_write(self, sender: Sender, report: Report, owner: str) -> Write:
+        """Return what Redis is to hold for *report* of *owner*."""
+        write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
+        return msgspec.structs.replace(write, is_kept=False) if report.is_test else write
 
     def _note_verdict(self, report: Report) -> None:
         """Put among the numbers of *report*, as they are stored, what is said of the call."""
@@ -234,15 +251,16 @@ class Intake:
         if is_new:
             stored = _STORED
             self.limits.count_newcomer(sender.crowd, write.member)
-            self._count_join(sender, write, report)
+            if not report.is_test:
+                self._count_join(sender, write, report)
         if stored is _STORED:
             until = 0.0 if write.end else sender.at + abs(write.ttl_ms) / 1000
             self.limits.count_live(sender.crowd, write.member, until)
-            if self._count is not None:
+            if self._count is not None and not report.is_test:
                 self._count(report)
         # What was merged is no less true for being overtaken by what it was merged into.
         is_taken = stored is _STORED or (stored is _SUPERSEDED and report.sent is not None)
-        if self._recorder is not None and is_taken:
+        if self._recorder is not None and is_taken and not report.is_test:
             self._recorder.take(write, report, sender.crowd.address, is_new=is_new)
         if self._noticing is not None and is_taken:
             self._noticing.take(write, report, is_new and write.join_ms >= 0)

@@ -29,12 +29,14 @@ class Figures(msgspec.Struct):
         counters: name -> label values -> how many.
         gauges: name -> how it is now; what is not known is absent.
         histograms: name -> label value, empty for none -> what was counted.
+        origin: of the page that has pushed last, empty where nobody knows.
     """
 
     since_unix_nano: int
     counters: dict[str, Counts]
     gauges: dict[str, int]
     histograms: Tables
+    origin: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -61,6 +63,7 @@ def pack(figures: Figures, most_bytes: int) -> tuple[bytes, list[str]]:
                 {name: parts[name] for name in figures.counters},
                 figures.gauges,
                 {name: parts[name] for name in figures.histograms},
+                figures.origin,
             )
         )
     return packed, sorted(cut)

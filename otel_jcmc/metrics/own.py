@@ -9,7 +9,7 @@ shows metrics shows the sum. The names are fixed: alerts and dashboards build on
 
 from collections.abc import Callable, Iterable
 from time import time, time_ns
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
 
@@ -19,6 +19,7 @@ from otel_jcmc.metrics.durations import Durations
 from otel_jcmc.metrics.figures import Counts, Figures, add_counts, sum_counts
 from otel_jcmc.metrics.histograms import Family, Histograms
 from otel_jcmc.metrics.instruments import Instruments
+from otel_jcmc.metrics.sources import Head, HistoryFigures, JoinFigures
 from otel_jcmc.version import __version__
 
 ACCEPTED: Final = "accepted"
@@ -26,6 +27,7 @@ REFUSED: Final = "refused"
 FAILED: Final = "failed"
 LOOK_OUTCOMES: Final = ("ok", "failed", "lost")
 SENT_OUTCOMES: Final = ("sent", "rejected", "dropped")
+_MOST_ORIGIN: Final = 300  # longer than any name that DNS has
 # What a process is, the `process` of otel_jcmc_process_starts_total.
 WORKER: Final = "worker"
 READER: Final = "reader"
@@ -64,42 +66,6 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
     return Resource({**sdk, **ours, **found}, SCHEMA_URL)
 
 
-class HistoryFigures(Protocol):
-    """What history says of itself (sessions/recorder.py)."""
-
-    @property
-    def samples(self) -> dict[str, int]:
-        """Outcome -> samples so far."""
-
-    @property
-    def evicted(self) -> dict[str, int]:
-        """Reason -> sessions so far."""
-
-    @property
-    def sessions(self) -> int | None:
-        """How many there are in Redis, None if that is not known now."""
-
-    @property
-    def taken_bytes(self) -> int | None:
-        """What they take of it."""
-
-    @property
-    def waiting(self) -> int:
-        """Samples that wait for it."""
-
-
-class JoinFigures(Protocol):
-    """What says how many have joined, and how many could not."""
-
-    @property
-    def outcomes(self) -> dict[tuple[str, str], int]:
-        """(outcome, region) -> how many."""
-
-    @property
-    def failures(self) -> dict[tuple[str, str], int]:
-        """(cause, region) -> how many."""
-
-
 class Telemetry:
     """
     Our own counters, gauges and histograms.
@@ -107,6 +73,10 @@ class Telemetry:
     Attributes:
         pushes: (outcome, reason) -> pushes so far; the push endpoint counts here.
         push_tokens: (outcome, reason) -> requests for one so far.
+        pushed_at: when the last push was stored, Unix time in s; 0: none was.
+        pushed_by: the head of that push; None where its door has none to tell.
+        spans_at: when a receiver has last taken spans; 0: none has.
+        words: exporter -> what its receiver said to what it did not take; empty: it took all.
         dropped: reason -> fields so far.
         exported_at: (exporter, outcome) -> when this process heard of the last one, Unix time in s.
         participants, conferences: of the last collection; None when it had no store to read.
@@ -130,6 +100,7 @@ class Telemetry:
         fleet: Histograms | None = None,
         process: str = WORKER,
         others: Callable[[], list[Figures]] = list,
+        clock: Callable[[], float] = time,
     ) -> None:
         """
         Declare everything; what is counted elsewhere is read from who counts it.
@@ -154,6 +125,10 @@ class Telemetry:
         }
         self.exports: dict[tuple[str, str], int] = {}
         self.exported_at: dict[tuple[str, str], float] = {}
+        self._clock = clock
+        self.pushed_at = self.spans_at = 0.0
+        self.pushed_by: Head | None = None
+        self.words: dict[str, str] = {}
         self.looks: dict[str, int] = dict.fromkeys(LOOK_OUTCOMES, 0)
         self.spans: dict[str, int] = {}
         self.spans_waiting: int | None = None
@@ -188,14 +163,14 @@ class Telemetry:
             "otel_jcmc.reads_refused": self.reads_refused,
             "otel_jcmc.process_starts": {process: 1},
         }
-        self.instruments = Instruments(resource, self.sum_of, self._gauge_of, self.durations)
+        self.instruments = Instruments(resource, self.sum_of, self.gauge_of, self.durations)
 
     def sum_of(self, counter: str) -> Counts:
         """Return what was counted by *counter* in all processes."""
         others = (figures.counters[counter] for figures in self._others())
         return sum_counts([self._counters[counter], *others])
 
-    def _gauge_of(self, gauge: str) -> int | None:
+    def gauge_of(self, gauge: str) -> int | None:
         """Return how *gauge* is by those processes that know it, None if none does."""
         each = (self._gauges(), *(figures.gauges for figures in self._others()))
         known = [gauges[gauge] for gauges in each if gauge in gauges]
@@ -213,6 +188,10 @@ class Telemetry:
             "otel_jcmc.connections": self.count_connections(),
             "otel_jcmc.store_up": int(self.store_up),
             "otel_jcmc.workers": int(self._process == WORKER),
+            "otel_jcmc.last_push_timestamp": int(self.pushed_at) or None,
+            "otel_jcmc.last_scrape_timestamp": self._exported_last("prometheus"),
+            "otel_jcmc.last_export_timestamp": self._exported_last("otlp"),
+            "otel_jcmc.last_spans_timestamp": int(self.spans_at) or None,
         }
         if self.history is not None:
             found |= {
@@ -222,19 +201,42 @@ class Telemetry:
             }
         return {name: value for name, value in found.items() if value is not None}
 
+    def _exported_last(self, exporter: str) -> int | None:
+        """Return when *exporter* has last got something out, None: never."""
+        taken = (self.exported_at.get((exporter, each), 0.0) for each in ("ok", "partial"))
+        return int(max(taken)) or None
+
+    def last_origin(self) -> str:
+        """Return the origin of the page that has pushed last, empty where nobody knows."""
+        newest = max(
+            self._others(),
+            key=lambda figures: figures.gauges.get("otel_jcmc.last_push_timestamp", 0),
+            default=None,
+        )
+        if newest and newest.gauges.get("otel_jcmc.last_push_timestamp", 0) > self.pushed_at:
+            return newest.origin
+        return self._own_origin()
+
+    def _own_origin(self) -> str:
+        """Return `last_origin` as this process knows it."""
+        if self.pushed_by is None:
+            return ""
+        origin = self.pushed_by.origin()[:_MOST_ORIGIN].decode("latin-1")
+        return origin if origin.isascii() and origin.isprintable() else ""
+
     def figures(self) -> Figures:
         """Return a copy of what this process has counted, for others."""
         fleet = self._fleet.figures() if self._fleet else {}
-        counters: dict[str, Counts] = {
-            name: counts.copy() for name, counts in self._counters.items()
-        }
-        return Figures(self._since, counters, self._gauges(), self._durations.figures() | fleet)
+        counters: dict[str, Counts] = {of: each.copy() for of, each in self._counters.items()}
+        histograms = self._durations.figures() | fleet
+        return Figures(self._since, counters, self._gauges(), histograms, self._own_origin())
 
     def resume(self, left: Figures) -> None:
         """Count on from what a former process has *left* in the place that is this one's now."""
         self._since = min(self._since, left.since_unix_nano)
         for name, counts in self._counters.items():
             add_counts(counts, left.counters[name])
+        self.pushed_at = float(left.gauges.get("otel_jcmc.last_push_timestamp", 0))
         self._durations.resume(left.histograms)
         if self._fleet:
             self._fleet.resume(left.histograms)
@@ -263,10 +265,12 @@ class Telemetry:
         for reason in reasons:
             self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
-    def count_push(self, outcome: str, reason: str = "") -> None:
-        """Count one push."""
+    def count_push(self, outcome: str, reason: str = "", head: Head | None = None) -> None:
+        """Count one push, which had *head*."""
         key = (outcome, reason)
         self.pushes[key] = self.pushes.get(key, 0) + 1
+        if outcome == ACCEPTED:
+            self.pushed_at, self.pushed_by = self._clock(), head
 
     def count_push_token(self, outcome: str, reason: str = "") -> None:
         """Count one request for a push token."""
@@ -277,11 +281,12 @@ class Telemetry:
         """Record how long the oldest push of a batch took."""
         self._durations.record("otel_jcmc.push_duration", seconds)
 
-    def record_export(self, exporter: str, outcome: str, seconds: float) -> None:
-        """Record one collection by *exporter* and whether it got out."""
+    def record_export(self, exporter: str, outcome: str, seconds: float, why: str = "") -> None:
+        """Record one collection by *exporter* and whether it got out; *why* if it did not."""
         key = (exporter, outcome)
+        self.words[exporter] = why
         self.exports[key] = self.exports.get(key, 0) + 1
-        self.exported_at[key] = time()
+        self.exported_at[key] = self._clock()
         self._durations.record("otel_jcmc.collection_duration", seconds, exporter)
 
     def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
@@ -292,8 +297,15 @@ class Telemetry:
         """Count one look for what stands out."""
         self.looks[outcome] = self.looks.get(outcome, 0) + 1
 
-    def record_spans(self, spans: dict[str, int], waiting: int | None) -> None:
-        """Count *spans* by outcome, and remember how many wait; None: another replica knows."""
+    def record_spans(self, spans: dict[str, int], waiting: int | None, why: str = "") -> None:
+        """
+        Count *spans* by outcome, and remember how many wait; None: another replica knows.
+
+        *why* is what the receiver said to those that it did not take.
+        """
+        self.words["spans"] = why
+        if spans.get("sent"):
+            self.spans_at = self._clock()
         for outcome, count in spans.items():
             self.spans[outcome] = self.spans.get(outcome, 0) + count
         self.spans_waiting = waiting

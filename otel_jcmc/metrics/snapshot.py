@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LAST_METRIC_ID, STATE_ID
 from otel_jcmc.store.packed import NOTHING, Packed, pack, unpack
-from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
+from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value, is_test
 from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.record import Look
 
@@ -118,9 +118,11 @@ class Snapshot(_Deriving):
         people: everyone by digest; all that is worth keeping for the next snapshot.
         look: what stood out when everybody was looked at last; None: that is not known now.
         unread: partitions that could not be read; with any, nothing is known of everybody.
+        tests: how many there were who are nobody: `otel-jcmc doctor` has pushed. They are in none
+            of the others.
     """
 
-    __slots__ = ("look", "parts", "people", "unread")
+    __slots__ = ("look", "parts", "people", "tests", "unread")
 
     def __init__(self, look: Look | None = None) -> None:
         """Begin with nobody."""
@@ -128,7 +130,7 @@ class Snapshot(_Deriving):
         self.parts: list[Part] = []
         self.people: People = {}
         self.look = look
-        self.unread = 0
+        self.unread = self.tests = 0
 
     @property
     def stays(self) -> list[Stay]:
@@ -177,6 +179,9 @@ class Building:
             if member in values:
                 participant = self._read(values[member], known.get(member))
                 if participant is None:
+                    continue
+                if is_test(participant.stay):
+                    self._made.tests += 1
                     continue
                 places.append((None, len(pushed)))
                 pushed.append(participant)

@@ -58,6 +58,11 @@ class Delivery:
         )
         self.counts = {"sent": 0, "rejected": 0}
 
+    @property
+    def why(self) -> str:
+        """What the receiver said to what it did not take last; empty: it took all."""
+        return str(self._trouble.what)
+
     def take_counts(self) -> dict[str, int]:
         """Return what was counted, and begin anew."""
         counts, self.counts = self.counts, dict.fromkeys(self.counts, 0)
@@ -196,11 +201,11 @@ class Sending:
         dropped = self._outbox.dropped + lost
         counts = {**self._delivery.take_counts(), "dropped": dropped - self._dropped}
         self._dropped = dropped
-        self._report({self._kind.what: counts, "waiting": waiting})
+        self._report({self._kind.what: counts, "waiting": waiting, "why": self._delivery.why})
 
     def _report(self, report: Report) -> None:
         """Tell the parent what is new."""
-        counts = report.get(self._kind.what, {})
-        if any(counts.values()) or report["waiting"] != self._told.get("waiting"):
+        is_new = any(report.get(each) != self._told.get(each) for each in ("waiting", "why"))
+        if is_new or any(report.get(self._kind.what, {}).values()):
             self._tell({self._kind.signal: report})
         self._told = report

@@ -36,6 +36,8 @@ class MetricDelivery:
     Attributes:
         most_bytes: requests have so many bytes at most, before compression: the receiver has
             refused one that had more, and has taken smaller ones. None: it has refused none.
+        outcome: of the last export; empty: there was none.
+        why: what the receiver said to what it did not take of that; empty: it took all.
 
     Concurrency: one export at a time; `stop` from any thread.
     """
@@ -56,7 +58,7 @@ class MetricDelivery:
         self._what = what
         self._request_seconds = request_seconds
         self._clock = clock
-        self._outcome = ""
+        self.outcome = self.why = ""
         self._stopped = threading.Event()
         self._taken = 0
         self.most_bytes: int | None = None
@@ -130,7 +132,8 @@ class MetricDelivery:
 
     def _end(self, outcome: str, rejected: int, why: str = "") -> str:
         """Return the *outcome*; log it if it is another than before."""
-        if outcome != self._outcome:
+        self.why = f"rejects {rejected} points; its own log says why" if rejected else why
+        if outcome != self.outcome:
             if outcome == OK:
                 log.info("otlp: the receiver takes %s", self._what)
             elif outcome == FAILED:
@@ -140,12 +143,17 @@ class MetricDelivery:
                     "otlp: the receiver rejects %d points of %s; its own log says why",
                     *(rejected, self._what),
                 )
-        self._outcome = outcome
+        self.outcome = outcome
         return outcome
 
 
 class OwnMetricExporter(MetricExporter):
-    """What processes count by themselves: from the SDK's reader, and histograms beside it."""
+    """
+    What processes count by themselves: from the SDK's reader, and histograms beside it.
+
+    Attributes:
+        delivery: what became of the last export.
+    """
 
     def __init__(
         self,
@@ -165,7 +173,7 @@ class OwnMetricExporter(MetricExporter):
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
         self._sender = sender
         self._histograms, self._since = histograms, since
-        self._delivery = MetricDelivery(sender.send, what, request_seconds)
+        self.delivery = MetricDelivery(sender.send, what, request_seconds)
         self._told = Told()
 
     def export(
@@ -185,7 +193,7 @@ class OwnMetricExporter(MetricExporter):
         begin_counters(request, self._since())
         add_over(request, self._told, time_ns())
         add_histograms(request, self._histograms(), time_ns())
-        outcome = self._delivery.export([request], deadline)
+        outcome = self.delivery.export([request], deadline)
         self._told.end(is_taken=outcome != FAILED)
         return MetricExportResult.FAILURE if outcome == FAILED else MetricExportResult.SUCCESS
 
@@ -195,7 +203,7 @@ class OwnMetricExporter(MetricExporter):
 
     def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:  # noqa: ARG002  # the SDK's
         """Try nothing again, and close the connections."""
-        self._delivery.stop()
+        self.delivery.stop()
         self._sender.shut_down()
 
 

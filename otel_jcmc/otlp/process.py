@@ -107,11 +107,16 @@ class ParticipantExport:
                 mine = await self.reader.take([p for p in every if p % self.lease.count in held])
         except StoreUnavailable:
             await self._end_all()
-            return {"outcome": FAILED, "seconds": monotonic() - started}
+            away = "Redis does not answer"
+            return {"outcome": FAILED, "seconds": monotonic() - started, "why": away}
         outcome = await asyncio.to_thread(
             self._push, mine, everybody, started + self.timeout_seconds
         )
-        told = {"outcome": outcome, "seconds": monotonic() - started}
+        told = {
+            "outcome": outcome,
+            "seconds": monotonic() - started,
+            "why": self.delivery.why,
+        }
         if everybody is None:
             return told
         participants, conferences = everybody.counts

@@ -15,6 +15,7 @@ MINUTE_SECONDS: Final = 60.0
 # Of those who push now: what they are told.
 OUTCOMES: Final = ("accepted", "refused", "failed")
 _Counts = dict[str, int]
+_EveryCount = dict[tuple[str, str], int]
 
 
 class Pulse:
@@ -23,7 +24,7 @@ class Pulse:
     def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = monotonic) -> None:
         """Look at *telemetry*; *clock* is in seconds."""
         self._telemetry, self._clock = telemetry, clock
-        self._noted: deque[tuple[float, _Counts]] = deque()
+        self._noted: deque[tuple[float, _EveryCount]] = deque()
 
     def note(self) -> None:
         """Take note of what was counted until now."""
@@ -32,20 +33,27 @@ class Pulse:
         while len(self._noted) > 2 and self._noted[1][0] <= now - MINUTE_SECONDS:
             self._noted.popleft()
 
-    def _count(self) -> _Counts:
-        counts = dict.fromkeys(OUTCOMES, 0)
-        for key, count in self._telemetry.sum_of("otel_jcmc.pushes").items():
-            counts[key[0]] += count
-        return counts
+    def _count(self) -> _EveryCount:
+        return {
+            (key[0], key[1]): count
+            for key, count in self._telemetry.sum_of("otel_jcmc.pushes").items()
+        }
 
     def pushes(self) -> tuple[_Counts, float]:
         """Return how many pushes had which outcome, and in how many seconds; 0: not known."""
+        every, seconds = self.pushes_by_reason()
+        counts = dict.fromkeys(OUTCOMES, 0)
+        for (outcome, _), count in every.items():
+            counts[outcome] += count
+        return counts, seconds
+
+    def pushes_by_reason(self) -> tuple[_EveryCount, float]:
+        """Return how many pushes had which outcome and reason, and in how many seconds."""
         if not self._noted:
-            return dict.fromkeys(OUTCOMES, 0), 0.0
+            return {}, 0.0
         at, before = self._noted[0]
-        return {word: count - before[word] for word, count in self._count().items()}, (
-            self._clock() - at
-        )
+        now = self._count()
+        return {key: n - before.get(key, 0) for key, n in now.items()}, self._clock() - at
 
     def exports(self) -> list[tuple[str, float | None, float | None]]:
         """Return for each exporter its name, and when it was last well and last not, in ms."""

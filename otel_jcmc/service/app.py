@@ -17,10 +17,12 @@ from otel_jcmc.service.client_files import jmmc_file, own_file
 from otel_jcmc.service.life import Life
 from otel_jcmc.service.looking import page_routes
 from otel_jcmc.service.parts import Parts
+from otel_jcmc.service.portrait import SelfPortrait
 from otel_jcmc.service.shared import Place
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.web.client import client_routes
 from otel_jcmc.web.conferences import conference_routes
+from otel_jcmc.web.doctor import doctor_routes
 from otel_jcmc.web.pages import health_routes
 from otel_jcmc.web.push import PUSH_PATH
 from otel_jcmc.web.push_token import push_token_routes
@@ -84,6 +86,7 @@ def create_app(
 def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     """Return the routes of everything that is served, pushes and the description apart."""
     taking, reading = parts.taking, parts.reading
+    portrait = SelfPortrait(settings, parts.store, parts.telemetry, parts.pulse, reading)
     cors = taking.cors
     readers = _page_readers(settings, parts)
     # First: what is for people goes on to the others when a machine asks.
@@ -95,6 +98,7 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
         count = parts.telemetry.count_push_token
         yield push_token_routes(taking.push_tokens.issue, cors, taking.limits, count)
     yield health_routes(parts.store)
+    yield doctor_routes(portrait.tell, readers)
     yield client_routes("/client-file", cache(partial(own_file, settings)), cors)
     scraper = reading.scraper if "prometheus" in settings.metrics_exporter else None
     scrape_readers = _scrape_readers(settings, parts)

@@ -34,6 +34,7 @@ from otel_jcmc.sessions.recorder import Recorder
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.memory import memory_of
+from otel_jcmc.web.refused import RefusedLog
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class Parts:
         histograms = make_histograms(settings)
         self.telemetry = self._telemetry(recorder, gauges, joins, histograms)
         self.pulse = Pulse(self.telemetry)
+        self._refused = RefusedLog(self.telemetry)
         self.store = Store(
             self.redis_url,
             settings.keys,
@@ -195,6 +197,8 @@ class Parts:
             self.telemetry.store_up = bool(self.store.up)
             await self.taking.tidy()
             self.pulse.note()
+            if self.place.reads:
+                self._refused.tell()
             # What is over is known soon.
             await asyncio.sleep(REFUSED_SECONDS if self.store.is_refusing else CHECK_SECONDS)
 

@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from otel_jcmc.config.settings import names_of
 from otel_jcmc.metrics.collection import Gauges
 from otel_jcmc.metrics.scrape import Scraper
-from otel_jcmc.otlp.metrics import OwnMetricExporter
+from otel_jcmc.otlp.metrics import MetricDelivery, OwnMetricExporter
 from otel_jcmc.otlp.sender import Sender, Signal
 from otel_jcmc.pages.viewing import Viewing
 from otel_jcmc.service.child import ExporterProcess
@@ -36,6 +36,7 @@ class Reading:
         viewing: shows people who is live.
         record: the journal of what stands out.
         history, erasure, summaries: what reads and erases sessions; None where none are kept.
+        own_delivery: our own metrics on their way to an OTLP receiver; None: to none.
     """
 
     def __init__(self, common: Common, gauges: Gauges) -> None:
@@ -56,6 +57,7 @@ class Reading:
         count = common.telemetry.count_look
         self._watch = make_watch(settings, self._reader, redis_url, holder, count)
         self.scraper = Scraper(self._reader, gauges, common.telemetry)
+        self.own_delivery: MetricDelivery | None = None
         judge = Judge(settings.bad_packet_loss, settings.bad_round_trip_ms)
         self.viewing = Viewing(self._reader, self.record, judge)
 
@@ -93,18 +95,27 @@ class Reading:
             seconds,
             None if self._endpoint_is_told else settings.otlp_endpoint,
         )
+        exporter = OwnMetricExporter(
+            *(sender, "our own metrics", seconds, telemetry.histograms, telemetry.since)
+        )
+        self.own_delivery = exporter.delivery
         telemetry.instruments.add_reader(
             PeriodicExportingMetricReader(
-                OwnMetricExporter(
-                    *(sender, "our own metrics", seconds, telemetry.histograms, telemetry.since)
-                ),
-                settings.export_interval_ms,
-                settings.export_timeout_ms,
+                *(exporter, settings.export_interval_ms, settings.export_timeout_ms)
             )
         )
         stack.push_async_callback(
             asyncio.to_thread, telemetry.instruments.shut_down, LAST_EXPORT_MS
         )
+
+    async def count_tests(self) -> int:
+        """
+        Return how many are live who are nobody, but `otel-jcmc doctor`.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time.
+        """
+        return (await self._reader.take()).tests
 
     def _start_exporter(self, stack: AsyncExitStack) -> None:
         """Start the exporter's process, of participants, of spans and of events."""
@@ -140,13 +151,15 @@ class Reading:
         """Count what the exporter's process tells of an export, of spans or of events."""
         telemetry = self._common.telemetry
         if (traces := report.get("traces")) is not None:
-            telemetry.record_spans(traces.get("spans", {}), traces["waiting"])
+            why = traces.get("why", "")
+            telemetry.record_spans(traces.get("spans", {}), traces["waiting"], why)
             return
         if (logs := report.get("logs")) is not None:
             telemetry.record_events(logs.get("events", {}), logs["waiting"])
             return
         if "outcome" in report:
-            telemetry.record_export("otlp", report["outcome"], report["seconds"])
+            outcome, seconds = report["outcome"], report["seconds"]
+            telemetry.record_export("otlp", outcome, seconds, report.get("why", ""))
         # None with Redis away, or when another replica pushes: absent beats stale.
         telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
         telemetry.standing_known = report.get("standing_known")

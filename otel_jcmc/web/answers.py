@@ -16,6 +16,7 @@ import msgspec
 from otel_jcmc.catalogue.reasons import Fault, PushRefused, Reason, StoreUnavailable
 from otel_jcmc.intake.callers import Header
 from otel_jcmc.intake.crowds import Crowd
+from otel_jcmc.intake.heads import Head
 from otel_jcmc.intake.limits import LIMITS, Limits
 from otel_jcmc.metrics.own import ACCEPTED, FAILED, REFUSED, Telemetry
 from otel_jcmc.store.writes import Stored
@@ -135,16 +136,20 @@ class Answers:
             return self.refuse(headers, PushRefused([Fault("token", Reason.PARTICIPANT_TAKEN)]))
         return None
 
-    def count(self, dropped: list[Fault], stored: Stored) -> list[Fault]:
-        """Count a push that Redis has handled; return what to tell of it, *dropped* and more."""
+    def count(self, dropped: list[Fault], stored: Stored, head: Head | None = None) -> list[Fault]:
+        """
+        Count a push that Redis has handled; return what to tell of it, *dropped* and more.
+
+        *head* is the push's, where it tells the page's origin.
+        """
         if dropped:
             self._telemetry.count_dropped(fault.reason for fault in dropped)
         if stored is Stored.STORED:
-            self._telemetry.count_push(ACCEPTED)
+            self._telemetry.count_push(ACCEPTED, "", head)
             return dropped
         # The network turned two pushes round: no fault of the sender's, and told all the same.
         told = _NOT_STORED[stored]
-        self._telemetry.count_push(ACCEPTED, told.reason)
+        self._telemetry.count_push(ACCEPTED, told.reason, head)
         return [told, *dropped]
 
 

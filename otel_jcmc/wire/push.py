@@ -36,6 +36,8 @@ _BOUNDS_OF = {
     row.field: (row.id - 1, row.minimum, row.maximum) for row in PUSHED if not row.is_list
 }
 _BAD: Final = object()
+# Whose pushes are tests. A version 4 id, as browsers make them, that none of them will ever make.
+TEST_CLIENT: Final = "7e57c11e-0000-4000-8000-000000000000"
 _NO_LABELS: dict[str, Attribute] = {}
 
 
@@ -53,6 +55,8 @@ class Report(msgspec.Struct, gc=False):
         sent: the numbers that this push has itself, where the others are kept from earlier ones;
             None: all are its own.
         fresh: of those that are kept the ones by which the call may be judged; None: all.
+        is_test: `otel-jcmc doctor` has sent it, to see whether pushes come through. It is told of
+            nowhere, and goes into no history.
     """
 
     conference: str
@@ -65,6 +69,7 @@ class Report(msgspec.Struct, gc=False):
     token: str = ""
     sent: list[Any] | None = None
     fresh: list[Any] | None = None
+    is_test: bool = False
 
 
 class PushParser:

@@ -154,13 +154,13 @@ class Prometheus:
 
 @contextmanager
 def running_prometheus(
-    folder: Path, rules: Sequence[Path] = (), seconds: int = 1
+    folder: Path, rules: Sequence[Path] = (), seconds: int = 1, sample_limit: int = 0
 ) -> Iterator[Prometheus]:
     """
     Run a Prometheus without targets in *folder*.
 
     Every so many *seconds* it scrapes and evaluates *rules*, those too that have an interval of
-    their own.
+    their own. A scrape of more samples than *sample_limit* fails, 0: none does.
     """
     for path in rules:
         text = re.sub(r"^    interval: .*\n", "", path.read_text(), flags=re.MULTILINE)
@@ -170,7 +170,13 @@ def running_prometheus(
     config = {
         "global": dict.fromkeys(intervals, f"{seconds}s"),
         "rule_files": [path.name for path in rules],
-        "scrape_configs": [{"job_name": "e2e", "file_sd_configs": [{"files": ["targets.json"]}]}],
+        "scrape_configs": [
+            {
+                "job_name": "e2e",
+                "sample_limit": sample_limit,
+                "file_sd_configs": [{"files": ["targets.json"]}],
+            }
+        ],
     }
     # JSON is YAML.
     (folder / "prometheus.yml").write_text(json.dumps(config))

@@ -217,7 +217,9 @@ class Service:
         """Ask for *path*."""
         return request(self.url + path, **kwargs)
 
-    def series(self, prefix: str = "jitsi_", page: str = "/metrics") -> dict[str, float]:
+    def series(
+        self, prefix: str | tuple[str, ...] = "jitsi_", page: str = "/metrics"
+    ) -> dict[str, float]:
         """Scrape, and return the series whose names start with *prefix*, with their labels."""
         answer = self.get(page)
         assert answer.status == 200, answer

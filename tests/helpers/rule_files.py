@@ -53,6 +53,10 @@ OWN_NAMES = {
     "otel_jcmc_callback_errors_total",
     "otel_jcmc_process_starts_total",
     "otel_jcmc_workers",
+    "otel_jcmc_last_push_timestamp_seconds",
+    "otel_jcmc_last_scrape_timestamp_seconds",
+    "otel_jcmc_last_export_timestamp_seconds",
+    "otel_jcmc_last_spans_timestamp_seconds",
 }
 PROMETHEUS_NAMES = {"up", "scrape_samples_post_metric_relabeling"}
 # What bridges tell of themselves (jitsi-videobridge's metrics).

@@ -65,6 +65,7 @@ class Process:
             self.fleet,
             process,
             others,
+            lambda: 1_764_500_000.75,
         )
         self.telemetry.expect(["prometheus"], spans=True, events=True, push_tokens=True)
         self.telemetry.store_up = True
@@ -124,6 +125,7 @@ def count_other(of: Process) -> None:
 
 def count_shown(of: Process) -> None:
     of.telemetry.record_export("prometheus", "ok", 0.75)
+    of.telemetry.record_export("otlp", "partial", 0.5, "rejects 2 points")
     of.telemetry.record_snapshot(3, 1)
     of.telemetry.standing_known = 1
     of.telemetry.partitions_unread = 0

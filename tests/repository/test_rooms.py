@@ -29,6 +29,7 @@ PACKAGE = Path(__file__).parents[2] / "otel_jcmc"
 ROOMS = [
     *(
         "command",
+        "doctor",
         "service",
         "server",
         "jmmc",
@@ -48,7 +49,7 @@ AT_THE_TOP = {"__init__", "__main__", "version"}
 
 # A library, and the files that see it: of a room as a whole, or `room.file`.
 MAY_SEE = {
-    "otel_jcmc.config.settings": {"command", "config", "service"},
+    "otel_jcmc.config.settings": {"command", "config", "doctor", "service"},
     "redis": {"store", "sessions.log", "jmmc.states"},
     "hiredis": {"store.commands", "store.wire"},
     "opentelemetry": {"metrics", "otlp", "logs.records", "traces.spans", "service.reading"},

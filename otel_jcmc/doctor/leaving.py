@@ -1,0 +1,90 @@
+"""What leaves the service: scrapes, OTLP, spans; when it was taken, and what was said to it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from otel_jcmc.doctor.findings import Finding, left_open, well, wrong
+from otel_jcmc.doctor.service import LONG_SECONDS, Portrait, ago
+
+_SCRAPE: Final = (
+    "give Prometheus the jobs of collector-config/prometheus.yaml; its page /targets says what"
+    " fails; --prometheus asks it"
+)
+_CUT: Final = (
+    "Prometheus hangs up: raise its scrape_timeout or body_size_limit, or scrape in shares"
+    " (docs/operations.md)"
+)
+_DOOR: Final = {
+    "address": "it is not asked from a private address (ALLOW_PRIVATE_SCRAPE_ONLY)",
+    "token_missing": "Prometheus sends no token: give it JCMC_SCRAPE_TOKEN as its credentials",
+    "token_wrong": "Prometheus's token is not JCMC_SCRAPE_TOKEN",
+    "busy": "too many scrape at a time (JCMC_LIMIT_SCRAPES)",
+}
+# What begins a receiver's word -> what to do.
+_WORDS: Final = {
+    "HTTP 401": "the receiver wants credentials: OTEL_EXPORTER_OTLP_HEADERS",
+    "HTTP 403": "the receiver does not take these credentials: OTEL_EXPORTER_OTLP_HEADERS",
+    "HTTP 404": "the path is wrong: OTEL_EXPORTER_OTLP_ENDPOINT is the receiver's base, without"
+    " /v1/metrics",
+    "HTTP 413": "raise what the receiver takes: client_max_body_size of nginx,"
+    " max_request_body_size of a Collector",
+    "HTTP 3": "the endpoint redirects, which no sender follows: name where it leads to",
+    "RESOURCE_EXHAUSTED": "raise max_recv_msg_size_mib of the Collector",
+    "UNAUTHENTICATED": "the receiver wants credentials: OTEL_EXPORTER_OTLP_HEADERS",
+    "rejects": "the receiver's own log says why",
+    "Redis": "see the store",
+}
+_AWAY: Final = "is the receiver up, and do OTEL_EXPORTER_OTLP_ENDPOINT and _PROTOCOL fit it?"
+
+
+def scrape(portrait: Portrait) -> Iterator[Finding]:
+    """Return what is known of scrapes."""
+    if not portrait.has_exporter("prometheus"):
+        yield left_open("scrape", "OTEL_METRICS_EXPORTER does not name prometheus")
+        return
+    told = portrait.told
+    age, failed_at = portrait.age("scraped_at"), told["scrape_failed_at"]
+    if failed_at and failed_at > (told["times"]["scraped_at"] or 0) and portrait.is_ready:
+        yield wrong("scrape", "the last one was not read to its end", _CUT)
+    elif age is None or age > LONG_SECONDS:
+        doors = [_DOOR[each] for each in told["scrapes_refused"] if each in _DOOR]
+        text = "none since the service has started" if age is None else f"the last one {ago(age)}"
+        if doors:
+            text += ", and some were sent away"
+        yield wrong("scrape", text, "; ".join(doors) or _SCRAPE)
+    else:
+        yield well("scrape", f"the last one {ago(age)}")
+
+
+def otlp(portrait: Portrait) -> Iterator[Finding]:
+    """Return what is known of metrics by OTLP."""
+    if not portrait.has_exporter("otlp"):
+        return
+    words = portrait.told["words"]
+    why = words.get("otlp") or words.get("own")
+    age = portrait.age("exported_at")
+    if why and (portrait.is_ready or not why.startswith("Redis")):
+        yield wrong("otlp", f"the receiver does not take metrics: {why}", _remedy(why))
+    elif age is None:
+        yield left_open("otlp", "nothing was sent yet; ask again after OTEL_METRIC_EXPORT_INTERVAL")
+    else:
+        yield well("otlp", f"the receiver has last taken metrics {ago(age)}")
+
+
+def traces(portrait: Portrait) -> Iterator[Finding]:
+    """Return what is known of spans."""
+    if portrait.settings.get("OTEL_TRACES_EXPORTER") != "otlp":
+        return
+    why, waiting = portrait.told["words"].get("spans"), portrait.told["spans_waiting"] or 0
+    age = portrait.age("spans_at")
+    if why:
+        yield wrong("traces", f"{waiting} spans wait: the receiver {why}", _remedy(why))
+    elif age is None:
+        yield left_open("traces", "no session has become a span since the service has started")
+    else:
+        yield well("traces", f"the receiver has last taken spans {ago(age)}")
+
+
+def _remedy(why: str) -> str:
+    """Return what to do about the word *why* of a receiver."""
+    return next((remedy for word, remedy in _WORDS.items() if word in why), _AWAY)

@@ -1,0 +1,104 @@
+"""
+Whether a page's Content-Security-Policy lets a script be loaded, or a push be sent.
+
+Policies come in as a browser gets them, out comes the one directive that forbids. What hangs on a
+script's nonce or hash nobody can tell from outside.
+
+Source: W3C, Content Security Policy Level 3 (6.7.2, matching of source lists).
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+_PORTS: Final = {"http": "80", "https": "443"}
+_META: Final = re.compile(rb"<meta\s[^>]*content-security-policy[^>]*>", re.IGNORECASE)
+_CONTENT: Final = re.compile(rb"""\scontent\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+# Of each purpose the directives that speak of it, the first that is there counts.
+SCRIPT: Final = ("script-src-elem", "script-src", "default-src")
+CONNECT: Final = ("connect-src", "default-src")
+
+
+def policies_of(headers: Iterable[str], page: bytes) -> list[str]:
+    """Return all policies of a page: those of *headers*, and those in the *page* itself."""
+    found = [each.strip() for header in headers for each in header.split(",")]
+    inside = [content for tag in _META.findall(page) if (content := _CONTENT.search(tag))]
+    found += [(each[1] or each[2] or b"").decode(errors="replace") for each in inside]
+    return [each for each in found if each]
+
+
+def forbidding(
+    policies: Iterable[str], purpose: Sequence[str], url: str, page_url: str
+) -> str | None:
+    """Return the directive that forbids *url* to the page at *page_url*, None if none does."""
+    for policy in policies:
+        directives: dict[str, list[str]] = {}
+        for part in policy.split(";"):
+            name, *sources = part.split() or [""]
+            directives.setdefault(name.lower(), sources)
+        for name in purpose:
+            if name in directives:
+                if not _allows(directives[name], url, page_url):
+                    return name
+                break
+    return None
+
+
+def is_by_nonce(policies: Iterable[str]) -> bool:
+    """Say whether scripts are let in by what stands in their tag, and not by where they are."""
+    text = " ".join(policies)
+    return "'strict-dynamic'" in text or "'nonce-" in text
+
+
+def _allows(sources: Sequence[str], url: str, page_url: str) -> bool:
+    return any(_matches(source, url, page_url) for source in sources)
+
+
+def _matches(source: str, url: str, page_url: str) -> bool:
+    """Say whether one *source* of a list is *url*, for the page at *page_url*."""
+    source = source if source.startswith("'") else source.lower()
+    wanted, page = urlsplit(url), urlsplit(page_url)
+    if source.lower() == "'self'":
+        return _place(wanted.scheme, wanted.netloc) == _place(page.scheme, page.netloc)
+    if source == "*":
+        return wanted.scheme in (*_PORTS, page.scheme)
+    if source.startswith("'"):
+        return False
+    if source.endswith(":"):
+        return _fits(source[:-1], wanted.scheme)
+    scheme, mark, rest = source.rpartition("://")
+    host, slash, path = rest.partition("/")
+    if not _fits(scheme if mark else page.scheme, wanted.scheme):
+        return False
+    name, _, port = host.partition(":")
+    if not _is_host(name, wanted.hostname or "") or not _is_port(port, scheme, url):
+        return False
+    return not path or _is_path(slash + path, wanted.path)
+
+
+def _fits(scheme: str, wanted: str) -> bool:
+    """Say whether *wanted* is *scheme*, or the same by TLS."""
+    return wanted == scheme or (scheme, wanted) == ("http", "https")
+
+
+def _is_host(name: str, wanted: str) -> bool:
+    if name.startswith("*."):
+        return wanted.endswith(name[1:])
+    return name in ("*", wanted)
+
+
+def _is_port(port: str, scheme: str, url: str) -> bool:
+    wanted = urlsplit(url)
+    is_at = str(wanted.port or _PORTS.get(wanted.scheme, ""))
+    standard = {_PORTS.get(scheme or wanted.scheme), _PORTS[wanted.scheme]}
+    return port in ("*", is_at) or (not port and is_at in standard)
+
+
+def _is_path(path: str, wanted: str) -> bool:
+    return wanted.startswith(path) if path.endswith("/") else wanted == path
+
+
+def _place(scheme: str, netloc: str) -> tuple[str, str]:
+    host, _, port = netloc.lower().partition(":")
+    return scheme, f"{host}:{port or _PORTS.get(scheme, '')}"

@@ -1,0 +1,130 @@
+"""The store, asked by the settings here: whether it answers, its version, memory and clock."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from time import time
+from typing import Any, Final
+
+from otel_jcmc.catalogue.reasons import StoreCannotStart, StoreUnavailable
+from otel_jcmc.config.settings import Settings, to_text
+from otel_jcmc.config.sizing import memory_advice
+from otel_jcmc.doctor.findings import Finding, left_open, well, wrong
+from otel_jcmc.doctor.service import Portrait
+from otel_jcmc.store.cluster import open_link
+from otel_jcmc.store.commands import expect_all
+from otel_jcmc.store.embedded import EmbeddedStore
+
+MOST_CLOCK_SECONDS: Final = 5.0
+LEAST_REDIS: Final = (7, 0)
+# Of its maxmemory: from here on it is full any moment.
+FULL: Final = 0.95
+_REDIS: Final = "is Redis up, and is REDIS_URL right? docs/operations.md has the forms"
+_MEMORY: Final = "docs/sizing.md has how much it may come to hold"
+
+
+def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
+    """Return what is known of the store; what the service of *portrait* says goes first."""
+    told, why = _ask(settings)
+    yield from _state(settings, portrait, told, why)
+    if told:
+        yield from _details(told)
+    if portrait is not None:
+        advice: Sequence[str] = portrait.told["memory"] if portrait.is_ready else ()
+    elif told and settings.redis_url is not None:
+        most, policy = int(told.get("maxmemory", 0)), told.get("maxmemory_policy", "")
+        advice = memory_advice(settings, most, policy)
+    else:
+        advice = ()
+    for line in advice:
+        text, _, remedy = line.partition(": ")
+        yield wrong("store", text, remedy or _MEMORY)
+
+
+def _state(
+    settings: Settings, portrait: Portrait | None, told: dict[str, str], why: str
+) -> Iterator[Finding]:
+    """Return whether it answers: the service, and us, whom it has *told* this or else *why* not."""
+    if portrait is not None and not portrait.is_ready:
+        yield wrong("store", f"the service says: {portrait.told['why_not_ready']}", _remedy(told))
+    elif portrait is not None:
+        if portrait.told["is_store_whole"]:
+            yield well("store", "it answers the service and takes writes")
+        else:
+            text = "a part of the cluster does not answer the service: its conferences are missing"
+            yield wrong("store", text, "docs/runbooks/OtelJcmcPartitionsUnread.md")
+        if not told:
+            text = f"the settings here do not lead to it: {why}"
+            yield left_open("store", text, "run doctor with the service's own settings")
+    elif not told:
+        if settings.redis_url is None:
+            yield left_open("store", "the embedded one comes and goes with the service")
+        else:
+            yield wrong("store", f"Redis does not answer: {why}", _REDIS)
+
+
+def _details(told: dict[str, str]) -> Iterator[Finding]:
+    """Return what the store says of itself."""
+    name = "Valkey" if "valkey_version" in told else "Redis"
+    version = told.get("valkey_version") or told.get("redis_version", "")
+    is_cluster = told.get("redis_mode") == "cluster"
+    shown = f"{name} {version}{', a cluster' if is_cluster else ''}"
+    if name == "Redis" and _number(version) < LEAST_REDIS:
+        yield wrong("store", shown, "Redis 7.0 or newer is wanted, or Valkey")
+    else:
+        yield well("store", shown)
+    used, most = int(told.get("used_memory", 0)), int(told.get("maxmemory", 0))
+    if most and used > FULL * most:
+        yield wrong("store", f"it has {used / most:.0%} of its maxmemory in use", _MEMORY)
+    if told.get("role") == "slave":
+        yield wrong(
+            "store", "it is a replica, which takes no writes", "point REDIS_URL at a master"
+        )
+    late = abs(float(told["clock"]))
+    if late > MOST_CLOCK_SECONDS:
+        text = f"its clock and this machine's differ by {late:.0f} s"
+        yield wrong("store", text, "run a time service (NTP) on both")
+
+
+def _remedy(told: dict[str, str]) -> str:
+    """Return what to do about a store that takes no pushes, of which *told* is known."""
+    if told and int(told.get("maxmemory", 0)):
+        return f"raise its maxmemory: {_MEMORY}"
+    return _REDIS
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """Return the first two numbers of a *version*."""
+    parts = version.split(".")[:2]
+    return tuple(int(part) for part in parts if part.isdecimal())
+
+
+def _ask(settings: Settings) -> tuple[dict[str, str], str]:
+    """Return what the store says of itself, empty where it says nothing, and why it does not."""
+    url = to_text(settings.redis_url or "") or EmbeddedStore(settings.embedded_dir).url
+    try:
+        return asyncio.run(_info(url)), ""
+    except StoreUnavailable as error:
+        return {}, str(error.__cause__ or "") or "time-out"
+    except StoreCannotStart as error:
+        return {}, str(error)
+
+
+async def _info(url: str) -> dict[str, str]:
+    """
+    Return the lines of INFO, and `clock`: how many seconds the store is ahead of us.
+
+    Raises:
+        StoreUnavailable: it does not answer, or refuses to say.
+    """
+    link = open_link(url)
+    found: dict[str, str] = {}
+    try:
+        for section in ("server", "memory", "replication"):
+            (told,) = expect_all(await link.run([("INFO", section)]))
+            lines = told.decode().splitlines()
+            found |= dict(line.split(":", 1) for line in lines if ":" in line)
+        replies: list[Any] = expect_all(await link.run([("TIME",)]))
+        found["clock"] = str(int(replies[0][0]) - time())
+    finally:
+        await link.close()
+    return found

@@ -1,0 +1,102 @@
+"""
+What the service says of itself, for `otel-jcmc doctor`: one document of plain values.
+
+Settings and parts come in. Nothing of a participant goes out, no secret and no address.
+"""
+
+from contextlib import suppress
+from time import time
+from typing import Any, Final
+
+from otel_jcmc.catalogue.reasons import StoreUnavailable
+from otel_jcmc.config.advice import advice
+from otel_jcmc.config.settings import Settings
+from otel_jcmc.config.shown import shown_settings
+from otel_jcmc.config.sizing import memory_advice
+from otel_jcmc.metrics.own import Telemetry
+from otel_jcmc.pages.pulse import Pulse
+from otel_jcmc.service.reading import Reading
+from otel_jcmc.store.live import Store
+from otel_jcmc.store.memory import memory_of
+from otel_jcmc.version import __version__
+
+_TIMES: Final = {
+    "pushed_at": "otel_jcmc.last_push_timestamp",
+    "scraped_at": "otel_jcmc.last_scrape_timestamp",
+    "exported_at": "otel_jcmc.last_export_timestamp",
+    "spans_at": "otel_jcmc.last_spans_timestamp",
+}
+
+
+class SelfPortrait:
+    """What a service of *settings* says of itself."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        telemetry: Telemetry,
+        pulse: Pulse,
+        reading: Reading,
+    ) -> None:
+        """Prepare to ask the parts of the service."""
+        self._settings, self._store = settings, store
+        self._telemetry, self._pulse, self._reading = telemetry, pulse, reading
+
+    async def tell(self, with_tests: bool) -> dict[str, Any]:  # noqa: FBT001  # its one argument
+        """
+        Return the document.
+
+        Times are Unix times in seconds, None: never since the start. `tests` is there
+        *with_tests*, None where Redis does not answer.
+        """
+        settings, telemetry, reading = self._settings, self._telemetry, self._reading
+        counts, seconds = self._pulse.pushes_by_reason()
+        own = reading.own_delivery
+        told = {
+            "version": __version__,
+            "time": time(),
+            "why_not_ready": await self._store.why_not_ready(),
+            "is_store_whole": self._store.up is not False,
+            "settings": shown_settings(settings),
+            "advice": advice(settings),
+            "memory": await self._memory(),
+            "times": {key: telemetry.gauge_of(name) for key, name in _TIMES.items()},
+            "origin": telemetry.last_origin(),
+            "seconds": seconds,
+            "pushes": _by_outcome(counts),
+            "scrapes_refused": {
+                reason: count
+                for (door, reason), count in telemetry.reads_refused.items()
+                if door == "scrape" and count
+            },
+            "scrape_failed_at": telemetry.exported_at.get(("prometheus", "failed")),
+            "export_failed_at": telemetry.exported_at.get(("otlp", "failed")),
+            "words": {
+                **telemetry.words,
+                "own": own.why if own else "",
+            },
+            "spans_waiting": telemetry.spans_waiting,
+            "live": telemetry.participants,
+        }
+        if with_tests:
+            told["tests"] = None
+            with suppress(StoreUnavailable):
+                told["tests"] = await reading.count_tests()
+        return told
+
+    async def _memory(self) -> list[str]:
+        """Return what is wrong with the memory that Redis may take."""
+        with suppress(StoreUnavailable):
+            if memory := await memory_of(self._reading.link):
+                return memory_advice(self._settings, *memory)
+        return []
+
+
+def _by_outcome(counts: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Return *counts* that are not 0 by outcome, and by reason in it."""
+    found: dict[str, dict[str, int]] = {}
+    for (outcome, reason), count in counts.items():
+        if count:
+            found.setdefault(outcome, {})[reason] = count
+    return found

@@ -1,0 +1,33 @@
+"""
+`/-/doctor`: what the service says of itself, for `otel-jcmc doctor`.
+
+In comes a request of somebody who may read pages, out goes one JSON document (service/portrait.py).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from otel_jcmc.web.readers import Readers
+
+DOCTOR_PATH: Final = "/-/doctor"
+
+# Makes the document; True: with how many tests are live, for which everybody is read.
+Tell = Callable[[bool], Awaitable[dict[str, Any]]]
+
+
+def doctor_routes(tell: Tell, readers: Readers) -> APIRouter:
+    """Return the route of the document that *tell* makes, behind *readers*."""
+    router = APIRouter(default_response_class=Response)
+
+    @router.get(DOCTOR_PATH, include_in_schema=False)
+    async def doctor(request: Request) -> Response:
+        """Return what the service says of itself."""
+        if refusal := readers.refuse(request.scope):
+            return refusal.response()
+        told = await tell("tests" in request.query_params)
+        return JSONResponse(told, headers={"cache-control": "no-store"})
+
+    return router

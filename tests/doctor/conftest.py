@@ -1,0 +1,66 @@
+"""Runs `otel-jcmc doctor` as an operator does, in a process of its own, beside a real service."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from harness import Service, push_body, request
+
+
+class Told(NamedTuple):
+    """What doctor has told: its exit code, and its findings by what they come to."""
+
+    code: int
+    findings: list[dict[str, str]]
+
+    def of(self, mark: str) -> list[tuple[str, str]]:
+        """Return topic and text of the findings of *mark*."""
+        return [(each["topic"], each["text"]) for each in self.findings if each["mark"] == mark]
+
+    def wrong(self) -> tuple[str, str, str]:
+        """Return topic, text and remedy of the one thing that is wrong."""
+        (only,) = [each for each in self.findings if each["mark"] == "wrong"]
+        return only["topic"], only["text"], only["remedy"]
+
+
+def run(service: Service, *arguments: str, **environ: str) -> Any:
+    """Run doctor with the settings of *service*, of which *environ* replaces some."""
+    return subprocess.run(
+        [sys.executable, "-m", "otel_jcmc", "doctor", *arguments],
+        cwd=service.folder,
+        env=service.environ | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def ask_doctor(service: Service, *arguments: str, **environ: str) -> Told:
+    """Return what doctor tells of *service*."""
+    url = service.admin_url or service.url
+    done = run(service, "--json", "--url", url, *arguments, **environ)
+    assert not done.stderr, done.stderr
+    told = json.loads(done.stdout)
+    assert told["ok"] == (done.returncode == 0)
+    return Told(done.returncode, told["findings"])
+
+
+Ask = Callable[..., Told]
+
+
+@pytest.fixture
+def doctor() -> Ask:
+    """Return what runs doctor."""
+    return ask_doctor
+
+
+def push_and_scrape(service: Service) -> None:
+    """Let *service* have a push of a page, and a scrape."""
+    origin = {"origin": "https://meet.example.org"}
+    session = {"id": "a-session-of-a-page", "seq": 1, "interval_ms": 10_000}
+    assert service.push(push_body(session=session), headers=origin).status == 200
+    assert request(f"{service.admin_url or service.url}/metrics").status == 200
