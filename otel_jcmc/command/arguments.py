@@ -20,7 +20,7 @@ EXIT_CODES: Final = """\
 exit codes:
   0    it is done
   1    it can't be done: a line on stderr says why. A setting is wrong, nobody answers, the service
-       refuses; of simulate, no push was taken
+       refuses; of simulate, no push was taken; of doctor, something is wrong
   2    the command line is wrong: a line on stderr says what would be right
   130  Ctrl-C; after it serve and simulate finish, with 0 or 1"""
 _SETTINGS: Final = "Settings are variables of the environment, or in .env: docs/settings.md."

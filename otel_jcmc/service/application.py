@@ -245,7 +245,10 @@ def _here(name: bytes, value: bytes) -> bytes:
     Starlette makes these of `Host` and of our own end of the connection. Behind a proxy that has
     the TLS they would lead out of it, and to whatever name a caller has made up.
     """
-    return b"/" + value.partition(b"://")[2].partition(b"/")[2] if name == b"location" else value
+    if name != b"location" or b"://" not in value:
+        # Of a process behind this one it has none.
+        return value
+    return b"/" + value.partition(b"://")[2].partition(b"/")[2]
 
 
 def _hardened(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

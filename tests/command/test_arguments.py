@@ -20,7 +20,10 @@ from otel_jcmc.command.arguments import make_parser
 from otel_jcmc.command.parsing import parse
 from otel_jcmc.config.settings import Settings
 
-COMMANDS = ("serve", "check", "catalogue", "simulate", "sessions", "summary", "conference")
+COMMANDS = (
+    *("serve", "check", "doctor", "catalogue", "simulate"),
+    *("sessions", "summary", "conference"),
+)
 
 
 def ran(

@@ -77,8 +77,11 @@ def test_a_proxy_that_drops_the_path_is_named(short_path: Path, doctor: Ask) -> 
 
 
 def test_a_push_url_that_nobody_publishes_is_named(short_path: Path, doctor: Ask) -> None:
-    """What the README's nginx publishes is not where pages push as long as nothing is set."""
-    with published(short_path, PUSH_URL="") as site:
+    """Pages push there as long as nothing is set."""
+    mine = "location = /metrics-collector/metrics/push {"
+    assert mine in LOCATIONS
+    dropped = LOCATIONS.replace(mine, "location = /elsewhere {")
+    with published(short_path, dropped, PUSH_URL="") as site:
         topic, text, remedy = site.ask(doctor).wrong()
     assert topic == "page"
     assert f"{site.url}/metrics-collector/metrics/push is not taken" in text
