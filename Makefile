@@ -31,6 +31,7 @@ e2e: $(VENV)/.dev  ## hold conferences between real browsers, with loss, leaving
 
 # Needs Go 1.26 for the first time and whenever a version has changed; nothing else does.
 collector: $(VENV)/.dev  ## run the shipped files in a real Collector, Prometheus 3, Jaeger and Alertmanager
+	@tests/real-parts.sh redis nginx clock rotel
 	@tests/collector/parts/build.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/collector || $(AGAIN) tests/collector
 
