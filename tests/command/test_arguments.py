@@ -174,7 +174,10 @@ def test_the_exit_codes_are_those_of_the_help() -> None:
     assert ran("check", "--jsn").returncode == 2
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        # What a shell has begun in the background ignores Ctrl-C, and so does what it begins.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         waiting = subprocess.Popen([sys.executable, "-m", "otel_jcmc", "sessions", "--url", url])
+        signal.signal(signal.SIGINT, before)
         asked, _ = silent.accept()
         with asked:
             asked.recv(1)
