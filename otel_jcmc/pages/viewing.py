@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 # Who is bad by himself is shown within this; what stands out is looked for every ten seconds, and
 # shown a second after it is found.
-LOOK_SECONDS: Final = 4.0
+LOOK_SECONDS: Final = 5.0
 FOLLOW_SECONDS: Final = 1.0
 # A look that takes long comes seldom: it is to take at most a twentieth of the time.
 _TIMES: Final = 20.0

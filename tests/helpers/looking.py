@@ -4,7 +4,7 @@ import sys
 
 from harness import Service
 
-# Of what pages show (4 s), and for what stands out (10 s).
+# Of what pages show (5 s), and for what stands out (10 s).
 LOOK_SECONDS = 1.0
 STANDING_SECONDS = 2.0
 _CODE = f"""
