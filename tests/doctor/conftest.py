@@ -1,13 +1,14 @@
 """Runs `otel-jcmc doctor` as an operator does, in a process of its own, beside a real service."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from harness import Service, push_body, request
+from harness import Service, eventually, push_body, request
 
 
 class Told(NamedTuple):
@@ -63,4 +64,9 @@ def push_and_scrape(service: Service) -> None:
     origin = {"origin": "https://meet.example.org"}
     session = {"id": "a-session-of-a-page", "seq": 1, "interval_ms": 10_000}
     assert service.push(push_body(session=session), headers=origin).status == 200
-    assert request(f"{service.admin_url or service.url}/metrics").status == 200
+    # Of workers the process that reads hears each second.
+    counted = re.compile(
+        r'^otel_jcmc_pushes_total\{outcome="accepted",reason=""\} [1-9]', re.MULTILINE
+    )
+    url = f"{service.admin_url or service.url}/metrics"
+    eventually(lambda: counted.search(request(url).body))
