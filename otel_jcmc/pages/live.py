@@ -5,6 +5,7 @@ In comes a query (which conference is open, what is filtered by), out goes the p
 changes of it for a page that is open already.
 """
 
+import asyncio
 from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -20,7 +21,7 @@ from otel_jcmc.pages.charts import timeline
 from otel_jcmc.pages.door import Door
 from otel_jcmc.pages.now import Conference, Now
 from otel_jcmc.pages.routes import page_router
-from otel_jcmc.pages.templating import page, rendered, whole
+from otel_jcmc.pages.templating import page, prepare, rendered, whole
 from otel_jcmc.pages.viewing import Viewing
 from otel_jcmc.sessions.turn import Turn
 from otel_jcmc.verdict.journal import Entry
@@ -105,6 +106,7 @@ class _Pages:
         # What was made of a look goes when the look does.
         self._of: WeakKeyDictionary[Now, _Made] = WeakKeyDictionary()
         self._turn = Turn()
+        self._ready: asyncio.Task[None] | None = None
 
     async def text(self, asked: Asked, template: str, root: str) -> bytes:
         """
@@ -114,7 +116,12 @@ class _Pages:
             StoreUnavailable: Redis did not answer in time.
         """
         key = (asked, template, root)
+        if self._ready is None:
+            # While Redis is asked: both take a while the first time.
+            self._ready = asyncio.create_task(asyncio.to_thread(prepare))
         made = self._of.get(await self._viewing.now())
+        # Who hangs up takes it from nobody else.
+        await asyncio.shield(self._ready)
         if made is not None and key in made.pages:
             return made.pages[key]
         async with self._turn:

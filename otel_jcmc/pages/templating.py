@@ -98,6 +98,12 @@ def _digests() -> dict[str, str]:
     return {name: sha256(_read(name)).hexdigest()[:12] for name in ASSETS}
 
 
+def prepare() -> None:
+    """Make all templates ready, which the first page of each would do else."""
+    for name in _environment().list_templates():
+        _environment().get_template(name)
+
+
 def rendered(template: str, root: str, told: Mapping[str, Any]) -> str:
     """Return *template* with what is to be *told*; links begin with *root*."""
     return _environment().get_template(template).render(root=root, **told)
