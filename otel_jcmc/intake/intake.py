@@ -260,9 +260,10 @@ class Intake:
                 self._count(report)
         # What was merged is no less true for being overtaken by what it was merged into.
         is_taken = stored is _STORED or (stored is _SUPERSEDED and report.sent is not None)
-        if self._recorder is not None and is_taken and not report.is_test:
+        is_told = is_taken and not report.is_test
+        if self._recorder is not None and is_told:
             self._recorder.take(write, report, sender.crowd.address, is_new=is_new)
-        if self._noticing is not None and is_taken:
+        if self._noticing is not None and is_told:
             self._noticing.take(write, report, is_new and write.join_ms >= 0)
         settle(sender, report, reply, stored)
 

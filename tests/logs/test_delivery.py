@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from calls import by_participant, environ, exporter_of, leave
 from happenings import failed_join, pushed, rated
-from harness import CLIENT_ID, Service, eventually
+from harness import CLIENT_ID, Service, eventually, push_body
 from otlp_sink import OtlpSink
 from sink_requests import SinkEvent
 
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.wire.push import TEST_CLIENT
 
 # One call, as each of the tests below looks at it.
 
@@ -225,3 +226,17 @@ def test_another_exporter_is_refused_in_one_line(short_path: Path, word: str) ->
     )
     assert ran.returncode == 1
     assert ran.stderr == "otel-jcmc: OTEL_LOGS_EXPORTER: Input should be 'none' or 'otlp'\n"
+
+
+def test_a_test_push_is_no_event(short_path: Path) -> None:
+    """As `otel-jcmc doctor` sends it, whatever it says."""
+    with OtlpSink() as sink:
+        settings = environ(sink, OTEL_LOGS_EXPORTER="otlp", METRICS_EXPIRATION="30")
+        with Service(short_path, **settings) as service:
+            for client in (TEST_CLIENT, CLIENT_ID):
+                told = push_body(f"of-{client[:4]}")
+                told["default_labels"]["client_id"] = client
+                told["metrics"]["rating"] = {"value": 2}
+                assert service.push(told).status == 200
+            (event,) = eventually(sink.events, 30)
+            assert event.attributes["jitsi.participant.id"] == f"of-{CLIENT_ID[:4]}"
