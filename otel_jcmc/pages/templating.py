@@ -6,7 +6,7 @@ another host, and with a policy that lets nothing else in.
 """
 
 from asyncio import to_thread
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
@@ -98,9 +98,9 @@ def _digests() -> dict[str, str]:
     return {name: sha256(_read(name)).hexdigest()[:12] for name in ASSETS}
 
 
-def prepare() -> None:
-    """Make all templates ready, which the first page of each would do else."""
-    for name in _environment().list_templates():
+def prepare(names: Iterable[str]) -> None:
+    """Compile the templates of these *names*; otherwise the first page of each compiles it."""
+    for name in names:
         _environment().get_template(name)
 
 
