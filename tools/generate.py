@@ -3,8 +3,9 @@ Writes everything that is derived from the catalogue, the settings and the reaso
 
 `python -m tools.generate` rewrites docs/metrics.md, docs/browsers.md, docs/settings.md,
 docs/reasons.md, docs/verdict.md, docs/rooms.md, docs/sizing.md, docs/scaling.md,
-docs/pictures/rooms.svg, .env.example, client/parts/fields.js, client/served and Grafana's
-dashboards. With `--check` it writes nothing and exits 1 if one of them is not what it would write.
+docs/pictures/rooms.svg, road.svg and verdict.svg there, .env.example, client/parts/fields.js,
+client/served and Grafana's dashboards. With `--check` it writes nothing and exits 1 if one of them
+is not what it would write.
 """
 
 import json
@@ -51,6 +52,7 @@ from tools.house import rooms_page, rooms_picture
 from tools.markdown import NOTE, page, table
 from tools.scaling_page import scaling_page
 from tools.sizing_page import sizing_page
+from tools.sketches import road_picture, verdict_picture
 from tools.verdict_page import verdict_page
 
 _PICTURE: Final = (
@@ -397,6 +399,8 @@ def files() -> dict[Path, str]:
         _ROOT / ".env.example": env_example(),
         _ROOT / "docs" / "rooms.md": page("The rooms", _PICTURE, rooms_page()),
         _ROOT / "docs" / "pictures" / "rooms.svg": rooms_picture(),
+        _ROOT / "docs" / "pictures" / "road.svg": road_picture(),
+        _ROOT / "docs" / "pictures" / "verdict.svg": verdict_picture(),
         _ROOT / "client" / "parts" / "fields.js": client_fields(),
         **{_DASHBOARDS / name: text for name, text in dashboards.files().items()},
     }
