@@ -57,9 +57,10 @@ soak: $(VENV)/.dev  ## try the large faults for some minutes: fail-overs, crowds
 	@tests/real-parts.sh redis nginx
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/soak
 
-pictures: $(VENV)/.dev  ## draw the pages as docs show them
+pictures: $(VENV)/.bench  ## draw the pages and a trace as docs show them, in five minutes
 	@tests/real-parts.sh browser
 	PYTHONPATH=tests:tests/helpers $(BIN)/python -m pages.pictures
+	PYTHONPATH=tests:tests/helpers $(BIN)/python -m benchmarks.report.trace_picture
 
 versions: $(VENV)/.dev  ## run the service's tests with the lowest and newest libraries, and other Pythons
 	@tests/real-parts.sh

@@ -1,5 +1,5 @@
 """
-docs/performance.md from the last results: its tables between their markers, and its pictures.
+docs/performance.md and the README's table of costs from the last results, and the pictures.
 
 The results stand beside it as docs/performance.json, so that no figure is ever typed.
 """
@@ -10,10 +10,11 @@ from pathlib import Path
 
 from benchmarks.report import plots, results
 from benchmarks.report.bench import ROOT
-from benchmarks.report.page import written_into
+from benchmarks.report.page import with_costs, written_into
 
 DOCS = ROOT / "docs"
 PAGE, KEPT = DOCS / "performance.md", DOCS / "performance.json"
+README = ROOT / "README.md"
 PICTURES = DOCS / "pictures"
 
 
@@ -23,6 +24,7 @@ def write(source: Path = results.PATH) -> None:
         KEPT.write_text(source.read_text())
     known = json.loads(KEPT.read_text())
     PAGE.write_text(written_into(PAGE.read_text(), known))
+    README.write_text(with_costs(README.read_text(), known))
     PICTURES.mkdir(exist_ok=True)
     for picture in _drawn(known):
         print(picture.relative_to(ROOT))

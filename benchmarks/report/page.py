@@ -1,4 +1,4 @@
-"""The generated parts of docs/performance.md: Markdown from results, put between markers."""
+"""The generated parts of docs/performance.md and of the README: results as Markdown."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,36 @@ from typing import Any
 
 from benchmarks.report.bench import Figure
 from benchmarks.report.results import Results
-from benchmarks.report.table import markdown
+from benchmarks.report.table import digits, markdown
+
+# What the README tells: the measurement, its figure, what it is, and the original's figure for the
+# same payload (Node 20, Redis 7.0, two cores; None: it has nothing like it).
+_COSTS = (
+    ("push", "a push, head of four lines: service CPU", "CPU of a push", "405 to 440 µs"),
+    ("push", "a push, head of four lines: 64 connections", "pushes by one process", "2,500 /s"),
+    (
+        *("scrape", "13 series each: OpenMetrics, gzip, one in ten has pushed"),
+        *("a scrape of 10,000 participants", "432 to 508 ms"),
+    ),
+    ("together", "scraped every 2 s: p99", "p99 of a push meanwhile", "286 to 521 ms"),
+    (
+        *("memory", "service, 10,000 live, 13 series each, after 20 scrapes"),
+        *("memory with 10,000 participants", "305 MB"),
+    ),
+    ("memory", "store, a participant of 30", "Redis for a participant of 30 series", None),
+    ("history", "a sample, sessions of an hour", "Redis for a sample of history", None),
+    ("startup", "command to the first answer", "from the command to the first answer", None),
+)
+
+
+def with_costs(page: str, known: Results) -> str:
+    """
+    Return the README with its table of costs made from the results *known*.
+
+    Raises:
+        ValueError: the page lacks the markers, or a figure was not measured.
+    """
+    return _filled(page, {"costs": _costs(known)})
 
 
 def written_into(page: str, known: Results) -> str:
@@ -22,6 +51,11 @@ def written_into(page: str, known: Results) -> str:
         "profile": _profile(known),
         "figures": _figures(known),
     }
+    return _filled(page, parts)
+
+
+def _filled(page: str, parts: dict[str, Iterator[str]]) -> str:
+    """Return *page* with new lines between the markers of each of *parts*."""
     for name, lines in parts.items():
         begin, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
         found = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
@@ -30,6 +64,17 @@ def written_into(page: str, known: Results) -> str:
         if count != 1:
             raise ValueError(f"the page has {count} parts {begin}")
     return page
+
+
+def _costs(known: Results) -> Iterator[str]:
+    """Return the figures of the README."""
+    yield "| what | measured | the original |"
+    yield "| --- | ---: | ---: |"
+    for name, figure, what, original in _COSTS:
+        found = [each for each in _read(known["measurements"][name]) if each.name == figure]
+        if len(found) != 1:
+            raise ValueError(f"{name} has no figure {figure!r}")
+        yield f"| {what} | {digits(found[0].value)} {found[0].unit} | {original or ''} |"
 
 
 def _machine(known: Results) -> Iterator[str]:

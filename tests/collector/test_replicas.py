@@ -5,12 +5,11 @@ from pathlib import Path
 from collector.built import moved, running_prometheus3
 from collector.pushed import ADA, BOB
 from collector.roads import NOBODY, place
-from e2e.nginx import running_nginx
+from e2e.nginx import before_replicas, running_nginx
 from e2e.parts import until
 from harness import Service
 from ports import free_port
 from rolling import two_replicas
-from rule_files import CONFIG
 
 from otel_jcmc.store.embedded import EmbeddedStore
 
@@ -29,7 +28,7 @@ def test_counters_are_of_each_replica_and_people_are_there_once(
 ) -> None:
     replicas = two_replicas(short_path, redis_server.url)
     front, pages = free_port(), free_port()
-    http = (CONFIG / "nginx.conf").read_text()
+    http = before_replicas()
     for there, here in {
         "172.30.118.21:3000": f"127.0.0.1:{replicas[0].environ['JCMC_PORT']}",
         "172.30.118.22:3000": f"127.0.0.1:{replicas[1].environ['JCMC_PORT']}",

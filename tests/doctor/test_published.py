@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import pytest
 from doctor.conftest import Ask, Told, push_and_scrape
-from e2e.nginx import fenced, running_nginx
+from e2e.nginx import BESIDE, LOCATIONS, running_nginx
 from harness import Service
 from ports import free_port
 
-UPSTREAM, LOCATIONS = fenced("README.md", "nginx")
 PUSH = "location = /metrics-collector/push {"
 PAGE = """<!doctype html><title>meeting</title>
 <script src="/metrics-collector/client-file" async></script>"""
@@ -42,7 +41,7 @@ def published(
     header = f'add_header Content-Security-Policy "{policy}";' if policy else ""
     with Service(folder / "service", **(push_url | given)) as service:
         http = (
-            UPSTREAM.replace("127.0.0.1:3000", service.url.removeprefix("http://"))
+            BESIDE.replace("127.0.0.1:3000", service.url.removeprefix("http://"))
             + f"""server {{
                 listen 127.0.0.1:{port};
                 root {folder};
@@ -193,7 +192,7 @@ def _with_tokens(folder: Path, locations: str, environ: dict[str, str]) -> Itera
     given = {name: value.replace("{url}", url) for name, value in environ.items()}
     with Service(folder / "s", PUSH_URL=f"{url}/metrics-collector/push", **given) as service:
         address = service.url.removeprefix("http://")
-        http = UPSTREAM.replace("127.0.0.1:3000", address)
+        http = BESIDE.replace("127.0.0.1:3000", address)
         http += f"server {{ listen 127.0.0.1:{port}; {locations} }}"
         with running_nginx(folder, http, port):
             yield Site(service, url)

@@ -1,4 +1,4 @@
-"""A real nginx that runs what the docs say: their blocks, with the addresses of a test."""
+"""A real nginx that runs what deploy/nginx and the docs have, with the addresses of a test."""
 
 import re
 import shutil
@@ -10,6 +10,10 @@ import pytest
 from e2e.parts import ROOT, is_open, missing, running
 from harness import eventually
 
+# What deploy/nginx ships: what goes beside the page's `server`, and what goes into it.
+BESIDE = (ROOT / "deploy/nginx/otel_jcmc.conf").read_text("utf-8")
+LOCATIONS = (ROOT / "deploy/nginx/otel_jcmc.locations").read_text("utf-8")
+_INCLUDE = "include /etc/nginx/otel_jcmc.locations;"
 UNPACKED = ROOT / ".cache" / "nginx" / "usr" / "sbin"
 # Whatever the package would keep in /var is in the folder of the test.
 _CONFIG = """
@@ -35,6 +39,13 @@ def fenced(document: str, language: str) -> list[str]:
     """Return the blocks of *language* in a Markdown file of this repository."""
     text = (ROOT / document).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def before_replicas() -> str:
+    """Return collector-config/nginx.conf with the locations that it includes."""
+    text = (ROOT / "collector-config/nginx.conf").read_text("utf-8")
+    assert text.count(_INCLUDE) == 1
+    return text.replace(_INCLUDE, LOCATIONS)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 import yaml
-from e2e.nginx import fenced, running_nginx
+from e2e.nginx import BESIDE, LOCATIONS, running_nginx
 from e2e.parts import ROOT
 from harness import Service, push_body, request
 from paths import ask, every_path
@@ -26,7 +26,6 @@ TEXT = textwrap.dedent(
 )
 (CUSTOM,) = re.findall(r"^```nginx\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 (OVERRIDE,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-UPSTREAM, LOCATIONS = fenced("README.md", "nginx")
 # As in Jitsi's own configurations: what locations inherit, and rooms, alone or in a tenant.
 AROUND = """
     charset utf8;
@@ -55,7 +54,7 @@ class Site:
 
     Attributes:
         docker: has the file of docker-jitsi-meet.
-        debian: has the blocks of the README.
+        debian: has the files of deploy/nginx.
         away: has the file as it stands, and no such collector.
     """
 
@@ -77,7 +76,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with Service(folder / "service") as service:
         where = service.url.removeprefix("http://")
         assert CUSTOM.count("otel-jcmc:3000") == 1
-        http = UPSTREAM.replace("127.0.0.1:3000", where)
+        http = BESIDE.replace("127.0.0.1:3000", where)
         http += server(ports[0], CUSTOM.replace("otel-jcmc:3000", where))
         http += server(ports[1], LOCATIONS)
         http += server(ports[2], CUSTOM)

@@ -1,7 +1,7 @@
 """
 Pages of the Jitsi Meet Metrics Collector behind a real nginx, in a real browser, with its cookies.
 
-The blocks of README.md and docs/jmmc.md are run as they stand, but for their addresses.
+deploy/nginx and the block of docs/jmmc.md are run as they stand, but for their addresses.
 """
 
 from collections.abc import Iterator
@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from e2e.nginx import fenced, running_nginx
+from e2e.nginx import BESIDE, fenced, running_nginx
 from harness import Service
 from playwright.sync_api import Browser, BrowserContext
 from ports import free_port
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
-UPSTREAM, _ = fenced("README.md", "nginx")
 (LOCATIONS,) = fenced("docs/jmmc.md", "nginx")
 PUSH = "/jitsi-meet-metrics-collector/push"
 UID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
@@ -49,7 +48,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / "page").write_text("<!doctype html><title>meeting</title>")
     page = f"root {folder}; location = /page {{ try_files $uri =404; }}"
     with Service(folder / "service", JCMC_CORS_ALLOWED_ORIGINS=origin) as service:
-        http = UPSTREAM.replace("127.0.0.1:3000", service.url.removeprefix("http://"))
+        http = BESIDE.replace("127.0.0.1:3000", service.url.removeprefix("http://"))
         http += f"server {{ listen 127.0.0.1:{port}; {page} {LOCATIONS} }}"
         http += f"server {{ listen 127.0.0.1:{other}; {page} }}"
         with running_nginx(folder, http, port):

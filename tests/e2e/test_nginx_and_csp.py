@@ -1,7 +1,7 @@
 """
 What the docs tell an operator to publish, by a real nginx and to pages with a policy.
 
-The blocks of README.md and docs/operations.md are run as they stand, but for their addresses.
+deploy/nginx and the blocks of docs/operations.md are run as they stand, but for their addresses.
 """
 
 import posixpath
@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from e2e.meeting import HERE, Seat, recorded, taken_seat
-from e2e.nginx import fenced, running_nginx
+from e2e.nginx import BESIDE, LOCATIONS, fenced, running_nginx
 from e2e.parts import ROOT
 from harness import Answer, Service, eventually, push_body, request
 from paths import ask, every_path
@@ -32,7 +32,6 @@ MEET, METRICS, SERVICE = (
     "https://metrics.example.org",
     "127.0.0.1:3000",
 )
-UPSTREAM, LOCATIONS = fenced("README.md", "nginx")
 SAME_ORIGIN, OTHER_ORIGIN = (
     line.removeprefix("Content-Security-Policy: ")
     for line in fenced("docs/operations.md", "http")[0].splitlines()
@@ -134,7 +133,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     # Nothing is set: what a newcomer has.
     with Service(folder / "service") as service:
         http = (
-            UPSTREAM.replace(SERVICE, service.url.removeprefix("http://"))
+            BESIDE.replace(SERVICE, service.url.removeprefix("http://"))
             + page(ports[0], SAME_ORIGIN, LOCATIONS)
             + page(ports[1], OTHER_ORIGIN)
             + page(ports[2], SAME_ORIGIN)

@@ -4,8 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from e2e.nginx import running_nginx
-from e2e.parts import ROOT
+from e2e.nginx import before_replicas, running_nginx
 from harness import push_body, request
 from ports import free_port
 from redis_parts import RedisServer
@@ -36,7 +35,7 @@ def test_no_push_is_refused_while_replicas_are_restarted_in_turn(short_path: Pat
 
 def test_prometheus_has_by_one_name_what_all_say_and_no_counters(short_path: Path) -> None:
     """By collector-config/nginx.conf, also when one replica is away."""
-    http = (ROOT / "collector-config" / "nginx.conf").read_text()
+    http = before_replicas()
     ports = {"8080": free_port(), "8081": free_port()}
     for shipped, port in ports.items():
         assert http.count(f"listen {shipped};") == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import jwt
 import pytest
 from e2e.meeting import HERE, Seat, recorded, running_site, taken_seat
-from e2e.nginx import fenced, running_nginx
+from e2e.nginx import BESIDE, LOCATIONS, running_nginx
 from harness import Service, eventually, push_body
 from playwright.sync_api import Browser
 from ports import free_port
@@ -124,8 +124,7 @@ def test_behind_nginx_as_the_docs_have_it_the_pages_own_origin_may_push(
 ) -> None:
     """Page and collector are one origin there, which the browser says all the same."""
     folder = tmp_path_factory.mktemp("nginx-push-auth")
-    upstream, locations = fenced("README.md", "nginx")
-    before, only, commented = locations.partition("# Only with JCMC_PUSH_AUTH=token:\n")
+    before, only, commented = LOCATIONS.partition("# Only with JCMC_PUSH_AUTH=token:\n")
     assert only
     locations = before + re.sub("^#", "", commented, flags=re.MULTILINE)
     assert "\nlocation = /metrics-collector/push-token {" in locations
@@ -145,7 +144,7 @@ def test_behind_nginx_as_the_docs_have_it_the_pages_own_origin_may_push(
         JCMC_CORS_ALLOWED_ORIGINS=meet,
     ) as service:
         http = f"""
-            {upstream.replace("127.0.0.1:3000", service.url.removeprefix("http://"))}
+            {BESIDE.replace("127.0.0.1:3000", service.url.removeprefix("http://"))}
             server {{
                 listen 127.0.0.1:{port};
                 root {folder};

@@ -1,7 +1,7 @@
 """
 A crowd that pushes by a real nginx while the replicas behind it are restarted in turn.
 
-nginx runs the blocks of README.md and docs/deploy.md as they stand, but for their addresses.
+nginx runs deploy/nginx and the block of docs/deploy.md as they stand, except for addresses.
 """
 
 import asyncio
@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crowd import Browser, push_request
-from e2e.nginx import fenced, running_nginx
+from e2e.nginx import BESIDE, LOCATIONS, fenced, running_nginx
 from harness import Service
 from ports import free_port
 
-LOCATIONS = fenced("README.md", "nginx")[1]
-ZONES = "".join(re.findall(r"^limit_.*\n", fenced("README.md", "nginx")[0], re.MULTILINE))
+ZONES = "".join(re.findall(r"^limit_.*\n", BESIDE, re.MULTILINE))
 (UPSTREAM,) = fenced("docs/deploy.md", "nginx")
 PAGES = 24
 SETTINGS = {

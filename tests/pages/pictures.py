@@ -1,7 +1,8 @@
 """
-Draws the pages as docs show them: `make pictures`, three minutes.
+Draws the pages as docs show them, for light pages and for dark ones: part of `make pictures`.
 
-A story is told to a real service as its crowd would live through it, and a real browser looks.
+A story is told to a real service as its crowd would live through it, and a real browser looks. This
+takes three minutes.
 """
 
 import subprocess
@@ -9,16 +10,21 @@ import sys
 import tempfile
 import time
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 from client.pages import running_chromium
 from harness import Service, eventually
+from PIL import Image
 from playwright.sync_api import Page
 
 PICTURES = Path(__file__).parents[2] / "docs/pictures"
 HTML = {"accept": "text/html"}
 STORY = ("--story", "region", "--interval", "2", "--for", "240", "--conferences", "24")
 TOLD_SECONDS = 150
+SCHEMES: dict[Literal["light", "dark"], str] = {"light": "", "dark": "-dark"}
+COLOURS = 256
 
 
 def main() -> None:
@@ -62,9 +68,16 @@ def draw(page: Page, url: str) -> None:
 
 
 def shoot(page: Page, name: str) -> None:
-    """Write what is seen of *page*."""
+    """Write what is seen of *page*, in light and in dark."""
     page.wait_for_timeout(1500)
-    page.screenshot(path=PICTURES / f"page-{name}.png")
+    for scheme, suffix in SCHEMES.items():
+        page.emulate_media(color_scheme=scheme)
+        drawn = Image.open(BytesIO(page.screenshot())).convert("RGB")
+        # Pages have few colours, so a palette makes files a third of the size. The usual way to
+        # choose one loses the colours of small signs.
+        small = drawn.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+        small.save(PICTURES / f"page-{name}{suffix}.png", optimize=True)
+    page.emulate_media(color_scheme="light")
 
 
 if __name__ == "__main__":

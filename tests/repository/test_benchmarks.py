@@ -28,7 +28,7 @@ from benchmarks.measure.profile import Looks
 from benchmarks.report import results
 from benchmarks.report.bench import Bench
 from benchmarks.report.machine import Beside, Loop
-from benchmarks.report.page import written_into
+from benchmarks.report.page import with_costs, written_into
 from benchmarks.report.table import digits, markdown, rows
 from benchmarks.service.day import simulate
 from otel_jcmc.catalogue.attributes import BROWSER_NAME, OS_NAME
@@ -518,3 +518,17 @@ def test_a_page_that_lacks_a_marker_is_refused() -> None:
 def test_the_page_has_the_figures_of_the_results_beside_it() -> None:
     kept = json.loads((ROOT / "docs" / "performance.json").read_text())
     assert written_into(page(), kept) == page()
+
+
+def test_the_readme_has_the_figures_of_the_results() -> None:
+    kept = json.loads((ROOT / "docs" / "performance.json").read_text())
+    readme = (ROOT / "README.md").read_text()
+    assert with_costs(readme, kept) == readme
+    assert "| CPU of a push | " in readme
+
+
+def test_a_cost_of_the_readme_that_was_not_measured_is_named() -> None:
+    kept = json.loads((ROOT / "docs" / "performance.json").read_text())
+    kept["measurements"]["memory"]["figures"] = []
+    with pytest.raises(ValueError, match="memory has no figure 'service, 10,000 live"):
+        with_costs((ROOT / "README.md").read_text(), kept)

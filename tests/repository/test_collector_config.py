@@ -13,7 +13,6 @@ import os
 import re
 import subprocess
 import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,7 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
-from e2e.nginx import fenced
+from e2e.nginx import BESIDE, LOCATIONS, fenced
 from e2e.parts import is_open
 from harness import Service, eventually, push_body, request
 from otlp_sink import OtlpSink
@@ -260,7 +259,7 @@ def test_every_mounted_file_exists_and_is_read_only() -> None:
     used = set()
     for name, service in services().items():
         for source, target in mounts(service):
-            if source.startswith("./"):
+            if source.startswith("."):
                 assert (CONFIG / source).exists(), f"{name}: {source}"
                 assert f"{source}:{target}:ro" in service["volumes"], f"{name}: {source}"
             else:
@@ -363,13 +362,15 @@ def nginx() -> str:
 
 
 def test_nginx_before_replicas_has_what_the_docs_have() -> None:
-    first, locations = fenced("README.md", "nginx")
     (upstream,) = fenced("docs/deploy.md", "nginx")
-    zones = first[: first.index("upstream")]
+    zones = "".join(re.findall(r"^limit_.*\n", BESIDE, re.MULTILINE))
     for port, address in ((3000, 21), (3001, 22)):
         upstream = upstream.replace(f"127.0.0.1:{port}", f"172.30.118.{address}:3000")
-    for text in (zones.strip(), upstream, textwrap.indent(locations, "    ")):
+    for text in (zones, upstream):
         assert text in nginx()
+    (volume,) = re.findall(r"- \.\./(\S+):(\S+):ro", (CONFIG / "compose.yaml").read_text())
+    assert (ROOT / volume[0]).read_text() == LOCATIONS
+    assert f"include {volume[1]};" in nginx()
 
 
 def test_counters_are_scraped_of_each_replica_and_the_rest_by_one_name() -> None:
