@@ -209,7 +209,7 @@ def _quiet(found: Quiet) -> str:
     return "\n".join(
         (
             f"{found.people:,} participants in {found.rooms:,} conferences, most of five, and",
-            f"{found.looks} looks. At any time 2 % have a bad call of their own, of about a minute.",
+            f"{found.looks} looks. At any time 2 % have a bad call of their own, for a minute.",
             f"Of {looks:,} looks at a conference {found.conferences} found that it stood out,",
             f"{100_000 * found.conferences / looks:.1f} of 100,000; the longest for",
             f"{found.longest} looks. Looks in which a region, a bridge, a browser or the fleet",
@@ -254,19 +254,21 @@ service: `otel-jcmc simulate --story NAME --truth FILE`.
   includes intervals in which no participant would complain: a slow computer has good moments, and a
   bridge repairs the picture if one of several senders loses packets. A good call has no cause: see
   the column `none` of the last tables. So the tables of parts repeat the recall for the intervals
-  *that show any harm*: made-up sound, a picture that stood still, packets lost on any way or of any
-  stream, a limit of what is sent, or an outage, each beyond what the same tab had in the quiet part
-  of the same recording; or a round trip longer by 100 ms. This choice uses no rule and no threshold
-  of the verdict (tests/crowds/harm.py). *All* has every interval of the story, even if the page
-  cannot tell.
+  *that show any harm*. Harm is made-up sound, a picture that stood still, packets lost on any way
+  or of any stream, a limit of what is sent, or an outage. Each must be worse than in the quiet part
+  of the same tab's recording. A round trip that is longer by 100 ms is harm too. This choice uses
+  no rule and no threshold of the verdict (tests/crowds/harm.py). *All* has every interval of the
+  story, even if the page cannot tell.
 
 ## What does not count
 
-- 30 % of the pages are the original's, which send 13 fields. What a page can never tell counts
-  neither for the rules nor against them: outages, loss up and slow computers of the original's
-  pages; the sender of a stream if the sender's page is the original's; and everything but an outage
-  in a push in which all is null, which a page sends when its connection was interrupted for a
-  moment.
+What a page can never tell counts neither for the rules nor against them:
+
+- 30 % of the pages are the original's, which send 13 fields. Their outages, their loss up and their
+  slow computers do not count.
+- If the sender of a stream has the original's page, the sender does not count.
+- A page whose connection was interrupted for a moment sends a push in which all is null. Only an
+  outage counts there.
 - If pushes come every 2 s, two in five know of a sender's loss up. The others do not count for
   `uplink`.
 - A label of what stands out says what can be decided from the pushes. In a conference three
