@@ -38,46 +38,55 @@ _SENDERS: Final = (
 )
 
 
+def _rules() -> str:
+    """Return the two rules that the table of scopes names."""
+    at = THRESHOLDS
+    return (
+        "Two rules say when a thing is bad:\n\n"
+        f"- *Far worse than the rest.* The average share of bad calls in its conferences is over"
+        f" {at.share:.0%},\n  and over {at.times:g} times that of the rest. The lower end of"
+        f" Wilson's interval (z = {at.z:g}) must pass\n  both bounds, also without the worst"
+        f" conference. The bad calls are in at least {at.conferences}\n  conferences and come from"
+        f" at least {at.networks} networks.\n"
+        "- *Mostly bad*, for few conferences. Over half of the calls are bad on average. In"
+        f" {at.nearly_all:.0%} of\n  the conferences at least half are bad; if there are only two"
+        " or three conferences, over half\n  in each. It has at least"
+        f" {at.small_conferences} conferences and {at.small_people} participants whose state is"
+        " known.\n  The bad calls do not all come from one network."
+    )
+
+
 def _scopes() -> list[tuple[str, str]]:
     """Return each scope, and when it stands out."""
     at = THRESHOLDS
-    apart = (
-        f"the average share of bad calls in its conferences is over {at.share:.0%} and over"
-        f" {at.times:g} times that of the rest. The lower end of Wilson's interval (z = {at.z:g})"
-        " must pass both bounds, also without the worst conference. The bad calls are in at least"
-        f" {at.conferences} conferences and come from at least {at.networks} networks"
-    )
-    few = (
-        f"it has few conferences and most calls in them are bad, at least half in"
-        f" {at.nearly_all:.0%} of them (most in each, of two or three): at least"
-        f" {at.small_conferences} conferences and {at.small_people} participants"
-    )
     return [
         (
             "`fleet`",
             (
-                f"the average share of bad calls in all conferences is over {at.share:.0%}, in at"
-                f" least {at.fleet_conferences} conferences, also without the worst bridge or"
-                " region; and the rest is at least half as bad as that bridge or region"
+                f"the average share of bad calls is over {at.share:.0%} in at least"
+                f" {at.fleet_conferences} conferences, even without the worst bridge or region. The"
+                " rest is then at least half as bad as that bridge or region. Or only one bridge"
+                " exists, and the fleet is mostly bad"
             ),
         ),
         (
             "`region`",
             (
-                f"{apart}. Or most calls are bad, as for a bridge with few conferences, in at least"
-                f" {at.conferences} conferences and from at least {at.networks} networks. And"
-                " without its worst bridge the region is still at least half as bad as that bridge"
+                "all its bridges are bad, at least two. Or it is far worse than the rest, or mostly"
+                f" bad in at least {at.conferences} conferences and from at least {at.networks}"
+                " networks; and without its worst bridge it is still at least half as bad as that"
+                " bridge. A region with one bridge never stands out: the bridge does"
             ),
         ),
-        ("`bridge`", f"{apart}. Or {few}. If only one bridge exists, the fleet stands out instead"),
-        ("`relay`, `browser`", f"{apart}. These stand out beside the other scopes"),
+        ("`bridge`", "it is far worse than the rest, or mostly bad; and other bridges exist"),
+        ("`relay`, `browser`", "it is far worse than the rest, whatever else stands out"),
         (
             "`conference`",
             (
                 f"at least {at.conference_bad} participants have bad calls, and they are over"
                 f" {at.conference_share:.0%} of those whose state is known. At least"
-                f" {at.reporting:.0%} of the participants push. Nothing wider that contains the"
-                " conference stands out"
+                f" {at.reporting:.0%} of the participants push. No fleet, region or bridge that"
+                " contains the conference stands out"
             ),
         ),
         (
@@ -150,7 +159,10 @@ def verdict_page() -> str:
         "  `jitsi_jcmc_standing_out_since_seconds` is its onset.\n"
         "- Scope `unknown` means that no look has succeeded for half a minute. Then\n"
         "  `otel_jcmc_standing_known` is 0.",
+        _rules(),
         table(("scope", "stands out when"), _scopes()),
+        "- The wider scope wins. While the fleet stands out, no region or bridge does. While a\n"
+        "  region stands out, none of its bridges does.\n"
         "- Only participants on a bridge whose state is known count. They count as bad by\n"
         "  `outage`, `uplink`, `downlink`, `path`, or `downlink_or_received` that stays open. A\n"
         "  slow computer is never the fault of others.\n"
