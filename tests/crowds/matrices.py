@@ -266,7 +266,7 @@ What a page can never tell counts neither for the rules nor against them:
 
 - 30 % of the pages are the original's, which send 13 fields. Their outages, their loss up and their
   slow computers do not count.
-- If the sender of a stream has the original's page, the sender does not count.
+- If a sender's page is the original's, it does not count whether the rules find this sender.
 - A page whose connection was interrupted for a moment sends a push in which all is null. Only an
   outage counts there.
 - If pushes come every 2 s, two in five know of a sender's loss up. The others do not count for
