@@ -7,78 +7,93 @@ from otel_jcmc.verdict import rules as verdict_rules
 from otel_jcmc.verdict.standing import THRESHOLDS
 from tools.markdown import page, table
 
-# Kind of page, what of the evidence it does not tell, and what follows.
+# Kind of page, what evidence it lacks, and what follows.
 _SENDERS: Final = (
     ("`otel_jcmc` in Chromium", "nothing", "every state"),
     (
         "`otel_jcmc` in Firefox",
         "`outage_up`, limits, the bandwidth",
-        "every state; sent badly by loss alone",
+        "every state; sent badly only by loss",
     ),
     (
         "`otel_jcmc` in Safari",
-        "freezes of older versions, limits",
-        "every state; fewer pictures that are seen badly",
+        "freezes in older versions, limits",
+        "every state; fewer pictures count as seen badly",
     ),
-    ("audio only", "all of the picture", "every state"),
-    ("alone, or with nobody who sends", "what arrives", "unknown"),
+    ("audio only", "everything about the picture", "every state"),
+    ("alone, or no other participant sends", "received media", "unknown"),
     (
         "`original`",
         "loss up (always 0), outages, sound and picture",
         (
-            "good, and bad by loss down or the round trip; in an outage unknown, since its numbers"
+            "good; bad by loss down or the round trip; unknown in an outage, because its numbers"
             " stand still"
         ),
     ),
     (
         "`jmmc`",
-        "the round trip, outages, sound and picture; it tells what has changed",
-        "never good; what it told two pushes ago counts no more",
+        "the round trip, outages, sound and picture; it sends only changes",
+        "never good; a value from two pushes ago no longer counts",
     ),
 )
+
+
+def _rules() -> str:
+    """Return the two rules that the table of scopes names."""
+    at = THRESHOLDS
+    return (
+        "Two rules say when a thing is bad:\n\n"
+        f"- *Far worse than the rest.* The average share of bad calls in its conferences is over"
+        f" {at.share:.0%},\n  and over {at.times:g} times that of the rest. The lower end of"
+        f" Wilson's interval (z = {at.z:g}) must pass\n  both bounds, also without the worst"
+        f" conference. The bad calls are in at least {at.conferences}\n  conferences and come from"
+        f" at least {at.networks} networks.\n"
+        "- *Mostly bad*, for few conferences. Over half of the calls are bad on average. In"
+        f" {at.nearly_all:.0%} of\n  the conferences at least half are bad; if there are only two"
+        " or three conferences, over half\n  in each. It has at least"
+        f" {at.small_conferences} conferences and {at.small_people} participants whose state is"
+        " known.\n  The bad calls do not all come from one network."
+    )
 
 
 def _scopes() -> list[tuple[str, str]]:
     """Return each scope, and when it stands out."""
     at = THRESHOLDS
-    apart = (
-        f"over {at.share:.0%} of its conferences' shares, and {at.times:g} times the rest's, by"
-        f" the lower end of Wilson's interval (z = {at.z:g}), also without its worst conference;"
-        f" in {at.conferences} conferences and from {at.networks} networks at least"
-    )
-    few = (
-        f"most are bad in a few rooms, and half at least in {at.nearly_all:.0%} of them (most in"
-        f" each of two or three): {at.small_conferences} conferences and {at.small_people} people"
-        " at least"
-    )
     return [
         (
             "`fleet`",
             (
-                f"over {at.share:.0%} of all conferences' shares, in {at.fleet_conferences} at"
-                " least, also without its worst bridge and region, and then half as bad as that"
+                f"the average share of bad calls is over {at.share:.0%} in at least"
+                f" {at.fleet_conferences} conferences, even without the worst bridge or region. The"
+                " rest is then at least half as bad as that bridge or region. Or only one bridge"
+                " exists, and the fleet is mostly bad"
             ),
         ),
         (
             "`region`",
             (
-                f"{apart}. Or most are bad in {at.conferences} conferences at least, as of a bridge"
-                f" of few rooms, from {at.networks} networks. And not by its worst bridge alone:"
-                " without that it is half as bad"
+                "all its bridges are bad, at least two. Or it is far worse than the rest, or mostly"
+                f" bad in at least {at.conferences} conferences and from at least {at.networks}"
+                " networks; and without its worst bridge it is still at least half as bad as that"
+                " bridge. A region with one bridge never stands out: the bridge does"
             ),
         ),
-        ("`bridge`", f"{apart}. Or {few}; where there is one bridge that is the fleet"),
-        ("`relay`, `browser`", f"{apart}; beside the others"),
+        ("`bridge`", "it is far worse than the rest, or mostly bad; and other bridges exist"),
+        ("`relay`, `browser`", "it is far worse than the rest, whatever else stands out"),
         (
             "`conference`",
             (
-                f"{at.conference_bad} bad at least, and over {at.conference_share:.0%} of those"
-                f" known; {at.reporting:.0%} of the room report; nothing wider that it is in"
-                " stands out"
+                f"at least {at.conference_bad} participants have bad calls, and they are over"
+                f" {at.conference_share:.0%} of those whose state is known. At least"
+                f" {at.reporting:.0%} of the participants push. No fleet, region or bridge that"
+                " contains the conference stands out"
             ),
         ),
-        ("`sender`", "what others receive badly is somebody's whose way up, or computer, is bad"),
-        ("`participant`", "none of these"),
+        (
+            "`sender`",
+            "others receive this participant badly, and its own way up or computer is bad",
+        ),
+        ("`participant`", "none of these applies"),
     ]
 
 
@@ -87,7 +102,7 @@ def verdict_page() -> str:
 
     def limit(value: float, *, is_below: bool) -> str:
         if value == inf:
-            return "never by itself"
+            return "never alone"
         return f"{'under' if is_below else 'over'} {value:g}"
 
     symptoms = [
@@ -101,81 +116,103 @@ def verdict_page() -> str:
         for each in verdict_rules.symptoms()
     ]
     causes = [
-        (f"`{each.word}`", each.kind or "any of the network", each.evidence, each.brief)
+        (f"`{each.word}`", each.kind or "any network symptom", each.evidence, each.brief)
         for each in verdict_rules.CAUSES
     ]
     return page(
         "The verdict",
-        "Of each participant the service says whether the call is good, fair or bad, and what\n"
-        "explains it: `jitsi_jcmc_verdict_state` is 0, 1 or 2, and absent where nobody can know;\n"
-        '`jitsi_jcmc_verdict{cause="…"}` is 1 for those whose call is not good.',
+        "Read here what the service means by a good, fair or bad call, what it blames for a bad\n"
+        "call, and when it is wrong.",
+        "```promql\ncount by (cause, scope) (jitsi_jcmc_verdict)\n```",
+        "This query counts the calls that are not good now, by cause and scope. The service\n"
+        "judges the call of each participant: `jitsi_jcmc_verdict_state` is 0 (good), 1 (fair)\n"
+        'or 2 (bad), and absent if the state is not known. `jitsi_jcmc_verdict{cause="…"}` is 1\n'
+        "for each participant whose call is not good.",
         "![Where each cause is: uplink before the bridge, downlink behind it, device at both"
         " ends](pictures/verdict.svg)",
-        "```promql\ncount by (cause, scope) (jitsi_jcmc_verdict)\n```",
-        "Both are of the last push alone, and are worked out once, when it is taken.",
+        "State and cause are of the last push alone. The service works them out once, when it\n"
+        "takes the push.",
         "## State: would a person complain?",
         "The worst symptom decides. Between the two thresholds the call is fair.",
-        table(("symptom", "of", "fair", "bad", "threshold by"), symptoms),
-        "- Statistics that have stopped while others are there are bad: none for longer than an\n"
-        "  interval. A page that only says that its connection was interrupted tells nothing.\n"
-        "- Good is what has none of these and is known: a round trip, loss on the way down, and\n"
-        "  either something arrives or both outages are 0.\n"
-        "- All else is unknown: who is alone, whose page tells too little, the first seconds.",
+        table(("symptom", "kind", "fair", "bad", "source of the threshold"), symptoms),
+        "- Statistics that have stopped while other participants are there are bad: the page\n"
+        "  has had none for longer than an interval. A page that only says that its connection\n"
+        "  was interrupted says nothing about the state.\n"
+        "- A call is good if it has no symptom and enough is known: a round trip, loss on the\n"
+        "  way down, and either that something arrives or that both outages are 0.\n"
+        "- All other calls are unknown: a participant is alone, a page tells too little, or the\n"
+        "  call is in its first seconds.",
         "## Cause: the symptom chooses",
-        "The causes of the symptom's kind are asked in this order; the first with evidence is it.\n"
-        "Where none has, the cause is `unknown`.",
+        "The symptom's kind chooses the causes that may explain it. The first cause with\n"
+        "evidence counts. The order is that of the table, but the service asks for `received`\n"
+        "before `downlink`, and for `path` before late timers. If no cause has evidence, the\n"
+        "cause is `unknown`.",
         table(("cause", "explains", "evidence", "means"), causes),
         "## Scope: how far it reaches",
-        "Every ten seconds one of the replicas looks at everybody, and writes what stands out\n"
-        "into Redis, where all replicas read it: a journal that is kept for as long as history.\n"
-        "The label `scope` of `jitsi_jcmc_verdict` says of how much that stands out a participant\n"
-        "is a part; `jitsi_jcmc_standing_out` has one series for each thing that does, and\n"
-        "`jitsi_jcmc_standing_out_since_seconds` its onset. `unknown`: nobody has looked\n"
-        "for half a minute; `otel_jcmc_standing_known` is 0 then.",
+        "Every ten seconds one of the replicas looks at all participants, and finds what stands\n"
+        "out: the fleet, a region, a bridge, a TURN server (`relay`), a browser version, a\n"
+        "conference or a sender. It writes this into a journal in Redis, which all replicas\n"
+        "read and which is kept for as long as history.",
+        "- The label `scope` of `jitsi_jcmc_verdict` is the widest of these that the\n"
+        "  participant belongs to.\n"
+        "- `jitsi_jcmc_standing_out` has one series for each thing that stands out;\n"
+        "  `jitsi_jcmc_standing_out_since_seconds` is its onset.\n"
+        "- Scope `unknown` means that no look has succeeded for half a minute. Then\n"
+        "  `otel_jcmc_standing_known` is 0.",
+        _rules(),
         table(("scope", "stands out when"), _scopes()),
-        "- Only participants by a bridge count, whose state is known, and who are bad by\n"
-        "  `outage`, `uplink`, `downlink` or `path`. A slow computer is nobody else's.\n"
-        "- The unit is the conference and its share of bad, since a room is one event: forty\n"
-        "  people in one bad room are no bad bridge.\n"
-        "- A bridge is named by the page that uses it. So that made-up rooms frame nobody, those\n"
-        "  who are bad have to come from several networks (an address's first 24 bits, 48 of\n"
-        "  IPv6), of which a short hash with a key is kept.\n"
-        "- A page of the original tells no bridge. It counts on the one that all others of its\n"
-        "  conference tell, and nowhere if one of them has none: a direct call has two people.\n"
+        "- The wider scope wins. While the fleet stands out, no region or bridge does. While a\n"
+        "  region stands out, none of its bridges does.\n"
+        "- Only participants on a bridge whose state is known count. They count as bad by\n"
+        "  `outage`, `uplink`, `downlink`, `path`, or `downlink_or_received` that stays open. A\n"
+        "  slow computer is never the fault of others.\n"
+        "- The unit is the conference with its share of bad calls, because a bad conference is\n"
+        "  one event: forty participants in one bad conference do not make a bad bridge.\n"
+        "- The page names the bridge that it uses. So that invented conferences cannot blame a\n"
+        "  bridge, the bad calls must come from several networks (the first 24 bits of an\n"
+        "  address, 48 for IPv6). Redis holds a short keyed hash of each network.\n"
+        "- A page of the original names no bridge. It counts on the bridge that all others of\n"
+        "  its conference name. If one of them has no bridge, it counts nowhere: a direct call\n"
+        "  has two participants.\n"
         "- In an outage no transport is known. A page of ours says whether the call was direct.\n"
-        "- What a look or two does not find has not ended yet: a push may be late.",
+        "- If one or two looks do not find a thing again, it has not ended yet: a push may be\n"
+        "  late.",
         "## One received stream",
-        "A bridge passes on what is missing in what it gets. A participant who gets one stream\n"
-        "alone cannot tell whether the way from the bridge loses packets or the sender's way:\n"
-        "`downlink_or_received`. The look settles it by what the sender says of its own way up,\n"
-        "in the last half minute, or by others who get the same. Where nobody can tell, the word\n"
-        "stays.",
-        "## Who tells how much",
-        table(("page", "what it lacks", "so"), _SENDERS),
+        "A bridge forwards a stream with the gaps that it arrived with. A participant who\n"
+        "receives a single stream cannot tell which way loses the packets, the way from the\n"
+        "bridge or the sender's way: the cause is `downlink_or_received`. The next look settles\n"
+        "it by what the sender said of its own way up in the last half minute, or by other\n"
+        "participants who receive the same stream. If neither helps, the cause stays\n"
+        "`downlink_or_received`.",
+        "## What each kind of page tells",
+        table(("page", "what it lacks", "possible states"), _SENDERS),
         "## Is it right?",
-        "[verdict-matrices.md](verdict-matrices.md) tells a crowd whose truth is known to these\n"
-        "rules. `otel-jcmc simulate --story bridge --truth truth.jsonl` tells it to a running\n"
-        "service, and what is true to a file; the stories are the causes, the scopes, `mixed` and\n"
-        "`quiet`. Bridges are named where `JCMC_BRIDGES` names them: `jvb-eu-west-1=jvb-1`.",
+        "[verdict-matrices.md](verdict-matrices.md) tries these rules on a simulated crowd\n"
+        "whose truth is known. To try a running service, use `otel-jcmc simulate --story bridge\n"
+        "--truth truth.jsonl`: it pushes such a crowd and writes the truth to a file. The\n"
+        "stories are the causes, the scopes, `mixed` and `quiet`. Bridges have names if\n"
+        "`JCMC_BRIDGES` names them: `jvb-eu-west-1=jvb-1`.",
         "## When it is wrong",
-        "- A push that is older than two of its intervals has no state: what was good may not be\n"
-        "  so by now. The first push of a newcomer and pages that tell no interval are the\n"
-        "  exception: they are only known to be late when their series go.\n"
-        "- Loss on the way up is told by the other side, every 5 seconds. With samples every 2\n"
-        "  seconds two pushes in five know of it, and one between may be good.\n"
-        "- In the first seconds of an outage no number says yet what it is: unknown, or, once the\n"
-        "  statistics have stopped for an interval, bad, cause unknown.\n"
-        "- Of one bad sender of several a page of the original tells the mean of all streams, in\n"
-        "  whole percent: mostly too little to be fair.\n"
-        "- Of two who are connected without a bridge nobody can tell whose way it is: `pair`.\n"
-        "- A computer is found out by a page that waits for it. Of a hidden page, of one that has\n"
-        "  just joined and of pages of the original that is not known; and who waits less than\n"
-        "  10 ms at a time has no `device`, but what he sees and hears.\n"
-        "- Jitter is that of the last moment before the push. It counts where the round trip,\n"
-        "  which is of the whole time, can have it: a way with a round trip of 2 ms has no jitter\n"
-        "  of 36.",
+        "- A push that is older than two of its intervals has no state: a good call may have\n"
+        "  become bad. The exceptions are a participant's first push, and pages that do not say\n"
+        "  their interval: the service knows that these are late only when their series end.\n"
+        "- The other side reports loss on the way up every 5 seconds. With a sample every 2\n"
+        "  seconds, two pushes in five know of the loss, and a push in between may be good.\n"
+        "- In the first seconds of an outage no number shows the outage. The state is unknown;\n"
+        "  or, after the statistics have stopped for an interval, bad with cause unknown.\n"
+        "- If one of several senders is bad, a page of the original tells only the mean of all\n"
+        "  streams, in whole percent. That is usually too little for fair.\n"
+        "- For two participants without a bridge the service cannot tell whose network is bad:\n"
+        "  `pair`.\n"
+        "- The service finds a slow computer if the page measures how long it waits for the\n"
+        "  CPU. Hidden pages, pages that have just joined and pages of the original do not\n"
+        "  measure it. A page that waits less than 10 ms at a time never has cause `device` for\n"
+        "  its timers; its call is judged by what the participant hears and sees.\n"
+        "- Jitter is measured at the last moment before the push, the round trip over the whole\n"
+        "  interval. So jitter counts only if the round trip makes it possible: a way with a\n"
+        "  round trip of 2 ms cannot have a jitter of 36 ms.",
         "## Sound",
-        "`audio_mos` is an estimate of ours in the manner of ITU-T G.107, with constants of our\n"
-        "choosing for Opus: that 20 % of made-up sound cost half of what loss can cost, and that\n"
-        "devices take 40 ms. Compare it with itself.",
+        "`audio_mos` is our own estimate, in the form of ITU-T G.107. We chose its constants\n"
+        "for Opus: 20 % of made-up sound costs half of what loss can cost at most, and devices\n"
+        "add 40 ms. Compare it only with itself.",
     )
