@@ -241,40 +241,42 @@ def browsers_page() -> str:
     ]
     return page(
         "What each browser can fill",
-        "Firefox does not tell what held its video down, so its participants have no\n"
-        "`limitation_cpu`: no series, not a series at zero.",
+        "Use this page to see which metrics a browser reports, and from which version on. A\n"
+        "metric that a browser can't fill has no series. Example: Firefox does not tell what\n"
+        "held its video down, so its participants have no `limitation_cpu`, not a series at 0.",
         table(("metric", "made of", *columns), metrics),
-        "`-`: no version has it. A metric is filled when all members that it is made of are in\n"
-        "the browser's report (RTCStatsReport of webrtc-stats); what is subtracted may be\n"
-        "missing. The library itself asks for Chrome 72, Firefox 91 or Safari 14: an older\n"
-        "version here means always.",
-        "Of some streams only:",
+        "`-` means that no version has it. The client fills a metric if the browser's report\n"
+        "(RTCStatsReport of webrtc-stats) has all members that the metric is made of; a member\n"
+        "that is subtracted may be missing. The library itself needs Chrome 72, Firefox 91 or\n"
+        "Safari 14. If an older version stands here, every supported version has the metric.",
+        "These names select some of the streams:",
         "\n".join(f"- `{which}`: {told}." for which, told in STREAMS.items()),
-        "The client's own members:",
+        "The client makes these members itself:",
         "\n".join(f"- `{member}`: {about.told}." for member, about in OWN_MEMBERS.items()),
-        "## Besides the metrics",
+        "## Members that the client reads for other purposes",
         table(("member", "what for", *columns), besides),
-        "## Who is in which column",
-        "- Chrome, Edge and all else that is Chromium, on desktop and Android: by Chromium's\n"
-        "  version.\n"
-        "- The Jitsi desktop app is Electron: by the version after `Chrome/` in its user agent.\n"
-        "  The label `browser_version` is Electron's own. Electron 21 is Chromium 106.\n"
-        "- On iOS, Chrome, Edge and Firefox have Safari's engine: read the column Safari.\n"
-        "- The Jitsi apps for iOS and Android are no web page. They load neither\n"
-        "  `plugin.head.html` nor `body.html`. They do load `config.analytics.scriptURLs`, but\n"
-        "  have no `APP`, where the client finds the conference: nothing is sent. That is read\n"
-        "  from jitsi-meet's source, not tried in an app.",
+        "## Which column a browser belongs to",
+        "- Chrome, Edge and all other browsers made of Chromium, on desktop and Android: the\n"
+        "  first column, by Chromium's version.\n"
+        "- The Jitsi desktop app is Electron: the first column, by the version after `Chrome/`\n"
+        "  in its user agent. The label `browser_version` is Electron's own. Electron 21 is\n"
+        "  Chromium 106.\n"
+        "- On iOS, Chrome, Edge and Firefox have Safari's engine: the column Safari.\n"
+        "- The Jitsi apps for iOS and Android are no web page and send nothing. They load neither\n"
+        "  `plugin.head.html` nor `body.html`. They load `config.analytics.scriptURLs`, but they\n"
+        "  have no `APP`, where the client finds the conference. This was read from jitsi-meet's\n"
+        "  source and not tried in an app.",
         "## What the library's numbers leave out",
-        "- Just after joining the bitrates are 0: nothing has been counted yet.\n"
+        "- Just after a join the bitrates are 0, because the library has counted nothing yet.\n"
         "- `bandwidth_download` is absent without a bridge, and before its first estimate.\n"
-        "- Some versions of the library begin with a bandwidth of 0 where others have none, and\n"
-        "  Firefox stays there: the client takes an estimate of 0 for none.\n"
-        "- `transport_rtt` is absent where the browser has no round-trip time for the path.\n"
-        "- The library's packet loss of uploads is always 0, and its total is thinned by that.\n"
-        "  The client makes its own.",
-        "## Who reports nothing",
-        "Participants without `jitsi_jcmc_freezes`, by browser, as a share of all. The label\n"
-        "`browser_name` is on `jitsi_jcmc_connectionquality`:",
+        "- The client treats a bandwidth of 0 as absent. Some versions of the library begin with\n"
+        "  0 where others have no value, and Firefox stays at 0.\n"
+        "- `transport_rtt` is absent if the browser has no round-trip time for the path.\n"
+        "- The library's packet loss of uploads is always 0, which also lowers its total. The\n"
+        "  client computes both itself.",
+        "## Which browsers do not report a metric",
+        "This query gives the share of participants without `jitsi_jcmc_freezes`, by browser. The\n"
+        "label `browser_name` is on `jitsi_jcmc_connectionquality`:",
         "```promql\n"
         "  count by (browser_name, browser_version) (\n"
         "      jitsi_jcmc_connectionquality\n"
@@ -284,17 +286,18 @@ def browsers_page() -> str:
         "/\n"
         "  count by (browser_name, browser_version) (jitsi_jcmc_connectionquality)\n"
         "```",
-        "1 means that no one with this browser reports it, no row that everyone does. Between\n"
-        "them is usual: who receives no video has no freezes either. With `JCMC_NAMING=otel`,\n"
-        "count `jitsi_client_info` by `user_agent_name`, `unless on (jitsi_conference_name,\n"
-        "jitsi_participant_id, session_id)` the metric.",
-        "Absent is never zero: `avg` and `max` go over those who report. Do not fill the gap with\n"
-        "`or vector(0)`: the browser that cannot count freezes would be the best of all.",
+        "1 means that no participant with this browser reports the metric. No row means that all\n"
+        "participants report it. A value in between is usual, because a participant who receives\n"
+        "no video has no freezes. With `JCMC_NAMING=otel`, count `jitsi_client_info` by\n"
+        "`user_agent_name`, `unless on (jitsi_conference_name, jitsi_participant_id, session_id)`\n"
+        "the metric.",
+        "Absent is never zero: `avg` and `max` use only participants that report. Do not fill the\n"
+        "gap with `or vector(0)`: a browser that can't count freezes would then look best.",
         "## Sources",
-        "The source of each version, and how to look it up again, is in\n"
-        "[client/browser_support.json](../client/browser_support.json).",
+        "[client/browser_support.json](../client/browser_support.json) has the source of each\n"
+        "version, and says how to look it up again.",
         "\n".join(sources),
-        "Where they differ, or say little:",
+        "Members whose sources differ, or say little:",
         "\n".join(notes),
     )
 

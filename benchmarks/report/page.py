@@ -111,7 +111,7 @@ def _profile(known: Results) -> Iterator[str]:
     """Return where the time of a push and of a scrape goes."""
     curves = known["measurements"].get("profile", {}).get("curves", {})
     for what, shares in curves.items():
-        yield f"Of a {what}:"
+        yield f"Where the time of a {what} goes:"
         yield ""
         yield "| module | share | mostly in |"
         yield "| --- | ---: | --- |"
@@ -129,7 +129,7 @@ def _figures(known: Results) -> Iterator[str]:
         yield f"### {name}"
         yield ""
         if measured["error"]:
-            yield f"It did not go to its end: {measured['error']}"
+            yield f"The measurement did not finish: {measured['error']}"
             yield ""
         yield from markdown(_read(measured))
         yield ""

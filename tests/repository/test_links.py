@@ -72,6 +72,16 @@ def test_every_setting_that_is_told_of_is_one(path: Path) -> None:
     assert told - setting_names(Settings) - NO_SETTINGS == set()
 
 
+def test_the_index_has_each_decision_by_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"\[(\d+\. [^]]+)\]\((\S+)\)", index)
+    assert sorted((name, f"# {title}") for title, name in listed) == sorted(
+        (page.name, page.read_text(encoding="utf-8").partition("\n")[0])
+        for page in folder.glob("0*.md")
+    )
+
+
 def test_links_and_headings_are_found(tmp_path: Path) -> None:
     page = tmp_path / "a.md"
     page.write_text(
