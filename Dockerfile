@@ -1,20 +1,20 @@
-# The service alone: its store is REDIS_URL. Build from the root of the repository:
+# An image of the service alone; set REDIS_URL to its store. Build in the root of the repository:
 #
 #   docker build -t otel-jcmc:local .
 #
-# Runs as an unprivileged user on a read-only root file system and writes nothing but /tmp.
+# It runs as an unprivileged user on a read-only root file system and writes only to /tmp.
 
 FROM python:3.11.15-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1
 
-# Everything that runs here is pinned by hash, the build backend too, which is in run.txt: pip's build
-# isolation would fetch one of its own choice.
+# All packages are pinned by hash. The build backend is in run.txt, because pip's build isolation would
+# fetch a backend of its own choice.
 COPY requirements/run.txt requirements/runtime.txt /requirements/
 RUN ["python", "-m", "venv", "/build"]
 RUN ["/build/bin/pip", "install", "--require-hashes", "-r", "/requirements/run.txt"]
-# What runs later needs no pip.
+# The final image needs no pip.
 RUN ["python", "-m", "venv", "--without-pip", "/app"]
 RUN ["/build/bin/pip", "--python", "/app/bin/python", "install", "--require-hashes", "-r", "/requirements/runtime.txt"]
 
@@ -28,8 +28,8 @@ RUN ["/build/bin/pip", "--python", "/app/bin/python", "install", "--no-deps", "-
 FROM python:3.11.15-slim-bookworm
 
 COPY --from=build /app /app
-# The image comes without the standard library's bytecode, and nothing can write it later: without
-# this each start compiles what it imports, half a second.
+# The base image has no bytecode of the standard library, and nothing can write it later. Without this
+# import, each start compiles the modules again, for half a second.
 RUN ["/app/bin/python", "-c", "import otel_jcmc.service.app, otel_jcmc.server.server"]
 
 ENV PATH=/app/bin:$PATH \
@@ -38,14 +38,14 @@ ENV PATH=/app/bin:$PATH \
     JCMC_HOST=0.0.0.0 \
     JCMC_ADMIN_HOST=0.0.0.0
 
-# A number, so that Kubernetes' runAsNonRoot can see that it isn't root.
+# A number, because Kubernetes' runAsNonRoot cannot tell from a name that the user is not root.
 USER 10001:10001
-# Where a .env file of settings may be mounted.
+# You may mount a .env file of settings here.
 WORKDIR /app
 EXPOSE 3000
 
-# Asks the port that knows, in TLS whatever the certificate's name is: the question is for this container,
-# so no proxy either, whatever http_proxy says. A status of 400 or more raises.
+# Asks the port that has /-/healthy. It accepts any name in the certificate and uses no proxy, even with
+# http_proxy set, because it asks its own container. A status of 400 or more raises.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["python", "-c", "import os, ssl, urllib.request as r; get = os.environ.get; port = get('JCMC_ADMIN_PORT') or get('JCMC_PORT') or get('PORT') or '3000'; scheme = 'https' if get('JCMC_TLS_CERTIFICATE_FILE') else 'http'; tls = r.HTTPSHandler(context=ssl._create_unverified_context()); r.build_opener(r.ProxyHandler({}), tls).open(f'{scheme}://127.0.0.1:{port}/-/healthy', timeout=2)"]
 
 ENTRYPOINT ["otel-jcmc"]

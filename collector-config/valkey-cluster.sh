@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes one Valkey Cluster of the masters that are named, each as address:port, with an equal share of
-# the slots. Done again it changes nothing.
+# Makes one Valkey Cluster of the masters in the arguments, each as address:port, with an equal share
+# of the slots each. A second run changes nothing.
 set -eu
 
 at() { # node command...
@@ -18,7 +18,7 @@ for node; do
     until [ "$(at "$node" ping)" = PONG ]; do sleep 0.2; done
     from=$((16384 * number / $#))
     number=$((number + 1))
-    # One that is new knows nobody, and has no slots.
+    # A new node knows no other node and has no slots.
     if has "$node" cluster_slots_assigned:0 && has "$node" cluster_known_nodes:1; then
         at "$node" cluster set-config-epoch "$number"
         at "$node" cluster addslotsrange "$from" $((16384 * number / $# - 1))

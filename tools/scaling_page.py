@@ -1,4 +1,4 @@
-"""docs/scaling.md: what so many participants need, of what was measured (docs/performance.json)."""
+"""docs/scaling.md: what a number of participants needs, by the costs in docs/performance.json."""
 
 import json
 from math import ceil
@@ -16,16 +16,16 @@ _COUNTS: Final = (1_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_00
 PUSH_EACH_SECONDS: Final = 10
 SERIES: Final = 30
 SCRAPE_EACH_SECONDS: Final = 15
-# What one process or server is to be used for; the rest is for peaks, and for what is not a push.
+# How much of one process or server pushes may use; the rest is for peaks and other work.
 WORKER_SHARE: Final = 0.5
 STORE_SHARE: Final = 0.3
 SCRAPE_SECONDS: Final = 5.0
-# `rules` of November 2026, 10,000 participants of 30 series with all rules that we ship: the memory
-# of Prometheus, and how long it evaluated them, which grew in proportion.
-PROMETHEUS_BYTES: Final = 2.1e9 / 10_000
-RULES_SECONDS: Final = 5.9 / 10_000
-# The figure with the most participants that are held; before it was measured, the growth between
-# two smaller numbers of one process.
+# The measurement `rules` of November 2026: what Prometheus held with 10,000 participants of 30
+# series, each seen once, and all rules that we ship; the worse of two runs. The rules took 0.7 s.
+PROMETHEUS_BYTES: Final = 1.6e9 / 10_000
+SERVER_BYTES: Final = 4e9
+# The figure with the most live participants. If it was not measured, the growth between two smaller
+# numbers in one process.
 _HELD: Final = f"large: 100,000 with {SERIES} series each for 300 s: service, the most"
 _BETWEEN: Final = (10_000, 50_000)
 
@@ -35,10 +35,10 @@ class Costs(NamedTuple):
     What was measured.
 
     Attributes:
-        push_us, store_us: CPU of a push, of the service and of the store.
-        series_us: CPU of one series of a scrape, of both, when all have pushed.
-        process_bytes: a process of the service with nobody live; *live_bytes*: what one more
-            participant takes of it, by the measurement *live_source*.
+        push_us, store_us: CPU for a push, of the service and of the store, in µs.
+        series_us: CPU for one series of a scrape, of both together, in µs, when all have pushed.
+        process_bytes: memory of a process of the service without participants.
+        live_bytes: memory that one more participant takes, by the measurement *live_source*.
     """
 
     push_us: float
@@ -50,7 +50,7 @@ class Costs(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What so many participants need; CPU in cores, of which one process uses one at most."""
+    """What *participants* live participants need; CPU in cores. A process uses one core at most."""
 
     participants: int
     pushes: float
@@ -67,17 +67,17 @@ class Needs(NamedTuple):
 
     @property
     def partitions(self) -> int:
-        """The fewest partitions that give each master, server and process that reads a share."""
+        """The fewest partitions that give each master, Prometheus and reading process a share."""
         shares_of = max(self.store_nodes, self.prometheus, self.readers)
         return next(number for number in NUMBERS if number >= shares_of)
 
 
 def costs(known: dict[str, Any]) -> Costs:
     """
-    Return the costs that the results *known* have.
+    Return the costs in the results *known*.
 
     Raises:
-        KeyError: a figure is not there.
+        KeyError: a figure is missing.
     """
     found = {
         f"{name}: {figure['name']}": figure["value"]
@@ -107,14 +107,14 @@ def costs(known: dict[str, Any]) -> Costs:
 
 
 def needs(participants: int, of: Costs) -> Needs:
-    """Return what so many *participants* need at the costs *of* each."""
+    """Return what *participants* live participants need at the costs *of* each."""
     pushes = participants / PUSH_EACH_SECONDS
     push_cores, store_cores = pushes * of.push_us / 1e6, pushes * of.store_us / 1e6
     scrape_seconds = participants * SERIES * of.series_us / 1e6
     workers = ceil(push_cores / WORKER_SHARE)
     readers = ceil(scrape_seconds / SCRAPE_SECONDS)
-    rules_seconds = participants * RULES_SECONDS
-    # One of those that read looks for what stands out, in everybody; alone it has read them anyway.
+    # One reading process looks for what stands out and holds all participants for that. A single
+    # reading process has read them anyway.
     looks = 1 if readers == 1 else 2
     held = shares(Settings.model_construct(limit_participants=participants))
     return Needs(
@@ -128,7 +128,7 @@ def needs(participants: int, of: Costs) -> Needs:
         ceil(store_cores / STORE_SHARE),
         store_cores,
         sum(each.most_bytes for each in held),
-        ceil(rules_seconds / SCRAPE_EACH_SECONDS),
+        ceil(participants * PROMETHEUS_BYTES / SERVER_BYTES),
         participants * PROMETHEUS_BYTES,
     )
 
@@ -139,21 +139,22 @@ def scaling_page() -> str:
     every = [needs(count, of) for count in _COUNTS]
     return page(
         "Scaling",
-        f"How many processes, Valkey nodes and Prometheus servers so many live participants need.\n"
-        f"Each pushes once in {PUSH_EACH_SECONDS} s and has {SERIES} series, as with this project's"
-        f" client file;\nall are scraped every {SCRAPE_EACH_SECONDS} s.",
+        "Find your number of live participants in the first column. The row says how many\n"
+        f"processes, Valkey nodes and Prometheus servers you need. Each participant pushes once in"
+        f" {PUSH_EACH_SECONDS} s and has\n{SERIES} series, as with this project's client file."
+        f" Prometheus scrapes all of them every {SCRAPE_EACH_SECONDS} s.",
         table(
             (
-                *("live participants", "pushes a second", "workers", "cores they use"),
-                *("processes that read", "seconds of a scrape", "memory of the service"),
-                *("Valkey nodes", "cores they use", "memory of Valkey", "`JCMC_PARTITIONS`"),
+                *("live participants", "pushes a second", "workers", "cores of the workers"),
+                *("reading processes", "seconds of a scrape", "memory of the service"),
+                *("Valkey nodes", "cores of Valkey", "memory of Valkey", "`JCMC_PARTITIONS`"),
             ),
             [_row(each) for each in every],
         ),
         _READ_OFF,
         "## Prometheus",
         table(
-            ("live participants", "series", "Prometheus servers", "memory of all of them"),
+            ("live participants", "series", "Prometheus servers", "memory of all servers"),
             [_prometheus_row(each) for each in every],
         ),
         _PROMETHEUS,
@@ -189,14 +190,13 @@ def _gb(size: float) -> str:
 
 
 def _sources(of: Costs) -> list[tuple[str, ...]]:
-    """Return what each number of the tables is made of."""
+    """Return how each number of the tables is computed, and from what."""
     per, every = PUSH_EACH_SECONDS, SCRAPE_EACH_SECONDS
     measured = "[performance.md](performance.md), "
     memory = (
         f"processes x {of.process_bytes / 1e6:.0f} MB + participants x {of.live_bytes / 1e3:.1f}"
-        " kB, twice where several read: one of them looks at everybody"
+        " kB, twice with several reading processes: one of them also holds all participants"
     )
-    rules_seconds = 10_000 * RULES_SECONDS
     return [
         ("pushes a second", f"participants / {per}", "the client file's interval"),
         (
@@ -204,16 +204,20 @@ def _sources(of: Costs) -> list[tuple[str, ...]]:
             f"pushes a second x {of.push_us:.1f} µs",
             f"{measured}`push`, a push of {SERIES} series",
         ),
-        ("workers", f"their cores / {WORKER_SHARE:g}, rounded up", "half is for peaks"),
+        (
+            "workers",
+            f"cores of the workers / {WORKER_SHARE:g}, rounded up",
+            "half is left for peaks",
+        ),
         (
             "seconds of a scrape",
             f"participants x {SERIES} x {of.series_us:.2f} µs",
             f"{measured}`scrape`, {SERIES} series each, all have pushed",
         ),
         (
-            "processes that read",
+            "reading processes",
             f"seconds of a scrape / {SCRAPE_SECONDS:g}, rounded up",
-            f"half of Prometheus's time-out of 10 s, a third of the {every} s",
+            f"5 s is half of Prometheus's time-out of 10 s, and a third of {every} s",
         ),
         (
             "memory of the service",
@@ -227,46 +231,53 @@ def _sources(of: Costs) -> list[tuple[str, ...]]:
         ),
         (
             "Valkey nodes",
-            f"their cores / {STORE_SHARE:g}, rounded up",
-            "reads, history and saving want the rest; a server uses one core for commands",
+            f"cores of Valkey / {STORE_SHARE:g}, rounded up",
+            "the rest is for reads, history and saving; a server uses one core for commands",
         ),
         (
             "memory of Valkey",
             "[sizing.md](sizing.md), of all nodes together",
-            "with that many as `JCMC_LIMIT_PARTICIPANTS`, and history as it is by default",
+            "with `JCMC_LIMIT_PARTICIPANTS` at this number, and the default limits of history",
         ),
         (
             "Prometheus servers",
-            f"participants x {1e6 * RULES_SECONDS:.0f} µs / {every} s, rounded up",
-            f"`make bench`'s `rules`: all rules take {rules_seconds:.1f} s for 10,000",
+            f"memory of all / {SERVER_BYTES / 1e9:.0f} GB, rounded up",
+            "25,000 participants each. `rules`: all rules for them take 2 s in a minute",
         ),
         (
-            "their memory",
+            "memory of all Prometheus servers",
             f"participants x {PROMETHEUS_BYTES / 1e3:.0f} kB",
-            f"the same: {PROMETHEUS_BYTES * 10_000 / 1e9:.1f} GB with each seen once",
+            f"`rules`: {PROMETHEUS_BYTES * 10_000 / 1e9:.1f} GB for 10,000, each seen once",
         ),
     ]
 
 
 _READ_OFF: Final = """\
-- **Workers**: `JCMC_WORKERS` on one machine, or several replicas behind a balancer, which have so
-  many between them. Up to one worker and one process that reads the default, one process for both,
-  does the same with less memory; scrapes then cost pushes some of their latency.
-- **Processes that read**: each replica has one. Where there are several, each is scraped for its
-  share: `/metrics/participants?partition=1/2` at one, `2/2` at the other.
-- **Valkey nodes**: one is a server alone, more are a cluster. A replica of each, for when it fails,
-  comes on top.
-- **`JCMC_PARTITIONS`**: each node, each Prometheus and each process that reads has one at least. It
-  can't be changed while the service runs: [operations.md](operations.md#partitions).
-- **Cores** are what is used on average. A machine should have one for each process and node."""
+- **Workers**: set `JCMC_WORKERS` on one machine, or run several replicas behind a balancer that
+  together have this many. Where the table says one worker and one reading process, the default is
+  enough: one process does both, with less memory. Scrapes then make some pushes slower.
+- **Reading processes**: each replica has one. If you need several, scrape each for its share:
+  `/metrics/participants?partition=1/2` at one, `2/2` at the other.
+- **Valkey nodes**: one node is a single server, several are a cluster. Replicas of Valkey, for when
+  a node fails, come on top.
+- **`JCMC_PARTITIONS`**: each Valkey node, Prometheus server and reading process needs at least one
+  partition. You cannot change the number while the service runs:
+  [operations.md](operations.md#partitions).
+- **Cores** are averages. Give each process and each node a core of its own."""
 _PROMETHEUS: Final = """\
-Prometheus ends before the service does. The `sample_limit` of 600,000 that the README has is
-reached at 20,000 participants; from two servers on each takes its share of the participants. Who
-does not need a series of each scrapes `/metrics/verdicts` and `/metrics/service` instead: bridges,
-regions and the fleet are some thousand series however many there are, and of conferences as many
-as `JCMC_SERIES_CONFERENCES` says. How one participant's call was is in [history.md](history.md)."""
+Prometheus reaches its limit before the service does. 20,000 participants reach the `sample_limit`
+of 600,000 in the README. From two servers on, each Prometheus scrapes its share of the
+participants. If you do not need the series of each participant, scrape only `/metrics/verdicts` and
+`/metrics/service`: bridges, regions and the fleet are some thousand series for any number of
+participants, and `JCMC_SERIES_CONFERENCES` limits those of conferences. [history.md](history.md)
+still says how the call of one participant was.
+
+Prometheus also holds participants who left in the last two to three hours, and a participant who
+comes back is a new one. If seats change hands three times in that time, it needs three times as
+much memory."""
 _NOT_MEASURED: Final = """\
-All is reckoned from the cost of one push and one series, which does not grow with their number, and
-supposes a core for each process and node. 100,000 participants were tried on two cores, load
-included, which is too few: [performance.md](performance.md#100000-participants). What is above that
-was not measured. Halve the interval and pushes double, and with them workers and Valkey nodes."""
+All numbers come from the cost of one push and one series, which does not grow with the number of
+participants. They suppose a core for each process and node. 100,000 participants were tried on two
+cores that also made the load, which is too few:
+[performance.md](performance.md#100000-participants). Larger numbers were not measured. With half
+the push interval, pushes double, and with them workers and Valkey nodes."""
