@@ -44,11 +44,21 @@ class Portrait(NamedTuple):
 
     def count_tests(self) -> int | None:
         """Return how many test participants are live; None: nobody knows."""
+        tests = self._more("tests")
+        return tests if isinstance(tests, int) else None
+
+    def names(self) -> frozenset[str] | None:
+        """Return the names of all series that the service tells now; None: nobody knows."""
+        names = self._more("series")
+        return frozenset(names) if isinstance(names, list) else None
+
+    def _more(self, what: str) -> Any:
+        """Return what the service tells only to who asks for it; None: it does not."""
         try:
-            told = ask(f"{self.url}{DOCTOR_PATH}?tests", headers=bearer(self.token)).json()
+            told = ask(f"{self.url}{DOCTOR_PATH}?{what}", headers=bearer(self.token)).json()
         except Unreachable:
             return None
-        return told.get("tests") if isinstance(told, dict) else None
+        return told.get(what) if isinstance(told, dict) else None
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -73,7 +83,10 @@ def find_service(url: str, token: str) -> tuple[Portrait | None, list[Finding]]:
     portrait = Portrait(url, token, told)
     found = [well("service", f"otel_jcmc {told['version']} answers at {url}")]
     if told["version"] != __version__:
-        found.append(left_open("service", f"this command is of version {__version__}"))
+        text = (
+            f"this command is of version {__version__}: what it knows of rules and dashboards, too"
+        )
+        found.append(left_open("service", text, "run doctor of the service's own installation"))
     return portrait, found
 
 

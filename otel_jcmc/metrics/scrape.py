@@ -9,6 +9,7 @@ With Redis away the answer holds what this process counts by itself: absent beat
 of a cluster away it holds the participants of the others, and nothing that is counted from all.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ _GZIP_LEVEL: Final = 1
 _GZIP_WINDOW: Final = 31
 # Of what goes out. To hand work to the thread takes as long as to render 200 series.
 _BATCH_BYTES: Final = 1_048_576
+_TYPE: Final = re.compile(rb"^# TYPE (\S+) (\S+)$", re.MULTILINE)
+_HISTOGRAM_PARTS: Final = ("_bucket", "_count", "_sum")
 
 
 class Exposition:
@@ -157,6 +160,19 @@ class Scraper:
 
         return Exposition(headers, pieces, self.reader, done)
 
+    async def names(self) -> list[str]:
+        """
+        Return the Prometheus names of all series that a scrape has now, sorted; it counts as none.
+
+        With Redis away they are those of what this process counts by itself.
+        """
+        taken: Snapshot | None = None
+        with suppress(StoreUnavailable):
+            taken = await self.reader.take()
+        job = partial(_names, partial(self._collect, taken, EVERYTHING, is_openmetrics=False))
+        del taken
+        return await self.reader.in_thread(job)
+
     def _collect(
         self, taken: Snapshot | None, page: Page, *, is_openmetrics: bool
     ) -> Iterator[bytes]:
@@ -166,6 +182,16 @@ class Scraper:
         own = self.telemetry.instruments.exposition(openmetrics=is_openmetrics) if page.own else b""
         histograms = self.telemetry.fleet() if page.own else ()
         return _holding(taken, render(gauges, own, histograms, is_openmetrics=is_openmetrics))
+
+
+def _names(collect: Callable[[], Iterator[bytes]]) -> list[str]:
+    """Return the names of the series in the text, not in OpenMetrics, that *collect* makes."""
+    found = set[str]()
+    for piece in collect():
+        for name, kind in _TYPE.findall(piece):
+            parts = _HISTOGRAM_PARTS if kind == b"histogram" else ("",)
+            found |= {name.decode() + part for part in parts}
+    return sorted(found)
 
 
 def _holding(_taken: Snapshot | None, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -25,6 +25,7 @@ _TIMES: Final = {
     "scraped_at": "otel_jcmc.last_scrape_timestamp",
     "exported_at": "otel_jcmc.last_export_timestamp",
     "spans_at": "otel_jcmc.last_spans_timestamp",
+    "events_at": "otel_jcmc.last_events_timestamp",
 }
 
 
@@ -43,12 +44,12 @@ class SelfPortrait:
         self._settings, self._store = settings, store
         self._telemetry, self._pulse, self._reading = telemetry, pulse, reading
 
-    async def tell(self, with_tests: bool) -> dict[str, Any]:  # noqa: FBT001  # its one argument
+    async def tell(self, more: frozenset[str]) -> dict[str, Any]:
         """
         Return the document.
 
-        Times are Unix times in seconds, None: never since the start. `tests` is there
-        *with_tests*, None where Redis does not answer.
+        Times are Unix times in seconds, None: never since the start. `tests`, None where Redis does
+        not answer, and `series`, the names of all that are told now, are there if *more* has them.
         """
         settings, telemetry, reading = self._settings, self._telemetry, self._reading
         counts, seconds = self._pulse.pushes_by_reason()
@@ -77,9 +78,12 @@ class SelfPortrait:
                 "own": own.why if own else "",
             },
             "spans_waiting": telemetry.spans_waiting,
+            "events_waiting": telemetry.events_waiting,
             "live": telemetry.participants,
         }
-        if with_tests:
+        if "series" in more:
+            told["series"] = await reading.scraper.names()
+        if "tests" in more:
             told["tests"] = None
             with suppress(StoreUnavailable):
                 told["tests"] = await reading.count_tests()
