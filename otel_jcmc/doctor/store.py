@@ -19,6 +19,15 @@ LEAST_REDIS: Final = (7, 0)
 # Of its maxmemory: from here on it is full any moment.
 FULL: Final = 0.95
 _REDIS: Final = "is Redis up, and is REDIS_URL right? docs/operations.md has the forms"
+# What is in the answer to us -> what to do, where the service has none either.
+_ANSWERS: Final = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not of a CA that REDIS_URL trusts:"
+    " ssl_ca_certs, or it has another name",
+    "WRONGPASS": "Redis does not take user and password of REDIS_URL",
+    "NOAUTH": "Redis wants a password: REDIS_URL has none",
+    "invalid username-password": "Redis does not take user and password of REDIS_URL",
+    "NOPERM": "Redis's ACL keeps REDIS_URL's user from it: docs/operations.md has what is needed",
+}
 _MEMORY: Final = "docs/sizing.md has how much it may come to hold"
 
 
@@ -45,7 +54,9 @@ def _state(
 ) -> Iterator[Finding]:
     """Return whether it answers: the service, and us, whom it has *told* this or else *why* not."""
     if portrait is not None and not portrait.is_ready:
-        yield wrong("store", f"the service says: {portrait.told['why_not_ready']}", _remedy(told))
+        yield wrong(
+            "store", f"the service says: {portrait.told['why_not_ready']}", _remedy(told, why)
+        )
     elif portrait is not None:
         if portrait.told["is_store_whole"]:
             yield well("store", "it answers the service and takes writes")
@@ -59,7 +70,7 @@ def _state(
         if settings.redis_url is None:
             yield left_open("store", "the embedded one comes and goes with the service")
         else:
-            yield wrong("store", f"Redis does not answer: {why}", _REDIS)
+            yield wrong("store", f"Redis does not answer: {why}", _remedy(told, why))
 
 
 def _details(told: dict[str, str]) -> Iterator[Finding]:
@@ -85,11 +96,11 @@ def _details(told: dict[str, str]) -> Iterator[Finding]:
         yield wrong("store", text, "run a time service (NTP) on both")
 
 
-def _remedy(told: dict[str, str]) -> str:
-    """Return what to do about a store that takes no pushes, of which *told* is known."""
+def _remedy(told: dict[str, str], why: str) -> str:
+    """Return what to do about a store that takes no pushes; it has *told* this, or *why* not."""
     if told and int(told.get("maxmemory", 0)):
         return f"raise its maxmemory: {_MEMORY}"
-    return _REDIS
+    return next((remedy for word, remedy in _ANSWERS.items() if word in why), _REDIS)
 
 
 def _number(version: str) -> tuple[int, ...]:
