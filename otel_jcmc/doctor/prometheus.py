@@ -35,6 +35,8 @@ _ERRORS: Final = {
     " target is that port",
     "connection refused": "nobody listens at the job's target",
 }
+# A Collector that scrapes does so every 15 s (otelcol-scrape.yaml), and then its batch is full.
+_COLLECTOR_SECONDS: Final = 25.0
 _BUILD: Final = "otel_jcmc_build_info"
 
 
@@ -60,7 +62,7 @@ def _looked_at(api: Api, portrait: Portrait | None) -> Iterator[Finding]:
     yield from _targets(ours, sick, portrait, has_us=has_us)
     yield from rules(groups, api)
     if portrait is not None and not sick and (ours or has_us):
-        seconds = max((_interval(each) for each in ours), default=_export_seconds(portrait))
+        seconds = max(map(_interval, ours), default=_road_seconds(portrait))
         yield from boards(api, portrait, names, asked_at + seconds)
 
 
@@ -117,6 +119,7 @@ def _interval(target: dict[str, Any]) -> float:
     return seconds
 
 
-def _export_seconds(portrait: Portrait) -> float:
-    """Return each how many seconds metrics are exported."""
-    return float(portrait.settings.get("OTEL_METRIC_EXPORT_INTERVAL", 0)) / 1000
+def _road_seconds(portrait: Portrait) -> float:
+    """Return how long something may be on its way that is not scraped here."""
+    interval_ms = portrait.settings.get("OTEL_METRIC_EXPORT_INTERVAL", "0")
+    return max(_COLLECTOR_SECONDS, float(interval_ms) / 1000)
