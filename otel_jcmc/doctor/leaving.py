@@ -50,8 +50,12 @@ def scrape(portrait: Portrait) -> Iterator[Finding]:
         doors = [_DOOR[each] for each in told["scrapes_refused"] if each in _DOOR]
         text = "none since the service has started" if age is None else f"the last one {ago(age)}"
         if doors:
-            text += ", and some were sent away"
-        yield wrong("scrape", text, "; ".join(doors) or _SCRAPE)
+            yield wrong("scrape", f"{text}, and some were sent away", "; ".join(doors))
+        elif portrait.has_exporter("otlp"):
+            remedy = "fine if metrics go by OTLP alone; then OTEL_METRICS_EXPORTER need not name it"
+            yield left_open("scrape", text, remedy)
+        else:
+            yield wrong("scrape", text, _SCRAPE)
     else:
         yield well("scrape", f"the last one {ago(age)}")
 

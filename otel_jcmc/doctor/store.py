@@ -13,6 +13,7 @@ from otel_jcmc.doctor.service import Portrait
 from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.commands import expect_all
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.info import info_of, run_of
 
 MOST_CLOCK_SECONDS: Final = 5.0
 LEAST_REDIS: Final = (7, 0)
@@ -34,6 +35,8 @@ _MEMORY: Final = "docs/sizing.md has how much it may come to hold"
 def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
     """Return what is known of the store; what the service of *portrait* says goes first."""
     told, why = _ask(settings)
+    if told and portrait is not None and _is_another(portrait.told.get("store_run"), told):
+        told, why = {}, "they lead to another Redis than the service has"
     yield from _state(settings, portrait, told, why)
     if told:
         yield from _details(told)
@@ -96,6 +99,11 @@ def _details(told: dict[str, str]) -> Iterator[Finding]:
         yield wrong("store", text, "run a time service (NTP) on both")
 
 
+def _is_another(run: str | None, told: dict[str, str]) -> bool:
+    """Say whether the service's store, of that *run*, is another than the one that *told* this."""
+    return bool(run) and run_of(told) not in ("", run)
+
+
 def _remedy(told: dict[str, str], why: str) -> str:
     """Return what to do about a store that takes no pushes; it has *told* this, or *why* not."""
     if told and int(told.get("maxmemory", 0)):
@@ -131,9 +139,7 @@ async def _info(url: str) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
         for section in ("server", "memory", "replication"):
-            (told,) = expect_all(await link.run([("INFO", section)]))
-            lines = told.decode().splitlines()
-            found |= dict(line.split(":", 1) for line in lines if ":" in line)
+            found |= await info_of(link, section)
         replies: list[Any] = expect_all(await link.run([("TIME",)]))
         found["clock"] = str(int(replies[0][0]) - time())
     finally:

@@ -16,6 +16,7 @@ from otel_jcmc.config.sizing import memory_advice
 from otel_jcmc.metrics.own import Telemetry
 from otel_jcmc.pages.pulse import Pulse
 from otel_jcmc.service.reading import Reading
+from otel_jcmc.store.info import info_of, run_of
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.memory import memory_of
 from otel_jcmc.version import __version__
@@ -62,6 +63,7 @@ class SelfPortrait:
             "settings": shown_settings(settings),
             "advice": advice(settings),
             "memory": await self._memory(),
+            "store_run": await self._store_run(),
             "times": {key: telemetry.gauge_of(name) for key, name in _TIMES.items()},
             "origin": telemetry.last_origin(),
             "seconds": seconds,
@@ -95,6 +97,12 @@ class SelfPortrait:
             if memory := await memory_of(self._reading.link):
                 return memory_advice(self._settings, *memory)
         return []
+
+    async def _store_run(self) -> str:
+        """Return what tells the store from others, empty where nobody knows."""
+        with suppress(StoreUnavailable):
+            return run_of(await info_of(self._reading.link, "server"))
+        return ""
 
 
 def _by_outcome(counts: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:

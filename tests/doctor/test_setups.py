@@ -187,3 +187,21 @@ def test_all_signals_by_otlp(short_path: Path, doctor: Ask, protocol: str) -> No
     assert topic == "logs"
     assert text.startswith("1 events wait: the receiver does not take events: ")
     assert remedy
+
+
+def test_who_sends_by_otlp_need_not_be_scraped(short_path: Path, doctor: Ask) -> None:
+    with (
+        OtlpSink() as sink,
+        Service(
+            short_path,
+            OTEL_METRICS_EXPORTER="prometheus,otlp",
+            OTEL_EXPORTER_OTLP_ENDPOINT=sink.http_endpoint,
+            OTEL_METRIC_EXPORT_INTERVAL="500",
+            OTEL_EXPORTER_OTLP_TIMEOUT="400",
+        ) as service,
+    ):
+        assert service.push(push_body()).status == 200
+        eventually(lambda: service.get("/-/doctor").json()["times"]["exported_at"])
+        told = doctor(service)
+    assert told.of("wrong") == []
+    assert ("scrape", "none since the service has started") in told.of("open")
