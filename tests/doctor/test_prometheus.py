@@ -49,7 +49,7 @@ def test_a_prometheus_that_has_everything_is_well(
     ]
     assert found == [
         ("well", "it scrapes 1 target(s) of otel_jcmc, all are up"),
-        ("well", "the project's 59 rules are loaded, and none fails"),
+        ("well", "the project's 60 rules are loaded, and none fails"),
         ("well", f"what the dashboards in {naming}/ ask for is there"),
     ]
     assert told.code == 0

@@ -88,7 +88,7 @@ def test_former_names_and_bridges_may_be_missing(
         told = ask(doctor, service, prometheus)
     assert told.of("wrong") == []
     found = [text for topic, text in told.of("well") if topic == "prometheus"]
-    assert found[1] == "the project's 50 rules are loaded, and none fails"
+    assert found[1] == "the project's 51 rules are loaded, and none fails"
 
 
 def test_an_older_file_is_named_with_what_it_lacks(
