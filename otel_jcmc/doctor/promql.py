@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 from otel_jcmc.doctor.asking import Unreachable, ask
 
+# A dashboard of a large fleet takes some.
+_SECONDS: Final = 30.0
 # Of a series: who is in a call.
 _LABELS: Final = re.compile(r"\{.*\}", re.DOTALL)
 
@@ -33,7 +35,7 @@ class Api:
             Unreachable: there is none.
             QueryFails: it is an error of the query.
         """
-        answer = ask(f"{self._url}/api/v1/{path}")
+        answer = ask(f"{self._url}/api/v1/{path}", seconds=_SECONDS)
         told = answer.json()
         if isinstance(told, dict) and told.get("status") == "error" and answer.status < 500:
             raise QueryFails(hidden(str(told.get("error"))))

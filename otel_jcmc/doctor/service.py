@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.catalogue.remedies import REMEDIES
-from otel_jcmc.doctor.asking import Unreachable, ask
+from otel_jcmc.doctor.asking import SECONDS, Unreachable, ask
 from otel_jcmc.doctor.findings import Finding, left_open, well, wrong
 from otel_jcmc.version import __version__
 from otel_jcmc.web.doctor import DOCTOR_PATH
@@ -14,6 +14,8 @@ _START: Final = "start it with `otel-jcmc serve`, or say with --url where it is"
 # Of what the store says itself.
 _OF_STORE: Final = {Reason.STORE_UNAVAILABLE, Reason.STORE_FULL, Reason.STORE_BUSY}
 LONG_SECONDS: Final = 300.0
+# Of a question for which it reads and looks through everybody.
+_READ_SECONDS: Final = 60.0
 
 
 class Portrait(NamedTuple):
@@ -49,13 +51,14 @@ class Portrait(NamedTuple):
 
     def names(self) -> frozenset[str] | None:
         """Return the names of all series that the service tells now; None: nobody knows."""
-        names = self._more("series")
+        names = self._more("series", _READ_SECONDS)
         return frozenset(names) if isinstance(names, list) else None
 
-    def _more(self, what: str) -> Any:
+    def _more(self, what: str, seconds: float = SECONDS) -> Any:
         """Return what the service tells only to who asks for it; None: it does not."""
+        url, headers = f"{self.url}{DOCTOR_PATH}?{what}", bearer(self.token)
         try:
-            told = ask(f"{self.url}{DOCTOR_PATH}?{what}", headers=bearer(self.token)).json()
+            told = ask(url, headers=headers, seconds=seconds).json()
         except Unreachable:
             return None
         return told.get(what) if isinstance(told, dict) else None

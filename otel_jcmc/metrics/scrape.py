@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -23,7 +24,7 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.metrics.accept import takes_gzip, wants_openmetrics
 from otel_jcmc.metrics.collection import Gauges
 from otel_jcmc.metrics.own import Telemetry
-from otel_jcmc.metrics.prometheus import OPENMETRICS, TEXT, render
+from otel_jcmc.metrics.prometheus import OPENMETRICS, TEXT, metric_name, render
 from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.snapshot import Snapshot
 
@@ -169,9 +170,23 @@ class Scraper:
         taken: Snapshot | None = None
         with suppress(StoreUnavailable):
             taken = await self.reader.take()
-        job = partial(_names, partial(self._collect, taken, EVERYTHING, is_openmetrics=False))
+        job = partial(self._names, taken)
         del taken
         return await self.reader.in_thread(job)
+
+    def _names(self, taken: Snapshot | None) -> list[str]:
+        """Return the names of the series of what was *taken*, and of what this process counts."""
+        own = self.telemetry.instruments.exposition(openmetrics=False)
+        found = set[str]()
+        for piece in render((), own, self.telemetry.fleet()):
+            for name, kind in _TYPE.findall(piece):
+                parts = _HISTOGRAM_PARTS if kind == b"histogram" else ("",)
+                found |= {name.decode() + part for part in parts}
+        for gauge in self.gauges.collect(taken):
+            values = chain.from_iterable(column.values for column in gauge.columns)
+            if any(value is not None for value in values):
+                found.add(metric_name(gauge.name, gauge.unit))
+        return sorted(found)
 
     def _collect(
         self, taken: Snapshot | None, page: Page, *, is_openmetrics: bool
@@ -182,16 +197,6 @@ class Scraper:
         own = self.telemetry.instruments.exposition(openmetrics=is_openmetrics) if page.own else b""
         histograms = self.telemetry.fleet() if page.own else ()
         return _holding(taken, render(gauges, own, histograms, is_openmetrics=is_openmetrics))
-
-
-def _names(collect: Callable[[], Iterator[bytes]]) -> list[str]:
-    """Return the names of the series in the text, not in OpenMetrics, that *collect* makes."""
-    found = set[str]()
-    for piece in collect():
-        for name, kind in _TYPE.findall(piece):
-            parts = _HISTOGRAM_PARTS if kind == b"histogram" else ("",)
-            found |= {name.decode() + part for part in parts}
-    return sorted(found)
 
 
 def _holding(_taken: Snapshot | None, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -97,22 +97,28 @@ def test_series_that_nobody_wants_are_no_fault(
 
 
 PAGES = {
-    "/metrics/verdicts": ("jitsi_jcmc_fleet_participants_state", "now: Bad, of those known"),
-    "/metrics/participants": ("jitsi_jcmc_info", "now: Participants whose call is bad"),
-    "/metrics/service": ("otel_jcmc_build_info", "now: Service"),
+    "/metrics/verdicts": (LAST, "now: Bad, of those known"),
+    "/metrics/participants": (
+        {"jcmc": "jitsi_jcmc_info", "otel": "jitsi_client_info"},
+        "now: Participants whose call is bad",
+    ),
+    "/metrics/service": (dict.fromkeys(LAST, "otel_jcmc_build_info"), "now: Service"),
 }
 
 
-@pytest.mark.parametrize("missing", PAGES)
+@pytest.mark.parametrize(
+    ("missing", "naming"),
+    [*((page, "jcmc") for page in PAGES), ("/metrics/participants", "otel")],
+)
 def test_a_page_that_is_not_scraped_is_named_with_its_panels(
-    short_path: Path, doctor: Ask, prometheus: Prometheus, missing: str
+    short_path: Path, doctor: Ask, prometheus: Prometheus, missing: str, naming: str
 ) -> None:
-    with Service(short_path) as service, ExitStack() as stack:
+    others = PAGES.keys() - {missing}
+    with Service(short_path, JCMC_NAMING=naming) as service, ExitStack() as stack:
         push_and_scrape(service)
-        for page in PAGES.keys() - {missing}:
-            # Each with a name of ours: without /metrics/service nothing else says whose it is.
-            stack.enter_context(prometheus.scraping(f"jcmc{page}", service.url, page))
-        wait_for(prometheus, *(PAGES[page][0] for page in PAGES.keys() - {missing}))
+        for page in others:
+            stack.enter_context(prometheus.scraping(f"my-{page}", service.url, page))
+        wait_for(prometheus, *(PAGES[page][0][naming] for page in others))
         topic, text, remedy = doctor(service, "--prometheus", prometheus.url).wrong()
     assert topic == "prometheus"
     assert text.startswith("it has no ")
