@@ -37,7 +37,7 @@ class Api:
         """
         answer = ask(f"{self._url}/api/v1/{path}", seconds=_SECONDS)
         told = answer.json()
-        if isinstance(told, dict) and told.get("status") == "error" and answer.status < 500:
+        if isinstance(told, dict) and told.get("status") == "error":
             raise QueryFails(hidden(str(told.get("error"))))
         if answer.status != 200 or not isinstance(told, dict) or "data" not in told:
             raise Unreachable(f"what answers is no Prometheus ({answer.status})")

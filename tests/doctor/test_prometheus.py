@@ -96,6 +96,21 @@ def test_series_that_nobody_wants_are_no_fault(
     assert ("prometheus", text) in told.of("open")
 
 
+def test_another_prefix_is_said_and_no_fault(
+    short_path: Path, doctor: Ask, prometheus: Prometheus
+) -> None:
+    with (
+        Service(short_path, METRICS_PREFIX="meet_") as service,
+        prometheus.scraping("calls", service.url),
+    ):
+        push_and_scrape(service)
+        wait_for(prometheus, "meet_fleet_participants_state")
+        told = doctor(service, "--prometheus", prometheus.url)
+    assert told.of("wrong") == []
+    text = "the dashboards ask for jitsi_jcmc_..., and METRICS_PREFIX is another"
+    assert ("prometheus", text) in told.of("open")
+
+
 PAGES = {
     "/metrics/verdicts": (LAST, "now: Bad, of those known"),
     "/metrics/participants": (

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+import yaml
 from doctor.conftest import Ask, Told, push_and_scrape
-from e2e.parts import Prometheus, running_prometheus
+from e2e.parts import Prometheus, running_prometheus, serving
 from harness import Service, eventually
 from rule_files import RULES, load
 
 from otel_jcmc.doctor import shipped
-
-OTEL = "sum(otel_jcmc_pushes_total) by (reason)"
-FAILING = "otel_jcmc_pushes_total / on () otel_jcmc_pushes_total"
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +36,6 @@ def watched(folder: Path, service: Service, rules: list[Path]) -> Iterator[Prome
 
 def changed(folder: Path, name: str, alert: str, expr: str) -> list[Path]:
     """Return all rules, of which *alert* in the file *name* has another *expr*; none: is away."""
-    import yaml
-
     made = []
     (folder / "rules").mkdir()
     for path in RULES:
@@ -72,6 +69,37 @@ def test_no_rules_at_all_are_one_fault(tmp_path: Path, doctor: Ask, service: Ser
     assert remedy.startswith("name the files of collector-config/rules/ in rule_files")
 
 
+def telling(series: str) -> type[BaseHTTPRequestHandler]:
+    """Return what tells of one *series*, as it arrives from elsewhere."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write(f"{series} 1\n".encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+def test_rules_that_are_evaluated_elsewhere_are_no_fault(
+    tmp_path: Path, doctor: Ask, service: Service
+) -> None:
+    with (
+        serving(telling("otel_jcmc:store_up:min")) as ruler,
+        watched(tmp_path, service, []) as prometheus,
+        prometheus.scraping("ruler", ruler),
+    ):
+        eventually(lambda: prometheus.query("count(otel_jcmc:store_up:min)"), 25)
+        told = ask(doctor, service, prometheus)
+    assert told.of("wrong") == []
+    text = "something else evaluates the rules, which it has not"
+    assert ("prometheus", text) in told.of("open")
+
+
 def test_a_file_that_is_missing_is_named(tmp_path: Path, doctor: Ask, service: Service) -> None:
     rules = [path for path in RULES if path.name != "recording.yaml"]
     with watched(tmp_path, service, rules) as prometheus:
@@ -89,6 +117,20 @@ def test_former_names_and_bridges_may_be_missing(
     assert told.of("wrong") == []
     found = [text for topic, text in told.of("well") if topic == "prometheus"]
     assert found[1] == "the project's 51 rules are loaded, and none fails"
+
+
+def test_the_rules_of_bridges_are_wanted_where_bridges_are_scraped(
+    tmp_path: Path, doctor: Ask, service: Service
+) -> None:
+    rules = [path for path in RULES if path.name != "bridges.yaml"]
+    with (
+        serving(telling("jitsi_jvb_stress_level")) as bridge,
+        watched(tmp_path, service, rules) as prometheus,
+        prometheus.scraping("jvb", bridge),
+    ):
+        eventually(lambda: prometheus.query("count(jitsi_jvb_stress_level)"), 25)
+        _, text, _ = ask(doctor, service, prometheus).wrong()
+    assert text == "the rules of bridges.yaml are not loaded"
 
 
 def test_an_older_file_is_named_with_what_it_lacks(
