@@ -82,7 +82,9 @@ def _targets(
     if ours and not sick:
         yield well("prometheus", f"it scrapes {len(ours)} target(s) of otel_jcmc, all are up")
     elif not ours and has_us:
-        yield well("prometheus", "it has otel_jcmc's metrics, which none of its own targets is")
+        yield well(
+            "prometheus", "it has otel_jcmc's metrics, which come by another road than a scrape"
+        )
     elif not ours and portrait is not None and portrait.has_exporter("otlp"):
         yield wrong(
             "prometheus", "it has nothing of otel_jcmc, neither scraped nor by OTLP", _ROADS
@@ -108,7 +110,7 @@ def _ours(
 
 
 def _interval(target: dict[str, Any]) -> float:
-    """Return each how many seconds a *target* is scraped, as its job says it: `1m30s`."""
+    """Return the seconds between two scrapes of a *target*, of which its job says `1m30s`."""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0}
     seconds, number = 0.0, ""
     for each in str(target.get("scrapeInterval", "")).replace("ms", ""):

@@ -29,7 +29,8 @@ def rules(groups: list[dict[str, Any]], api: Api) -> Iterator[Finding]:
     every = {name: digest for of in ours.values() for name, digest in of.items()}
     if not every.keys() & loaded.keys():
         if api.has(_RECORDED):
-            yield left_open("prometheus", "something else evaluates the rules, which it has not")
+            text = "it has what the project's rules record, and not the rules"
+            yield left_open("prometheus", text, "fine if another server evaluates them")
             return
         yield wrong("prometheus", "none of the project's rules are loaded: no alert fires", _FILES)
         return

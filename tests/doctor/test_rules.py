@@ -96,7 +96,7 @@ def test_rules_that_are_evaluated_elsewhere_are_no_fault(
         eventually(lambda: prometheus.query("count(otel_jcmc:store_up:min)"), 25)
         told = ask(doctor, service, prometheus)
     assert told.of("wrong") == []
-    text = "something else evaluates the rules, which it has not"
+    text = "it has what the project's rules record, and not the rules"
     assert ("prometheus", text) in told.of("open")
 
 
