@@ -4,8 +4,8 @@ Writes everything that is derived from the catalogue, the settings and the reaso
 `python -m tools.generate` rewrites docs/metrics.md, docs/browsers.md, docs/settings.md,
 docs/reasons.md, docs/verdict.md, docs/rooms.md, docs/sizing.md, docs/scaling.md,
 docs/pictures/rooms.svg, road.svg and verdict.svg there, .env.example, client/parts/fields.js,
-client/served and Grafana's dashboards. With `--check` it writes nothing and exits 1 if one of them
-is not what it would write.
+client/served, Grafana's dashboards and otel_jcmc/doctor/shipped.json. With `--check` it writes
+nothing and exits 1 if one of them is not what it would write.
 """
 
 import json
@@ -51,6 +51,7 @@ from tools.browser_support import (
 from tools.house import rooms_page, rooms_picture
 from tools.markdown import NOTE, page, table
 from tools.scaling_page import scaling_page
+from tools.shipped import shipped
 from tools.sizing_page import sizing_page
 from tools.sketches import road_picture, verdict_picture
 from tools.verdict_page import verdict_page
@@ -61,6 +62,7 @@ _PICTURE: Final = (
 )
 _ROOT: Final = Path(__file__).parent.parent
 _DASHBOARDS: Final = _ROOT / "collector-config" / "grafana" / "dashboards"
+_RULES: Final = _ROOT / "collector-config" / "rules"
 _TERSER: Final = _ROOT / "node_modules" / ".bin" / "terser"
 
 
@@ -391,6 +393,7 @@ def _js_table(kind: str, name: str, rows: Iterable[Any]) -> str:
 
 def files() -> dict[Path, str]:
     """Return every generated file with what it should hold."""
+    boards = dashboards.files()
     return {
         _ROOT / "docs" / "metrics.md": metrics_page(),
         _ROOT / "docs" / "browsers.md": browsers_page(),
@@ -405,7 +408,8 @@ def files() -> dict[Path, str]:
         _ROOT / "docs" / "pictures" / "road.svg": road_picture(),
         _ROOT / "docs" / "pictures" / "verdict.svg": verdict_picture(),
         _ROOT / "client" / "parts" / "fields.js": client_fields(),
-        **{_DASHBOARDS / name: text for name, text in dashboards.files().items()},
+        **{_DASHBOARDS / name: text for name, text in boards.items()},
+        _ROOT / "otel_jcmc" / "doctor" / "shipped.json": shipped(_RULES, boards),
     }
 
 

@@ -60,6 +60,13 @@ OWN_METRICS: Final = (
         "s",
     ),
     OwnMetric(
+        "otel_jcmc.last_events_timestamp",
+        "gauge",
+        (),
+        "Time when an OTLP receiver has last taken events, Unix time",
+        "s",
+    ),
+    OwnMetric(
         "otel_jcmc.fields_dropped",
         "counter",
         ("reason",),

@@ -49,9 +49,10 @@ def ask(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
+    seconds: float = SECONDS,
 ) -> Answer:
     """
-    Send one request to *url*, and follow no redirect.
+    Send one request to *url*, and follow no redirect; each wait ends after so many *seconds*.
 
     Raises:
         Unreachable: there is no answer.
@@ -61,7 +62,7 @@ def ask(
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     sent = {"user-agent": f"otel-jcmc/{__version__} doctor", **(headers or {})}
     try:
-        connection = kind(parts.netloc, timeout=SECONDS)
+        connection = kind(parts.netloc, timeout=seconds)
     except HTTPException:
         raise Unreachable("it is no address") from None
     try:
@@ -74,7 +75,7 @@ def ask(
     except ssl.SSLError as error:
         raise Unreachable(f"TLS fails: {error.reason}") from None
     except TimeoutError:
-        raise Unreachable(f"no answer within {SECONDS:g} s") from None
+        raise Unreachable(f"no answer within {seconds:g} s") from None
     except OSError as error:
         raise Unreachable(error.strerror or "no connection") from None
     except HTTPException as error:

@@ -53,6 +53,7 @@ def examine(settings: Settings, asked: Asked) -> Iterator[Finding]:
         yield from leaving.scrape(portrait)
         yield from leaving.otlp(portrait)
         yield from leaving.traces(portrait)
+        yield from leaving.logs(portrait)
     if asked.prometheus_url is not None:
         yield from prometheus(asked.prometheus_url, portrait)
 

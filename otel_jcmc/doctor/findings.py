@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
 
     Attributes:
         topic: which link of the chain: settings, store, service, pushes, page, scrape, otlp,
-            traces, prometheus.
+            traces, logs, prometheus.
         text: what was found.
         remedy: what to do about it; empty where there is nothing to do.
     """
@@ -52,6 +52,12 @@ def wrong(topic: str, text: str, remedy: str) -> Finding:
 def left_open(topic: str, text: str, remedy: str = "") -> Finding:
     """Return that nobody can tell, or that it is for the operator to say whether it is well."""
     return Finding(topic, Mark.OPEN, text, remedy)
+
+
+def listed(names: Sequence[str], most: int = 6, between: str = ", ") -> str:
+    """Return some of *names*, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return between.join(names[:most]) + more
 
 
 def as_text(findings: Iterable[Finding], *, is_utf: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""What leaves the service: scrapes, OTLP, spans; when it was taken, and what was said to it."""
+"""What leaves the service: scrapes, OTLP, spans, events; when it was taken, or why it was not."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -50,8 +50,12 @@ def scrape(portrait: Portrait) -> Iterator[Finding]:
         doors = [_DOOR[each] for each in told["scrapes_refused"] if each in _DOOR]
         text = "none since the service has started" if age is None else f"the last one {ago(age)}"
         if doors:
-            text += ", and some were sent away"
-        yield wrong("scrape", text, "; ".join(doors) or _SCRAPE)
+            yield wrong("scrape", f"{text}, and some were sent away", "; ".join(doors))
+        elif portrait.has_exporter("otlp"):
+            remedy = "fine if metrics go by OTLP alone; then OTEL_METRICS_EXPORTER need not name it"
+            yield left_open("scrape", text, remedy)
+        else:
+            yield wrong("scrape", text, _SCRAPE)
     else:
         yield well("scrape", f"the last one {ago(age)}")
 
@@ -73,16 +77,27 @@ def otlp(portrait: Portrait) -> Iterator[Finding]:
 
 def traces(portrait: Portrait) -> Iterator[Finding]:
     """Return what is known of spans."""
-    if portrait.settings.get("OTEL_TRACES_EXPORTER") != "otlp":
-        return
-    why, waiting = portrait.told["words"].get("spans"), portrait.told["spans_waiting"] or 0
-    age = portrait.age("spans_at")
+    if portrait.settings.get("OTEL_TRACES_EXPORTER") == "otlp":
+        none = "no session has become a span since the service has started"
+        yield _waiting(portrait, "traces", "spans", none)
+
+
+def logs(portrait: Portrait) -> Iterator[Finding]:
+    """Return what is known of events."""
+    if portrait.settings.get("OTEL_LOGS_EXPORTER") == "otlp":
+        none = "nothing has happened since the service has started that is an event"
+        yield _waiting(portrait, "logs", "events", none)
+
+
+def _waiting(portrait: Portrait, topic: str, what: str, none: str) -> Finding:
+    """Return what is known of *what* waits in Redis for its receiver; *none*: none ever did."""
+    why, waiting = portrait.told["words"].get(what), portrait.told.get(f"{what}_waiting") or 0
+    age = portrait.age(f"{what}_at")
     if why:
-        yield wrong("traces", f"{waiting} spans wait: the receiver {why}", _remedy(why))
-    elif age is None:
-        yield left_open("traces", "no session has become a span since the service has started")
-    else:
-        yield well("traces", f"the receiver has last taken spans {ago(age)}")
+        return wrong(topic, f"{waiting} {what} wait: the receiver {why}", _remedy(why))
+    if age is None:
+        return left_open(topic, none)
+    return well(topic, f"the receiver has last taken {what} {ago(age)}")
 
 
 def _remedy(why: str) -> str:

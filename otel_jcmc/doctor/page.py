@@ -24,6 +24,7 @@ _ROOM: Final = "otel-jcmc-doctor"
 _PROXY: Final = "does the proxy have the locations of the README (Publish two paths)?"
 _PUSH_URL: Final = f"{_PROXY} PUSH_URL is where pages push"
 _CORS: Final = "name the page's origin in JCMC_CORS_ALLOWED_ORIGINS"
+_HOST: Final = "a CORSMiddleware of the application that it is mounted in must allow it too"
 _STRIPPED: Final = "a proxy on the way drops it: let it pass Access-Control-* on"
 
 
@@ -144,7 +145,7 @@ def _preflight(site: Site) -> Iterator[Finding]:
         return  # the push says so
     if answer.status >= 300 or "authorization" not in answer.header("access-control-allow-headers"):
         text = f"the preflight of a push with a token is refused ({answer.status})"
-        yield wrong("page", text, f"{_CORS}; the proxy must pass OPTIONS on")
+        yield wrong("page", text, f"{_CORS}; {_HOST}; the proxy must pass OPTIONS on")
 
 
 def _path_alone(site: Site) -> Iterator[Finding]:

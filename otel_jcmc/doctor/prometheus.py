@@ -1,18 +1,28 @@
 """
-Prometheus, where its URL is given: its targets, its rules, and what the dashboards ask it for.
+Prometheus, where its URL is given: whether it has us, by its own scrapes or by another road.
 
-Source: Prometheus, HTTP API (targets, rules, instant queries).
+Its rules and what the dashboards ask it are looked at elsewhere (rules.py, boards.py).
+
+Source: Prometheus, HTTP API (targets).
 """
 
 from collections.abc import Iterator
+from time import time
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
-from otel_jcmc.doctor.asking import Unreachable, ask
-from otel_jcmc.doctor.findings import Finding, left_open, well, wrong
+from otel_jcmc.doctor.asking import Unreachable
+from otel_jcmc.doctor.boards import boards
+from otel_jcmc.doctor.findings import Finding, well, wrong
+from otel_jcmc.doctor.promql import Api, QueryFails
+from otel_jcmc.doctor.rules import rules
 from otel_jcmc.doctor.service import Portrait
 
 _JOBS: Final = "give it the jobs of collector-config/prometheus.yaml"
+_ROADS: Final = (
+    "does it scrape the Collector's page, or take OTLP itself, and is that where"
+    " OTEL_EXPORTER_OTLP_ENDPOINT leads? docs/roads.md has the files of each road"
+)
 # What begins the error of a target, or is in it, and what to do.
 _ERRORS: Final = {
     "sample limit exceeded": "raise sample_limit of the job, or tell of fewer: JCMC_SERIES",
@@ -25,103 +35,93 @@ _ERRORS: Final = {
     " target is that port",
     "connection refused": "nobody listens at the job's target",
 }
+# A Collector that scrapes does so every 15 s (otelcol-scrape.yaml), and then its batch is full.
+_COLLECTOR_SECONDS: Final = 25.0
+_BUILD: Final = "otel_jcmc_build_info"
 
 
 def prometheus(url: str, portrait: Portrait | None) -> Iterator[Finding]:
     """Return what Prometheus at *url* has of us."""
     try:
-        targets = _get(url, "targets?state=active")["activeTargets"]
-        rules = _get(url, "rules?type=alert")["groups"]
+        yield from _looked_at(Api(url), portrait)
     except Unreachable as away:
-        remedy = "--prometheus is its own URL, such as http://127.0.0.1:9090"
+        remedy = "--prometheus is its own URL, such as http://127.0.0.1:9090; is it overloaded?"
         yield wrong("prometheus", f"it does not answer at {url}: {away}", remedy)
-        return
-    ours = [each for each in targets if _is_ours(url, each)]
+    except QueryFails as error:
+        yield wrong("prometheus", f"it can't answer: {error}", "its own log says more")
+
+
+def _looked_at(api: Api, portrait: Portrait | None) -> Iterator[Finding]:
+    """Return what is found, as long as it answers."""
+    # Before Prometheus is asked, so that it can have them by then.
+    names, asked_at = portrait.names() if portrait else None, time()
+    targets = api.get("targets?state=active")["activeTargets"]
+    groups = api.get("rules")["groups"]
+    ours, has_us = _ours(api, targets, portrait), api.has(_BUILD)
     sick = [each for each in ours if each["health"] == "down"]
+    yield from _targets(ours, sick, portrait, has_us=has_us)
+    yield from rules(groups, api)
+    if portrait is not None and not sick and (ours or has_us):
+        seconds = max(map(_interval, ours), default=_road_seconds(portrait))
+        yield from boards(api, portrait, names, asked_at + seconds)
+
+
+def _targets(
+    ours: list[dict[str, Any]],
+    sick: list[dict[str, Any]],
+    portrait: Portrait | None,
+    *,
+    has_us: bool,
+) -> Iterator[Finding]:
+    """Return whether what it has of us comes: *ours* are its targets, some of which are *sick*."""
     for each in sick:
         error = each["lastError"]
         remedy = next((todo for word, todo in _ERRORS.items() if word in error), _JOBS)
         text = f"it can't scrape {each['scrapeUrl'].partition('?')[0]}: {error}"
         yield wrong("prometheus", text, remedy)
-    if not ours:
-        yield wrong("prometheus", "it scrapes no otel_jcmc", _JOBS)
-    elif not sick:
-        yield well("prometheus", f"it scrapes {len(ours)} target(s) of otel_jcmc, all are up")
-    alerts = [rule for group in rules for rule in group["rules"] if _is_alert(rule["name"])]
-    if alerts:
-        yield well("prometheus", f"{len(alerts)} of our alerts are loaded")
-    else:
-        remedy = "they are collector-config/rules/; the dashboards need none of them"
-        yield left_open("prometheus", "none of our alerts are loaded", remedy)
     if ours and not sick:
-        yield from _boards(url, portrait)
+        yield well("prometheus", f"it scrapes {len(ours)} target(s) of otel_jcmc, all are up")
+    elif not ours and has_us:
+        yield well(
+            "prometheus", "it has otel_jcmc's metrics, which come by another road than a scrape"
+        )
+    elif not ours and portrait is not None and portrait.has_exporter("otlp"):
+        yield wrong(
+            "prometheus", "it has nothing of otel_jcmc, neither scraped nor by OTLP", _ROADS
+        )
+    elif not ours:
+        yield wrong("prometheus", "it scrapes no otel_jcmc", _JOBS)
 
 
-def _boards(url: str, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return whether what the dashboards ask for is there."""
-    naming = portrait.settings.get("JCMC_NAMING", "jcmc") if portrait else "jcmc"
-    asked = asked_by_boards(naming)
-    empty = [each for each in asked if not _has(url, each)]
-    if not empty:
-        yield well("prometheus", f"what the dashboards in {naming}/ ask for is there")
-        return
-    if asked[0] not in empty and portrait is not None and not portrait.told["live"]:
-        yield left_open("prometheus", f"nobody is live, so it has no {empty[0]}")
-        return
-    remedy = (
-        f"import the boards of collector-config/grafana/dashboards/{naming}/, scrape /metrics or"
-        " /metrics/verdicts and /metrics/participants, and see JCMC_SERIES"
-    )
-    yield wrong("prometheus", f"the dashboards will be empty: it has no {', '.join(empty)}", remedy)
-
-
-def asked_by_boards(naming: str) -> list[str]:
-    """Return one series for each page that the dashboards of *naming* live on, ours first."""
-    if naming == "otel":
-        return [
-            "otel_jcmc_store_up",
-            "jitsi_client_verdict_state",
-            "jitsi_fleet_participants",
-        ]
+def _ours(
+    api: Api, targets: list[dict[str, Any]], portrait: Portrait | None
+) -> list[dict[str, Any]]:
+    """Return those *targets* that are ours: by what they have told, or by job, path or address."""
+    told = {each.get("instance") for each in api.labels(f"last_over_time({_BUILD}[1h])")}
+    address = urlsplit(portrait.url).netloc if portrait else ""
     return [
-        "otel_jcmc_store_up",
-        "jitsi_jcmc_verdict_state",
-        "jitsi_jcmc_fleet_participants_state",
+        each
+        for each in targets
+        if "jcmc" in each["labels"].get("job", "")
+        or "/metrics/verdicts" in each["scrapeUrl"]
+        or each["labels"].get("instance") in told
+        or urlsplit(each["scrapeUrl"]).netloc == address
     ]
 
 
-def _has(url: str, series: str) -> bool:
-    """Say whether Prometheus has *series* now."""
-    try:
-        return bool(_get(url, f"query?query={quote(f'count({series})')}")["result"])
-    except Unreachable:
-        return False
+def _interval(target: dict[str, Any]) -> float:
+    """Return the seconds between two scrapes of a *target*, of which its job says `1m30s`."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0}
+    seconds, number = 0.0, ""
+    for each in str(target.get("scrapeInterval", "")).replace("ms", ""):
+        if each in units:
+            seconds, number = seconds + units[each] * float(number or 0), ""
+        else:
+            number += each
+    return seconds
 
 
-def _is_ours(url: str, target: dict[str, Any]) -> bool:
-    """Say whether *target* is one of ours: by its series, or its job's name or path."""
-    labels = target["labels"]
-    if "jcmc" in labels.get("job", "") or "/metrics/verdicts" in target["scrapeUrl"]:
-        return True
-    chosen = ",".join(f'{name}="{labels[name]}"' for name in ("job", "instance"))
-    return _has(url, f"otel_jcmc_build_info{{{chosen}}}") or _has(
-        url, f"last_over_time(otel_jcmc_build_info{{{chosen}}}[1h])"
-    )
-
-
-def _is_alert(name: str) -> bool:
-    return name.startswith(("OtelJcmc", "Jitsi"))
-
-
-def _get(url: str, path: str) -> Any:
-    """
-    Return the data of an answer of the HTTP API.
-
-    Raises:
-        Unreachable: there is none.
-    """
-    answer = ask(f"{url}/api/v1/{path}")
-    told = answer.json()
-    if answer.status != 200 or not isinstance(told, dict) or "data" not in told:
-        raise Unreachable(f"what answers is no Prometheus ({answer.status})")
-    return told["data"]
+def _road_seconds(portrait: Portrait) -> float:
+    """Return how long something may be on its way that is not scraped here."""
+    interval_ms = portrait.settings.get("OTEL_METRIC_EXPORT_INTERVAL", "0")
+    return max(_COLLECTOR_SECONDS, float(interval_ms) / 1000)

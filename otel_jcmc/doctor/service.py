@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.catalogue.remedies import REMEDIES
-from otel_jcmc.doctor.asking import Unreachable, ask
+from otel_jcmc.doctor.asking import SECONDS, Unreachable, ask
 from otel_jcmc.doctor.findings import Finding, left_open, well, wrong
 from otel_jcmc.version import __version__
 from otel_jcmc.web.doctor import DOCTOR_PATH
@@ -14,6 +14,8 @@ _START: Final = "start it with `otel-jcmc serve`, or say with --url where it is"
 # Of what the store says itself.
 _OF_STORE: Final = {Reason.STORE_UNAVAILABLE, Reason.STORE_FULL, Reason.STORE_BUSY}
 LONG_SECONDS: Final = 300.0
+# Of a question for which it reads and looks through everybody.
+_READ_SECONDS: Final = 60.0
 
 
 class Portrait(NamedTuple):
@@ -44,11 +46,22 @@ class Portrait(NamedTuple):
 
     def count_tests(self) -> int | None:
         """Return how many test participants are live; None: nobody knows."""
+        tests = self._more("tests")
+        return tests if isinstance(tests, int) else None
+
+    def names(self) -> frozenset[str] | None:
+        """Return the names of all series that the service tells now; None: nobody knows."""
+        names = self._more("series", _READ_SECONDS)
+        return frozenset(names) if isinstance(names, list) else None
+
+    def _more(self, what: str, seconds: float = SECONDS) -> Any:
+        """Return what the service tells only to who asks for it; None: it does not."""
+        url, headers = f"{self.url}{DOCTOR_PATH}?{what}", bearer(self.token)
         try:
-            told = ask(f"{self.url}{DOCTOR_PATH}?tests", headers=bearer(self.token)).json()
+            told = ask(url, headers=headers, seconds=seconds).json()
         except Unreachable:
             return None
-        return told.get("tests") if isinstance(told, dict) else None
+        return told.get(what) if isinstance(told, dict) else None
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -73,7 +86,10 @@ def find_service(url: str, token: str) -> tuple[Portrait | None, list[Finding]]:
     portrait = Portrait(url, token, told)
     found = [well("service", f"otel_jcmc {told['version']} answers at {url}")]
     if told["version"] != __version__:
-        found.append(left_open("service", f"this command is of version {__version__}"))
+        text = (
+            f"this command is of version {__version__}: what it knows of rules and dashboards, too"
+        )
+        found.append(left_open("service", text, "run doctor of the service's own installation"))
     return portrait, found
 
 

@@ -13,18 +13,30 @@ from otel_jcmc.doctor.service import Portrait
 from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.commands import expect_all
 from otel_jcmc.store.embedded import EmbeddedStore
+from otel_jcmc.store.info import info_of, run_of
 
 MOST_CLOCK_SECONDS: Final = 5.0
 LEAST_REDIS: Final = (7, 0)
 # Of its maxmemory: from here on it is full any moment.
 FULL: Final = 0.95
 _REDIS: Final = "is Redis up, and is REDIS_URL right? docs/operations.md has the forms"
+# What is in the answer to us -> what to do, where the service has none either.
+_ANSWERS: Final = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not of a CA that REDIS_URL trusts:"
+    " ssl_ca_certs, or it has another name",
+    "WRONGPASS": "Redis does not take user and password of REDIS_URL",
+    "NOAUTH": "Redis wants a password: REDIS_URL has none",
+    "invalid username-password": "Redis does not take user and password of REDIS_URL",
+    "NOPERM": "Redis's ACL keeps REDIS_URL's user from it: docs/operations.md has what is needed",
+}
 _MEMORY: Final = "docs/sizing.md has how much it may come to hold"
 
 
 def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
     """Return what is known of the store; what the service of *portrait* says goes first."""
     told, why = _ask(settings)
+    if told and portrait is not None and _is_another(portrait.told.get("store_run"), told):
+        told, why = {}, "they lead to another Redis than the service has"
     yield from _state(settings, portrait, told, why)
     if told:
         yield from _details(told)
@@ -45,7 +57,9 @@ def _state(
 ) -> Iterator[Finding]:
     """Return whether it answers: the service, and us, whom it has *told* this or else *why* not."""
     if portrait is not None and not portrait.is_ready:
-        yield wrong("store", f"the service says: {portrait.told['why_not_ready']}", _remedy(told))
+        yield wrong(
+            "store", f"the service says: {portrait.told['why_not_ready']}", _remedy(told, why)
+        )
     elif portrait is not None:
         if portrait.told["is_store_whole"]:
             yield well("store", "it answers the service and takes writes")
@@ -59,7 +73,7 @@ def _state(
         if settings.redis_url is None:
             yield left_open("store", "the embedded one comes and goes with the service")
         else:
-            yield wrong("store", f"Redis does not answer: {why}", _REDIS)
+            yield wrong("store", f"Redis does not answer: {why}", _remedy(told, why))
 
 
 def _details(told: dict[str, str]) -> Iterator[Finding]:
@@ -85,11 +99,16 @@ def _details(told: dict[str, str]) -> Iterator[Finding]:
         yield wrong("store", text, "run a time service (NTP) on both")
 
 
-def _remedy(told: dict[str, str]) -> str:
-    """Return what to do about a store that takes no pushes, of which *told* is known."""
+def _is_another(run: str | None, told: dict[str, str]) -> bool:
+    """Say whether the service's store, of that *run*, is another than the one that *told* this."""
+    return bool(run) and run_of(told) not in ("", run)
+
+
+def _remedy(told: dict[str, str], why: str) -> str:
+    """Return what to do about a store that takes no pushes; it has *told* this, or *why* not."""
     if told and int(told.get("maxmemory", 0)):
         return f"raise its maxmemory: {_MEMORY}"
-    return _REDIS
+    return next((remedy for word, remedy in _ANSWERS.items() if word in why), _REDIS)
 
 
 def _number(version: str) -> tuple[int, ...]:
@@ -120,9 +139,7 @@ async def _info(url: str) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
         for section in ("server", "memory", "replication"):
-            (told,) = expect_all(await link.run([("INFO", section)]))
-            lines = told.decode().splitlines()
-            found |= dict(line.split(":", 1) for line in lines if ":" in line)
+            found |= await info_of(link, section)
         replies: list[Any] = expect_all(await link.run([("TIME",)]))
         found["clock"] = str(int(replies[0][0]) - time())
     finally:

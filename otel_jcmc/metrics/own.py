@@ -59,10 +59,7 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
     if instance_id:
         ours["service.instance.id"] = instance_id
     # Not Resource.create: its detectors add what the process is, not the service.
-    sdk = {
-        "telemetry.sdk.language": "python",
-        "telemetry.sdk.name": "opentelemetry",
-    }
+    sdk = {"telemetry.sdk.language": "python", "telemetry.sdk.name": "opentelemetry"}
     return Resource({**sdk, **ours, **found}, SCHEMA_URL)
 
 
@@ -75,7 +72,7 @@ class Telemetry:
         push_tokens: (outcome, reason) -> requests for one so far.
         pushed_at: when the last push was stored, Unix time in s; 0: none was.
         pushed_by: the head of that push; None where its door has none to tell.
-        spans_at: when a receiver has last taken spans; 0: none has.
+        spans_at, events_at: when a receiver has last taken spans, or events; 0: none has.
         words: exporter -> what its receiver said to what it did not take; empty: it took all.
         dropped: reason -> fields so far.
         exported_at: (exporter, outcome) -> when this process heard of the last one, Unix time in s.
@@ -126,7 +123,7 @@ class Telemetry:
         self.exports: dict[tuple[str, str], int] = {}
         self.exported_at: dict[tuple[str, str], float] = {}
         self._clock = clock
-        self.pushed_at = self.spans_at = 0.0
+        self.pushed_at = self.spans_at = self.events_at = 0.0
         self.pushed_by: Head | None = None
         self.words: dict[str, str] = {}
         self.looks: dict[str, int] = dict.fromkeys(LOOK_OUTCOMES, 0)
@@ -192,6 +189,7 @@ class Telemetry:
             "otel_jcmc.last_scrape_timestamp": self._exported_last("prometheus"),
             "otel_jcmc.last_export_timestamp": self._exported_last("otlp"),
             "otel_jcmc.last_spans_timestamp": int(self.spans_at) or None,
+            "otel_jcmc.last_events_timestamp": int(self.events_at) or None,
         }
         if self.history is not None:
             found |= {
@@ -303,18 +301,20 @@ class Telemetry:
 
         *why* is what the receiver said to those that it did not take.
         """
-        self.words["spans"] = why
-        if spans.get("sent"):
-            self.spans_at = self._clock()
-        for outcome, count in spans.items():
-            self.spans[outcome] = self.spans.get(outcome, 0) + count
+        self.spans_at = self._sent("spans", self.spans, spans, why) or self.spans_at
         self.spans_waiting = waiting
 
-    def record_events(self, events: dict[str, int], waiting: int | None) -> None:
-        """Count *events* by outcome, and remember how many wait; None: another replica knows."""
-        for outcome, count in events.items():
-            self.events[outcome] = self.events.get(outcome, 0) + count
+    def record_events(self, events: dict[str, int], waiting: int | None, why: str = "") -> None:
+        """Do the same with *events*."""
+        self.events_at = self._sent("events", self.events, events, why) or self.events_at
         self.events_waiting = waiting
+
+    def _sent(self, what: str, counts: dict[str, int], more: dict[str, int], why: str) -> float:
+        """Add *more* to *counts*, and return the time if something was sent, else 0."""
+        self.words[what] = why
+        for outcome, count in more.items():
+            counts[outcome] = counts.get(outcome, 0) + count
+        return self._clock() if more.get("sent") else 0.0
 
     def drop_events(self, count: int) -> None:
         """Count events that had to go before they waited for a receiver."""

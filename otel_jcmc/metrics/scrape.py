@@ -9,10 +9,12 @@ With Redis away the answer holds what this process counts by itself: absent beat
 of a cluster away it holds the participants of the others, and nothing that is counted from all.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -22,7 +24,7 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.metrics.accept import takes_gzip, wants_openmetrics
 from otel_jcmc.metrics.collection import Gauges
 from otel_jcmc.metrics.own import Telemetry
-from otel_jcmc.metrics.prometheus import OPENMETRICS, TEXT, render
+from otel_jcmc.metrics.prometheus import OPENMETRICS, TEXT, metric_name, render
 from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.snapshot import Snapshot
 
@@ -31,6 +33,8 @@ _GZIP_LEVEL: Final = 1
 _GZIP_WINDOW: Final = 31
 # Of what goes out. To hand work to the thread takes as long as to render 200 series.
 _BATCH_BYTES: Final = 1_048_576
+_TYPE: Final = re.compile(rb"^# TYPE (\S+) (\S+)$", re.MULTILINE)
+_HISTOGRAM_PARTS: Final = ("_bucket", "_count", "_sum")
 
 
 class Exposition:
@@ -156,6 +160,33 @@ class Scraper:
                 self.telemetry.record_export("prometheus", outcome, monotonic() - started)
 
         return Exposition(headers, pieces, self.reader, done)
+
+    async def names(self) -> list[str]:
+        """
+        Return the Prometheus names of all series that a scrape has now, sorted; it counts as none.
+
+        With Redis away they are those of what this process counts by itself.
+        """
+        taken: Snapshot | None = None
+        with suppress(StoreUnavailable):
+            taken = await self.reader.take()
+        job = partial(self._names, taken)
+        del taken
+        return await self.reader.in_thread(job)
+
+    def _names(self, taken: Snapshot | None) -> list[str]:
+        """Return the names of the series of what was *taken*, and of what this process counts."""
+        own = self.telemetry.instruments.exposition(openmetrics=False)
+        found = set[str]()
+        for piece in render((), own, self.telemetry.fleet()):
+            for name, kind in _TYPE.findall(piece):
+                parts = _HISTOGRAM_PARTS if kind == b"histogram" else ("",)
+                found |= {name.decode() + part for part in parts}
+        for gauge in self.gauges.collect(taken):
+            values = chain.from_iterable(column.values for column in gauge.columns)
+            if any(value is not None for value in values):
+                found.add(metric_name(gauge.name, gauge.unit))
+        return sorted(found)
 
     def _collect(
         self, taken: Snapshot | None, page: Page, *, is_openmetrics: bool

@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 
 from otel_jcmc.catalogue.metrics import CAUSE_ID, COVERS_ID, LAST_METRIC_ID, STATE_ID
 from otel_jcmc.store.packed import NOTHING, Packed, pack, unpack
-from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value, is_test
+from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, Participant, Stay, from_value
 from otel_jcmc.store.reads import Live
 from otel_jcmc.verdict.record import Look
 
@@ -180,9 +180,6 @@ class Building:
                 participant = self._read(values[member], known.get(member))
                 if participant is None:
                     continue
-                if is_test(participant.stay):
-                    self._made.tests += 1
-                    continue
                 places.append((None, len(pushed)))
                 pushed.append(participant)
             else:
@@ -220,14 +217,21 @@ class Building:
     def _read(
         self, value: bytes | None, before: tuple[bytes, Part, int] | None
     ) -> Participant | None:
-        """Return the participant that *value* holds, None if it can't be read or is gone."""
+        """Return who *value* is of, None if it can't be read, is gone, or is only a test."""
         if value is None:
             return None
         try:
-            return from_value(value, before[1].stays[before[2]] if before else None)
+            if before is not None:
+                return from_value(value, before[1].stays[before[2]])
+            made = from_value(value)
         except ValueError as error:
             self._damaged = error
             return None
+        # Whoever was no test stays none: the client is a part of the member.
+        if made is not None and made.stay.is_test:
+            self._made.tests += 1
+            return None
+        return made
 
     def finish(self) -> Snapshot:
         """

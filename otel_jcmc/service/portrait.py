@@ -16,6 +16,7 @@ from otel_jcmc.config.sizing import memory_advice
 from otel_jcmc.metrics.own import Telemetry
 from otel_jcmc.pages.pulse import Pulse
 from otel_jcmc.service.reading import Reading
+from otel_jcmc.store.info import info_of, run_of
 from otel_jcmc.store.live import Store
 from otel_jcmc.store.memory import memory_of
 from otel_jcmc.version import __version__
@@ -25,6 +26,7 @@ _TIMES: Final = {
     "scraped_at": "otel_jcmc.last_scrape_timestamp",
     "exported_at": "otel_jcmc.last_export_timestamp",
     "spans_at": "otel_jcmc.last_spans_timestamp",
+    "events_at": "otel_jcmc.last_events_timestamp",
 }
 
 
@@ -43,12 +45,12 @@ class SelfPortrait:
         self._settings, self._store = settings, store
         self._telemetry, self._pulse, self._reading = telemetry, pulse, reading
 
-    async def tell(self, with_tests: bool) -> dict[str, Any]:  # noqa: FBT001  # its one argument
+    async def tell(self, more: frozenset[str]) -> dict[str, Any]:
         """
         Return the document.
 
-        Times are Unix times in seconds, None: never since the start. `tests` is there
-        *with_tests*, None where Redis does not answer.
+        Times are Unix times in seconds, None: never since the start. `tests`, None where Redis does
+        not answer, and `series`, the names of all that are told now, are there if *more* has them.
         """
         settings, telemetry, reading = self._settings, self._telemetry, self._reading
         counts, seconds = self._pulse.pushes_by_reason()
@@ -61,6 +63,7 @@ class SelfPortrait:
             "settings": shown_settings(settings),
             "advice": advice(settings),
             "memory": await self._memory(),
+            "store_run": await self._store_run(),
             "times": {key: telemetry.gauge_of(name) for key, name in _TIMES.items()},
             "origin": telemetry.last_origin(),
             "seconds": seconds,
@@ -77,9 +80,12 @@ class SelfPortrait:
                 "own": own.why if own else "",
             },
             "spans_waiting": telemetry.spans_waiting,
+            "events_waiting": telemetry.events_waiting,
             "live": telemetry.participants,
         }
-        if with_tests:
+        if "series" in more:
+            told["series"] = await reading.scraper.names()
+        if "tests" in more:
             told["tests"] = None
             with suppress(StoreUnavailable):
                 told["tests"] = await reading.count_tests()
@@ -91,6 +97,12 @@ class SelfPortrait:
             if memory := await memory_of(self._reading.link):
                 return memory_advice(self._settings, *memory)
         return []
+
+    async def _store_run(self) -> str:
+        """Return what tells the store from others, empty where nobody knows."""
+        with suppress(StoreUnavailable):
+            return run_of(await info_of(self._reading.link, "server"))
+        return ""
 
 
 def _by_outcome(counts: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:

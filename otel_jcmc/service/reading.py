@@ -155,7 +155,8 @@ class Reading:
             telemetry.record_spans(traces.get("spans", {}), traces["waiting"], why)
             return
         if (logs := report.get("logs")) is not None:
-            telemetry.record_events(logs.get("events", {}), logs["waiting"])
+            why = logs.get("why", "")
+            telemetry.record_events(logs.get("events", {}), logs["waiting"], why)
             return
         if "outcome" in report:
             outcome, seconds = report["outcome"], report["seconds"]

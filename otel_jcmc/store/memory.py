@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from otel_jcmc.store.commands import expect_all
+from otel_jcmc.store.info import info_of
 from otel_jcmc.store.link import AnyLink
 
 
@@ -26,8 +26,7 @@ async def memory_of(link: AnyLink) -> Memory | None:
     Raises:
         StoreUnavailable: it does not answer, or refuses to say.
     """
-    (told,) = expect_all(await link.run([("INFO", "memory")]))
-    lines = dict(line.split(":", 1) for line in told.decode().splitlines() if ":" in line)
+    lines = await info_of(link, "memory")
     if "maxmemory" not in lines:
         return None
     return Memory(int(lines["maxmemory"]), lines.get("maxmemory_policy", ""))

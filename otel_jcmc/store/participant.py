@@ -78,9 +78,6 @@ class _StoredValue(msgspec.Struct, array_like=True, gc=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-# Looked for in the bytes, as to read them all takes ten times as long. No text has it: the byte
-# that begins a short text of msgpack begins no character of UTF-8.
-_TEST: Final = _encode(SENDER.id) + _encode(TEST)
 _decode = msgspec.msgpack.Decoder(_StoredValue).decode
 _decode_attributes = msgspec.msgpack.Decoder(_Attributes).decode
 _decode_anything = msgspec.msgpack.Decoder(dict[int, Any]).decode
@@ -133,6 +130,7 @@ class Stay:
         started_ms: Redis's clock at the session's first push.
         stored: the attributes as they are stored, checked; they are needed once, and are small so.
         paths: how many values a list metric has, each with attributes of its own.
+        is_test: whether its push is one by which somebody tries whether pushes come through.
         labels: what metrics/labels.py has made of it.
         who: what metrics/seen.py has made of it.
     """
@@ -142,6 +140,7 @@ class Stay:
     started_ms: float
     stored: bytes
     paths: int = 0
+    is_test: bool = False
     labels: Any = field(default=None, compare=False)
     who: Any = field(default=None, compare=False)
 
@@ -208,11 +207,6 @@ def read_word(word: str) -> tuple[float | None, str | None]:
     """Return rating and text of a `word` as it is stored, None for what was not told."""
     rating, _, text = word.partition(" ")
     return float(rating) if rating else None, text or None
-
-
-def is_test(stay: Stay) -> bool:
-    """Say whether *stay* is of a push by which somebody tries whether pushes come through."""
-    return _TEST in stay.stored
 
 
 def _payload(report: Report) -> bytes:
@@ -286,7 +280,8 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
         raise ValueError("damaged value: not each value has its attributes")
     # There are few conferences and many in each.
     conference = intern(attributes[CONFERENCE.id])
-    stay = Stay(conference, stored.session, stored.started_ms, stored.attributes, paths)
+    is_test = attributes.get(SENDER.id) == TEST
+    stay = Stay(conference, stored.session, stored.started_ms, stored.attributes, paths, is_test)
     return Participant(stay, numbers)
 
 

@@ -14,8 +14,10 @@ from otel_jcmc.web.readers import Readers
 
 DOCTOR_PATH: Final = "/-/doctor"
 
-# Makes the document; True: with how many tests are live, for which everybody is read.
-Tell = Callable[[bool], Awaitable[dict[str, Any]]]
+# What is told only to who asks for it, since everybody is read for it.
+MORE: Final = ("tests", "series")
+# Makes the document, with those of MORE that are asked for.
+Tell = Callable[[frozenset[str]], Awaitable[dict[str, Any]]]
 
 
 def doctor_routes(tell: Tell, readers: Readers) -> APIRouter:
@@ -27,7 +29,7 @@ def doctor_routes(tell: Tell, readers: Readers) -> APIRouter:
         """Return what the service says of itself."""
         if refusal := readers.refuse(request.scope):
             return refusal.response()
-        told = await tell("tests" in request.query_params)
+        told = await tell(frozenset(MORE).intersection(request.query_params))
         return JSONResponse(told, headers={"cache-control": "no-store"})
 
     return router

@@ -13,6 +13,8 @@ from doctor.conftest import Ask, push_and_scrape, run
 from harness import Service, eventually, push_body
 from otlp_sink import OtlpSink
 
+from otel_jcmc.doctor.service import find_service
+
 
 @pytest.mark.parametrize(
     "environ",
@@ -259,6 +261,29 @@ def test_spans_that_are_not_taken_are_named(short_path: Path, doctor: Ask) -> No
     assert topic == "traces"
     assert re.fullmatch(r"\d+ spans wait: the receiver does not take spans: HTTP 404", text)
     assert "without /v1/metrics" in remedy
+
+
+def test_a_service_of_another_version_is_named(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("otel_jcmc.doctor.service.__version__", "0.0.9")
+    with Service(short_path) as service:
+        portrait, found = find_service(service.url, "")
+    assert portrait is not None
+    assert [each.mark for each in found] == ["well", "open"]
+    assert found[1].text.startswith("this command is of version 0.0.9")
+    assert found[1].remedy == "run doctor of the service's own installation"
+
+
+def test_what_the_service_tells_is_what_a_scrape_has(short_path: Path) -> None:
+    with Service(short_path) as service:
+        portrait, _ = find_service(service.url, "")
+        assert portrait is not None
+        for _ in range(2):
+            push_and_scrape(service)
+            names = {name.partition("{")[0] for name in service.series(("otel_", "jitsi_"))}
+            assert names == (portrait.names() or set()) - {"target_info"}
+        assert len(names) > 50
 
 
 def test_arguments_that_are_no_urls_are_another_code(short_path: Path) -> None:

@@ -1,54 +1,175 @@
-"""`otel-jcmc doctor --prometheus`: a real Prometheus, its targets, rules, and what boards ask."""
+"""`otel-jcmc doctor --prometheus`: a real Prometheus, its targets, and what the dashboards ask."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from doctor.conftest import Ask, push_and_scrape
-from e2e.parts import ROOT, Prometheus, running_prometheus, until
+from e2e.parts import Prometheus, running_prometheus, until
 from harness import Service, eventually
+from rule_files import RULES
 
-from otel_jcmc.doctor.prometheus import asked_by_boards
+from otel_jcmc.doctor import shipped
 
-RULES = ROOT / "collector-config" / "rules" / "alerts-service.yaml"
-BOARDS = ROOT / "collector-config" / "grafana" / "dashboards"
+# Beside the last scrape; what is told at once is there with the next.
+LAST = {"jcmc": "jitsi_jcmc_fleet_participants_state", "otel": "jitsi_fleet_participants"}
 
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    with running_prometheus(tmp_path_factory.mktemp("prometheus"), [RULES]) as running:
+    with running_prometheus(tmp_path_factory.mktemp("prometheus"), RULES) as running:
         yield running
 
 
-def ask_with(doctor: Ask, service: Service, prometheus: Prometheus) -> list[tuple[str, str]]:
-    """Return mark and text of what doctor finds of *prometheus*."""
-    told = doctor(service, "--prometheus", prometheus.url)
-    return [(each["mark"], each["text"]) for each in told.findings if each["topic"] == "prometheus"]
+def wait_for(prometheus: Prometheus, *series: str) -> None:
+    """Wait until *prometheus* has *series*, and no targets any more but those of now."""
+    eventually(
+        lambda: (
+            all(prometheus.query(f"count({each})") for each in series) and prometheus.has_jobs()
+        ),
+        25,
+    )
 
 
+@pytest.mark.parametrize("naming", ["jcmc", "otel"])
 def test_a_prometheus_that_has_everything_is_well(
+    short_path: Path, doctor: Ask, prometheus: Prometheus, naming: str
+) -> None:
+    """Whatever its job is called, and with nobody bad, on no bridge, and nothing exported."""
+    with (
+        Service(short_path, JCMC_NAMING=naming) as service,
+        prometheus.scraping("calls", service.url),
+    ):
+        push_and_scrape(service)
+        wait_for(prometheus, LAST[naming])
+        told = doctor(service, "--prometheus", prometheus.url)
+    found = [
+        (each["mark"], each["text"]) for each in told.findings if each["topic"] == "prometheus"
+    ]
+    assert found == [
+        ("well", "it scrapes 1 target(s) of otel_jcmc, all are up"),
+        ("well", "the project's 60 rules are loaded, and none fails"),
+        ("well", f"what the dashboards in {naming}/ ask for is there"),
+    ]
+    assert told.code == 0
+
+
+def test_jobs_for_each_page_and_another_port_are_well(
+    short_path: Path, doctor: Ask, prometheus: Prometheus
+) -> None:
+    with Service(short_path, JCMC_ADMIN_PORT="0") as service, ExitStack() as stack:
+        push_and_scrape(service)
+        for page in ("service", "verdicts", "participants"):
+            job = prometheus.scraping(f"my-{page}", service.admin_url, f"/metrics/{page}")
+            stack.enter_context(job)
+        wait_for(prometheus, LAST["jcmc"])
+        public = ("--public-url", service.url)
+        told = doctor(service, *public, "--prometheus", prometheus.url)
+    assert told.of("wrong") == []
+    assert ("prometheus", "it scrapes 3 target(s) of otel_jcmc, all are up") in told.of("well")
+
+
+def test_with_nobody_live_nothing_is_wrong(
     short_path: Path, doctor: Ask, prometheus: Prometheus
 ) -> None:
     with Service(short_path) as service, prometheus.scraping("calls", service.url):
+        wait_for(prometheus, "otel_jcmc_build_info")
+        told = doctor(service, "--prometheus", prometheus.url)
+    assert [topic for topic, _ in told.of("wrong")] == ["pushes"]
+    assert ("prometheus", "nobody is live: ask again while a call goes on") in told.of("open")
+
+
+def test_series_that_nobody_wants_are_no_fault(
+    short_path: Path, doctor: Ask, prometheus: Prometheus
+) -> None:
+    series = "conferences,bridges,regions,fleet"
+    with (
+        Service(short_path, JCMC_SERIES=series) as service,
+        prometheus.scraping("calls", service.url),
+    ):
         push_and_scrape(service)
-        asked = asked_by_boards("jcmc")[-1]
-        eventually(lambda: prometheus.query(f"count({asked})"), 25)
-        found = ask_with(doctor, service, prometheus)
-    assert [mark for mark, _ in found] == ["well"] * 3
-    assert found[0][1] == "it scrapes 1 target(s) of otel_jcmc, all are up"
-    assert found[2][1] == "what the dashboards in jcmc/ ask for is there"
+        wait_for(prometheus, LAST["jcmc"])
+        told = doctor(service, "--prometheus", prometheus.url)
+    assert told.of("wrong") == []
+    text = "panels of participants, histograms stay empty: JCMC_SERIES does not name them"
+    assert ("prometheus", text) in told.of("open")
+
+
+def test_another_prefix_is_said_and_no_fault(
+    short_path: Path, doctor: Ask, prometheus: Prometheus
+) -> None:
+    with (
+        Service(short_path, METRICS_PREFIX="meet_") as service,
+        prometheus.scraping("calls", service.url),
+    ):
+        push_and_scrape(service)
+        wait_for(prometheus, "meet_fleet_participants_state")
+        told = doctor(service, "--prometheus", prometheus.url)
+    assert told.of("wrong") == []
+    text = "the dashboards ask for jitsi_jcmc_..., and METRICS_PREFIX is another"
+    assert ("prometheus", text) in told.of("open")
+
+
+PAGES = {
+    "/metrics/verdicts": (LAST, "now: Bad, of those known"),
+    "/metrics/participants": (
+        {"jcmc": "jitsi_jcmc_info", "otel": "jitsi_client_info"},
+        "now: Participants whose call is bad",
+    ),
+    "/metrics/service": (dict.fromkeys(LAST, "otel_jcmc_build_info"), "now: Service"),
+}
+
+
+@pytest.mark.parametrize(
+    ("missing", "naming"),
+    [*((page, "jcmc") for page in PAGES), ("/metrics/participants", "otel")],
+)
+def test_a_page_that_is_not_scraped_is_named_with_its_panels(
+    short_path: Path, doctor: Ask, prometheus: Prometheus, missing: str, naming: str
+) -> None:
+    others = PAGES.keys() - {missing}
+    with Service(short_path, JCMC_NAMING=naming) as service, ExitStack() as stack:
+        push_and_scrape(service)
+        for page in others:
+            stack.enter_context(prometheus.scraping(f"my-{page}", service.url, page))
+        wait_for(prometheus, *(PAGES[page][0][naming] for page in others))
+        topic, text, remedy = doctor(service, "--prometheus", prometheus.url).wrong()
+    assert topic == "prometheus"
+    assert text.startswith("it has no ")
+    assert f"so these are empty: {PAGES[missing][1]}; " in text
+    assert remedy == f"scrape {missing}, or /metrics, and see metric_relabel_configs of the job"
+
+
+def test_a_query_that_cannot_be_answered_is_named(
+    tmp_path: Path, short_path: Path, doctor: Ask
+) -> None:
+    flags = ["--query.max-samples=30"]
+    with (
+        running_prometheus(tmp_path, seconds=1, flags=flags) as prometheus,
+        Service(short_path) as service,
+        prometheus.scraping("calls", service.url),
+    ):
+        push_and_scrape(service)
+        wait_for(prometheus, "otel_jcmc_build_info")
+        found = doctor(service, "--prometheus", prometheus.url).of("wrong")
+    (text,) = [text for _, text in found if text.startswith("it can't answer")]
+    assert "service: Pushes" in text
+    assert text.endswith(
+        "query processing would load too many samples into memory in query execution"
+    )
 
 
 def test_a_scrape_over_the_sample_limit_is_named(
     tmp_path: Path, short_path: Path, doctor: Ask
 ) -> None:
     with (
-        running_prometheus(tmp_path, sample_limit=10) as prometheus,
+        running_prometheus(tmp_path, RULES, sample_limit=10) as prometheus,
         Service(short_path) as service,
     ):
         push_and_scrape(service)
-        with prometheus.scraping("otel_jcmc", service.url):
-            assert until("down", lambda: prometheus.health("otel_jcmc")[0]) == "down"
+        with prometheus.scraping("mine", service.url):
+            assert until("down", lambda: prometheus.health("mine")[0]) == "down"
             topic, text, remedy = doctor(service, "--prometheus", prometheus.url).wrong()
     assert topic == "prometheus"
     assert text.startswith(f"it can't scrape {service.url}/metrics: sample limit exceeded")
@@ -73,7 +194,9 @@ def test_what_is_no_prometheus_is_named(short_path: Path, doctor: Ask) -> None:
     assert text.endswith("what answers is no Prometheus (404)")
 
 
-@pytest.mark.parametrize("naming", ["jcmc", "otel"])
-def test_what_is_asked_for_is_what_the_boards_ask_for(naming: str) -> None:
-    text = "".join(path.read_text() for path in (BOARDS / naming).glob("*.json"))
-    assert [series for series in asked_by_boards(naming) if series not in text] == []
+def test_the_dashboards_of_both_namings_are_known() -> None:
+    for naming in ("jcmc", "otel"):
+        found = shipped.boards(naming)
+        assert len(found.queries) > 90
+        assert {each.board for each in found.queries} == {"now", "conference", "service"}
+        assert found.label in {"roomname", "jitsi_conference_name"}

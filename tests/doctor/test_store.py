@@ -112,3 +112,21 @@ def test_a_redis_that_is_a_replica_is_named(tmp_path: Path, doctor: Ask) -> None
             client.replicaof("127.0.0.1", 9)
         found = doctor(service).of("wrong")
     assert found[0] == ("store", "it is a replica, which takes no writes")
+
+
+def test_settings_that_lead_to_another_redis_are_named_and_it_is_not_looked_at(
+    tmp_path: Path, doctor: Ask
+) -> None:
+    with (
+        RedisServer(tmp_path / "redis", *ROOMY) as server,
+        RedisServer(tmp_path / "other", "--maxmemory", "2mb") as other,
+        Service(tmp_path, REDIS_URL=server.url) as service,
+    ):
+        push_and_scrape(service)
+        told = doctor(service, REDIS_URL=other.url)
+    assert told.of("wrong") == []
+    text = "the settings here do not lead to it: they lead to another Redis than the service has"
+    assert ("store", text) in told.of("open")
+    assert [text for topic, text in told.of("well") if topic == "store"] == [
+        "it answers the service and takes writes"
+    ]

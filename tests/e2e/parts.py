@@ -147,6 +147,11 @@ class Prometheus:
                 return target["health"], target["lastError"]
         return "unknown", ""
 
+    def has_jobs(self) -> bool:
+        """Say whether it has the targets that it was told of, and no others any more."""
+        jobs = [each["labels"]["job"] for each in self.ask("targets")["activeTargets"]]
+        return sorted(jobs) == sorted(self._jobs)
+
     def log(self) -> str:
         """Return what Prometheus has written."""
         return (self.folder / "log").read_text()
@@ -154,10 +159,14 @@ class Prometheus:
 
 @contextmanager
 def running_prometheus(
-    folder: Path, rules: Sequence[Path] = (), seconds: int = 1, sample_limit: int = 0
+    folder: Path,
+    rules: Sequence[Path] = (),
+    seconds: int = 1,
+    sample_limit: int = 0,
+    flags: Sequence[str] = (),
 ) -> Iterator[Prometheus]:
     """
-    Run a Prometheus without targets in *folder*.
+    Run a Prometheus without targets in *folder*, with *flags* on its command line.
 
     Every so many *seconds* it scrapes and evaluates *rules*, those too that have an interval of
     their own. A scrape of more samples than *sample_limit* fails, 0: none does.
@@ -189,6 +198,7 @@ def running_prometheus(
         "--web.console.templates=",
         "--web.console.libraries=",
         "--storage.tsdb.path=data",
+        *flags,
     ]
     with running(command, folder / "log", cwd=folder):
         eventually(lambda: is_open(port))

@@ -4,17 +4,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from otel_jcmc.doctor.shipped import CONFERENCE, VARIABLES, fill
+
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = sorted((ROOT / "collector-config/grafana/dashboards").glob("*/*.json"))
-# What a board's variables are when nobody has chosen anything, and Grafana's own.
-CHOSEN = {
-    "$conference": "room-0",
-    "$participant": ".*",
-    "$bridge": ".*",
-    "$region": ".*",
-    "$instance": ".*",
-    "$__rate_interval": "1m",
-}
+# What a board's variables are when nobody has chosen anything but the conference.
+CHOSEN = {**VARIABLES, CONFERENCE: "room-0"}
 
 
 class Asked(NamedTuple):
@@ -39,9 +34,7 @@ def queries(path: Path, chosen: dict[str, str] | None = None) -> list[Asked]:
     found = []
     for panel in load(path)["panels"]:
         for target in panel.get("targets", []):
-            expr = target["expr"]
-            for name, value in (CHOSEN | (chosen or {})).items():
-                expr = expr.replace(name, value)
+            expr = fill(target["expr"], CHOSEN | (chosen or {}))
             found.append(
                 Asked(
                     f"{path.parent.name}/{path.stem}",

@@ -3,7 +3,6 @@ The files of collector-config/ as tests read them, and promtool: what rules and 
 """
 
 import functools
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from series_names import LEVEL_NAMES, PARTICIPANT_NAMES
+
+from tools import promql
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "collector-config"
@@ -57,6 +58,7 @@ OWN_NAMES = {
     "otel_jcmc_last_scrape_timestamp_seconds",
     "otel_jcmc_last_export_timestamp_seconds",
     "otel_jcmc_last_spans_timestamp_seconds",
+    "otel_jcmc_last_events_timestamp_seconds",
 }
 PROMETHEUS_NAMES = {"up", "scrape_samples_post_metric_relabeling"}
 # What bridges tell of themselves (jitsi-videobridge's metrics).
@@ -95,12 +97,4 @@ def recorded(path: Path) -> set[str]:
 
 def metric_names(expression: str) -> set[str]:
     """Return the metrics that a PromQL expression reads; a pattern becomes the names it means."""
-    found = set()
-    for pattern in re.findall(r'__name__=~"([^"]+)"', expression):
-        meant = {name for name in KNOWN if re.fullmatch(pattern, name)}
-        found |= meant or {pattern}
-    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", expression)
-    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]", "", bare)
-    bare = re.sub(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", "", bare)
-    words = re.findall(r"(?<![\w:.$])([a-zA-Z_:][\w:]*)(?!\w)(?!\s*\()", bare)
-    return found | {word for word in words if word not in {"and", "or", "unless", "bool", "offset"}}
+    return promql.metric_names(expression, KNOWN)

@@ -1,0 +1,142 @@
+"""
+What the dashboards ask a Prometheus: whether it can answer, and has what the service tells.
+
+A panel may be empty and all be well: nobody is bad, no page tells of its bridge. So there is no
+list of those that may be. What the service tells at this moment is what Prometheus has to have; a
+panel that reads some of it which Prometheus does not have is empty, or wrong, and should not be.
+"""
+
+from collections.abc import Collection, Iterator
+from time import sleep, time
+from typing import Final
+
+from otel_jcmc.catalogue.levels import FAMILIES, Level
+from otel_jcmc.catalogue.rows import Naming
+from otel_jcmc.config.settings import Settings, name_of
+from otel_jcmc.doctor import shipped
+from otel_jcmc.doctor.findings import Finding, left_open, listed, well, wrong
+from otel_jcmc.doctor.promql import Api, QueryFails
+from otel_jcmc.doctor.service import Portrait
+from otel_jcmc.doctor.shipped import CONFERENCE, Query
+from otel_jcmc.metrics.prometheus import metric_name
+
+_PREFIX: Final[str] = Settings.model_fields["metrics_prefix"].default
+_VERDICTS, _PARTICIPANTS, _SERVICE = (
+    f"/metrics/{page}" for page in ("verdicts", "participants", "service")
+)
+_OF_LEVELS: Final = {
+    *(_PREFIX + row.field for row in FAMILIES),
+    *(metric_name(row.otel_name, row.otel_unit) for row in FAMILIES),
+}
+# Longer than any sensible interval of a scrape, and than somebody waits.
+_MOST_SECONDS: Final = 60.0
+# From a scrape to the answer to a query.
+_MARGIN_SECONDS: Final = 2.0
+_LIMITS: Final = "its own log says more; query.max-samples and query.timeout are its limits"
+_ROAD: Final = "does a Collector on the way drop or rename it? docs/roads.md has how it arrives"
+
+
+def boards(
+    api: Api, portrait: Portrait, names: Collection[str] | None, until: float
+) -> Iterator[Finding]:
+    """
+    Return what the dashboards of the service of *portrait* lack.
+
+    *names* are those of all series that it tells, None: nobody knows; Prometheus should have them
+    by *until*, a Unix time. Raises as *api* does.
+    """
+    settings = portrait.settings
+    naming = settings["JCMC_NAMING"]
+    if naming == Naming.JCMC and settings[name_of("metrics_prefix")] != _PREFIX:
+        text = f"the dashboards ask for {_PREFIX}..., and {name_of('metrics_prefix')} is another"
+        yield left_open("prometheus", text, "replace it in the dashboards and the rules")
+        return
+    queries = shipped.boards(naming).queries
+    failing = _failing(api, naming)
+    if failing:
+        places = listed([*dict.fromkeys(query.place for query in failing)], between="; ")
+        error = next(iter(failing.values()))
+        yield wrong("prometheus", f"it can't answer {places}: {error}", _LIMITS)
+    if names is None:
+        yield left_open("prometheus", "the service does not say which series it has")
+        return
+    lacking = _lacking(
+        api, {name for each in queries for name in each.reads if name in names}, until
+    )
+    if lacking:
+        # Who has left meanwhile need not be there.
+        lacking &= portrait.names() or frozenset()
+    for page in (_VERDICTS, _PARTICIPANTS, _SERVICE):
+        if of_page := {name for name in lacking if _page_of(name) == page}:
+            yield _empty(portrait, page, of_page, queries)
+    if not lacking and not failing:
+        yield well("prometheus", f"what the dashboards in {naming}/ ask for is there")
+    yield from _unsaid(portrait, names)
+
+
+def _failing(api: Api, naming: str) -> dict[Query, str]:
+    """Return those queries of the dashboards of a *naming* that can't be answered, and why."""
+    of = shipped.boards(naming)
+    found: dict[Query, str] = {}
+    chosen = {}
+    for query in of.queries:
+        if CONFERENCE in query.expr and CONFERENCE not in chosen:
+            labels = api.labels(of.conferences)
+            name = labels[0].get(of.label, "") if labels else ""
+            chosen[CONFERENCE] = name.translate(_ESCAPES)
+        try:
+            api.labels(shipped.fill(query.expr, chosen))
+        except QueryFails as error:
+            found[query] = str(error)
+    return found
+
+
+_ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+def _lacking(api: Api, names: set[str], until: float) -> set[str]:
+    """Return which of *names* are not there *until* then, or soon."""
+    until = min(until, time() + _MOST_SECONDS) + _MARGIN_SECONDS
+    while names := {name for name in names if not _has(api, name)}:
+        if time() > until:
+            break
+        sleep(1)
+    return names
+
+
+def _has(api: Api, name: str) -> bool:
+    """Say whether there is a series *name*, or too many of them to tell."""
+    try:
+        return api.has(name)
+    except QueryFails:
+        return True
+
+
+def _page_of(name: str) -> str:
+    """Return the smallest page of the service that tells the series *name*."""
+    if name in _OF_LEVELS:
+        return _VERDICTS
+    return (
+        _SERVICE
+        if name.startswith(("otel_jcmc_", "jitsi_fleet_", "jitsi_jcmc_fleet_"))
+        else _PARTICIPANTS
+    )
+
+
+def _empty(portrait: Portrait, page: str, names: set[str], queries: tuple[Query, ...]) -> Finding:
+    """Return what is empty by *names*, which *page* tells and Prometheus does not have."""
+    places = dict.fromkeys(each.place for each in queries if names.intersection(each.reads))
+    panels = listed([*places], between="; ")
+    text = f"it has no {listed(sorted(names), 3)}, so these are empty: {panels}"
+    scraped = f"scrape {page}, or /metrics, and see metric_relabel_configs of the job"
+    return wrong("prometheus", text, scraped if portrait.has_exporter("prometheus") else _ROAD)
+
+
+def _unsaid(portrait: Portrait, names: Collection[str]) -> Iterator[Finding]:
+    """Return which panels are empty since the service itself tells nothing for them."""
+    told = portrait.settings["JCMC_SERIES"].split(",")
+    if untold := [level.value for level in Level if level not in told]:
+        text = f"panels of {', '.join(untold)} stay empty: JCMC_SERIES does not name them"
+        yield left_open("prometheus", text)
+    elif not any(_page_of(name) == _PARTICIPANTS and name.startswith("jitsi_") for name in names):
+        yield left_open("prometheus", "nobody is live: ask again while a call goes on")

@@ -1,0 +1,74 @@
+"""
+The rules of collector-config/ in a Prometheus: which are missing, which fail, which ask otherwise.
+
+Source: Prometheus, HTTP API (rules).
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from otel_jcmc.doctor import shipped
+from otel_jcmc.doctor.findings import Finding, left_open, listed, well, wrong
+from otel_jcmc.doctor.promql import Api, hidden
+
+# File -> what Prometheus has where it is wanted; None: nobody needs it who did not have it before.
+_WANTED_WITH: Final = {
+    "bridges.yaml": "jitsi_jvb_stress_level",
+    "former-names.yaml": None,
+}
+# What is there wherever recording.yaml is evaluated.
+_RECORDED: Final = "otel_jcmc:store_up:min"
+_FILES: Final = "name the files of collector-config/rules/ in rule_files, and reload Prometheus"
+_OLDER: Final = "the file is an older one: take collector-config/rules/ of this version, and reload"
+
+
+def rules(groups: list[dict[str, Any]], api: Api) -> Iterator[Finding]:
+    """Return what is wrong with our rules among those of *groups*; raises as *api* does."""
+    loaded = {each["name"]: each for group in groups for each in group["rules"]}
+    ours = {file: of for file, of in shipped.rules().items() if _is_wanted(file, loaded, api)}
+    every = {name: digest for of in ours.values() for name, digest in of.items()}
+    if not every.keys() & loaded.keys():
+        if api.has(_RECORDED):
+            text = "it has what the project's rules record, and not the rules"
+            yield left_open("prometheus", text, "fine if another server evaluates them")
+            return
+        yield wrong("prometheus", "none of the project's rules are loaded: no alert fires", _FILES)
+        return
+    is_well = True
+    for file, of in ours.items():
+        if lacking := [name for name in of if name not in loaded]:
+            is_well = False
+            if len(lacking) == len(of):
+                yield wrong("prometheus", f"the rules of {file} are not loaded", _FILES)
+            else:
+                yield wrong("prometheus", f"of {file} it lacks {listed(lacking)}", _OLDER)
+    for name in every:
+        if name in loaded and loaded[name]["health"] == "err":
+            is_well = False
+            error = hidden(loaded[name].get("lastError", ""))
+            yield wrong("prometheus", f"the rule {name} fails: {error}", _remedy(error))
+    others = [
+        name
+        for name, digest in every.items()
+        if name in loaded and shipped.digest_of(loaded[name]["query"]) != digest
+    ]
+    if others:
+        text = f"other expressions than this version's: {listed(others)}"
+        yield left_open("prometheus", text, f"fine if they are yours; else {_OLDER}")
+    elif is_well:
+        yield well("prometheus", f"the project's {len(every)} rules are loaded, and none fails")
+
+
+def _is_wanted(file: str, loaded: dict[str, Any], api: Api) -> bool:
+    """Say whether the rules of *file* should be there: all but a few, or some of them are."""
+    if file not in _WANTED_WITH or any(name in loaded for name in shipped.rules()[file]):
+        return True
+    series = _WANTED_WITH[file]
+    return series is not None and api.has(series)
+
+
+def _remedy(error: str) -> str:
+    """Return what to do about a rule's *error*."""
+    if "duplicate" in error or "many-to-many" in error:
+        return "is something scraped twice, by two jobs or by two roads? docs/roads.md"
+    return "Prometheus's page /rules has the expression; is its file the one of this version?"
