@@ -2,8 +2,8 @@
 What the OpenAPI document says about the pages of the Jitsi Meet Metrics Collector.
 
 A push that fits the schema is taken whole; if it opens no session, it also needs the session's
-cookie. For a push that does not fit, the answer names what is wrong. It is made when a client asks
-for the document.
+cookie. For a push that does not fit, the answer names what is wrong. The schema is made when a
+client asks for the document.
 """
 
 from dataclasses import replace

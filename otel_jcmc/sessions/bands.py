@@ -33,8 +33,8 @@ def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
     """
     Return the states of a session, in order: each push tells about the time since the one before.
 
-    After more than *ttl_ms* without a push there is a gap. Of the push after a gap, and of the
-    first of all, only the moment is known.
+    After more than *ttl_ms* without a push there is a gap. The first push of all, and each push
+    after a gap, tells only about its own moment.
     """
     found: list[Band] = []
     # Of the band that is not over yet.

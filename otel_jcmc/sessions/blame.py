@@ -45,7 +45,7 @@ def bad_by_scope(
     """
     Return each scope of the bad time in *samples* with its tenths of a second, longest first.
 
-    Of a stretch only the end of its interval is known, so that decides.
+    A stretch has no time of its own: the journal is read for the end of its interval.
     """
     times: Counter[str] = Counter()
     for sample in samples:
@@ -114,7 +114,7 @@ def _append(found: list[Spell], spell: Spell) -> None:
 
 
 def coarse(spells: Sequence[Spell], most: int) -> list[Spell]:
-    """Return *spells*, about *most* at most: the worst stands for a time too short for several."""
+    """Return about *most* spells: the worst of *spells* stands for a time too short for all."""
     if len(spells) <= most:
         return list(spells)
     start, step = spells[0].from_ms, (spells[-1].to_ms - spells[0].from_ms) // most + 1

@@ -1,5 +1,5 @@
 """
-Two processes took pushes of one session: puts together what each of them wrote.
+Merges what two processes wrote about one session, if both took pushes of it.
 
 Items (items.py) come in that Redis did not take, because Redis has a newer state of their session
 than the one they build on; that state comes with them. Items that build on it go out. An interval

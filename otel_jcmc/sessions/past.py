@@ -152,7 +152,7 @@ def may_name(packed: bytes, clients: Iterable[str]) -> bool:
 
 
 def is_of(attributes: dict[int, Any], clients: Collection[str]) -> bool:
-    """Say whether *attributes* belong to one of *clients*; a GUID there may be in lower case."""
+    """Say whether *attributes* belong to one of *clients*; in lower case these match any case."""
     client: str = attributes.get(CLIENT.id) or ""
     return client in clients or client.lower() in clients
 

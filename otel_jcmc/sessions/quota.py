@@ -3,9 +3,9 @@ How much of Redis history may take: the oldest sessions go when there are too ma
 
 recorder.py asks once a second. quota.lua removes a hundred sessions at a time, first from the
 partition with the oldest session of all. So several replicas that do this at once only share the
-work. Sessions that were last there within the same minute count as equally old; then the partition
-with the most sessions gives. When Redis is out of memory, history makes room and takes less for a
-while, because it must not at once take the memory that pushes need.
+work. Sessions that were last there within the same minute count as equally old: then the partition
+with the most sessions gives some up. When Redis is out of memory, history makes room and takes less
+for a while, because it must not at once take the memory that pushes need.
 
 A session that begins needs a place, and each look grants as many places as there is room for: in a
 rush more sessions may begin in a second than can be removed. A session without a place begins with

@@ -28,8 +28,8 @@ class Shares:
     """
     The share of history of each address: a bucket that empties in the time that history is kept.
 
-    Memory: an address with one session, where a thousand times as much has room, is forgotten after
-    seconds.
+    Memory: an address that has filled a thousandth of its share is forgotten after a thousandth of
+    that time.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ Run = Callable[[Sequence[Command], Sequence[Script]], Awaitable[list[Any]]]
 
 
 class DayList(NamedTuple):
-    """One list: its day, the begin of its partition's keys, its name and its bytes."""
+    """One list: its day, the prefix of its partition's keys, its name and its bytes."""
 
     day: date
     base: str

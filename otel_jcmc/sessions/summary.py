@@ -108,7 +108,7 @@ def packed(summary: Summary) -> bytes:
 
 
 def _cut(summary: Summary, length: int) -> Summary:
-    """Return *summary* with its texts from outside cut to *length* bytes each."""
+    """Return *summary* with each text that clients sent cut to *length* bytes."""
     cut = msgspec.structs.replace(
         summary,
         **{
@@ -126,5 +126,5 @@ def _cut(summary: Summary, length: int) -> Summary:
 
 
 def short(text: str, length: int = LENGTHS[0]) -> str:
-    """Return the begin of *text*, at most *length* bytes of UTF-8."""
+    """Return the beginning of *text*, at most *length* bytes of UTF-8."""
     return text.encode()[:length].decode(errors="ignore")

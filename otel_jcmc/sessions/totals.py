@@ -18,8 +18,8 @@ from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 # A call is bad if it was bad for more than this share of its known time, and fair if it was bad or
 # fair for so long. A hidden tab, a change of networks or a slow start take a smaller share.
 BAD_SHARE: Final = 0.1
-# For the order "worst first": fair time counts this much of bad time, and each call as if it had
-# been good for a minute more, so that a call of seconds weighs less.
+# For the order "worst first": fair time counts as this share of bad time. Each call counts as if it
+# had been good for a minute more, so that a call of a few seconds does not come first.
 _FAIR_WEIGHS: Final = 0.25
 _MORE_TENTHS: Final = 600
 _GOOD, _FAIR, _BAD = (state.value for state in State)

@@ -47,7 +47,7 @@ class Weighed:
     The part of a session that is in no entry yet, and what is needed beyond an interval.
 
     Attributes:
-        waiting: pushes that are not weighed yet; all else counts only weighed pushes.
+        waiting: pushes that are not weighed yet; the sums count only weighed pushes.
         quality, loss, trip: the vitals in the interval.
         times: ms in the interval by state, cause and place.
         counts: what was counted in it.
@@ -89,7 +89,7 @@ class Weighed:
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """What an entry has of an interval, see entry.py; and what its session's totals count of it."""
+    """An interval as its entry has it (entry.py), and as its session's totals count it."""
 
     tally: list[StoredTally | None]
     worst: list[int | None]

@@ -171,7 +171,7 @@ def _lengthen(of: Weighed, first: Noted, more_ms: float, bounds: Bounds) -> None
 
 
 def _longer(of: Vital, value: float | None, bound: float, is_lower: bool, ms: float) -> Vital:  # noqa: FBT001
-    """Return *of* with *value*, of the interval before, standing for *ms* longer."""
+    """Return *of* with *value*, which is from the interval before, counted for *ms* more."""
     if value is None:
         return of
     total, known, bad, low, high = of

@@ -4,8 +4,8 @@ A small HTTP/1.1 client for load: POST after POST on connections that stay open.
 Whole requests come in; status and Retry-After go out. `Client` limits the number of connections and
 the time of a request.
 
-It uses no HTTP library, because making load must not cost more than handling it. CPU time of one
-push here: 37 µs on asyncio's own loop and 16 µs on uvloop, 8 µs with a callback instead of a
+It uses no HTTP library, because making load must not cost more than taking it. CPU time of one push
+here: 37 µs on asyncio's own loop and 16 µs on uvloop, 8 µs with a callback instead of a
 future; with aiohttp 114 to 142 µs, with httpx2 680 µs. httptools, which uvicorn installs, does the
 parsing.
 
@@ -37,7 +37,7 @@ Then = Callable[[PageAnswer | ConnectionError], None]
 
 class Target:
     """
-    Where pushes go, and the begin of each request.
+    Where pushes go, and the beginning of each request.
 
     Attributes:
         start: the request line.

@@ -173,7 +173,7 @@ async def simulate(
     """
     if min(participants, conferences, seconds, interval_seconds) <= 0:
         return refuse("participants, conferences, seconds and interval must be above 0")
-    chance = random.Random(seed)  # noqa: S311  # numbers of people who are not there
+    chance = random.Random(seed)  # noqa: S311  # numbers of simulated participants
     rooms = [Conference(_name(number)) for number in range(conferences)]
     # No conference is empty, and some are larger than others.
     taken = rooms[:participants]

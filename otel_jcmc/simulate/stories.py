@@ -125,7 +125,7 @@ class _Teller:
                 self.happens(person, kind, "sender", source)
 
     def pairs(self, share: float = FEW) -> None:
-        """Let one of two without a bridge send badly; the other one hears it."""
+        """In a few conferences of two without a bridge, one sends badly and the other hears it."""
         for room in self.few(self.free(lambda each: each.is_direct), share):
             one, other = self.chance.sample(room.people, 2)
             self.happens(one, "uplink", "participant")

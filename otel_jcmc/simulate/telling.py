@@ -85,7 +85,7 @@ async def tell_story(plan: Plan, url: str) -> int:
         return refuse("a story has an interval of 2 or 10 seconds, as it was recorded")
     if min(plan.rooms, plan.seconds, plan.size or 2) <= 0 or not 0 <= plan.originals <= 1:
         return refuse("conferences, seconds and room size must be above 0, originals 0 to 1")
-    chance = random.Random(plan.seed)  # noqa: S311  # numbers of people who are not there
+    chance = random.Random(plan.seed)  # noqa: S311  # numbers of simulated participants
     fleet = make_fleet(chance, plan.rooms, plan.size, plan.originals)
     told = tell(plan.story, fleet, chance, plan.seconds / 4, plan.seconds * 3 / 4)
     if plan.truth is not None:

@@ -180,7 +180,7 @@ class AgreedLink:
         if refusal is None:
             self._look_at = monotonic() + AGAIN_SECONDS
         else:
-            # A push that may be accepted by now is then told so at once.
+            # At 0 the next push looks again at once: Redis may accept it by then.
             self._look_at = monotonic() + SOON_SECONDS if self._may_go else 0.0
 
     async def check(self) -> None:

@@ -1,5 +1,5 @@
 """
-Commands as they are sent to Redis, and its replies that are no values.
+Commands as they are sent to Redis, and the errors among its replies.
 
 A command is a tuple of words, or the bytes that are sent for them. An error of Redis is the reply
 to its command. Here are our own errors, and what is read from Redis's.

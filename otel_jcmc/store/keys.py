@@ -23,10 +23,10 @@ class Keys:
     The keys below one prefix, in a number of partitions. It never changes.
 
     Attributes:
-        prefix: the begin of all keys.
+        prefix: the beginning of all keys.
         partitions: how many there are, one of NUMBERS.
         every: the numbers of all partitions.
-        bases: the begin of the keys of each partition.
+        bases: the beginning of the keys of each partition.
         digits: how many digits of a digest tell its partition, 1 or 2.
         table: those digits -> the partition; the code for pushes reads it directly.
         remembered: the key of the number of partitions. It is in one of them, so a cluster without
@@ -54,7 +54,7 @@ class Keys:
         return self.table[digest[: self.digits]]
 
     def base_of(self, digest: str) -> str:
-        """Return the begin of the keys of *digest*."""
+        """Return the beginning of the keys of *digest*."""
         return self.bases[self.table[digest[: self.digits]]]
 
     def jmmc(self, session_id: str) -> tuple[str, str]:

@@ -1,11 +1,11 @@
 """
 All live participants, read from Redis page by page, so that no push waits for a read.
 
-The partitions and what is known already come in, pages of live participants go out. While Redis
-runs a long command it does nothing else; while this process takes a long reply, neither does it.
-Therefore a page of the index has a thousand members, and one command asks for 250 values. An answer
-waits for its turn in a busy event loop, so a few of these commands are sent at once. Each partition
-is read by the clock of the server that has it.
+The partitions and what is known already come in; pages of live participants go out. A long command
+blocks Redis, and a long reply blocks this process. Therefore a page of the index has a thousand
+members, and one command asks for 250 values. An answer waits for its turn in a busy event loop, so
+a few of these commands are sent at once. Each partition is read by the clock of the server that has
+it.
 """
 
 from collections import deque

@@ -29,7 +29,7 @@ from otel_jcmc.store.scripts import begin_call, script, send_scripts
 # How long a push waits for Redis in all: in the queue, for a connection and for the answer.
 PUSH_SECONDS: Final = 0.9
 BATCH_PUSHES: Final = 256
-# Pushes in one call of the script, while which Redis does nothing else: about 20 µs for each.
+# Pushes in one call of the script, during which Redis does nothing else: about 20 µs for each.
 CALL_PUSHES: Final = 64
 QUEUE_PUSHES: Final = 20_000
 QUEUE_BYTES: Final = 64 * 1024 * 1024
@@ -175,7 +175,7 @@ class Writes:
                 self._answer(parts, outcome)
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             _fail(batch, error)
-        # Pushes that waited while this loop stood still are not late through any fault of Redis.
+        # Pushes that waited while this loop stood still get the full time: Redis was not slow.
         self._least = TIMEOUT_SECONDS if self._link.stood_still else 0.0
         self._on_batch(now - batch[0][2])
         if self._queue:

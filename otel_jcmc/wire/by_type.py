@@ -69,7 +69,7 @@ _SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
 
 
 def _object(name: str, fields: list[Any]) -> Any:
-    """Return the type of a JSON object with these *fields* only: no check covers others."""
+    """Return the type of a JSON object with these *fields* only: others would go unchecked."""
     return msgspec.defstruct(name, fields, forbid_unknown_fields=True, frozen=True, gc=False)
 
 
