@@ -1,10 +1,11 @@
 """
 The cookie that names the session of a JMMC page.
 
-`issue` makes one when a session is opened, `read` says of a later push which session it is of. It
-holds the session's id and the participant's, and a signature over both, the client and the
-conference: so it is good for those alone, and nothing of who it is has to be kept here. The tabs of
-a browser share it, so it has a part for each of the sessions that were opened last.
+`issue` makes one when a session is opened; `read` tells to which session a later push belongs. The
+cookie contains the ids of the session and of the participant, and a signature over both, the client
+and the conference. So it is valid only for these, and the service need not remember whose it is.
+The tabs of a browser share the cookie, so it has a part for each of the sessions that were opened
+last.
 
 Source: RFC 6265 (cookies) with SameSite of its draft successor; RFC 2104 (HMAC), here with SHA-256.
 """
@@ -20,29 +21,31 @@ from otel_jcmc.intake.callers import Header
 from otel_jcmc.store.shared_secret import SharedSecret
 
 NAME: Final = b"jmmc_objectId"
-# No Path: a browser then takes the folder that it pushed to, which only it knows behind a proxy.
-# Partitioned, for browsers that keep the cookies of other sites apart, or not at all without it.
+# Without Path a browser uses the folder that it pushed to, which only the browser knows behind a
+# proxy. Partitioned is for browsers that separate, or without it refuse, the cookies of other
+# sites.
 _ATTRIBUTES: Final = b"HttpOnly; Secure; SameSite=None; Partitioned"
 # Between the parts, the newest first.
 _BETWEEN: Final = b"~"
-# So many tabs, and addresses that a page was loaded by, are looked at; more is play.
+# At most this many parts are read, for tabs and for addresses that a page was loaded from; no real
+# page needs more.
 _MOST: Final = 8
 # A participant's id has at most 128 characters of at most 4 bytes, and base64 is a third longer.
 _LONGEST: Final = 900
 
 
 class Named(NamedTuple):
-    """What a cookie names."""
+    """The session and the participant that a cookie names."""
 
     session_id: str
     participant_id: str
 
 
 class Cookies:
-    """Issues cookies, and reads those that it has issued; so do all replicas with its secret."""
+    """Issues cookies and reads them; all replicas with the same secret accept each other's."""
 
     def __init__(self, secret: SharedSecret) -> None:
-        """Sign with *secret*, which somebody else starts."""
+        """Sign with *secret*, which the caller starts."""
         self._secret = secret
 
     def issue(
@@ -51,7 +54,7 @@ class Cookies:
         """
         Return the header that gives a page of *client_id* in *conference* its cookie.
 
-        What *headers* have of other sessions stays in it, as far as there is room.
+        Parts for other sessions in *headers* stay in it, as far as there is room.
 
         Raises:
             StoreUnavailable: the secret is not known yet.
@@ -60,7 +63,7 @@ class Cookies:
         told = b".".join((*parts, _encode(self._sign(named, client_id, conference))))
         for part in _parts(headers):
             known, signature = _read(part)
-            # Of nobody, or of the session that this one takes the place of.
+            # Not one of ours, or of the session that this one replaces.
             is_over = known.participant_id == named.participant_id and hmac.compare_digest(
                 signature, self._sign(known, client_id, conference)
             )
@@ -73,10 +76,10 @@ class Cookies:
         self, headers: Iterable[Header], client_id: str, conference: str, participant_id: str = ""
     ) -> Named:
         """
-        Return what the cookie in *headers* names of *participant_id*, of anybody if it is empty.
+        Return what the cookie in *headers* names for *participant_id*, empty: for any participant.
 
         Raises:
-            PushRefused: there is none, or none that was issued to *client_id* in *conference*.
+            PushRefused: there is no cookie, or none that was issued to *client_id* in *conference*.
             StoreUnavailable: the secret is not known yet.
         """
         parts = list(_parts(headers))
@@ -90,16 +93,16 @@ class Cookies:
         raise PushRefused([Fault("cookie", reason)])
 
     def _sign(self, named: Named, client_id: str, conference: str) -> bytes:
-        """Return the signature that belongs to a cookie."""
+        """Return the signature of a cookie."""
         if not self._secret.value:
             raise StoreUnavailable
-        # None of them can hold a NUL, so no two of these are the same.
+        # None of them can contain a NUL, so different cookies never sign the same text.
         signed = "\0".join((NAME.decode(), *named, client_id, conference))
         return hmac.digest(self._secret.value, signed.encode(errors="surrogatepass"), "sha256")
 
 
 def _parts(headers: Iterable[Header]) -> Iterator[bytes]:
-    """Return the parts of our cookies in *headers*, not more than a few."""
+    """Return the parts of our cookies in *headers*, up to a limit."""
     values = (
         told
         for name, header in headers
@@ -112,7 +115,7 @@ def _parts(headers: Iterable[Header]) -> Iterator[bytes]:
 
 
 def _read(part: bytes) -> tuple[Named, bytes]:
-    """Return what a part says, and its signature, empty if it is nothing that we issue."""
+    """Return what a part says, and its signature, which is empty if it is not one of ours."""
     parts: Sequence[bytes] = part.split(b".") if len(part) <= _LONGEST else ()
     try:
         session_id, participant_id, signature = parts
@@ -123,10 +126,10 @@ def _read(part: bytes) -> tuple[Named, bytes]:
 
 
 def _encode(raw: bytes) -> bytes:
-    """Return *raw* in base64 that a cookie may hold."""
+    """Return *raw* in a base64 that cookies may contain."""
     return urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def _decode(text: bytes) -> bytes:
-    """Return what `_encode` made *text* of."""
+    """Return the bytes from which `_encode` made *text*."""
     return urlsafe_b64decode(text + b"=" * (-len(text) % 4))

@@ -1,8 +1,9 @@
 """
 The endpoint that pages of the Jitsi Meet Metrics Collector push to.
 
-An ASGI callable, asked before FastAPI. A push opens a session, or changes what is known of one; the
-whole of it then goes the road of any other push, so it is the same participant, series and history.
+It is an ASGI callable and is asked before FastAPI. A push opens a session, or changes what is known
+of one. The complete state is then handled like any other push, so participant, series and history
+are the same.
 
 Source: the answers are those of docs/jmmc.md.
 """
@@ -45,13 +46,13 @@ from otel_jcmc.wire.push import Report
 from otel_jcmc.wire.rules import Rules
 from otel_jcmc.wire.session import Session
 
-# Its pages push every 30 s, so a participant lives for three of those.
+# These pages push every 30 s, so a participant lives for three times that.
 INTERVAL_MS: Final = 30_000
-# With the head, which may have a cookie of 0.8 kB, an answer stays below 4 kB.
+# With the headers, which may have a cookie of 0.8 kB, an answer stays below 4 kB.
 MAX_BODY_BYTES: Final = 2800
 _ID_BYTES: Final = 12
 _OF_PATH: Final = {row.id for row in ATTRIBUTES if row.scope is Scope.PATH}
-# Of someone whom the header tells nothing of.
+# Browser or system if the User-Agent tells nothing.
 _UNKNOWN: Final = "unknown"
 
 
@@ -60,7 +61,7 @@ class JmmcEndpoint:
     The push endpoint of JMMC pages; an ASGI callable.
 
     Attributes:
-        parser: checks what they push.
+        parser: checks the pushes.
 
     Concurrency: any number of pushes of one event loop.
     """
@@ -91,12 +92,12 @@ class JmmcEndpoint:
         self._trusted = trusted
 
     async def close(self) -> None:
-        """Let go of Redis."""
+        """Close the connections to Redis."""
         await self._secret.close()
         await self._states.close()
 
     async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
-        """Answer a push that comes while the service does not start."""
+        """Answer a push that comes while the service can't start."""
         away = self._answers.retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds)
         await send_answer(send, away)
 
@@ -124,23 +125,23 @@ class JmmcEndpoint:
 
     async def _push(self, headers: Sequence[Header], peer: str, body: bytes) -> Answer:
         """
-        Check, merge and store the push in *body*; return what to tell of it.
+        Check, merge and store the push in *body*; return the answer.
 
         Raises:
-            PushRefused: it is not to be taken.
+            PushRefused: the push must not be taken.
             TooFast: there are too many.
-            StoreUnavailable: Redis is not known to have it.
+            StoreUnavailable: it is not known whether Redis has it.
         """
         sender = self._intake.admit(Lines(headers), peer)
         push = self.parser.parse(body)
         await self._start()
         named, more = self._name(headers, push), []
         if push.is_opening:
-            # Before anything is stored: without a secret nobody could go on with it.
+            # Before anything is stored: without the secret the page could not continue the session.
             more = [self._cookies.issue(named, push.client_id, push.conference, headers)]
         address = caller_address(peer, headers, self._trusted) if self._keeps_address else ""
         if address:
-            # What the page says of it counts only where nobody else knows.
+            # The page's own word for its address counts only if the service does not know it.
             push.texts[CLIENT_ADDRESS.id] = address
         report = _report(push, named)
         owner = self._intake.screen(sender, report)
@@ -153,30 +154,31 @@ class JmmcEndpoint:
             return answer
         assert isinstance(stored, Stored)
         if stored is Stored.SESSION_ENDED:
-            # The same participant has opened another one since: what this page knows, that lacks.
+            # The same participant has opened another session since, which lacks what this page
+            # knows.
             raise PushRefused([Fault("cookie", Reason.SESSION_UNKNOWN)])
         if push.is_opening:
-            # After it, so that nobody fills Redis with sessions of whom a limit refuses.
+            # Only now, so that clients that a limit refuses can't fill Redis with sessions.
             await self._states.open(report.session.id, changes)
             self._fill_in(push.accepted, sender, address)
         elif stored is Stored.SUPERSEDED:
-            # One that came later was faster, and has all of this.
+            # A later push was faster, and contains everything in this one.
             stored = Stored.STORED
         dropped = self._answers.count(push.dropped, stored)
         return self._answers.make(headers, 200, JSON, _accepted(push, dropped), *more)
 
     async def _start(self) -> None:
-        """Find the secret when the first push comes; nobody else needs it."""
+        """Fetch the secret when the first push comes; other pages do not need it."""
         if self._starting is None:
             self._starting = asyncio.create_task(self._secret.start())
         await asyncio.shield(self._starting)
 
     def _name(self, headers: Sequence[Header], push: JmmcPush) -> Named:
         """
-        Return which session *push* is of.
+        Return the session that *push* belongs to.
 
         Raises:
-            PushRefused: it opens none, and has no cookie of this participant's.
+            PushRefused: it opens none, and has no cookie of this participant.
             StoreUnavailable: the cookies' secret is not known yet.
         """
         if push.is_opening:
@@ -185,11 +187,11 @@ class JmmcEndpoint:
 
     async def _merge(self, report: Report, changes: Changes) -> None:
         """
-        Make of *report*, which has *changes* alone, all that is known of its session.
+        Complete *report*, which has only *changes*, with all that is known of its session.
 
         Raises:
-            PushRefused: nothing is known of it.
-            StoreUnavailable: Redis is not known to have the changes.
+            PushRefused: the session is not known.
+            StoreUnavailable: it is not known whether Redis has the changes.
         """
         state = await self._states.merge(report.session.id, changes)
         if state is None:
@@ -197,7 +199,7 @@ class JmmcEndpoint:
         report.session.seq = state.seq
         report.numbers = [None] * LAST_METRIC_ID
         _add(state.known, report)
-        # What was told two pushes ago or earlier may not be so by now.
+        # Values from two pushes ago or earlier may be out of date.
         report.fresh = [
             value if id_ in changes or state.is_fresh(id_) else None
             for id_, value in enumerate(report.numbers, 1)
@@ -210,7 +212,7 @@ class JmmcEndpoint:
         return await told
 
     def _fill_in(self, accepted: dict[str, Any], sender: Sender, address: str) -> None:
-        """Put into what was *accepted* of an opening push what the server knows better."""
+        """Put what the server knows better into the *accepted* fields of an opening push."""
         told = browser_and_system(sender.head.user_agent())
         version = told.get(BROWSER_VERSION.id, "").partition(".")[0]
         names = (
@@ -229,13 +231,13 @@ def _settle(
     told: asyncio.Future[Stored | Exception],
     stored: Stored | Exception,
 ) -> None:
-    """Tell who waits what Redis did."""
+    """Tell the waiting task what Redis did."""
     if not told.done():
         told.set_result(stored)
 
 
 def _report(push: JmmcPush, named: Named) -> Report:
-    """Return *push* as a report of the session that is *named*; it has only what has changed."""
+    """Return *push* as a report of the session *named*; it has only what has changed."""
     report = Report(
         push.conference,
         push.client_id,
@@ -256,7 +258,7 @@ def _report(push: JmmcPush, named: Named) -> Report:
 
 
 def _add(known: Changes, report: Report) -> None:
-    """Put what is *known*, by catalogue ids, into *report*."""
+    """Put the *known* values, by catalogue ids, into *report*."""
     path = {}
     for id_, value in known.items():
         if id_ <= LAST_METRIC_ID:
@@ -266,25 +268,25 @@ def _add(known: Changes, report: Report) -> None:
         else:
             report.attributes[id_] = value
     if path:
-        # Of this wire's one transport the round trip is not known.
+        # This wire has one transport, and its round trip is not known.
         report.attributes[LIST_ID] = [path]
         report.numbers[LIST_ID - 1] = [None]
 
 
 def _changes(push: JmmcPush, report: Report) -> Changes:
-    """Return what *push* changes, as far as its *report*, which has been screened, still has it."""
+    """Return the changes in *push* that its screened *report* still has."""
     (path,) = report.attributes.get(LIST_ID, [{}])
     texts = {**report.attributes, **path}
     return {**push.numbers, **{id_: texts[id_] for id_ in push.texts if id_ in texts}}
 
 
 def _accepted(push: JmmcPush, dropped: list[Fault]) -> bytes:
-    """Return the body of the answer: what was accepted and what was not, if it is not too long."""
+    """Return the body of the answer: what was accepted and what was not, as far as it fits."""
     body: dict[str, Any] = {"uid": push.client_id, "conf": push.conference, "m": push.accepted}
     told = body | listing("dropped", dropped) if dropped else body
     answer = encode(told)
     if len(answer) > MAX_BODY_BYTES:
-        # Somebody's texts are long: what the sender knows is left out first.
+        # Some texts are long: what the sender knows already is left out first.
         least = {"uid": push.client_id, "m": {"ts": push.accepted["ts"]}}
         answer = encode(least | listing("dropped", dropped) if dropped else least)
     return answer

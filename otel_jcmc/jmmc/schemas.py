@@ -1,8 +1,9 @@
 """
-What the OpenAPI document says of the pages of the Jitsi Meet Metrics Collector.
+What the OpenAPI document says about the pages of the Jitsi Meet Metrics Collector.
 
-A push that fits the schema is taken whole, with its session's cookie if it opens none; of one that
-does not fit the answer names what is wrong. Called when somebody asks for it.
+A push that fits the schema is taken whole; if it opens no session, it also needs the session's
+cookie. For a push that does not fit, the answer names what is wrong. The schema is made when a
+client asks for the document.
 """
 
 from dataclasses import replace
@@ -32,14 +33,14 @@ from otel_jcmc.wire.schema import text_schema
 
 
 def jmmc_push_schema(parser: JmmcParser) -> Schema:
-    """Return the schema of a push in which all is well for *parser*."""
+    """Return the schema of a push without faults for *parser*."""
     fields = _fields(parser)
     opening = {"required": [*OPENING]}
     change = {"not": {"required": [OPENING[0]]}, "anyOf": _telling(fields)}
     return {
         "title": "JMMC push",
-        "description": "What has changed in one session, which a push with `br` opens. Whatever is"
-        " left out keeps its last value.",
+        "description": "What has changed in one session. A push with `br` opens the session. A"
+        " field that is left out keeps its last value.",
         **object_of(
             {
                 "uid": text_schema(parser.rules.rows[CLIENT.id]),
@@ -54,7 +55,7 @@ def jmmc_push_schema(parser: JmmcParser) -> Schema:
 
 
 def _telling(fields: dict[str, Schema]) -> list[Schema]:
-    """Return what of *fields* is something to keep; a push that opens no session needs one."""
+    """Return a schema for each of *fields* with something to keep; a change needs one of them."""
     says = {"not": {"enum": sorted(ABSENT)}}
     return [
         {"required": [key], "properties": {key: _any_of(schema, says)}}
@@ -77,10 +78,10 @@ def _fields(parser: JmmcParser) -> dict[str, Schema]:
     told |= {path: _whole(row, MAX_IPV4) for path, row in ADDRESS_OF.items()}
     told |= {path: _whole(row, MAX_PORT) for path, row in PORT_OF.items()}
     fields: dict[str, Any] = {
-        "br": text_schema(PLACEHOLDER) | {"description": "The browser; the server knows better."},
-        "os": text_schema(PLACEHOLDER) | {"description": "The system; the server knows better."},
+        "br": text_schema(PLACEHOLDER) | {"description": "Not kept: the User-Agent tells it."},
+        "os": text_schema(PLACEHOLDER) | {"description": "Not kept: the User-Agent tells it."},
         "pid": text_schema(parser.rules.rows[PARTICIPANT.id], 1),
-        "ts": {"description": "Anything: the time is the server's."},
+        "ts": {"description": "Any value: the server uses its own clock."},
     }
     for path, schema in told.items():
         key, _, below = path.partition(".")
@@ -104,12 +105,12 @@ def _number(path: str) -> Schema:
 
 
 def _whole(row: Attribute, most: int) -> Schema:
-    """Return the schema of an address, which is a number, or of a port."""
+    """Return the schema of an address, which is a number here, or of a port."""
     return {"description": row.brief, "type": "integer", **within(0, most)}
 
 
 def _text(row: Attribute, parser: JmmcParser) -> Schema:
-    """Return the schema of a text, which may say that it has nothing to say."""
+    """Return the schema of a text; some texts mean "not known"."""
     row = parser.rules.rows[row.id]
     if row.id == REGION.id and parser.regions:
         row = replace(row, choices=tuple(parser.regions))
@@ -128,15 +129,15 @@ def jmmc_operations(parser: JmmcParser) -> Schema:
         required=["uid", "m"],
     )
     told = (
-        "What was accepted, and what was not. All of it may be too long for an answer, which then"
-        " has the time alone."
+        "What was accepted, and what was not. If that is too long for an answer, only the time of"
+        " what was accepted is in it."
     )
-    cookie = {"description": "That of a session which was opened.", "schema": {"type": "string"}}
+    cookie = {"description": "Names the session that was opened.", "schema": {"type": "string"}}
     return door(
         "Push what has changed in one session of a JMMC page",
-        "The body is JSON in UTF-8. A push with `br` opens a session, any other"
-        " one needs its cookie. What does not fit the schema is dropped and named, and refuses"
-        " the push when it is who it is, or all of it.",
+        "The body is JSON in UTF-8. A push with `br` opens a session; any other push needs the"
+        " session's cookie. Fields that do not fit the schema are dropped and named. The push is"
+        " refused if its identity does not fit, or if no field does.",
         jmmc_push_schema(parser),
         answer(told, JSON, schema=accepted) | {"headers": {"Set-Cookie": cookie}},
         headers=[header("jmmc_objectId", "Names the session.") | {"in": "cookie"}],

@@ -1,14 +1,14 @@
--- What is known of one session of a JMMC page: each push merged into what the ones before it left, by Redis's own order.
---
--- KEYS[1] hash of the session: catalogue id -> number or text, "seq", how many pushes it has had, and under "63" the
---         metrics of its last push: a bit for each id
+-- What is known of one session of a JMMC page: merges each push into what the pushes before it left, in Redis's order.
+-- 
+-- KEYS[1] hash of the session: catalogue id -> number or text; "seq": how many pushes it has had; "63": the metrics of its
+--         last push, a bit for each id
 -- KEYS[2] index of its partition: id of the session -> its last push in ms;  KEYS[1] ends in ":" and that id
 -- ARGV[1] ms for which a session is kept after a push, ARGV[2] most sessions in this partition, -1: any number
 -- ARGV[3] "1" to open the session
--- ARGV[4] what this push has for "63"
--- ARGV[5...] two a change: id, value ("" to forget it)
---
--- Returns the session as a flat list, nothing if it is not there and not to be opened. Its "63" is of the push before.
+-- ARGV[4] the value that this push has for "63"
+-- ARGV[5...] two for each change: id, value ("" to forget it)
+-- 
+-- Returns the session as a flat list, or nothing if it does not exist and is not opened. Its "63" is of the push before.
 local keep, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 if ARGV[3] ~= '1' and redis.call('EXISTS', KEYS[1]) == 0 then return false end
 for i = 5, #ARGV, 2 do
@@ -26,7 +26,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[2], now, string.match(KEYS[1], '[^:]+$'))
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - keep)
 redis.call('PEXPIRE', KEYS[2], keep)
--- Who opens sessions can open many: bound what they fill.
+-- A client that opens sessions can open many: limit how many are kept.
 local beyond = redis.call('ZCARD', KEYS[2]) - most
 if most >= 0 and beyond > 0 then
   local gone = redis.call('ZPOPMIN', KEYS[2], beyond)

@@ -1,11 +1,11 @@
 """
 What is known of the sessions of JMMC pages, which send only what has changed.
 
-`open` begins a session, `merge` adds what a push changes and returns all that is known by then. A
-session is kept for hours after its last push, so a page that was away for longer than a participant
-lives is whole again with one changed field. Merged in Redis, by states.lua alone, so that replicas
-and pushes that overtake each other lose nothing. What is to be kept secret must have been screened
-before.
+`open` begins a session. `merge` adds the changes of a push and returns all that is known then. A
+session is kept for hours after its last push. So a page that was away for longer than a participant
+lives is complete again with one changed field. Only states.lua merges, inside Redis, so that
+replicas, and pushes that overtake each other, lose nothing. The caller must have removed secret
+values before.
 
     jcmc:{03}:jmmc:<id>    hash: catalogue id -> number or text; seq; 63 -> metrics of the last push
     jcmc:{03}:jmmc         index of the partition: id -> its last push in ms
@@ -25,20 +25,20 @@ from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.scripts import run_scripts, script
 
-# As long as a page may be away: a lesson with its breaks, not a night.
+# A page may be away for this long: a lesson with its breaks, not a night.
 KEEP_MS: Final = 6 * 3_600_000
-# A push waits for this in all, and then for its participant's turn: see store/live.py.
+# How long a push waits here in all; then it waits for its turn in the store, see store/writes.py.
 _SECONDS: Final = 0.9
-# In one exchange with Redis, and waiting for one.
+# Pushes in one exchange with Redis, and pushes that may wait for one.
 _BATCH: Final = 256
 _QUEUE: Final = 10_000
 _SCRIPT: Final = script("jmmc/states", touches_stays=False)
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(int | float).decode
 
-# Of the catalogue: those of metrics are lower.
+# The ids of attributes begin here; those of metrics are lower.
 FIRST_ATTRIBUTE_ID: Final = 64
-# No metric's: a replica of another version skips it, as it does with all ids that it does not know.
+# No metric has this id: a replica of another version skips it, like every id that it does not know.
 _TOLD: Final = 63
 _TOLD_FIELD: Final = str(_TOLD).encode()
 
@@ -53,7 +53,7 @@ class State(NamedTuple):
     Attributes:
         seq: how many pushes it has had, this one included.
         known: catalogue id -> number or text.
-        before: the metrics that the push before this one has told of; a bit for each id.
+        before: the metrics in the push before this one; a bit for each id.
     """
 
     seq: int
@@ -61,7 +61,7 @@ class State(NamedTuple):
     before: int = 0
 
     def is_fresh(self, id_: int) -> bool:
-        """Say whether the push before this one has told of the metric *id_*."""
+        """Say whether the push before this one had the metric *id_*."""
         return bool(self.before >> id_ & 1)
 
 
@@ -73,7 +73,7 @@ class States:
     """
 
     def __init__(self, url: str, keys: Keys, most: int = 0) -> None:
-        """Prepare; nothing is opened yet. *most* is how many sessions there may be, 0 for any."""
+        """Prepare; nothing is opened yet. *most* is the limit of sessions, 0 for any number."""
         self._keys = keys
         self._most = -(-most // keys.partitions) or -1
         self._link = AgreedLink(open_link(url), keys)
@@ -82,10 +82,10 @@ class States:
 
     async def open(self, session_id: str, changes: Changes) -> State:
         """
-        Begin a session of which *changes* are known.
+        Begin a session that has these *changes*.
 
         Raises:
-            StoreUnavailable: Redis is not known to have it.
+            StoreUnavailable: it is not known whether Redis has it.
         """
         state = await self._run(session_id, changes, "1")
         assert state is not None
@@ -93,15 +93,15 @@ class States:
 
     async def merge(self, session_id: str, changes: Changes) -> State | None:
         """
-        Add *changes* to what is known of a session and return all of it; None: nothing is.
+        Add *changes* to a session and return all that is known of it; None: no such session.
 
         Raises:
-            StoreUnavailable: Redis is not known to have them.
+            StoreUnavailable: it is not known whether Redis has them.
         """
         return await self._run(session_id, changes, "0")
 
     async def _run(self, session_id: str, changes: Changes, opens: str) -> State | None:
-        """Wait for the next batch."""
+        """Send the changes with the next batch, and wait for the reply."""
         if len(self._waiting) >= _QUEUE:
             raise StoreUnavailable(Reason.STORE_BUSY)
         told: asyncio.Future[State | None] = asyncio.get_running_loop().create_future()
@@ -125,10 +125,10 @@ class States:
 
     async def _send(self) -> None:
         """
-        Send batch after batch until nobody waits.
+        Send batch after batch until no push waits.
 
-        store/live.py has a group commit too, of other things: it groups by partition, bounds bytes
-        and calls back. Here each push is a call of its own, and a task waits for it.
+        store/writes.py has a group commit too, but for other needs: it groups by partition, limits
+        bytes and calls back. Here each push is a call of its own, and a task waits for it.
         """
         try:
             while self._waiting:
@@ -144,14 +144,14 @@ class States:
             self._sending = None
 
     async def close(self) -> None:
-        """Answer who still waits, then close the connection."""
+        """Answer the pushes that still wait, then close the connection."""
         if self._sending is not None:
             await self._sending
         await self._link.close()
 
 
 def _tell(told: asyncio.Future[State | None], reply: Any) -> None:
-    """Tell who waits what Redis has replied."""
+    """Tell the waiting caller what Redis has replied."""
     if told.done():
         return
     if isinstance(reply, list):
@@ -165,7 +165,7 @@ def _tell(told: asyncio.Future[State | None], reply: Any) -> None:
 
 
 def _state(reply: list[bytes]) -> State | None:
-    """Return what the script says of a session; what can't be read is nothing to go on with."""
+    """Return the state in the script's *reply*; None if it can't be read."""
     fields = dict(zip(reply[::2], reply[1::2], strict=True))
     try:
         seq, before = int(fields.pop(b"seq")), int(fields.pop(_TOLD_FIELD, 0))

@@ -1,10 +1,10 @@
 """
-The wire format of a page of the Jitsi Meet Metrics Collector (JMMC): bytes in, a checked Push out.
+The wire format of a page of the Jitsi Meet Metrics Collector (JMMC): bytes to a checked push.
 
-Such a page opens a session by a push with `br`, and from then on sends only what has changed. In
-comes the body of a push; out goes what it changes, by the catalogue's ids, and what was dropped and
-why. Strict about who it is (PushRefused), tolerant of everything else: one bad field costs that
-field.
+Such a page opens a session with a push with `br`, and from then on sends only what has changed. The
+body of a push comes in; its changes, by the catalogue's ids, and the dropped fields with reasons go
+out. It is strict about identity (PushRefused) and tolerant of everything else: a bad field costs
+only itself.
 
 Source: the table in docs/jmmc.md.
 """
@@ -64,7 +64,7 @@ NUMBER_OF: Final = {
     "d.vb": "bitrate_video_download",
     "d.pl": "packetloss_download",
 }
-# Alone; everywhere else null is no number.
+# Only this metric may be null.
 MAY_BE_NULL: Final = "d.bw"
 TEXT_OF: Final = {
     "cdc.a": AUDIO_CODEC,
@@ -75,19 +75,19 @@ TEXT_OF: Final = {
 ADDRESS_OF: Final = {"t.ip": PEER_ADDRESS, "t.lip": LOCAL_ADDRESS, "t.rip": CLIENT_ADDRESS}
 PORT_OF: Final = {"t.p": PEER_PORT, "t.lp": LOCAL_PORT}
 OPENING: Final = ("br", "os", "pid")
-# Of browser and system, which the server fills in.
+# For browser and system, which the server fills in.
 PLACEHOLDER: Final = replace(BROWSER_NAME, max_length=256)
 
 
 class JmmcPush(msgspec.Struct, gc=False):
     """
-    What one push says.
+    The content of one push.
 
     Attributes:
         is_opening: whether it opens a session.
-        participant_id: empty where a push that opens none does not say it.
-        numbers: catalogue id -> what the metric is from now on, None: not known.
-        texts: catalogue id -> what the attribute is from now on; without what is not kept.
+        participant_id: empty if a push that opens no session does not have it.
+        numbers: catalogue id -> the metric's new value, None: not known.
+        texts: catalogue id -> the attribute's new value; without those that are not kept.
         accepted: `m` without what was dropped, and with the time.
     """
 
@@ -102,18 +102,18 @@ class JmmcPush(msgspec.Struct, gc=False):
     token: str
 
 
-# What a value changes, or what is wrong with it; nothing where it has nothing to say.
+# The changes in a value, or what is wrong with it; None if it tells nothing.
 _TakenChanges = Reason | tuple[dict[int, Any], dict[int, str]] | None
 _Take = Callable[[Any], _TakenChanges]
 
 
 class JmmcParser:
     """
-    Makes Pushes of bodies.
+    Makes pushes from bodies.
 
     Attributes:
         rules: what texts may be, and which are kept.
-        regions: those of servers that are kept; empty: all.
+        regions: the servers' regions that are kept; empty: all.
     """
 
     def __init__(
@@ -122,11 +122,11 @@ class JmmcParser:
         conference_pattern: str | None = None,
         regions: Sequence[str] = (),
     ) -> None:
-        """Prepare for *rules*; conferences must match the pattern, *regions* are kept, () all."""
+        """Prepare for *rules*; None as pattern allows any conference, no *regions* keep all."""
         self.rules = rules or make_rules()
         self._conference = re.compile(conference_pattern) if conference_pattern else None
         self.regions = frozenset(regions)
-        # By key, or by the keys of an object below.
+        # By key; for an object, by the keys in it.
         self._fields: dict[str, _Take | dict[str, _Take]] = {}
         for path, take in self._takes().items():
             key, _, below = path.partition(".")
@@ -136,7 +136,7 @@ class JmmcParser:
                 self._fields[key] = take
 
     def _takes(self) -> dict[str, _Take]:
-        """Return what takes each field of `m`."""
+        """Return the function that takes each field of `m`."""
         takes = {path: self._number(path, field) for path, field in NUMBER_OF.items()}
         takes |= {path: self._text(row) for path, row in TEXT_OF.items()}
         takes |= {path: self._address(row) for path, row in ADDRESS_OF.items()}
@@ -148,7 +148,8 @@ class JmmcParser:
         Check the *body* of a push.
 
         Raises:
-            PushRefused: not a JSON object, not known or not allowed whose it is, or nothing kept.
+            PushRefused: it is no JSON object, its identity is missing, wrong or not allowed, or
+                nothing is left to keep.
         """
         sent = decode(body)
         if type(sent) is not dict:
@@ -162,7 +163,7 @@ class JmmcParser:
         is_opening = isinstance(m, dict) and "br" in m
         if faults := self._faults(sent, m, is_opening=is_opening):
             raise PushRefused(faults)
-        assert isinstance(m, dict)  # for type checkers: it would be a fault
+        assert isinstance(m, dict)  # for type checkers: otherwise it would be a fault
         token = sent.get("token")
         push = JmmcPush(
             sent["uid"],
@@ -183,7 +184,7 @@ class JmmcParser:
         return push
 
     def _faults(self, sent: dict[str, Any], m: Any, *, is_opening: bool) -> list[Fault]:
-        """Return why the push is not to be taken at all."""
+        """Return the faults for which the whole push is refused."""
         faults = [
             Fault(key, reason)
             for key, row in (("uid", CLIENT), ("conf", CONFERENCE))
@@ -206,11 +207,11 @@ class JmmcParser:
         """Say whether the name matches the pattern, if there is one."""
         if self._conference is None:
             return True
-        # The original's `$` is the very end, Python's stands before a last line end as well.
+        # The original's `$` matches only at the very end, Python's also before a last newline.
         return bool(self._conference.search(conference)) and not conference.endswith("\n")
 
     def _who_fault(self, value: Any, row: Attribute) -> Reason | None:
-        """Return what is wrong with a *value* that says who it is."""
+        """Return what is wrong with a *value* of an identity field."""
         if value is None or value == "":
             return Reason.MISSING
         return text_fault(value, self.rules.rows[row.id])
@@ -219,10 +220,10 @@ class JmmcParser:
         return self._who_fault(value, PARTICIPANT)
 
     def _take(self, push: JmmcPush, key: str, value: Any) -> None:
-        """Take one field of `m`, or name it among what is dropped."""
+        """Take one field of `m`, or name it among the dropped ones."""
         fields = self._fields.get(key)
         if key == "ts":
-            return  # ours counts
+            return  # the server's time counts
         if key in OPENING:
             self._take_who(push, key, value)
         elif fields is None:
@@ -243,7 +244,7 @@ class JmmcParser:
                 push.accepted[key] = kept
 
     def _take_who(self, push: JmmcPush, key: str, value: Any) -> None:
-        """Take what of `m` says who it is; of a push that opens a session it is checked."""
+        """Take an identity field of `m`; in a push that opens a session it was checked before."""
         fault_of = self._pid_fault if key == "pid" else _placeholder_fault
         if reason := fault_of(value):
             push.dropped.append(Fault(f"m.{key}", reason))
@@ -264,7 +265,7 @@ class JmmcParser:
             push.texts.update(taken[1])
             kept[key] = value
 
-    # Each of these returns what takes the values of one field.
+    # Each of these returns the function that takes the values of one field.
 
     def _number(self, path: str, field: str) -> _Take:
         row = METRIC_OF[field]
@@ -311,10 +312,10 @@ class JmmcParser:
         return take
 
     def _kept(self, row: Attribute, text: str) -> dict[int, str]:
-        """Return *text* by the id of *row*, nothing if such are not kept here."""
+        """Return *text* by the id of *row*; empty if such texts are not kept here."""
         return {} if row.id in self.rules.dropped else {row.id: text}
 
 
 def _placeholder_fault(value: Any) -> Reason | None:
-    """Return what is wrong with a *value* that stands for what the server knows better."""
+    """Return what is wrong with a *value* that the server replaces with its own."""
     return Reason.MISSING if value is None else text_fault(value, PLACEHOLDER)

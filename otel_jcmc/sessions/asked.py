@@ -1,7 +1,8 @@
 """
-What sessions are asked for, and whether one of them is.
+The conditions of a search for sessions, and whether a session meets them.
 
-history.py answers it; search.py finds by the cards what may be it, and who is unsure asks here.
+history.py answers such a search. search.py finds candidates by their cards and asks here if a card
+is not enough.
 """
 
 import struct
@@ -13,21 +14,21 @@ from otel_jcmc.sessions.lines import LIVE, Condition, is_met, text_of
 from otel_jcmc.sessions.past import PastSession, is_of
 from otel_jcmc.store.participant import client_digest
 
-# Of a card's head (card.py): badness, and the length of what comes before its lines.
+# Parts of a card's head (card.py): badness, and the length of what comes before its lines.
 _HEAD: Final = struct.Struct(">4xHH")
 
 
 class Asked(NamedTuple):
     """
-    What sessions are asked for.
+    The conditions of a search for sessions.
 
     Attributes:
-        conferences, clients: names as they are stored, one of which it has to be; empty: any.
-            A client that is named in lower case is meant in any.
-        from_ms, to_ms: it was there in between, Unix time in ms.
-        after: what to go on after, the sid and before it the badness if the worst come first;
-            empty: from the first on.
-        conditions: what its card has to say, and by that alone it is found quickly.
+        conferences, clients: names as they are stored, one of which must match; empty: any. A
+            client given in lower case matches in any case.
+        from_ms, to_ms: it was there in this time, Unix time in ms.
+        after: where to continue: the sid, with the badness before it if the worst come first;
+            empty: from the start.
+        conditions: what its card must have; these alone make a search quick.
         end: why it ended, `live` if it goes on; empty: any.
         by_badness: the worst first, not the newest.
     """
@@ -44,7 +45,7 @@ class Asked(NamedTuple):
 
     @property
     def is_of_cards(self) -> bool:
-        """Whether all cards have to be looked at for it."""
+        """Whether all cards must be looked at."""
         return bool(self.conditions or self.end or self.by_badness)
 
 
@@ -52,7 +53,7 @@ def is_asked(session: PastSession, asked: Asked) -> bool:
     """Say whether *session* is one of those that are *asked* for."""
     about = session.attributes
     return (
-        # Without attributes the digest has to do.
+        # Without attributes, the digest in the sid decided already.
         (not asked.conferences or about.get(CONFERENCE.id) in (None, *asked.conferences))
         and (not asked.clients or _is_of_clients(session, asked.clients))
         and (asked.to_ms is None or session.started_ms <= asked.to_ms)
@@ -67,7 +68,7 @@ def is_asked(session: PastSession, asked: Asked) -> bool:
 
 
 def _meets(session: PastSession, conditions: Sequence[Condition]) -> bool:
-    """Say whether *session* meets *conditions*: by its card, or what it would have in one."""
+    """Say whether *session* meets *conditions*: by its card, or by the lines that it would have."""
     text = text_of(session.attributes)
     if session.card:
         start = _HEAD.size + _HEAD.unpack_from(session.card)[1]
@@ -76,12 +77,12 @@ def _meets(session: PastSession, conditions: Sequence[Condition]) -> bool:
 
 
 def badness_of(session: PastSession) -> int:
-    """Return how bad *session* was; of what nothing is known the least."""
+    """Return how bad *session* was; 0 if nothing is known."""
     return int(_HEAD.unpack_from(session.card)[0]) if session.card else 0
 
 
 def _is_of_clients(session: PastSession, clients: Collection[str]) -> bool:
-    """Say whether *session* is one of *clients*'."""
+    """Say whether *session* belongs to one of *clients*."""
     if session.attributes or not session.client:
         return is_of(session.attributes, clients)
     return any(client_digest(client).hex() == session.client for client in clients)

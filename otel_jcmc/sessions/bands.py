@@ -1,8 +1,7 @@
 """
-From when to when a session was how: what a picture of it is made of.
+The states of a session over time: what a picture of it is made from.
 
-In come its samples (entry.py), out come bands, one after the other, with a gap between them where
-nobody pushed.
+Its samples (entry.py) come in; bands go out, one after the other, with a gap where no pushes came.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ class Band(NamedTuple):
     A time in which a session was in one state by one cause, Unix time in ms.
 
     Attributes:
-        state, cause: as verdict/rules.py has them; None: not known; 0: nothing explains it.
+        state, cause: as verdict/rules.py has them; state None: not known; cause 0: no known cause.
     """
 
     from_ms: int
@@ -32,10 +31,10 @@ class Band(NamedTuple):
 
 def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
     """
-    Return how a session was, in order: each push tells of the time since the one before.
+    Return the states of a session, in order: each push tells about the time since the one before.
 
-    What comes after more than *ttl_ms* comes after a gap; of such a push, and of the first of all,
-    only the moment is known.
+    After more than *ttl_ms* without a push there is a gap. The first push of all, and each push
+    after a gap, tells only about its own moment.
     """
     found: list[Band] = []
     # Of the band that is not over yet.
@@ -55,7 +54,7 @@ def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
 
 
 def pushes_of(samples: Iterable[Sample]) -> Sequence[Push]:
-    """Return the pushes of *samples* by their time; of an earlier version's sample the last one."""
+    """Return the pushes of *samples* by time; for an earlier version's sample, its last push."""
     found: list[Push] = []
     for sample in samples:
         if sample.pushes:

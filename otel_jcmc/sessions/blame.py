@@ -1,7 +1,7 @@
 """
-How far reached what was bad in a session: its times joined with the journal.
+How far the trouble of a session reached: its bad times joined with the journal.
 
-In come the samples of a log in their order, and what stood out meanwhile; out come times by scope,
+The samples of a log come in, in their order, and what stood out meanwhile. Times by scope go out,
 for the spans of traces and for lists, and spells, for a picture.
 """
 
@@ -18,18 +18,18 @@ from otel_jcmc.verdict.reach import Reach
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
 _WORDS: Final = {state.value: state.name.lower() for state in State}
-# What is shown of a time that is too short for all there was in it.
+# The order in which the worst is chosen for a time too short to show all.
 _WORST_FIRST: Final = ("bad", "fair", "good", UNKNOWN)
 
 
 class Spell(NamedTuple):
     """
-    A time that was of one state, cause and scope; Unix time in ms.
+    A time in one state, with one cause and scope; Unix time in ms.
 
     Attributes:
         state: `good`, `fair`, `bad` or `unknown`.
-        cause: a word of verdict/rules.py, None where it was good or is not known.
-        scope: how far reached what was bad; None where it was not.
+        cause: a word of verdict/rules.py; None if it was good or is not known.
+        scope: how far the trouble reached; None unless it was bad.
     """
 
     from_ms: int
@@ -43,9 +43,9 @@ def bad_by_scope(
     samples: Iterable[Sample], conference: str, participant: str, entries: Sequence[Entry]
 ) -> list[tuple[str, int]]:
     """
-    Return each scope of what was bad in *samples* with its tenths of a second, the longest first.
+    Return each scope of the bad time in *samples* with its tenths of a second, longest first.
 
-    A stretch is known by the end of its interval alone.
+    A stretch has no time of its own: the journal is read for the end of its interval.
     """
     times: Counter[str] = Counter()
     for sample in samples:
@@ -64,7 +64,7 @@ def spells_of(
     participant: str,
     entries: Sequence[Entry],
 ) -> list[Spell]:
-    """Return when it was how, with gaps where nobody pushed for longer than *ttl_ms*."""
+    """Return states over time, with a gap if pushes were more than *ttl_ms* apart."""
     found: list[Spell] = []
     times = [each.at_ms for each in samples]
     for band in bands(samples, ttl_ms):
@@ -97,7 +97,7 @@ def _pieces(
 def _scope_at(
     sample: Sample, cause: int, conference: str, participant: str, entries: Sequence[Entry]
 ) -> str:
-    """Return how far reached what was bad by *cause* in *sample*, where it was then."""
+    """Return how far the trouble by *cause* in *sample* reached, at the place it had then."""
     place = Place(conference)
     for each in sample.stretches:
         if each.state == State.BAD.value and each.cause == cause:
@@ -106,7 +106,7 @@ def _scope_at(
 
 
 def _append(found: list[Spell], spell: Spell) -> None:
-    """Add *spell* to those *found*, to the last one if that goes on with it."""
+    """Add *spell* to *found*; extend the last one if *spell* continues it."""
     if found and found[-1].to_ms == spell.from_ms and found[-1][2:] == spell[2:]:
         found[-1] = found[-1]._replace(to_ms=spell.to_ms)
     else:
@@ -114,7 +114,7 @@ def _append(found: list[Spell], spell: Spell) -> None:
 
 
 def coarse(spells: Sequence[Spell], most: int) -> list[Spell]:
-    """Return *spells*, about *most* at most: of a time that is too short for several the worst."""
+    """Return about *most* spells: the worst of *spells* stands for a time too short for all."""
     if len(spells) <= most:
         return list(spells)
     start, step = spells[0].from_ms, (spells[-1].to_ms - spells[0].from_ms) // most + 1

@@ -1,7 +1,7 @@
 """
-Two entries of one session that were written by two processes for the same time, as one.
+Merges two entries of one session that two processes wrote for the same time.
 
-In come entries as they are stored (entry.py), out comes one that tells of the pushes of both.
+Entries come in as they are stored (entry.py); one goes out that has the pushes of both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, VITALS, StoredTal
 
 
 def is_of_one_time(one: Stored, other: Stored, interval_ms: int) -> bool:
-    """Say whether two overlap, or are within an interval together: each process has its own."""
+    """Say whether two entries overlap, or fit into one interval together."""
     own, others = _in_turns(one), _in_turns(other)
     if not own or not others:
         return False
@@ -28,21 +28,21 @@ def is_of_one_time(one: Stored, other: Stored, interval_ms: int) -> bool:
 
 
 def extreme_of(entry: Stored, told: Sequence[int | None] | None) -> list[int | None]:
-    """Return worst or best of *entry*: those of its last push where nothing is *told*."""
+    """Return the worst or best of *entry*: *told*, otherwise the values of its last push."""
     if told is not None:
         return [*told]
     numbers = [*entry.numbers, *[None] * LAST_METRIC_ID][:LAST_METRIC_ID]
-    # They are whole in an entry.
+    # In an entry they are whole numbers.
     return [None if each is None else int(each) for each in vitals(numbers)]
 
 
 def tenths_of(entry: Stored) -> int:
-    """Return for how long all pushes of *entry* stand."""
+    """Return for how many tenths the pushes of *entry* stand."""
     return sum(each.tenths for each in entry.stretches or ())
 
 
 def scale(entry: Stored, wanted: int) -> None:
-    """Let the pushes of *entry* stand for as many tenths as *wanted*, about."""
+    """Change *entry* so that its pushes stand for about *wanted* tenths."""
     tenths = tenths_of(entry)
     if not tenths:
         return
@@ -57,7 +57,7 @@ def scale(entry: Stored, wanted: int) -> None:
 
 
 def _share(one: Stored, other: Stored, most: int) -> None:
-    """Let both together stand for so many tenths at *most*: each for as many as it has pushes."""
+    """Limit both together to *most* tenths, shared by the numbers of their pushes."""
     counts = len(_in_turns(one)), len(_in_turns(other))
     if tenths_of(one) + tenths_of(other) > most and all(counts):
         share = most * counts[0] // sum(counts)
@@ -66,7 +66,7 @@ def _share(one: Stored, other: Stored, most: int) -> None:
 
 
 def merge(one: Stored, other: Stored, most: int | None) -> Stored:
-    """Return an entry of both; pushes stand for so many tenths at *most*, None: as they do."""
+    """Return an entry of both; its pushes stand for *most* tenths at most, None: without limit."""
     if most is not None:
         _share(one, other, most)
     early, late = (one, other) if one.at <= other.at else (other, one)
@@ -97,7 +97,7 @@ def _three(tally: Sequence[StoredTally | None] | None) -> list[StoredTally | Non
 
 
 def _pick(is_lower: bool, one: int | None, other: int | None) -> int | None:  # noqa: FBT001
-    """Return the lower or the higher of two, as far as they are known."""
+    """Return the lower or the higher of two values, as far as they are known."""
     known = [each for each in (one, other) if each is not None]
     if not known:
         return None
@@ -136,5 +136,5 @@ def _in_turns(*entries: Stored | None) -> list[Push]:
 
 
 def more_outages(other: Stored | None, own: Stored) -> int:
-    """Return how many outages there are more, with those pushes of one's own between the others."""
+    """Return how many more outages there are with the pushes of *own* between those of *other*."""
     return begun_outages(_in_turns(other, own)) - begun_outages(_in_turns(other))

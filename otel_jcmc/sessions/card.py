@@ -1,13 +1,13 @@
 r"""
-The card of a session: what it is found by, and what a list tells of it.
+The card of a session: search finds the session by it, and lists show it.
 
-log.lua writes it beside the session's log with each entry, into the hash `cards` of the partition
-(sid -> card), and adds `e=<reason>` and a line's end when the session has ended. search.lua reads
-it where it lies. It is, one after the other:
+log.lua writes it with each entry, beside the session's log, into the hash `cards` of the partition
+(sid -> card). When the session has ended, the card also gets `e=<reason>` and a newline. search.lua
+reads cards inside Redis. A card consists of:
 
     4 bytes  the last push: tenths of a second since 2024, big-endian
-    2 bytes  badness (totals.py), what the worst are sorted by
-    2 bytes  the length of what follows
+    2 bytes  badness (totals.py), the order of "worst first"
+    2 bytes  the length of the next part
     msgpack  Totals
     text     lines (lines.py), those of the attributes first: "\nc=standup\np=8c87df52\n"
 """
@@ -36,8 +36,8 @@ class Card(NamedTuple):
     What a card tells.
 
     Attributes:
-        last_ms: the last push that is in it, Unix time in ms.
-        lines: what each line has, by what it begins with, in lower case.
+        last_ms: the last push that it counts, Unix time in ms.
+        lines: the text of each line by its first character, in lower case.
     """
 
     last_ms: int
@@ -46,7 +46,7 @@ class Card(NamedTuple):
 
 
 def write_card(last_ms: int, totals: Totals, text: bytes) -> bytes:
-    """Return the card of a session with these *totals*, of which `text_of` has made *text*."""
+    """Return the card of a session with these *totals*; *text* is the lines from `text_of`."""
     packed = pack(totals)
     tenths = (last_ms - EPOCH_MS) // TENTH_MS
     state, cause, badness = judged(totals)
@@ -63,7 +63,7 @@ def packed_totals(card: bytes) -> bytes:
 
 
 def lines_text(lines: Mapping[str, str]) -> bytes:
-    """Return *lines* of a card but for those that its totals and its end make."""
+    """Return *lines* of a card as text, without those made from its totals and its end."""
     kept = (f"{mark}={text}\n" for mark, text in lines.items() if mark not in _MADE)
     return ("\n" + "".join(kept)).encode()
 

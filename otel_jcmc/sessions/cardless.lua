@@ -1,9 +1,9 @@
 -- Names sessions of one partition that have no card (sessions/card.py): they have just begun, never pushed anything that
 -- is recorded, or were recorded by an earlier version.
---
+-- 
 -- KEYS[1] the index `sessions`, KEYS[2] the hash `cards`
--- ARGV[1] how many of the newest to pass over, ARGV[2] how many to look at, ARGV[3] only those with such a score or higher
---
+-- ARGV[1] how many of the newest to skip, ARGV[2] how many to look at, ARGV[3] the lowest score to look at
+-- 
 -- Returns how many were looked at, and the sids.
 local listed = redis.call(
   'ZREVRANGEBYSCORE', KEYS[1], '+inf', ARGV[3], 'LIMIT', ARGV[1], ARGV[2])

@@ -1,8 +1,9 @@
 """
-Summaries counted: how many calls there were, and how bad they were, by one thing and by time.
+Summaries counted: how many calls there were, and how bad, by one property and by time.
 
-In come summaries with the day on which they ended (summaries.py), some at a time; out come groups.
-There are few names, however many were pushed: those with fewest sessions are one group, `other`.
+Summaries come in, some at a time, with the day on which they ended (summaries.py); groups go out.
+The number of names stays small, however many were pushed: those with the fewest sessions are one
+group, `other`.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from otel_jcmc.sessions.summary import Summary, Told
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITAL_SCALES, VITALS
 from otel_jcmc.verdict.rules import State
 
-# So many names are told, and so many are counted apart: who pushes names costs no memory.
+# Names that are told, and names that are counted apart, so that many pushed names cost no memory.
 MOST_NAMES: Final = 50
 _MOST_COUNTED: Final = 200
 OTHER: Final = "other"
@@ -27,7 +28,7 @@ _FAILED: Final = "failed"
 
 
 class By(StrEnum):
-    """What sessions are told apart by: a field of their summaries."""
+    """The property that tells sessions apart: a field of their summaries."""
 
     REGION = "region"
     BRIDGE = "bridge"
@@ -39,7 +40,7 @@ class By(StrEnum):
 
 
 class Per(StrEnum):
-    """Of which time one group is."""
+    """The length of time of one group."""
 
     DAY = "day"
     WEEK = "week"
@@ -64,7 +65,8 @@ class VitalCount:
             self.sum += told.average * told.known
             self.known += told.known
             self.bad += told.bad
-        # A comparison: min() and max() cost three times as much, for each of a million sessions.
+        # Compared by hand: min() and max() take three times as long, for each of a million
+        # sessions.
         worst, mine = told.worst, self.worst
         if worst is not None and (
             mine is None or (worst < mine if self._is_lower_worse else worst > mine)
@@ -72,7 +74,7 @@ class VitalCount:
             self.worst = worst
 
     def merge(self, other: "VitalCount") -> None:
-        """Add all that *other* has."""
+        """Add everything in *other*."""
         self.sum += other.sum
         self.known += other.known
         self.bad += other.bad
@@ -80,12 +82,12 @@ class VitalCount:
 
     @property
     def average(self) -> float | None:
-        """Over all the time in which it was known."""
+        """The average over the time in which it was known."""
         return round(self.sum / self.known / self.scale, 2) if self.known else None
 
     @property
     def bad_share(self) -> float | None:
-        """Of the time in which it was known."""
+        """The bad share of the time in which it was known."""
         return round(self.bad / self.known, 4) if self.known else None
 
 
@@ -97,8 +99,8 @@ class Group:
         sessions, failed, outages, freezes: how many there were.
         lasted: tenths of a second.
         causes: sessions that were fair or bad, by cause.
-        scopes: tenths of a second that were bad, by how far that reached, where it is known.
-        mos_sum, mos_known: of the averages of sessions, by how long they lasted.
+        scopes: bad tenths of a second, by how far the trouble reached, where it is known.
+        mos_sum, mos_known: averages of sessions, weighted by how long they lasted.
     """
 
     __slots__ = (
@@ -110,7 +112,7 @@ class Group:
         """Begin without sessions."""
         self.sessions = self.failed = self.outages = self.freezes = 0
         self.lasted = self.mos_sum = self.mos_known = 0
-        # By the number of a state, whatever it is: what it means is asked once, of the sum.
+        # By the number of a state, even an unknown one: its meaning is looked up once, for the sum.
         self._states: Counter[int | None] = Counter()
         self._times: Counter[int | None] = Counter()
         self.causes: Counter[str] = Counter()
@@ -140,7 +142,7 @@ class Group:
             self.mos_known += lasted or 1
 
     def merge(self, other: "Group") -> None:
-        """Add all that *other* has."""
+        """Add everything in *other*."""
         for name in ("sessions", "failed", "outages", "freezes", "lasted", "mos_sum", "mos_known"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("_states", "_times", "causes", "scopes"):
@@ -158,27 +160,27 @@ class Group:
 
     @property
     def known(self) -> int:
-        """For how many tenths of a second the state is known."""
+        """Tenths of a second in which the state is known."""
         return sum(self._times[state] for state in _WORDS)
 
     @property
     def bad(self) -> int:
-        """For how many tenths of a second calls were bad."""
+        """Tenths of a second in which calls were bad."""
         return self._times[State.BAD.value]
 
     @property
     def hours(self) -> float:
-        """For how long they lasted."""
+        """How many hours they lasted."""
         return round(self.lasted / _HOUR_TENTHS, 2)
 
     @property
     def bad_share(self) -> float | None:
-        """For which share of the time in which that is known calls were bad."""
+        """The bad share of the time in which the state is known."""
         return round(self.bad / self.known, 4) if self.known else None
 
 
 class Counts:
-    """Sessions counted by one thing, or all together, per so much time."""
+    """Sessions counted by one property, or all together, in periods."""
 
     def __init__(self, by: By | None, per: Per) -> None:
         """Begin without sessions."""
@@ -203,7 +205,7 @@ class Counts:
             group.add(each)
 
     def groups(self) -> list[tuple[str, str, Group]]:
-        """Return time, name (empty: not known) and group, by time and those with most first."""
+        """Return period, name (empty: not known) and group, by time and then most sessions."""
         totals: Counter[str] = Counter()
         for (_, name), group in self._groups.items():
             totals[name] += group.sessions
@@ -222,7 +224,7 @@ class Counts:
 
 
 def _period_of(day: date, per: Per) -> str:
-    """Return the time that *day* is of: itself, the Monday of its week, or nothing."""
+    """Return the period of *day*: the day, the Monday of its week, or empty."""
     if per is Per.ALL:
         return ""
     return (day - timedelta(days=day.weekday()) if per is Per.WEEK else day).isoformat()

@@ -1,24 +1,24 @@
 """
 What a session's log has of one interval: an entry in Redis, and back.
 
-The log is what is known of a session after the fact: one entry per interval, in the order of
-writing. History shows it, a span is folded of it. recorder.py makes entries, `read` turns one back
-into a `Sample`. Two processes that take one participant's pushes make one entry of theirs
-(merging.py), but not of all: `in_order` puts them together.
+The log is what is known of a session afterwards: one entry per interval, in the order of writing.
+History shows it, and a span is made from it. recorder.py makes entries; `read` turns one back into
+a `Sample`. If two processes take one participant's pushes, most of their entries are merged
+(merging.py); `in_order` sorts all of them.
 
-An entry is a msgpack array, the tail of which is left out where there is nothing:
+An entry is a msgpack array whose empty tail is left out:
 
     [at, numbers, worst, best, tally, events, attributes, verdict, stretches, counts, pushes]
 
-at: tenths of a second since 2024, the interval's last push, by Redis's clock. numbers: of that
+at: the interval's last push, tenths of a second since 2024 by Redis's clock. numbers: of that
 push, the metric with id n at n - 1, as whole numbers of the row's last decimal. worst, best: of the
-vitals over the interval, nothing where the last push has it. tally: of each vital its mean, for how
-long it was known and for how long bad, in tenths. events: of an earlier version, what happened,
-with tenths before `at`; now that is told by pushes (pushes.py): each as it was.
-attributes: msgpack by catalogue id, if they are not those of the entry before. verdict: MOS, state
-and cause of the last push; they are no part of its numbers, whose tail nearly always is nothing.
-stretches: for how long it was how (stretches.py). counts: of COUNTED (vitals.py) what was counted
-in the interval. A version that does not know of the last four passes over them.
+vitals over the interval, empty if they equal the last push. tally: for each vital its mean, and the
+tenths for which it was known and bad. events: only from an earlier version, what happened, with
+tenths before `at`; now the pushes tell it. attributes: msgpack by catalogue id, if they differ from
+those of the entry before. verdict: MOS, state and cause of the last push; they are not among its
+numbers, whose tail is nearly always empty. stretches: how long it was in each state (stretches.py).
+counts: what was counted in the interval, of COUNTED (vitals.py). pushes: time and state of each
+(pushes.py). A version that does not know the last four skips them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,32 +33,33 @@ from otel_jcmc.sessions.pushes import unpack as unpack_pushes
 from otel_jcmc.sessions.stretches import TENTH_MS, Stretch, short
 from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally, vitals
 
-# Where an entry has its attributes.
+# The place of the attributes in an entry.
 ATTRIBUTES_AT: Final = 6
-# 2024-01-01 UTC: tenths of a second since then are 5 bytes of msgpack until 2037.
+# 2024-01-01 UTC: tenths of a second since then take 5 bytes of msgpack until 2037.
 EPOCH_MS: Final = 1_704_067_200_000
 
-# Of each metric by id, from 1 on: how many whole numbers make 1.
+# For each metric by id, from 1 on: how many units make 1.
 SCALES: Final = [1] * LAST_METRIC_ID
 for _row in METRICS:
     SCALES[_row.id - 1] = 10**_row.decimals
-# Where MOS, state and cause stand among the numbers, and the time that a push covers after them.
+# The places of MOS, state and cause among the numbers, and of the time that a push covers, after
+# them.
 VERDICT: Final = slice(MOS_ID - 1, CAUSE_ID)
 _OURS: Final = slice(MOS_ID - 1, COVERS_ID)
 _NO_VERDICT: Final = [None] * (COVERS_ID + 1 - MOS_ID)
 _MOS_SCALE: Final = SCALES[MOS_ID - 1]
-# The original's page knows so many, and no more.
+# The original page knows only this many metrics.
 _ORIGINAL: Final = 13
 _WITH_DECIMALS: Final = [(row.id - 1, 10**row.decimals) for row in METRICS if row.decimals]
 _ORIGINAL_WITH_DECIMALS: Final = [each for each in _WITH_DECIMALS if each[0] < _ORIGINAL]
 _NOTHING: Final = [None] * (LAST_METRIC_ID - _ORIGINAL)
 _STRETCHES: Final = 8
-# What a float begins with in msgpack. Other things may have it in them.
+# The first byte of a float in msgpack. Other values may contain it.
 _FLOAT: Final = 0xCB
 
 
 class Tally(NamedTuple):
-    """One vital over an interval; *known_ms* of it was told, *bad_ms* of that beyond the bound."""
+    """One vital over an interval, known for *known_ms* of it and beyond its bound for *bad_ms*."""
 
     mean: float
     known_ms: int
@@ -73,11 +74,11 @@ class Sample(msgspec.Struct):
         at_ms: its last push, Unix time in ms.
         numbers: of that push by catalogue id from 1 on, a list for a list metric; None: not known.
         worst, best: of quality, loss and round trip over the interval, in the units of vitals.py.
-        tally: of each vital over all pushes; empty of an earlier version that sent no spans.
+        tally: of each vital over all pushes; empty from an earlier version that sent no spans.
         attributes: by catalogue id, from this interval on; None: as before.
-        stretches: for how long it was how; empty as tally is.
+        stretches: how long it was in each state; empty whenever *tally* is.
         counts: in the interval, of each of COUNTED; empty: not known.
-        pushes: each of the interval; empty of an earlier version.
+        pushes: each of the interval; empty from an earlier version.
     """
 
     at_ms: int
@@ -126,10 +127,10 @@ def encode(
     pushes: bytes | None = None,
 ) -> bytes:
     """
-    Return an entry; recorder.py makes one of every three pushes by this.
+    Return an entry; every third push causes one, through recorder.py.
 
     Args:
-        numbers: as a Sample has them; they are cut.
+        numbers: as a Sample has them; this function changes them.
         worst, best, attributes, tally, events, stretches, counts, pushes: as an entry has them.
     """
     verdict = _cut_verdict(numbers)
@@ -137,7 +138,7 @@ def encode(
     for at, scale in _ORIGINAL_WITH_DECIMALS if is_original else _WITH_DECIMALS:
         value = numbers[at]
         if value is not None:
-            # Most losses are none, as a float too.
+            # Most losses are 0, which may be a float.
             numbers[at] = round(value * scale) if value else 0
     lasts = [*vitals(numbers)]
     if is_original:
@@ -154,7 +155,7 @@ def encode(
     while parts[-1] is None:
         parts.pop()
     entry = _encode(parts)
-    # What has no decimals is whole already, nearly always; to look at each would cost more.
+    # Nearly always numbers without decimals are whole already; checking each would cost more.
     if _FLOAT in entry:
         numbers[:] = [each if type(each) is int else _cut(each) for each in numbers]
         entry = _encode(parts)
@@ -162,7 +163,7 @@ def encode(
 
 
 def pack(stored: Stored) -> bytes:
-    """Return an entry of what is *stored*; `unpack` is the way back."""
+    """Return *stored* as an entry; `unpack` is the reverse."""
     parts: list[Any] = [*msgspec.structs.astuple(stored)]
     lasts = [*vitals([*stored.numbers, *[None] * LAST_METRIC_ID][:LAST_METRIC_ID])]
     parts[2:4] = [None if each == lasts else each for each in parts[2:4]]
@@ -188,7 +189,7 @@ def _cut_verdict(numbers: list[Any]) -> list[int | None] | None:
 
 def read(entry: bytes) -> Sample:
     """
-    Return what *entry* tells; what is of a metric that this version does not know is left out.
+    Return what *entry* tells, without metrics that this version does not know.
 
     Raises:
         ValueError: it is damaged.
@@ -213,7 +214,7 @@ def unpack(entry: bytes) -> Stored:
 
 
 def _read(found: Stored) -> Sample:
-    """Return what an entry tells; what raises is damaged."""
+    """Return what an entry tells; any error means that it is damaged."""
     numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
     numbers += [None] * (LAST_METRIC_ID - len(numbers))
     for at, value in zip(range(MOS_ID - 1, CAUSE_ID), found.verdict or (), strict=False):
@@ -240,9 +241,9 @@ def _read(found: Stored) -> Sample:
 
 def outlines(entries: Iterable[bytes]) -> list[Sample]:
     """
-    Return the samples of a session by their time, with what bands and spells are made of.
+    Return the samples of a session by time, with what is needed for bands and spells.
 
-    Of one that has its pushes these are all that is read, and its stretches: it takes a third of
+    Of an entry that has its pushes, only these and the stretches are read, which takes a third of
     the time of `in_order`.
     """
     found = []
@@ -263,16 +264,16 @@ def _outline(entry: bytes) -> Sample:
 
 
 def with_told(known: bytes, told: Mapping[int, Any]) -> bytes:
-    """Return the attributes that are *known*, with those that were *told* in their place."""
+    """Return the *known* attributes with those that were *told* in their place."""
     before = _decode_attributes(known) if known else {}
     return _encode(before | {id_: each for id_, each in told.items() if each})
 
 
 def in_order(entries: Iterable[bytes]) -> list[Sample]:
     """
-    Return the samples of a session by their time, with what happened; damaged ones are left out.
+    Return the samples of a session by time, with what happened; damaged ones are left out.
 
-    Where two processes have an entry each for the same time both stay.
+    If two processes have an entry each for the same time, both stay.
     """
     found = []
     for entry in entries:
@@ -287,14 +288,14 @@ def in_order(entries: Iterable[bytes]) -> list[Sample]:
 
 
 def _cut(value: Any) -> Any:
-    """Return *value* as a whole number, a list as one of such."""
+    """Return *value* as a whole number, a list as a list of whole numbers."""
     if type(value) is list:
         return [_cut(each) for each in value]
     return round(value) if type(value) is float else value
 
 
 def _told(value: Any, scale: int) -> Any:
-    """Return the number that was made whole, or each of a list of them, as far as decimals go."""
+    """Return the number, or the list of numbers, that a stored whole *value* stands for."""
     if value is None:
         return None
     if type(value) is list:

@@ -1,16 +1,16 @@
--- Takes away all that there is of one participant: its sessions, and its last push.
---
+-- Removes everything about one participant: its sessions, and its last push.
+-- 
 -- KEYS[1] any key of the partition
--- ARGV[1...4] what is kept of sessions, as store/stays.lua has it, which stands before this
+-- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text
 -- ARGV[5] the member, ARGV[6] ms from now on in which pushes may be part of an entry that began before
 -- ARGV[7...] sids of its sessions
---
--- Returns four of each session that there was: sid, session, instance ("" if none), leg.
+-- 
+-- Returns four values of each session that existed: sid, session, instance ("" if none), leg.
 local REMEMBER_MS = 3600000
 local member, behind = ARGV[5], tonumber(ARGV[6])
 local gone = {}
 
--- First what Redis does when it is out of memory too: what follows is then done as well.
+-- First the commands that work in a Redis that is out of memory too: then the rest is done as well.
 redis.call('UNLINK', base .. 'participant:' .. member)
 if redis.call('ZREM', live_key, member) == 1 then
   local conference = conference_of(member)
@@ -18,7 +18,7 @@ if redis.call('ZREM', live_key, member) == 1 then
     redis.call('HDEL', base .. 'conferences', conference)
   end
 end
--- Processes have of it what was not written yet: log.lua is not to take that.
+-- Processes still have entries of it that are not written: log.lua must refuse them.
 redis.call('ZREMRANGEBYSCORE', base .. 'erased', '-inf', now - REMEMBER_MS)
 redis.call('ZADD', base .. 'erased', now + behind, member)
 redis.call('PEXPIRE', base .. 'erased', behind + REMEMBER_MS)

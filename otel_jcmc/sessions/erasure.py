@@ -1,11 +1,11 @@
 """
-Takes away all that there is of a client: its sessions and its last push, in Redis and on the way.
+Removes everything about a client: its sessions and its last push, in Redis and on the way there.
 
-Whose a session is, is said by its attributes, so all of them are looked at; so are those who live,
-and spans and events that wait (span_marks.py, event_erasure.py), since history may have let their
-sessions go. erasure.lua then
-takes away everything of one participant at once. What processes have gathered of it and not
-written yet is refused by log.lua. Summaries that have names say whose they are (summaries.py).
+Only a session's attributes tell whose it is, so the attributes of all sessions are read. Live
+participants and waiting spans and events are read too (span_marks.py, event_erasure.py), because
+history may have dropped their sessions already. Then erasure.lua removes everything about one
+participant at once. log.lua refuses what processes have gathered about it and not written yet.
+Summaries with names tell whose they are (summaries.py).
 """
 
 import re
@@ -36,12 +36,12 @@ _WAITING_AT_ONCE: Final = 500
 # A recorder looks at its sessions each second.
 _TICK_MS: Final = 2000
 _MANY: Final = 2**63
-# Ids of the server's own, as JMMC pages' sessions have them.
+# Ids that the service gave itself, as sessions of JMMC pages have them.
 _is_hex: Final = re.compile(r"[0-9a-f]{16,64}").fullmatch
 
 
 class _Erased(NamedTuple):
-    """A session that was erased; *instance* is empty where sessions are no spans."""
+    """A session that was erased; *instance* is empty if sessions do not become spans."""
 
     sid: str
     session: str
@@ -50,12 +50,12 @@ class _Erased(NamedTuple):
 
 
 class Erasure:
-    """What erases in the Redis of a history."""
+    """Erases in the Redis of a history."""
 
     def __init__(
         self, history: History, keeping: Keeping, interval_ms: int, record: Record | None = None
     ) -> None:
-        """Prepare, where entries are of *interval_ms*; what stands out is in *record*."""
+        """Prepare; entries are of *interval_ms*, and *record* has what stood out."""
         self._history = history
         self._record = record
         self._keeping = keeping.to_args()
@@ -64,12 +64,12 @@ class Erasure:
 
     async def erase(self, conferences: Collection[str], clients: Collection[str]) -> int:
         """
-        Erase the sessions of *clients*, in *conferences* if there are any; return how many.
+        Erase the sessions of *clients*, if given only in *conferences*; return how many.
 
-        Who pushes meanwhile, or later, begins a new session.
+        A participant that pushes during or after the erasure begins a new session.
 
         Raises:
-            StoreUnavailable: Redis did not answer in time; some may be gone, and it may be
+            StoreUnavailable: Redis did not answer in time; some sessions may be gone, and it may be
                 called again.
         """
         asked = Asked(conferences, clients, limit=_MANY)
@@ -92,15 +92,15 @@ class Erasure:
         )
         await self._erase_ends(members)
         await erase_events(self._history.keys, self._run, self._read_list, theirs)
-        # Of a session that history had let go, its span alone was left, or its summary.
+        # If history had dropped a session, only its span or its summary was left.
         spans = await self._erase_spans(members, gone)
         erased = len(gone) + max(spans, await self._erase_summaries(asked, gone))
-        # Last, since a Redis that is out of memory takes nothing in another's place.
+        # Last, because a Redis that is out of memory refuses to replace a value.
         await self._erase_names(theirs)
         return erased
 
     async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
-        """Return all sessions of *members*, those too of which nobody could tell whose they are."""
+        """Return all sessions of *members*, also those without attributes."""
         found: dict[str, set[str]] = {member: set() for member in members}
         for base in {self._history.keys.base_of(member) for member in members}:
             async for listed in self._history.read_index(f"{base}sessions", "-inf"):
@@ -110,7 +110,7 @@ class Erasure:
         return found
 
     async def _live(self, asked: Asked) -> dict[str, Stay]:
-        """Return who is there, by member. History may have nothing of them."""
+        """Return the live participants that match, by member; history may lack their sessions."""
         found = {}
         for base in self._history.keys.bases:
             async for listed in self._history.read_index(f"{base}live", "-inf"):
@@ -130,7 +130,7 @@ class Erasure:
         return found
 
     async def _waiting(self, asked: Asked) -> set[str]:
-        """Return the members of whom something waits, and history may have nothing any more."""
+        """Return the members of waiting events and spans; history may lack their sessions."""
         clients = {client_digest(client) for client in asked.clients}
         conferences = {conference_digest(name) for name in asked.conferences}
         found = await members_of_events(self._history.keys, self._read_list, clients)
@@ -141,7 +141,7 @@ class Erasure:
         return {each for each in found if not conferences or sid_conference(each) in conferences}
 
     async def _erase(self, member: str, sids: tuple[str, ...]) -> list[_Erased]:
-        """Erase one participant and so many of its sessions; return what those were."""
+        """Erase one participant and these of its sessions; return the sessions that existed."""
         key = f"{self._history.keys.base_of(member)}live"
         args = (*self._keeping, member, self._behind_ms, *sids)
         (gone,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, key, *args)])
@@ -149,7 +149,7 @@ class Erasure:
         return [_Erased(*each) for each in batched(told, 4)]
 
     async def _erase_jmmc(self, sessions: Collection[str]) -> None:
-        """Erase what is known of *sessions* of JMMC pages, if there are such among them."""
+        """Erase the keys of *sessions* that are sessions of JMMC pages."""
         commands: list[Command] = []
         for session in filter(_is_hex, sessions):
             key, index = self._history.keys.jmmc(session)
@@ -158,7 +158,7 @@ class Erasure:
             await self._run(commands)
 
     async def _erase_ends(self, members: Collection[str]) -> None:
-        """Erase that sessions of *members* have ended, by which what comes late is refused."""
+        """Erase the ends of sessions of *members*, which serve to refuse late pushes."""
         for base in {self._history.keys.base_of(member) for member in members}:
             theirs: list[bytes] = []
             async for listed in self._history.read_index(f"{base}ended", "-inf"):
@@ -167,7 +167,7 @@ class Erasure:
                 await self._run([("ZREM", f"{base}ended", *some)])
 
     async def _erase_names(self, theirs: Theirs) -> None:
-        """Erase where others are told of that *theirs* spoilt their calls."""
+        """Erase that other participants named *theirs* as the source of their trouble."""
         digests = {sid_conference(each) for each in theirs.members}
         for base in {self._history.keys.base_of(digest) for digest in digests}:
             async for listed in self._history.read_index(f"{base}sessions", "-inf"):
@@ -179,9 +179,9 @@ class Erasure:
 
     async def _erase_spans(self, members: Collection[str], gone: list[_Erased]) -> int:
         """
-        Erase the spans that wait of *members*; return of how many sessions that are not *gone*.
+        Erase the waiting spans of *members*; return how many are not of sessions in *gone*.
 
-        Of *gone* there may be spans without a mark, by an earlier version.
+        Spans of sessions in *gone* may lack a mark, if an earlier version made them.
         """
         ids = {
             session_span_id(sid, int(of), session, int(leg)) for sid, session, of, leg in gone if of
@@ -200,7 +200,7 @@ class Erasure:
         return len(others)
 
     async def _erase_summaries(self, asked: Asked, gone: list[_Erased]) -> int:
-        """Erase the summaries that have names; return of how many sessions that are not *gone*."""
+        """Erase summaries with names; return how many are not of sessions in *gone*."""
         erased = await self._summaries.erase(asked.conferences, asked.clients)
         began = {began_ms(each.sid) // 1000 * 1000 for each in gone}
         return sum(each.began_ms not in began for each in erased)
@@ -216,11 +216,11 @@ class Erasure:
             if len(items) < _WAITING_AT_ONCE:
                 return
             (left,) = await self._run([("LLEN", key)])
-            # Who reads erases, and some are sent meanwhile: rather look at some twice.
+            # The caller erases items, and others are sent meanwhile: better to see some twice.
             start = max(0, start + _WAITING_AT_ONCE // 2 - max(0, length - left))
 
     async def close(self) -> None:
-        """Close the connection of the record; that of history is somebody else's."""
+        """Close the connection of the record; history closes its own."""
         if self._record is not None:
             await self._record.close()
 

@@ -1,9 +1,9 @@
 """
-Takes away what waits to be sent as an event of an erased client, and what is known of its outages.
+Removes the waiting events of an erased client, and what is known about its outages.
 
-What waits says whose it is (events.py): a participant's by its member, a sender that stands out by
-the digest of its client. What a process has noticed before, or read of the journal, and not told
-yet, is refused by events.lua.
+A waiting event tells whose it is (events.py): the event of a participant by its member, a sender
+that stands out by the digest of its client. Events that a process has noticed, or read from the
+journal, but not told yet are refused by events.lua.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -21,7 +21,7 @@ from otel_jcmc.verdict.journal import Entry
 
 EVENTS: Final = "events"
 AWAY: Final = script("sessions/event_erasure", touches_stays=False)
-# Longer than anybody takes from reading the journal to telling of it.
+# Longer than any process takes from reading the journal to telling the event.
 _AWAY_MS: Final = 60_000
 
 Run = Callable[[list[Command]], Awaitable[list[Any]]]
@@ -30,7 +30,7 @@ ReadList = Callable[[str], AsyncIterator[list[bytes]]]
 
 
 async def members_of_events(keys: Keys, read: ReadList, clients: Collection[bytes]) -> set[str]:
-    """Return the members of the events that wait of *clients*, which are digests."""
+    """Return the members in the waiting events of *clients*, which are digests."""
     found = set()
     for base in keys.bases:
         async for items in read(f"{base}{EVENTS}"):
@@ -42,13 +42,13 @@ async def members_of_events(keys: Keys, read: ReadList, clients: Collection[byte
 
 async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> None:
     """
-    Erase the events that wait of *theirs*, and that they are or were in an outage.
+    Erase the waiting events of *theirs*, and their present and past outages.
 
     Raises:
         StoreUnavailable: Redis did not answer in time; some may be gone.
     """
     bases = {keys.base_of(member) for member in theirs.members}
-    # What stands out waits in the first partition.
+    # Events about what stands out wait in the first partition.
     clients = [client_digest(each).hex() for each in theirs.clients]
     if clients:
         first = keys.bases[0]
@@ -80,7 +80,7 @@ async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> 
 
 
 def _is_theirs(event: WaitingEvent, theirs: Theirs) -> bool:
-    """Say whether *event* is of one of *theirs*."""
+    """Say whether *event* is about one of *theirs*."""
     if event.member:
         return event.member in theirs.members
     told = event.payload.told

@@ -1,21 +1,21 @@
--- Takes events of one partition into the list of those that wait for a receiver: each once, whoever tells it how often.
---
+-- Takes events of one partition into the list of those that wait for a receiver: each once, however often it is told.
+-- 
 -- KEYS[1] any key of the partition
--- ARGV[1] most that wait in this partition, ARGV[2] ms for which they do when nobody tends them, ARGV[3] most of one
--- participant in a minute
+-- ARGV[1] most that wait in this partition, ARGV[2] ms for which they wait when no replica sends them, ARGV[3] most events
+-- of one participant in a minute
 -- ARGV[4...] eight of each: kind, event, uid, member ("" for none), session (without a member the digest of a client, ""
--- for nobody's), age (ms), what it lasted (ms), payload.
--- Kinds: "event" happened; "out" is a push in an outage; "over" is the first push after it that its sender has heard.
---
+-- for none), age (ms), how long it lasted (ms), payload.
+-- Kinds: "event" happened; "out" is a push in an outage; "over" is the first push after it that its sender has heard of.
+-- 
 -- Keys, all below "jcmc:{03}:" of the partition:
 --   events                   list of those that wait, oldest first, as sessions/events.py reads them
 --   events:told              uid -> when it was last told (ms), of the last hour
 --   events:minute            member -> how many in this minute
---   events:refused            digest of a client -> until when what stands out of it is refused (ms)
---   outages                  "member:session" -> when it was first told (ms), of those whose outage goes on
---   outages:how              hash: "member:session" -> when it began, for how long it has lasted, its last push (all ms)
---   outages:over             "member:session" -> the push that was the first one after it (ms), of the last minutes
--- Returns how many were dropped, then the names, "member:session", of outages that go on though somebody said "over".
+--   events:refused           digest of a client -> until when events about it that stand out are refused (ms)
+--   outages                  "member:session" -> when it was first told (ms), for outages that go on
+--   outages:how              hash: "member:session" -> when it began, how long it has lasted, its last push (all ms)
+--   outages:over             "member:session" -> the first push after it (ms), of the last minutes
+-- Returns how many were dropped, then the names, "member:session", of outages that go on although "over" was told.
 local FIELDS, HOUR_MS, DAY_MS, LATE_MS, MOST_NAMES = 8, 3600000, 86400000, 600000, 10000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -25,14 +25,14 @@ local outages, how, over = base .. 'outages', base .. 'outages:how', base .. 'ou
 local most, waits, most_a_minute = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local dropped, added, going_on = 0, false, {}
 
--- A set by time loses what is too old, and the oldest of too many.
+-- Removes from a set ordered by time what is too old, and the oldest if there are too many.
 local function prune(key, keep)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - keep)
   redis.call('ZREMRANGEBYRANK', key, 0, -1 - MOST_NAMES)
   redis.call('PEXPIRE', key, keep)
 end
 
--- Whether the participant has not had as many as it may in a minute.
+-- Whether the participant may have another event in this minute.
 local function has_turn(member)
   local count = redis.call('HINCRBY', minute, member, 1)
   if redis.call('PTTL', minute) < 0 then redis.call('PEXPIRE', minute, 60000) end
@@ -52,14 +52,14 @@ local function put(event, uid, member, session, at, since, lasted, payload)
   added = true
 end
 
--- What is refused, since Redis is full, say, is to be told again: so nothing is noted before it waits.
+-- A refused event, for example while Redis is full, must be told again: so it counts as told only when it waits.
 local function tell(event, uid, member, session, at, lasted, payload)
   if not redis.call('ZSCORE', told, uid) then put(event, uid, member, session, at, at - lasted, lasted, payload) end
   redis.call('ZADD', told, now, uid)
   prune(told, HOUR_MS)
 end
 
--- When the outage began, for how long it has lasted, and its last push; nil: there is none.
+-- When the outage began, how long it has lasted, and its last push; nil: there is none.
 local function find(name)
   local known = redis.call('HGET', how, name)
   if not known then return end
@@ -84,7 +84,7 @@ local function go_out(event, uid, member, session, at, lasted, payload)
     note(name, since, math.max(so_far, lasted), math.max(last, at))
     return
   end
-  -- Of one that is over by now, by whoever was late.
+  -- A late push of an outage that is over by now.
   local ended = redis.call('ZSCORE', over, name)
   if ended and at <= tonumber(ended) then return end
   put(event, uid, member, session, at, at - lasted, lasted, payload)
@@ -99,7 +99,7 @@ local function come_back(event, uid, member, session, at, lasted, payload)
   local name = member .. ':' .. session
   local since, so_far, last = find(name)
   if not since then return end
-  -- It was pushed before the last push of the outage, and heard of later.
+  -- This push came before the outage's last push, but was told later.
   if at <= last then
     going_on[#going_on + 1] = name
     return
@@ -110,7 +110,7 @@ local function come_back(event, uid, member, session, at, lasted, payload)
   prune(over, LATE_MS)
 end
 
--- Whether it was noticed before somebody was erased (erasure.lua, event_erasure.lua).
+-- Whether it was noticed before its participant or client was erased (erasure.lua, event_erasure.lua).
 local function is_erased(member, session, at)
   if member == '' then
     local until_ms = session ~= '' and redis.call('ZSCORE', base .. 'events:refused', session)

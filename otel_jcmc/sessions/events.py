@@ -1,13 +1,13 @@
 """
-Events on their way to a receiver: noticed ones come in, and wait in Redis to be sent.
+Events on their way to a receiver: noticed events come in, and wait in Redis to be sent.
 
-intake/noticing.py and logs/onsets.py add them. events.lua takes each once, knows whose outage
-goes on, and adds the session's leg, by which a record finds its trace. logs/records.py makes
-records of what waits, and erasure.py finds in it what is of one client.
+intake/noticing.py and logs/onsets.py add them. events.lua takes each event once, keeps track of
+outages that go on, and adds the session's leg, by which a record finds its trace. logs/records.py
+makes records from waiting events, and erasure.py finds those of one client.
 
-What waits is a line of text and, below it, a payload in msgpack. The line: when it was noticed,
-when it began, for how long it lasted (ms of Redis's clock), event, uid, member, sid, instance of
-the conference, leg; the last four are empty where there is none.
+A waiting event is a line of text and, below it, a payload in msgpack. The line has: when the event
+was noticed, when it began, how long it lasted (ms of Redis's clock), its name, uid, member, sid,
+instance of the conference, leg; the last four are empty if there is none.
 """
 
 from collections.abc import Sequence
@@ -32,11 +32,11 @@ from otel_jcmc.store.participant import CLIENT_BYTES, client_digest
 from otel_jcmc.store.scripts import script
 
 SCRIPT: Final = script("sessions/events", touches_stays=False)
-# What an event tells: it happened; of a push in an outage; of the first one after it.
+# Kinds: an event happened; a push during an outage; the first push after it.
 HAPPENED, OUT, OVER = "event", "out", "over"
 MOST_A_MINUTE: Final = 10
 NOBODY: Final = bytes(CLIENT_BYTES)
-# Who it is beside the participant's id in Jitsi is nobody's business, as in spans.
+# Like spans, events tell only the participant's id in Jitsi, nothing else about the person.
 _NEVER: Final = {USERNAME.id, CLIENT.id, SESSION.id, WORST_SOURCE.id}
 _TOLD: Final = frozenset(
     row.id for row in ATTRIBUTES if row.id not in _NEVER and (row.otel_name or row is MEETING)
@@ -45,13 +45,13 @@ _TOLD: Final = frozenset(
 
 class Payload(msgspec.Struct, array_like=True, gc=False):
     """
-    What is known of an event where it is noticed, as it is stored: fields are added at the end.
+    What is known of an event when it is noticed. Stored like this: add fields only at the end.
 
     Attributes:
-        client: the digest of whose it is, by which it is erased; zeros: nobody's.
+        client: the digest of the client that it concerns, by which it is erased; zeros: none.
         session: the page's own id of the session; empty: it has none.
-        instance: `service.instance.id` of the service that has noticed it.
-        attributes: who it was and where, by catalogue id.
+        instance: `service.instance.id` of the service that noticed it.
+        attributes: who and where, by catalogue id.
         told: what the event tells besides, by the names that are sent.
     """
 
@@ -69,11 +69,11 @@ class Noticed(NamedTuple):
     Attributes:
         kind: HAPPENED, OUT or OVER.
         event: its name (catalogue/events.py).
-        uid: the same each time that the same is told.
-        member, session: as the store has them; of no participant: empty, and the digest of the
-            client whose it is in hex, if it is known.
+        uid: the same each time that the same event is told.
+        member, session: as the store has them. Without a participant *member* is empty, and
+            *session* is the digest of the client in hex, if it is known.
         at: when it was noticed, in seconds of a clock that never goes back.
-        lasted_ms: for how long it had lasted then.
+        lasted_ms: how long it had lasted then.
         payload: packed.
     """
 
@@ -88,7 +88,7 @@ class Noticed(NamedTuple):
 
 
 class WaitingEvent(NamedTuple):
-    """One event that waits; times in ms of Redis's clock, what is not known empty or 0."""
+    """One waiting event; times in ms of Redis's clock, unknown values empty or 0."""
 
     noticed_ms: int
     began_ms: int
@@ -109,7 +109,7 @@ _unpack: Final = msgspec.msgpack.Decoder(Payload).decode
 def payload_of(
     attributes: dict[int, Any], session: str, instance: str, told: dict[str, Any]
 ) -> bytes:
-    """Return the payload of an event of who has these *attributes*; of transports the first."""
+    """Return the payload of a participant's event; *attributes* keep only the first transport."""
     kept = {id_: each for id_, each in attributes.items() if id_ in _TOLD}
     if paths := attributes.get(LIST_ID):
         kept[LIST_ID] = paths[:1]
@@ -118,7 +118,7 @@ def payload_of(
 
 
 def uid_of(*parts: str) -> str:
-    """Return the uid of an event, 32 hex digits: a digest of what it is."""
+    """Return the uid of an event, 32 hex digits: a digest of what it tells."""
     digest = blake2b("\0".join(parts).encode(), digest_size=16, person=b"otel_jcmc")
     return digest.hexdigest()
 
@@ -143,7 +143,7 @@ def read_waiting(item: bytes) -> WaitingEvent:
 
 
 def adding(keys: Keys, partition: int, most: int, events: Sequence[Noticed], now: float) -> Command:
-    """Return what adds *events* of a *partition*, where *most* may wait in all, at *now*."""
+    """Return what adds *events* of a *partition* at *now*; *most* may wait in all partitions."""
     args: list[Any] = [max(1, most // keys.partitions), WAITS_MS, MOST_A_MINUTE]
     for each in events:
         age_ms = max(0, round((now - each.at) * 1000))

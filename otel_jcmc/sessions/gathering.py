@@ -1,10 +1,10 @@
 """
 What is gathered of a session between two entries of its log.
 
-In come its pushes, as recorder.py hears of them; out comes the entry (entry.py) with the card, an
-item that waits to be written (items.py). All that it takes over of a push is bytes and a few
-numbers, because there are thousands of these: the numbers of the last push stay as they were
-stored, and are read when the entry is made.
+Its pushes come in from recorder.py; an item goes out that waits to be written (items.py), with the
+entry (entry.py) and the card. Only bytes and a few numbers of a push are kept, because there are
+thousands of sessions: the numbers of the last push stay as they were stored, and are read when the
+entry is made.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,15 +25,15 @@ from otel_jcmc.wire.push import Report
 
 
 class _Payload(msgspec.Struct, array_like=True, gc=False):
-    """A payload, as the stored value ends."""
+    """A payload, the end of the stored value."""
 
     attributes: bytes
     numbers: list[Any]
 
 
 _ARRAY_OF_TWO: Final = b"\x92"
-# Pushes that wait are weighed when an entry is made, as they nearly always are, or there are so
-# many: those of half a minute of a page that pushes every two seconds.
+# Waiting pushes are weighed when an entry is made, or when there are so many: as many as a page
+# that pushes every two seconds sends in half a minute.
 MOST_WAITING: Final = 16
 _decode = msgspec.msgpack.Decoder(_Payload).decode
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
@@ -41,23 +41,23 @@ _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 class Gathered(Weighed):
     """
-    One session, as far as this process took its pushes, since its last entry.
+    One session, with the pushes that this process took since its last entry.
 
-    It is one with what is weighed of it, because there are thousands: each object that a push
-    touches is one more that is not in the processor's cache.
+    This class and what is weighed are one object, because there are thousands: each further object
+    that a push touches would have to be fetched into the processor's cache.
 
     Attributes:
         payload: of the last push; empty: nothing is gathered.
         at: its last push, by our clock in seconds; 0: none yet.
-        known: the attributes that are known of it; *heard* is the hash of those of a push that are
-            in it, *count* how many the last push had.
+        known: the known attributes. *heard* is the hash of the last push's attributes that are in
+            it, *count* is how many the last push had.
         is_told: whether Redis has all that is known.
-        lines: what its card says of them (card.py).
-        totals: of all its entries so far, other processes' too, packed; *version* is the last
-            write of it that they are of (items.py).
-        address: of who brought the session, as limits know it; empty: nobody can say.
+        lines: the lines of its card (card.py).
+        totals: of all its entries so far, also those of other processes, packed; *version* is the
+            last write that they include (items.py).
+        address: the address that brought the session, as limits know it; empty: not known.
         began: when this process first heard of the session, by our clock in seconds.
-        is_over: its session has left, or is another one now.
+        is_over: its participant has left, or is in another session now.
     """
 
     __slots__ = (
@@ -83,9 +83,9 @@ class Gathered(Weighed):
 def gather(
     of: Gathered, payload: bytes, report: Report, at: float, ttl_ms: int, bounds: Bounds
 ) -> None:
-    """Take note of a push at *at*, in seconds of our clock, that lives for *ttl_ms*."""
+    """Gather a push that came *at*, in seconds of our clock, and lives for *ttl_ms*."""
     of.waiting.append(noted(report, at))
-    # The first one by itself: for how long it stands may be known with the second one only.
+    # The first one at once: how long it stands can be known only with the second.
     if not of.at or ttl_ms != of.ttl_ms or len(of.waiting) >= MOST_WAITING:
         of.ttl_ms = ttl_ms
         weigh(of, ttl_ms, bounds)
@@ -108,12 +108,12 @@ def make_item(
     is_whole: bool = False,
 ) -> bytes:
     """
-    Return the entry of what was gathered with *payload* as the last push, and begin anew.
+    Return the item of what was gathered, with *payload* as the last push, and begin anew.
 
     Args:
         offset: seconds by which Redis's clock is ahead of ours.
         sent: the numbers of a push that is an entry of its own.
-        is_whole: an entry that is the first of its log has all numbers, not only those *sent*.
+        is_whole: if the entry is the first of its log, it has all numbers, not only those *sent*.
     """
     last = _decode(_ARRAY_OF_TWO + payload)
     at_ms = round((of.at + offset) * 1000)
@@ -133,7 +133,7 @@ def make_item(
         if is_whole:
             flags |= items.IS_WHOLE
             other = _entry(at_ms, [*numbers], part, attributes)
-        # What is said of the call is of all that is known.
+        # The verdict rests on all numbers that are known.
         numbers = [*sent]
         numbers[VERDICT] = last.numbers[VERDICT]
     entry = _entry(at_ms, numbers, part, attributes)
@@ -145,7 +145,7 @@ def make_item(
 def make_card(
     of: Gathered, attributes: Mapping[int, Any], offset: float, versions: Iterator[bytes]
 ) -> bytes:
-    """Return the card alone of a session without pushes."""
+    """Return an item with only the card of a session without pushes."""
     of.lines = text_of(attributes).encode()
     at_ms = round((of.at + offset) * 1000)
     return _item(of, at_ms, next(versions), 0, write_card(at_ms, new_totals(), of.lines))
@@ -170,7 +170,7 @@ def _item(
 
 
 def _entry(at_ms: int, numbers: list[Any], part: Part, attributes: bytes) -> bytes:
-    """Return an entry; *numbers* are cut."""
+    """Return an entry; *numbers* are changed."""
     return encode(
         at_ms,
         numbers,
@@ -186,7 +186,7 @@ def _entry(at_ms: int, numbers: list[Any], part: Part, attributes: bytes) -> byt
 
 
 def _learn(of: Gathered, attributes: bytes) -> None:
-    """Take note of the *attributes* of a push; what it leaves out stays known."""
+    """Remember the *attributes* of a push; those that it leaves out stay known."""
     heard = hash(attributes)
     if heard == of.heard:
         return

@@ -1,10 +1,11 @@
 """
-What was: the sessions that Redis has, listed newest or worst first, and the log of one.
+The sessions in Redis, listed newest or worst first, and the log of one.
 
-In goes an `Asked`, out come `PastSession`s and the entries of their logs. The keys are those of
-store/stays.lua and log.lua; nothing is written here. By time and conference the index tells: it is
-read a few thousand at a time, ordered by the last push. A session only moves forward in that order:
-one that pushes during the read is seen twice and never missed. By all else the cards do: search.py.
+An `Asked` comes in; `PastSession`s and the entries of their logs go out. The keys are those of
+store/stays.lua and log.lua; this file writes none. To find sessions by time and conference, the
+index is read, a few thousand at a time, ordered by the last push. A session only moves forward in
+that order: if it pushes during the read, it is seen twice and never missed. For all other
+conditions the cards are searched (search.py).
 """
 
 import heapq
@@ -40,21 +41,22 @@ from otel_jcmc.store.scripts import Script, run_scripts
 from otel_jcmc.store.sid import began_ms, by_time, from_by_time, is_sid
 
 READ_SECONDS: Final = 2.0
-# So many of the index, of what describes them and of one log at a time: some ms of Redis each.
+# How many are read at a time, from the index, from their descriptions and from one log: each takes
+# Redis some ms.
 INDEX_CHUNK: Final = 4000
 ABOUT_CHUNK: Final = 1000
 SESSION_CHUNK: Final = 50
 ENTRY_CHUNK: Final = 5000
-# The index is behind by an interval of the recorder, and by what a push may live for.
+# The index lags by an interval of the recorder, and by the time that a push may live.
 BEHIND_MS: Final = 300_000
-# Who reads logs waits for so many others, of whom each takes a second at the most.
+# How many reads of logs may wait for another; each takes a second at most.
 MOST_WAITING: Final = 20
-# A session's first entry may be of a push that long before it began: clocks are estimated.
+# The first entry may be of a push this long before the session's start: clocks are estimated.
 LATE_MS: Final = 1000
 
 
 class NoSuchSession(Exception):
-    """There is none of this id, or no more."""
+    """There is no session with this id, or no longer."""
 
 
 class History:
@@ -63,9 +65,9 @@ class History:
 
     Attributes:
         keys: where the sessions are.
-        turn: held by who makes something of a log, so that pushes wait for one at a time.
+        turn: taken by whatever works on a log, so that pushes wait for one at a time.
 
-    Concurrency: to be used from one event loop, by any number of tasks.
+    Concurrency: any number of tasks of one event loop may call.
     """
 
     def __init__(self, url: str, keys: Keys, interval_ms: int) -> None:
@@ -87,7 +89,7 @@ class History:
 
     async def sessions(self, asked: Asked) -> tuple[list[PastSession], str | None]:
         """
-        Return the first sessions that are *asked* for, and after what to go on if there are more.
+        Return the first sessions that are *asked* for, and where to continue if there are more.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -102,13 +104,13 @@ class History:
         floor_ms = await self._floor(asked)
         found, after = await self._page(asked, floor_ms)
         if after is None and floor_ms is not None:
-            # Some of those by whom it was found are gone, or were not asked for.
+            # Some of the sessions that gave the floor are gone, or were not asked for.
             return await self._page(asked, None)
         return found, after
 
     async def search(self, asked: Asked) -> Found:
         """
-        Return the places of the first that are *asked* for by their cards, and how many there are.
+        Return the places of the first sessions whose cards match *asked*, and how many match.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -124,7 +126,7 @@ class History:
             asked.by_badness,
             from_after(asked.after),
             asked.limit,
-            # A card has no name whole, and all in lower case.
+            # A card has names in lower case, and cut if they are long.
             bool(asked.clients or asked.conferences),
         )
 
@@ -139,7 +141,7 @@ class History:
 
     async def described(self, sids: Iterable[str]) -> AsyncIterator[PastSession]:
         """
-        Return what is known of *sids*, without those that are gone or damaged.
+        Return what is known about *sids*, without those that are gone or damaged.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -158,7 +160,8 @@ class History:
         """
         if not is_sid(sid):
             raise NoSuchSession
-        # The log first: of what is described later no sample's attributes are missing.
+        # The log first: then the description, which is read later, has the attributes of all
+        # samples.
         log = await self.log(sid)
         found = await self._describe([sid])
         if not found:
@@ -167,10 +170,11 @@ class History:
 
     async def _floor(self, asked: Asked) -> int | None:
         """
-        Return a time that nobody who is on the page *asked* for had pushed before; None: unknown.
+        Return a time after which each session of the page *asked* for has pushed; None: unknown.
 
-        As many as fill a page had their last push before it; they and whoever is newer began, and
-        so pushed, after the first of them began.
+        The index gives sessions that pushed before the page's first place. If as many of them as
+        fill the page began at some time or later, each session of the page began, and so pushed, no
+        earlier.
         """
         if asked.clients or asked.conferences or asked.from_ms is not None:
             return None
@@ -198,7 +202,7 @@ class History:
 
     async def _find(self, asked: Asked, floor_ms: int | None) -> AsyncIterator[PastSession]:
         """Return all sessions that are *asked* for, newest first."""
-        # Few are wanted: read few, unless it has to be read whose each is.
+        # Few are wanted, so few are read; but to find clients, many attributes must be read.
         size = ABOUT_CHUNK if asked.clients else min(SESSION_CHUNK, asked.limit + 1)
         for listed in batched(await self._index(asked, floor_ms), size):
             sids = await self._of_clients(listed, asked.clients) if asked.clients else listed
@@ -207,7 +211,7 @@ class History:
                     yield session
 
     async def _index(self, asked: Asked, floor_ms: int | None) -> Iterable[str]:
-        """Return the sids that may be *asked* for, newest first, by what they say themselves."""
+        """Return the sids that may be *asked* for, newest first, judged by the sids alone."""
         digests = tuple(conference_digest(name).encode() for name in asked.conferences)
         indexes = self.keys.each("sessions")
         if digests:
@@ -222,7 +226,7 @@ class History:
         for key in indexes:
             async for sids in self.read_index(key, first):
                 mine = [sid for sid in sids if sid.startswith(digests)] if digests else sids
-                # Sorted piece by piece, so that a push never waits for all of them.
+                # Sorted piece by piece, so that a push never waits for the whole.
                 turned = sorted(filter(before.__gt__, map(by_time, mine)), reverse=True)
                 found.append(turned)
         return _each_once(heapq.merge(*found, reverse=True))
@@ -242,13 +246,13 @@ class History:
             yield listed[::2]
             if len(listed) < 2 * INDEX_CHUNK:
                 return
-            # From the last one's push on again: others may have the same.
+            # Begin again at the last one's score, which other sessions may share.
             last = listed[-1].decode()
             skip = skip + INDEX_CHUNK if last == first else 0
             first = last
 
     async def _of_clients(self, sids: Sequence[str], clients: Collection[str]) -> list[str]:
-        """Return those of *sids* that may be one of *clients*'."""
+        """Return those of *sids* that may belong to one of *clients*."""
         by_base: dict[str, list[str]] = {}
         for sid in sids:
             by_base.setdefault(self.keys.base_of(sid), []).append(sid)
@@ -258,11 +262,11 @@ class History:
         abouts: dict[str, bytes | None] = {}
         for some, values in zip(by_base.values(), await self.run(commands), strict=True):
             abouts.update(zip(some, values, strict=True))
-        # Of a session that has just begun only the participant's own key tells.
+        # A session that has just begun has its attributes only in the participant's own key.
         return [sid for sid in sids if (about := abouts[sid]) is None or may_name(about, clients)]
 
     async def _describe(self, sids: Sequence[str]) -> list[PastSession]:
-        """Return what is known of *sids*, without those that are gone or damaged."""
+        """Return what is known about *sids*, without those that are gone or damaged."""
         wanted = [keys_of(sid, self.keys.base_of(sid)) for sid in sids]
         replies = await self.run([command for commands in wanted for command in commands])
         found = []
@@ -288,7 +292,8 @@ class History:
                 [("LRANGE", key, start, start + ENTRY_CHUNK - 1), ("LINDEX", key, 0)]
             )
             if start and first != oldest:
-                # It is as long as it may be, and the oldest went meanwhile: places have moved.
+                # The log has its full length, and its oldest entry went meanwhile: all places have
+                # moved.
                 found = []
                 continue
             found += some

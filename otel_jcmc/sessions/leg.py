@@ -1,8 +1,8 @@
 """
 A leg that is over, as the scripts hand it on, and what is made of it.
 
-sweep.py reads a `Leg` of the hash that store/stays.lua keeps. Its span (traces/spans.py) and its
-summary (summing.py) are made of that and of the session's log.
+sweep.py reads a `Leg` from the hash that store/stays.lua keeps. The leg's span (traces/spans.py)
+and its summary (summing.py) are made from it and from the session's log.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ class Leg(NamedTuple):
     One leg of a session as Redis has it; times in ms of Redis's clock.
 
     Attributes:
-        instance: of its conference; 0: nobody has asked for spans.
-        word: what the participant said of the call, as store/participant.py reads it.
+        instance: its conference's instance; 0: spans are off.
+        word: what the participant said about the call, as store/participant.py reads it.
     """
 
     sid: str
@@ -33,7 +33,7 @@ class Leg(NamedTuple):
     @classmethod
     def from_redis(cls, sid: str, of_redis: Mapping[str, str]) -> "Leg":
         """
-        Return the leg that is told by its hash.
+        Return the leg that the hash *of_redis* describes.
 
         Raises:
             KeyError, ValueError: the hash is not what store/stays.lua writes.
@@ -55,9 +55,9 @@ class Leg(NamedTuple):
 
 class Folded(NamedTuple):
     """
-    A session's span, and what its conference keeps of it: fields as moves.lua takes them.
+    A session's span, and what its conference keeps about it: fields as moves.lua takes them.
 
-    *client* is whose it was, empty if nobody knows. Without a span there is nothing.
+    *client* is the client's id, empty if it is not known. Without a span, *span* is empty.
     """
 
     span: bytes

@@ -1,8 +1,8 @@
 """
-The lines of a card: what is known of a session as text, which is looked through for a part of it.
+The lines of a card: what is known of a session, as text that can be searched for a part.
 
-Out of attributes come the lines; a `Condition` says what one of them has to have. search.lua looks
-through those in Redis, `is_met` through those of a session that has no card.
+Lines are made from attributes; a `Condition` says what one of them must contain. search.lua
+searches the lines in Redis, `is_met` those of a session without a card.
 """
 
 import re
@@ -22,11 +22,11 @@ from otel_jcmc.catalogue.attributes import (
 )
 
 LONGEST: Final = 100
-# What a line begins with.
+# The first character of each kind of line.
 CONFERENCE_LINE, PARTICIPANT_LINE, NAME_LINE, CLIENT_LINE = "c", "p", "n", "i"
 REGION_LINE, BRIDGE_LINE, BROWSER_LINE = "r", "b", "w"
 STATE_LINE, CAUSE_LINE, END_LINE = "s", "u", "e"
-# Of the attributes that a line has whole.
+# Attributes that have a line of their own, unchanged.
 _LINES: Final = (
     (CONFERENCE_LINE, CONFERENCE.id),
     (PARTICIPANT_LINE, PARTICIPANT.id),
@@ -36,7 +36,7 @@ _LINES: Final = (
     (BRIDGE_LINE, BRIDGE.id),
 )
 _no_controls: Final = re.compile(r"[\x00-\x1f\x7f]+").sub
-# How it ended, of one that goes on and of one of which nothing more came.
+# Ends in a search: the session goes on, or its pushes just stopped.
 LIVE, EXPIRED = "live", "expired"
 
 
@@ -56,12 +56,12 @@ class Way(NamedTuple):
     how: How
 
 
-# One of them has to be.
+# One of its ways must be met.
 Condition = tuple[Way, ...]
 
 
 def text_of(attributes: Mapping[int, Any]) -> str:
-    """Return the lines of who and where it was, after a line's end."""
+    """Return the lines of identity and place, after a newline."""
     lines = [(mark, attributes[id_]) for mark, id_ in _LINES if attributes.get(id_)]
     if browser := attributes.get(BROWSER_NAME.id):
         major = (attributes.get(BROWSER_VERSION.id) or "").partition(".")[0]
@@ -70,17 +70,17 @@ def text_of(attributes: Mapping[int, Any]) -> str:
 
 
 def folded(text: str) -> str:
-    """Return *text* as a line has it: who looks for a part of a name folds that too."""
+    """Return *text* as a line has it; the text of a search must be folded too."""
     return _no_controls(" ", text.lower())[:LONGEST]
 
 
 def part_of(text: str, *marks: str) -> Condition:
-    """Return the condition that one of the lines *marks* has *text* somewhere, in any case."""
+    """Return the condition that one of the lines *marks* contains *text*, in any case."""
     return tuple(Way(mark, folded(text), How.PART) for mark in marks)
 
 
 def whole_of(texts: Collection[str], *marks: str) -> Condition:
-    """Return the condition that one of the lines *marks* is one of *texts*, in any case."""
+    """Return the condition that one of the lines *marks* equals one of *texts*, in any case."""
     return tuple(Way(mark, folded(text), How.WHOLE) for mark in marks for text in texts)
 
 
@@ -90,7 +90,7 @@ def none_of(mark: str) -> Condition:
 
 
 def is_met(condition: Condition, text: str) -> bool:
-    """Say whether the lines in *text*, as a card has them, meet *condition*: as search.lua does."""
+    """Say whether the lines in *text* of a card meet *condition*, as search.lua does."""
     lines = dict(row.split("=", 1) for row in text.split("\n") if "=" in row)
     for mark, wanted, how in condition:
         line = lines.get(mark)

@@ -1,25 +1,25 @@
 -- Adds one batch of entries to the logs of sessions of one partition.
---
+-- 
 -- KEYS[1] the number of the last batch that this process has written; any number of processes write
--- ARGV[1...4] what is kept of sessions, as store/stays.lua has it, which stands before this
+-- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text
 -- ARGV[5] the number of this batch, ARGV[6] most entries of a session
 -- ARGV[7] the entries, one after the other, as gathering.py makes them
---
--- Each write of a session has a version and says which it stands on (items.py): of two processes that take one session's
--- pushes, who does not stand on the newest is told what there is, and comes again with both together. An earlier version
--- of this writes entries without any: what it has counted is in no card.
---
+-- 
+-- Each write of a session has a version and names the one it builds on (items.py). If two processes take one session's
+-- pushes, a write that does not build on the newest is answered with the present state; the process merges both and sends
+-- again. An earlier version of this service writes entries without versions: its counts are in no card.
+-- 
 -- Returns one digit an entry, 1: written, 2: written, and its attributes are not known, 3: not written, 4: it does not
--- stand on the newest, 5: a card without an entry was written; and after a semicolon the time (ms). Then of each 4 the
--- versions that have made the newest entry, the card, that entry, and the attributes if it has some.
+-- build on the newest, 5: a card without an entry was written; and after a semicolon the time (ms). Then for each 4 the
+-- versions that have made the newest entry, the card, that entry, and the attributes if the item has some.
 local REPEATED_MS, LATE_MS, ENTRY_BYTES, POPPED_AT_ONCE = 600000, 200, 3, 200
 local VERSION_BYTES, MOST_VERSIONS, NONE = 6, 8, '------'
 local REPLACES, IS_WHOLE, FORCED = 4, 8, 16
 local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
--- Expiries are set once in a while, not with each entry.
+-- Expiries are set now and then, not with each entry.
 local while_ms = math.max(1000, math.floor(keep / 24))
 local answers, newest, grown = {}, {}, 0
--- All that is done for each entry: a name that is local is found sooner, and a key that is made once is made for all.
+-- This runs for each entry: a local name is found sooner, and a key is made once for all.
 local call, sub, floor = redis.call, string.sub, math.floor
 local cards = base .. 'cards'
 local is_crowded = redis.call('EXISTS', base .. 'crowded') == 1
@@ -29,9 +29,9 @@ local function know(sid)
   return call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl', 'card')
 end
 
--- The leg that was there at that time, and what is known of it. A new one if there is none: nobody pushed since it was
--- evicted, or since history was switched on. But nothing while there is no room for those who are there: each that was
--- begun again would cost another its log.
+-- The leg that was there at that time, and what is known of it. A new one if there is none: no push came since it was
+-- evicted, or since history was switched on. While there is no room for those that are there, none begins: each that
+-- began again would cost another its log.
 local function find(name, at, ttl, begins)
   local sid = call('GET', base .. 'stay:' .. name)
   local known = sid and know(sid)
@@ -39,7 +39,7 @@ local function find(name, at, ttl, begins)
     if is_crowded or not begins then return end
     return begin(sub(name, 1, 32), sub(name, 34), ttl, at), {}
   end
-  -- What was still on its way when its leg ended, and another one began.
+  -- An entry that was still on its way when its leg ended and another one began.
   while known[4] and at < known[1] - LATE_MS do
     local before = know(known[4])
     if not before[1] then break end
@@ -48,7 +48,7 @@ local function find(name, at, ttl, begins)
   return sid, known
 end
 
--- Takes what is older than history goes, and what is too many, off the log; returns its bytes.
+-- Removes entries that are too old, or too many, from the log; returns their bytes.
 local function shorten(key, length)
   local bytes = 0
   for _ = 1, POPPED_AT_ONCE do
@@ -67,7 +67,7 @@ local function has(flags, flag)
   return flags % (2 * flag) >= flag
 end
 
--- Notes what there is of a session that something does not stand on.
+-- Remembers the present state of a session for a write that does not build on it.
 local function tell(sid, by, attributes)
   newest[#newest + 1] = {
     by or '', redis.call('HGET', base .. 'cards', sid) or '', redis.call('LINDEX', base .. 'samples:' .. sid, -1) or '',
@@ -76,7 +76,7 @@ local function tell(sid, by, attributes)
   return 4
 end
 
--- The card as it is put in the place of the former one, and how many bytes more that is.
+-- Replaces the card, counts the bytes that it grows by, and returns its size.
 local function deal(sid, card, reason, before)
   if reason then card = card .. 'e=' .. reason .. '\n' end
   call('HSET', cards, sid, card)
@@ -84,7 +84,7 @@ local function deal(sid, card, reason, before)
   return #card
 end
 
--- Puts the entry into the log; returns how long that is then and how many bytes more, nothing if it must not.
+-- Puts the entry into the log; returns the log's length and the bytes that it grows by, nothing if it must not.
 local function put(samples, flags, entry, other)
   if has(flags, REPLACES) then
     -- An earlier version may have written one meanwhile.
@@ -97,10 +97,10 @@ local function put(samples, flags, entry, other)
 end
 
 local function add(name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
-  -- What was gathered of somebody before he was erased (erasure.lua).
+  -- Gathered before the participant was erased (erasure.lua).
   local erased = some_erased and redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
   if erased and at < tonumber(erased) then return 1 end
-  -- What had to wait until it was too old.
+  -- It had to wait until it was too old.
   if at < now - keep then return 1 end
   local sid, known = find(name, at, ttl, entry ~= '')
   if not sid then return 3 end
@@ -112,7 +112,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   end
   if stands_on ~= (by == '' and NONE or sub(by, -VERSION_BYTES)) then
     if not has(flags, FORCED) then return tell(sid, by, attributes) end
-    -- What others have counted meanwhile is in the card that there is.
+    -- The present card has what others have counted meanwhile.
     card = ''
   end
   local samples = base .. 'samples:' .. sid
@@ -121,7 +121,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   if attributes ~= '' then
     local before = redis.call('SET', base .. 'about:' .. sid, attributes, 'PX', keep + while_ms, 'GET')
     more = more + #attributes - (before and #before or 0)
-    -- A span's is taken away with the span.
+    -- A session that becomes a span keeps it until then.
     if not before and mode == 1 then redis.call('UNLINK', base .. 'who:' .. sid) end
   end
   if length == 1 or floor(seen / while_ms) ~= floor(at / while_ms) then
@@ -138,7 +138,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   local size = card ~= '' and deal(sid, card, reason, former) or former
   if is_newer and place_of(at) ~= place_of(seen) then call('ZADD', base .. 'sessions', place_of(at), sid) end
   if is_newer and size == former and tonumber(known[7]) == ttl then
-    -- Nearly all are like this.
+    -- Nearly all entries come this way.
     call('HSET', key, 'bytes', bytes + more, 'by', by, 'seen', at)
   else
     local fields = {'bytes', bytes + more, 'by', by}
@@ -146,7 +146,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
       fields[#fields + 1], fields[#fields + 2] = field, value
     end
     if is_newer then put_field('seen', at) end
-    -- By it is told when somebody was there last who has expired.
+    -- It tells when an expired participant was last there.
     if is_newer and tonumber(known[7]) ~= ttl then put_field('ttl', ttl) end
     if size ~= former then put_field('card', size) end
     call('HSET', key, unpack(fields))
@@ -155,7 +155,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   return answer
 end
 
--- "batch", or "batch;answers" where some do not stand on the newest.
+-- "batch", or "batch;answers" if some do not build on the newest.
 local last, said_then = string.match(redis.call('GET', KEYS[1]) or '-1', '^(-?%d+);?(%d*)$')
 local is_repeated = tonumber(last) >= batch
 redis.call('SET', KEYS[1], is_repeated and said_then ~= '' and last .. ';' .. said_then or batch, 'PX', REPEATED_MS)
@@ -173,7 +173,7 @@ while next_one <= #entries do
   local answer = 1
   if not is_repeated then
     local done, said = pcall(add, name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
-    -- A damaged key costs its own session's entry. What Redis refuses it has refused above.
+    -- A damaged key costs only its own session's entry. If Redis refuses writes, it has done so above.
     answer = done and said or 3
   elseif said_then ~= '' then
     -- A batch whose reply was lost comes again.

@@ -1,10 +1,10 @@
 """
 The sessions' logs in Redis: entries wait here, and go out in batches.
 
-Entries come from recorder.py; log.lua adds them, a batch of a partition at a time, on a
-connection of their own. With Redis away they wait, and beyond a bound the oldest are dropped and
-counted. A batch whose reply was lost is sent again under its number, by which Redis knows it. What
-another process has written something before is handed back, see merging.py.
+recorder.py makes the entries. log.lua adds them, a batch of a partition at a time, on a connection
+of their own. While Redis is away they wait; beyond a limit the oldest are dropped and counted. If
+the reply to a batch was lost, the batch is sent again under its number, by which Redis knows it. An
+entry is handed back if another process has written to its session since (merging.py).
 """
 
 import logging
@@ -28,19 +28,19 @@ from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 
-# In one exchange: Redis takes 10 µs an entry, and does nothing else meanwhile.
+# Entries in one exchange: Redis takes 10 µs for each, and does nothing else meanwhile.
 BATCH_ENTRIES: Final = 128
 WAITING_ENTRIES: Final = 100_000
 WAITING_BYTES: Final = 32 * 1024 * 1024
-# Of memory, besides what an entry holds.
+# Bytes of memory for an entry besides its content.
 ENTRY_BYTES: Final = 60
 SLOW_SECONDS: Final = 0.1
-# What Redis refuses for another reason than its memory is tried so often.
+# How often a batch is tried that Redis refuses.
 ATTEMPTS: Final = 10
 
 _SCRIPT: Final = script("sessions/log")
 _TELL_AGAIN, _NOT_WRITTEN, _CONFLICT, _CARD = map(ord, "2345")
-# What became of an entry.
+# The outcomes of an entry.
 WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY = "written", "dropped", "failed", "out_of_memory"
 REFUSED: Final = "refused"
 
@@ -61,7 +61,7 @@ class SessionLogs:
     The logs of one Redis under one key prefix.
 
     Attributes:
-        link: the connection, for what else is written of history.
+        link: the connection, also used for other writes to history.
         offset: seconds by which Redis's clock is ahead of ours.
         counts: outcome -> entries so far.
 
@@ -77,7 +77,7 @@ class SessionLogs:
         clock: Callable[[], float] = monotonic,
         offset: float | None = None,
     ) -> None:
-        """Prepare; nothing is opened yet. An *offset* of *clock* that is given is not learnt."""
+        """Prepare; nothing is opened yet. If *offset* of *clock* is given, it is not measured."""
         self._is_offset_given = offset is not None
         self.offset = time() - clock() if offset is None else offset
         self.counts = dict.fromkeys((WRITTEN, DROPPED, REFUSED, FAILED, OUT_OF_MEMORY), 0)
@@ -86,7 +86,7 @@ class SessionLogs:
         self._most_samples = most_samples
         self._clock = clock
         self._is_time_known = False
-        # Of this process, one in each partition: the number of its last batch.
+        # The key with the number of this process's last batch, one in each partition.
         self._keys = keys
         self._recorded = keys.each(f"recorded:{secrets.token_hex(4)}")
         self._numbers = [0] * keys.partitions
@@ -106,7 +106,7 @@ class SessionLogs:
         return len(self._waiting) + len(self._conflicts) + sending
 
     def add(self, entries: Sequence[bytes]) -> None:
-        """Let *entries* wait for their turn; beyond the bound the oldest go."""
+        """Let *entries* wait for their turn; beyond the limit the oldest are dropped."""
         self._waiting += entries
         self._waiting_bytes += _bytes_of(entries)
         while len(self._waiting) > WAITING_ENTRIES or self._waiting_bytes > WAITING_BYTES:
@@ -119,12 +119,12 @@ class SessionLogs:
         self._waiting_bytes += _bytes_of(entries)
 
     def take_conflicts(self) -> list[tuple[bytes, Newest]]:
-        """Return what Redis has not taken, in order, and what it has of the same sessions; once."""
+        """Return, once and in order, the entries that Redis refused, each with its newest state."""
         conflicts, self._conflicts = self._conflicts, []
         return conflicts
 
     def take_unknown(self) -> list[str]:
-        """Return the sessions, "member:session", whose attributes Redis has lost, once."""
+        """Return, once, the sessions ("member:session") whose attributes Redis has lost."""
         unknown, self._unknown = self._unknown, []
         return unknown
 
@@ -140,15 +140,15 @@ class SessionLogs:
         self._learn_time(asked, int(seconds) * 1000 + int(micros) // 1000)
 
     def _learn_time(self, asked: float, redis_ms: int) -> None:
-        """Learn from an answer to what was *asked* how far Redis's clock is ahead."""
+        """Learn from an answer, asked for at *asked*, how far Redis's clock is ahead."""
         now = self._clock()
-        # In a slow answer nobody knows where the time went.
+        # In a slow answer it is unknown which way took the time.
         if not self._is_offset_given and (not self._is_time_known or now - asked < SLOW_SECONDS):
             self.offset = redis_ms / 1000 - (asked + now) / 2
         self._is_time_known = True
 
     async def send(self) -> None:
-        """Write what waits, as far as Redis takes it, until there are conflicts."""
+        """Write the waiting entries, until Redis refuses some or there are conflicts."""
         while (self._sending or self._waiting) and not self._conflicts:
             self._sending = self._sending or self._next()
             asked = self._clock()
@@ -188,7 +188,7 @@ class SessionLogs:
         return ("EVALSHA", _SCRIPT.sha, 1, self._recorded[batch.partition], *args)
 
     def _hear(self, batch: _Batch, reply: Any, asked: float) -> bool:
-        """Learn from the *reply* to *batch*, and say whether that was it."""
+        """Learn from the *reply* to *batch*, and say whether the batch is done."""
         if isinstance(reply, list):
             text, *newest = reply
             answers, _, redis_ms = text.partition(b";")
@@ -196,7 +196,7 @@ class SessionLogs:
             self._note(batch.entries, answers, [Newest(*each) for each in newest])
             return True
         if isinstance(reply, PartAway):
-            # It waits, as with all of Redis away: nothing was refused.
+            # It waits, as when all of Redis is away: it was not refused.
             return False
         if isinstance(reply, OutOfMemoryError) and not batch.attempts:
             self.counts[OUT_OF_MEMORY] += len(batch.entries)
@@ -208,7 +208,7 @@ class SessionLogs:
         return True
 
     def _note(self, entries: list[bytes], answers: bytes, newest: list[Newest]) -> None:
-        """Take note of what became of *entries*, and of the *newest* of those in conflict."""
+        """Count the outcomes of *entries*, and keep the *newest* states of those in conflict."""
         lost = answers.count(_NOT_WRITTEN)
         others = answers.count(_CARD) + answers.count(_CONFLICT)
         self.counts[WRITTEN] += len(entries) - lost - others
@@ -221,11 +221,11 @@ class SessionLogs:
                 self._conflicts.append((entry, next(told)))
 
     async def close(self) -> None:
-        """Close the connection; what still waits is lost."""
+        """Close the connection; entries that still wait are lost."""
         self.counts[DROPPED] += self.waiting
         await self.link.close()
 
 
 def _bytes_of(entries: Sequence[bytes]) -> int:
-    """Return how many bytes of memory *entries* take, about."""
+    """Return about how many bytes of memory *entries* take."""
     return sum(map(len, entries)) + ENTRY_BYTES * len(entries)

@@ -1,9 +1,9 @@
 """
-A conference as it was at a time: who was there, when, and how each of them had it.
+A conference at a given time: who was there, when, and how each participant fared.
 
-In go a conference's name and a time, out comes the instance that was held then, or the last one
-before, with everyone on one axis and what stood out meanwhile. Instances are told by who was there:
-one ends when nobody has been there for the grace of a session.
+A conference's name and a time come in. The instance that was held then, or the last one before,
+goes out, with all participants on one time axis and with what stood out meanwhile. Instances are
+told apart by presence: one ends when no participant has been there for the grace of a session.
 """
 
 from asyncio import sleep
@@ -29,14 +29,14 @@ from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
 from otel_jcmc.verdict.standing import sender_name
 
-# A day of a large conference; the newest of them are looked at.
+# A day of a large conference; the newest are looked at.
 MOST_SESSIONS: Final = 5000
 MOST_PEOPLE: Final = 200
 MOST_SPELLS: Final = 300
 
 
 class Attendee(NamedTuple):
-    """One session of an instance, and when it was how."""
+    """One session of an instance, with its states over time."""
 
     session: PastSession
     spells: list[Spell]
@@ -47,10 +47,10 @@ class Meeting(NamedTuple):
     One instance of a conference.
 
     Attributes:
-        from_ms, to_ms: from the first join to when somebody was last there, Unix time in ms.
-        people: how many sessions it has; of the first MOST_PEOPLE there are *attendees*.
-        stood_out: what of the journal touches it.
-        earlier_ms, later_ms: when the one before and the one after began; None: there is none.
+        from_ms, to_ms: from the first join until a participant was last there, Unix time in ms.
+        people: how many sessions it has; *attendees* has the first MOST_PEOPLE of them.
+        stood_out: the entries of the journal that concern it.
+        earlier_ms, later_ms: when the instance before and the one after began; None: there is none.
     """
 
     conference: str
@@ -73,10 +73,12 @@ async def meeting_at(
     interval_ms: int,
 ) -> Meeting:
     """
-    Return what was held at *at_ms* of a conference, *conferences* being how it may be stored.
+    Return the instance of a conference that was held at *at_ms*.
+
+    *conferences* are the forms in which its name may be stored.
 
     Raises:
-        NoSuchSession: nobody was there then or before, as far as history goes.
+        NoSuchSession: as far as history goes, no participant was there then or before.
         StoreUnavailable: Redis did not answer in time.
     """
     asked = Asked(conferences=conferences, limit=MOST_SESSIONS)
@@ -110,14 +112,14 @@ def _attendee(
 ) -> Attendee:
     samples = outlines(log)
     who = session.attributes
-    # An earlier version told of each interval's last push alone.
+    # An earlier version stored only the last push of each interval.
     apart_ms = session.ttl_ms + (0 if any(each.pushes for each in samples) else interval_ms)
     names = who.get(CONFERENCE.id, ""), who.get(PARTICIPANT.id, "")
     return Attendee(session, coarse(spells_of(samples, apart_ms, *names, entries), MOST_SPELLS))
 
 
 def _instances(sessions: Iterable[PastSession], grace_ms: int) -> list[list[PastSession]]:
-    """Return *sessions* by the instance that they were of, both in the order of their begin."""
+    """Return *sessions* by instance, both in the order of their start."""
     found: list[list[PastSession]] = []
     until_ms = 0
     for each in sorted(sessions, key=lambda one: one.started_ms):
@@ -134,7 +136,7 @@ def _until_ms(session: PastSession) -> int:
 
 
 def touches(entry: Entry, conference: str, held: Sequence[PastSession]) -> bool:
-    """Say whether what stood out reached the *conference*, by those who *held* it."""
+    """Say whether *entry* stood out for the *conference*, by the sessions that *held* it."""
     if entry.scope in (Scope.CONFERENCE, Scope.FLEET):
         return entry.scope == Scope.FLEET or entry.name == conference
     if entry.scope == Scope.SENDER:

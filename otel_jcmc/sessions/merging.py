@@ -1,9 +1,9 @@
 """
-Two processes that took pushes of one session: what each wrote of it, put together.
+Merges what two processes wrote about one session, if both took pushes of it.
 
-In come items (items.py) that Redis did not take, since they stand on another state of their session
-than it has, and what it has; out come items that stand on that. An interval of one process and an
-interval of the other become one entry (both.py), and totals are of both.
+Items (items.py) come in that Redis did not take, because Redis has a newer state of their session
+than the one they build on; that state comes with them. Items that build on it go out. An interval
+of one process and an interval of the other become one entry (both.py), and the totals count both.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,20 +28,20 @@ from otel_jcmc.sessions.totals import Totals, add, new_totals, take_away
 from otel_jcmc.sessions.totals import pack as pack_totals
 from otel_jcmc.sessions.vitals import VITALS
 
-# Then an item is written whatever it stands on: more processes than these seldom write of one
-# session within the same milliseconds.
+# After this many tries an item is written whatever it builds on: more processes than this rarely
+# write of one session within the same milliseconds.
 MOST_TRIES: Final = 5
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 
 class Rebased(NamedTuple):
     """
-    An item that stands on what Redis has.
+    An item that builds on what Redis has.
 
     Attributes:
         former: its version before.
-        totals, lines, attributes: of its session with it, *totals* packed and *lines* as its card
-            has them; attributes empty: as before.
+        totals, lines, attributes: of its session with this item: *totals* packed, *lines* as its
+            card has them; *attributes* empty: as before.
     """
 
     packed: bytes
@@ -56,11 +56,11 @@ class Rebased(NamedTuple):
 def rebased(
     conflicts: Iterable[tuple[bytes, Newest]], versions: Iterator[bytes], interval_ms: int
 ) -> list[Rebased]:
-    """Return the items of *conflicts*, in the same order, as they can be written."""
+    """Return the items of *conflicts* in the same order, so changed that Redis takes them."""
     sessions: dict[bytes, _Session] = {}
     again = []
     told = [(items.unpack(packed), newest) for packed, newest in conflicts]
-    # What was told last is the newest.
+    # The state that was told last is the newest.
     latest = {item.name: newest for item, newest in told}
     for item, _ in told:
         session = sessions.get(item.name)
@@ -74,7 +74,7 @@ class _Session:
     """A session as Redis has it, and as it will be."""
 
     def __init__(self, newest: Newest, interval_ms: int) -> None:
-        """Begin with the *newest* of it."""
+        """Begin with the *newest* state of the session."""
         self._by = newest.by
         self._attributes = newest.attributes
         self._entry = _unpacked(newest.entry)
@@ -83,11 +83,11 @@ class _Session:
         try:
             self._last_ms, self._totals, self._lines = read_card(newest.card)
         except ValueError:
-            # There is none, or it is damaged.
+            # There is no card, or it is damaged.
             self._last_ms, self._totals, self._lines = 0, new_totals(), {}
 
     def take(self, item: Item, version: bytes) -> Rebased:
-        """Return *item* as it stands on what there is, and let that go on with it."""
+        """Return *item* based on the present state, and add it to that state."""
         former = item.version
         item.base, item.version = self._by[-items.VERSION_BYTES :] or items.NONE, version
         item.tries += 1
@@ -114,7 +114,7 @@ class _Session:
         return Rebased(items.pack(item), member, former, version, totals, lines, attributes)
 
     def _put(self, item: Item, attributes: bytes) -> None:
-        """Make the entry of *item* one with the newest, or one after it; count it."""
+        """Merge the entry of *item* into the newest entry or put it after that, and count it."""
         own = unpack(item.entry)
         if own.attributes is not None:
             own.attributes = attributes
@@ -140,7 +140,7 @@ class _Session:
         item.entry = self._bytes
 
     def _is_mergeable(self, item: Item, own: Stored, other: Stored) -> bool:
-        """Say whether the newest entry is of others' pushes alone, and of the same time."""
+        """Say whether only other processes made the newest entry, and for the same time."""
         tag = item.version[: items.TAG_BYTES]
         tags = {
             self._by[at : at + items.TAG_BYTES]
@@ -154,7 +154,7 @@ class _Session:
 
 
 def _unpacked(entry: bytes) -> Stored | None:
-    """Return *entry* as it is stored, None if there is none or it is damaged."""
+    """Return the parts of *entry*, None if there is none or it is damaged."""
     try:
         return unpack(entry) if entry else None
     except ValueError:
@@ -162,7 +162,7 @@ def _unpacked(entry: bytes) -> Stored | None:
 
 
 def _count(how: Any, totals: Totals, entry: Stored) -> None:
-    """Add what is in *entry* to *totals*, or take it away; but for outages."""
+    """Add what is in *entry* to *totals*, or take it away; outages are not touched."""
     tally = [*(entry.tally or ()), *[None] * len(VITALS)][: len(VITALS)]
     times = [time_of(msgspec.structs.astuple(each)) for each in entry.stretches or ()]
     how(totals, tally, extreme_of(entry, entry.worst), times, entry.counts or ())

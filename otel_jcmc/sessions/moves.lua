@@ -1,16 +1,16 @@
--- Moves what is over to where it is kept longer: once, whoever asks how often.
---
--- ARGV[1...4] and the keys as store/stays.lua has them, which stands before this
--- ARGV[5] ms for which a span waits when nobody tends it, ARGV[6] the span, of a session with its mark (span_marks.py);
--- empty: there is none
--- ARGV[7] of a session its sid; ARGV[8] its instance, 0: it has none; ARGV[9] 0 if its log is of no more use
--- ARGV[10] digest of its client in hex, empty if nobody knows
+-- Moves what is over to where it is kept longer: once, however often it is asked for.
+-- 
+-- ARGV[1...4] and the keys as in store/stays.lua, which comes before this text
+-- ARGV[5] ms for which a span waits when no replica sends spans, ARGV[6] the span; a session's has its mark
+-- (span_marks.py); empty: there is none
+-- A session: ARGV[7] its sid; ARGV[8] its instance, 0: it has none; ARGV[9] 0 if its log is not needed any more
+-- ARGV[10] digest of its client in hex, empty if it is not known
 -- ARGV[11] its summary, empty if there is none; ARGV[12] the list that it joins, ARGV[13] until when that is kept (ms),
--- ARGV[14] bytes that a summary takes besides
--- ARGV[15...] pairs for its conference's hash: fields that begin with "+" are added up, with "<" and ">" the least and the
--- most stays, all others are put
--- ARGV[7] of a conference "conference:instance", ARGV[8] `there` of emptied; there are no more
--- Returns 1 if it was moved, 0 if it had been, or goes on.
+-- ARGV[14] bytes that Redis needs for a summary besides
+-- ARGV[15...] pairs for its conference's hash: fields with "+" in front are added up; with "<" and ">" the least and the
+-- largest stay; all others are set
+-- A conference: ARGV[7] "conference:instance", ARGV[8] `there` of emptied; there are no more arguments
+-- Returns 1 if it was moved, 0 if it had been moved before, or goes on.
 local waits, span, name, instance = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local outbox = base .. 'outbox'
 
@@ -40,7 +40,7 @@ local function sum_up(summary, list, until_ms, besides)
   redis.call('HINCRBY', base .. 'past', list, #summary + besides)
 end
 
--- Its conference takes note of a session that is moved, and goes on without it.
+-- The conference of a session that is moved keeps its figures, and goes on without it.
 local function leave_room(is_known)
   local room = room_of(name, instance)
   local room_key = base .. 'room:' .. room
@@ -54,12 +54,12 @@ end
 
 local function move_session()
   if redis.call('ZREM', open_key, name) == 0 then return 0 end
-  -- Of a join that failed, and of who was killed with his log, nothing else tells who it was: history lists and erases it
-  -- by that.
+  -- For a join that failed, and for a participant whose log was lost with its process, nothing else has its name:
+  -- history lists and erases it by that.
   if ARGV[9] == '0' or redis.call('EXISTS', base .. 'about:' .. name) == 1 then
     redis.call('UNLINK', base .. 'who:' .. name)
   end
-  -- Erased while the span was made: then there is none.
+  -- It may have been erased while the span was made: then there is no span.
   local is_known = redis.call('EXISTS', base .. 'session:' .. name)
   if is_known == 1 then
     put()
@@ -69,7 +69,7 @@ local function move_session()
     drop_samples(name)
     redis.call('DECRBY', base .. 'bytes', redis.call('HSTRLEN', base .. 'cards', name))
     redis.call('HDEL', base .. 'cards', name)
-    -- Nothing else tells any more whose it was.
+    -- Now nothing else tells whose it was.
     if is_known == 1 and ARGV[10] ~= '' then redis.call('HSET', base .. 'session:' .. name, 'client', ARGV[10]) end
   end
   if instance ~= '0' then leave_room(is_known == 1) end
@@ -77,7 +77,7 @@ local function move_session()
 end
 
 local function move_room()
-  -- Somebody came meanwhile, and perhaps went.
+  -- A participant has come meanwhile, and perhaps gone.
   if redis.call('ZSCORE', emptied_key, name) ~= instance then return 0 end
   redis.call('ZREM', emptied_key, name)
   put()

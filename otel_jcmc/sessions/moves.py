@@ -1,8 +1,8 @@
 """
-What moves.lua is told: where what is over goes, of a session and of a conference.
+The arguments of moves.lua: where a session or a conference that is over goes.
 
-In come the span and the summary that were made of it, out come the script's arguments; sweep.py
-sends them.
+The span and the summary that were made of it come in; the script's arguments go out. sweep.py sends
+them.
 """
 
 from typing import Any, Final, NamedTuple
@@ -13,7 +13,7 @@ from otel_jcmc.store.participant import client_digest
 from otel_jcmc.store.scripts import script
 from otel_jcmc.store.sid import sid_member
 
-# For which a span waits in Redis with nobody there to send it.
+# How long a span waits in Redis when no replica sends spans.
 WAITS_MS: Final = 7 * 86_400_000
 
 MOVES: Final = script("sessions/moves")
@@ -25,9 +25,9 @@ class Kept(NamedTuple):
 
     Attributes:
         row: packed (summary.py).
-        name: of its list below the partition's keys.
+        name: of its list, below the partition's keys.
         until_ms: Unix time.
-        besides: bytes of Redis that it takes besides its own.
+        besides: bytes that Redis needs for it besides its own.
     """
 
     row: bytes = b""
@@ -40,7 +40,7 @@ NOT_KEPT: Final = Kept()
 
 
 def session_move(leg: Leg, folded: Folded, kept: Kept, *, keeps_log: bool) -> tuple[Any, ...]:
-    """Return what moves *leg*, which became *folded* and *kept*."""
+    """Return the arguments that move *leg*, which became *folded* and *kept*."""
     span = folded.span and marked(folded.span, folded.client, sid_member(leg.sid))
     client = client_digest(folded.client).hex() if folded.client else ""
     pairs = [part for pair in folded.kept.items() for part in pair]
@@ -48,5 +48,5 @@ def session_move(leg: Leg, folded: Folded, kept: Kept, *, keeps_log: bool) -> tu
 
 
 def room_move(room: str, span: bytes, emptied: str) -> tuple[Any, ...]:
-    """Return what moves the conference *room* that was *emptied*, which became *span*."""
+    """Return the arguments that move the conference *room*, *emptied* then, which became *span*."""
     return WAITS_MS, span, room, emptied

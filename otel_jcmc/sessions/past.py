@@ -1,8 +1,8 @@
 """
-One session as Redis tells it: whose it was, from when to when, and how it ended.
+One session as Redis has it: whose it was, its times, and how it ended.
 
-`keys_of` says what to ask for a sid, `session_of` makes a `PastSession` of the replies. Keys are
-those of store/stays.lua, log.lua and store/participant.lua.
+`keys_of` returns the commands that ask for a sid, and `session_of` makes a `PastSession` from the
+replies. The keys are those of store/stays.lua, log.lua and store/participant.lua.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -21,9 +21,9 @@ from otel_jcmc.store.participant import (
 )
 from otel_jcmc.store.sid import began_ms, sid_member
 
-# So many are asked for one session.
+# Commands that are sent for one session.
 KEYS: Final = 7
-# What is shorter is no card.
+# Anything shorter is no card.
 CARD_HEAD_BYTES: Final = 8
 
 _T = TypeVar("_T")
@@ -34,19 +34,21 @@ class PastSession(NamedTuple):
     One leg of a session.
 
     Attributes:
-        attributes: the latest by catalogue id; empty when nobody knows them any more.
+        attributes: the latest by catalogue id; empty when they are no longer known.
         session: the client's own id; empty: the server names it.
-        last_ms: its last push that is known.
-        ended_ms, reason: None while it goes on. Of one that nobody has marked as ended, and whose
+        last_ms: its last known push.
+        ended_ms, reason: None while it goes on. If the session was not marked as ended but its
             participant is gone, they are its last push and `expired`.
-        cause: why it failed, a word of catalogue/causes.py; empty: it did not, or nobody said.
-        leg, previous: how often it has begun, and the sid before; empty on the first.
+        cause: why it failed, a word of catalogue/causes.py; empty: it did not fail, or the cause
+            was not told.
+        leg, previous: the number of this leg, and the sid of the leg before; empty on the first.
         samples: how many entries its log has.
-        client: digest of whose it was, where it became a span and nothing else is kept of it.
-        rating: stars that the participant gave the call, 1 to 5; None: none that is known.
-        feedback: what the participant wrote of it; None: nothing that is kept.
-        card: what all its pushes come to (card.py); empty: none that is known.
-        instance: when its conference's instance began, where it becomes a span; else empty.
+        client: digest of its client, if it became a span and nothing else of it is kept.
+        rating: stars that the participant gave the call, 1 to 5; None: not known.
+        feedback: what the participant wrote about it; None: nothing is kept.
+        card: the sums over all its pushes (card.py); empty: none is known.
+        instance: when its conference's instance began, if the session becomes a span; otherwise
+            empty.
     """
 
     sid: str
@@ -69,14 +71,14 @@ class PastSession(NamedTuple):
 
     @property
     def session_id(self) -> str | None:
-        """What its span calls the leg (docs/traces.md); None when nobody knows whose it is."""
+        """The id of the leg in its span (docs/traces.md); None if its participant is not known."""
         if self.session or not self.attributes:
             return leg_name(self.session, self.leg) if self.session else None
         return session_name(self.attributes, float(self.started_ms))
 
 
 def keys_of(sid: str, base: str) -> list[Command]:
-    """Return what to ask Redis for the session *sid*, whose partition's keys start with *base*."""
+    """Return the commands for the session *sid*, whose partition's keys begin with *base*."""
     member = sid_member(sid)
     return [
         ("HGETALL", f"{base}session:{sid}"),
@@ -99,13 +101,13 @@ def session_of(
     samples: int,
     card: bytes | None,
 ) -> PastSession:
-    """Return the session *sid* as the replies to `keys_of` tell it."""
-    # Some that only scripts read are no text.
+    """Return the session *sid* from the replies to `keys_of`."""
+    # Some fields, which only scripts read, are no text.
     told = {name.decode(): text.decode(errors="replace") for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
     started_ms = began_ms(sid)
     participant = participant_of(value)
-    # A later session of the same one may be there by now.
+    # The participant may be in a later session by now.
     is_there = participant is not None and participant.session == session and "ended" not in told
     last_ms = max(started_ms, int(told.get("seen", 0)))
     if is_there and expiry is not None:
@@ -135,7 +137,7 @@ def session_of(
 
 
 def participant_of(value: bytes | None) -> Stay | None:
-    """Return the stay of a stored participant, None when there is none or it can't be read."""
+    """Return the stay of a stored participant, None if there is none or it can't be read."""
     try:
         found = from_value(value) if value else None
     except ValueError:
@@ -144,19 +146,19 @@ def participant_of(value: bytes | None) -> Stay | None:
 
 
 def may_name(packed: bytes, clients: Iterable[str]) -> bool:
-    """Say whether one of *clients* may be in *packed*: cheaper than to unpack all there are."""
+    """Say whether one of *clients* may be in *packed*; cheaper than unpacking everything."""
     folded = packed.lower()
     return any(client.lower().encode() in folded for client in clients)
 
 
 def is_of(attributes: dict[int, Any], clients: Collection[str]) -> bool:
-    """Say whether *attributes* are of one of *clients*, of whom a GUID is in lower case as well."""
+    """Say whether *attributes* belong to one of *clients*; in lower case these match any case."""
     client: str = attributes.get(CLIENT.id) or ""
     return client in clients or client.lower() in clients
 
 
 def batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
-    """Return *each* in pieces of *size*, the last one shorter."""
+    """Return *each* in pieces of *size*; the last one may be shorter."""
     rest = iter(each)
     while piece := tuple(islice(rest, size)):
         yield piece

@@ -1,10 +1,10 @@
 """
-When each push of a session was and how the call was then, as an entry has it; and what happened.
+When each push of a session came and how the call was then, as an entry has it; and what happened.
 
-Two bytes a push: tenths of a second since the one before, and how it was. So processes that take
-one session's pushes in turns can be put together again, and what happened is told of all of them.
+Two bytes a push: tenths of a second since the push before, and its state. With these, pushes that
+several processes took of one session can be put in order, and events are told from all of them.
 
-    1 byte   tenths since the push before, of the first nothing; 255: two bytes with them follow
+    1 byte   tenths since the push before, 0 for the first; 255: two bytes with them follow
     1 byte   2 bits state (3: not known), 1 bit whether statistics were silent, 5 bits cause
 """
 
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from otel_jcmc.verdict.rules import OUTAGE, UNKNOWN, WORD_OF, State
 
-# Of an interval; of those beyond it the last is kept, as if it were the only one.
+# Pushes of an interval; of those beyond, only the last is kept.
 MOST: Final = 300
 UNKNOWN_CODE: Final = 3 << 6
 SILENT: Final = 1 << 5
@@ -23,7 +23,7 @@ LONGER: Final = 0xFF
 _LONGEST: Final = 0xFFFF
 _WORDS: Final = {state.value: state.name.lower() for state in State}
 
-# State, cause and whether it was silent, by each code.
+# State, cause and whether it was silent, for each code.
 _HOW: Final = [
     (None if code >> 6 == UNKNOWN_CODE >> 6 else code >> 6, code & _CAUSE, bool(code & SILENT))
     for code in range(256)
@@ -32,10 +32,10 @@ _HOW: Final = [
 
 class Push(NamedTuple):
     """
-    One push, as far as history tells of it.
+    One push, as far as history has it.
 
     Attributes:
-        state, cause: as verdict/rules.py has them; None: not known; 0: nothing explains it.
+        state, cause: as verdict/rules.py has them; state None: not known; cause 0: no known cause.
         is_silent: none of the three vitals was known.
     """
 
@@ -50,9 +50,9 @@ class Event(NamedTuple):
     Something that happened in a session.
 
     Attributes:
-        what: `verdict.good`, `verdict.fair.uplink` and so on by cause, `stats.stopped`,
-            `stats.resumed`; of an earlier version `quality.bad`, `quality.good`.
-        value: the number that told, if there is one; an earlier version has it.
+        what: `verdict.good`, or with a cause, such as `verdict.fair.uplink`; `stats.stopped`,
+            `stats.resumed`; from an earlier version `quality.bad`, `quality.good`.
+        value: the number that showed it; only an earlier version has it.
     """
 
     at_ms: int
@@ -61,20 +61,20 @@ class Event(NamedTuple):
 
 
 def code_of(state: float | None, cause: float | None, *, is_silent: bool) -> int:
-    """Return how a push was, as a byte."""
+    """Return state, cause and silence of a push as a byte."""
     code = UNKNOWN_CODE if state is None else int(state) << 6
     return code | (is_silent and SILENT) | int(cause or 0) & _CAUSE
 
 
 def bytes_of(tenths: int, code: int) -> bytes:
-    """Return a push so many *tenths* after the one before, as an entry has it."""
+    """Return the bytes of a push that came so many *tenths* after the one before."""
     if tenths < LONGER:
         return bytes((max(0, tenths), code))
     return bytes((LONGER, *min(tenths, _LONGEST).to_bytes(2), code))
 
 
 def pack(pushes: Iterable[Push]) -> bytes:
-    """Return *pushes*, which are in order, as an entry has them."""
+    """Return the bytes of *pushes*, which are in order."""
     packed = bytearray()
     before = None
     for push in pushes:
@@ -104,7 +104,7 @@ def unpack(packed: bytes, last_ms: int) -> list[Push]:
 
 
 def _apart(packed: bytes) -> tuple[list[int], list[int]]:
-    """Return the tenths before each push of *packed*, of which some are longer, and the codes."""
+    """Return the tenths before each push of *packed*, some with three bytes, and the codes."""
     gaps, codes = [], []
     at, end = 0, len(packed)
     while at + 1 < end:
@@ -121,7 +121,7 @@ def _apart(packed: bytes) -> tuple[list[int], list[int]]:
 
 
 def begun_outages(pushes: Iterable[Push]) -> int:
-    """Return how many outages begin in *pushes*, which are in order; the first may be one."""
+    """Return how many outages begin in *pushes*, which are in order; the first push may be one."""
     begun, is_out = 0, False
     for push in pushes:
         begun += push.cause == OUTAGE.id and not is_out
@@ -130,7 +130,7 @@ def begun_outages(pushes: Iterable[Push]) -> int:
 
 
 class Story:
-    """What happens in a session: its pushes come in, in order, and what they change goes out."""
+    """What happens in a session: pushes come in, in order; the changes that they make go out."""
 
     __slots__ = ("_state", "_was_silent")
 
@@ -140,14 +140,14 @@ class Story:
         self._was_silent: bool | None = None
 
     def hear(self, push: Push) -> list[Event]:
-        """Return what has happened by *push*."""
+        """Return what *push* shows to have happened."""
         found: list[Event] = []
         if push.state is not None and push.state != self._state:
-            # Who was never anything else has not become good.
+            # A session that is good from its start has not become good.
             if push.state or self._state:
                 found.append(Event(push.at_ms, _event_of(push)))
             self._state = push.state
-        # Who has just joined has none yet: they have not stopped.
+        # Before the first statistics they have not stopped: the participant has just joined.
         if self._was_silent is None and push.is_silent:
             return found
         if self._was_silent is (not push.is_silent):
@@ -158,7 +158,7 @@ class Story:
 
 
 def _event_of(push: Push) -> str:
-    """Return what has happened: `verdict.good`, or `verdict.bad.uplink`."""
+    """Return the name of a change: `verdict.good`, or `verdict.bad.uplink`."""
     assert push.state is not None
     word = f"verdict.{_WORDS[push.state]}"
     return f"{word}.{WORD_OF.get(push.cause, UNKNOWN)}" if push.state else word

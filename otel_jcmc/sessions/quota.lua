@@ -1,30 +1,30 @@
--- Takes sessions of one partition away: those that have been kept for long enough, and the oldest if there are too many.
---
+-- Removes sessions of one partition: those that have been kept long enough, and the oldest if there are too many.
+-- 
 -- KEYS[1] any key of the partition
--- ARGV[1...4] what is kept of sessions, as store/stays.lua has it, which stands before this
+-- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text
 -- ARGV[5] most sessions, ARGV[6] most bytes, -1: any number
--- ARGV[7...9] bytes that are taken besides logs: by each session, by each that is to become a span, by each conference
--- ARGV[10] ms: none that was there later goes for being too many, -1: any may; ARGV[11] most that go at once
--- ARGV[12] 1 if all partitions together are about as full as may be
---
+-- ARGV[7...9] bytes taken besides logs: by each session, by each that is to become a span, by each conference
+-- ARGV[10] ms: a session that was there later does not go for being too many, -1: any may; ARGV[11] most removed at once
+-- ARGV[12] 1 if all partitions together are about full
+-- 
 -- Returns, between semicolons: 1 if Redis is out of memory, how many went because of their age, how many because of
--- their number or bytes, how many sessions are left, the bytes of all, when the oldest was last there (ms), the time (ms), and how many
--- have no entry yet.
+-- their number or bytes, how many sessions are left, the bytes of all, when the oldest was last there (ms), the time (ms),
+-- and how many have no entry yet.
 local most_sessions, most_bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
 local each, each_open, each_room = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
--- Valkey packs what is small closer than Redis does, and says who it is.
+-- Valkey packs small values closer than Redis does, and only Valkey has this global.
 if not rawget(_G, 'server') then each = each + 350 end
 local not_after, at_once = tonumber(ARGV[10]), tonumber(ARGV[11])
 if not_after < 0 then not_after = math.huge end
 local sessions = base .. 'sessions'
 local old, over = 0, 0
 local AWAITED_MS = 600000
--- So long ago nobody has begun who is still to have a first entry, in parts of the day.
+-- A session without an entry cannot have begun longer ago than this, in parts of the day.
 local PARTS = 12
--- Whoever was there within that is there now, as far as this matters; and how long that is remembered.
+-- A participant that was there within this time counts as there; and how long "crowded" is remembered.
 local PRESENT_MS, CROWDED_MS = 600000, 30000
 
--- Asked before anything is written: from then on a script may go on whatever it takes.
+-- Asked before anything is written: after its first write a script may go beyond the memory limit.
 local probe = redis.pcall('SET', base .. 'probe', '', 'PX', 1)
 local is_full = type(probe) == 'table' and probe.err and string.find(probe.err, 'OOM', 1, true) and 1 or 0
 
@@ -38,13 +38,14 @@ local function is_beyond()
   return most_bytes >= 0 and bytes() > most_bytes
 end
 
--- Who is still to become a span or a summary goes last, without the log first; but not for ever if nobody makes spans.
+-- A session that is to become a span or a summary goes last, after its log; but it does not stay for ever if no replica
+-- makes spans.
 local function is_awaited(sid)
   local at = is_folded and redis.call('ZSCORE', open_key, sid)
   return at and now - at < AWAITED_MS
 end
 
--- How many have begun and have no entry yet: those have a place between two ms (store/stays.lua).
+-- How many have begun and have no entry yet: their places are between two ms (store/stays.lua).
 local function fresh()
   local count = 0
   for part = -1, PARTS do
@@ -54,7 +55,7 @@ local function fresh()
   return count
 end
 
--- Takes the oldest away, or who is awaited only if it must be; returns how many it has passed over.
+-- Removes the oldest, and awaited ones only if it must; returns how many it has skipped.
 local function take_away(must)
   local passed = 0
   for _ = 1, at_once do
@@ -76,14 +77,14 @@ end
 
 if take_away(false) > 0 and old + over == 0 then take_away(true) end
 
--- An earlier version leaves the cards of those whom it takes away.
+-- An earlier version leaves the cards of sessions that it removes.
 if redis.call('HLEN', base .. 'cards') > redis.call('ZCARD', sessions) then
   for _, sid in ipairs(redis.call('HRANDFIELD', base .. 'cards', at_once)) do
     if not redis.call('ZSCORE', sessions, sid) then drop_card(sid) end
   end
 end
 
--- Who has just begun has a place between two ms: upwards, so that all of them go together.
+-- A session that has just begun has a place between two ms: rounded up, so that all of them go together.
 local oldest = tonumber(redis.call('ZRANGE', sessions, 0, 0, 'WITHSCORES')[2] or 0)
 if ARGV[12] == '1' and oldest > now - PRESENT_MS then
   redis.pcall('SET', base .. 'crowded', '', 'PX', CROWDED_MS)

@@ -1,16 +1,16 @@
 """
 How much of Redis history may take: the oldest sessions go when there are too many.
 
-Asked once a second by recorder.py. quota.lua takes a hundred at a time away, those of the partition
-first whose oldest is the oldest of all, so several replicas that do this at once only share the
-work. Who was there within the same minute is as old: then the partition gives that has most. When
-Redis is out of memory history makes room, and keeps to that for a while: it must not take at once
-what a push could have.
+recorder.py asks once a second. quota.lua removes a hundred sessions at a time, first from the
+partition with the oldest session of all. So several replicas that do this at once only share the
+work. Sessions that were last there within the same minute count as equally old: then the partition
+with the most sessions gives some up. When Redis is out of memory, history makes room and takes less
+for a while, because it must not at once take the memory that pushes need.
 
-Those who begin need a place, of which each look grants as many as there is room for: in a rush
-more come in a second than can be taken away. Who finds none begins with a later sample, if he is
-there still. So that there are places when history is full of what was long ago, a share of it is
-kept free, a larger one while places run out.
+A session that begins needs a place, and each look grants as many places as there is room for: in a
+rush more sessions may begin in a second than can be removed. A session without a place begins with
+a later sample, if its participant is still there. A share of history is kept free, so that there
+are places even when history is full of old sessions; the share grows while places run out.
 """
 
 import logging
@@ -27,9 +27,9 @@ from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 
-# What is taken besides what log.lua counts: by the keys of a session and its place in the index, of
-# which quota.lua knows that Redis takes more than Valkey; by what waits for its span; by what is
-# known of a conference. Measured with Valkey 9 and Redis 7.0 as all that Redis uses more of
+# Bytes that are taken besides those that log.lua counts: by a session's keys and its place in the
+# index (quota.lua adds what Redis takes more than Valkey), by a session that waits for its span,
+# and by a conference. Measured with Valkey 9 and Redis 7.0 as the growth of all memory in use
 # (tests/sessions/test_quota.py).
 SESSION_BYTES: Final = 1200
 OPEN_BYTES: Final = 550
@@ -39,25 +39,26 @@ GO_AT_ONCE: Final = 100
 STEPS_AT_ONCE: Final = 1000
 TOLERANCE_MS: Final = 60_000
 PRESENT_MS: Final = 600_000
-# Of what history has, when Redis is out of memory; and how long it stays with less.
+# The share that history gives up when Redis is out of memory; and how long it then takes less.
 GIVEN_UP: Final = 0.1
 MODEST_SECONDS: Final = 600.0
-# From this share on nobody who was evicted is begun again, if all that are kept are there still.
+# From this share on no evicted session begins again, if all sessions that are kept are still there.
 CROWDED_SHARE: Final = 0.9
-# What is kept free for those who begin, of what there may be: as a rule, and in a rush.
+# The share that is kept free for sessions that begin: as a rule, and in a rush.
 LEAST_FREE: Final = 0.01
 MOST_FREE: Final = 0.1
-# What Redis takes for a session that Valkey does not, as quota.lua has it.
+# The bytes that Redis takes more than Valkey for a session, as in quota.lua.
 _REDIS_BYTES: Final = 350
-# What a first entry brings, about: with attributes and a card.
+# About the bytes of a first entry, with attributes and a card.
 FIRST_BYTES: Final = 500
-# A busy machine has no answer for many looks in turn; but without any look any number may begin.
+# On a busy machine many looks in turn may get no answer. If no process looks at all, the limit on
+# new sessions ends after this time.
 PLACES_MS: Final = 600_000
-# Of a long look, between which the places are told again.
+# Steps of a long look, after which the places are granted again.
 STEPS_BETWEEN: Final = 50
-# No bound on when a session was last there.
+# Sessions may go whenever they were last there.
 ANY: Final = -1
-# Why sessions go before their time; the first is for too many bytes as well.
+# Why sessions go early; the first reason also covers too many bytes.
 NUMBER, OUT_OF_MEMORY = "number", "out_of_memory"
 
 _SCRIPT: Final = script("sessions/quota")
@@ -71,7 +72,7 @@ class Bounds(NamedTuple):
 
 
 class PartitionUse(NamedTuple):
-    """What quota.lua tells of a partition."""
+    """What quota.lua tells about a partition."""
 
     is_full: int = 0
     old: int = 0
@@ -85,11 +86,11 @@ class PartitionUse(NamedTuple):
 
 class Quota:
     """
-    What history may take of one Redis, and takes.
+    How much of one Redis history may take, and how much it takes.
 
     Attributes:
         is_full: whether Redis was out of memory when it was last asked.
-        evicted: reason -> sessions that went before their time.
+        evicted: reason -> sessions that went early.
 
     Concurrency: to be used from one task.
     """
@@ -116,22 +117,22 @@ class Quota:
         self._keeping = keeping.to_args()
         self._bounds = bounds
         self._clock = clock
-        # What it may take after Redis was out of memory, and until when.
+        # How much it may take after Redis was out of memory, and until when.
         self._modest_bytes, self._modest_until = bounds.bytes, 0.0
 
     @property
     def sessions(self) -> int | None:
-        """How many there are in Redis, None if that is not known."""
+        """How many sessions Redis has, None if that is not known."""
         return None if self._parts is None else sum(part.sessions for part in self._parts)
 
     @property
     def bytes(self) -> int | None:
-        """How many bytes of Redis they take, about; None if that is not known."""
+        """About how many bytes of Redis they take; None if that is not known."""
         return None if self._parts is None else sum(part.bytes for part in self._parts)
 
     @property
     def fullness(self) -> float:
-        """How much of its bounds history takes, 1 for all; 0 while it is not known."""
+        """The share of its bounds that history takes, 1 for all; 0 while it is not known."""
         most = self._bounds.sessions
         return max(
             (self.bytes or 0) / self._bounds.bytes, (self.sessions or 0) / most if most else 0.0
@@ -139,7 +140,7 @@ class Quota:
 
     async def make_space(self) -> None:
         """
-        See what there is, and take away what is too old or too much.
+        Ask how much there is, and remove sessions that are too old or too many.
 
         Raises:
             StoreUnavailable: Redis did not answer, or refuses.
@@ -158,8 +159,8 @@ class Quota:
             raise
 
     async def _grant(self) -> None:
-        """Say how many may begin until it is looked again."""
-        # Who has no entry yet will have one.
+        """Grant the places for sessions that begin before the next look."""
+        # A session without an entry will have one.
         fresh = sum(part.fresh for part in self._parts or ())
         held = (self.bytes or 0) + FIRST_BYTES * fresh
         free = (self._most_bytes() - held) / self._each_bytes
@@ -174,14 +175,14 @@ class Quota:
             self._free = max(LEAST_FREE, self._free / 2)
 
     async def _ask_all(self) -> list[PartitionUse]:
-        """Ask each partition what it has, and let go what is old."""
+        """Ask each partition what it has; it removes old sessions."""
         parts = self._parts = await self._ask(
             [(number, -1, -1, ANY) for number in range(len(self._places))]
         )
         return parts
 
     async def _step(self) -> bool:
-        """Take a few away, and say whether there may be more to take."""
+        """Remove a few sessions, and say whether there may be more to remove."""
         parts = self._parts or []
         if any(part.old >= GO_AT_ONCE for part in parts):
             await self._ask_all()
@@ -197,7 +198,7 @@ class Quota:
         most, until, tolerance = self._wanted(oldest, second, parts[0].now_ms, Bounds(count, held))
         if held <= most.bytes and count <= most.sessions:
             return False
-        # Of those whose oldest are as old the one gives that has most.
+        # Among partitions whose oldest sessions are equally old, the largest gives.
         alike = [at for when, at in there if when <= oldest + tolerance]
         by_number = count > most.sessions
         at = max(alike, key=lambda at: parts[at].sessions if by_number else parts[at].bytes)
@@ -211,26 +212,27 @@ class Quota:
         self, oldest: int, second: int, now_ms: int, there: Bounds
     ) -> tuple[Bounds, int, int]:
         """
-        Return what may stay, who was there later than when does, and within which time all are old.
+        Return what may stay, the time after which none may go, and the tolerance for "equally old".
 
-        *oldest* is when the oldest of all was last *there*, *second* that of another partition.
+        *oldest* is when the oldest session of all was last *there*, *second* that of another
+        partition.
         """
         most = Bounds(self._bounds.sessions or there.sessions, self._most_bytes())
         present = now_ms - PRESENT_MS
-        # Of what was long ago not to the minute: a few at a time, from partition to partition, take
-        # too long. Of the present many have the same minute.
+        # For old sessions a minute more or less does not matter: a few at a time, from partition to
+        # partition, would take too long. Of those that are present, many share a minute.
         tolerance = TOLERANCE_MS if second < present else 0
         until = second + tolerance
         is_beyond = there.bytes > most.bytes or there.sessions > most.sessions
         if oldest >= present or is_beyond:
             return most, until, tolerance
-        # Nobody who may be there goes for those who may come.
+        # No session that may still be there goes to make room for new ones.
         free = Bounds(int(self._free * self._bounds.sessions), int(self._free * most.bytes))
         most = Bounds(most.sessions - free.sessions, most.bytes - free.bytes)
         return most, min(until, present), tolerance
 
     async def _ask(self, asked: list[tuple[int, int, int, int]]) -> list[PartitionUse]:
-        """Run the script for each of partition, most sessions, most bytes and none later than."""
+        """Run the script for each (partition, most sessions, most bytes, time limit to go)."""
         is_crowded = int(self._is_crowded())
         commands: list[Command] = [
             (
@@ -246,14 +248,14 @@ class Quota:
         return told
 
     def _is_crowded(self) -> bool:
-        """Say whether there is about as much as there may be, by what is known."""
+        """Say whether history is about full, as far as is known."""
         most = self._bounds.sessions
         return (self.bytes or 0) >= CROWDED_SHARE * self._most_bytes() or (
             most > 0 and (self.sessions or 0) >= CROWDED_SHARE * most
         )
 
     def _be_modest(self, held: int) -> None:
-        """Take less than what is *held*, for a while."""
+        """Take less than *held* for a while."""
         now = self._clock()
         if now > self._modest_until:
             log.warning("history: Redis is out of memory; the oldest sessions make room")

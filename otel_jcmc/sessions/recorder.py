@@ -1,10 +1,10 @@
 """
-Sessions as they were: what pushes say is gathered, and written to each session's log in Redis.
+Records sessions: gathers what pushes tell, and writes it to each session's log in Redis.
 
-`note` hears of every push that Redis has stored (intake/intake.py). Once an interval, when a
-session leaves, and when the service stops, what was gathered of it becomes an entry (gathering.py),
-which waits for its turn (log.py). Nothing that happens here may fail or slow a push. A process that
-is killed loses what it had gathered: the interval that was being filled.
+`take` hears of every push that Redis has stored (intake/intake.py). Once an interval, when a
+session leaves, and when the service stops, what was gathered becomes an entry (gathering.py), which
+waits to be written (log.py). Nothing here may fail or slow a push. A process that is killed loses
+what it had gathered: the present interval.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from otel_jcmc.wire.push import Report
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
-# So many entries are made at once, then pushes get their turn.
+# Entries made at once; then pushes get their turn.
 MADE_AT_ONCE: Final = 64
-# Of those who begin at the same time, as all do after a restart, so many have a whole interval
-# before their first entry, or so many times what there is in each second. The others have less.
+# After a restart all sessions begin at the same time. This many of them, or SPREAD times the
+# average of a second, have a whole interval before their first entry; the others have less.
 AT_THE_SAME_TIME: Final = 256
 SPREAD: Final = 1.25
-# A participant begins another session so long after the last one at the earliest.
+# The least time between two sessions that a participant begins.
 CHANGE_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0
 
@@ -46,7 +46,7 @@ class Recorder:
 
     Attributes:
         logs: where entries go.
-        room: what they may take of Redis.
+        quota: how much of Redis they may take.
 
     Concurrency: to be used from one event loop.
     """
@@ -67,14 +67,16 @@ class Recorder:
         self._clock = clock
         self._shares = shares
         self._versions = versions()
-        # One session of each member: a member whose session is another one has left the former.
+        # One session for each member: a member in another session has left the former one.
         self._gathered: dict[str, Gathered] = {}
-        # Second of our clock -> the sessions to be looked at then.
+        # Second of our clock -> the sessions to look at then.
         self._due: dict[int, list[Gathered]] = {}
         self._looked_at = int(clock())
         self._ticking: asyncio.Task[None] | None = None
         self._trouble = Trouble(
-            log, "history: something is tried again: %s", "history: what was tried again has worked"
+            log,
+            "history: a step failed, and is tried again: %s",
+            "history: the failed step works again",
         )
 
     @property
@@ -84,17 +86,17 @@ class Recorder:
 
     @property
     def evicted(self) -> dict[str, int]:
-        """Reason -> sessions that had to go, so far."""
+        """Reason -> sessions that went early, so far."""
         return self.quota.evicted
 
     @property
     def sessions(self) -> int | None:
-        """How many there are in Redis, None if that is not known now."""
+        """How many sessions Redis has, None if that is not known now."""
         return self.quota.sessions
 
     @property
     def taken_bytes(self) -> int | None:
-        """What they take of Redis, about; None if that is not known now."""
+        """About how many bytes of Redis they take; None if that is not known now."""
         return self.quota.bytes
 
     @property
@@ -113,16 +115,16 @@ class Recorder:
         return 0.0 if of is None else max(0.0, of.began + CHANGE_SECONDS - self._clock())
 
     def has_room(self, address: str) -> bool:
-        """Say whether sessions of *address* may be kept; empty: nobody can say whose it is."""
+        """Say whether sessions of *address* may be kept; empty: the address is not known."""
         return self._shares is None or self._shares.has_room(address)
 
     def take(
         self, write: Write, report: Report, address: str = "", *, is_new: bool = False
     ) -> None:
         """
-        Take note of a push of *address* that Redis has stored; *is_new*: nobody was there before.
+        Gather a push of *address* that Redis has stored; *is_new*: its participant is new.
 
-        Whatever comes of it, nothing is raised.
+        It never raises.
         """
         try:
             of = self._gathered.get(write.member)
@@ -132,14 +134,14 @@ class Recorder:
                     return
             gather(of, write.payload, report, self._clock(), abs(write.ttl_ms), self._bounds)
             if (sent := report.sent) is not None:
-                # Who is back after its log was let go begins with all that is known.
+                # A participant whose log was dropped begins a new one with all that is known.
                 is_whole = is_new and sent is not report.numbers
                 self._add(of, write.payload, sent, is_whole=is_whole)
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             self._fail(error)
 
     def take_failure(self, write: Write, report: Report, address: str) -> None:
-        """Take note of a join of *address* that failed: a session without a log."""
+        """Record a join of *address* that failed: a session without a log."""
         of = Gathered(write.member, write.session, 0)
         of.at = self._clock()
         self.logs.add([make_card(of, report.attributes, self.logs.offset, self._versions)])
@@ -147,7 +149,7 @@ class Recorder:
             self._shares.add(address, len(write.payload), is_begun=True)
 
     def _change(self, of: Gathered | None, write: Write, address: str) -> Gathered | None:
-        """End what is *of* another session, or of one that leaves; return the one of *write*."""
+        """End *of* if it is another session or leaves; return the session of *write*."""
         if write.end and (of is None or of.session != write.session):
             return None
         if of is not None:
@@ -164,7 +166,7 @@ class Recorder:
         return new
 
     def _plan(self, new: Gathered) -> None:
-        """Choose when the *new* one is looked at first; from then on it is once an interval."""
+        """Choose when the *new* session is looked at first; later it is once an interval."""
         now = self._clock()
         second = int(now + self._interval)
         most = max(AT_THE_SAME_TIME, SPREAD * len(self._gathered) / self._interval)
@@ -188,7 +190,7 @@ class Recorder:
     def _item(
         self, of: Gathered, payload: bytes, sent: list[Any] | None = None, *, is_whole: bool = False
     ) -> bytes:
-        """Return an entry of *payload*, empty where its address has filled its share of history."""
+        """Return an item of *payload*, empty if its address has filled its share of history."""
         if not self.has_room(of.address):
             self.logs.counts[REFUSED] += 1
             of.payload = b""
@@ -202,13 +204,13 @@ class Recorder:
         return item
 
     def _fail(self, error: Exception) -> None:
-        """Count a push that is missing in its session's log; say so once."""
+        """Count a push that is missing in its session's log; log the first one."""
         if not self.logs.counts[FAILED]:
-            log.warning("history: a push could not be taken note of", exc_info=error)
+            log.warning("history: a push could not be recorded", exc_info=error)
         self.logs.counts[FAILED] += 1
 
     async def write_due(self) -> None:
-        """Make entries of the sessions whose interval is over; pushes get their turn meanwhile."""
+        """Make entries of sessions whose interval is over; pushes get their turn meanwhile."""
         for name in self.logs.take_unknown():
             of = self._gathered.get(name.partition(":")[0])
             if of is not None:
@@ -238,7 +240,8 @@ class Recorder:
             if now - of.at < of.ttl_ms / 1000:
                 again.append(of)
             else:
-                # It has expired. Those who come and go are soon more than those who are there.
+                # It has expired. Otherwise sessions that are over would soon outnumber those that
+                # are there.
                 del self._gathered[of.member]
         self.logs.add(entries)
         self._due.setdefault(int(now + self._interval), []).extend(again)
@@ -247,8 +250,7 @@ class Recorder:
         """
         Write what waits, as far as Redis takes it.
 
-        What stands on another state of its session than Redis has, since another process has
-        written of it meanwhile, is put together with that and sent again.
+        An item is merged and sent again if another process has written to its session meanwhile.
         """
         await self.logs.send()
         while conflicts := self.logs.take_conflicts():
@@ -259,7 +261,7 @@ class Recorder:
             await self.logs.send()
 
     def _go_on(self, told: Rebased) -> None:
-        """Let a session stand on what Redis has of it, unless it has gone on meanwhile."""
+        """Continue a session from its state in Redis, unless it has gone on meanwhile."""
         of = self._gathered.get(told.member)
         if of is None or of.version != told.former:
             return

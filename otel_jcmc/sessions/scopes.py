@@ -1,8 +1,8 @@
 """
-How far what was wrong with sessions reached, of the few of a page.
+How far the trouble of sessions reached, for the few sessions of a page.
 
-In come sessions and the journal of what stood out, out comes the scope of most of what was bad of
-each. A log is read only where something stood out while the session was there.
+Sessions and the journal of what stood out come in; the scope of most of each session's bad time
+goes out. A log is read only if something stood out while the session was there.
 """
 
 from asyncio import sleep
@@ -41,7 +41,7 @@ async def scopes_of(
         scope: str | None = Scope.PARTICIPANT.value
         if meanwhile:
             scope = await _scope_of(history, each, meanwhile)
-            # A page may be of long logs, and pushes get their turn.
+            # A page may have long logs, and pushes get their turn.
             await sleep(0)
         if scope is not None:
             found[each.sid] = scope
@@ -49,7 +49,7 @@ async def scopes_of(
 
 
 async def _scope_of(history: History, session: PastSession, entries: Sequence[Entry]) -> str | None:
-    """Return the scope of most of what was bad in the log of *session*; None: it is gone."""
+    """Return the scope of most of the bad time of *session*; None: its log is gone."""
     who = session.attributes
     conference, participant = who.get(CONFERENCE.id, ""), who.get(PARTICIPANT.id, "")
     async with history.turn:
@@ -59,7 +59,7 @@ async def _scope_of(history: History, session: PastSession, entries: Sequence[En
 
 
 def _was_bad(session: PastSession) -> bool:
-    """Say whether *session* was bad for any time that is known."""
+    """Say whether *session* was bad at any known time."""
     totals = totals_of(session.card)
     return totals is not None and bool(tenths_by_state(totals).get(State.BAD))
 

@@ -1,20 +1,21 @@
 -- Looks through some cards of one partition (sessions/card.py) for sessions that are asked for.
---
+-- 
 -- KEYS[1] the hash `cards`, KEYS[2] the index `live`
--- ARGV[1] the cursor to go on from, ARGV[2] about how many cards to look at
+-- ARGV[1] the cursor to continue from, ARGV[2] about how many cards to look at
 -- ARGV[3] 1: the worst come first, 0: the newest
 -- ARGV[4] only places below this one count, ARGV[5] only places above this one are told; empty: any
--- ARGV[6] it had begun by then, 11 hex digits, empty: whenever; ARGV[7] it was there then or later, tenths of a second since 2024
--- ARGV[8] so many tenths before ARGV[7] its last push may be that the card knows of
+-- ARGV[6] it had begun by then, 11 hex digits; empty: any time
+-- ARGV[7] it was there then or later, tenths of a second since 2024
+-- ARGV[8] its card's last push may be this many tenths before ARGV[7]
 -- ARGV[9] 1: it goes on, 0: it has expired, empty: either
--- ARGV[10] 1: a card can't be sure, because it has names in lower case, and cut
--- ARGV[11...] conditions. Each: in how many ways it can be met; of each way the mark of a line, a text, and `part`: the
---   line has it, `whole`: it is the line, `none`: there is no such line
---
--- Returns the cursor, 0 at the end, how many are sure, and the place of each of them that is above ARGV[5]; and then, after
--- an empty one, the places of those of which only what else is known can tell.
---
--- A place is what is sorted by: four hex digits of badness, where the worst come first, and the sid with its end first.
+-- ARGV[10] 1: cards are not enough to decide, because their names are in lower case, and cut
+-- ARGV[11...] conditions. Each: the number of ways to meet it; for each way the mark of a line, a text, and `part`: the
+--   line contains it, `whole`: the line equals it, `none`: there is no such line
+-- 
+-- Returns the cursor (0 at the end), how many sessions surely match, the places of those above ARGV[5], and the places of
+-- those that need more than the card to decide.
+-- 
+-- A place is what is sorted by: four hex digits of badness if the worst come first, then the sid with its end first.
 local by_badness, below, above = ARGV[3] == '1', ARGV[4], ARGV[5]
 local latest, since, behind = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local goes_on, is_unsure = ARGV[9], ARGV[10] == '1'
@@ -38,7 +39,7 @@ local function is_met(way, card, start)
   if how == 'none' then return not find(card, mark, start, true) end
   local found = find(card, text, start, true)
   if how == 'whole' or not found then return found end
-  -- It has the text; but in that line?
+  -- The card contains the text; but in that line?
   local line = find(card, mark, start, true)
   local _, to = find(card, text, line and line + #mark or #card + 1, true)
   return to and to < find(card, '\n', line + #mark, true)
@@ -56,13 +57,13 @@ local function is_live(sid)
   return expiry and tonumber(expiry) > now_us
 end
 
--- Says of a session whether it is asked for: nil: no, else whether that is sure.
+-- Says whether a session is asked for: nil: no; otherwise whether that is sure.
 local function look(sid, card)
   local start = 9 + 256 * byte(card, 7) + byte(card, 8)
   for _, ways in ipairs(conditions) do
     if not is_one_met(ways, card, start) then return nil end
   end
-  -- Nearly all is asked at any time and however it ended.
+  -- Nearly every search is for any time and any end.
   if goes_on == '' and since == 0 then return not is_unsure end
   local reason = find(card, '\ne=', start, true)
   if goes_on == '1' and (reason or not is_live(sid)) then return nil end
@@ -71,7 +72,7 @@ local function look(sid, card)
   end
   local last = struct.unpack('>I4', card)
   if last >= since then return not is_unsure end
-  -- What goes on is there; and the end of what is over may be later than the push.
+  -- A session that goes on is there; one that is over may have ended after its last push.
   if reason and last < since - behind then return nil end
   if not reason and not is_live(sid) then return nil end
   return false
@@ -84,7 +85,7 @@ end
 
 local cursor, cards = unpack(redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]))
 local count, sure, others = 0, {}, {}
--- Of what is less bad than that no place need be made.
+-- Sessions less bad than this need no place.
 local least = by_badness and tonumber(sub(above, 1, 4), 16) or 0
 for n = 1, #cards, 2 do
   local sid, card = cards[n], cards[n + 1]

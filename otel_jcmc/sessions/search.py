@@ -1,10 +1,10 @@
 """
-Sessions found by what their cards say, of all that Redis has, in one pass.
+Sessions found by their cards, among all that Redis has, in one pass.
 
-In goes what is wanted of a card, out come places: what they are sorted by, with the sid in it. The
-cards lie in no order, so all are looked at, inside Redis (search.lua), some at a time so that a
-push waits for none of it for long; and only the best so far come out. Which sessions have no card
-is told by cardless.lua. What a card can't say for sure is looked up by who asks.
+Conditions on cards come in; places go out: what they are sorted by, with the sid in it. The cards
+have no order, so all are looked at, inside Redis (search.lua), some at a time so that no push waits
+long. Only the best so far go out. cardless.lua names the sessions that have no card. If a card is
+not enough to decide, the caller looks the session up.
 """
 
 import heapq
@@ -21,28 +21,28 @@ from otel_jcmc.store.sid import by_time, from_by_time
 
 _SEARCH: Final = script("sessions/search", touches_stays=False)
 _CARDLESS: Final = script("sessions/cardless", touches_stays=False)
-# Each call takes some tenths of a millisecond of Redis, and so many partitions are asked at once.
+# Each call takes Redis some tenths of a millisecond; this many partitions are asked at once.
 CARDS_AT_ONCE: Final = 250
 _PARTITIONS_AT_ONCE: Final = 4
 _INDEX_AT_ONCE: Final = 1000
-# No sid has a later beginning.
+# No sid has a later start.
 _LATEST_MS: Final = 16**11 - 1
 _GOES_ON: Final = {LIVE: "1", EXPIRED: "0"}
 
 
 class Wanted(NamedTuple):
     """
-    What is wanted of cards.
+    Conditions on cards.
 
     Attributes:
-        conditions: all of which have to be met.
-        end: how it ended, a reason or LIVE or EXPIRED; empty: any.
-        from_ms, to_ms: it was there in between, Unix time in ms.
-        behind_ms: by so much a session may be longer than its card knows.
+        conditions: all of them must be met.
+        end: how it ended: a reason, LIVE or EXPIRED; empty: any.
+        from_ms, to_ms: it was there in this time, Unix time in ms.
+        behind_ms: a session may go on for this long after the last push that its card knows.
         by_badness: the worst first, not the newest.
-        after: the place after which to go on; empty: from the first on.
-        limit: so many of the first ones.
-        is_unsure: a card's word is not enough for any.
+        after: the place after which to continue; empty: from the start.
+        limit: how many of the first ones.
+        is_unsure: cards are not enough to decide.
     """
 
     conditions: Sequence[Condition]
@@ -57,7 +57,7 @@ class Wanted(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The places that were wanted, best first, and how many there are after `after`."""
+    """The places that were found, best first, and how many there are after `after`."""
 
     places: list[str]
     total: int
@@ -69,22 +69,22 @@ def sid_of(place: str) -> str:
 
 
 def place_of(sid: str, badness: int | None) -> str:
-    """Return the place of *sid*, whose *badness* counts if it is one of the worst first."""
+    """Return the place of *sid*; *badness* is part of it when the worst come first."""
     turned = by_time(sid.encode()).decode()
     return turned if badness is None else f"{badness:04x}{turned}"
 
 
 def to_after(place: str) -> str:
-    """Return a *place* as people get it to go on after: with the sid as it is written."""
+    """Return a *place* as callers get it to continue after it: with the sid as usual."""
     return place[:-48] + sid_of(place)
 
 
 def from_after(after: str) -> str:
-    """Return the place that `to_after` has written."""
+    """Return the place that `to_after` wrote."""
     return after[:-48] + place_of(after[-48:], None) if after else ""
 
 
-# Says which of some sids, whatever their cards say, are wanted: the places of those.
+# Takes sids whose cards can't decide, and returns the places of those that are wanted.
 Look = Callable[[list[str]], Awaitable[list[str]]]
 
 
@@ -98,13 +98,13 @@ class Search:
         wanted: Wanted,
         look: Look,
     ) -> None:
-        """Search by *run* for what is *wanted*; *look* decides where a card does not."""
+        """Search by *run* for what is *wanted*; *look* decides where a card can't."""
         self._run = run
         self._keys = keys
         self._wanted = wanted
         self._look = look
         self._count = 0
-        # The best so far, the last of them first.
+        # The best so far, a heap with the last of them on top.
         self._best: list[str] = []
         self._kept: set[str] = set()
         self._looked_up: set[str] = set()
@@ -112,12 +112,12 @@ class Search:
 
     async def run(self) -> Found:
         """
-        Return what is found.
+        Return what was found.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        # First those without: who gets one meanwhile is found by it.
+        # Sessions without a card come first: one that gets its card meanwhile is found by the card.
         await self._look_up(await self._without())
         waiting = [(base, "0") for base in self._keys.bases]
         while waiting:
@@ -133,7 +133,7 @@ class Search:
         return Found(sorted(self._best, reverse=True), self._count)
 
     def _command(self, base: str, cursor: str) -> Command:
-        """Return what looks through some more cards of a partition."""
+        """Return the command that looks through more cards of a partition."""
         above = self._best[0] if len(self._best) >= self._wanted.limit else ""
         order, below, *rest = self._args
         keys = (f"{base}cards", f"{base}live")
@@ -143,7 +143,7 @@ class Search:
         """Count some that are wanted, and keep the best of their *places*."""
         self._count += count
         for place in places:
-            # A cursor may come to one of them twice.
+            # HSCAN may return a card twice.
             if place in self._kept:
                 continue
             self._kept.add(place)
@@ -153,7 +153,7 @@ class Search:
                 self._kept.discard(heapq.heappushpop(self._best, place))
 
     async def _look_up(self, sids: list[str]) -> None:
-        """Take those of *sids* that are wanted as who knows more says."""
+        """Take those of *sids* that are wanted, as *look* decides."""
         new = [sid for sid in dict.fromkeys(sids) if sid not in self._looked_up]
         self._looked_up.update(new)
         if new:
@@ -162,7 +162,7 @@ class Search:
             self._take(len(places), places)
 
     async def _without(self) -> list[str]:
-        """Return the sids that have no card: as many as the index has more than there are cards."""
+        """Return the sids without a card: the index has more sessions than there are cards."""
         first: Any = "-inf"
         if self._wanted.from_ms is not None:
             first = self._wanted.from_ms - self._wanted.behind_ms
@@ -188,7 +188,7 @@ class Search:
 def _args_of(wanted: Wanted) -> list[Any]:
     """Return the arguments of search.lua that are the same in each call, without the bound."""
     latest = "" if wanted.to_ms is None else f"{min(max(0, wanted.to_ms), _LATEST_MS):011x}"
-    # Rounded up: the tenth in which it begins may be before it.
+    # Rounded up: the tenth in which *from_ms* lies may begin before it.
     since = 0 if wanted.from_ms is None else max(0, -(-(wanted.from_ms - EPOCH_MS) // TENTH_MS))
     conditions = [*wanted.conditions]
     if wanted.end and wanted.end not in _GOES_ON:

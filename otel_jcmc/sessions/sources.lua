@@ -1,7 +1,7 @@
--- Puts a value in another's place, in a string or a list, if that is still there; what is counted of both follows.
---
+-- Replaces a value in a string or a list, if it is still there, and corrects the counted bytes.
+-- 
 -- KEYS[1] the string or list, KEYS[2] the session's hash, KEYS[3] the bytes of all of its partition
--- ARGV[1] what is there, ARGV[2] what is to be there
+-- ARGV[1] the old value, ARGV[2] the new value
 if redis.call('TYPE', KEYS[1]).ok == 'list' then
   local at = redis.call('LPOS', KEYS[1], ARGV[1])
   if not at then return 0 end

@@ -1,9 +1,9 @@
 """
-Takes an erased participant's id out of what the others of its conference have told.
+Removes an erased participant's id from what other participants of its conference have told.
 
-A page names the participant whose stream it gets worst; that is an attribute of its own sessions,
-in what is known of them at last and in entries of their logs. sources.lua puts what was made of
-each in its place, if it is still what was read.
+A page names the participant whose stream it receives worst. That is an attribute of its own
+sessions: in their latest attributes and in entries of their logs. sources.lua replaces each with a
+version without the id, unless it has changed since it was read.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -28,7 +28,7 @@ Run = Callable[[list[Command]], Awaitable[list[Any]]]
 
 async def forget_sources(run: Run, base: str, sid: str, theirs: Theirs) -> None:
     """
-    Take *theirs* out of the session *sid*, whose partition's keys start with *base*.
+    Remove *theirs* from the session *sid*, whose partition's keys begin with *base*.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
@@ -51,12 +51,12 @@ async def forget_sources(run: Run, base: str, sid: str, theirs: Theirs) -> None:
         await _put(run, base, sid, [(samples, *pair) for pair in changed])
         if len(entries) < _ENTRIES_AT_ONCE:
             return
-        # Some of the oldest may go meanwhile: rather look at some twice.
+        # Some of the oldest may go meanwhile: better to see some twice.
         start += _ENTRIES_AT_ONCE // 2
 
 
 async def _put(run: Run, base: str, sid: str, pairs: list[tuple[str, bytes, bytes]]) -> None:
-    """Put what is last of each of *pairs* where the other is, in a key."""
+    """Replace the second of each of *pairs* by the third, in the key that comes first."""
     counted = (f"{base}session:{sid}", f"{base}bytes")
     commands: list[Command] = [
         ("EVALSHA", SOURCES.sha, 3, key, *counted, before, after) for key, before, after in pairs
@@ -68,9 +68,9 @@ async def _put(run: Run, base: str, sid: str, pairs: list[tuple[str, bytes, byte
 def _changed(
     entries: list[bytes], conference: str, theirs: Theirs
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Return those of *entries* that name one of *theirs*, each with what it is without that."""
+    """Return those of *entries* that name one of *theirs*, each with its new version."""
     for entry in entries:
-        # What is damaged tells nothing to anybody.
+        # Nobody can read a damaged entry.
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
             parts = _decode(entry)
             attributes = parts[ATTRIBUTES_AT] if len(parts) > ATTRIBUTES_AT else None
@@ -90,7 +90,7 @@ def _without(attributes: bytes, conference: str, theirs: Theirs) -> bytes | None
 
 
 def _conference_of(attributes: bytes | None) -> str:
-    """Return the conference of packed *attributes*, empty if nobody knows."""
+    """Return the conference in packed *attributes*, empty if it is not known."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return str(_decode(attributes).get(CONFERENCE.id, "")) if attributes else ""
     return ""

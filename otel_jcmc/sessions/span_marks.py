@@ -1,10 +1,10 @@
 """
-What says whose a span is that waits in Redis: a mark at its end, which is not sent.
+Marks a waiting span with its owner; the mark stands at its end and is not sent.
 
-A span does not name its client, and history may let a session go before its span is sent. So who
-makes a span marks it for erasure.py: in go client and member, out comes a field that no span has,
-with a digest of the client. A version that does not know of it sends it along, and receivers pass
-over such a field (protobuf's rule); nobody learns the client's id of it.
+A span does not name its client, and history may drop a session before its span is sent. So the
+maker of a span marks it for erasure.py: client and member come in, and a field goes out that no
+span has, with a digest of the client. A version that does not know the mark sends it along;
+receivers skip an unknown field (protobuf's rule), and nobody can read the client's id from it.
 """
 
 from typing import Final, NamedTuple
@@ -13,16 +13,16 @@ from otel_jcmc.store.participant import CLIENT_BYTES, client_digest
 from otel_jcmc.store.sid import MEMBER_DIGITS
 
 _MEMBER_BYTES: Final = MEMBER_DIGITS // 2
-# Field 536,870,911, the last there can be, and its length. No text in UTF-8 has these bytes.
+# Field 536,870,911, the last possible one, and its length. No text in UTF-8 has these bytes.
 _TAG: Final = b"\xfa\xff\xff\xff\x0f" + bytes([CLIENT_BYTES + _MEMBER_BYTES])
 MARK_BYTES: Final = len(_TAG) + CLIENT_BYTES + _MEMBER_BYTES
-# A span begins with the ids of its trace and its own: two bytes before each of them.
+# A span begins with its trace id and its own id, with two bytes before each.
 _ID_TAG: Final = slice(18, 20)
 _ID: Final = slice(20, 28)
 
 
 class Mark(NamedTuple):
-    """Whose a span is: the digest of its client, and its member as a sid has it."""
+    """The owner of a span: the digest of its client, and its member as in a sid."""
 
     client: bytes
     member: str
@@ -34,7 +34,7 @@ def marked(span: bytes, client: str, member: str) -> bytes:
 
 
 def mark_of(waiting: bytes) -> Mark | None:
-    """Return the mark of a span that is *waiting*; None: it has none."""
+    """Return the mark of a *waiting* span; None if it has none."""
     mark = waiting[-MARK_BYTES:]
     if not mark.startswith(_TAG):
         return None
@@ -43,10 +43,10 @@ def mark_of(waiting: bytes) -> Mark | None:
 
 
 def without_mark(waiting: bytes) -> bytes:
-    """Return the span that is *waiting* as it is sent."""
+    """Return the *waiting* span as it is sent."""
     return waiting if mark_of(waiting) is None else waiting[:-MARK_BYTES]
 
 
 def span_id_of(span: bytes) -> bytes:
-    """Return the id of a *span* as traces/spans.py packs it; nothing if it is not of that form."""
+    """Return the id of a *span* as traces/spans.py packs it; empty if it has another form."""
     return span[_ID] if span[_ID_TAG] == b"\x12\x08" else b""

@@ -1,9 +1,9 @@
 """
-For how long a session was in each state of the verdict, by which cause, and where it was bad.
+How long a session was in each state of the verdict, from which cause, and where it was bad.
 
-In come pushes with what verdict/judge.py has put among their numbers; out comes, of an interval, a
-`Stretch` for each state and cause, and of a bad one for each place, as an entry of the log has it
-(entry.py). There are few and they are short, whoever pushes: each participant has an entry of them
+Pushes come in, with the numbers that verdict/judge.py has added. For an interval a `Stretch` goes
+out for each state and cause, and if bad for each place, as an entry of the log has it (entry.py).
+They are few and short, whatever a client pushes, because each participant has an entry with them
 every interval.
 """
 
@@ -18,7 +18,8 @@ from otel_jcmc.verdict.rules import State
 from otel_jcmc.wire.push import Report
 
 TENTH_MS: Final = 100
-# Places of an interval in which somebody was bad: people change networks, but not at each push.
+# Places of an interval in which a participant was bad: people change networks, but not at each
+# push.
 MOST_PLACES: Final = 4
 PLACE_LENGTH: Final = 64
 _STATE, _CAUSE = STATE_ID - 1, CAUSE_ID - 1
@@ -35,12 +36,12 @@ Times = dict[Key, float]
 
 class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
-    So much time in one state.
+    Some time in one state.
 
     Attributes:
         tenths: of a second.
         state: as verdict/rules.py has it; None: not known.
-        cause: its id; 0: nothing explains it, or nothing is to be explained.
+        cause: its id; 0: no known cause, or the state needs none.
         region, bridge, network: where it was bad, the network as the browser names it; empty: not
             known, or not bad.
     """
@@ -54,17 +55,17 @@ class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def key_of(report: Report) -> Key:
-    """Return what a push is of; only of a bad one the place."""
+    """Return state, cause and, if it is bad, place of a push."""
     state = report.numbers[_STATE]
     if not state:
-        # Nearly all are good.
+        # Nearly all pushes are good.
         return UNKNOWN if state is None else GOOD
     cause = report.numbers[_CAUSE] or 0
     return state, cause, _place_of(report.attributes) if state == State.BAD else _NOWHERE
 
 
 def spend(times: Times, key: Key, ms: float) -> None:
-    """Let it be *key* for so long; beyond MOST_PLACES without its place."""
+    """Add *ms* to the time of *key*; beyond MOST_PLACES without its place."""
     if key[2] != _NOWHERE and key not in times:
         places = sum(of[2] != _NOWHERE for of in times)
         if places >= MOST_PLACES:
@@ -73,7 +74,7 @@ def spend(times: Times, key: Key, ms: float) -> None:
 
 
 def _place_of(attributes: Mapping[int, Any]) -> _Place:
-    """Return where a participant is, by its first transport; what is too long is cut."""
+    """Return where a participant is, by its first transport; long names are cut."""
     paths: Sequence[Mapping[int, str]] = attributes.get(LIST_ID) or ({},)
     return (
         attributes.get(REGION.id, "")[:PLACE_LENGTH],
@@ -83,7 +84,7 @@ def _place_of(attributes: Mapping[int, Any]) -> _Place:
 
 
 def stretches_of(times: Times) -> list[list[Any]]:
-    """Return *times* as an entry has them: a `Stretch` each, less the tail that says nothing."""
+    """Return *times* as an entry has them: a row for each `Stretch`, without its empty tail."""
     rows = []
     for (state, cause, place), ms in times.items():
         row: list[Any] = [round(ms / TENTH_MS)]
@@ -98,7 +99,7 @@ def stretches_of(times: Times) -> list[list[Any]]:
 
 
 def short(stretch: Stretch) -> list[Any]:
-    """Return *stretch* less the tail that says nothing."""
+    """Return the fields of *stretch*, without its empty tail."""
     row = [*msgspec.structs.astuple(stretch)]
     while row[-1] in ("", None) or (row[-1] == 0 and len(row) == 3):
         row.pop()
@@ -106,6 +107,6 @@ def short(stretch: Stretch) -> list[Any]:
 
 
 def time_of(row: Sequence[Any]) -> tuple[int, int | None, int]:
-    """Return tenths, state and cause of what an entry has of a stretch, wherever it was."""
+    """Return tenths, state and cause of a stretch's *row* in an entry."""
     size = len(row)
     return row[0], row[1] if size > 1 else None, row[2] if size > 2 else 0

@@ -1,8 +1,8 @@
--- Takes the oldest summaries of one list away.
---
+-- Removes the oldest summaries of one list.
+-- 
 -- KEYS[1] any key of the partition
--- ARGV[1] the list, ARGV[2] bytes that each takes besides, ARGV[3] bytes that are to go, ARGV[4] most rows that go at once
--- Returns the bytes that the list has still.
+-- ARGV[1] the list, ARGV[2] bytes that Redis needs for each besides, ARGV[3] bytes to free, ARGV[4] most rows to remove
+-- Returns the bytes that the list still has.
 local base = string.match(KEYS[1], '^.-}:')
 local list, besides, wanted, most = base .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local rows = redis.call('LRANGE', list, 0, most - 1)

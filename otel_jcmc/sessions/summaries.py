@@ -1,10 +1,10 @@
 """
 The summaries in Redis: read by days, bounded, and erased where they have names.
 
-moves.lua puts them there, a list for each day in each partition, `past:2026-11-29`, or
-`named:2026-11-29` of those with names; the hash `past` has how many bytes each list takes. A list
-expires by itself. When all of them take too much the oldest of the oldest day go, whatever their
-partition.
+moves.lua writes them. Each partition has a list for each day: `past:2026-11-29`, or
+`named:2026-11-29` for summaries with names; the hash `past` has the bytes of each list. A list
+expires without our help. If all lists together take too much, the oldest summaries of the oldest
+day go first, in whatever partition.
 """
 
 import itertools
@@ -22,8 +22,8 @@ from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.participant import client_digest
 from otel_jcmc.store.scripts import Script, script
 
-# Of one list in one exchange, and then on the event loop: each round trip costs as much as a
-# hundred rows do, and pushes get their turn after a few.
+# Rows of one list in one exchange, and rows handled before pushes get their turn: an exchange costs
+# as much as a hundred rows do.
 ROWS_AN_EXCHANGE: Final = 1000
 ROWS_AT_ONCE: Final = 200
 GO_AT_ONCE: Final = 1000
@@ -36,7 +36,7 @@ Run = Callable[[Sequence[Command], Sequence[Script]], Awaitable[list[Any]]]
 
 
 class DayList(NamedTuple):
-    """One list: its day, what its partition's keys begin with, its name and its bytes."""
+    """One list: its day, the prefix of its partition's keys, its name and its bytes."""
 
     day: date
     base: str
@@ -48,7 +48,7 @@ class Summaries:
     """
     The summaries of one Redis under one key prefix.
 
-    Concurrency: to be used from one event loop, by any number of tasks.
+    Concurrency: any number of tasks of one event loop may call.
     """
 
     def __init__(self, run: Run, keys: Keys) -> None:
@@ -58,7 +58,7 @@ class Summaries:
 
     async def lists(self) -> list[DayList]:
         """
-        Return what there is, the oldest first.
+        Return all lists, the oldest first.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -67,7 +67,7 @@ class Summaries:
         found = []
         for base, told in zip(self._bases, replies, strict=True):
             for name, size in zip(told[::2], told[1::2], strict=True):
-                # Of a later version: not ours to judge.
+                # A later version may have other names there: they are left alone.
                 with suppress(ValueError):
                     day = date.fromisoformat(name.decode().partition(":")[2])
                     found.append(DayList(day, base, name.decode(), int(size)))
@@ -77,7 +77,7 @@ class Summaries:
         """
         Return the summaries of sessions that ended from the day *first* to *last*, some at a time.
 
-        Each with its day, the oldest first; what is damaged is left out.
+        They come with their day, the oldest first; damaged ones are left out.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -100,9 +100,9 @@ class Summaries:
 
     async def bound(self, most_bytes: int, first: date) -> int:
         """
-        Let go what is of days before the *first*, and the oldest of what is more than *most_bytes*.
+        Remove summaries of days before the *first*, and the oldest beyond *most_bytes*.
 
-        Return what all of them take then.
+        Return how many bytes all summaries take then.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -119,14 +119,14 @@ class Summaries:
         return held
 
     async def _shorten(self, of: DayList, wanted: int) -> int:
-        """Let some rows go of a list, *wanted* bytes of them; return what it has still."""
+        """Remove rows of a list, up to *wanted* bytes; return how many bytes it still has."""
         args = of.name, BESIDES_BYTES, wanted, GO_AT_ONCE
         (left,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, f"{of.base}past", *args)])
         return int(left)
 
     async def erase(self, conferences: Collection[str], clients: Collection[str]) -> list[Summary]:
         """
-        Erase those with names of *clients*, in *conferences* if there are any; return them.
+        Erase and return the summaries of *clients* with names, if given only of *conferences*.
 
         Raises:
             StoreUnavailable: Redis did not answer in time; some may be gone.
@@ -150,7 +150,7 @@ class Summaries:
         return erased
 
     async def _take_out(self, of: DayList, row: bytes) -> int:
-        """Take one *row* out of a list; return how many that were."""
+        """Remove one *row* from a list; return how many were removed."""
         (gone,) = await self._run([("LREM", of.base + of.name, 1, row)])
         if gone:
             size = -(len(row) + BESIDES_BYTES)
@@ -165,7 +165,7 @@ class Summaries:
 
 
 def _read(row: bytes) -> Summary | None:
-    """Return what a *row* tells; None: it is damaged."""
+    """Return the summary in a *row*; None if it is damaged."""
     try:
         return read_summary(row)
     except (msgspec.MsgspecError, UnicodeDecodeError):

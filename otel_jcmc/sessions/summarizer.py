@@ -1,8 +1,8 @@
 """
-Who makes summaries where sessions become no spans: one of the replicas, by a lease.
+Makes summaries if sessions do not become spans: one of the replicas does it, by a lease.
 
-It sweeps beside its pushes: each step is short, and pushes get their turn in between. Where there
-are spans, whoever makes those makes summaries with them (traces/delivery.py).
+It sweeps beside its pushes: each step is short, and pushes get their turn in between. With spans,
+the replica that makes them makes the summaries too (traces/delivery.py).
 """
 
 import asyncio
@@ -21,7 +21,7 @@ EVERY_SECONDS: Final = 1.0
 
 
 class Sweeping(Protocol):
-    """What moves all that is over (sweep.py)."""
+    """Moves all that is over (sweep.py)."""
 
     async def run(self) -> tuple[int, bool]:
         """Return how many were moved, and whether there is more to do."""
@@ -32,13 +32,13 @@ class Sweeping(Protocol):
 
 class Summarizer:
     """
-    What makes summaries where sessions become no spans, for as long as the lease is ours.
+    Makes summaries if sessions do not become spans, for as long as the lease is ours.
 
     Concurrency: one event loop.
     """
 
     def __init__(self, lease: Lease, link: AnyLink, sweep: Sweeping) -> None:
-        """Prepare. What has connections is ours to close."""
+        """Prepare. This object closes the lease, the link and the sweep."""
         self._lease = lease
         self._link = link
         self._sweep = sweep
@@ -59,7 +59,7 @@ class Summarizer:
             await self._sweep.close()
 
     async def _sweeping(self) -> None:
-        """Sum up who is over, each second."""
+        """Make summaries of sessions that are over, each second."""
         while True:
             more = False
             if self._lease.is_ours:
@@ -72,4 +72,4 @@ class Summarizer:
 
 
 def _nothing() -> None:
-    """Nobody counts on the lease."""
+    """Do nothing: no other work depends on the lease."""

@@ -1,9 +1,9 @@
 """
 What is kept of a session for longer than its samples: a row of at most MOST_BYTES.
 
-In goes a `Summary`, which summing.py makes; out comes its row, and back. A row is a msgpack array
-of the fields. A later version adds fields at the end: this one passes over them, and has its
-default for those of its own that an earlier one did not write.
+A `Summary`, which summing.py makes, becomes a row, and a row becomes a `Summary`. A row is a
+msgpack array of the fields. A later version may add fields at the end: this version skips them. For
+its own fields that an earlier version did not write, it has defaults.
 """
 
 from typing import Final
@@ -14,14 +14,14 @@ from otel_jcmc.sessions.entry import EPOCH_MS
 from otel_jcmc.sessions.totals import Time
 
 MOST_BYTES: Final = 390
-# With names, and the digest that one is erased by.
+# With names, and the digest by which a summary is erased.
 MOST_NAMED_BYTES: Final = 700
-# What a list takes of Redis for a row besides: its two lengths, and a share of the node (8 KiB).
+# What Redis needs for a row of a list besides: its two lengths, and a share of the node (8 KiB).
 BESIDES_BYTES: Final = 8
 MOS_SCALE: Final = 100
-# What the lists of rows begin with, without names and with.
+# How the names of lists of rows begin, without names and with.
 UNNAMED, NAMED = "past:", "named:"
-# To how many bytes each text is cut, until the row fits.
+# The lengths in bytes to which texts are cut in turn, until the row fits.
 LENGTHS: Final = (64, 32, 16, 8)
 
 
@@ -35,7 +35,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
 
 
 class Who(msgspec.Struct, array_like=True, gc=False):
-    """Who it was; *digest* is that of the client, whose id may be cut."""
+    """Whose session it was; *digest* is that of the client, whose id may be cut."""
 
     digest: bytes
     conference: str = ""
@@ -46,19 +46,19 @@ class Who(msgspec.Struct, array_like=True, gc=False):
 
 class Summary(msgspec.Struct, array_like=True, gc=False):
     """
-    One session; texts are empty and numbers None where nobody knows.
+    One session; unknown texts are empty and unknown numbers None.
 
     Attributes:
         began: seconds since 2024.
-        lasted: tenths of a second, as all times here.
+        lasted: tenths of a second, like all times here.
         end, failure: why it ended, and why it failed.
         browser: with its major version.
         network: as the browser names it.
-        state, cause: what is said of it as a whole (totals.py), the cause a word.
-        vitals: as VITALS has them.
-        mos: average and worst of MOS_SCALE.
+        state, cause: the verdict on the whole call (totals.py); the cause is a word.
+        vitals: in the order of VITALS.
+        mos: average and worst, in units of 1 / MOS_SCALE.
         times, counts: as `Totals` has them.
-        scopes: for how long it was bad by each.
+        scopes: how long it was bad in each.
         bad_at: the region, bridge and network of most of the bad time.
     """
 
@@ -97,7 +97,7 @@ read_summary: Final = msgspec.msgpack.Decoder(Summary).decode
 
 
 def packed(summary: Summary) -> bytes:
-    """Return *summary* as a row; its texts are cut until it is no longer than it may be."""
+    """Return *summary* as a row; its texts are cut until the row fits."""
     most = MOST_BYTES if summary.who is None else MOST_NAMED_BYTES
     row = b""
     for length in LENGTHS:
@@ -108,7 +108,7 @@ def packed(summary: Summary) -> bytes:
 
 
 def _cut(summary: Summary, length: int) -> Summary:
-    """Return *summary* with each of the texts that others have made cut to *length* bytes."""
+    """Return *summary* with each text that clients sent cut to *length* bytes."""
     cut = msgspec.structs.replace(
         summary,
         **{
@@ -126,5 +126,5 @@ def _cut(summary: Summary, length: int) -> Summary:
 
 
 def short(text: str, length: int = LENGTHS[0]) -> str:
-    """Return as much of *text* as *length* bytes of UTF-8 have."""
+    """Return the beginning of *text*, at most *length* bytes of UTF-8."""
     return text.encode()[:length].decode(errors="ignore")

@@ -1,8 +1,9 @@
 """
-A session's summary, made of its log and its card.
+A session's summary, made from its log and its card.
 
-In come a leg that is over and its samples; `Sum` folds them, `Summing` makes the row and says where
-it is kept (summaries.py). It has no name and no id of anybody unless the settings want them.
+A leg that is over and its samples come in. `Sum` adds them up; `Summing` makes the row and names
+the list that it is kept in (summaries.py). The row has no names and no participant's id unless the
+settings want them.
 """
 
 import asyncio
@@ -57,25 +58,25 @@ from otel_jcmc.verdict.rules import State
 log = logging.getLogger(__name__)
 
 DAY_MS: Final = 86_400_000
-# What is beyond the bound may be so for so long.
+# How long summaries may exceed their limit.
 BOUND_SECONDS: Final = 10.0
-# Then pushes get their turn.
+# After this many, pushes get their turn.
 SAMPLES_AT_ONCE: Final = 500
-# Rows of a session's times and of its scopes: what is beyond is less than what is there.
+# Rows of a session's times and of its scopes: the longest are kept.
 _MOST_TIMES: Final = 8
 _MOST_SCOPES: Final = 3
 
 
 class Sum:
-    """What a session comes to, sample by sample."""
+    """Sums up a session, sample by sample."""
 
     def __init__(
         self, about: Mapping[int, Any], entries: Sequence[Entry] | None, card: bytes | None
     ) -> None:
         """
-        Begin with its attributes; *entries* of the journal are None where nobody knows them.
+        Begin with the session's attributes; *entries* of the journal are None if not known.
 
-        A *card* has all of its pushes, also those whose samples have gone.
+        A *card* counts all pushes, also those whose samples are gone.
         """
         self.about = dict(about)
         self._entries = entries
@@ -89,7 +90,7 @@ class Sum:
                 self._take_card(card)
 
     def _take_card(self, card: bytes) -> None:
-        """Take over what the *card* tells."""
+        """Take over what the *card* has."""
         read = read_card(card)
         self._of_card = read.totals
         for row, mark in (
@@ -103,7 +104,7 @@ class Sum:
     def add(self, samples: Sequence[Sample]) -> None:
         """Add some *samples*, in their order."""
         for sample in samples:
-            # A push without numbers has no transports: that is not to know, not to be without.
+            # A push without numbers has no transports, which does not mean that there are none.
             self.about.update(
                 {id_: each for id_, each in (sample.attributes or {}).items() if each}
             )
@@ -161,7 +162,7 @@ class Sum:
 
 
 def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
-    """Return the row of *leg*, which came to this, kept for *days* after the one of its end."""
+    """Return the row of *leg* from its sum, kept for *days* after the day of its end."""
     row = packed(of.summary(leg, names=names))
     begins = leg.ended // DAY_MS * DAY_MS
     day = datetime.fromtimestamp(begins / 1000, UTC).date().isoformat()
@@ -170,7 +171,7 @@ def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
 
 
 class Summing:
-    """Which summaries are kept, for how many days, and how much of Redis they take."""
+    """Which summaries are kept, for how many days, and how much of Redis they may take."""
 
     def __init__(
         self,
@@ -181,7 +182,7 @@ class Summing:
         names: bool,
         clock: Callable[[], float] = time,
     ) -> None:
-        """Keep them for *days* after the one on which a session ended, with *names* or without."""
+        """Keep them for *days* after the day on which a session ended, with *names* or without."""
         self._summaries = summaries
         self._days, self._most_bytes, self._names = days, most_bytes, names
         self._clock = clock
@@ -209,7 +210,7 @@ class Summing:
 
     async def tend(self) -> None:
         """
-        Let go what is too old or too much, now and then.
+        Remove summaries that are too old or too many; it does so now and then.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -228,7 +229,7 @@ def _browser_of(about: Mapping[int, Any]) -> str:
 
 
 def _who(about: Mapping[int, Any]) -> Who:
-    """Return who it was."""
+    """Return the participant's names."""
     digest = client_digest(about.get(CLIENT.id) or "")
     return Who(
         digest, *(about.get(row.id) or "" for row in (CONFERENCE, CLIENT, PARTICIPANT, USERNAME))

@@ -1,13 +1,13 @@
--- Looks at the open sessions of one partition whose time has come: who is over is claimed, atomically, and returned.
---
--- ARGV[5] most to look at; ARGV[1...4] and the keys as store/stays.lua has them, which stands before this
+-- Looks at the open sessions of one partition whose time has come: atomically claims and returns those that are over.
+-- 
+-- ARGV[5] most to look at; ARGV[1...4] and the keys as in store/stays.lua, which comes before this text
 -- Returns: how many sessions are not known any more, 1 if there is more to look at, and what is over: pairs of
--- {sid, its hash} and of {"conference:instance", its hash and `there` of emptied}. It is returned again a while later
--- unless moves.lua has moved it.
+-- {sid, its hash} and of {"conference:instance", its hash and `there` of emptied}. They are returned again a while later
+-- unless moves.lua has moved them.
 local most_looks = tonumber(ARGV[5])
 local sessions, rooms, lost = {}, {}, 0
 
--- Whether the member's participant is there under this session. What can't be read is waited for.
+-- Whether the member's participant is in this session. A value that can't be read counts as there.
 local function is_there(member, session)
   local stored = redis.call('GET', base .. 'participant:' .. member)
   if not stored then return false end
@@ -32,7 +32,7 @@ local function look(sid, known_expiry)
   local key, member = base .. 'session:' .. sid, member_of(sid)
   local session, ended, instance = unpack(redis.call('HMGET', key, 'session', 'ended', 'instance'))
   if not session then
-    -- Erased, or put away to make room.
+    -- Erased, or removed to make room.
     redis.call('ZREM', open_key, sid)
     local present = redis.call('HGET', base .. 'rooms', conference_of(sid))
     if present then depart(sid, room_of(sid, present)) end
@@ -49,7 +49,7 @@ local function look(sid, known_expiry)
     end
     expire(sid, expiry)
   end
-  -- Again, should whoever asked not live to move it.
+  -- It is claimed again later, in case this claimant dies before it moves the session.
   redis.call('ZADD', open_key, now + settle, sid)
   sessions[#sessions + 1] = sid
   sessions[#sessions + 1] = redis.call('HGETALL', key)

@@ -1,10 +1,9 @@
 """
-Sessions and conferences that are over, on their way from Redis's open ones to what is kept longer.
+Moves sessions and conferences that are over to what is kept longer.
 
-sweep.lua claims who is over; what is known of them becomes a span (traces/sweep.py), a summary
-(summing.py) or both; moves.lua puts these where they belong, in one step. Each step can be done
-again by anybody at any time: a claim is said again until the move is done, and the move is done
-once.
+sweep.lua claims what is over. What is known of it becomes a span (traces/sweep.py), a summary
+(summing.py) or both, and moves.lua stores these in one step. Any process may repeat any step at any
+time: a claim is told again until the move is done, and a move is done only once.
 """
 
 import asyncio
@@ -31,9 +30,9 @@ from otel_jcmc.verdict.rules import State
 
 log = logging.getLogger(__name__)
 
-# Looks of one call: 200 are about a millisecond of Redis's.
+# Looks in one call: 200 take Redis about a millisecond.
 LOOKS: Final = 200
-# Then pushes get their turn.
+# After this many, pushes get their turn.
 SAMPLES_AT_ONCE: Final = 500
 SWEEP_SECONDS: Final = 2.0
 
@@ -42,7 +41,7 @@ _decode_about: Final = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 
 class Summing(Protocol):
-    """What makes a summary of a session that is over (summing.py)."""
+    """Makes a summary of a session that is over (summing.py)."""
 
     async def row_of(
         self,
@@ -55,7 +54,7 @@ class Summing(Protocol):
         """Return its row, and where it is kept."""
 
     async def tend(self) -> None:
-        """See that there are not too many."""
+        """Remove summaries if there are too many."""
 
 
 # What the script calls over: (name, its hash), of sessions and of conferences.
@@ -64,10 +63,10 @@ Over = list[tuple[str, dict[str, str]]]
 
 class Sweep:
     """
-    The way of what is over, in one Redis under one key prefix.
+    Moves what is over, in one Redis under one key prefix.
 
     Attributes:
-        lost: sessions of which Redis knew no more when they were looked at, so far.
+        lost: sessions so far that Redis had forgotten when they were looked at.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class Sweep:
         """
         Prepare; nothing is asked yet.
 
-        What stood out meanwhile is in *record*. Without *summing* there are no summaries.
+        *record* has what stood out. Without *summing* there are no summaries.
         """
         self._record = record
         self._summing = summing
@@ -115,7 +114,7 @@ class Sweep:
 
     async def run(self) -> tuple[int, bool]:
         """
-        Move all that is over; return how many that were, and whether there is more to do.
+        Move all that is over; return how many were moved, and whether there is more to do.
 
         Raises:
             StoreUnavailable: Redis did not answer, or refuses.
@@ -133,18 +132,18 @@ class Sweep:
         return moved, more
 
     async def close(self) -> None:
-        """Close the connection of the record; the link is somebody else's."""
+        """Close the connection of the record; the caller closes the link."""
         if self._record is not None:
             await self._record.close()
 
     async def find_over(self, partition: int) -> tuple[Over, Over, bool]:
-        """Claim who is over; return the sessions and the rooms, and whether there are more."""
+        """Claim what is over; return sessions and conferences, and whether there are more."""
         lost, is_cut, sessions, rooms = await self._call(_SWEEP, partition, LOOKS)
         self.lost += lost
         return _pairs(sessions), _pairs(rooms), bool(is_cut)
 
     async def move_session(self, partition: int, sid: str, of_redis: Mapping[str, str]) -> int:
-        """Move a claimed session to what is made of it; 0 if somebody else has."""
+        """Move a claimed session to its span and summary; 0 if another process has done so."""
         try:
             leg = Leg.from_redis(sid, of_redis)
         except (KeyError, ValueError) as error:
@@ -159,7 +158,7 @@ class Sweep:
             ]
         )
         entries = None
-        # Nobody else matters to a call that was not bad.
+        # For a call that was not bad, other participants do not matter.
         if self._record is not None and was_bad(samples):
             entries = await self._record.read(leg.started, leg.ended)
         attributes = _attributes(about or who)
@@ -175,7 +174,7 @@ class Sweep:
         return int(await self._call(MOVES, partition, *move))
 
     async def move_room(self, partition: int, room: str, of_redis: Mapping[str, str]) -> int:
-        """Move a conference that is over; 0 if it is not, or somebody else has."""
+        """Move a conference that is over; 0 if it is not, or another process has done so."""
         try:
             span = self.room_span_of(room, of_redis)
         except ValueError as error:
@@ -183,7 +182,7 @@ class Sweep:
         return int(await self._call(MOVES, partition, *room_move(room, span, of_redis["emptied"])))
 
     async def _let_go(self, partition: int, key: str, name: str, error: Exception) -> int:
-        """Forget what nobody can make anything of; return that nothing was."""
+        """Forget what can't be read; return that nothing was moved."""
         self._trouble.update(repr(error), error)
         self.lost += 1
         await self._run([("ZREM", self._keys.bases[partition] + key, name)])
@@ -199,13 +198,13 @@ class Sweep:
             entries += found
             if len(found) < SAMPLES_AT_ONCE:
                 break
-        # A day's log would hold up pushes, where this is done beside them.
+        # A day's log would delay pushes if it were read on the event loop.
         if len(entries) > SAMPLES_AT_ONCE:
             return await asyncio.to_thread(in_order, entries)
         return in_order(entries)
 
     async def _call(self, of: Any, partition: int, *args: Any) -> Any:
-        """Return what a script says of *partition*."""
+        """Return what a script answers for *partition*."""
         base = self._keys.bases[partition]
         command = ("EVALSHA", of.sha, 1, f"{base}live", *self._keeping, *args)
         (reply,) = await self._run([command])
@@ -217,17 +216,17 @@ class Sweep:
 
 
 def was_bad(samples: Iterable[Sample]) -> bool:
-    """Say whether some of *samples* were bad."""
+    """Say whether any of *samples* has bad time."""
     return any(each.state == State.BAD for sample in samples for each in sample.stretches)
 
 
 def _pairs(said: list[Any]) -> Over:
-    """Return the pairs that the script has said: a name, and a hash in pairs of its own."""
+    """Return the pairs in a script's answer: a name, and a hash in pairs of its own."""
     return [
         (
             name.decode(),
             {
-                # What a later version has put there may be no text, and is not looked at.
+                # A later version's fields may be no text; they are not used.
                 field.decode(errors="replace"): value.decode(errors="replace")
                 for field, value in zip(of_redis[::2], of_redis[1::2], strict=True)
             },
@@ -237,7 +236,7 @@ def _pairs(said: list[Any]) -> Over:
 
 
 def _attributes(about: bytes | None) -> dict[int, Any]:
-    """Return the attributes of a session as they were last, none if nobody knows them."""
+    """Return the latest attributes of a session, an empty dict if they are not known."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return _decode_about(about) if about else {}
     return {}

@@ -1,7 +1,8 @@
 """
-Numbers of a session as its summary has them: of its samples where it has no card, and of totals.
+Numbers of a session as its summary has them, from samples or from totals.
 
-In come samples (entry.py) and `Totals` (totals.py), out come the fields of summary.py.
+Samples (entry.py) of a session without a card, and `Totals` (totals.py), come in; fields of
+summary.py go out.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ def count(totals: Totals, sample: Sample) -> None:
         each and (round(each.mean * scale), each.known_ms // TENTH_MS, each.bad_ms // TENTH_MS)
         for each, scale in zip(sample.tally, VITAL_SCALES, strict=False)
     ] or [
-        # Of an entry without a tally the last push is what there is.
+        # Without a tally, the last push of an entry is all there is.
         None if each is None else (round(each * scale), 0, 0)
         for each, scale in zip(vitals(sample.numbers), VITAL_SCALES, strict=True)
     ]

@@ -1,9 +1,9 @@
 """
-What names an erased client where something else is told: who spoils the calls of others.
+Finds an erased client where others are told about it: as the sender that spoils their calls.
 
-What stands out names a sender as `conference/participant` (verdict/journal.py), and what others
-push names the participant whose stream they get worst. Neither says whose participant that is; the
-digest that is a participant's key in Redis does.
+What stands out names a sender as `conference/participant` (verdict/journal.py), and pushes of
+others name the participant whose stream they receive worst. Neither tells whose participant that
+is; the digest in the participant's Redis key does.
 """
 
 from collections.abc import Collection
@@ -18,12 +18,12 @@ _BETWEEN = "/"
 
 class Theirs(NamedTuple):
     """
-    Whom an erasure is of.
+    The subject of an erasure.
 
     Attributes:
         clients: their ids, each as it was pushed.
-        conferences: those alone; empty: all.
-        members: the participants that are known to be theirs, as a sid has them.
+        conferences: only these; empty: all.
+        members: the participants that are known to belong to them, as a sid has them.
     """
 
     clients: Collection[str]
@@ -36,7 +36,7 @@ class Theirs(NamedTuple):
         return any(digest in self.members for digest in digests)
 
     def is_named(self, name: str) -> bool:
-        """Say whether `conference/participant` is one of theirs; both may hold the sign."""
+        """Say whether `conference/participant` is one of theirs; both parts may contain a slash."""
         parts = name.split(_BETWEEN)
         return any(
             self.has(_BETWEEN.join(parts[:at]), _BETWEEN.join(parts[at:]))
@@ -44,7 +44,7 @@ class Theirs(NamedTuple):
         )
 
     def is_told_of(self, entry: Entry) -> bool:
-        """Say whether *entry* is of one of theirs as a sender; history may have let it go."""
+        """Say whether *entry* names one of theirs as a sender; history may have dropped it."""
         if entry.scope != Scope.SENDER.value:
             return False
         if self.is_named(entry.name):

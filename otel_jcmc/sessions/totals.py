@@ -1,9 +1,9 @@
 """
-What all pushes of a session come to so far, and how the call was by that.
+The sums over all pushes of a session so far, and the verdict on the whole call.
 
-In come the parts of entries as weighing.py makes them; out come `Totals`, which a card of the
-session has (card.py), so that a list of sessions needs no log. Two processes that take one
-session's pushes add to the same totals (log.lua says whose turn it is).
+Parts of entries come in as weighing.py makes them; `Totals` go out, which stand in the session's
+card (card.py), so that a list of sessions needs no logs. Two processes that take one session's
+pushes add to the same totals; log.lua decides whose turn it is.
 """
 
 from collections import Counter
@@ -15,26 +15,26 @@ import msgspec
 from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, VITAL_SCALES, VITALS, StoredTally
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
-# A call is bad that was so for a larger share of the time in which that is known, and fair if it
-# was not good for so long. A hidden tab, a change of networks or a slow start are less of a call.
+# A call is bad if it was bad for more than this share of its known time, and fair if it was bad or
+# fair for so long. A hidden tab, a change of networks or a slow start take a smaller share.
 BAD_SHARE: Final = 0.1
-# What is fair counts so much of what is bad where the worst come first, and a call of seconds less
-# than a whole one: as if it had been good for a minute more.
+# For the order "worst first": fair time counts as this share of bad time. Each call counts as if it
+# had been good for a minute more, so that a call of a few seconds does not come first.
 _FAIR_WEIGHS: Final = 0.25
 _MORE_TENTHS: Final = 600
 _GOOD, _FAIR, _BAD = (state.value for state in State)
 _STATES: Final[dict[int | None, State]] = {state.value: state for state in State}
-# The worst that `badness` tells.
+# The highest badness.
 WORST: Final = 0xFFFF
 
 
 class VitalTotal(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
-    One vital over the whole session, as whole numbers of VITAL_SCALES and of tenths of a second.
+    One vital over the whole session, in units of VITAL_SCALES and in tenths of a second.
 
     Attributes:
         sum: of value times tenths.
-        known, bad: for how long it was told, and beyond its bound.
+        known, bad: how long it was told, and how long it was beyond its bound.
         worst: of all pushes.
     """
 
@@ -44,17 +44,17 @@ class VitalTotal(msgspec.Struct, array_like=True, frozen=True, gc=False):
     worst: int | None = None
 
 
-# For so many tenths of a second it was in a state by a cause; state None: not known.
+# Tenths of a second in a state, by a cause; state None: not known.
 Time = tuple[int, int | None, int]
 
 
 class Totals(msgspec.Struct, array_like=True, gc=False):
     """
-    All pushes of a session.
+    The sums over all pushes of a session.
 
     Attributes:
-        vitals: as VITALS has them.
-        times: for how long it was how, a row for each state and cause.
+        vitals: in the order of VITALS.
+        times: a row for each state and cause: how long.
         counts: of COUNTED (vitals.py); None: never told.
         outages: how many there were.
     """
@@ -70,18 +70,18 @@ _decode: Final = msgspec.msgpack.Decoder(Totals).decode
 
 
 def new_totals() -> Totals:
-    """Return what nothing comes to."""
+    """Return totals of no pushes."""
     return Totals([VitalTotal() for _ in VITALS], [], [None] * len(COUNTED))
 
 
 def pack(totals: Totals) -> bytes:
-    """Return *totals* as a card has them: a tenth of the memory that they take as objects."""
+    """Return *totals* as a card has them: a tenth of the memory of the objects."""
     return _encode(totals)
 
 
 def unpack(packed: bytes) -> Totals:
     """
-    Return the totals that `pack` has made *packed* of.
+    Return the totals that `pack` made into *packed*.
 
     Raises:
         msgspec.MsgspecError: they are damaged.
@@ -105,12 +105,12 @@ def add(
 
     Args:
         tally, worst, counts: as its entry has them (entry.py).
-        times: for how long it was how in it.
+        times: tenths of a second by state and cause.
         outages: how many began in it.
     """
     vitals = totals.vitals
     for at, is_lower in enumerate(LOWER_IS_WORSE):
-        # Made anew: to set attributes of a Struct takes longer.
+        # Made anew, because setting attributes of a Struct takes longer.
         of, extreme = vitals[at], worst[at]
         before = of.worst
         if before is not None and (
@@ -130,7 +130,7 @@ def take_away(
     times: Iterable[Time],
     counts: Sequence[int | None],
 ) -> None:
-    """Take an interval out of *totals* that was added; the worst was so all the same."""
+    """Take an interval out of *totals* that was added; the worst stays, because it did occur."""
     vitals = totals.vitals
     for at, told in enumerate(tally):
         vitals[at] = _changed(vitals[at], told, vitals[at].worst, -1)
@@ -138,17 +138,17 @@ def take_away(
 
 
 def _changed(of: VitalTotal, told: StoredTally | None, worst: int | None, sign: int) -> VitalTotal:
-    """Return *of* with what is *told* of an interval, or without it, and that *worst*."""
+    """Return *of* with the tally *told* added or taken away, and with that *worst*."""
     if told is None:
         return of if worst == of.worst else VitalTotal(of.sum, of.known, of.bad, worst)
     mean, known, bad = told
-    # A single push has lasted no time yet, and is what there is.
+    # A first push has lasted no time yet, but it is all there is.
     known = (known or 1) * sign
     return VitalTotal(of.sum + mean * known, of.known + known, of.bad + bad * sign, worst)
 
 
 def _count(totals: Totals, times: Iterable[Time], counts: Sequence[int | None], sign: int) -> None:
-    """Add how long it was how in an interval and what was counted, or take it away."""
+    """Add an interval's times and counts to *totals*, or take them away."""
     rows = totals.times
     for tenths, state, cause in times:
         for at, row in enumerate(rows):
@@ -175,42 +175,42 @@ def worst(totals: Totals, index: int) -> float | None:
 
 
 def bad_share(totals: Totals, index: int) -> float | None:
-    """Return for which share of the time that it was told the vital at *index* was bad."""
+    """Return the bad share of the time in which the vital at *index* was told."""
     of = totals.vitals[index]
     return min(1.0, of.bad / of.known) if of.known else None
 
 
 def tenths_by_state(totals: Totals) -> dict[State | None, int]:
-    """Return for how many tenths of a second it was in each state; None: not known."""
+    """Return the tenths of a second in each state; None: not known."""
     found: Counter[State | None] = Counter()
     for tenths, state, _ in totals.times:
-        # One of a later version is not known to this one.
+        # A state of a later version counts as not known.
         found[_STATES.get(state)] += tenths
     return dict(found)
 
 
 def state_of(totals: Totals) -> State | None:
-    """Return what is said of the call as a whole, None if nothing is known of it."""
+    """Return the state of the call as a whole, None if nothing is known of it."""
     return judged(totals).state
 
 
 def cause_of(totals: Totals) -> str:
     """
-    Return what explains most of the time that makes the call's state, a word of verdict/rules.py.
+    Return the main cause of the call's state, a word of verdict/rules.py.
 
-    It is empty where the call was good, or nothing is known of it, and `unknown` where nothing
-    explains most of it.
+    It is empty if the call was good or nothing is known of it, and `unknown` if most of the time
+    has no known cause.
     """
     return judged(totals).cause
 
 
 def badness(totals: Totals) -> int:
-    """Return how bad the call was, 0 to WORST: what sorts the worst first."""
+    """Return how bad the call was, 0 to WORST: the order of "worst first"."""
     return judged(totals).badness
 
 
 class Judged(NamedTuple):
-    """What is said of a call as a whole: see `state_of`, `cause_of` and `badness`."""
+    """The verdict on a whole call: see `state_of`, `cause_of` and `badness`."""
 
     state: State | None
     cause: str
@@ -222,7 +222,7 @@ _ALL_GOOD: Final = Judged(State.GOOD, "", 0)
 
 
 def judged(totals: Totals) -> Judged:
-    """Return what is said of the call as a whole; a card is written of it every interval."""
+    """Return the verdict on the whole call; made every interval, for the card."""
     good = fair = bad = 0
     for count, state, _ in totals.times:
         if state == _GOOD:
@@ -240,14 +240,14 @@ def judged(totals: Totals) -> Judged:
 
 
 def state_by(fair: float, bad: float) -> State:
-    """Return what is said of a call that was *fair* and *bad* for these shares of its time."""
+    """Return the state of a call that was *fair* and *bad* for these shares of its time."""
     if bad > BAD_SHARE:
         return State.BAD
     return State.FAIR if bad + fair > BAD_SHARE else State.GOOD
 
 
 def _main_cause(totals: Totals, state: State) -> str:
-    """Return what explains most of the time that makes the call's *state*; empty of a good one."""
+    """Return the main cause of the call's *state*; empty if it is good."""
     if not state:
         return ""
     is_fair = state == _FAIR
@@ -256,5 +256,5 @@ def _main_cause(totals: Totals, state: State) -> str:
         if of == _BAD or (of == _FAIR and is_fair):
             word = WORD_OF.get(cause, UNKNOWN)
             by[word] = by.get(word, 0) + tenths
-    # Nearly always there is one.
+    # Nearly always there is one cause.
     return min(by, key=lambda word: (-by[word], word)) if len(by) > 1 else next(iter(by))

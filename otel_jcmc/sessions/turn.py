@@ -1,7 +1,7 @@
 """
-One after the other: what takes long is done by one at a time, and pushes get their turn between.
+Long work in turns: one task does it at a time, and pushes get their turn in between.
 
-Who wants to do it waits, or hears at once that too many do.
+A caller waits for its turn, or is told at once that too many wait.
 """
 
 from asyncio import AbstractEventLoop, Lock, get_running_loop
@@ -10,18 +10,19 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 
 
 class Busy(StoreUnavailable):
-    """Too many wait already; it may be tried again."""
+    """Too many callers wait already; the caller may try again."""
 
 
 class Turn:
     """
-    A turn that one has at a time, an asynchronous context manager.
+    A turn that one caller has at a time, an asynchronous context manager.
 
-    Concurrency: who comes in another event loop waits for nobody of the one before, which is over.
+    Concurrency: a caller in a new event loop does not wait for callers of the former loop, which is
+    over.
     """
 
     def __init__(self, most: int = 0) -> None:
-        """Let *most* wait for it, 0: any number."""
+        """Let *most* callers wait for it, 0: any number."""
         self._most = most
         self._loop: AbstractEventLoop | None = None
         self._lock = Lock()
@@ -32,7 +33,7 @@ class Turn:
         Wait for the turn.
 
         Raises:
-            Busy: *most* wait already.
+            Busy: *most* callers wait already.
         """
         if self._loop is not (loop := get_running_loop()):
             self._loop, self._lock, self._waiting = loop, Lock(), 0
@@ -45,5 +46,5 @@ class Turn:
             self._waiting -= 1
 
     async def __aexit__(self, *_: object) -> None:
-        """Give the turn to the next one."""
+        """Give the turn to the next caller."""
         self._lock.release()

@@ -1,9 +1,9 @@
 """
-The three numbers that say how well somebody is: quality, loss and round trip; and what is counted.
+The three numbers that tell how a participant fares: quality, loss, round trip; and counters.
 
-Made of a push's numbers by catalogue id. History keeps their worst and best of each interval;
-a session's span tells for how long each was beyond its threshold. Whether a call is bad is
-verdict/judge.py's to say.
+They are read from a push's numbers by catalogue id. History keeps the worst and best of each
+interval; a session's span tells how long each was beyond its threshold. verdict/judge.py decides
+whether a call is bad.
 """
 
 from collections.abc import Sequence
@@ -18,22 +18,22 @@ _LOSS_UP: Final = _ID_OF["packetloss_upload"] - 1
 _LOSS_DOWN: Final = _ID_OF["packetloss_download"] - 1
 _PATHS: Final = _ID_OF["transport_rtt"] - 1
 _PAIR: Final = _ID_OF["round_trip_time"] - 1
-# What is counted from push to push, and where it stands: what a session has of it is their sum.
+# Counters, told from push to push, and their places: a session has their sums.
 COUNTED_FIELDS: Final = ("freezes", "freeze_time", "frames_dropped")
 COUNTED: Final = [_ID_OF[field] - 1 for field in COUNTED_FIELDS]
 
-# In this order everywhere.
+# The order in which they stand everywhere.
 VITALS: Final = ("quality", "loss", "round_trip")
 LOWER_IS_WORSE: Final = (True, False, False)
-# How many whole numbers of an entry make 1; loss and round trip as their rows.
+# How many units in an entry make 1; loss and round trip as their rows have it.
 VITAL_SCALES: Final = (10, 100, 1)
-# A tally as an entry has it: mean, known and bad in tenths.
+# A tally as an entry has it: mean, and tenths of a second known and bad.
 StoredTally = tuple[int, int, int]
 Vitals = tuple[float | None, float | None, float | None]
 
 
 class Thresholds(NamedTuple):
-    """From where on each is bad: quality below, loss (percent) and round trip (ms) above."""
+    """From where each is bad: quality below, loss (percent) and round trip (ms) above."""
 
     quality: float
     loss: float
@@ -44,9 +44,9 @@ def vitals(numbers: Sequence[Any]) -> Vitals:
     """
     Return quality (0 to 100), loss (percent) and round trip (ms) of *numbers*, None if not known.
 
-    Loss is that of the worse direction, by which a call is judged and alerts go off; that of all
-    packets where neither is told. The round trip is that of the slowest transport, else of the
-    candidate pair in use.
+    The loss is that of the worse direction, by which calls are judged and alerts fire; if neither
+    is told, the loss of all packets. The round trip is that of the slowest transport, otherwise
+    that of the candidate pair in use.
     """
     up, down, trips = numbers[_LOSS_UP], numbers[_LOSS_DOWN], numbers[_PATHS]
     if up is None:
@@ -56,9 +56,9 @@ def vitals(numbers: Sequence[Any]) -> Vitals:
     if not trips:
         return numbers[_QUALITY], loss, numbers[_PAIR]
     if len(trips) == 1:
-        # Nearly all have one.
+        # Nearly all participants have one transport.
         (trip,) = trips
         return numbers[_QUALITY], loss, numbers[_PAIR] if trip is None else trip
-    # A transport may be known, and not its round trip.
+    # A transport may be known without its round trip.
     known = [each for each in trips if each is not None] or [numbers[_PAIR]]
     return numbers[_QUALITY], loss, max(known)

@@ -1,8 +1,8 @@
 """
-What is known of a session's interval so far, and what an entry has of it (entry.py).
+The sums of a session's present interval, and what an entry has of them (entry.py).
 
-Pushes wait until weighing.py weighs them. What they come to is the `Part` of an entry, once an
-interval; then the next one begins.
+Pushes wait until weighing.py weighs them. Once an interval the sums become the `Part` of an entry,
+and the next interval begins.
 """
 
 from math import inf
@@ -15,10 +15,10 @@ from otel_jcmc.sessions.stretches import TENTH_MS, Key, Times, stretches_of
 from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally
 
 _QUALITY_SCALE, _LOSS_SCALE, _TRIP_SCALE = VITAL_SCALES
-# Behind them is room for one.
+# One more push fits behind them.
 MOST_BYTES: Final = 2 * (MOST - 1)
-# What is weighed of a push: when it came (seconds of our clock), the time that it says it is about
-# (ms; 0: it does not say), of one in an outage for how long (ms), its byte (pushes.py), state,
+# What is weighed of a push: when it came (seconds of our clock), the time that it covers (ms; 0:
+# not told), for a push in an outage how long that has lasted (ms), its byte (pushes.py), state,
 # cause and place, what it counts (vitals.COUNTED), and quality, loss and round trip.
 Noted = tuple[
     float,
@@ -33,10 +33,10 @@ Noted = tuple[
     float | None,
     float | None,
 ]
-# Of a vital in an interval: the sum of value by ms, ms known, ms beyond its bound, and the lowest
-# and the highest value.
+# A vital in an interval: the sum of value times ms, ms known, ms beyond its bound, the lowest and
+# the highest value.
 Vital = tuple[float, float, float, float, float]
-# Of each of vitals.COUNTED; None: it was not told.
+# A value for each of vitals.COUNTED; None: it was not told.
 Counts = tuple[float | None, float | None, float | None]
 _NOTHING: Final[Vital] = (0.0, 0.0, 0.0, inf, -inf)
 _NO_COUNTS: Final[Counts] = (None, None, None)
@@ -44,21 +44,23 @@ _NO_COUNTS: Final[Counts] = (None, None, None)
 
 class Weighed:
     """
-    What of a session is not in an entry yet, and what of its pushes outlasts an interval.
+    The part of a session that is in no entry yet, and what is needed beyond an interval.
 
     Attributes:
-        waiting: pushes that are not weighed yet; what follows is of those that are.
+        waiting: pushes that are not weighed yet; the sums count only weighed pushes.
         quality, loss, trip: the vitals in the interval.
-        times: in it, for how long which state and cause, and where.
+        times: ms in the interval by state, cause and place.
         counts: what was counted in it.
         outages: how many began in it.
-        is_guessed: some of its pushes did not say how much time they are about.
-        pushes: of it, as an entry has them; *tick* is the last one's, in tenths of a second of our
-            clock, and *beyond* tick and byte of the last push for which there was no room.
+        is_guessed: whether some of its pushes did not tell how much time they cover.
+        pushes: its pushes, as an entry has them. *tick* is the last one's time, in tenths of a
+            second of our clock. *beyond* has tick and byte of the last push for which there was no
+            room.
         before: the session's last push, in seconds of our clock; 0: there was none.
-        gap_ms: the time between the last two of them; 0: there were none.
-        first: its first push, if it does not say how much time it is about, until the second one.
-        is_out: it is in an outage.
+        gap_ms: the time between the session's last two pushes; 0: there were none.
+        first: the session's first push until the second comes, if it does not tell how much time it
+            covers.
+        is_out: whether it is in an outage.
     """
 
     __slots__ = (
@@ -87,7 +89,7 @@ class Weighed:
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """What an entry has of an interval, see entry.py; and what its session's totals have of it."""
+    """An interval as its entry has it (entry.py), and as its session's totals count it."""
 
     tally: list[StoredTally | None]
     worst: list[int | None]
@@ -106,7 +108,7 @@ def take_part(of: Weighed) -> Part:
     trip, low_trip, high_trip = _told(of.trip, _TRIP_SCALE)
     counts: list[int | None] | None = None
     if of.counts != _NO_COUNTS:
-        # Of ms no more is known, and a float takes nine bytes.
+        # Fractions of a ms mean nothing, and a float takes nine bytes.
         counts = [None if each is None else round(each) for each in of.counts]
     if of.beyond is not None:
         tick, code = of.beyond
@@ -134,10 +136,10 @@ def _told(of: Vital, scale: int) -> tuple[StoredTally | None, int | None, int | 
         bad_tenths = int(bad) // TENTH_MS if bad else 0
         tally = round(total / known * scale), int(known) // TENTH_MS, bad_tenths
     if low > high:
-        # Of what was not known there is neither.
+        # Without known values there is neither a lowest nor a highest.
         return tally, None, None
     low, high = low * scale, high * scale
-    # They are whole already nearly always.
+    # Nearly always they are whole already.
     return (
         tally,
         low if type(low) is int else round(low),

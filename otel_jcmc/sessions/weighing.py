@@ -1,9 +1,9 @@
 """
-Each push of an interval weighed by the time for which it stands.
+Weighs each push of an interval by the time for which it stands.
 
-A push is `noted` when it comes, which makes a tuple and nothing else. Once an interval, or where
-many wait, those of a session are weighed together: only then are its sums touched, which by then
-are in no processor's cache any more.
+A push is `noted` when it comes, which only makes a tuple. Once an interval, or when many wait, the
+pushes of a session are weighed together: only then are its sums touched, which by then have left
+the processor's cache.
 """
 
 from typing import Final
@@ -27,19 +27,19 @@ Bounds = tuple[float, float, float]
 
 
 def noted(report: Report, at: float) -> Noted:
-    """Return what is weighed of a push at *at*, in seconds of our clock."""
+    """Return what is weighed of a push that came *at*, in seconds of our clock."""
     numbers = report.numbers
     state, cause = numbers[_STATE], numbers[_CAUSE]
     quality, loss, trip = vitals(numbers)
     code = (cause or 0) | (UNKNOWN_CODE if state is None else state << 6)
     if quality is loss is trip is None:
         code |= SILENT
-    # Nearly all are good.
+    # Nearly all pushes are good.
     key = key_of(report) if state else UNKNOWN if state is None else GOOD
     covers_ms = numbers[_COVERS] or report.session.interval_ms
-    # It counts from its beginning, because nothing could be pushed meanwhile.
+    # An outage counts from its beginning, because nothing could be pushed during it.
     out_ms = max(numbers[_DOWN] or 0, numbers[_UP] or 0) if cause == _OUTAGE else None
-    # What a page has told before is not to be counted again; the original's tells none.
+    # What a page has told before must not count twice; the original page tells no counters.
     told = numbers if report.sent is None else report.sent
     return (
         at,
@@ -58,23 +58,24 @@ def noted(report: Report, at: float) -> Noted:
 
 def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PLR0912, PLR0915
     """
-    Weigh the pushes of a session that wait.
+    Weigh the waiting pushes of a session.
 
-    Each stands for the time since the one before, as far as it says that it covers it, or as far as
-    is usual where it does not say so; and for no longer than *ttl_ms*, when nobody is there.
+    Each push stands for the time since the push before: at most for the time that it says it
+    covers, otherwise for the usual gap, and never for more than *ttl_ms*, after which the
+    participant is gone.
     """
     if of.first is not None and of.waiting:
-        # As long as until the second one.
+        # The first push stands for the time until the second one.
         until_ms = min((of.waiting[0][0] - of.before) * 1000, ttl_ms)
         _lengthen(of, of.first, until_ms - _MOMENT_MS, bounds)
         of.first = None
-    # In one piece, and each sum by a name of its own: a call or a loop for each of the vitals, or
-    # attributes in their place, would take twice as long, and this is done for every push.
+    # Written in one piece, each sum in a local name: a call or a loop for each vital, or attributes
+    # instead, would take twice as long, and every push comes through here.
     least_quality, most_loss, most_trip = bounds
     before, gap_ms, last = of.before, of.gap_ms, of.tick
     pushes: list[int] = []
     room = MOST_BYTES - len(of.pushes)
-    # Of the first of an interval only when it was counts.
+    # For the first push of an interval only its time counts, not the gap before it.
     is_first = not of.pushes
     freezes, freeze_ms, dropped = of.counts
     quality_sum, quality_ms, quality_bad, quality_low, quality_high = of.quality
@@ -88,7 +89,7 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
         if before:
             weight_ms = gap_ms = (at - before) * 1000
         elif not covers_ms:
-            # It has lasted no time yet, and is what there is.
+            # It has lasted no time yet, but it is all there is.
             of.first, weight_ms = each, _MOMENT_MS
         before = at
         if not covers_ms:
@@ -159,7 +160,7 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
 
 
 def _lengthen(of: Weighed, first: Noted, more_ms: float, bounds: Bounds) -> None:
-    """Let a session's *first* push, which is weighed, stand for so much longer."""
+    """Let a session's *first* push, which is weighed already, stand for *more_ms* longer."""
     if more_ms <= 0:
         return
     _, _, _, _, key, _, _, _, *values = first
@@ -170,7 +171,7 @@ def _lengthen(of: Weighed, first: Noted, more_ms: float, bounds: Bounds) -> None
 
 
 def _longer(of: Vital, value: float | None, bound: float, is_lower: bool, ms: float) -> Vital:  # noqa: FBT001
-    """Return *of* with *value*, which is one of an interval before, for so much longer."""
+    """Return *of* with *value*, which is from the interval before, counted for *ms* more."""
     if value is None:
         return of
     total, known, bad, low, high = of

@@ -1,14 +1,15 @@
 """
 A small HTTP/1.1 client for load: POST after POST on connections that stay open.
 
-In go whole requests, out come status and Retry-After; `Client` bounds the connections and the time
-of a request.
+Whole requests come in; status and Retry-After go out. `Client` limits the number of connections and
+the time of a request.
 
-No library, because what makes load must not cost more than what takes it. CPU of one push here:
-37 µs on asyncio's own loop and 16 µs on uvloop, 8 µs with a callback in place of a future; by
-aiohttp 114 to 142 µs, by httpx2 680 µs. httptools, which uvicorn brings along, does the parsing.
+It uses no HTTP library, because making load must not cost more than taking it. CPU time of one push
+here: 37 µs on asyncio's own loop and 16 µs on uvloop, 8 µs with a callback instead of a
+future; with aiohttp 114 to 142 µs, with httpx2 680 µs. httptools, which uvicorn installs, does the
+parsing.
 
-Source: RFC 9112 (HTTP/1.1), of which a POST with a known length and its answer are all we need.
+Source: RFC 9112 (HTTP/1.1), of which only a POST with a known length and its answer are needed.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ TIMEOUT_SECONDS: Final = 10.0
 
 
 class PageAnswer(NamedTuple):
-    """What of an answer matters here; *retry_after_seconds* is 0 when none was asked for."""
+    """The parts of an answer that are used; *retry_after_seconds* is 0 without that header."""
 
     status: int
     retry_after_seconds: float
@@ -36,18 +37,18 @@ Then = Callable[[PageAnswer | ConnectionError], None]
 
 class Target:
     """
-    Where pushes go, and what the head of a request says.
+    Where pushes go, and the beginning of each request.
 
     Attributes:
         start: the request line.
-        netloc: what the Host header says.
+        netloc: the value of the Host header.
 
     Raises:
         ValueError: the URL is neither http:// nor https:// with a host.
     """
 
     def __init__(self, url: str) -> None:
-        """Take *url* apart: the base of a service, or where it takes pushes, which ends so."""
+        """Read *url*: the base of a service, or its push URL, which ends in `/push`."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url} is no http:// or https:// URL")
@@ -71,7 +72,7 @@ class Target:
         Return a new connection.
 
         Raises:
-            OSError: it can't be had, TimeoutError being one.
+            OSError: it can't be opened; this includes TimeoutError.
         """
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -98,30 +99,30 @@ class PageConnection(asyncio.Protocol):
         self.is_open = False
 
     def send(self, request: bytes, then: Then) -> None:
-        """Send *request* and call *then*, once, with its answer or with why there is none."""
+        """Send *request* and call *then* once, with its answer or the reason why there is none."""
         self._then = then
         self._retry_after = 0.0
         self._transport.write(request)
 
     def close(self) -> None:
-        """Close at once; a request that is under way is not answered any more."""
+        """Close at once; *then* of a request that is under way is not called."""
         self.is_open = False
         self._then = None
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the *transport*; asyncio calls this."""
+        """Keep the *transport*; asyncio calls this."""
         self._transport = transport
         self.is_open = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Say so to who waits for an answer; asyncio calls this."""
+        """Tell the waiting caller; asyncio calls this."""
         self.is_open = False
         error = exc if isinstance(exc, ConnectionError) else ConnectionResetError("closed")
         self._finish(error)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; asyncio calls this."""
+        """Parse the bytes; asyncio calls this."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -130,8 +131,8 @@ class PageConnection(asyncio.Protocol):
             self._transport.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note the one header that matters; the parser calls this."""
-        # The other form of the header, a date, is none that our server sends.
+        """Keep the one header that matters; the parser calls this."""
+        # The header may also be a date, but our server never sends one.
         if len(name) == 11 and name.lower() == b"retry-after" and value.isdigit():
             self._retry_after = float(value)
 
@@ -143,30 +144,30 @@ class PageConnection(asyncio.Protocol):
         self._finish(PageAnswer(self._parser.get_status_code(), self._retry_after))
 
     def _finish(self, answer: PageAnswer | ConnectionError) -> None:
-        """Hand on how the request ended, if one was under way."""
+        """Hand on the outcome of the request, if one is under way."""
         then, self._then = self._then, None
         if then is not None:
             then(answer)
 
 
 class Client:
-    """At most so many connections to one target; a request waits until one is free."""
+    """A limited number of connections to one target; a request waits until one is free."""
 
     def __init__(self, target: Target, connections: int) -> None:
-        """Open nothing yet."""
+        """Prepare; nothing is opened yet."""
         self._target = target
         self._free = asyncio.Semaphore(connections)
         self._idle: list[PageConnection] = []
 
     async def post(self, body: bytes, user_agent: str, more: str = "") -> PageAnswer:
         """
-        Send one push and return its answer; *more* are header lines, as of `Target.request`.
+        Send one push and return its answer; *more* are header lines, as in `Target.request`.
 
-        A connection that was kept may have been closed by the other side meanwhile: then the
-        push goes again, on another.
+        The server may have closed a kept connection meanwhile: then the push is sent again, on
+        another one.
 
         Raises:
-            OSError: no connection or no answer; TimeoutError is one.
+            OSError: no connection or no answer; this includes TimeoutError.
         """
         request = self._target.request(body, user_agent, more)
         async with self._free, asyncio.timeout(TIMEOUT_SECONDS):
@@ -186,7 +187,7 @@ class Client:
         return None
 
     async def _exchange(self, connection: PageConnection, request: bytes) -> PageAnswer:
-        """Send *request* on *connection*, and keep the connection for the next."""
+        """Send *request* on *connection*, and keep the connection for the next one."""
         answer: asyncio.Future[PageAnswer] = asyncio.get_running_loop().create_future()
 
         def then(found: PageAnswer | ConnectionError) -> None:
@@ -208,11 +209,11 @@ class Client:
         return found
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the kept connections."""
         while self._idle:
             self._idle.pop().close()
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Return the value that *percent* of the *ordered* values do not exceed; NaN of none."""
+    """Return the value that *percent* of the *ordered* values do not exceed; NaN for no values."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else math.nan

@@ -1,9 +1,9 @@
 """
-`otel-jcmc simulate`: pushes as the pages of many participants would.
+`otel-jcmc simulate`: pushes like the pages of many participants.
 
-Each seat holds one participant at a time, who joins, pushes every interval what drifts, is muted
-or has a bad network for a while, and leaves; then another takes the seat, once the leave is
-answered. So there are never more than were asked for. At the end, or at Ctrl-C, everyone leaves.
+Each seat holds one participant at a time, who joins, pushes every interval, is muted or has a bad
+network for a while, and leaves. Another participant takes the seat only when the leave is answered,
+so there are never more than the requested number. At the end, or at Ctrl-C, all participants leave.
 """
 
 import asyncio
@@ -26,9 +26,10 @@ from otel_jcmc.simulate.page import Conference, Page
 
 MAX_CONNECTIONS: Final = 128
 LEAVE_ATTEMPTS: Final = 3
-# Everyone's leave at one time would be a queue in here, and its waits no latency of the server's.
+# If all left at once, they would queue in this process, and the waits would not be the server's
+# latency.
 LEAVING_AT_ONCE: Final = 16
-# For the last answers and everyone's leave.
+# For the last answers and all leaves.
 END_SECONDS: Final = 30.0
 _SHARES: Final = (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100))
 _NAMES: Final = ("standup", "design-review", "retro", "town-hall", "interview", "support", "demo")
@@ -36,12 +37,12 @@ _NAMES: Final = ("standup", "design-review", "retro", "town-hall", "interview", 
 
 class Pushing(Protocol):
     """
-    A participant's page, as a crowd asks it.
+    A participant's page, as a crowd uses it.
 
     Attributes:
         stay_seconds: until it leaves.
         headers: lines of its requests, each with its end of line.
-        tells_end: it pushes when it leaves.
+        tells_end: whether it pushes when it leaves.
     """
 
     user_agent: str
@@ -53,14 +54,14 @@ class Pushing(Protocol):
         """Return the next push; *end* is the reason to leave."""
 
     def leave(self) -> None:
-        """Be in the conference no more."""
+        """Leave the conference."""
 
 
 class Seat:
-    """A place in the conference called *name*, and who has it now."""
+    """A place in the conference called *name*, and its present participant."""
 
     def __init__(self, name: str, join: Callable[[], Pushing]) -> None:
-        """Let nobody sit here yet; *join* makes the page of who does."""
+        """Begin empty; *join* makes the page of the next participant."""
         self.name = name
         self.join = join
         self.page: Pushing | None = None
@@ -68,12 +69,12 @@ class Seat:
 
 
 class Crowd:
-    """Everyone who takes part, and what came of their pushes."""
+    """All simulated participants, and the outcomes of their pushes."""
 
     def __init__(
         self, client: Client, seats: list[Seat], interval_seconds: float, chance: random.Random
     ) -> None:
-        """Put nobody in the *seats* yet."""
+        """Begin with empty *seats*."""
         self.seats = seats
         self._client = client
         self._interval = interval_seconds
@@ -87,16 +88,16 @@ class Crowd:
 
     @property
     def sent(self) -> int:
-        """Pushes that have been answered, or will not be."""
+        """Pushes that have been answered, or have failed."""
         return self.answers.total() + self.errors.total()
 
     def begin(self, within_seconds: float) -> None:
-        """Let everyone join, each at a time of its own *within_seconds*."""
+        """Let all participants join, each at a random time *within_seconds*."""
         for seat in self.seats:
             self._later(seat, self._chance.uniform(0, within_seconds))
 
     async def end(self) -> None:
-        """Wait for the pushes that are under way, then let everyone leave."""
+        """Wait for the pushes that are under way, then let all participants leave."""
         self.is_over = True
         await asyncio.gather(*self._pushing)
         gate = asyncio.Semaphore(LEAVING_AT_ONCE)
@@ -119,7 +120,7 @@ class Crowd:
             task.add_done_callback(self._pushing.discard)
 
     async def _turn(self, seat: Seat) -> None:
-        """Join, push or leave, whatever is next."""
+        """Join, push or leave, whichever is next."""
         started = monotonic()
         page = seat.page
         if page is None:
@@ -135,7 +136,7 @@ class Crowd:
         self._later(seat, max(due, answer.retry_after_seconds))
 
     async def _leave(self, page: Pushing, gate: asyncio.Semaphore) -> None:
-        """Leave for good, and say so again if the server asks to."""
+        """Leave for good; tell it again if the server asks for that."""
         for _ in range(LEAVE_ATTEMPTS):
             async with gate:
                 answer = await self._push(page, "left")
@@ -144,7 +145,7 @@ class Crowd:
             await asyncio.sleep(max(1.0, answer.retry_after_seconds))
 
     async def _push(self, page: Pushing, end: str) -> PageAnswer:
-        """Push once and note what came of it; an error is an answer with status 0."""
+        """Push once and count the outcome; an error is an answer with status 0."""
         started = monotonic()
         try:
             answer = await self._client.post(page.body(end), page.user_agent, page.headers)
@@ -165,15 +166,16 @@ async def simulate(
     seed: int | None = None,
 ) -> int:
     """
-    Push as *participants* in *conferences* would for so many *seconds*, then print what came of it.
+    Push as *participants* in *conferences* would for so many *seconds*, then print the outcome.
 
-    Returns the exit code: 0, or 1 when no push was accepted. The same *seed* makes the same people.
+    Returns the exit code: 0, or 1 when no push was accepted. The same *seed* makes the same
+    participants.
     """
     if min(participants, conferences, seconds, interval_seconds) <= 0:
         return refuse("participants, conferences, seconds and interval must be above 0")
-    chance = random.Random(seed)  # noqa: S311  # numbers of people who are not there
+    chance = random.Random(seed)  # noqa: S311  # numbers of simulated participants
     rooms = [Conference(_name(number)) for number in range(conferences)]
-    # None is empty, and some are larger than others.
+    # No conference is empty, and some are larger than others.
     taken = rooms[:participants]
     taken += [chance.choice(rooms) for _ in range(participants - conferences)]
     seats = [Seat(room.name, partial(Page, chance, room, interval_seconds)) for room in taken]
@@ -183,7 +185,7 @@ async def simulate(
 async def push_as(
     seats: list[Seat], url: str, seconds: float, interval_seconds: float, chance: random.Random
 ) -> int:
-    """Push as who takes *seats* would, then print what came of it; returns the exit code."""
+    """Push as the participants in *seats* would, then print the outcome; returns the exit code."""
     try:
         target = Target(url)
         (await target.connect()).close()
@@ -205,7 +207,7 @@ async def push_as(
 
 
 async def _until_over(crowd: Crowd, seconds: float) -> None:
-    """Wait so many *seconds*, or until Ctrl-C; another Ctrl-C then ends without the leaves."""
+    """Wait so many *seconds*, or until Ctrl-C; a second Ctrl-C then ends without the leaves."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     for each in signals:
@@ -228,7 +230,7 @@ async def _until_over(crowd: Crowd, seconds: float) -> None:
 
 
 def _progress(crowd: Crowd, elapsed: float, seconds: float) -> str:
-    """Return one line of the terminal that says how far we are."""
+    """Return a line for the terminal with the progress."""
     live = sum(seat.page is not None for seat in crowd.seats)
     filled = round(20 * elapsed / seconds)
     text = (
@@ -239,18 +241,18 @@ def _progress(crowd: Crowd, elapsed: float, seconds: float) -> str:
 
 
 def _show(text: str) -> None:
-    """Put *text* in place of the terminal's last line."""
+    """Replace the terminal's last line by *text*."""
     print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
 
 
 def refuse(why: str) -> int:
-    """Say *why* nothing was pushed, and return the exit code."""
+    """Print *why* nothing was pushed, and return the exit code."""
     print(f"otel-jcmc: {why}", file=sys.stderr)
     return 1
 
 
 def _summary(crowd: Crowd, seconds: float) -> str:
-    """Return what came of it all, a line each."""
+    """Return a summary of the outcome, a line for each topic."""
     ordered = sorted(1000 * latency for latency in crowd.latencies)
     shares = [f"{name} {percentile(ordered, percent):.1f} ms" for name, percent in _SHARES]
     answers = [f"{status}: {count}" for status, count in sorted(crowd.answers.items())]
@@ -286,5 +288,5 @@ def _kind(error: OSError) -> str:
     for known, words in kinds.items():
         if isinstance(error, known):
             return words
-    # Where several addresses were tried in vain, asyncio puts their errors into one text.
+    # If several addresses failed, asyncio joins their errors into one text.
     return error.strerror or str(error) or type(error).__name__

@@ -1,8 +1,8 @@
 """
-Who is there in a story: rooms on the bridges of regions, and people in them.
+The participants of a story: conferences on the bridges of regions, and who is in them.
 
-Rooms of two talk to each other, in rooms of three everybody does; in larger ones few are heard and
-the others listen. Callers have addresses of many networks, and some rooms are one office.
+In conferences of two and three all participants send; in larger ones a few are heard and the others
+listen. Participants have addresses of many networks, and some conferences are one office.
 """
 
 import random
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _REGIONS: Final = ("eu-west", "us-east", "ap-south", "eu-north")
-# Of sizes, and how many rooms of a hundred have them.
+# Size -> how many of a hundred conferences have it.
 SIZES: Final = {2: 45, 3: 30, 8: 22, 40: 3}
-# How many of a room are heard and seen.
+# Size -> how many of a conference are heard and seen.
 _SENDERS: Final = {2: 2, 3: 3, 8: 2, 40: 1}
-# Of rooms of two, how many connect without a bridge; of rooms, how many are one office.
+# The share of conferences of two without a bridge; the share of conferences that are one office.
 DIRECT: Final = 0.3
 OFFICES: Final = 0.3
 FIREFOX: Final = 0.15
@@ -29,8 +29,8 @@ class Person:
 
     Attributes:
         address: that the push comes from.
-        is_original: the page is the original's, which tells little.
-        is_sender: heard and seen by the others.
+        is_original: it has the original's page, which tells little.
+        is_sender: the others hear and see it.
         offset: the share of an interval after which it pushes first.
     """
 
@@ -45,13 +45,13 @@ class Person:
 
     @property
     def sources(self) -> list["Person"]:
-        """Whom this person hears and sees."""
+        """The participants that this one hears and sees."""
         return [each for each in self.room.senders if each is not self]
 
 
 @dataclass(eq=False)
 class Room:
-    """A conference, held by one *bridge*, or by none where *is_direct*."""
+    """A conference, held by one *bridge*, or by none if it *is_direct*."""
 
     name: str
     bridge: str
@@ -61,19 +61,19 @@ class Room:
 
     @property
     def senders(self) -> list[Person]:
-        """Who is heard and seen."""
+        """The participants that are heard and seen."""
         return [each for each in self.people if each.is_sender]
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """All rooms."""
+    """All conferences."""
 
     rooms: list[Room]
 
     @property
     def people(self) -> list[Person]:
-        """Everybody."""
+        """All participants."""
         return [person for room in self.rooms for person in room.people]
 
     @property
@@ -86,14 +86,14 @@ def make_fleet(
     chance: random.Random, rooms: int, size: int | None = None, originals: float = 0.3
 ) -> Fleet:
     """
-    Return a fleet of so many *rooms*, on more bridges the more there are.
+    Return a fleet of so many conferences, *rooms*; more of them have more bridges.
 
     Args:
-        size: of each room; None: of several sizes, most of them small.
-        originals: the share of the pages that are the original's.
+        size: of each conference; None: several sizes, most of them small.
+        originals: the share of original pages.
     """
     count = next(few for most, few in _BRIDGES_OF if rooms <= most or not most)
-    # Of a few bridges two are of each region.
+    # If there are few bridges, each region has two.
     regions = max(1, min(len(_REGIONS), count // 2))
     made = []
     for number in range(rooms):
@@ -128,5 +128,5 @@ def _person(
 
 
 def _network(chance: random.Random) -> str:
-    """Return three numbers of an address: 198.18.0.0/15 is for tests alone (RFC 2544)."""
+    """Return three numbers of an address in 198.18.0.0/15, which is for tests only (RFC 2544)."""
     return f"198.{chance.choice((18, 19))}.{chance.randrange(256)}"

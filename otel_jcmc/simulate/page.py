@@ -1,9 +1,9 @@
 """
-The page of a participant who is not there, for crowd.py.
+The page of a simulated participant, for crowd.py.
 
-Out come the bodies of its pushes: numbers that drift, a microphone that is muted, a camera that is
-off, a computer that is too slow, a network that is bad for a while. What a browser does not know,
-or not yet, is null.
+It makes the bodies of pushes: numbers that drift, a microphone that is muted, a camera that is off,
+a computer that is too slow, a network that is bad for a while. A value that a browser does not
+know, or not yet, is null.
 
 Source of the bodies: docs/push.md, docs/browsers.md, and what browsers were seen to send.
 """
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-# In intervals: how long people stay, on average.
+# In intervals: how long participants stay, on average.
 MEAN_STAY: Final = 20
 
 _REGIONS: Final = ("eu-west", "eu-central", "us-east", "us-west", "ap-south")
@@ -39,19 +39,19 @@ _USER_AGENTS: Final = (
     _SAFARI.format("iPhone; CPU iPhone OS 18_6 like Mac OS X", "Mobile/15E148 ", "604.1"),
 )
 
-# What only the browser's report has, null where there is no such stream.
+# Only the browser's report has these; they are null if there is no such stream.
 _LIMITS: Final = ("limitation_none", "limitation_cpu", "limitation_bandwidth")
 _PICTURE: Final = ("framerate_upload", "resolution_width_upload", "resolution_height_upload")
 _SENT_VIDEO: Final = (*_PICTURE, "encode_time", *_LIMITS)
 _SEEN: Final = ("framerate_download", "freezes", "freeze_time", "frames_dropped")
 _RECEIVED: Final = (*_SEEN, "audio_concealed")
-# What the report counts up: known from the second push on.
+# Growth of counters in the report: known from the second push on.
 _GROWN: Final = ("packetloss_upload", "packetloss_total", "encode_time", *_LIMITS, *_RECEIVED)
 
 
 @dataclass
 class Conference:
-    """A conference: *present* are in it and push, *silent* are and do not, as in a mobile app."""
+    """A conference: *present* participants push, *silent* ones do not, like a mobile app."""
 
     name: str
     present: int = 0
@@ -59,7 +59,7 @@ class Conference:
 
     @property
     def size(self) -> int:
-        """How many Jitsi counts."""
+        """How many participants Jitsi counts."""
         return self.present + self.silent
 
 
@@ -82,7 +82,8 @@ class Page:
             "participant_id": f"{chance.getrandbits(32):08x}",
             "roomname": conference.name,
         }
-        # Not from *chance*: the same people again are a new stay, the former one has ended.
+        # Not from *chance*: the same participants begin a new stay, because the former one has
+        # ended.
         self._session_id = str(uuid.uuid4())
         self._meeting_id = str(uuid.uuid5(uuid.NAMESPACE_URL, conference.name))
         self._interval_ms = round(interval_seconds * 1000)
@@ -105,9 +106,9 @@ class Page:
         self._rtt_ms = chance.uniform(12, 90)
         self._jitter_ms = chance.uniform(2, 15)
         self._quality = chance.uniform(80, 100)
-        # Percent of the time that the computer is too slow for the video it sends.
+        # Percent of the time in which the computer is too slow for the video that it sends.
         self._cpu = chance.randint(30, 90) if chance.random() < 0.1 else 0
-        # Pushes for which the network stays bad; one in ten comes with a bad one.
+        # Pushes for which the network stays bad; one participant in ten begins with a bad one.
         self._bad = chance.randint(3, 8) if chance.random() < 0.1 else 0
         self._muted = chance.random() < 0.4
         self._camera = chance.random() < 0.7
@@ -146,11 +147,11 @@ class Page:
             self._camera = not self._camera
 
     def leave(self) -> None:
-        """Be in the conference no more."""
+        """Leave the conference."""
         self._conference.present -= 1
 
     def _metrics(self) -> dict[str, Any]:
-        """Return the numbers of now: the library's, and those of the browser's own report."""
+        """Return the present numbers: the library's, and those of the browser's own report."""
         rtt_ms = round(self._rtt_ms * (self._chance.uniform(3, 8) if self._bad else 1))
         values = {
             **self._library_values(),
@@ -183,7 +184,7 @@ class Page:
         return {
             "connectionquality": round(quality, 1),
             "bandwidth_upload": None if self._is_firefox else round(3000 * width),
-            # Without a bridge there is no estimate, and at first it has none.
+            # Without a bridge there is no estimate, and at first a bridge has none.
             "bandwidth_download": round(6000 * width)
             if up and self._conference.size != 2
             else None,
@@ -196,7 +197,7 @@ class Page:
         }
 
     def _path_values(self, rtt_ms: int) -> dict[str, float | None]:
-        """Return what the network does to what is sent and received."""
+        """Return what the network does to the streams."""
         chance, bad = self._chance, self._bad
         loss = [chance.randint(5, 30) if bad else int(chance.random() < 0.1) for _ in range(2)]
         jitter_ms = self._jitter_ms * (chance.uniform(3, 8) if bad else 1)
@@ -229,7 +230,7 @@ class Page:
         }
 
     def _received(self) -> dict[str, float | None]:
-        """Return how what the others send is seen and heard."""
+        """Return how well the streams of the others are seen and heard."""
         chance, bad = self._chance, self._bad
         freezes = chance.randint(0, 4) if bad else int(chance.random() < 0.02)
         frozen_ms = sum(chance.randint(200, 1500) for _ in range(freezes))
@@ -243,10 +244,10 @@ class Page:
 
     @property
     def _width_now(self) -> float:
-        """How wide the way to the bridge is, bad network included."""
+        """The bandwidth to the bridge as a factor, with the bad network applied."""
         return self._width * (0.2 if self._bad else 1)
 
 
 def _bounded(value: float, least: float, most: float) -> float:
-    """Return *value*, or the bound that it is beyond."""
+    """Return *value*, or the bound that it exceeds."""
     return min(most, max(least, value))

@@ -1,9 +1,9 @@
 """
-Recorded intervals: what pages pushed in calls that were disturbed, for a crowd to say again.
+Recorded intervals: what pages pushed in disturbed calls, for a crowd to push again.
 
-recorded.json.xz has them, by story and by who told it; tests/crowds makes it of recordings. An
-interval is used whole: its numbers go together. What it is called here, a kind, is what has
-happened to the participant, seen from a bridge.
+recorded.json.xz has them, by story and by tab; tests/crowds makes it from recordings. An interval
+is always used whole, because its numbers belong together. A "kind" here is what happened to the
+participant, as a bridge would see it.
 """
 
 import json
@@ -23,10 +23,10 @@ class Interval(NamedTuple):
     One push.
 
     Attributes:
-        number: in the file; `nth`: of its part of the story, 0 is the first.
-        covers_ms, age_ms: the time it is about, and how old its statistics were.
+        number: its place in the file; `nth`: its place in its part of the story, from 0.
+        covers_ms, age_ms: the time that it covers, and how old its statistics were.
         labels: of its connection quality.
-        values: by metric; `round_trip` is of its transport. None: not known.
+        values: by metric; `round_trip` is that of its transport. None: not known.
     """
 
     number: int
@@ -42,8 +42,8 @@ class Spell(NamedTuple):
     The pushes of one tab of a recording.
 
     Attributes:
-        derived: what has been changed since; empty: it is as it was recorded.
-        before, during, after: what was told in the story happened.
+        derived: what was changed in it afterwards; empty: it is as it was recorded.
+        before, during, after: the pushes before, while and after something happened in the story.
     """
 
     story: str
@@ -58,13 +58,13 @@ class Spell(NamedTuple):
 
 class Kind(NamedTuple):
     """
-    What happens to somebody.
+    Something that can happen to a participant.
 
     Attributes:
-        cause: the word that a verdict should have; `pair` where there is no bridge.
-        is_bad: whether somebody would complain; else it is fair.
-        told_by: stories, and whose tab.
-        is_of_network: without a bridge nobody can tell which end it is.
+        cause: the word that a verdict should have; `pair` if there is no bridge.
+        is_bad: whether the participant would complain; otherwise the call is fair.
+        told_by: the stories and tabs that show it.
+        is_of_network: without a bridge it can't be told which end has the trouble.
     """
 
     cause: str
@@ -78,7 +78,7 @@ def _both(*stories: str) -> tuple[tuple[str, str], ...]:
 
 
 def _of_three(*stories: str, tabs: tuple[str, ...] = ("ada",)) -> tuple[tuple[str, str], ...]:
-    """Return who tells *stories* of conferences of three by a bridge."""
+    """Return the story and tab of *stories* with three participants and a bridge."""
     return tuple((f"sfu-{story}", tab) for story in stories for tab in tabs)
 
 
@@ -111,7 +111,7 @@ KINDS: Final = {
     "slow sender": Kind("device", False, _both("slow-sender"), False),
     "slow page": Kind("device", False, _of_three("slow", "slow-sender"), False),
 }
-# Nothing happens to who tells these, also while it happens to somebody else.
+# In these nothing happens to the tab, even while something happens to another tab.
 _CALM: Final = {
     *_both("hidden"),
     ("muted", "ada"),
@@ -123,7 +123,7 @@ _NEVER_CALM: Final = "dead-up-v2193"
 
 
 class Recorded:
-    """The intervals of *spells*: of all that the package has, if none are given."""
+    """The intervals of *spells*; without these, all that the package has."""
 
     def __init__(self, spells: Sequence[Spell] | None = None) -> None:
         """Take *spells*."""
@@ -132,10 +132,10 @@ class Recorded:
 
     def during(self, kind: str, interval_ms: int, browser: str = "Chromium") -> list[Spell]:
         """
-        Return the spells of a *kind*; of another browser where this one has told none.
+        Return the spells of a *kind*; those of another browser if *browser* has none.
 
-        What was made of recorded ones is told only where nobody has recorded it.
-        Not those with one push of what happens, where there are others: it is its beginning.
+        Derived spells are used only if there is no recorded one. Spells with a single push of the
+        happening are used only if there are no others, because that push is only its beginning.
         """
         told_by = KINDS[kind].told_by
         found = [
@@ -151,11 +151,11 @@ class Recorded:
         """
         Return the intervals in which all was well, without those right after a join.
 
-        Of another browser where this one has told none. Not those in which the recording machine
-        stuttered: sound was made up, pictures stood, or the page's own timers were late. The list
-        is kept: nobody may change it.
+        If *browser* has none, those of another browser are used. Intervals in which the recording
+        machine stuttered are left out: sound was made up, pictures stood still, or the page's own
+        timers were late. The list is kept: callers must not change it.
         """
-        # Each participant of a crowd is told some of them.
+        # Each participant of a crowd asks for the list.
         if (told := self._calm.get((interval_ms, browser))) is None:
             told = self._calm[interval_ms, browser] = self._find_calm(interval_ms, browser)
         return told
@@ -173,14 +173,14 @@ class Recorded:
 
     @property
     def stories(self) -> set[str]:
-        """What the spells tell."""
+        """The stories of the spells."""
         return {each.story for each in self._spells}
 
 
 @cache
 def read(file: Path = _FILE) -> tuple[Spell, ...]:
     """
-    Return all spells of a *file*, the package's if none is named.
+    Return all spells of a *file*, by default the package's.
 
     The first push of each is left out: right after a join little is known.
     """

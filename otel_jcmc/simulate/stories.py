@@ -1,9 +1,9 @@
 """
-What happens to whom in a crowd's story, and what a verdict should make of it.
+What happens to which participants in a crowd's story, and the verdict that it should get.
 
-One story for each cause and each scope, `mixed`, where much happens at the same time, and `quiet`,
-in which some have trouble of their own. Who sends badly is heard badly by the others of the room:
-both are told.
+There is one story for each cause and each scope; `mixed`, where much happens at the same time; and
+`quiet`, in which some participants have trouble of their own. The others of a conference hear a bad
+sender badly: both sides are happenings.
 """
 
 import random
@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 from otel_jcmc.simulate.fleet import Fleet, Person, Room
 from otel_jcmc.simulate.recorded import KINDS
 
-# Of a fleet's rooms, in how many something happens to one person.
+# The share of a fleet's conferences in which something happens to one participant.
 FEW: Final = 0.1
-# Of those whom something wide reaches, how many are reached.
+# The share of participants that a wide disturbance reaches on average.
 MOST: Final = 0.85
-# In quiet times: who has trouble of their own at any time, and for how long on average.
+# In quiet times: the share of participants with trouble at any time, and its average length.
 ALONE: Final = 0.02
 ALONE_SECONDS: Final = 60.0
 # What happens to many at a time: not what they send, which others would hear badly.
@@ -28,12 +28,12 @@ _OWN: Final = ("outage", "downlink", "far", "delay", "slow receiver", "slow send
 
 class Happening(NamedTuple):
     """
-    Something happens to *person*.
+    Something that happens to *person*.
 
     Attributes:
         kind: of recorded.KINDS.
-        scope: how much it is part of.
-        source: who is heard badly; None: nobody else is to blame.
+        scope: how far it reaches.
+        source: the participant that is heard badly; None: no other is to blame.
     """
 
     person: Person
@@ -45,13 +45,13 @@ class Happening(NamedTuple):
 
     @property
     def cause(self) -> str:
-        """The word that a verdict should have."""
+        """The cause that a verdict should have."""
         kind = KINDS[self.kind]
         return "pair" if self.person.room.is_direct and kind.is_of_network else kind.cause
 
     @property
     def state(self) -> str:
-        """How the call is for this person."""
+        """How the call is for this participant."""
         return "bad" if KINDS[self.kind].is_bad else "fair"
 
 
@@ -67,7 +67,7 @@ class StandsOut(NamedTuple):
 
 @dataclass
 class Told:
-    """A story as it was told: to whom what happens, and what stands out."""
+    """A story: what happens to whom, and what stands out."""
 
     happenings: list[Happening] = field(default_factory=list)
     standing: list[StandsOut] = field(default_factory=list)
@@ -88,31 +88,31 @@ class _Teller:
         self._taken: set[str] = set()
 
     def free(self, wanted: Callable[[Room], bool] = lambda _: True) -> list[Room]:
-        """Return the rooms in which nothing happens yet, in no order."""
+        """Return the conferences in which nothing happens yet, in random order."""
         rooms = [room for room in self.fleet.rooms if room.name not in self._taken and wanted(room)]
         self.chance.shuffle(rooms)
         return rooms
 
     def few(self, rooms: list[Room], share: float = FEW) -> list[Room]:
-        """Take a few of *rooms*, one at least if there is one."""
+        """Take a few of *rooms*, at least one if there are any."""
         taken = rooms[: max(1, round(share * len(self.fleet.rooms)))]
         self._taken |= {room.name for room in taken}
         return taken
 
     def happens(self, person: Person, kind: str, scope: str, source: Person | None = None) -> None:
-        """Let it happen to *person*, at a time that others do not share to the second."""
+        """Let it happen to *person*, from a random moment within 2 s: not for all at once."""
         begins = self.begins + self.chance.uniform(0, 2)
         self.told.happenings.append(Happening(person, begins, self.ends, kind, scope, source))
 
     def alone(self, kinds: Iterable[str], share: float = FEW) -> None:
-        """Give one person in each of a few rooms trouble of *kinds*."""
+        """Give one participant in each of a few conferences trouble of *kinds*."""
         kinds = list(kinds)
         for number, room in enumerate(self.few(self.free(_is_by_bridge), share)):
             kind = kinds[number % len(kinds)]
             self.happens(self.chance.choice(able(room, kind)), kind, "participant")
 
     def sends_badly(self, share: float = FEW) -> None:
-        """Let somebody send badly in a few rooms; the others hear it."""
+        """Let one participant send badly in a few conferences; the others hear it."""
         for room in self.few(self.free(_is_by_bridge), share):
             senders = room.senders
             source = self.chance.choice(senders)
@@ -125,14 +125,14 @@ class _Teller:
                 self.happens(person, kind, "sender", source)
 
     def pairs(self, share: float = FEW) -> None:
-        """Let one of two without a bridge send badly; the other one hears it."""
+        """In a few conferences of two without a bridge, one sends badly and the other hears it."""
         for room in self.few(self.free(lambda each: each.is_direct), share):
             one, other = self.chance.sample(room.people, 2)
             self.happens(one, "uplink", "participant")
             self.happens(other, "downlink", "participant")
 
     def rooms(self, rooms: Iterable[Room], scope: str, name: str = "", region: str = "") -> None:
-        """Let something happen to most of all these *rooms*, which stand out as one thing."""
+        """Let something happen to most participants in *rooms*, which stand out as one thing."""
         kind = self.chance.choice(_WIDE)
         rooms = list(rooms)
         self._taken |= {room.name for room in rooms}
@@ -147,12 +147,12 @@ class _Teller:
         self.told.standing.append(StandsOut(scope, name, region, self.begins, self.ends))
 
     def conferences(self, share: float = FEW) -> None:
-        """Make a few conferences bad as a whole; of two people nobody would say so."""
+        """Make a few conferences bad as a whole; two participants would not stand out."""
         for room in self.few(self.free(lambda each: len(each.people) >= 3), share):
             self.rooms([room], "conference", room.name, room.region)
 
     def bridge(self) -> None:
-        """Make one bridge bad; where there is but one, that is the fleet."""
+        """Make one bridge bad; if there is only one, that is the fleet."""
         bridges = self.fleet.bridges
         if len(bridges) < 2:
             self.rooms(self.fleet.rooms, "fleet")
@@ -162,7 +162,7 @@ class _Teller:
         self.rooms(of_it, "bridge", name, region)
 
     def region(self) -> None:
-        """Make one region bad; where there is but one, that is the fleet."""
+        """Make one region bad; if there is only one, that is the fleet."""
         regions = sorted({region for _, region in self.fleet.bridges})
         if len(regions) < 2:
             self.rooms(self.fleet.rooms, "fleet")
@@ -172,7 +172,7 @@ class _Teller:
         self.rooms(of_it, "region", name, name)
 
     def mixed(self) -> None:
-        """Let much happen at the same time, each to some."""
+        """Let much happen at the same time, each thing to some."""
         if len(self.fleet.bridges) > 3:
             self.bridge()
         for tell in (self.conferences, self.sends_badly, self.pairs):
@@ -181,7 +181,7 @@ class _Teller:
 
 
 def able(room: Room, kind: str) -> list[Person]:
-    """Return to whom in *room* this can happen: who sends, or who gets something."""
+    """Return the participants in *room* to whom *kind* can happen: they send, or receive."""
     if kind == "slow sender":
         return room.senders
     is_heard = KINDS[kind].cause in ("downlink", "received", "device")
@@ -223,7 +223,7 @@ def tell(name: str, fleet: Fleet, chance: random.Random, begins: float, ends: fl
 
 
 def _quiet(fleet: Fleet, chance: random.Random, ends: float) -> Iterator[Happening]:
-    """Yield spells of trouble that people have by themselves, at any time."""
+    """Yield spells of trouble that participants have on their own, at any time."""
     well = ALONE_SECONDS * (1 - ALONE) / ALONE
     for person in fleet.people:
         now = 0.0 if chance.random() < ALONE else chance.expovariate(1 / well)

@@ -1,9 +1,9 @@
 """
-What one person's page pushes in a story: recorded intervals, one after the other.
+What one participant's page pushes in a story: recorded intervals, one after the other.
 
-Well times are drawn from calm intervals; what happens is told from its beginning as it was
-recorded, its second half again for as long as it lasts, and how it ended. body() gives an interval
-the identity, the room and the bridge of the person.
+Good times are drawn from calm intervals. A happening is played from its recorded beginning, then
+its second half repeats for as long as it lasts, then its recorded end follows. body() gives an
+interval the identity, the conference and the bridge of the participant.
 """
 
 import random
@@ -17,13 +17,13 @@ from otel_jcmc.simulate.fleet import Person
 from otel_jcmc.simulate.recorded import Interval, Recorded
 from otel_jcmc.simulate.stories import Happening
 
-# Of a listener's page nothing is known that is about what it sends.
+# A listener's page knows nothing about sent streams.
 _SENT: Final = (
     *("packetloss_upload", "jitter_upload", "framerate_upload", "encode_time"),
     *("resolution_width_upload", "resolution_height_upload", "resolution_height_wanted"),
     *("limitation_none", "limitation_cpu", "limitation_bandwidth"),
 )
-# Nor of what it receives where nobody else sends.
+# If no other participant sends, it knows nothing about received streams.
 _RECEIVED: Final = (
     *("packetloss_download", "packetloss_download_best", "packetloss_download_worst"),
     *("jitter_download", "audio_concealed", "audio_buffer_time", "framerate_download"),
@@ -31,7 +31,7 @@ _RECEIVED: Final = (
 )
 _RECEIVED_RATES: Final = ("bitrate_download", "bitrate_audio_download", "bitrate_video_download")
 _SENT_RATES: Final = ("bitrate_upload", "bitrate_audio_upload", "bitrate_video_upload")
-# What the original's page tells, its round trip and what it makes up of loss apart.
+# What the original page tells, except its round trip and the loss that it makes up.
 _ORIGINAL: Final = (
     *("connectionquality", "bandwidth_upload", "bandwidth_download"),
     *("bitrate_audio_upload", "bitrate_audio_download", "bitrate_video_upload"),
@@ -52,8 +52,8 @@ class Moment(NamedTuple):
     Attributes:
         at: seconds since the story began.
         happening: what happens in it, None: all is well.
-        turn: how many pushes have come since that began, or since it ended where `is_after`.
-        round: how often its second half has been told before.
+        turn: how many pushes have come since the happening began; if `is_after`, since it ended.
+        round: how often its second half was played before.
     """
 
     at: float
@@ -65,14 +65,14 @@ class Moment(NamedTuple):
 
 
 class Tapes:
-    """Makes the tapes of a story: of *recorded* intervals of one length."""
+    """Makes the tapes of a story, from *recorded* intervals of one length."""
 
     def __init__(self, recorded: Recorded, interval_seconds: int, chance: random.Random) -> None:
         """Draw intervals of so many seconds: 2 or 10."""
         self._recorded, self._seconds, self._chance = recorded, interval_seconds, chance
 
     def tape(self, person: Person, happenings: Sequence[Happening]) -> Iterator[Moment]:
-        """Yield the pushes of *person* to whom *happenings* happen, one after the other."""
+        """Yield the pushes of *person*, to whom *happenings* happen, one after the other."""
         ms = self._seconds * 1000
         calm = self._recorded.calm(ms, person.browser)
         left = sorted(happenings, key=lambda each: each.begins)
@@ -89,9 +89,9 @@ class Tapes:
                 now = moment.at + self._seconds
 
     def _told(self, happening: Happening, now: float, browser: str) -> Iterator[Moment]:
-        """Yield the pushes of one *happening*, from *now* on, and how it ended."""
+        """Yield the pushes of one *happening*, from *now* on, and those of its end."""
         spells = self._recorded.during(happening.kind, self._seconds * 1000, browser)
-        # Of what is not the package's there may be none.
+        # Recordings other than the package's may have none.
         if not spells:
             return
         spell = self._chance.choice(spells)
@@ -110,10 +110,10 @@ class Tapes:
 
 
 class Voice:
-    """Puts what a page pushes into the words of one *person*'s page."""
+    """Changes recorded pushes into those of one *person*'s page."""
 
     def __init__(self, person: Person, session_id: str) -> None:
-        """Speak for *person*, in the session called so."""
+        """Speak for *person*, in the session with this id."""
         self._person, self._session_id = person, session_id
         self._round_trip: float | None = None
         self.pushes = 0
@@ -133,7 +133,7 @@ class Voice:
         )
 
     def leave(self) -> bytes:
-        """Return the last push; the original's page says nothing when it goes."""
+        """Return the last push; the original page pushes nothing when it leaves."""
         session = self._session() | {"end": {"reason": "left"}}
         return msgspec.json.encode({"default_labels": self._identity(), "session": session})
 
@@ -153,14 +153,14 @@ class Voice:
         values = dict(moment.interval.values)
         trip = values.pop("round_trip")
         for name in ("outage_down", "outage_up"):
-            # The part that is told again goes on where it was.
+            # When the second half repeats, an outage must go on from where it was.
             if values.get(name) and moment.round and moment.happening:
                 values[name] = 1000 * (moment.at - moment.happening.begins)
         if values.get("streams_expected") is not None:
             values["streams_expected"] = self._streams()
         self._be_in_the_room(values)
         metrics: dict[str, Any] = {name: {"value": value} for name, value in values.items()}
-        # A heartbeat has it null: its statistics have stopped.
+        # A heartbeat has null here, because its statistics have stopped.
         is_heartbeat = values.get("connectionquality") is None and not moment.interval.labels
         present = None if is_heartbeat else len(self._person.room.people)
         metrics["conference_participants"] = {"value": present}
@@ -169,21 +169,21 @@ class Voice:
         return metrics
 
     def _be_in_the_room(self, values: dict[str, float | None]) -> None:
-        """Take away from *values* what who only listens, or hears nobody, cannot know."""
+        """Remove from *values* what a listener, or a participant alone, can't know."""
         if not self._person.is_sender:
             _take_away(values, _SENT, _SENT_RATES)
         if not self._person.sources:
             _take_away(values, _RECEIVED, _RECEIVED_RATES)
 
     def _streams(self) -> int:
-        """Return how many are expected: by a bridge the recorded library counts sound alone."""
+        """Return the expected streams: with a bridge the recorded library counts only sound."""
         return len(self._person.sources) * (2 if self._person.room.is_direct else 1)
 
     def _labels(self, moment: Moment) -> dict[str, str]:
         room = self._person.room
         labels = dict(moment.interval.labels) | {"serverregion": room.region}
         if room.is_direct:
-            # The interval may be one of a conference by a bridge.
+            # The interval may come from a conference with a bridge.
             labels.pop("bridge", None)
             labels["p2p"] = "true"
         else:
@@ -198,7 +198,7 @@ class Voice:
         return {"value": trip, "labels": {"protocol": "udp", "p2p": is_direct}}
 
     def _original(self, moment: Moment) -> dict[str, Any]:
-        """Return thirteen fields: loss up is always 0, the round trip stays in an outage."""
+        """Return thirteen fields; upload loss is always 0, the round trip stays in an outage."""
         values = dict(moment.interval.values)
         self._be_in_the_room(values)
         if values["round_trip"] is not None:
@@ -220,6 +220,6 @@ class Voice:
 def _take_away(
     values: dict[str, float | None], names: tuple[str, ...], rates: tuple[str, ...]
 ) -> None:
-    """Make *names* unknown and *rates* nothing, as where there is no stream."""
+    """Set *names* to None and *rates* to 0, as if there were no such stream."""
     values |= {name: None for name in names if name in values}
     values |= {name: 0 for name in rates if values.get(name)}

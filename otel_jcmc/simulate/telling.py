@@ -1,8 +1,8 @@
 """
-`otel-jcmc simulate --story`: a crowd to whom something happens, and a file that says the truth.
+`otel-jcmc simulate --story`: a crowd in which something happens, and a file with the truth.
 
-Everybody is there from the beginning to the end. What happens begins when a quarter of the time is
-over and ends when three quarters are, in `quiet` it is at any time.
+All participants stay from the beginning to the end. What happens begins after a quarter of the time
+and ends after three quarters; in `quiet` it may happen at any time.
 """
 
 import json
@@ -22,18 +22,18 @@ from otel_jcmc.simulate.recorded import Recorded
 from otel_jcmc.simulate.stories import NAMES, Happening, Told, tell
 from otel_jcmc.simulate.tape import USER_AGENTS, Moment, Tapes, Voice
 
-# Of what was recorded.
+# The intervals that were recorded.
 INTERVALS_SECONDS = (2, 10)
 
 
 class Plan(NamedTuple):
     """
-    What is to be told.
+    The settings of a story.
 
     Attributes:
-        size: of each room; None: of several sizes.
-        originals: share of the pages that are the original's.
-        truth: where the truth is written to; None: nowhere.
+        size: of each conference; None: several sizes.
+        originals: the share of original pages.
+        truth: the file for the truth; None: it is not written.
     """
 
     story: str
@@ -47,7 +47,7 @@ class Plan(NamedTuple):
 
 
 class StoryPage:
-    """One person's page in a story, whose clock began at *started*."""
+    """One participant's page in a story whose clock began at *started*."""
 
     stay_seconds = inf
 
@@ -57,7 +57,7 @@ class StoryPage:
         self._voice = Voice(person, str(uuid.uuid4()))
         self._next = next(tape)
         self.user_agent = USER_AGENTS[person.browser]
-        # Everybody calls from here: who takes the pushes trusts this machine as a proxy.
+        # All participants push from this machine: the service must trust it as a proxy.
         self.headers = f"x-forwarded-for: {person.address}\r\n"
         self.tells_end = not person.is_original
 
@@ -72,7 +72,7 @@ class StoryPage:
         return self._voice.body(moment)
 
     def leave(self) -> None:
-        """Nobody counts who is there: the rooms are full all the time."""
+        """Do nothing: in a story the conferences are full all the time."""
 
 
 async def tell_story(plan: Plan, url: str) -> int:
@@ -85,7 +85,7 @@ async def tell_story(plan: Plan, url: str) -> int:
         return refuse("a story has an interval of 2 or 10 seconds, as it was recorded")
     if min(plan.rooms, plan.seconds, plan.size or 2) <= 0 or not 0 <= plan.originals <= 1:
         return refuse("conferences, seconds and room size must be above 0, originals 0 to 1")
-    chance = random.Random(plan.seed)  # noqa: S311  # numbers of people who are not there
+    chance = random.Random(plan.seed)  # noqa: S311  # numbers of simulated participants
     fleet = make_fleet(chance, plan.rooms, plan.size, plan.originals)
     told = tell(plan.story, fleet, chance, plan.seconds / 4, plan.seconds * 3 / 4)
     if plan.truth is not None:
@@ -107,7 +107,7 @@ async def tell_story(plan: Plan, url: str) -> int:
 
 
 def truth_of(told: Told, started: float) -> Iterator[dict[str, Any]]:
-    """Yield a line for each thing that stands out and for each that happens to somebody."""
+    """Yield a line for each thing that stands out and for each that happens to a participant."""
     for thing in told.standing:
         yield {
             "stands_out": thing.scope,

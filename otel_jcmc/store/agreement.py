@@ -1,10 +1,11 @@
 """
-The number of partitions, on which all services of one Redis agree before they write.
+All services on one Redis agree on the number of partitions before they write.
 
-Redis remembers it below the key prefix. Who comes first says it, and who has another number is
-refused: most participants would be looked for where they are not. `AgreedLink` is a way to
-Redis that sees to it: in go commands as to a Link, and none of them goes out before the number is
-known to be ours. A release that knew only of four remembers nothing; then what it has left tells.
+Redis remembers the number below the key prefix. The first service stores its number there. A
+service with another number is refused, because it would look for most participants in the wrong
+place. `AgreedLink` is a way to Redis that checks this: it takes commands as a Link does, and sends
+none of them before the number in Redis is known to be ours. Old releases had four partitions and
+stored no number; then the keys that they left tell the number.
 """
 
 import asyncio
@@ -23,56 +24,59 @@ from otel_jcmc.store.keys import NUMBERS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, tell
 from otel_jcmc.store.wire import Told
 
-# A Redis that was emptied, or that is another one now, is told the number again so soon.
+# If Redis was emptied, or is another server now, it is told the number again after this time.
 AGAIN_SECONDS: Final = 5.0
-# And so soon it is looked again where the number is another one.
+# If Redis has another number, the service looks again after this time.
 SOON_SECONDS: Final = 1.0
-# Gone a day after the last service has stopped; then what is left of its sessions tells.
+# The key expires a day after the last service has stopped. After that, what is left of the sessions
+# tells the number.
 KEEP_SECONDS: Final = 86_400
-# A look has three exchanges at the most; who waits for it does so for as long as he may.
+# A look takes three exchanges at most. A caller waits for it until the caller's own time-out.
 LOOK_SECONDS: Final = 2.0
-# So many of each index tell how many partitions there were.
+# The first members of each index, this many, tell how many partitions there were.
 _LOOKED_AT: Final = 100
 
 
 class AgreedLink:
     """
-    A way to a Redis whose number of partitions is ours; a Link's words.
+    A way to a Redis that has the same number of partitions as this service. It is used like a Link.
 
     Attributes:
-        stood_still, away: as AnyLink has them.
+        stood_still, away: see AnyLink.
 
     Concurrency: any number of tasks of one event loop may call.
     """
 
     def __init__(self, link: AnyLink, keys: Keys, *, writes: bool = True) -> None:
         """
-        Prepare a way to the *keys* by *link*, which is ours from now on.
+        Prepare a way to the *keys* by *link*, which belongs to this object from now on.
 
-        What *writes* waits until Redis remembers the number. What only reads does not, where Redis
-        refuses to say or to remember it: it may be out of memory, or a replica.
+        With *writes*, commands wait until Redis remembers the number. Without it (a link that only
+        reads), they also go out when Redis refuses to tell or to store the number: Redis may be out
+        of memory, or a replica.
         """
         self._link = link
         self._keys = keys
         self._writes = writes
-        # Whether what is asked may go out: we agree, or it only reads and nothing is against it.
+        # Whether commands may go out: the number is agreed on, or this link only reads and nothing
+        # speaks against it.
         self._may_go = False
-        # Why we do not agree, or nobody knows whether we do, or could be asked.
+        # Why there is no agreement, or why it is not known; and why Redis could not be asked.
         self._refusal: Exception | None = None
         self._failure: StoreUnavailable | None = None
-        # Whether all that is there, without a number that is remembered, is in its place.
+        # Whether all keys were found in their places while Redis remembered no number.
         self._has_looked = False
         self._look_at = 0.0
         self._looking: asyncio.Task[None] | None = None
 
     @property
     def stood_still(self) -> bool:
-        """Whether the loop did when the last replies were due, which came all the same."""
+        """Whether the event loop stood still when the last replies were due, although they came."""
         return self._link.stood_still
 
     @property
     def away(self) -> str:
-        """Why a part of the keys can't be had now, by the last replies; empty if all can."""
+        """Why some of the keys can't be reached now, by the last replies; empty if all can."""
         return self._link.away
 
     async def run(
@@ -81,10 +85,11 @@ class AgreedLink:
         """
         Send *commands* and return their replies, as Link.run does, if the number is agreed on.
 
-        Where Redis refuses to say or to remember it, that is the reply to each of those that write.
+        If Redis refuses to tell or to store the number, its error is the reply to each command of a
+        link that writes.
 
         Raises:
-            StoreUnavailable: Redis did not answer; or, by an Unfit, the number is another one, or
+            StoreUnavailable: Redis did not answer. Caused by an Unfit: Redis has another number, or
                 this user may not ask for it.
         """
         now = monotonic()
@@ -92,7 +97,7 @@ class AgreedLink:
             await self._wait(timeout_seconds)
             timeout_seconds -= monotonic() - now
         elif now > self._look_at:
-            # It comes after these commands: they are not late for it.
+            # The look is sent after these commands and does not delay them.
             self._begin_look()
         if isinstance(self._refusal, Unfit):
             raise StoreUnavailable from self._refusal
@@ -114,20 +119,20 @@ class AgreedLink:
             tell(told, self.run(commands, timeout_seconds))
 
     def _hear(self, told: Told, outcome: list[Any] | Exception) -> None:
-        """Pass on what came of a `send`."""
+        """Pass on the outcome of a `send`."""
         if isinstance(outcome, StoreUnavailable):
             self._doubt(outcome)
         told(outcome)
 
     def _doubt(self, error: StoreUnavailable) -> None:
-        """Look again before anything goes out: it may be another Redis that answers next."""
-        # One that is slow is the same.
+        """Look again before any command goes out: the next answer may come from another Redis."""
+        # A Redis that is only slow is still the same one.
         if not isinstance(error.__cause__, TimeoutError):
             self._may_go = self._has_looked = False
         self._look_at = 0.0
 
     def _begin_look(self) -> asyncio.Task[None]:
-        """Return the look that is under way, a new one if there is none."""
+        """Return the look that is under way; begin one if there is none."""
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._look())
         return self._looking
@@ -137,13 +142,13 @@ class AgreedLink:
         Look, or wait for the look that is under way.
 
         Raises:
-            StoreUnavailable: nothing came of it, or not in time.
+            StoreUnavailable: the look failed, or did not end in time.
         """
         try:
             async with Deadline(seconds):
                 if self._looking is not None:
                     await asyncio.shield(self._looking)
-                # One that began before may have waited for a Redis that is back by now.
+                # A look that began earlier may have waited for a Redis that is back by now.
                 if not self._may_go and monotonic() > self._look_at:
                     await asyncio.shield(self._begin_look())
         except TimeoutError as error:
@@ -152,7 +157,7 @@ class AgreedLink:
             raise StoreUnavailable from self._failure.__cause__
 
     async def _look(self) -> None:
-        """See what number Redis remembers, and let it remember ours if it has none."""
+        """Read the number that Redis remembers, and store ours if it has none."""
         try:
             await self._take(monotonic() + LOOK_SECONDS)
             self._failure = None
@@ -163,7 +168,7 @@ class AgreedLink:
             self._looking = None
 
     async def _take(self, ends: float) -> None:
-        """Do, before *ends*, what comes of how the number is. Raises StoreUnavailable."""
+        """Ask for the number before *ends*, and decide what may go out. Raises StoreUnavailable."""
         try:
             refusal = await self._agree(ends)
         except Unfit as unfit:
@@ -175,15 +180,15 @@ class AgreedLink:
         if refusal is None:
             self._look_at = monotonic() + AGAIN_SECONDS
         else:
-            # A push that may be taken by now hears so at once.
+            # At 0 the next push looks again at once: Redis may accept it by then.
             self._look_at = monotonic() + SOON_SECONDS if self._may_go else 0.0
 
     async def check(self) -> None:
         """
-        See whether the number is ours, as far as anybody can say now; nothing is remembered.
+        Check whether the number is ours, as far as can be known now; nothing is stored.
 
         Raises:
-            StoreCannotStart: it is another one, or what is there is none that we can use.
+            StoreCannotStart: Redis has another number, or this service cannot use this Redis.
             StoreUnavailable: Redis did not answer.
         """
         try:
@@ -197,11 +202,11 @@ class AgreedLink:
 
     async def _agree(self, ends: float, *, tells: bool = True) -> Exception | None:
         """
-        Return why it is not known whether we agree, None if we do.
+        Return why it is not known whether Redis and this service agree, None if they do.
 
         Raises:
             StoreUnavailable: Redis did not answer.
-            Unfit: we do not agree, or may not ask.
+            Unfit: they do not agree, or this user may not ask.
         """
         key, ours = self._keys.remembered, str(self._keys.partitions).encode()
         found = (await self._ask([("GET", key), ("PEXPIRE", key, KEEP_SECONDS * 1000)], ends))[0]
@@ -219,7 +224,7 @@ class AgreedLink:
             if isinstance(told, Exception):
                 return self._refused(told)
         if isinstance(found, PartAway) and not self._may_go:
-            # Others' participants need not wait until that part of the cluster is back.
+            # Participants of other partitions need not wait until that part of the cluster is back.
             numbers, _ = await self._look_around(ends)
             return None if numbers == [self._keys.partitions] else found
         if isinstance(found, Exception):
@@ -231,28 +236,28 @@ class AgreedLink:
 
     def _refused(self, error: Exception) -> Exception:
         """
-        Return what Redis says, for as long as it may say something else the next time.
+        Return the *error* of Redis, if the next try may have another outcome.
 
         Raises:
-            Unfit: this user may not do it.
+            Unfit: this user may not run the command.
         """
         if isinstance(error, NoPermissionError):
             raise Unfit(
                 "REDIS_URL's user may not GET and SET the key that has the number of partitions,"
-                f" {self._keys.remembered}: its ACL must let it"
+                f" {self._keys.remembered}: its ACL must allow both"
             )
         return error
 
     async def _look_around(self, ends: float) -> tuple[list[int], Exception | None]:
         """
-        See whether what is there is where we would put it.
+        Check whether the keys in Redis are in the partitions where this service would put them.
 
-        Return the numbers of partitions that would put it there too, ours among them, and why a
-        part of it could not be seen.
+        Return the numbers of partitions that fit these keys, ours among them, and why some keys
+        could not be seen.
 
         Raises:
             StoreUnavailable: Redis did not answer.
-            Unfit: it is not.
+            Unfit: the keys are elsewhere.
         """
         most = Keys(self._keys.prefix, NUMBERS[-1])
         indexes = [*most.each("live"), *most.each("sessions")]
@@ -266,7 +271,7 @@ class AgreedLink:
         for at, reply in enumerate(replies):
             if isinstance(reply, PartAway):
                 away = reply
-            # What this user may not look at is nothing that we could know.
+            # A key that this user may not read tells nothing.
             if reply and not isinstance(reply, Exception):
                 names = reply if isinstance(reply, list) else ()
                 seen = where.setdefault(at % most.partitions, set())
@@ -277,17 +282,17 @@ class AgreedLink:
         return numbers, away
 
     def _disagree(self, theirs: int | None) -> str:
-        """Return what an operator is told who has set another number than *theirs*."""
+        """Return what to tell an operator when Redis has *theirs*; None: no number fits."""
         ours, prefix = self._keys.partitions, self._keys.prefix
         if theirs is None:
             return (
-                f"JCMC_PARTITIONS is {ours}, and what Redis has under {prefix} fits no number:"
-                " stop every service and delete it, or set another JCMC_KEY_PREFIX"
+                f"JCMC_PARTITIONS is {ours}, but the keys below {prefix} in Redis fit no number:"
+                " stop every service and delete them, or set another JCMC_KEY_PREFIX"
             )
         return (
-            f"JCMC_PARTITIONS is {ours}, and what Redis has under {prefix} is in {theirs}"
-            f" partitions: set JCMC_PARTITIONS={theirs}; to change the number stop every service,"
-            " then delete what is there or set another JCMC_KEY_PREFIX"
+            f"JCMC_PARTITIONS is {ours}, but the keys below {prefix} in Redis are in {theirs}"
+            f" partitions: set JCMC_PARTITIONS={theirs}; to change the number, stop every service,"
+            " then delete the keys or set another JCMC_KEY_PREFIX"
         )
 
     async def _ask(self, commands: Sequence[Command], ends: float) -> list[Any]:
@@ -295,7 +300,7 @@ class AgreedLink:
         return await self._link.run(commands, max(0.0, min(TIMEOUT_SECONDS, ends - monotonic())))
 
     async def close(self) -> None:
-        """Close the connection; a later `run` opens it anew, in another event loop if need be."""
+        """Close the connection; a later `run` opens it again, also in another event loop."""
         if self._looking is not None:
             self._looking.cancel()
             with suppress(asyncio.CancelledError):
@@ -305,9 +310,9 @@ class AgreedLink:
 
 
 def _fits(keys: Keys, where: dict[int, set[str]]) -> bool:
-    """Say whether *keys* have digests that begin so in the partitions *where* they were seen."""
+    """Say whether *keys* would put these digests into the partitions *where* they were seen."""
     return all(
-        # What is no digest was not put there by us.
+        # A name that is no digest was not written by this service.
         partition < keys.partitions
         and all(keys.table.get(each[: keys.digits], partition) == partition for each in seen)
         for partition, seen in where.items()

@@ -1,10 +1,11 @@
 """
 A Redis or Valkey Cluster behind the `run` of a Link: each command goes to the master of its key.
 
-`open_link` makes what a URL wants. In go commands as to a Link, whose keys are of one slot each;
-out come their replies in order. What a part of the cluster can't answer now is `PartAway` as the
-reply of its commands alone. Which master has which slots is asked of the nodes that the URL names,
-again when one says that a slot has moved, and while one is away. Replicas are never asked.
+`open_link` makes the link that a URL needs. It takes commands as a Link does, each with keys of one
+slot, and returns their replies in order. Commands for a part of the cluster that can't answer now
+have `PartAway` as their reply; the others are answered. The nodes in the URL are asked which master
+has which slots: at first, when a node says that a slot has moved, and while a master is away.
+Replicas are never asked.
 """
 
 import asyncio
@@ -23,11 +24,11 @@ from otel_jcmc.store.slots import Address, SlotMap, show, slots_of
 from otel_jcmc.store.url import is_cluster, parse_cluster
 from otel_jcmc.store.wire import Told
 
-# What one node may take to say who has which slots: of a push's half second enough must be left.
+# How long one node may take to tell the slots: of a push's half second enough must be left.
 MAP_SECONDS: Final = 0.2
-# While a master is away it is looked for so often, beside the pushes.
+# While a master is away, it is looked for this often, beside the pushes.
 LOOK_SECONDS: Final = 0.2
-# A slot that moves again while it is followed is followed so often.
+# How often a command follows a slot that moves again.
 _FOLLOWS: Final = 3
 _NOT_NOW: Final = (AskError, TryAgainError, ClusterDownError)
 
@@ -47,7 +48,7 @@ class ClusterLink:
     A link to each master of a cluster, opened when it is needed.
 
     Attributes:
-        stood_still: as a Link's, of any of them.
+        stood_still: as in Link, true if it is true of any of them.
 
     Concurrency: any number of tasks of one event loop may call.
     """
@@ -64,7 +65,7 @@ class ClusterLink:
         self._links: dict[Address, Link] = {}
         self._link_to(self._seeds[0])
         self._map = SlotMap()
-        # Master that did not answer -> why; slot -> why its last command had no answer.
+        # Master that did not answer -> why; slot -> why its last command got no answer.
         self._lost: dict[Address, str] = {}
         self._away: dict[int, str] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -72,7 +73,7 @@ class ClusterLink:
 
     @property
     def away(self) -> str:
-        """Why a part of the keys can't be had now, by the last replies; empty if all can."""
+        """Why some of the keys can't be reached now, by the last replies; empty if all can."""
         return next(iter(self._away.values()), "")
 
     async def run(
@@ -81,12 +82,12 @@ class ClusterLink:
         """
         Send *commands* and return their replies; a command's error is its reply.
 
-        PartAway is the reply of each whose slot has no master that answers, or is on its way to
-        another one. A command without a key goes with the next that has one, else with the one
-        before, else to any master. A command may run twice, as by Link.
+        The reply is PartAway if the command's slot has no master that answers, or is moving to
+        another one. A command without a key goes to the master of the next command with a key,
+        otherwise of the one before, otherwise to any master. As with Link, a command may run twice.
 
         Raises:
-            StoreUnavailable: there is no master at all, or it is not known who they are.
+            StoreUnavailable: no master answers, or the masters are not known.
         """
         ends = monotonic() + timeout_seconds
         self.stood_still = False
@@ -106,7 +107,7 @@ class ClusterLink:
             with suppress(StoreUnavailable):
                 await self._learn((error.host, error.port) if error.host else None, ends)
             seconds = max(0.0, ends - monotonic())
-            # Who goes with a command that has moved goes with it again.
+            # Commands without a key follow the command whose master they shared.
             asked = [at for at in asked if slots[at] in moved]
         self.hear(slots, replies)
         if self._lost and self._lost.keys() >= self._map.masters:
@@ -117,7 +118,7 @@ class ClusterLink:
         """
         Do what `run` does with *commands*, which are packed; see Link.send.
 
-        Where a master is away or a slot has moved, that command goes once more, by `run`.
+        If a master is away or a slot has moved, those commands are sent once more, by `run`.
         """
         slots = slots_of(commands)
         shares = self._shares(slots, range(len(commands)))
@@ -141,13 +142,13 @@ class ClusterLink:
         replies: list[Any],
         seconds: float,
     ) -> None:
-        """Put into *replies* those to the commands that are *asked*, each by its slot's master."""
+        """Ask the master of each command in *asked*, and put the replies into *replies*."""
         shares = self._shares(slots, asked)
         parts = [
             self._ask_one(master, [commands[at] for at in share], seconds)
             for master, share in shares.items()
         ]
-        # Nearly always one at a quiet time, and no task is needed.
+        # At quiet times there is nearly always one share, and it needs no task.
         told = [await parts[0]] if len(parts) == 1 else await asyncio.gather(*parts)
         for share, some in zip(shares.values(), told, strict=True):
             for at, reply in zip(share, some, strict=True):
@@ -156,14 +157,14 @@ class ClusterLink:
     def _shares(
         self, slots: Sequence[int | None], asked: Sequence[int]
     ) -> dict[Address | None, list[int]]:
-        """Return master -> which of those *asked* it has; None has what there is no master for."""
+        """Return master -> places of its commands among those *asked*; None: no master."""
         shares: dict[Address | None, list[int]] = {}
         for at in asked:
             shares.setdefault(self._master_of(slots[at]), []).append(at)
         return shares
 
     def _master_of(self, slot: int | None) -> Address | None:
-        """Return the master of *slot*, or one that answers; None: there is none."""
+        """Return the master of *slot*, for None any that answers; None if there is none."""
         if slot is not None:
             return self._map.master_of(slot)
         there = (each for each in self._map.masters if each not in self._lost)
@@ -172,7 +173,7 @@ class ClusterLink:
     async def _ask_one(
         self, master: Address | None, commands: list[Command], seconds: float
     ) -> list[Any]:
-        """Return the replies of *master* to *commands*, PartAway for all of them if it is away."""
+        """Return the replies of *master* to *commands*; PartAway for each of them if it is away."""
         why = "no master has the slot" if master is None else self._lost.get(master, "")
         if master is not None and not why:
             link = self._link_to(master)
@@ -191,7 +192,7 @@ class ClusterLink:
         return [PartAway(why)] * len(commands)
 
     def hear(self, slots: Sequence[int | None], replies: list[Any]) -> None:
-        """Learn from *replies* which slots are away; what can't be had now is PartAway."""
+        """Learn from *replies* which slots are away, and turn "not now" errors into PartAway."""
         for at, (slot, reply) in enumerate(zip(slots, replies, strict=True)):
             if isinstance(reply, _NOT_NOW):
                 replies[at] = PartAway(str(reply))
@@ -211,10 +212,10 @@ class ClusterLink:
 
     async def _learn(self, first: Address | None, ends: float) -> None:
         """
-        Ask who has which slots: the node at *first*, masters that are known, then the seeds.
+        Ask for the slots: first the node at *first*, then known masters, then the nodes of the URL.
 
         Raises:
-            StoreUnavailable: nobody says it in time.
+            StoreUnavailable: no node tells it in time.
         """
         known = [each for each in self._map.masters if each not in self._lost]
         why: StoreUnavailable = StoreUnavailable()
@@ -231,7 +232,7 @@ class ClusterLink:
                 if isinstance(error.__cause__, ClusterNode):
                     break
                 if address == self._seeds[0]:
-                    # The next attempt begins with another one: this one may hang.
+                    # This node may hang: the next attempt begins with another one.
                     self._seeds.append(self._seeds.pop(0))
             else:
                 if found:
@@ -241,19 +242,19 @@ class ClusterLink:
         raise why
 
     async def _leave(self) -> None:
-        """Close the links to those who are masters no more."""
+        """Close the links to nodes that are no longer masters."""
         keep = {*self._map.masters, *self._url.seeds}
         for address in [each for each in self._links if each not in keep]:
             await self._links.pop(address).close()
         self._lost = {each: why for each, why in self._lost.items() if each in self._map.masters}
 
     def _look(self) -> None:
-        """Look from now on for the masters that are away, if nobody does yet."""
+        """Begin to look for the masters that are away, unless such a look is under way."""
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._find())
 
     async def _find(self) -> None:
-        """Look who has the slots, and whether masters are back, until all are there."""
+        """Ask for the slots and the missing masters again and again, until all are back."""
         try:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)
@@ -269,7 +270,7 @@ class ClusterLink:
             self._looking = None
 
     async def close(self) -> None:
-        """Close the connections; a later `run` opens them anew, in another loop if need be."""
+        """Close the connections; a later `run` opens them again, also in another loop."""
         if self._looking is not None:
             self._looking.cancel()
             with suppress(asyncio.CancelledError):
@@ -302,11 +303,11 @@ class _Gathered:
         ends: float,
         told: Told,
     ) -> None:
-        """Tell *told* when *missing* masters of *cluster* have answered, or when time *ends*."""
+        """Call *told* when *missing* masters have answered; a second try must be over at *ends*."""
         self._cluster, self._commands, self._slots = cluster, commands, slots
         self._missing, self._ends, self._told = missing, ends, told
         self._replies: list[Any] = [None] * len(commands)
-        # Of which commands it is not known, or not by this master, what becomes of them.
+        # Commands that got no reply, or whose slot has moved: they are asked again.
         self._again: list[int] = []
 
     def hear(self, link: Link, share: list[int], outcome: list[Any] | Exception) -> None:
@@ -331,7 +332,7 @@ class _Gathered:
 
     async def _once_more(self) -> list[Any]:
         """
-        Return the replies, with those to the others asked for again.
+        Return the replies; those commands that need it are asked again.
 
         Raises:
             StoreUnavailable: see ClusterLink.run.

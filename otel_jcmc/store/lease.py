@@ -1,11 +1,11 @@
 """
-Which of several replicas does what only one may do, or which share of what they do together.
+Which of several replicas does a task that only one may do, or which shares of a common task.
 
-A key in Redis that one replica holds for a few seconds and renews; who can't renew it has lost it.
-One of the replicas on one Redis pushes OTLP, and one makes and sends spans. What is shared out has
-a lease for each share: all replicas that are there have as many, but for one. Who comes or goes
-makes the others give up or take over; a share is nobody's for some seconds then, and never two
-replicas'. lease.lua has the rule of that.
+A lease is a key in Redis that one replica holds for a few seconds and renews; a replica that can't
+renew it has lost it. Of the replicas on one Redis, one pushes OTLP, and one makes and sends spans.
+A task that is shared out has a lease for each share, and the numbers of shares that replicas have
+differ by one at most. When a replica comes or goes, others give up or take over shares. For some
+seconds then a share may have no replica, but it never has two. lease.lua has the rule.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# Together less than ten seconds: within these another replica goes on for one that has died.
+# Together less than ten seconds: within this time another replica replaces one that has died.
 LEASE_MS: Final = 7_000
 RENEW_SECONDS: Final = 2.0
 
@@ -42,8 +42,8 @@ class Lease:
     The right to do one thing, for LEASE_MS after each successful `hold`.
 
     Attributes:
-        holder: who we are.
-        count: in how many shares it is done, see Leases.
+        holder: our name.
+        count: always one share, see Leases.
     """
 
     count: Final = 1
@@ -57,16 +57,16 @@ class Lease:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is ours still, by the time since we asked: we may have been stopped since."""
+        """Whether we still have it, by the time since we asked: we may have been stopped since."""
         return monotonic() < self._until
 
     @property
     def held(self) -> tuple[int, ...]:
-        """Which shares are ours still: the only one, or none."""
+        """Which shares we still have: the only one, or none."""
         return (0,) if self.is_ours else ()
 
     async def hold(self) -> bool:
-        """Take or renew the lease; False when somebody else has it or Redis does not answer."""
+        """Take or renew the lease; False if another replica has it or Redis does not answer."""
         asked = monotonic()
         try:
             replies = await self._link.run([("EVAL", _HOLD, 1, self._key, self.holder, LEASE_MS)])
@@ -79,9 +79,9 @@ class Lease:
         self, line: str, does: str, lost: Callable[[], None], level: int = logging.INFO
     ) -> None:
         """
-        Take or renew it for ever; log it when it changes hands, as *line* with what it *does*.
+        Take or renew it for ever; log each change with *line* and what this replica *does* then.
 
-        *lost* is called when another replica has it from now on.
+        *lost* is called when another replica has taken it over.
         """
 
         def say(_before: bool, is_ours: bool) -> None:  # noqa: FBT001  # before and now
@@ -102,7 +102,7 @@ class Lease:
 async def keep_renewing(
     hold: Callable[[], Awaitable[T]], say: Callable[[T, T], None], before: T
 ) -> None:
-    """Call *hold* for ever, and *say* what it was and what it is now when it changes."""
+    """Call *hold* for ever, and *say* with the old and the new outcome when it changes."""
     while True:
         now = await hold()
         if now != before:
@@ -121,9 +121,9 @@ class Leases:
 
     def __init__(self, url: str, base: str, holder: str, count: int) -> None:
         """
-        Name the keys, which begin with *base* and are in one slot, and us; nothing is taken yet.
+        Name us and the keys, which begin with *base* and are in one slot; nothing is taken yet.
 
-        Replicas with another *count* share out all of it among themselves.
+        Replicas with another *count* share out the whole task among themselves.
         """
         self._link = open_link(url)
         self._holders, self._replicas = f"{base}{count}:shares", f"{base}{count}:replicas"
@@ -134,11 +134,11 @@ class Leases:
 
     @property
     def held(self) -> tuple[int, ...]:
-        """Which shares are ours still, from 0 on, by the time since we asked."""
+        """Which shares we still have, from 0 on, by the time since we asked."""
         return self._held if monotonic() < self._until else ()
 
     async def hold(self) -> tuple[int, ...]:
-        """Take, renew and give up; return what is ours, nothing if Redis does not answer."""
+        """Take, renew and give up; return our shares, none if Redis does not answer."""
         asked = monotonic()
         command = (
             *("EVALSHA", _SHARE_OUT.sha, 2, self._holders, self._replicas),
@@ -154,9 +154,9 @@ class Leases:
 
     async def keep(self, line: str, does: str, lost: Callable[[], None]) -> None:
         """
-        Take, renew and give up for ever; log it when our shares change, as *line* has it.
+        Take, renew and give up for ever; log each change of our shares with *line*.
 
-        *lost* is called when the first share, with which all of it is counted, is another's.
+        *lost* is called when another replica has the first share, with which the whole is counted.
         """
 
         def say(before: tuple[int, ...], now: tuple[int, ...]) -> None:
@@ -169,7 +169,7 @@ class Leases:
         await keep_renewing(self.hold, say, nothing)
 
     async def release(self) -> None:
-        """Give up what is ours, so that other replicas need not wait; then close."""
+        """Give up our shares, so that other replicas need not wait; then close."""
         self._until = 0.0
         with suppress(StoreUnavailable):
             await self._link.run([("ZREM", self._replicas, self._holder)])

@@ -1,14 +1,14 @@
 """
 One connection to Redis that answers in time or says that it did not.
 
-In go commands, out come their replies in order: `run` is awaited, `send` calls back, with no task,
-for who asks all the time. redis-py opens the connection (URL, TLS, AUTH, SELECT); then it is ours
-(wire.py), because redis-py's read of one reply costs as much as all else that is done for a push in
-the store. The client library's own defaults (10 retries, 5 s) would hold a push for a minute, so
-there are none here: everything has one deadline, and after a time-out the connection is dropped,
-because a reply that comes late would be taken for the next one's. It is also dropped when a server
-says that it is no master any more, or Sentinels name another one: they, or the name in the URL,
-then lead to the one that is. A node of a Redis Cluster has a part of the keys: a URL that names one
+Commands come in and their replies go out in order. A caller awaits `run`; a caller that sends all
+the time uses `send`, which calls back and needs no task. redis-py opens the connection (URL, TLS,
+AUTH, SELECT); then wire.py takes it over, because redis-py's read of one reply costs as much as the
+rest of a push's work in the store. redis-py's defaults (10 retries, 5 s) would hold a push for a
+minute and are not used: each exchange has one deadline. After a time-out the connection is dropped,
+because a late reply would be taken for the next command's. It is also dropped when a server says
+that it is no longer the master, or when Sentinels name another one; the next connection then leads
+to the present master. A node of a Redis Cluster has only a part of the keys: a URL that names one
 server is refused there, and cluster.py has a link to each node.
 """
 
@@ -32,27 +32,27 @@ from otel_jcmc.store.wire import Told, Wire
 
 CONNECT_SECONDS = 0.5
 TIMEOUT_SECONDS = 0.5
-# What a server says that is the master no more, or not for the most of them.
+# Errors of a server that is no longer the master, or that has lost most of its replicas.
 _DEMOTED = (ReadOnlyError, MasterDownError)
 _DEMOTED_WORDS = ("NOREPLICAS", "UNBLOCKED")
-# Whether the URL names a cluster -> what is said where the server is of the other kind.
+# Whether the URL names a cluster -> the error if the server is of the other kind.
 _OF_THE_OTHER_KIND = {
     False: "REDIS_URL names one server, which is a node of a Redis Cluster:"
     " use redis+cluster://, or name a Redis or Valkey that has all keys",
-    True: "REDIS_URL names a cluster, and a server that is no node of one: use redis://",
+    True: "REDIS_URL names a cluster, but the server is not a node of one: use redis://",
 }
 
 
 class AnyLink(Protocol):
-    """A way to Redis: Link, whose words these are, cluster.ClusterLink, agreement.AgreedLink."""
+    """A way to Redis: Link (documented there), cluster.ClusterLink, agreement.AgreedLink."""
 
     @property
     def stood_still(self) -> bool:
-        """Whether the loop did when the last replies were due, which came all the same."""
+        """Whether the event loop stood still when the last replies were due, although they came."""
 
     @property
     def away(self) -> str:
-        """Why a part of the keys can't be had now, by the last replies; empty if all can."""
+        """Why some of the keys can't be reached now, by the last replies; empty if all can."""
 
     async def run(
         self, commands: Sequence[Command], timeout_seconds: float = TIMEOUT_SECONDS
@@ -63,15 +63,15 @@ class AnyLink(Protocol):
         """See Link.send."""
 
     async def close(self) -> None:
-        """Close what is open; a later `run` opens it anew."""
+        """Close what is open; a later `run` opens it again."""
 
 
-# A task that nobody holds may go before its time.
+# The event loop has only weak references to tasks: without this set a task may be collected.
 _running: Final[set[asyncio.Task[list[Any]]]] = set()
 
 
 def tell(told: Told, replies: Coroutine[Any, Any, list[Any]]) -> None:
-    """Await *replies* in a task; *told* hears them, or why there are none."""
+    """Await *replies* in a task, and call *told* with them, or with the error."""
 
     def end(task: asyncio.Task[list[Any]]) -> None:
         _running.discard(task)
@@ -92,11 +92,12 @@ class Link:
     One connection, opened when it is needed.
 
     Attributes:
-        stood_still: whether the loop did when the last replies were due, which came all the same.
-        away: empty, as one server has all keys; see AnyLink.
+        stood_still: whether the event loop stood still when the last replies were due, although
+            they came.
+        away: always empty, as one server has all keys; see AnyLink.
 
-    Concurrency: any number of tasks of one event loop may call; a caller's deadline counts the
-    time that it waits for the others.
+    Concurrency: any number of tasks of one event loop may call. A caller's deadline includes the
+    time that it waits for other callers.
     """
 
     away = ""
@@ -105,8 +106,8 @@ class Link:
         """
         Prepare a connection to *url*; nothing is opened yet.
 
-        redis://, rediss://, unix://, or as url.py has it for Sentinels. *of_cluster* says that
-        the server is to be a node of a cluster, and else none.
+        *url* is redis://, rediss:// or unix://, or names Sentinels as url.py has it. With
+        *of_cluster* the server must be a node of a cluster, otherwise it must not be one.
 
         Raises:
             StoreCannotStart: *url* has options that redis-py does not know.
@@ -116,11 +117,11 @@ class Link:
         try:
             if is_sentinel(url):
                 self._sentinels = Sentinels(*parse_sentinel(url), _options(None), CONNECT_SECONDS)
-            # Kept, because a connection that asks Sentinel has only a weak reference to it.
+            # Kept, because a connection that asks Sentinel has only a weak reference to its pool.
             self._pool = self._sentinels.pool if self._sentinels else _pool(url)
             self._connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]
         except (TypeError, ValueError, RedisError):
-            # Not their message, which may repeat what was given, a password too.
+            # Without the error's message: it may repeat the URL, and a password with it.
             raise StoreCannotStart("REDIS_URL: an option after its ? is not known") from None
         self._of_cluster = of_cluster
         self._wire: Wire | None = None
@@ -133,8 +134,8 @@ class Link:
         """
         Send *commands* in one write and return their replies; a command's error is its reply.
 
-        A connection that turns out to be closed is opened anew once, so that the first batch
-        after Redis has been restarted works. A command may therefore run twice: send only what
+        If the connection turns out to be closed, it is opened again once, so that the first batch
+        after a restart of Redis works. Therefore a command may run twice: send only commands that
         may.
 
         Raises:
@@ -159,10 +160,11 @@ class Link:
 
     def send(self, commands: Sequence[bytes], timeout_seconds: float, told: Told) -> None:
         """
-        Do what `run` does with *commands*, which are packed; *told* hears the replies.
+        Do what `run` does with *commands*, which are packed, and call *told* with the replies.
 
-        Or it hears StoreUnavailable, perhaps before this returns. It must not raise. As long as
-        the connection is open this takes no task and waits for nobody.
+        If it fails, *told* gets StoreUnavailable, perhaps before this returns. *told* must not
+        raise. As long as the connection is open, this starts no task and does not wait for other
+        callers.
         """
         if self._wire is None:
             tell(told, self.run(commands, timeout_seconds))
@@ -170,14 +172,14 @@ class Link:
             _Sent(self, self._wire, commands, timeout_seconds, told)
 
     def hear(self, replies: list[Any]) -> None:
-        """Drop the connection if *replies* are those of a server that is the master no more."""
+        """Drop the connection if *replies* show that the server is no longer the master."""
         for reply in replies:
             if isinstance(reply, Exception) and _is_demoted(reply):
                 self.drop()
                 return
 
     async def _exchange(self, packed: bytes, count: int) -> list[Any]:
-        """Write *packed* and read *count* replies; on any trouble the connection is dropped."""
+        """Write *packed* and read *count* replies; any failure drops the connection."""
         complete = False
         try:
             wire = self._wire or await self._connect()
@@ -192,7 +194,7 @@ class Link:
         """Open the connection, and take it over from redis-py."""
         wire = None
         try:
-            # Of the former connection it still has what we have dropped.
+            # redis-py's object still has the former connection, which we have dropped.
             await self._connection.disconnect(nowait=True)
             await self._connection.connect()
             wire = Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
@@ -204,7 +206,7 @@ class Link:
             if self._sentinels is not None:
                 self._sentinels.pass_over()
             if isinstance(error, MasterNotFoundError):
-                # Its own message is a line for each Sentinel.
+                # The original message has a line for each Sentinel.
                 raise NoConnection("no Sentinel names a master that is up") from error
             raise
         self._wire = wire
@@ -213,7 +215,7 @@ class Link:
         return wire
 
     async def _follow(self, wire: Wire, sentinels: Sentinels) -> None:
-        """Drop the connection by *wire* when *sentinels* name another master than it leads to."""
+        """Drop the connection by *wire* when *sentinels* name another master."""
         here = self._connection.host, self._connection.port
         there: Address | None = here
         while there in (here, None):
@@ -225,7 +227,7 @@ class Link:
                 self.drop()
 
     def drop(self) -> None:
-        """Close the connection without waiting for the other side; who waits is told so."""
+        """Close the connection without waiting for Redis; callers that wait are told."""
         wire, self._wire = self._wire, None
         following, self._following = self._following, None
         if following is not None:
@@ -234,12 +236,12 @@ class Link:
             wire.abort()
 
     def drop_wire(self, wire: Wire) -> None:
-        """Drop the connection if it is still that by *wire*."""
+        """Drop the connection if *wire* is still the present one."""
         if self._wire is wire:
             self.drop()
 
     async def close(self) -> None:
-        """Close the connection; a later `run` opens it anew, in another event loop if need be."""
+        """Close the connection; a later `run` opens it again, also in another event loop."""
         self.drop()
         await self._connection.disconnect(nowait=True)
         self._lock = asyncio.Lock()
@@ -248,21 +250,21 @@ class Link:
 
 
 class _Sent:
-    """An exchange that calls back; what does not come in time is told as away."""
+    """An exchange that calls back; without a reply in time it reports StoreUnavailable."""
 
     __slots__ = ("_commands", "_link", "_timer", "_told", "_wire")
 
     def __init__(
         self, link: Link, wire: Wire, commands: Sequence[bytes], seconds: float, told: Told
     ) -> None:
-        """Send *commands* by *wire*, the open one of *link*; *told* hears of it in *seconds*."""
+        """Send *commands* by *wire*, the open one of *link*, and call *told* within *seconds*."""
         self._link, self._wire, self._commands = link, wire, commands
         self._told: Told | None = told
         self._timer = Timer(asyncio.get_running_loop(), max(0.0, seconds), self._late)
         wire.ask(b"".join(commands), len(commands), self._hear)
 
     def _hear(self, outcome: list[Any] | Exception) -> None:
-        """Pass the replies on; who has lost the connection tries once more on a new one."""
+        """Pass the replies on; if the connection was lost, try once more on a new one."""
         told, self._told = self._told, None
         if told is None:
             return
@@ -277,7 +279,7 @@ class _Sent:
         told(outcome)
 
     def _late(self) -> None:
-        """Give up: a reply that comes late would be taken for the next one's."""
+        """Give up: a late reply would be taken for the next command's."""
         told, self._told = self._told, None
         self._link.drop_wire(self._wire)
         if told is not None:
@@ -287,7 +289,7 @@ class _Sent:
 
 
 def _options(connect_seconds: float | None) -> dict[str, Any]:
-    """Return how we want redis-py to behave."""
+    """Return the options with which redis-py is used."""
     return {
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": None,  # the whole batch has one deadline, not each reply its own
@@ -297,13 +299,14 @@ def _options(connect_seconds: float | None) -> dict[str, Any]:
 
 
 def _pool(url: str) -> redis.ConnectionPool:
-    """Return what makes connections to *url*."""
-    # A connection's own time-out would count a stall of the machine: the batch's deadline does not.
+    """Return the pool that makes connections to *url*."""
+    # Without a time-out of its own: that would count a stall of the machine, which our deadline
+    # does not.
     return redis.ConnectionPool.from_url(url, **_options(None))
 
 
 def _is_demoted(reply: Any) -> bool:
-    """Say whether *reply* is that of a server which is not, or no more, the master."""
+    """Say whether *reply* shows that its server is not, or no longer, the master."""
     return isinstance(reply, Exception) and (
         isinstance(reply, _DEMOTED) or str(reply).startswith(_DEMOTED_WORDS)
     )
@@ -311,12 +314,13 @@ def _is_demoted(reply: Any) -> bool:
 
 async def _see_that_it_fits(wire: Wire, *, master: bool, of_cluster: bool) -> None:
     """
-    Ask the server what it is: a node *of_cluster* or none, and where Sentinel names it a *master*.
+    Ask the server whether it is a node *of_cluster*, and with Sentinels whether it is a *master*.
 
-    A Sentinel that was cut off names the former one.
+    A Sentinel that was cut off may name the former master.
 
     Raises:
-        ClusterNode, NoConnection: it does not fit. Who may not ask (an ACL) believes that it does.
+        ClusterNode, NoConnection: it does not fit. If the user may not ask (an ACL), it counts as
+            fitting.
     """
     asked: Sequence[Command] = [("INFO", "cluster"), ("ROLE",)][: 1 + master]
     replies = await wire.exchange(b"".join(map(pack, asked)), len(asked))
@@ -324,4 +328,4 @@ async def _see_that_it_fits(wire: Wire, *, master: bool, of_cluster: bool) -> No
     if b"cluster_enabled:%d" % (not of_cluster) in told:
         raise ClusterNode(_OF_THE_OTHER_KIND[of_cluster])
     if master and isinstance(replies[1], list) and replies[1][0] != b"master":
-        raise NoConnection("the server that Sentinel names is no master")
+        raise NoConnection("the server that Sentinel names is not a master")

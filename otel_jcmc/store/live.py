@@ -1,10 +1,9 @@
 """
-The live participants in Redis: the only road to write them, and the one to read them all.
+The live participants in Redis: the only way to write them, and the way to read them all.
 
-`submit` calls back when Redis has answered for a push, which goes there with all that are in flight
-(writes.py). `read_live` returns the
-value of everyone who has not expired, left or been replaced (reads.py). Nothing of a participant is
-kept in this process.
+`submit` stores a push, together with all that are in flight (writes.py), and calls back when Redis
+has answered. `read_live` returns the value of every participant that has not expired, left or been
+replaced (reads.py). This process keeps nothing about participants.
 """
 
 import logging
@@ -37,9 +36,9 @@ class Store:
     The participants of one Redis under one key prefix.
 
     Attributes:
-        keys: where they are.
-        up: whether the last exchange with Redis worked, and in a cluster all that is asked for was
-            there; None before the first.
+        keys: the keys of the participants.
+        up: whether the last exchange with Redis worked and, in a cluster, all parts that were asked
+            were there; None before the first exchange.
 
     Concurrency: to be used from one event loop.
     """
@@ -58,13 +57,13 @@ class Store:
         Prepare; nothing is opened yet.
 
         Args:
-            participant_limit: most participants in all, 0 for any number. What the other
-                partitions have is known from their last answers, so a batch may go beyond it.
+            participant_limit: most participants in all, 0 for any number. The numbers in other
+                partitions are known from their last answers, so a batch may exceed the limit.
             conference_limit: most participants in a conference, 0 for any number.
-            on_batch: called after each batch with the seconds its oldest push has waited.
+            on_batch: called after each batch with the seconds that its oldest push has waited.
             keeping: what is kept of sessions.
-            first_life_ms: what a participant lives for after its first push, whatever it asks
-                for; 0: as long as it asks for.
+            first_life_ms: most ms that a participant lives after its first push, whatever the push
+                asks for; 0: as long as it asks for.
         """
         self.keys = keys
         self._pushes = AgreedLink(open_link(url), keys)
@@ -76,7 +75,7 @@ class Store:
         self._unfit = Trouble(
             log, "store: Redis is of no use: %s", "store: Redis answers", logging.ERROR
         )
-        # Since Redis was last away.
+        # Whether a write was tried since Redis was last away.
         self._has_tried = False
         self.up: bool | None = None
 
@@ -84,8 +83,8 @@ class Store:
         """
         Store *write*, or remove its participant.
 
-        *done* hears what Redis did, or why it is not known, perhaps before this returns. Only
-        the first word counts, should there be another.
+        *done* gets what Redis did, or why that is not known, perhaps before this returns. If it is
+        called twice, only the first call counts.
         """
         self._writes.submit(write, done)
 
@@ -93,10 +92,10 @@ class Store:
         self, known: KnownExpiries, partitions: Sequence[int] | None = None
     ) -> AsyncIterator[Live]:
         """
-        Return every live participant of *partitions*, None: of all, page by page; see `read_pages`.
+        Return every live participant of *partitions*, page by page; None: of all. See `read_pages`.
 
-        Each value is one whole push; they are read one after the other, so two participants may
-        differ by the seconds in between.
+        Each value is one whole push. Values are read one after the other, so those of two
+        participants may be some seconds apart.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -107,9 +106,9 @@ class Store:
 
     async def count(self) -> None:
         """
-        Learn from Redis how many are live in each partition, for the limit over all of them.
+        Ask Redis how many are live in each partition, for the limit over all of them.
 
-        Each batch tells it of its own partitions; this is for those that others write to.
+        Each batch learns it for its own partitions; this is for partitions that others write to.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -120,7 +119,7 @@ class Store:
         counts = await read(
             [("ZCOUNT", *each, "+inf") for each in zip(indexes, clocks, strict=True)]
         )
-        # Of a partition that is away the last word stands.
+        # For a partition that is away the last known number stays.
         live = self._writes.live
         for partition, count in enumerate(counts):
             if not is_away(count):
@@ -128,7 +127,7 @@ class Store:
 
     async def now_ms(self) -> int:
         """
-        Return Redis's clock in ms, in a cluster that of the first partition's server.
+        Return Redis's clock in ms; in a cluster, the clock of the first partition's server.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -150,10 +149,10 @@ class Store:
 
     async def start(self) -> None:
         """
-        Find out whether Redis takes writes; that it is away now is no reason not to start.
+        Find out whether Redis takes writes. The service also starts while Redis is away.
 
         Raises:
-            StoreCannotStart: it is none that we can use.
+            StoreCannotStart: this service cannot use this Redis.
         """
         try:
             await self._pushes.run([("PING",)])
@@ -168,13 +167,13 @@ class Store:
 
     async def try_writing(self) -> None:
         """
-        Ask Redis for a write in each partition that changes nothing, for what it says to that.
+        Send each partition a write that changes nothing, to learn whether Redis takes writes.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        # A text that does not exist stays so when nothing is written into it; and yet this is
-        # refused by whatever refuses a push: memory, a replica, a disk that is full, a cluster.
+        # A missing key stays missing if nothing is written into it. Yet whatever refuses a push
+        # also refuses this: full memory, a replica, a full disk, a cluster.
         tries: list[Command] = [("SETRANGE", key, 0, "") for key in self.keys.each("try")]
         replies = await self._run(self._pushes, tries, TIMEOUT_SECONDS)
         if all(isinstance(reply, PartAway) for reply in replies):
@@ -189,7 +188,7 @@ class Store:
 
     async def why_not_ready(self) -> str:
         """
-        Return in a line for everybody why pushes are not taken now, empty if they are.
+        Return in one line, for the public, why pushes are not stored now; empty if they are.
 
         Redis is asked for a sign of life; whether it takes writes is known from the last ones.
         """
@@ -201,7 +200,7 @@ class Store:
         return self._writes.refusals.why
 
     async def _run(self, link: AnyLink, commands: list[Command], seconds: float) -> list[Any]:
-        """Run *commands* and take note of whether Redis is there."""
+        """Run *commands* and remember whether Redis answered."""
         began = monotonic()
         try:
             replies = await run_scripts(link, commands, [SCRIPT], seconds)
@@ -212,17 +211,18 @@ class Store:
         return replies
 
     def _note(self, outcome: list[Any] | Exception, seconds: float) -> None:
-        """Take note of whether Redis is there, by the *outcome* of an exchange of *seconds*."""
+        """Remember whether Redis is there, by the *outcome* of an exchange that took *seconds*."""
         if isinstance(outcome, Exception):
             self._set_up(up=False, why=outcome.__cause__)
         elif away := self._pushes.away or self._reads.away:
             self._set_up(up=False, why=PartAway(away))
-        # What takes longer than a push may take is no sign that pushes are stored again.
+        # An answer that took longer than a push may wait does not show that pushes are stored
+        # again.
         elif self.up is not False or seconds < TIMEOUT_SECONDS:
             self._set_up(up=True)
 
     def _set_up(self, *, up: bool, why: BaseException | None = None) -> None:
-        """Remember whether Redis is there; say so when it changes."""
+        """Remember whether Redis is there; log it when it changes."""
         if isinstance(why, Unfit):
             self._unfit.update(str(why))
         elif up and self._unfit.what:
@@ -236,7 +236,7 @@ class Store:
         self.up = up
 
     async def close(self) -> None:
-        """Answer who still waits, then close the connections."""
+        """Answer the pushes that still wait, then close the connections."""
         await self._writes.close()
         await self._pushes.close()
         await self._reads.close()

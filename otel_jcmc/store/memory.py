@@ -1,4 +1,4 @@
-"""What a Redis says of its memory: how much it may take, and what it does then."""
+"""What a Redis tells about its memory: the limit, and what it does when the limit is reached."""
 
 from typing import NamedTuple
 
@@ -21,10 +21,10 @@ class Memory(NamedTuple):
 
 async def memory_of(link: AnyLink) -> Memory | None:
     """
-    Return the memory of the Redis that *link* leads to; None where it does not tell.
+    Return the memory of the Redis that *link* leads to; None if it does not tell.
 
     Raises:
-        StoreUnavailable: it does not answer, or refuses to say.
+        StoreUnavailable: Redis does not answer, or refuses the command.
     """
     lines = await info_of(link, "memory")
     if "maxmemory" not in lines:

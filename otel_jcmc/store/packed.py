@@ -1,8 +1,8 @@
 """
-Columns of numbers, packed: what is kept of everybody from one read to the next.
+Packed columns of numbers, kept of all participants from one read to the next.
 
-As objects a thousand numbers take 40 kB, packed 1 to 9: msgpack, which keeps whole numbers whole.
-To pack one takes 3 ns, to unpack it 15.
+As objects a thousand numbers take 40 kB, packed 1 to 9 kB: msgpack keeps whole numbers whole. To
+pack a number takes 3 ns, to unpack it 15.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 Packed = bytes
-# Of metrics that nobody has, which are most: it is of any length.
+# The column of a metric that no participant has, which most metrics are; it fits any length.
 NOTHING: Packed = b""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -19,8 +19,8 @@ _decode = msgspec.msgpack.Decoder().decode
 
 
 def pack(values: Sequence[Any]) -> Packed:
-    """Return *values*: numbers, lists of them, or None; NOTHING if all of them are None."""
-    # A column that somebody has nearly always tells with its first ones.
+    """Return *values* packed: numbers, lists of them, or None; NOTHING if all of them are None."""
+    # If any participant has the metric, nearly always one of the first values shows it.
     return NOTHING if not any(values) and values.count(None) == len(values) else _encode(values)
 
 

@@ -1,23 +1,23 @@
--- Writes one batch of pushes of one partition, by Redis's own clock. The only writer of these keys.
---
--- KEYS[1] the index of the live: member -> expiry in µs, another one after each push;  KEYS[2] the sessions that ended: "member:session" -> until ms
+-- Writes one batch of pushes of one partition, by Redis's own clock. Only this script writes these keys.
+-- 
+-- KEYS[1] the index of the live: member -> expiry in µs, which each push changes;  KEYS[2] the sessions that ended: "member:session" -> until ms
 -- KEYS[3] conference -> how many of its members the index has;  a conference is the first 12 characters of its members
--- ARGV[1...4] what is kept of sessions, as stays.lua has it, which stands before this
+-- ARGV[1...4] what is kept of sessions, as in stays.lua, which comes before this text
 -- ARGV[5] most in a conference, ARGV[6] most ends to remember; -1: any number
 -- ARGV[7] ms for which an end is remembered, ARGV[8] ms after its expiry at which a member is pruned
--- ARGV[9] ms that somebody new lives for at the most, whatever its push asks for; -1: any time
+-- ARGV[9] most ms that a new participant lives, whatever its push asks for; -1: any time
 -- ARGV[10] most live in this partition; -1: any number
--- ARGV[11] the pushes, a msgpack array of arrays: member, session id ("" when the server names it), seq (-1: none), ttl in
--- ms (below 0: for nobody new), payload ("" to leave, but for a join that failed), digest of whose it is ("" when nobody
--- has to say so), why the participant leaves ("": it stays), a failure's cause, ms for which a join was tried that failed
--- (-1: it is no such thing), whether a session that begins is kept, what is said of the call ("" for nothing), also of a
--- session that has ended.
---
--- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), whose it is
--- (bin 8), and of the payload attributes and numbers.
--- Returns one digit a push: 1 stored, 2 superseded, 3 session ended, 4 partition full, 5 conference full, 6 nobody new,
--- 7 another's, 8 stored and new (a join that failed: told for the first time); and, if there is a bound, a semicolon
--- and how many are live in this partition.
+-- ARGV[11] the pushes, a msgpack array of arrays: member, session id ("": the server names it), seq (-1: none), ttl in ms
+-- (below 0: the participant may not be new), payload ("" for a leave, except a join that failed), digest of the owner ("":
+-- pushes have no owner), why the participant leaves ("": it stays), a failure's cause, ms for which a failed join was tried
+-- (-1: not a failed join), whether a session that begins is kept, what the participant says about the call ("": nothing),
+-- also about a session that has ended.
+-- 
+-- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), owner (bin 8),
+-- and from the payload attributes and numbers.
+-- Returns one digit a push: 1 stored, 2 superseded, 3 session ended, 4 partition full, 5 conference full, 6 may not be new,
+-- 7 another's, 8 stored and new (a failed join: told for the first time). If there is a limit, a semicolon follows and how
+-- many are live in this partition.
 local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8, BIN_16 = 0x97, 3, 0xcb, 0xce, 0xd9, 0xc4, 0xc5
 local PRUNED_AT_ONCE = 500
 local live, ended, conferences = KEYS[1], KEYS[2], KEYS[3]
@@ -31,7 +31,7 @@ local function remember_end(member, session)
   ends = true
 end
 
--- The two below are all that touches the index, so that the counts follow it.
+-- Only the two functions below touch the index, so that the counts are always right.
 local function list(member, expiry)
   if redis.call('ZADD', live, expiry, member) == 1 then
     redis.call('HINCRBY', conferences, conference_of(member), 1)
@@ -45,30 +45,30 @@ local function unlist(member)
   end
 end
 
--- Why somebody who is not there may not come, if so.
+-- Why a participant that is not there may not come; nil: it may.
 local function refusal(member, may_join)
   if not may_join then return 6 end
   if most >= 0 and redis.call('ZCOUNT', live, now_us, '+inf') >= most then return 4 end
   if most_in_conference >= 0 then
     local there = tonumber(redis.call('HGET', conferences, conference_of(member)) or 0)
-    -- Who has just expired is among them still.
+    -- A participant that has just expired is still counted.
     if there >= most_in_conference and not redis.call('ZSCORE', live, member) then return 5 end
   end
 end
 
--- What follows the kind of a msgpack bin 8, 16 or 32, which cmsgpack does not know.
+-- The form of what follows the first byte of a msgpack bin 8, 16 or 32, which cmsgpack does not know.
 local function form_of(kind)
   return kind == BIN_8 and '>Bc0' or kind == BIN_16 and '>Hc0' or '>I4c0'
 end
 
--- Keeps whom a session is of until its log says so: whoever is killed before, it has a name, to be listed and erased by,
--- and so has its span. A payload begins with the attributes, a bin.
+-- Keeps the attributes of a session until its log has them: if the recording process is killed before, the session
+-- still has a name to be listed and erased by, and so has its span. A payload begins with the attributes, a bin.
 local function note_who(sid, payload)
   local whole, attributes = pcall(struct.unpack, form_of(string.byte(payload)), payload, 2)
   if whole then redis.call('SET', base .. 'who:' .. sid, attributes, 'PX', keep) end
 end
 
--- Keeps what is said of the call with the session's present leg, or its last one; the last word counts.
+-- Keeps what is said about the call with the session's present leg, or its last one; the last word counts.
 local function note_word(member, session, word)
   local sid = redis.call('GET', base .. 'stay:' .. member .. ':' .. session)
   local key = sid and base .. 'session:' .. sid
@@ -82,11 +82,11 @@ local function note_word(member, session, word)
   redis.call('PEXPIRE', base .. 'bytes', 2 * keep)
 end
 
--- A join that failed is a session of its own, of which this push is all there ever is.
+-- A join that failed is a session of its own; this push is all that there will ever be of it.
 local function fail_to_join(member, session, tried, may_join, is_kept, payload, another)
   if not may_join then return 6 end
   if mode == 0 or not is_kept then return 8 end
-  -- It had begun after all, or is told again long after.
+  -- The session had begun after all, or the failure is told again much later.
   if redis.call('EXISTS', base .. 'stay:' .. member .. ':' .. session) == 1 then return 1 end
   local sid = begin(member, session, 0, now - tried, another)
   if not sid then return 8 end
@@ -107,7 +107,7 @@ local function write(member, session, seq, ttl, payload, owner, reason, cause, t
   local key = start_of_key .. member
   local stored, started, stored_seq, stored_session = redis.call('GET', key), now, 0, nil
   if stored and string.byte(stored, 2) == SCHEMA then
-    -- A damaged value must not refuse everybody in this batch: it counts as another session's.
+    -- A damaged value must not fail the whole batch: it counts as another session's.
     local whole, at, _, number, _, id, _, whose = pcall(struct.unpack, '>dBI4BBc0BBc0', stored, 4)
     if whole then
       if whose ~= '' and whose ~= owner then return 7 end
@@ -118,7 +118,7 @@ local function write(member, session, seq, ttl, payload, owner, reason, cause, t
 
   if reason ~= '' then
     local answer = 1
-    -- A late leave of an earlier session must not take the present one along.
+    -- A late leave of an earlier session must not end the present one.
     if same then
       redis.call('DEL', key)
       unlist(member)
@@ -135,7 +135,7 @@ local function write(member, session, seq, ttl, payload, owner, reason, cause, t
   local refused = not stored and refusal(member, ttl >= 0)
   if refused then return refused end
   if not same then
-    -- A rejoin under another session: what is still on its way of the former one comes too late.
+    -- A rejoin under another session: pushes of the former one that are still on their way come too late.
     if session ~= '' and stored_session and stored_session ~= '' then remember_end(member, stored_session) end
     if mode > 0 then
       if stored_session then leave(member, stored_session, 'replaced') end
@@ -146,7 +146,7 @@ local function write(member, session, seq, ttl, payload, owner, reason, cause, t
   end
   if seq < 0 then seq = stored_seq end
   ttl = math.abs(ttl)
-  -- Who pushes again has shown that it is there.
+  -- A participant that pushes again has shown that it is there.
   if not stored and first_life >= 0 and ttl > first_life then ttl = first_life end
   local head = struct.pack('>BBBdBI4BB', ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, started, UINT_32, seq, STR_8, #session)
   head = head .. session .. string.char(BIN_8, #owner) .. owner
@@ -158,7 +158,7 @@ end
 
 local pushes, answers = ARGV[11], {}
 
--- Of the array of all, a fixarray or an array 16, and then of each push, there is a head to be passed over.
+-- The array of pushes begins with one byte (fixarray) or three (array 16), and each push with one: skip them.
 local at = string.byte(pushes) == 0xdc and 3 or 1
 while at >= 0 do
   local member, session, seq, ttl, payload, owner, reason, cause, tried, is_kept, word
@@ -171,7 +171,7 @@ while at >= 0 do
   answers[#answers + 1] = answer
 end
 
--- By score and well behind: pruning what MGET did not find would lose who pushes in between.
+-- By score and well behind: if members that MGET did not find were pruned, one that pushes in between would be lost.
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', live, '-inf', now_us - behind * 1000, 'LIMIT', 0, PRUNED_AT_ONCE)) do
   unlist(member)
 end
@@ -181,7 +181,7 @@ if longest > 0 and redis.call('PTTL', live) < longest + behind then
 end
 if ends then
   redis.call('ZREMRANGEBYSCORE', ended, '-inf', now)
-  -- Ends cost their sender nothing: bound what they can fill.
+  -- Ends cost their sender nothing: limit how many it can fill in.
   local beyond = redis.call('ZCARD', ended) - most_ends
   if most_ends >= 0 and beyond > 0 then redis.call('ZPOPMIN', ended, beyond) end
   redis.call('PEXPIRE', ended, remember)

@@ -1,21 +1,21 @@
 """
 A participant in Redis: its keys, its stored value, and back.
 
-A checked Report becomes a `Write`; a stored value becomes a `Participant`. The keys and values are
-written by participant.lua alone, which live.py sends.
+A checked Report becomes a `Write`, and a stored value becomes a `Participant`. Only
+participant.lua, which writes.py sends, writes these keys and values.
 
     jcmc:{03}:participant:<digest>   the participant's last push, with a native TTL
     jcmc:{03}:live                   index of the partition: digest -> expiry in µs of Redis's clock
     jcmc:{03}:ended                  sessions that left: "digest:session" -> until when it is known
-    jcmc:{03}:conferences            digest of a conference -> its members of the index
+    jcmc:{03}:conferences            digest of a conference -> how many members the index has of it
 
 The digest is 48 bits of BLAKE2b of the conference and 80 of conference, client id and participant
-id; its first digit tells the partition, so that a conference is in one and can be counted there. A
-value is one msgpack array: schema, start of the session (ms), its last seq, its id, whose it is,
-attributes, numbers. The attributes are themselves msgpack by catalogue id, kept as bytes because
-they hardly ever change from push to push and are known again by their bytes; the number of the
-metric with id n is the nth. Who reads an id that it does not know skips it, so two versions on one
-Redis never mix two metrics.
+id. Its first digit (or two) tells the partition, so that a conference is in one partition and can
+be counted there. A value is one msgpack array: schema, start of the session (ms), its last seq, its
+id, the owner's digest, attributes, numbers. The attributes are msgpack themselves, by catalogue id;
+they are kept as bytes, because they rarely change from push to push and equal bytes show that. The
+number of the metric with id n is the nth. A reader skips ids that it does not know, so two versions
+on one Redis never mix two metrics.
 """
 
 import uuid
@@ -41,15 +41,16 @@ from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, RATING_ID
 from otel_jcmc.wire.push import Report
 
 SCHEMA: Final = 3
-# A client that pushes every n seconds lives for 3 n, but for no longer than this by its own word.
+# A client that pushes every n seconds lives for 3 n, but its own interval gives it no more than
+# this.
 MAX_CLIENT_TTL_MS: Final = 300_000
 CLIENT_BYTES: Final = 16
 
 _IDENTITY: Final = {CONFERENCE.id, CLIENT.id, PARTICIPANT.id}
 _KNOWN: Final = frozenset([LIST_ID, *(row.id for row in ATTRIBUTES)])
-# A text, and for a list metric the attributes of each of its values.
+# A text; for a list metric the attributes of each of its values.
 _Attributes = dict[int, str | list[dict[int, str]]]
-# One field for each id, so that a number of the wrong kind is found where it is cheapest.
+# One field for each id, so that the decoder finds a number of the wrong kind, which is cheapest.
 _Numbers: Final = msgspec.defstruct(
     "_Numbers",
     [
@@ -81,9 +82,9 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_StoredValue).decode
 _decode_attributes = msgspec.msgpack.Decoder(_Attributes).decode
 _decode_anything = msgspec.msgpack.Decoder(dict[int, Any]).decode
-# To copy it takes two thirds of the time that it takes to make one.
+# Copying this takes two thirds of the time of making a new one.
 _MEMBER: Final = blake2b(digest_size=10)
-# Namespace of the session ids that the server gives; any fixed random UUID.
+# Namespace of the session ids that the server makes: any fixed random UUID.
 _SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")
 
 
@@ -95,15 +96,15 @@ class Write(msgspec.Struct, frozen=True, gc=False, array_like=True):
         member: 32 hex digits, the participant's digest; the first 12 are the conference's.
         session: the client's session id; empty: the server names it.
         seq: -1 when the push has none.
-        ttl_ms: below 0: it may not be a new participant's.
-        payload: msgpack of attributes and numbers, as the stored value ends; empty to leave, but
-            for a join that failed, of whom it says who it was.
-        owner: digest of who pushes; empty: nobody has to say so.
+        ttl_ms: below 0: the push may not bring a new participant.
+        payload: msgpack of attributes and numbers, the end of the stored value; empty for a leave.
+            For a join that failed it tells who tried.
+        owner: digest of the owner's name; empty: pushes have no owner.
         end: why the participant leaves; empty: it stays.
         cause: of a failure, a word of catalogue/causes.py; empty: not told.
-        join_ms: for how long a join was tried that failed; -1: it is no such thing.
+        join_ms: how long the participant tried a join that failed; -1: not a failed join.
         is_kept: whether a session that this push begins goes into history.
-        word: what the participant says of the call, see `read_word`; empty: nothing.
+        word: what the participant says about the call, see `read_word`; empty: nothing.
     """
 
     member: str
@@ -122,13 +123,14 @@ class Write(msgspec.Struct, frozen=True, gc=False, array_like=True):
 @dataclass(slots=True)
 class Stay:
     """
-    What of a participant stays the same from push to push: who it is, and what describes it.
+    What stays the same of a participant from push to push: its identity and its description.
 
     Attributes:
         conference: the conference's name.
         session: the client's own session id; empty: see `session_id`.
         started_ms: Redis's clock at the session's first push.
-        stored: the attributes as they are stored, checked; they are needed once, and are small so.
+        stored: the attributes as they are stored, checked; kept in this form because it is small
+            and they are needed only once.
         paths: how many values a list metric has, each with attributes of its own.
         is_test: whether its push is one by which somebody tries whether pushes come through.
         labels: what metrics/labels.py has made of it.
@@ -151,7 +153,7 @@ class Stay:
 
     @property
     def session_id(self) -> str:
-        """The session's id: the client's own, else a UUID of version 5 of who and since when."""
+        """The session's id: the client's own, otherwise a UUID of version 5, see `session_name`."""
         if self.session:
             return self.session
         return session_name(self.attributes, self.started_ms)
@@ -162,8 +164,8 @@ class Participant(msgspec.Struct, gc=False):
     One live participant.
 
     Attributes:
-        numbers: the value of the metric with id n at n - 1, a list of them for a list metric, None
-            where it is not known now, also in a list; as long as there are ids.
+        numbers: one place for each metric id: the value of id n is at n - 1, a list for a list
+            metric. None, also in a list, means that the value is not known now.
     """
 
     stay: Stay
@@ -173,9 +175,9 @@ class Participant(msgspec.Struct, gc=False):
 def to_write(
     report: Report, expiration_ms: int, owner: str = "", *, may_join: bool = True
 ) -> Write:
-    """Return what Redis is to hold for *report* by *owner*, for at least *expiration_ms*."""
+    """Return what Redis must store for *report* by *owner*, for at least *expiration_ms*."""
     session = report.session
-    # Without an id nobody could say of two such pushes whether they are one.
+    # Without a session id, repeated pushes of one failed join could not be told from other joins.
     join_ms = session.join_ms if session.id else -1
     ttl_ms = expiration_ms
     if session.interval_ms:
@@ -195,7 +197,7 @@ def to_write(
 
 
 def _word_of(report: Report) -> str:
-    """Return what the participant says of the call: the rating if there is one, and the text."""
+    """Return what the participant says about the call: the rating if there is one, and the text."""
     rating = report.numbers[RATING_ID - 1]
     text = report.attributes.get(FEEDBACK.id, "")
     if rating is None and not text:
@@ -204,13 +206,13 @@ def _word_of(report: Report) -> str:
 
 
 def read_word(word: str) -> tuple[float | None, str | None]:
-    """Return rating and text of a `word` as it is stored, None for what was not told."""
+    """Return rating and text of a stored `word`, None for a part that was not told."""
     rating, _, text = word.partition(" ")
     return float(rating) if rating else None, text or None
 
 
 def _payload(report: Report) -> bytes:
-    """Return attributes and numbers of *report* as the stored value ends."""
+    """Return attributes and numbers of *report*, as the stored value ends."""
     return _encode(_encode(report.attributes)) + _encode(report.numbers)
 
 
@@ -222,7 +224,7 @@ def member_digest(conference: str, client: str, participant: str) -> str:
 
 
 def client_digest(client: str) -> bytes:
-    """Return the digest of a client's id, whose case is ignored; zeros if it is not known."""
+    """Return the digest of a client's id, ignoring its case; zeros if the id is not known."""
     if not client:
         return bytes(CLIENT_BYTES)
     text = client.lower().encode()
@@ -231,21 +233,21 @@ def client_digest(client: str) -> bytes:
 
 @lru_cache(maxsize=4096)
 def conference_digest(conference: str) -> str:
-    """Return the first 12 digits of the digests of everyone in *conference*."""
+    """Return the first 12 digits of the digests of all participants in *conference*."""
     return blake2b(conference.encode(), digest_size=6).hexdigest()
 
 
 def session_name(attributes: Mapping[int, Any], started_ms: float) -> str:
-    """Return what the server calls a session: a UUID of version 5 of who and since when."""
+    """Return the name that the server gives a session: a UUID of its identity and its start."""
     who = [attributes[row.id] for row in (CONFERENCE, CLIENT, PARTICIPANT)]
     return str(uuid.uuid5(_SESSIONS, "\0".join([*who, repr(started_ms)])))
 
 
 def leg_name(session: str, leg: int) -> str:
     """
-    Return what a *leg* of a client's *session* is called: each is a session of its own.
+    Return the name of a *leg* of a client's *session*: each leg is a session of its own.
 
-    The first has the client's own id, which may be of any form; later ones a "." and their number.
+    The first leg has the client's own id, in whatever form; later legs add "." and their number.
     """
     return f"{session}.{leg}" if leg > 1 else session
 
@@ -254,7 +256,8 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
     """
     Return the participant that a stored *value* holds; None if it has another schema.
 
-    *known* is what the same one's stay was before, and is taken over if nothing of it has changed.
+    *known* is the participant's stay as it was before; it is used again if nothing in it has
+    changed.
 
     Raises:
         ValueError: the value is damaged.
@@ -278,7 +281,7 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
     paths = _count(numbers)
     if len(attributes.get(LIST_ID, ())) != paths:
         raise ValueError("damaged value: not each value has its attributes")
-    # There are few conferences and many in each.
+    # Conferences are few and have many participants.
     conference = intern(attributes[CONFERENCE.id])
     is_test = attributes.get(SENDER.id) == TEST
     stay = Stay(conference, stored.session, stored.started_ms, stored.attributes, paths, is_test)
@@ -296,13 +299,13 @@ def read_attributes(stored: bytes) -> dict[int, Any]:
     Return the attributes in *stored* that this version knows.
 
     Raises:
-        msgspec.MsgspecError: they are not what they have to be.
+        msgspec.MsgspecError: they are not as they must be.
     """
     attributes: dict[int, Any]
     try:
         attributes = _decode_attributes(stored)
     except msgspec.ValidationError:
-        # What a later version has there may be of any kind.
+        # A later version may store values of any kind there.
         found = _decode_anything(stored)
         known = {id_: value for id_, value in found.items() if id_ in _KNOWN}
         attributes = msgspec.convert(known, _Attributes)
@@ -317,7 +320,7 @@ def read_attributes(stored: bytes) -> dict[int, Any]:
 
 
 def known_attributes(stored: bytes | None) -> dict[int, Any]:
-    """Return the attributes in *stored*, none if there are none or they are damaged."""
+    """Return the attributes in *stored*; an empty dict if it is None or damaged."""
     try:
         return read_attributes(stored) if stored else {}
     except (msgspec.MsgspecError, UnicodeDecodeError):

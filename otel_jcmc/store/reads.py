@@ -1,11 +1,11 @@
 """
-Everyone who is live, read from Redis page by page, so that no push waits for a read.
+All live participants, read from Redis page by page, so that no push waits for a read.
 
-In go the partitions and what is known already, out come pages of those who are live. A command
-that takes long is a time in which Redis does nothing else, and a long reply one in which this
-process does not: so a page of the index is a thousand, and values are asked for by a few hundred.
-Each answer waits for its turn of a busy loop: so a few of these commands are sent at once.
-Each partition is read by the clock of the server that has it.
+The partitions and what is known already come in; pages of live participants go out. A long command
+blocks Redis, and a long reply blocks this process. Therefore a page of the index has a thousand
+members, and one command asks for 250 values. An answer waits for its turn in a busy event loop, so
+a few of these commands are sent at once. Each partition is read by the clock of the server that has
+it.
 """
 
 from collections import deque
@@ -16,32 +16,33 @@ from typing import Any, Final, NamedTuple
 from otel_jcmc.store.commands import Command, PartAway, expect_all
 from otel_jcmc.store.keys import Keys
 
-# Of the index, and of values: the longest of these commands takes Redis under a millisecond.
+# Members of the index, and values, in one command: the longest takes Redis less than a millisecond.
 PAGE: Final = 1000
 VALUES: Final = 250
-# Commands: the values of a page and the next page. Redis takes 2 ms for them.
+# Commands in one exchange: those for a page's values and for the next page. Redis takes 2 ms for
+# them.
 AT_ONCE: Final = 5
-# By a key, so that it is the clock of the server that has the key.
+# With a key, so that in a cluster the server that has the key answers.
 _CLOCK: Final = b"local time = redis.call('TIME') return time[1] * 1000000 + time[2]"
 
-# Member of the index -> its expiry when it was read as bytes, and what was made of it.
+# Member of the index -> the expiry that was read for it, as bytes, and what was made of the value.
 KnownExpiries = Mapping[bytes, tuple[Any, ...]]
 Read = Callable[[list[Command]], Awaitable[list[Any]]]
-# Members and expiries, side by side.
+# Members and expiries, in the same order.
 _Page = tuple[list[bytes], list[bytes]]
 
 
 class Live(NamedTuple):
     """
-    A page of those who are live.
+    A page of live participants.
 
     Attributes:
-        members, expiries: of the index, side by side.
-        values: what is stored of those who have pushed since they were known, None of those who
-            went away meanwhile; who is not in it has not pushed.
+        members, expiries: of the index, in the same order.
+        values: the stored values of participants that have pushed since they were known, None for
+            those that are gone in the meantime. Participants that are missing here have not pushed.
         now_us: Redis's clock when the read began.
-        unread: how many partitions could not be read, or not to their end.
-        partition: which of those that were asked for it is of, from 0.
+        unread: how many partitions could not be read to their end.
+        partition: the place of this page's partition among those that were asked for, from 0.
     """
 
     members: list[bytes]
@@ -52,13 +53,13 @@ class Live(NamedTuple):
     partition: int = 0
 
 
-# In place of those of a partition whose part of a cluster is away.
+# Stands for a partition whose part of a cluster is away.
 UNREAD: Final = Live([], [], {}, 0, unread=1)
 
 
 def is_away(reply: Any) -> bool:
     """
-    Say whether *reply* is that of a part of a cluster which is away.
+    Say whether *reply* says that its part of a cluster is away.
 
     Raises:
         StoreUnavailable: it is another error.
@@ -71,7 +72,7 @@ def is_away(reply: Any) -> bool:
 
 async def read_clocks(read: Read, keys: Sequence[str]) -> list[int]:
     """
-    Return what the time is where each of *keys* is, in microseconds; 0 where that is away.
+    Return the time at the server of each of *keys*, in microseconds; 0 where the server is away.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
@@ -86,9 +87,9 @@ async def read_pages(
     """
     Return every live participant of *partitions*, each of them once.
 
-    Whose expiry is as it was *known* has not pushed since: each push sets another one, by the
-    microsecond. Only the values of the others are read. Where a part of a cluster is away UNREAD
-    stands for each of its partitions.
+    Only the values of participants that have pushed since they were *known* are read: each push
+    sets a new expiry, in microseconds, so the same expiry means no push. If a part of a cluster is
+    away, UNREAD stands for each of its partitions.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
@@ -115,7 +116,7 @@ async def read_pages(
                 yield live
             if each.commands:
                 begun.append(each)
-        # Those that are begun come first, so that few are at a time.
+        # Partitions that are begun come first, so that only few are in progress.
         waiting.extendleft(reversed(begun))
 
 
@@ -123,11 +124,11 @@ class _Partition:
     """
     A partition that is being read.
 
-    The values of a page and the next page of the index are asked for at once: each time that Redis
-    is asked is a turn of a loop that is busy with pushes.
+    The values of a page and the next page of the index are asked for together, because each answer
+    of Redis waits for a turn of a loop that is busy with pushes.
 
     Attributes:
-        commands: what is to be asked for next; nothing: all is read.
+        commands: the next commands to send; empty when the partition is read.
     """
 
     def __init__(self, at: int, index: str, base: bytes, known: KnownExpiries, now_us: int) -> None:
@@ -142,12 +143,12 @@ class _Partition:
         self._is_listed = False
 
     def _list(self) -> Command:
-        """Return what asks for a page of the index."""
+        """Return the command that asks for a page of the index."""
         limits = ("LIMIT", 0, self._size)
         return ("ZRANGEBYSCORE", self._index, self._begin, "+inf", "WITHSCORES", *limits)
 
     def take(self, replies: list[Any]) -> list[Live]:
-        """Return the pages that are whole with the *replies* to the commands, and go on."""
+        """Return the pages that are complete with the *replies* to the commands, and go on."""
         listed = None if self._is_listed else replies.pop()
         whole = []
         if self._wanted:
@@ -161,16 +162,16 @@ class _Partition:
         return whole
 
     def _live(self, values: dict[bytes, bytes | None]) -> Live:
-        """Return those of the page, with the *values* of who has pushed since he was known."""
+        """Return the page, with the *values* of participants that have pushed meanwhile."""
         return Live(*self._page, values, self._now_us, partition=self._at)
 
     def _turn_to(self, listed: list[bytes]) -> None:
         """
-        Turn to the page that is *listed*: members and expiries, of those that are later than now.
+        Turn to the page that is *listed*: members and expiries later than now, in turn.
 
-        Each page begins with the expiry that the one before it has ended with, since others may
-        have the same. A push only ever moves its member up, so nobody is passed over; who was read
-        already is left out when he comes again.
+        Each page begins with the last expiry of the page before, because several members may have
+        that expiry. A push only moves its member up, so no member is missed; a member that was read
+        already is left out.
         """
         seen = self._seen
         fresh = [
@@ -190,14 +191,14 @@ class _Partition:
         self._is_listed = len(listed) < 2 * self._size
         if not self._is_listed:
             last = listed[-1].decode()
-            # More than a page has one and the same expiry: the next page has to be larger.
+            # More members than a page have the same expiry: the next page must be larger.
             self._size = 2 * self._size if last == self._begin else PAGE
             self._begin = last
             self.commands.append(self._list())
 
 
 def _next_of(waiting: deque[_Partition]) -> list[_Partition]:
-    """Take the first of those *waiting*, as many as may ask at once."""
+    """Take the first of those *waiting*, as many as fit into one exchange."""
     some = [waiting.popleft()]
     asked = len(some[0].commands)
     while waiting and (asked := asked + len(waiting[0].commands)) <= AT_ONCE:
@@ -207,7 +208,7 @@ def _next_of(waiting: deque[_Partition]) -> list[_Partition]:
 
 async def _replies_to(read: Read, commands: list[Command]) -> deque[Any]:
     """
-    Return the replies to *commands*, which are asked a few at once.
+    Return the replies to *commands*, which are sent a few at a time.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.

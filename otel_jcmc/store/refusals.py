@@ -1,9 +1,9 @@
 """
-Whether Redis takes writes, by its own replies: for the log, and for who asks whether we are ready.
+Whether Redis takes writes, judged by its own replies: for the log and for readiness.
 
-In go the replies to pushes and to a write that only tries; out comes why writes are refused. A
-refusal is over when a try has worked and nothing was refused for a while: at the edge of its memory
-Redis refuses some writes and takes others, and it always takes leaves.
+The replies to pushes and to a write that only tries come in; the reason why writes are refused goes
+out. A refusal is over when a try has worked and nothing was refused for a while. At the edge of its
+memory Redis refuses some writes and takes others, and it always takes leaves.
 """
 
 import logging
@@ -27,12 +27,12 @@ class Refusals:
     What Redis refuses, for as long as it does.
 
     Attributes:
-        why: writes are refused, for everybody to read: Redis's own words may repeat what it was
-            sent. Empty while they are taken.
+        why: why writes are refused, in words for the public: Redis's own words may repeat parts of
+            a push. Empty while writes are taken.
     """
 
     def __init__(self) -> None:
-        """Nothing is refused yet."""
+        """Begin without a refusal."""
         self.why = ""
         self._at = 0.0
         self._trouble = Trouble(
@@ -40,14 +40,14 @@ class Refusals:
         )
 
     def add(self, replies: Iterable[Any]) -> None:
-        """Take note of a refusal among the *replies* to pushes; what is taken proves nothing."""
+        """Remember a refusal among the *replies* to pushes; an accepted push proves nothing."""
         for reply in _faults(replies):
             self._refuse(reply)
             return
 
     def settle(self, replies: Iterable[Any]) -> None:
-        """Take note of the *replies* to a write that tries."""
-        # Who may not try may still push: then pushes alone tell.
+        """Judge by the *replies* to a write that tries."""
+        # A user that may not run this write may still push: then pushes alone tell.
         told = (each for each in _faults(replies) if not isinstance(each, NoPermissionError))
         refusal = next(told, None)
         if refusal is not None:
@@ -57,7 +57,7 @@ class Refusals:
             self._trouble.update("")
 
     def _refuse(self, error: Exception) -> None:
-        """Remember *error*, and say so if it is another one than before."""
+        """Remember *error*, and log it if it is another one than before."""
         code = code_of(error)
         self.why = f"Redis refuses writes: {code}, {_MEANS.get(code, 'the log says more')}"
         self._at = monotonic()
@@ -65,7 +65,7 @@ class Refusals:
 
 
 def _faults(replies: Iterable[Any]) -> Iterator[Exception]:
-    """Return the errors among *replies*; a part of a cluster that is away refuses nothing."""
+    """Return the errors among *replies*, without PartAway: a part that is away refuses nothing."""
     for reply in replies:
         if isinstance(reply, Exception) and not isinstance(reply, PartAway):
             yield reply

@@ -1,7 +1,8 @@
 """
 The scripts that run inside Redis, each made of its file and of stays.lua before it.
 
-`script` reads one; `run_scripts` runs calls of some and brings along what Redis has forgotten.
+`script` reads one. `run_scripts` calls some, and sends the text of a script that Redis has
+forgotten.
 """
 
 import hashlib
@@ -17,14 +18,14 @@ from otel_jcmc.store.commands import Command, bulk, expect_all, pack
 from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, tell
 from otel_jcmc.store.wire import Told
 
-# For what no push waits for.
+# For commands that no push waits for.
 READ_SECONDS: Final = 2.0
-# What a call is of stands here.
+# The name of a call's script stands within these bytes.
 _FRONT: Final = 100
 
 
 class Script(NamedTuple):
-    """A script's text, and what Redis knows it by."""
+    """A script's text, and the digest that Redis knows it by."""
 
     text: bytes
     sha: str
@@ -35,7 +36,7 @@ def script(name: str, *, touches_stays: bool = True) -> Script:
     """
     Return the script of `<name>.lua`, as `traces/sweep`: it lies beside the file that sends it.
 
-    What stays.lua has comes before it where it *touches_stays*.
+    If the script *touches_stays*, the text of stays.lua comes before it.
     """
     folder = files("otel_jcmc")
     names = ("store/stays", name) if touches_stays else (name,)
@@ -44,7 +45,7 @@ def script(name: str, *, touches_stays: bool = True) -> Script:
 
 
 def begin_call(of: Script, keys: Sequence[str], *args: Any, more: int) -> bytes:
-    """Return what is sent for a call *of* a script, up to the last arguments, *more* of them."""
+    """Return the bytes of a call *of* a script, up to the last arguments, *more* of them."""
     words = ("EVALSHA", of.sha, len(keys), *keys, *args)
     _, _, packed = pack(words).partition(b"\r\n")
     return b"*%d\r\n%b" % (len(words) + more, packed)
@@ -74,7 +75,7 @@ def send_scripts(
     timeout_seconds: float,
     told: Told,
 ) -> None:
-    """Do what `run_scripts` does, as `Link.send` does what `Link.run` does."""
+    """Do what `run_scripts` does, and call back as `Link.send` does."""
     deadline = monotonic() + timeout_seconds
 
     def hear(outcome: list[Any] | Exception) -> None:
@@ -97,12 +98,12 @@ async def _bring_along(
     deadline: float,
 ) -> list[Any]:
     """
-    Return *replies*, with that of the whole text where Redis did not have a script.
+    Return *replies*; calls whose script Redis did not have are repeated with its whole text.
 
     Raises:
         StoreUnavailable: no connection, or not all replies in time.
     """
-    # Redis was restarted or flushed its scripts: these calls bring them along.
+    # Redis was restarted or its scripts were flushed: these calls bring the scripts along.
     at = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if at:
         whole = [_in_full(pack(commands[each]), scripts) for each in at]
@@ -113,7 +114,7 @@ async def _bring_along(
 
 
 def _in_full(call: bytes, scripts: Sequence[Script]) -> bytes:
-    """Return the *call* of one of *scripts* with the text instead of what it is known by."""
+    """Return the *call* of one of *scripts* with the script's text in place of its digest."""
     for each in scripts:
         known_by = bulk(b"EVALSHA") + bulk(each.sha.encode())
         if known_by in call[:_FRONT]:

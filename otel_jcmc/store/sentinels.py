@@ -1,8 +1,8 @@
 """
-The Sentinels of a URL: what makes connections to the master that they name, and which one that is.
+The Sentinels of a URL: connections to the master that they name, and which server that is.
 
-A fail-over by command leaves the former master up, and a master, for ten seconds: whoever writes to
-it is answered, and what it was told is thrown away. So who is connected asks now and then.
+After a fail-over by command, the former master stays up as a master for ten seconds: it answers
+writes that are then lost. So a connected client asks the Sentinels regularly.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ import redis.asyncio as redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 
-# Sentinel itself needs a second to see that a replica was promoted: in all this makes two.
+# Sentinel itself needs a second to see that a replica was promoted: two seconds in all.
 ASK_SECONDS: Final = 0.5
-# Of a push's half second there must be enough left for another Sentinel and for the master.
+# Of a push's half second enough must be left for another Sentinel and for the master.
 SENTINEL_SECONDS: Final = 0.2
 
 Address = tuple[str, int]
@@ -44,7 +44,8 @@ class Sentinels:
 
         Args:
             hosts, master, url, sentinel: as in SentinelUrl.
-            options: of every connection; the master may take *connect_seconds* to be reached.
+            options: of every connection.
+            connect_seconds: how long a connection to the master may take to open.
 
         Raises:
             TypeError, ValueError, RedisError: *url* has options that redis-py does not know.
@@ -67,14 +68,14 @@ class Sentinels:
         )
 
     def pass_over(self) -> None:
-        """Ask another one first, the next time: this one may hang, or be behind."""
+        """Ask another Sentinel first the next time: this one may hang, or be behind."""
         self._all.sentinels.append(self._all.sentinels.pop(0))
 
     async def newest(self) -> Address | None:
         """
-        Return where the master is by the Sentinel that knows best; None: none has answered.
+        Return where the master is, by the Sentinel that knows best; None: no Sentinel answered.
 
-        It is the one that is asked first from now on: the others hear of a fail-over later.
+        That Sentinel is asked first from now on: others hear of a fail-over later.
         """
         asked = list(self._all.sentinels)
         told = await asyncio.gather(*map(self._ask, asked), return_exceptions=True)
@@ -85,18 +86,18 @@ class Sentinels:
         ]
         if not known:
             return None
-        # The first of those who know as much: who is believed already.
+        # The first of those that know as much, because that one is in use already.
         (_, address), best = max(known, key=lambda each: each[0][0])
-        # Others may have changed the order meanwhile.
+        # Another task may have changed the order meanwhile.
         self._all.sentinels.sort(key=lambda each: each is not best)
         return address
 
     async def _ask(self, one: Any) -> tuple[int, Address]:
-        """Return which fail-over *one* Sentinel has heard of last, and where the master is."""
+        """Return the last fail-over that *one* Sentinel has heard of, and where the master is."""
         state = (await one.sentinel_masters())[self._master]
         return int(state["config-epoch"]), (state["ip"], int(state["port"]))
 
     async def close(self) -> None:
-        """Close the connections to them."""
+        """Close the connections to the Sentinels."""
         for each in self._all.sentinels:
             await each.aclose()

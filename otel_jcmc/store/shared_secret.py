@@ -1,10 +1,10 @@
 """
-The secret that push tokens are signed with, the same in all replicas and after a restart.
+The secret that signs push tokens, the same in all replicas and after a restart.
 
-The operator's own, or one that the first replica makes and keeps in Redis, where the others find
-it. With Redis away at the start there is none yet; away later, the one that is known stays. A Redis
-that comes back empty is given it again. Kept by intake/push_tokens.py, whose tokens live for an
-hour.
+It is the operator's own, or the first replica makes one and keeps it in Redis, where the others
+find it. If Redis is away at the start, there is no secret yet; if Redis goes away later, the known
+one stays. A Redis that comes back empty is given it again. intake/push_tokens.py holds it; its
+tokens live for an hour.
 """
 
 import asyncio
@@ -15,12 +15,13 @@ from typing import Final
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.cluster import open_link
 
-# As long as what HS256 makes of it (RFC 7518, section 3.2).
+# As long as the output of HS256 (RFC 7518, section 3.2).
 LEAST_BYTES: Final = 32
-# Until there is one, and then: a Redis that was emptied is given it again before many are refused.
+# How often Redis is asked without a secret, and with one: a Redis that was emptied is given it
+# again before many pushes are refused.
 SOON_SECONDS: Final = 1.0
 LATER_SECONDS: Final = 5.0
-# Gone a day after the last replica has stopped, long after its last token.
+# The key expires a day after the last replica has stopped, long after its last token.
 KEEP_SECONDS: Final = 86_400
 
 
@@ -29,12 +30,12 @@ class SharedSecret:
     The secret, as far as it is known.
 
     Attributes:
-        value: empty until it is known. May become another one: two replicas that start on an
-            emptied Redis agree on the one that came first.
+        value: empty until it is known. It may change: two replicas that start on an emptied Redis
+            agree on the one that came first.
     """
 
     def __init__(self, url: str, key: str, value: bytes = b"") -> None:
-        """Take the operator's *value*, or else what Redis at *url* has under *key*."""
+        """Take the operator's *value*, otherwise the one that Redis at *url* has under *key*."""
         self.value = value
         self._key = key
         self._link = None if value else open_link(url)
@@ -49,12 +50,12 @@ class SharedSecret:
         self.want()
 
     def want(self) -> None:
-        """Ask from now on again and again, if nobody does yet; from within an event loop."""
+        """Begin to ask again and again, unless that is under way; call it within an event loop."""
         if self._link is not None and self._keeping is None:
             self._keeping = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
-        """See to it that Redis has the secret, and that it is ours."""
+        """Keep the secret in Redis, and take the one that Redis has."""
         while True:
             with suppress(StoreUnavailable):
                 await self._agree()
@@ -62,10 +63,10 @@ class SharedSecret:
 
     async def _agree(self) -> None:
         """
-        Offer Redis our secret, or a new one, and take the one that it has by then.
+        Offer Redis our secret, or a new one, and take the one that Redis has then.
 
         Raises:
-            StoreUnavailable: it did not answer in time.
+            StoreUnavailable: Redis did not answer in time.
         """
         assert self._link is not None
         offer = self.value or secrets.token_hex(LEAST_BYTES).encode()
@@ -75,7 +76,7 @@ class SharedSecret:
                 ("GETEX", self._key, "EX", KEEP_SECONDS),
             ]
         )
-        # An error of Redis, or somebody else's text, is no secret.
+        # An error of Redis, or a foreign text that is too short, is no secret.
         if isinstance(found, bytes) and len(found) >= LEAST_BYTES:
             self.value = found
 

@@ -1,9 +1,8 @@
 """
-A sid, the name of one leg of a session: what it says by itself.
+A sid, the name of one leg of a session, and what it tells without asking Redis.
 
-48 hex digits, made by stays.lua: 32 of the member, the first 12 of which are the conference's; 11
-of when the leg began, in ms; 5 of the client's own session id. So whose a session is and since when
-is known without asking Redis.
+It has 48 hex digits, made by stays.lua: 32 of the member, the first 12 of which are the
+conference's; 11 for the start of the leg, in ms; 5 of the client's own session id.
 """
 
 import re
@@ -13,7 +12,7 @@ from typing import Final
 CONFERENCE_DIGITS: Final = 12
 MEMBER_DIGITS: Final = 32
 BEGAN_DIGITS: Final = 11
-# So many name a leg for people, when and which: the member's are left out.
+# This many name a leg for people, by its start and its session: the member's digits are left out.
 SHORT_DIGITS: Final = 16
 
 is_sid: Final = re.compile(rf"[0-9a-f]{{{MEMBER_DIGITS + SHORT_DIGITS}}}").fullmatch
@@ -31,22 +30,22 @@ def sid_member(sid: str) -> str:
 
 
 def sid_began(sid: str) -> str:
-    """Return the member of *sid* and when it began: what two sessions of one client share."""
+    """Return the member and the start in *sid*, which two sessions of one client may share."""
     return sid[: MEMBER_DIGITS + BEGAN_DIGITS]
 
 
 def short_sid(sid: str) -> str:
-    """Return the end of *sid*, which begins with when the leg began."""
+    """Return the end of *sid*: the start of the leg, and the digits of its session id."""
     return sid[MEMBER_DIGITS:]
 
 
 def began_ms(sid: str) -> int:
-    """Return when the leg *sid* began, Unix time in ms; of a short sid as well."""
+    """Return when the leg *sid* began, Unix time in ms; a short sid works too."""
     return int(sid[-SHORT_DIGITS:][:BEGAN_DIGITS], 16)
 
 
 def by_time(sid: bytes) -> bytes:
-    """Return *sid* with its end first: sorted like this, sessions are in the order they began."""
+    """Return *sid* with its end first, so that sorting puts sessions in order of their start."""
     return sid[MEMBER_DIGITS:] + sid[:MEMBER_DIGITS]
 
 

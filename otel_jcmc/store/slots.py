@@ -1,7 +1,8 @@
 """
-Slots of a Redis Cluster: that of each command, by its key, and who is the master of each.
+Slots of a Redis Cluster: the slot of each command, by its key, and the master of each slot.
 
-A command is words, or the bytes that are sent for them; ours touch one slot each.
+A command is a tuple of words, or the bytes that are sent for them. Each of our commands touches one
+slot.
 """
 
 from bisect import bisect_right
@@ -20,19 +21,19 @@ SLOTS: Final = 16_384
 Address = tuple[str, int]
 
 _KEYLESS: Final = {"PING", "TIME", "INFO", "ROLE", "ECHO", "CLIENT", "CONFIG", "CLUSTER", "SCRIPT"}
-# A script's first key stands behind its text and their number.
+# Before a script's first key come the script itself and the number of keys.
 _KEY_AT: Final = {"EVAL": 3, "EVALSHA": 3}
 _BULK_END: Final = b"\r\n"
-# The keys that each batch of pushes has are few.
+# Batches of pushes use few different keys.
 _slot_of_key: Final = lru_cache(maxsize=256)(key_slot)
 
 
 def slots_of(commands: Sequence[Command]) -> list[int | None]:
     """
-    Return the slot of each of *commands*, None where none of them has a key.
+    Return the slot of each of *commands*; None for all if no command has a key.
 
-    One without a key has that of the next with one, so that TIME is of the master whose keys are
-    read after it; after the last, that of the one before.
+    A command without a key gets the slot of the next command with one: TIME then goes to the master
+    whose keys are read after it. After the last such command it gets the slot of the one before.
     """
     slots = [_slot_of(command) for command in commands]
     if None not in slots:
@@ -57,8 +58,9 @@ def _slot_of(command: Command) -> int | None:
 
 
 def _packed_key(packed: bytes) -> bytes:
-    """Return the key of a *packed* command, which has one."""
-    # *3\r\n$3\r\nGET\r\n$1\r\nk\r\n...: each word begins where the one before says that it ends.
+    """Return the key of a *packed* command that has one."""
+    # *3\r\n$3\r\nGET\r\n$1\r\nk\r\n...: the length before each word tells where the next word
+    # begins.
     name, at = _word(packed, packed.index(b"$"))
     for _ in range(_KEY_AT.get(name.decode(), 1)):
         word, at = _word(packed, at)
@@ -66,7 +68,7 @@ def _packed_key(packed: bytes) -> bytes:
 
 
 def _word(packed: bytes, at: int) -> tuple[bytes, int]:
-    """Return the word whose length stands *at*, and where the next one's does."""
+    """Return the word whose length begins *at*, and where the length of the next word begins."""
     end = packed.index(_BULK_END, at)
     start = end + 2
     stop = start + int(packed[at + 1 : end])
@@ -81,17 +83,17 @@ def show(address: Address) -> str:
 
 class SlotMap:
     """
-    Who is the master of which slots.
+    Which master has which slots.
 
     Attributes:
-        masters: all of them.
-        is_whole: whether each slot has one.
+        masters: all masters.
+        is_whole: whether each slot has a master.
     """
 
     __slots__ = ("_ends", "_masters", "_starts", "is_whole", "masters")
 
     def __init__(self, ranges: Sequence[tuple[int, int, Address]] = ()) -> None:
-        """Make it of (first slot, last slot, master)."""
+        """Make it from (first slot, last slot, master)."""
         ordered = sorted(ranges)
         self._starts = [start for start, _, _ in ordered]
         self._ends = [end for _, end, _ in ordered]
@@ -102,15 +104,15 @@ class SlotMap:
     @classmethod
     def from_reply(cls, reply: Any, asked: Address) -> "SlotMap":
         """
-        Return what the node *asked* says to CLUSTER SLOTS.
+        Make it from the *reply* of the node *asked* to CLUSTER SLOTS.
 
         Raises:
-            StoreUnavailable: it refuses, or says what can't be read.
+            StoreUnavailable: the node refuses, or the reply can't be read.
         """
         try:
             return cls(
                 [
-                    # Without a host it is the one that was asked.
+                    # Without a host, the entry means the node that was asked.
                     (int(start), int(end), ((host or b"").decode() or asked[0], int(port)))
                     for start, end, (host, port, *_), *_ in reply
                 ]
@@ -119,10 +121,10 @@ class SlotMap:
             raise StoreUnavailable from (reply if isinstance(reply, RedisError) else error)
 
     def __bool__(self) -> bool:
-        """Say whether anything is known."""
+        """Say whether any slot is known."""
         return bool(self._starts)
 
     def master_of(self, slot: int) -> Address | None:
-        """Return the master of *slot*; None: it has none."""
+        """Return the master of *slot*; None if it has none."""
         at = bisect_right(self._starts, slot) - 1
         return self._masters[at] if at >= 0 and slot <= self._ends[at] else None

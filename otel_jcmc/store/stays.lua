@@ -1,59 +1,60 @@
--- One participant's stay in one conference: when it begins, goes on and ends. Stands before each script that touches it:
--- participant.lua, sessions/log.lua, sessions/sweep.lua, sessions/moves.lua.
---
+-- One participant's stay in one conference: how it begins, goes on and ends. This text comes before each script that
+-- touches a stay: participant.lua, sessions/log.lua, sessions/sweep.lua, sessions/moves.lua.
+-- 
 -- KEYS[1] any key of the partition
--- ARGV[1] 0: nothing is kept of sessions, 1: they are, 2: they also become spans, 3: no spans, but summaries
--- ARGV[2] grace: ms after an expiry in which who comes back goes on with the same stay
+-- ARGV[1] 0: sessions are not kept, 1: they are kept, 2: they also become spans, 3: no spans, but summaries
+-- ARGV[2] grace: ms after an expiry within which a participant that comes back continues the same stay
 -- ARGV[3] keep: ms for which a session is kept in Redis
 -- ARGV[4] settle: ms after a session's last push in which some of its log may still come
---
+-- 
 -- A sid names one leg of a session: member (32 hex), start in ms (11 hex), 5 hex of the client's session id.
 -- Keys, all below "jcmc:{03}:" of the partition:
 --   stay:<member>:<session>  the sid of the present leg, or of the last one
 --   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
 --                            cause (of a failure, where it is known), instance (ms, start of the conference's instance),
---                            former (the previous leg's instance), seen (ms, last push that sessions/log.lua has),
+--                            former (the previous leg's instance), seen (ms, last push in the log of sessions/log.lua),
 --                            bytes (of samples, about and word), card (bytes of it), by (the versions that have made
---                            its newest entry, see sessions/items.py), word (what the participant said of the call, as
---                            store/participant.py reads it),
---                            client (digest of whose it was, of a span where no history is kept)
---   cards                    sid -> its card (sessions/card.py), written by sessions/log.lua, where it has one yet
+--                            its newest entry, see sessions/items.py), word (what the participant said about the call,
+--                            as store/participant.py reads it),
+--                            client (digest of its client; for a span without history)
+--   cards                    sid -> its card (sessions/card.py), if it has one yet; written by sessions/log.lua
 --   samples:<sid>            list: its log, written by sessions/log.lua
 --   about:<sid>              its latest attributes, as an entry of the log has them
---   sessions                 sid -> when it was last there (ms), by a minute of a day of keep too late at most: every
---                            session, so that all can be bounded
---   crowded                  is there while history has no room for those who are there: sessions/log.lua begins nobody again
---   places                   so many sessions may begin before sessions/quota.py looks again; not there: any number
+--   sessions                 sid -> when it was last there (ms), too late by up to a 1440th of keep: it has every session,
+--                            so that all of them can be bounded
+--   crowded                  exists while history has no room for the participants that are there: then sessions/log.lua
+--                            begins no session again
+--   places                   how many sessions may begin before sessions/quota.py looks again; missing: any number
 --   bytes                    of all samples, abouts and cards
---   erased                   member -> until when entries may have what was before its erasure (ms); for an hour
+--   erased                   member -> until when entries may have data from before its erasure (ms); for an hour
 --   who:<sid>                its attributes at first, until about has them
 --   past                     hash: list of summaries -> its bytes (sessions/summaries.py)
---   past:<day>, named:<day>  lists: a summary of each session that ended on it, without and with names
+--   past:<day>, named:<day>  lists: a summary of each session that ended on that day, without and with names
 -- and for spans and summaries:
---   open                     sid -> when to look at it (ms): the sessions that are neither yet
+--   open                     sid -> when to look at it (ms): the sessions that have become neither yet
 -- and for spans:
 --   rooms                    conference -> its present instance (ms)
 --   room:<conference>:<instance>       hash: sessions (how many there were), here (how many there are), most (at once),
---                            there (ms, when somebody was last known to be there), and of sessions/moves.lua what those were like
---                            that are spans: last (ms, when the last one ended), ...
---   attendees:<conference>:<instance>  the sids of those that are no spans yet
---   emptied                  "conference:instance" -> there, of those without attendees: they are no spans yet
---   outbox                   the spans that wait for their receiver, oldest first, those of sessions with a mark
+--                            there (ms, when a participant was last known to be there), and from sessions/moves.lua a
+--                            digest of the sessions that have become spans: last (ms, when the last one ended), ...
+--   attendees:<conference>:<instance>  the sids of its sessions that are no spans yet
+--   emptied                  "conference:instance" -> there, for instances without attendees that are no spans yet
+--   outbox                   the spans that wait for their receiver, oldest first; those of sessions with a mark
 --                            (sessions/span_marks.py)
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
 local base = string.match(KEYS[1], '^.-}:')
 local mode, grace, keep, settle = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
--- So long after an expiry nothing can change any more.
+-- This long after an expiry nothing about it can change.
 local wait = math.max(grace, settle)
 local ROOM_MS = 24 * 3600 * 1000
--- Whether something is made of a session when it is over.
+-- Whether a session becomes a span or a summary when it is over.
 local is_folded = mode >= 2
--- A session's place in the index is the end of such a part of the day: to move it for each entry would cost as much as
--- the entry does.
+-- A session's place in the index is the end of such a part of the day, because moving it for each entry would cost as
+-- much as the entry does.
 local part_ms = math.max(1000, math.floor(keep / 1440))
--- All of a small conference; of a large one enough to find somebody who is there.
+-- All attendees of a small conference; in a large one enough to find a participant who is there.
 local ASKED = 200
 local live_key = base .. 'live'
 local open_key = base .. 'open'
@@ -67,29 +68,29 @@ local function member_of(sid)
   return string.sub(sid, 1, 32)
 end
 
--- Where in the index a session is that was last there at this time.
+-- The place in the index of a session that was last there at this time.
 local function place_of(at)
   return (math.floor(at / part_ms) + 1) * part_ms - 1
 end
 
--- A leg's instance of its conference, as the keys of both are named.
+-- A leg's instance of its conference, as it stands in the keys of both.
 local function room_of(sid, instance)
   return conference_of(sid) .. ':' .. instance
 end
 
--- When a member's participant expired or will, in ms; nil: it is long gone, or has left.
+-- When a member's participant expired or will expire, in ms; nil: it expired long ago, or has left.
 local function expiry_of(member)
   local expiry = redis.call('ZSCORE', live_key, member)
   return expiry and math.floor(expiry / 1000)
 end
 
--- Takes note that somebody of the instance was there at this time.
+-- Remembers that a participant of the instance was there at this time.
 local function note_there(room, at)
   local there = redis.call('HGET', base .. 'room:' .. room, 'there')
   if not there or tonumber(there) < at then redis.call('HSET', base .. 'room:' .. room, 'there', at) end
 end
 
--- Marks the leg as ended, and says whether it did: the first word counts.
+-- Marks the leg as ended, and says whether it did: only the first call counts.
 local function finish(sid, at, reason, there)
   local key = base .. 'session:' .. sid
   if redis.call('EXISTS', key) == 0 or redis.call('HSETNX', key, 'ended', at) == 0 then return false end
@@ -111,15 +112,15 @@ local function finish(sid, at, reason, there)
   return true
 end
 
--- Ends the leg as one whose participant expired: at its last push, as far as that is known.
+-- Ends the leg of a participant that expired: at its last push, as far as that is known.
 local function expire(sid, expiry)
   local started, ttl, seen = unpack(redis.call('HMGET', base .. 'session:' .. sid, 'started', 'ttl', 'seen'))
   local at = math.max(tonumber(started or 0), tonumber(seen or 0), expiry and expiry - tonumber(ttl or 0) or 0)
-  -- For its conference it was there until nobody could expect it any more.
+  -- For its conference the participant counts as there until its expiry.
   finish(sid, at, 'expired', expiry or at)
 end
 
--- Whether somebody of the instance is there, or was a moment ago.
+-- Whether a participant of the instance is there, or was within the grace.
 local function goes_on(room)
   local there = redis.call('HGET', base .. 'room:' .. room, 'there')
   if there and now - there <= grace then return true end
@@ -130,7 +131,7 @@ local function goes_on(room)
   return false
 end
 
--- Takes the leg into its conference's instance, a new one if the former is over or a day old; returns it.
+-- Takes the leg into its conference's instance, and returns that. It is a new one if the former is over or a day old.
 local function attend(sid, at)
   local conference = conference_of(sid)
   local instance = redis.call('HGET', base .. 'rooms', conference)
@@ -146,7 +147,7 @@ local function attend(sid, at)
   local most = redis.call('HGET', room_key, 'most')
   redis.call('HSET', room_key, 'there', now, 'most', math.max(here, tonumber(most or 0)))
   redis.call('SADD', attendees, sid)
-  -- Later on who is there is looked at and who is over moved: sessions/sweep.lua and sessions/moves.lua see to it then.
+  -- From then on sessions/sweep.lua and sessions/moves.lua renew these expiries.
   if sessions == 1 then
     redis.call('PEXPIRE', room_key, keep)
     redis.call('PEXPIRE', attendees, keep)
@@ -155,7 +156,7 @@ local function attend(sid, at)
   return instance
 end
 
--- Takes the log of a leg away, and returns how many bytes it had: as many as one has on the average if that is unknown.
+-- Removes the log of a leg, and returns how many bytes it had; if that is unknown, the average of a log.
 local function drop_samples(sid)
   local key = base .. 'session:' .. sid
   local bytes = redis.call('HGET', key, 'bytes')
@@ -164,9 +165,9 @@ local function drop_samples(sid)
     bytes = math.max(0, math.floor(all / math.max(count, 1)) - redis.call('HSTRLEN', base .. 'cards', sid))
   end
   bytes = tonumber(bytes or 0)
-  -- First what Redis does when it is out of memory too: what follows is then done as well.
+  -- First the command that works in a Redis that is out of memory too: then the rest is done as well.
   redis.call('UNLINK', base .. 'samples:' .. sid)
-  -- Who it was is wanted for the span.
+  -- The span needs the attributes.
   if is_folded and redis.call('EXISTS', base .. 'about:' .. sid) == 1 and redis.call('ZSCORE', open_key, sid) then
     redis.call('RENAME', base .. 'about:' .. sid, base .. 'who:' .. sid)
   else
@@ -186,7 +187,7 @@ local function depart(sid, room)
   redis.call('PEXPIRE', emptied_key, keep + ROOM_MS)
 end
 
--- Forgets an instance of which no leg has become a span, nor will.
+-- Forgets an instance if none of its legs has become a span or can become one.
 local function forget_room(room)
   local room_key = base .. 'room:' .. room
   if redis.call('EXISTS', base .. 'attendees:' .. room) + redis.call('HEXISTS', room_key, 'last') > 0 then return end
@@ -196,13 +197,13 @@ local function forget_room(room)
   if redis.call('HGET', base .. 'rooms', conference) == instance then redis.call('HDEL', base .. 'rooms', conference) end
 end
 
--- Takes the card of a leg away.
+-- Removes the card of a leg.
 local function drop_card(sid)
   redis.call('DECRBY', base .. 'bytes', redis.call('HSTRLEN', base .. 'cards', sid))
   redis.call('HDEL', base .. 'cards', sid)
 end
 
--- Takes all away that there is of a leg.
+-- Removes everything about a leg.
 local function forget(sid)
   local key = base .. 'session:' .. sid
   local session, instance = unpack(redis.call('HMGET', key, 'session', 'instance'))
@@ -228,16 +229,16 @@ local function leave(member, session, reason, cause)
   end
 end
 
--- Takes one of the places that history has for those who begin, and says whether there was one.
+-- Takes one of the places that history has for sessions that begin, and says whether there was one.
 local function take_place()
   local places = tonumber(redis.call('GET', base .. 'places') or nil)
   if places and places > 0 then redis.call('DECR', base .. 'places') end
   return not places or places > 0
 end
 
--- A push of a session that is not the one stored: its leg goes on if it came back in time, else another begins, at `at`
--- or now, if there is a place. Returns the sid of one that begins.
--- Another session was stored: then the member's expiry is that one's, and who was replaced does not go on.
+-- A push of a session that is not the stored one: its leg goes on if it came back in time; otherwise a leg begins, at `at`
+-- or now, if there is a place. Returns the sid of a leg that begins.
+-- `another`: another session was stored. Then the member's expiry belongs to that one, and the replaced one does not go on.
 local function begin(member, session, ttl, at, another)
   local pointer = base .. 'stay:' .. member .. ':' .. session
   local previous, started, leg, former = redis.call('GET', pointer), at or now, 1, nil
@@ -247,12 +248,13 @@ local function begin(member, session, ttl, at, another)
     local ended, before, began, lived, seen, instance = unpack(of_previous)
     if before then
       if not ended then
-        -- Where the index has lost it, as with a Redis that was emptied, what sessions/log.lua knows has to do.
+        -- If the index has lost the member, for example after Redis was emptied, the times from sessions/log.lua must
+        -- do.
         local expiry = not another and expiry_of(member) or math.max(began, seen or 0) + lived
         if not another and now - expiry <= grace then return end
         expire(previous, expiry)
       end
-      -- Its own millisecond, or both legs would have one sid.
+      -- Each leg needs its own millisecond, otherwise both would have one sid.
       leg, started, former = before + 1, math.max(started, began + 1), instance
     end
   end
@@ -273,8 +275,8 @@ local function begin(member, session, ttl, at, another)
   redis.call('HSET', key, unpack(fields))
   redis.call('PEXPIRE', key, keep)
   redis.call('SET', pointer, sid, 'PX', keep)
-  -- Where its first entry will bring it, and behind all whose entries are of that part of the day: or it would go before
-  -- it has one.
+  -- The place that its first entry will give it, and behind all sessions whose entries are of that part of the day:
+  -- otherwise it would be dropped before it has an entry.
   redis.call('ZADD', base .. 'sessions', place_of(started + settle) + started % part_ms / part_ms, sid)
   redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
   return sid

@@ -1,13 +1,13 @@
 """
-REDIS_URL: whether it is one, and what it says where it names Sentinels, or a cluster.
+REDIS_URL: whether it can be read, and what it says if it names Sentinels or a cluster.
 
     redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?sentinel_password=...
     redis+cluster://user:password@host1:6379,host2:6379
 
-User, password, database and the rest of the query are the data servers', as in redis-py's own URLs;
-`sentinel_username` and `sentinel_password` are the Sentinels'. With rediss+sentinel:// both are
-spoken to by TLS, with the same ssl_* options. A cluster's hosts are those that are asked first
-where the keys are; rediss+cluster:// speaks to all nodes by TLS.
+User, password, database and the rest of the query are for the data servers, as in redis-py's own
+URLs; `sentinel_username` and `sentinel_password` are for the Sentinels. With rediss+sentinel:// all
+connections use TLS, with the same ssl_* options. The hosts of a cluster are the nodes that are
+asked first which node has which keys; with rediss+cluster:// all nodes are reached by TLS.
 """
 
 import re
@@ -18,12 +18,12 @@ SCHEMES: Final = ("redis+sentinel", "rediss+sentinel")
 CLUSTER_SCHEMES: Final = ("redis+cluster", "rediss+cluster")
 DEFAULT_PORT: Final = 26_379
 CLUSTER_PORT: Final = 6379
-# Not urllib's words: what looks like a port may be a piece of an unescaped password.
+# urllib's own message is not repeated: what looks like a port may be part of a password.
 _UNREADABLE: Final = "its host or port can't be read"
-# `redis://:ab@cd/ef@host/0` would go to a host cd: what a password may hold has to be told apart.
+# `redis://:ab@cd/ef@host/0` would lead to a host cd: such signs in a password must be encoded.
 _ENCODE: Final = "in a password `/` is %2F, `?` %3F, `#` %23 and `@` %40; an option is name=value"
-_NO_DATABASE: Final = "what follows its host is no database's number: redis://host:6379/0"
-_NO_SOCKET: Final = "the path of a socket is wanted: unix:///run/redis.sock"
+_NO_DATABASE: Final = "only a database's number may follow its host: redis://host:6379/0"
+_NO_SOCKET: Final = "the path of a socket is missing: unix:///run/redis.sock"
 _NO_MASTER: Final = "the master's name is missing: redis+sentinel://host:26379/mymaster"
 _ONE_DATABASE: Final = "a cluster has one database: redis+cluster://host1:6379,host2:6379"
 _HOST: Final = re.compile(r"[\w.:%-]+")
@@ -33,13 +33,13 @@ _QUERY: Final = re.compile(r"(\w+=[^@&]*(&\w+=[^@&]*)*)?")
 
 class SentinelUrl(NamedTuple):
     """
-    What such a URL says.
+    What the URL of Sentinels says.
 
     Attributes:
         hosts: the Sentinels, (host, port).
-        master: the name that they know the master by.
-        url: the master's URL for redis-py, with a host that does not count.
-        sentinel: username and password for the Sentinels, what is given of them.
+        master: the name by which they know the master.
+        url: the master's URL for redis-py; its host is not used.
+        sentinel: username and password for the Sentinels, as far as they are given.
     """
 
     hosts: tuple[tuple[str, int], ...]
@@ -54,7 +54,7 @@ class ClusterUrl(NamedTuple):
 
     Attributes:
         seeds: the nodes that it names, (host, port).
-        scheme, user, query: of the URL of each node, with the signs that belong to them.
+        scheme, user, query: parts of the URL of each node, with their `@` and `?`.
     """
 
     seeds: tuple[tuple[str, int], ...]
@@ -80,10 +80,10 @@ def is_cluster(url: str) -> bool:
 
 def check_redis(url: str) -> None:
     """
-    Refuse a *url*, of a scheme that is known, which would not lead where its writer means.
+    Refuse a *url* with a known scheme that would not lead where its writer means.
 
     Raises:
-        ValueError: the message says why, and repeats nothing of it: it may hold a password.
+        ValueError: the message says why, and repeats no part of the URL, which may hold a password.
     """
     if is_sentinel(url):
         parse_sentinel(url)
@@ -101,7 +101,7 @@ def check_redis(url: str) -> None:
         if parts.netloc.rpartition("@")[2] or not parts.path.strip("/"):
             raise ValueError(_NO_SOCKET)
         return
-    # None at all is this machine.
+    # A URL without a host means this machine.
     if parts.netloc and (not host or not _HOST.fullmatch(host) or port == 0):
         raise ValueError(_UNREADABLE)
     if not _DATABASE.fullmatch(parts.path):
@@ -109,7 +109,7 @@ def check_redis(url: str) -> None:
 
 
 def _check_end(parts: SplitResult) -> None:
-    """Refuse what follows the path of a URL unless it is options, and nothing of a password."""
+    """Refuse the end of a URL unless it is options: it may be a part of a password."""
     if parts.fragment or not _QUERY.fullmatch(parts.query):
         raise ValueError(_ENCODE)
 
@@ -119,14 +119,14 @@ def parse_sentinel(url: str) -> SentinelUrl:
     Return what *url*, one of SCHEMES, says.
 
     Raises:
-        ValueError: it can't be read; the message repeats nothing of it, it may hold a password.
+        ValueError: it can't be read; the message repeats no part of it, as it may hold a password.
     """
     parts, user, hosts = _split(url, DEFAULT_PORT)
     master, _, database = parts.path.strip("/").partition("/")
     if not master or "@" in master:
         raise ValueError(_NO_MASTER)
     if database and not database.isdecimal():
-        raise ValueError("what follows the master's name is no database: /mymaster/0")
+        raise ValueError("only a database's number may follow the master's name: /mymaster/0")
     options = parse_qsl(parts.query)
     theirs = {
         name.removeprefix("sentinel_"): text
@@ -144,7 +144,7 @@ def parse_cluster(url: str) -> ClusterUrl:
     Return what *url*, one of CLUSTER_SCHEMES, says.
 
     Raises:
-        ValueError: it can't be read; the message repeats nothing of it, it may hold a password.
+        ValueError: it can't be read; the message repeats no part of it, as it may hold a password.
     """
     parts, user, seeds = _split(url, CLUSTER_PORT)
     if parts.path not in {"", "/", "/0"} or any(name == "db" for name, _ in parse_qsl(parts.query)):
@@ -154,7 +154,7 @@ def parse_cluster(url: str) -> ClusterUrl:
 
 
 def _split(url: str, default_port: int) -> tuple[SplitResult, str, tuple[tuple[str, int], ...]]:
-    """Return the parts of a *url* of several servers, who asks (`user@`), and where they are."""
+    """Return the parts of a *url* of several servers, its user part (`user@`), and the servers."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,9 +1,9 @@
 """
 An open connection to Redis: commands go out, replies come back, exchange after exchange.
 
-An exchange is some commands, packed into one write, and as many replies. Several may be under way:
-Redis answers in the order in which it was asked. Whatever goes wrong ends the whole connection, and
-everybody who waits is told of it, because no later reply could be told from an earlier one.
+An exchange is some commands, packed into one write, and as many replies. Several exchanges may be
+under way: Redis answers in the order in which it was asked. Any failure ends the whole connection,
+and every caller that waits is told, because a later reply could not be told from an earlier one.
 """
 
 import asyncio
@@ -15,26 +15,26 @@ import hiredis
 from redis._parsers import BaseParser
 from redis.exceptions import ConnectionError as NoConnection
 
-# Hears the replies of an exchange, a command's error among them, or why there are none.
+# Takes the replies of an exchange, errors of commands among them, or why there are none.
 Told = Callable[[list[Any] | Exception], None]
 
 
 class Wire(asyncio.Protocol):
-    """One connection, taken over when it is open. Concurrency: of one event loop."""
+    """One connection, taken over when it is open. Concurrency: for one event loop."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        """Take *transport* over from the protocol that it had."""
-        # redis-py knows which error is of the connection and which of a command.
+        """Take *transport* over from its former protocol."""
+        # redis-py knows which errors concern the connection and which a command.
         self._parser = hiredis.Reader(protocolError=NoConnection, replyError=BaseParser.parse_error)
         self._replies: list[Any] = []
-        # How many replies each exchange is to have that is under way, and who hears them.
+        # For each exchange that is under way: how many replies it must get, and who takes them.
         self._asked: deque[tuple[int, Told]] = deque()
         self._lost: Exception | None = None
         self._transport = transport
         transport.set_protocol(self)
 
     def ask(self, packed: bytes, count: int, told: Told) -> None:
-        """Write *packed*; *told* hears its *count* replies, at once if there can be none."""
+        """Write *packed*; *told* gets its *count* replies, or an error at once if it is closed."""
         if self._lost is None and self._transport.is_closing():
             self._end(NoConnection("closed by Redis"))
         if self._lost is not None:
@@ -79,20 +79,20 @@ class Wire(asyncio.Protocol):
             self._end(error)
 
     def eof_received(self) -> None:
-        """Wait no longer: over TLS the end of the connection may come much later."""
+        """End the exchanges now: with TLS, connection_lost may come much later."""
         self._end(NoConnection("closed by Redis"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Say so to who waits; the loop calls this."""
+        """Tell the callers that wait; the loop calls this."""
         self._end(exc or NoConnection("closed by Redis"))
 
     def _end(self, why: Exception) -> None:
-        """Tell who waits, and who comes, that the connection is of no use any more."""
+        """Tell the callers that wait or come later that the connection is of no use."""
         if self._lost is None:
             self._lost = why
         while self._asked:
             self._asked.popleft()[1](why)
 
     def abort(self) -> None:
-        """Close at once, whatever is not written yet; who waits is told so in the next turn."""
+        """Close at once, unwritten bytes or not; callers that wait hear it in the next turn."""
         self._transport.abort()

@@ -1,9 +1,10 @@
 """
-The road of pushes into Redis: those that are in flight together go in one exchange (group commit).
+How pushes get into Redis: the pushes that are in flight together go in one exchange (group commit).
 
-`submit` joins the batch that is being gathered and calls back when Redis has answered for it. One
-batch is under way at a time: what comes meanwhile is the next one. All of it happens in callbacks
-of the event loop, since a task and a future would cost a small batch more than Redis does.
+`submit` adds a push to the batch that is being gathered, and calls back when Redis has answered.
+One batch is under way at a time; pushes that come in the meantime make the next one. All of it runs
+in callbacks of the event loop, because a task and a future would cost a small batch more than Redis
+does.
 """
 
 import asyncio
@@ -25,14 +26,14 @@ from otel_jcmc.store.participant import Write
 from otel_jcmc.store.refusals import Refusals
 from otel_jcmc.store.scripts import begin_call, script, send_scripts
 
-# A push waits for Redis this long in all: in the queue, for a connection and for the answer.
+# How long a push waits for Redis in all: in the queue, for a connection and for the answer.
 PUSH_SECONDS: Final = 0.9
 BATCH_PUSHES: Final = 256
-# One call of the script, in which Redis does nothing else: a push takes it about 20 µs.
+# Pushes in one call of the script, during which Redis does nothing else: about 20 µs for each.
 CALL_PUSHES: Final = 64
 QUEUE_PUSHES: Final = 20_000
 QUEUE_BYTES: Final = 64 * 1024 * 1024
-# An end is remembered for as long as a push may live: nothing older is still on its way.
+# An end is remembered for as long as a push may live: no older push is still on its way.
 REMEMBER_ENDED_MS: Final = 300_000
 PRUNE_BEHIND_MS: Final = 60_000
 
@@ -41,7 +42,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Stored(Enum):
-    """What Redis did with a push; JOINED: it is stored, and its participant was not there."""
+    """What Redis did with a push. JOINED: stored, and its participant was not there before."""
 
     STORED = ord("1")
     SUPERSEDED = ord("2")
@@ -53,22 +54,23 @@ class Stored(Enum):
     JOINED = ord("8")
 
 
-# Calling the enum costs more than the rest of an answer, and so does each member that is found by
-# its class: who handles every push has them as names of its own.
+# Looked up by value, because calling the enum costs more than the rest of an answer. A lookup of a
+# member on its class costs as much: code that handles every push keeps the members in names of its
+# own.
 _STORED_OF: Final = {member.value: member for member in Stored}
 Done = Callable[[Stored | Exception], None]
 _WaitingWrite = tuple[Write, Done, float]
-# Partition and its share of a batch, or a part of that: what one call of the script is for.
+# A partition and its share of a batch, or a part of that share: the pushes of one script call.
 _Parts = list[tuple[int, list[_WaitingWrite]]]
 
 
 class Limits(NamedTuple):
     """
-    How many there may be.
+    How many participants there may be.
 
     Attributes:
-        participants: in all, 0 for any number. What the other partitions have is known from their
-            last answers, so a batch may go beyond it.
+        participants: in all, 0 for any number. The numbers in other partitions are known from their
+            last answers, so a batch may exceed the limit.
         in_conference: in one conference, 0 for any number.
     """
 
@@ -82,7 +84,7 @@ class Writes:
 
     Attributes:
         live: how many participants each partition has, as far as is known.
-        refusals: what Redis refuses.
+        refusals: which writes Redis refuses.
 
     Concurrency: to be used from one event loop.
     """
@@ -100,16 +102,16 @@ class Writes:
         """
         Prepare.
 
-        *on_batch* and *first_life_ms* are as Store has them; *heard* is called with what came of
-        each exchange and the seconds that it took.
+        *on_batch* and *first_life_ms*: see Store. *heard* is called with the outcome of each
+        exchange and the seconds that it took.
         """
         self._link = link
         self._keys = keys
         self._limit = limits.participants
         self._on_batch, self._heard = on_batch, heard
-        # -1 is the script's word for any number: 0 is none.
+        # -1 means any number to the script, and 0 means none.
         ends_limit = limits.participants // 2 or -1
-        # Who comes back goes on with the same session for as long as his expiry is known.
+        # A participant that comes back continues its session only while its expiry is known.
         grace_ms = keeping.grace_ms if keeping.sessions else 0
         args = (
             *keeping.to_args(),
@@ -122,8 +124,8 @@ class Writes:
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
         self._is_sending = False
-        # What the next batch has at least: nobody was before the first, so only this loop can
-        # have let them wait.
+        # The least time that the next batch gets. Before the first batch no other was under way, so
+        # only this event loop can have made its pushes wait.
         self._least = TIMEOUT_SECONDS
         self._emptied: asyncio.Future[None] | None = None
 
@@ -138,13 +140,13 @@ class Writes:
         if not self._is_sending:
             self._is_sending = True
             self._least = TIMEOUT_SECONDS
-            # Not at once: what else this turn of the loop reads is of the same batch.
+            # Not at once: other pushes that this turn of the loop reads join the same batch.
             asyncio.get_running_loop().call_soon(self._send)
 
     def _send(self) -> None:
-        """Send a batch to Redis, of whom has waited longest."""
+        """Send the pushes that have waited longest to Redis, as one batch."""
         batch, self._queue = self._queue[:BATCH_PUSHES], self._queue[BATCH_PUSHES:]
-        # Nearly always nobody is left, and who counts bytes has nothing to do.
+        # Nearly always the queue is empty now, and the sum costs nothing.
         self._queued_bytes = sum([len(write.payload) for write, _, _ in self._queue])
         began, oldest = monotonic(), batch[0][2]
         seconds = min(max(self._least, oldest + PUSH_SECONDS - began), TIMEOUT_SECONDS)
@@ -163,7 +165,7 @@ class Writes:
         began: float,
         outcome: list[Any] | Exception,
     ) -> None:
-        """Give everyone in *batch* an answer, and go on with who waits."""
+        """Answer each push of *batch*, and go on with those that wait."""
         now = monotonic()
         try:
             self._heard(outcome, now - began)
@@ -173,7 +175,7 @@ class Writes:
                 self._answer(parts, outcome)
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             _fail(batch, error)
-        # Who waited while nothing moved here is no later than who was asked for meanwhile.
+        # Pushes that waited while this loop stood still get the full time: Redis was not slow.
         self._least = TIMEOUT_SECONDS if self._link.stood_still else 0.0
         self._on_batch(now - batch[0][2])
         if self._queue:
@@ -185,7 +187,7 @@ class Writes:
             self._emptied = None
 
     def _answer(self, parts: _Parts, replies: list[Any]) -> None:
-        """Tell everyone in *parts* what Redis did with his push, by the *replies* to them."""
+        """Answer each push of *parts* by the *replies* to them."""
         for (partition, part), reply in zip(parts, replies, strict=True):
             codes, _, live = reply.partition(b";") if isinstance(reply, bytes) else (b"", b"", b"")
             if len(codes) == len(part):
@@ -205,7 +207,7 @@ class Writes:
         table, is_one = self._keys.table, self._keys.digits == 1
         for waiting in batch:
             member = waiting[0].member
-            # A digit costs less than a piece of text.
+            # Indexing one digit costs less than taking a slice.
             of_partition[table[member[0] if is_one else member[:2]]].append(waiting)
         return [
             (partition, part[first : first + CALL_PUSHES])
@@ -232,13 +234,13 @@ class Writes:
         return max(0, self._limit - sum(self.live) + self.live[partition])
 
     async def close(self) -> None:
-        """Wait until everybody has an answer."""
+        """Wait until each push has its answer."""
         if self._is_sending:
             self._emptied = asyncio.get_running_loop().create_future()
             await self._emptied
 
 
 def _fail(batch: list[_WaitingWrite], error: Exception) -> None:
-    """Tell everyone in *batch* the *error*."""
+    """Answer each push of *batch* with *error*."""
     for _, done, _ in batch:
         done(error)

@@ -1,6 +1,7 @@
 """
-The bytes of a push to a checked report.
+From the bytes of a push to a checked report.
 
-Bytes come in; out goes a `Report` with every field that is kept, and the faults of all that is not,
-or `PushRefused`. It asks nobody: no limits, no tokens, no store.
+Bytes come in. A `Report` goes out with every field that is kept and the faults of all others, or
+`PushRefused`. This room decides by the bytes alone: it knows no limits of rate, no tokens and no
+store.
 """

@@ -1,10 +1,10 @@
 """
-The shape of a push in which all is well, as types that msgspec decodes and checks in one go.
+A push without faults, as types that msgspec decodes and checks in one step.
 
-In comes the body of a push; out goes what its Report is made of, or None when anything in it is out
-of the ordinary: then push.py goes through it field by field and tells what is wrong. Both follow
-from the same rows of catalogue and the same rules. schema.py tells readers of the same types, so
-they have descriptions too, and what Python checks of a text as JSON Schema; decoding knows neither.
+The body of a push comes in; the parts of its Report go out, or None if anything in it is unusual.
+Then push.py checks it field by field and tells what is wrong. Both use the same rows of the
+catalogue and the same rules. schema.py describes the same types to readers. So they also have
+descriptions, and as JSON Schema the checks that Python does on texts; decoding ignores both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,23 +41,23 @@ from otel_jcmc.wire.session import (
     note_failure,
 )
 
-# Of the token in a body.
-IN_BODY: Final = "A token where a header can't be sent: text."
+# The description of the token in a body.
+IN_BODY: Final = "The token as text, if a header can't be sent."
 _NOT_KNOWN: Final = Meta(description="null: not known now.")
 
-# Session, attributes and numbers as Report has them, and whatever the push has for a token.
+# Session, attributes and numbers as Report has them, and the value of `token` in the push.
 Taken = tuple[Session, dict[int, Any], list[Any], Any]
-# Of each label in the order of its type: id, what else may be wrong with it, whether it is kept.
+# For each label, in the order of its type: id, a further check, whether it is kept.
 _LabelChecks = list[tuple[int, Any, bool]]
 
-# Places among the numbers that no field of `metrics` fills, inside of them and behind.
+# Places among the numbers that no field of `metrics` fills: between filled ones and behind them.
 _LAST_FILLED: Final = max(row.id for row in PUSHED if not row.is_list)
 _INSIDE: Final = sorted({*range(1, _LAST_FILLED)} - {row.id for row in PUSHED if not row.is_list})
 _BEHIND: Final = [None] * (LAST_METRIC_ID - _LAST_FILLED)
 _VALUE_OF: Final = attrgetter("value")
-# What there is to check of a label beyond its type and NUL; a new kind has to be put here.
+# Checks of a label beyond its type and NUL, by kind; a new kind must be added here.
 _CHECKS: Final[dict[Kind, Any]] = {Kind.TEXT: None, Kind.CHOICE: None, Kind.ADDRESS: is_no_address}
-# What the checks of a kind come to, as JSON Schema.
+# The checks of each kind as JSON Schema.
 _SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
     Kind.TEXT: {"pattern": r"^[^\u0000]*$"},
     Kind.GUID: {"pattern": f"^{GUID}$"},
@@ -69,7 +69,7 @@ _SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
 
 
 def _object(name: str, fields: list[Any]) -> Any:
-    """Return the type of a JSON object with these *fields*; nobody would check others."""
+    """Return the type of a JSON object with these *fields* only: others would go unchecked."""
     return msgspec.defstruct(name, fields, forbid_unknown_fields=True, frozen=True, gc=False)
 
 
@@ -80,12 +80,12 @@ def _number(minimum: int, maximum: int) -> Any:
 
 
 def text_type(row: Attribute, shortest: int = 0) -> Any:
-    """Return the type of a text, as far as a type can tell."""
+    """Return the type of a text, as far as a type can express its rules."""
     if row.choices:
         return Annotated[Literal[(*row.choices, *ABSENT)], Meta(description=row.brief)]
     told = Meta(
         min_length=shortest or None,
-        # What has a form is as long as that.
+        # Their patterns fix their length.
         max_length=None if row.kind in (Kind.GUID, Kind.SESSION) else row.max_length,
         description=row.brief,
         extra_json_schema=_SCHEMAS[row.kind],
@@ -101,7 +101,7 @@ def _labels(rules: Rules, metric: str) -> Any:
 
 
 def _metrics(rules: Rules) -> Any:
-    """Return the type of `metrics`: fields in the order of their ids, the list at the end."""
+    """Return the type of `metrics`: fields in the order of their ids, the list last."""
     entries: dict[Any, Any] = {}
     no_labels = _object("No labels", [])
 
@@ -133,8 +133,8 @@ def _metrics(rules: Rules) -> Any:
 
 def push_type(rules: Rules) -> Any:
     """Return the type of a push."""
-    cause = Meta(max_length=MAX_CAUSE, description="Of a failure: lib-jitsi-meet's error.")
-    tried = Meta(description="Of a join that failed: ms for which it was tried; null: not known.")
+    cause = Meta(max_length=MAX_CAUSE, description="For a failure: lib-jitsi-meet's error.")
+    tried = Meta(description="For a failed join: ms for which it was tried; null: not known.")
     join_ms: Any = _number(0, MAX_INTERVAL_MS) | None
     end: Any = _object(
         "End",
@@ -144,7 +144,7 @@ def push_type(rules: Rules) -> Any:
             ("join_ms", Annotated[join_ms, tried], -1),
         ],
     )
-    # It may have more; what msgspec skips it does not look at, and it might be no UTF-8.
+    # `end` may have more fields. msgspec skips them without a look: they might not be UTF-8.
     open_end = Annotated[end | None, Meta(extra_json_schema={"additionalProperties": True})]
     rows = [rules.rows[row.id] for row in (CLIENT, PARTICIPANT, CONFERENCE)]
     who = [(row.field.rpartition(".")[2], text_type(row, 1)) for row in rows]
@@ -171,11 +171,11 @@ def push_type(rules: Rules) -> Any:
 
 
 class _Odd(Exception):
-    """There is something that a type can't tell."""
+    """The push contains something that types can't judge."""
 
 
 class Shape:
-    """The shape of a push under some rules."""
+    """The types of a push under some rules."""
 
     def __init__(self, rules: Rules) -> None:
         """Make the types, which takes some milliseconds."""
@@ -185,7 +185,7 @@ class Shape:
         self._path = _checks(rules, rules.labels_of(PATH).values())
 
     def take(self, body: bytes) -> Taken | None:
-        """Return what the push in *body* tells; None when there is anything to say about it."""
+        """Return what the push in *body* contains; None if anything in it is unusual."""
         try:
             push = self._decode(body)
             session, attributes = self._whose(push)
@@ -197,7 +197,7 @@ class Shape:
         return session, attributes, numbers, push.token
 
     def _whose(self, push: Any) -> tuple[Session, dict[int, Any]]:
-        """Return the session and who it is."""
+        """Return the session and the attributes of identity."""
         client_id, participant_id, conference = astuple(push.default_labels)
         if not is_guid(client_id) or "\0" in participant_id or "\0" in conference:
             raise _Odd
@@ -220,7 +220,7 @@ class Shape:
         return session, attributes
 
     def _numbers(self, metrics: Any, attributes: dict[int, Any]) -> list[Any]:
-        """Return the numbers, and add to *attributes* what labels them."""
+        """Return the numbers, and add their labels to *attributes*."""
         if metrics is None:
             return [None] * LAST_METRIC_ID
         found = astuple(metrics)
@@ -247,13 +247,13 @@ class Shape:
 
 
 def _checks(rules: Rules, rows: Iterable[Attribute]) -> _LabelChecks:
-    """Return what there is to check and to keep of the text of each of *rows*."""
+    """Return the check of each row's text, and whether the text is kept."""
     return [(row.id, _CHECKS[row.kind], row.id not in rules.dropped) for row in rows]
 
 
 def _take_labels(texts: Sequence[Any], checks: _LabelChecks, into: dict[int, Any]) -> None:
-    """Add to *into* what *texts* say, in the order of *checks*."""
-    # Most are not there.
+    """Add *texts* to *into*, in the order of *checks*."""
+    # Most labels are missing.
     for value, (id_, is_bad, is_kept) in compress(zip(texts, checks, strict=True), texts):
         if value != "undefined":
             if "\0" in value or (is_bad and is_bad(value)):

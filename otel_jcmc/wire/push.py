@@ -1,11 +1,11 @@
 """
-The wire format of a push: bytes in, a checked Report out.
+The wire format of a push: bytes come in, a checked Report goes out.
 
-In comes the body of `POST /metrics/push`; out goes a Report with the fields that are well formed,
-by the catalogue's ids, and the list of those that were dropped and why. Strict about
-identity (PushRefused), tolerant of everything else: one bad field costs that field. Every check
-follows from a row of catalogue and the limits of the deployment. A push in which all is well is
-known by its shape (by_type.py); what is here tells what is wrong with any other.
+The body of `POST /metrics/push` comes in. A Report goes out, with the well-formed fields by the
+catalogue's ids, and with the list of dropped fields and the reasons. It is strict about identity
+(PushRefused) and tolerant of everything else: a bad field costs only itself. Every check follows
+from a row of the catalogue and the limits of the deployment. by_type.py recognises a push without
+faults; this file tells what is wrong with any other.
 """
 
 import json
@@ -36,7 +36,8 @@ _BOUNDS_OF = {
     row.field: (row.id - 1, row.minimum, row.maximum) for row in PUSHED if not row.is_list
 }
 _BAD: Final = object()
-# Whose pushes are tests. A version 4 id, as browsers make them, that none of them will ever make.
+# Pushes of this client are tests. Its id is of version 4, like those of browsers, but no browser
+# will ever make it.
 TEST_CLIENT: Final = "7e57c11e-0000-4000-8000-000000000000"
 _NO_LABELS: dict[str, Attribute] = {}
 
@@ -48,15 +49,15 @@ class Report(msgspec.Struct, gc=False):
     Attributes:
         attributes: catalogue id -> text; for a list metric one {id: text} for each of its values.
             Mutable: intake/intake.py adds to it.
-        numbers: the value of the metric with id n at n - 1, a list for a list metric; None where
-            it is not known now, also in a list. As long as there are ids.
-        dropped: what was bad, in the order it was met.
-        token: the body's, not checked; empty where it has none.
-        sent: the numbers that this push has itself, where the others are kept from earlier ones;
-            None: all are its own.
-        fresh: of those that are kept the ones by which the call may be judged; None: all.
-        is_test: `otel-jcmc doctor` has sent it, to see whether pushes come through. It is told of
-            nowhere, and goes into no history.
+        numbers: one place for each metric id: the value of id n is at n - 1, a list for a list
+            metric. None, also in a list, means that the value is not known now.
+        dropped: the faults, in the order in which they were found.
+        token: the body's token, not checked; empty if there is none.
+        sent: the numbers in this push itself, if the others are kept from earlier ones; None: all
+            are its own.
+        fresh: those of the kept numbers that are new enough to judge the call by; None: all.
+        is_test: `otel-jcmc doctor` sent it, to see whether pushes arrive. It appears nowhere, and
+            goes into no history.
     """
 
     conference: str
@@ -73,10 +74,10 @@ class Report(msgspec.Struct, gc=False):
 
 
 class PushParser:
-    """Makes Reports of pushes, by the rules of one deployment."""
+    """Makes Reports from pushes, by the rules of one deployment."""
 
     def __init__(self, rules: Rules | None = None) -> None:
-        """Prepare for *rules*, those of a deployment with the defaults if there are none."""
+        """Prepare for *rules*; None: those of a deployment with default settings."""
         self._rules = rules or make_rules()
         self._take_ordinary = Shape(self._rules).take
         self._quality_labels = self._rules.labels_of(QUALITY)
@@ -87,14 +88,15 @@ class PushParser:
         Check the *body* of a push.
 
         Raises:
-            PushRefused: not a JSON object, wrong identity (every fault of it), or nothing kept.
+            PushRefused: it is no JSON object, its identity is wrong (with every fault of it), or
+                nothing is left to keep.
         """
         ordinary = self._take_ordinary(body)
         return _report(*ordinary, []) if ordinary else self.parse_by_field(body)
 
     def parse_by_field(self, body: bytes) -> Report:
         """
-        Check a push field by field, whatever it is; it costs three times as much.
+        Check any push field by field, at three times the cost.
 
         Raises:
             PushRefused: as `parse`.
@@ -126,7 +128,7 @@ class PushParser:
             return 0
         kept = 0
         for name, entry in metrics.items():
-            # The hot case first: a number within bounds, and nothing beside it.
+            # The common case first: a number within bounds, without labels.
             if type(entry) is dict and len(entry) == 1 and (bounds := _BOUNDS_OF.get(name)):
                 value: Any = entry.get("value")
                 at, minimum, maximum = bounds
@@ -156,7 +158,7 @@ class PushParser:
         attributes: dict[int, Any],
         dropped: list[Fault],
     ) -> int:
-        """Take the well-formed elements of a list metric, the first ones; return how many."""
+        """Take the first well-formed elements of a list metric; return how many."""
         name = f"metrics.{row.field}"
         if type(sent) is not list:
             dropped.append(Fault(name, Reason.NOT_A_LIST))
@@ -223,7 +225,7 @@ def _report(
     token: Any,
     dropped: list[Fault],
 ) -> Report:
-    """Return what was found as a Report."""
+    """Return a Report of what was found."""
     return Report(
         attributes[CONFERENCE.id],
         attributes[CLIENT.id],
@@ -238,29 +240,29 @@ def _report(
 
 def decode(body: bytes) -> Any:
     """
-    Return the JSON in *body*; the slow way only for what msgspec takes for malformed.
+    Return the JSON in *body*; the slow parser runs only if msgspec rejects the body.
 
     Raises:
-        PushRefused: it is none.
+        PushRefused: it is no JSON.
     """
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        # Lone surrogates and 1e999 are JSON, and cost their field alone.
+        # Lone surrogates and 1e999 are valid JSON, and cost only their own field.
         return json.loads(body.decode(), parse_constant=_refuse_constant, parse_int=_parse_int)
     except (ValueError, RecursionError):
         raise PushRefused([Fault("", Reason.NOT_JSON)]) from None
 
 
 def _refuse_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    """Refuse NaN and Infinity, which Python reads but JSON does not have."""
     raise ValueError(name)
 
 
 def _parse_int(digits: str) -> float:
-    """Return an integer, or infinity where it is longer than Python will convert."""
+    """Return an integer, or infinity if it has more digits than Python converts."""
     return int(digits) if len(digits) < 400 else math.inf
 
 
@@ -291,7 +293,7 @@ def _identity(labels: Any, rules: Rules, dropped: list[Fault]) -> dict[int, Any]
 
 
 def _value(row: Metric, entry: Any, where: str, dropped: list[Fault]) -> Any:
-    """Return one metric's value, None where it is null; _BAD where it is not well formed."""
+    """Return one metric's value, None if it is null, _BAD if it is not well formed."""
     if type(entry) is not dict:
         dropped.append(Fault(where, Reason.NOT_AN_OBJECT))
         return _BAD
@@ -303,7 +305,7 @@ def _value(row: Metric, entry: Any, where: str, dropped: list[Fault]) -> Any:
 
 
 def _value_fault(value: Any) -> Reason:
-    """Return why a metric's *value* is none; _BAD stands for one that is not there."""
+    """Return what is wrong with a metric's *value*; _BAD means that there is none."""
     if value is _BAD:
         return Reason.MISSING
     return Reason.OUT_OF_RANGE if type(value) in _NUMBERS else Reason.NOT_A_NUMBER

@@ -1,8 +1,8 @@
 """
-What one value must be to be kept, by its row of the catalogue and the limits of a deployment.
+What a value must be to be kept, by its row of the catalogue and the limits of a deployment.
 
-`make_rules` puts the two together, once. Each other function returns the Reason why a value is bad,
-or None.
+`make_rules` combines the two, once. The other functions return the Reason why a value is bad, or
+None.
 """
 
 import re
@@ -16,23 +16,24 @@ from otel_jcmc.catalogue.attributes import ATTRIBUTES
 from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.catalogue.rows import Attribute, Kind
 
-# What a text holds that has nothing to say.
+# Texts that mean "not known".
 ABSENT: Final = frozenset(("", "undefined"))
-# The two metrics that have labels, as the fields of attributes have them.
+# The two metrics with labels, named as in the fields of attributes.
 QUALITY: Final = "connectionquality"
 PATH: Final = "transport_rtt[]"
-# Longest piece of a sender's own key that an answer repeats.
+# The most characters of a sender's own key that an answer repeats.
 MAX_KEY_ECHO = 40
-# Of characters or elements: the size of the body bounds them.
+# A limit of characters or elements that never applies: the size of the body limits them.
 _ANY: Final = sys.maxsize
-# Of GUIDs, addresses and the like: far longer than any, and no limit changes it.
+# The limit for GUIDs, addresses and similar texts: far longer than any of them, in every
+# deployment.
 _FORMED: Final = 256
 _NOT_COLLECTED: Final = frozenset(row.id for row in ATTRIBUTES if row.collect)
 
 _NUMBERS = (int, float)
-# Quotes and backslashes would be longer in JSON.
+# Quotes and backslashes are left out too: JSON would make them longer.
 _UNTELLABLE: Final = re.compile(r"[^ !#-\[\]-~]")
-# The same in Python and in ECMA-262: the OpenAPI document tells them.
+# Valid both in Python and in ECMA-262, because the OpenAPI document contains them.
 GUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 SESSION_ID: Final = "[A-Za-z0-9_-]{8,64}"
 is_guid: Final = re.compile(GUID).fullmatch
@@ -42,12 +43,12 @@ is_session_id: Final = re.compile(SESSION_ID).fullmatch
 @dataclass(frozen=True, slots=True)
 class Rules:
     """
-    What a push may hold in one deployment.
+    What a push may contain in one deployment.
 
     Attributes:
-        rows: catalogue id -> attribute; its max_length is what is accepted here.
+        rows: catalogue id -> attribute; its max_length is the limit here.
         transports: how many elements of a list metric are kept.
-        dropped: ids of the attributes that are checked and not kept.
+        dropped: ids of attributes that are checked but not kept.
     """
 
     rows: dict[int, Attribute]
@@ -55,7 +56,7 @@ class Rules:
     dropped: frozenset[int]
 
     def labels_of(self, metric: str) -> dict[str, Attribute]:
-        """Return the attributes that the `labels` of *metric* may hold, by their wire names."""
+        """Return the attributes that the `labels` of *metric* may have, by their wire names."""
         begins = f"metrics.{metric}.labels."
         return {
             row.field.removeprefix(begins): row
@@ -70,8 +71,8 @@ def make_rules(
     """
     Return the rules that follow from the catalogue and the limits of a deployment.
 
-    *label_characters* is the longest free text, *transports* the longest list, 0 for any; where a
-    row of the catalogue has a smaller figure, that holds, unless any length may be.
+    *label_characters* is the limit of a free text, *transports* that of a list, 0 for none. If a
+    row of the catalogue has a smaller limit, that applies, except when *label_characters* is 0.
     """
 
     def longest(row: Attribute) -> int:
@@ -92,7 +93,7 @@ def number_fault(value: Any, minimum: float, maximum: float) -> Reason | None:
 
 
 def whole_number_fault(value: Any, maximum: int) -> Reason | None:
-    """Return what is wrong with a *value* that must be whole, 3.0 too, from 0 to *maximum*."""
+    """Return what is wrong with a *value* that must be whole (3.0 is), from 0 to *maximum*."""
     if type(value) is not int and not (type(value) is float and value.is_integer()):
         return Reason.NOT_A_NUMBER
     return None if 0 <= value <= maximum else Reason.OUT_OF_RANGE
@@ -116,7 +117,7 @@ def echo(key: str) -> str:
 
 
 def _is_bad_text(value: str) -> bool:
-    """Say whether *value* holds a NUL or a lone surrogate, which UTF-8 can't carry."""
+    """Say whether *value* contains a NUL, or a lone surrogate, which UTF-8 can't encode."""
     if "\0" in value:
         return True
     if value.isascii():
@@ -129,7 +130,7 @@ def _is_bad_text(value: str) -> bool:
 
 
 def is_no_address(value: str) -> bool:
-    """Say whether *value* is no IPv4 or IPv6 address; five times cheaper than `ipaddress`."""
+    """Say whether *value* is no IPv4 or IPv6 address; five times faster than `ipaddress`."""
     try:
         socket.inet_pton(socket.AF_INET6 if ":" in value else socket.AF_INET, value)
     except (OSError, ValueError):

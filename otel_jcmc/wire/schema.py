@@ -1,8 +1,8 @@
 """
-The JSON Schema of a push in which all is well, out of the types that check it.
+The JSON Schema of a push without faults, made from the types that check it.
 
-A push that fits is stored whole; of any other something is wrong, and the answer names it. Called
-when somebody asks for the OpenAPI document.
+A push that fits is stored whole. A push that does not fit has faults, and the answer names them. It
+is made when a client asks for the OpenAPI document.
 
 Source: JSON Schema 2020-12 with ECMA-262's regular expressions, as OpenAPI 3.1 has it.
 """
@@ -19,11 +19,11 @@ from otel_jcmc.wire.rules import Rules
 
 Schema = dict[str, Any]
 
-# What a reader of the schema has no use for: names and defaults of our types.
+# Names and defaults of our types, which tell a reader nothing.
 _OURS: Final = frozenset(("$ref", "title", "default"))
-# A bound that is none, and a list of required fields without any.
+# A bound without effect, and an empty list of required fields.
 _NOTHING: Final[tuple[Any, ...]] = (sys.maxsize, [])
-# Something to keep: a session, or at least one metric. No type tells that.
+# A push must contain a session, or at least one metric. No type can express that.
 _KEPT: Final = [
     {"required": ["session"], "properties": {"session": {"type": "object"}}},
     {"required": ["metrics"], "properties": {"metrics": {"type": "object", "minProperties": 1}}},
@@ -31,9 +31,9 @@ _KEPT: Final = [
 
 
 def push_schema(rules: Rules) -> Schema:
-    """Return the schema of a push in which all is well by *rules*."""
+    """Return the schema of a push without faults under *rules*."""
     (push,), parts = msgspec.json.schema_components([push_type(rules)])
-    told = "One participant's state; it replaces the one before whole."
+    told = "One participant's state; it replaces the state before it completely."
     return {"title": "Push", "description": told, **_plain(push, parts), "anyOf": _KEPT}
 
 
@@ -43,7 +43,7 @@ def text_schema(row: Attribute, shortest: int = 0) -> Schema:
 
 
 def _plain(schema: Schema, parts: dict[str, Schema]) -> Schema:
-    """Return *schema* as people read it, with those of *parts* in it that it refers to."""
+    """Return *schema* for readers, with the *parts* that it refers to in place."""
     if "$ref" in schema:
         schema = parts[schema["$ref"].removeprefix("#/$defs/")] | schema
     told = {
@@ -60,7 +60,7 @@ def _plain(schema: Schema, parts: dict[str, Schema]) -> Schema:
 
 
 def _folded(kinds: Sequence[Schema]) -> Schema:
-    """Return one schema of *kinds*, no two of which say different things of one type."""
+    """Return one schema for *kinds*, no two of which contradict each other about a type."""
     told: Schema = {}
     for each in kinds:
         told |= each

@@ -1,8 +1,7 @@
 """
-The `session` object of a push: one participant's stay, as far as the push tells.
+The `session` object of a push: one participant's stay, as far as the push tells it.
 
-In comes what the push has under `session`; out come its checked fields. A bad one is dropped
-alone.
+The object comes in; its checked fields go out. A bad field is dropped alone.
 """
 
 from collections.abc import Callable
@@ -24,27 +23,27 @@ from otel_jcmc.wire.rules import (
 )
 
 MAX_SEQ = 2**32 - 1
-# What becomes an attribute, by its key.
+# The fields that become attributes, by key.
 TEXTS: Final = {row.field.partition(".")[2]: row for row in (MEETING, ROLE, FEEDBACK)}
 END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
-# Stats older than this are a broken clock, not an age.
+# If statistics seem older than this, a clock is wrong.
 MAX_AGE_MS = 86_400_000
-# A name of lib-jitsi-meet is shorter than this.
+# Every error name of lib-jitsi-meet is shorter.
 MAX_CAUSE: Final = 128
 FAILED: Final = "failed"
 
 
 class Session(msgspec.Struct, gc=False):
     """
-    One participant's stay, as far as the push tells.
+    One participant's stay, as far as the push tells it.
 
     Attributes:
         id: the client's own id; empty: the server names the session (store/participant.py).
         seq: number of this push in the session; -1: not told.
-        interval_ms: how often this client means to push; 0: not told.
+        interval_ms: how often this client intends to push; 0: not told.
         end: why the participant leaves; empty: it stays.
         cause: of a failure, a word of catalogue/causes.py; empty: not told.
-        join_ms: for how long a join was tried that failed; -1: nothing of the kind is told.
+        join_ms: how long the participant tried a join that failed; -1: no failed join.
         stats_age_ms: how old the newest statistics of the page are; 0: not told.
     """
 
@@ -133,7 +132,7 @@ def _take_end(session: Session, value: Any, dropped: list[Fault]) -> Reason | No
         return Reason.UNKNOWN_WORD
     session.end = reason
     error, join_ms = value.get("cause"), value.get("join_ms")
-    # What is bad of them costs no more than itself.
+    # A bad one of these two is dropped alone.
     if error is not None and (fault := _cause_fault(error)):
         dropped.append(Fault("session.end.cause", fault))
         error = ""
@@ -155,14 +154,14 @@ def _cause_fault(error: Any) -> Reason | None:
 
 
 def note_failure(session: Session, error: str | None, join_ms: float | None) -> None:
-    """Note in *session* what lib-jitsi-meet calls an *error*, and how long a failed join took."""
+    """Put into *session* the *error* of lib-jitsi-meet, and how long a failed join took."""
     if error is not None:
         session.cause = cause_of(error)
-    # Nobody knows for how long it was tried: it was tried all the same.
+    # Without a known time it still counts as a failed join.
     session.join_ms = 0 if join_ms is None else int(join_ms)
 
 
-# What takes each field of `session`, or says why not.
+# Functions that take a field of `session`, or return why they don't.
 _SESSION_FIELDS: Final[dict[str, Callable[[Session, Any], Reason | None]]] = {
     "id": _take_id,
     "seq": _take_seq,

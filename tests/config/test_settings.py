@@ -378,8 +378,8 @@ NO_INTEGER = "Input should be a valid integer, unable to parse string as an inte
 ONE_KEY = "JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY, JCMC_JWT_JWKS_FILE"
 UNREADABLE = "its host or port can't be read"
 ENCODE = "in a password `/` is %2F, `?` %3F, `#` %23 and `@` %40; an option is name=value"
-NO_DATABASE = "what follows its host is no database's number: redis://host:6379/0"
-NO_SOCKET = "the path of a socket is wanted: unix:///run/redis.sock"
+NO_DATABASE = "only a database's number may follow its host: redis://host:6379/0"
+NO_SOCKET = "the path of a socket is missing: unix:///run/redis.sock"
 NO_MASTER = "the master's name is missing: redis+sentinel://host:26379/mymaster"
 AT_SIGN = "in a user, a password or a path `/` is %2F and `@` is %40"
 NO_SCHEME = (

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.xdist_group("faults-partitions")
 ROOMS = [f"room-{number}" for number in range(40)]
 REMEMBERED = "jcmc:{00}:partitions"
 IN_4 = (
-    "JCMC_PARTITIONS is 16, and what Redis has under jcmc is in 4 partitions:"
-    " set JCMC_PARTITIONS=4; to change the number stop every service,"
-    " then delete what is there or set another JCMC_KEY_PREFIX"
+    "JCMC_PARTITIONS is 16, but the keys below jcmc in Redis are in 4 partitions:"
+    " set JCMC_PARTITIONS=4; to change the number, stop every service,"
+    " then delete the keys or set another JCMC_KEY_PREFIX"
 )
 OPTIONS = {"METRICS_EXPIRATION": "120", "JCMC_HISTORY_HOURS": "1"}
 
@@ -228,7 +228,7 @@ def test_sixteen_partitions_are_on_all_masters_of_a_cluster(tmp_path: Path) -> N
             four = Service(tmp_path / "d", REDIS_URL=cluster.url)
             code, complaint = ended(four, "serve")
             assert code == 1
-            assert "is 4, and what Redis has under jcmc is in 16 partitions:" in complaint
+            assert "is 4, but the keys below jcmc in Redis are in 16 partitions:" in complaint
 
             # The number is not on it: nobody needs it for what is on the others.
             lost = next(each for each in cluster.masters if each is not on[0])
@@ -269,4 +269,4 @@ def test_sixteen_partitions_are_on_all_masters_of_a_cluster(tmp_path: Path) -> N
                 assert len(shown(three)) == len(there)
             code, complaint = ended(four, "serve")
             assert code == 1
-            assert "jcmc is in 16 partitions:" in complaint
+            assert "jcmc in Redis are in 16 partitions:" in complaint

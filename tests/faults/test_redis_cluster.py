@@ -252,7 +252,7 @@ def test_a_server_that_is_no_node_is_refused_in_one_line(short_path: Path) -> No
         )
     assert ran.returncode == 1
     (line,) = ran.stderr.splitlines()
-    assert line.endswith("names a cluster, and a server that is no node of one: use redis://")
+    assert line.endswith("names a cluster, but the server is not a node of one: use redis://")
 
 
 def test_user_password_and_tls(short_path: Path) -> None:

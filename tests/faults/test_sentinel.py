@@ -268,7 +268,7 @@ async def test_a_server_that_is_no_master_is_not_believed(ensemble: Ensemble) ->
     link = Link(ensemble.url)
     with pytest.raises(StoreUnavailable) as caught:
         await link.run([("PING",)])
-    assert str(caught.value.__cause__) == "the server that Sentinel names is no master"
+    assert str(caught.value.__cause__) == "the server that Sentinel names is not a master"
     await link.close()
 
 

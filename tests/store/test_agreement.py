@@ -26,9 +26,9 @@ from otel_jcmc.store.participant import Write, member_digest
 pytestmark = pytest.mark.anyio
 REMEMBERED = "jcmc:{00}:partitions"
 IN_4 = (
-    "JCMC_PARTITIONS is 16, and what Redis has under jcmc is in 4 partitions:"
-    " set JCMC_PARTITIONS=4; to change the number stop every service,"
-    " then delete what is there or set another JCMC_KEY_PREFIX"
+    "JCMC_PARTITIONS is 16, but the keys below jcmc in Redis are in 4 partitions:"
+    " set JCMC_PARTITIONS=4; to change the number, stop every service,"
+    " then delete the keys or set another JCMC_KEY_PREFIX"
 )
 SET: tuple[Any, ...] = ("SET", "jcmc:{03}:x", "1")
 
@@ -94,8 +94,8 @@ async def test_what_is_no_number_is_told_apart(
     each_client.set(REMEMBERED, "many")
     async with opened(each_server, 16) as ours:
         assert await unfit(ours) == (
-            "JCMC_PARTITIONS is 16, and what Redis has under jcmc fits no number:"
-            " stop every service and delete it, or set another JCMC_KEY_PREFIX"
+            "JCMC_PARTITIONS is 16, but the keys below jcmc in Redis fit no number:"
+            " stop every service and delete them, or set another JCMC_KEY_PREFIX"
         )
 
 
@@ -112,8 +112,9 @@ async def test_who_is_there_tells_the_number_that_nobody_remembers(
         if ours == theirs:
             assert await link.run([SET]) == [b"OK"]
         else:
-            assert f"is {ours}, and what Redis has under jcmc is in {theirs} part" in await unfit(
-                link
+            assert (
+                f"is {ours}, but the keys below jcmc in Redis are in {theirs} part"
+                in await unfit(link)
             )
             assert each_client.dbsize() == before
 
@@ -129,7 +130,7 @@ async def test_history_tells_it_too(
         each_client.hset("jcmc:{07}:past", "x:2026-11-30", 1)
     async with opened(each_server, 16) as in_16, opened(each_server, 4) as in_4:
         wrong, right = (in_16, in_4) if of_4 else (in_4, in_16)
-        assert f"is in {4 if of_4 else 16} partitions" in await unfit(wrong)
+        assert f"are in {4 if of_4 else 16} partitions" in await unfit(wrong)
         assert await right.run([SET]) == [b"OK"]
 
 
@@ -148,7 +149,7 @@ async def test_what_fits_no_number_is_not_added_to(
     each_client.zadd("jcmc:{05}:live", {"5" + "1" * 31: 1})
     for partitions in (4, 16, 64):
         async with opened(each_server, partitions) as ours:
-            assert "fits no number" in await unfit(ours)
+            assert "fit no number" in await unfit(ours)
 
 
 async def test_a_redis_that_was_emptied_is_told_again_and_another_number_is_noticed(
@@ -218,7 +219,7 @@ async def test_a_user_who_may_not_ask_is_told_what_he_must_be_let(
         await link.close()
     assert str(told.value.__cause__) == (
         "REDIS_URL's user may not GET and SET the key that has the number of partitions,"
-        " jcmc:{00}:partitions: its ACL must let it"
+        " jcmc:{00}:partitions: its ACL must allow both"
     )
 
 
