@@ -16,7 +16,7 @@ SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --req
 # summaries stay on the screen, since a test that fails by chance has found something too.
 AGAIN = $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
-.PHONY: run test e2e collector truth verdicts pictures versions soak fuzz check generate bench lock clean help
+.PHONY: run test e2e collector truth verdicts pictures versions soak fuzz check generate bench lock release clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
@@ -87,6 +87,10 @@ bench: $(VENV)/.bench  ## measure what the README's figures are, in about 80 min
 lock: $(VENV)/.dev  ## take the newest versions of every dependency
 	@tests/real-parts.sh node
 	requirements/lock.sh $(UV)
+
+# Its tests are .ci/run's: run that before.
+release: check  ## build, check and tag VERSION=x.y.z here, and say how to publish it
+	$(BIN)/python -m tools.release $(VERSION)
 
 clean:  ## remove everything that the other targets made
 	rm -rf $(VENV) node_modules .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
