@@ -65,17 +65,21 @@ versions: $(VENV)/.dev  ## run the service's tests with the lowest and newest li
 	@tests/real-parts.sh
 	tests/versions.sh
 
-check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, configurations, known vulnerabilities
+# .pre-commit-config.yaml has the first of these, up to the audit.
+check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, English, generated files, configurations, known vulnerabilities
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(NODE)/tsc
-	$(NODE)/biome lint --error-on-warnings client/*.js client/*.ts client/parts otel_jcmc/pages/static tests
+	$(NODE)/biome lint --error-on-warnings client otel_jcmc/pages/static tests
+	$(BIN)/typos
+	$(BIN)/python -m tools.prose
 	$(BIN)/python -m tools.generate --check
 	@$(BIN)/python -m tools.audit
 	@tests/real-parts.sh prometheus alertmanager redis
 	$(BIN)/python -m pytest -q tests/repository/test_collector_config.py tests/repository/test_rules.py \
-		tests/repository/test_dashboards.py tests/repository/test_links.py
+		tests/repository/test_dashboards.py tests/repository/test_links.py \
+		tests/repository/test_documents.py
 
 generate: $(VENV)/.dev $(NODE_MODULES)  ## rewrite what is derived from the catalogue, the settings and the client
 	$(BIN)/python -m tools.generate
