@@ -30,7 +30,7 @@ _CODE: Final = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)|(?<!\*)\*\w+\*(?!\*)", re.
 _LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 # An item of a list, a heading, a row of a table; of a docstring, an attribute.
 _BEGINS: Final = re.compile(r"\s*([-*]|\d+\.|#+) +|\s*\||\s{4}(?=[\w, *]+: )")
-_ENDS: Final = re.compile(r"(?<=[.!?])\s+(?=[\"']?[A-Z0-9]|\([a-zA-Z])")
+_ENDS: Final = re.compile(r"(?<=[.!?])\s+(?=[\"']?[A-Z0-9]|\([a-zA-Z]|\w+[./]\w)")
 
 
 class Piece(NamedTuple):

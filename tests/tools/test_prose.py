@@ -66,7 +66,7 @@ BROKEN = {
 }
 FINE = (
     "The bridge of jitsi-videobridge has a meeting id and `a meeting`.",
-    " ".join(["word"] * 40) + ".",
+    " ".join(["word"] * 40) + ". docs/page.md has more. (b) another.",
     "Who may read?",
     "What is left? That is no longer known.",
     "Participants who left end their part of the conference.",
