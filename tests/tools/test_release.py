@@ -17,8 +17,6 @@ from tools.package import PackageFault, build, check
 ROOT = Path(__file__).parents[2]
 NEXT = "123.0.1"
 
-pytestmark = pytest.mark.xdist_group("release")
-
 
 def git(at: Path, *words: str) -> str:
     author = ("-c", "user.name=A", "-c", "user.email=a@example.org")
