@@ -83,8 +83,8 @@ def test_every_path_that_contributors_are_sent_to_is_there() -> None:
     paths = {word.removesuffix(",") for word in named if "/" in word and ".venv" not in word}
     assert len(paths) > 15
     lost = [path for path in paths if not any(list(place.glob(path)) for place in PLACES)]
-    # dist/ is what a release makes.
-    assert sorted(lost) == ["dist/"]
+    # A release makes dist/.
+    assert set(lost) - {"dist/"} == set()
 
 
 def test_what_contributors_read_is_short() -> None:
