@@ -1,8 +1,9 @@
 """
 Reads the project's English by the rules of tools/prose.toml; `make check` runs it.
 
-It reads README.md and its neighbours, docs/ and the docstrings and comments of the package. Code
-is not prose: blocks, and what stands in backquotes. Spelling is typos' (typos.toml).
+It reads README.md and its neighbours, docs/, the docstrings and comments of the package, and the
+comments of the browser's files and of the shipped configuration. Code is not prose: blocks, and
+what stands in backquotes. Spelling is typos' (typos.toml).
 
     python -m tools.prose                  prints each place that breaks a rule that is on
     python -m tools.prose --all [FILE...]  the same for every rule
@@ -25,8 +26,12 @@ ROOT: Final = Path(__file__).parents[1]
 RULES: Final = Path(__file__).with_name("prose.toml")
 # Generated from other files, or a copy of them: mended there.
 _NOT_READ: Final = ("docs/rooms.md",)
+_SHIPPED: Final = ("collector-config", "deploy")
+_WITH_COMMENTS: Final = {".yaml", ".conf", ".env", ".sh", ".service"}
 # Between backquotes, and a parameter that a docstring names.
 _CODE: Final = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)|(?<!\*)\*\w+\*(?!\*)", re.DOTALL)
+# Of JavaScript, Lua, YAML and nginx.
+_COMMENT: Final = re.compile(r"\s*(?://|/?\*+|--|#)(?![!/*#-])\s?(?=.*[a-z])(.*?)(?:\*/)?$")
 _LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 # An item of a list, a heading, a row of a table; of a docstring, an attribute.
 _BEGINS: Final = re.compile(r"\s*([-*]|\d+\.|#+) +|\s*\||\s{4}(?=[\w, *]+: )")
@@ -120,6 +125,18 @@ def python(text: str) -> Iterator[Piece]:
     yield comment
 
 
+def comments(text: str) -> Iterator[Piece]:
+    """Yield the comments of another file that are lines of their own, those in line as one."""
+    start, lines = 0, list[str]()
+    for number, line in enumerate([*text.split("\n"), ""], 1):
+        if said := _COMMENT.match(line):
+            start = start if lines else number
+            lines.append(said[1])
+        elif lines:
+            yield Piece(start, "\n".join(lines))
+            lines = []
+
+
 def plain(text: str) -> str:
     """Return *text* without marks: code is one word, a link is what it says."""
     words = _LINK.sub(r"\1", _CODE.sub("X", text))
@@ -145,17 +162,17 @@ def files() -> list[Path]:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     pages += [ROOT / folder / "README.md" for folder in ("collector-config", "benchmarks")]
     kept = [page for page in pages if str(page.relative_to(ROOT)) not in _NOT_READ]
-    return sorted([*kept, *(ROOT / "otel_jcmc").rglob("*.py")])
+    code = [*(ROOT / "otel_jcmc").rglob("*.py"), *(ROOT / "otel_jcmc").rglob("*.lua")]
+    code += [*(ROOT / "client").glob("*.[jt]s"), *(ROOT / "client" / "parts").glob("*.js")]
+    shipped = [each for name in _SHIPPED for each in (ROOT / name).rglob("*")]
+    return sorted([*kept, *code, *(each for each in shipped if each.suffix in _WITH_COMMENTS)])
 
 
 def look(paths: Iterable[Path], by: Sequence[Rule]) -> Iterator[Found]:
     """Yield every place of *paths* that breaks one of the rules."""
     for path in paths:
-        code = path.suffix == ".py"
-        read, held = (
-            python if code else markdown,
-            [rule for rule in by if not (code and rule.pages)],
-        )
+        read = {".py": python, ".md": markdown}.get(path.suffix, comments)
+        held = [rule for rule in by if read is markdown or not rule.pages]
         for piece in read(path.read_text(encoding="utf-8")):
             yield from broken(path, piece, held)
 

@@ -99,6 +99,26 @@ def test_of_python_docstrings_and_comments_are_read() -> None:
     }
 
 
+def test_of_other_files_whole_lines_of_comment_are_read() -> None:
+    text = """#!/bin/sh
+# One comment
+# of two lines.
+key: value  # no line of its own
+####
+// Another.
+/** A third. */
+ * A fourth,
+-- and a fifth.
+--
+-- A sixth.
+"""
+    assert [tuple(each) for each in prose.comments(text)] == [
+        (2, "One comment\nof two lines."),
+        (6, "Another.\nA third. \nA fourth,\nand a fifth."),
+        (11, "A sixth."),
+    ]
+
+
 def test_code_and_links_are_no_words() -> None:
     assert prose.plain("Of `who is` and *name*, [a page](who.md): **bold** _it_ a_b.") == (
         "Of X and X, a page: bold it a_b."
