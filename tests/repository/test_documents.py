@@ -89,3 +89,8 @@ def test_every_path_that_contributors_are_sent_to_is_there() -> None:
 
 def test_what_contributors_read_is_short() -> None:
     assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split()) <= 900
+
+
+def test_what_everybody_reads_first_is_short() -> None:
+    """Of README.md all words count, those of its blocks and tables too."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1200
