@@ -16,7 +16,7 @@ SYNC = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --req
 # summaries stay on the screen, since a test that fails by chance has found something too.
 AGAIN = $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
-.PHONY: run test e2e collector truth verdicts pictures versions soak fuzz check generate bench lock clean help
+.PHONY: run test e2e collector truth verdicts pictures versions soak fuzz check generate bench lock release clean help
 
 run: $(VENV)/.run  ## set everything up and serve on port 3000
 	@exec $(BIN)/otel-jcmc serve
@@ -66,17 +66,21 @@ versions: $(VENV)/.dev  ## run the service's tests with the lowest and newest li
 	@tests/real-parts.sh
 	tests/versions.sh
 
-check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, generated files, configurations, known vulnerabilities
+# .pre-commit-config.yaml has the first of these, up to the audit.
+check: $(VENV)/.dev $(NODE_MODULES)  ## format, lint, types, English, generated files, configurations, known vulnerabilities
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(NODE)/tsc
-	$(NODE)/biome lint --error-on-warnings client/*.js client/*.ts client/parts otel_jcmc/pages/static tests
+	$(NODE)/biome lint --error-on-warnings client otel_jcmc/pages/static tests
+	$(BIN)/typos
+	$(BIN)/python -m tools.prose
 	$(BIN)/python -m tools.generate --check
 	@$(BIN)/python -m tools.audit
 	@tests/real-parts.sh prometheus alertmanager redis
 	$(BIN)/python -m pytest -q tests/repository/test_collector_config.py tests/repository/test_rules.py \
-		tests/repository/test_dashboards.py tests/repository/test_links.py
+		tests/repository/test_dashboards.py tests/repository/test_links.py \
+		tests/repository/test_documents.py
 
 generate: $(VENV)/.dev $(NODE_MODULES)  ## rewrite what is derived from the catalogue, the settings and the client
 	$(BIN)/python -m tools.generate
@@ -88,6 +92,10 @@ bench: $(VENV)/.bench  ## measure what the README's figures are, in about 80 min
 lock: $(VENV)/.dev  ## take the newest versions of every dependency
 	@tests/real-parts.sh node
 	requirements/lock.sh $(UV)
+
+# Its tests are .ci/run's: run that before.
+release: check  ## build, check and tag VERSION=x.y.z here, and say how to publish it
+	$(BIN)/python -m tools.release $(VERSION)
 
 clean:  ## remove everything that the other targets made
 	rm -rf $(VENV) node_modules .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,1 +1,1 @@
-"""What the makers of the service run, and no wheel carries: generated files, the audit."""
+"""What the makers of the service run, and no wheel carries: generated files, checks, releases."""
