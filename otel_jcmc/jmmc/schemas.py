@@ -129,8 +129,8 @@ def jmmc_operations(parser: JmmcParser) -> Schema:
         required=["uid", "m"],
     )
     told = (
-        "What was accepted, and what was not. If that is too long for an answer, only the time of"
-        " what was accepted is in it."
+        "What was accepted, and what was not. If that is too long for an answer, `conf` is left"
+        " out and `m` has only `ts`."
     )
     cookie = {"description": "Names the session that was opened.", "schema": {"type": "string"}}
     return door(

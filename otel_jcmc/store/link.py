@@ -32,7 +32,7 @@ from otel_jcmc.store.wire import Told, Wire
 
 CONNECT_SECONDS = 0.5
 TIMEOUT_SECONDS = 0.5
-# Errors of a server that is no longer the master, or that has lost most of its replicas.
+# Errors of a server that is no longer the master, or that has too few replicas left.
 _DEMOTED = (ReadOnlyError, MasterDownError)
 _DEMOTED_WORDS = ("NOREPLICAS", "UNBLOCKED")
 # Whether the URL names a cluster -> the error if the server is of the other kind.
