@@ -30,9 +30,10 @@ def without_code(text: str) -> str:
 
 
 def links(path: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the file and the heading of each link within the repository."""
+    """Yield the file and the heading of each link within the repository; pictures are links too."""
     text = without_code(path.read_text(encoding="utf-8"))
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+    pictures = re.findall(r"""\b(?:src|srcset|href)="([^"]+)""", text)
+    for target in [*re.findall(r"\]\(([^)\s]+)\)", text), *pictures]:
         if "://" in target or target.startswith("mailto:"):
             continue
         file, _, heading = target.partition("#")
