@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from otel_jcmc.command.parsing import examples, one_of, parse
+from otel_jcmc.command.parsing import count, examples, number, one_of, parse, whole
 from otel_jcmc.version import __version__
 
 EXIT_CODES: Final = """\
@@ -152,26 +152,30 @@ def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
 def _add_simulate(parser: ArgumentParser) -> None:
     """Add the arguments of `simulate`."""
     parser.add_argument(
-        "--participants", type=int, default=20, metavar="N", help="20 if not given; of no story"
+        "--participants", type=whole, default=20, metavar="N", help="20 if not given; of no story"
     )
-    parser.add_argument("--conferences", type=int, metavar="M", help="4, of a story 20")
+    parser.add_argument("--conferences", type=whole, metavar="M", help="4, of a story 20")
     parser.add_argument(
-        "--for", type=float, metavar="SECONDS", dest="seconds", help="60, of a story 300"
+        "--for", type=number, metavar="SECONDS", dest="seconds", help="60, of a story 300"
     )
     parser.add_argument(
         "--interval",
-        type=float,
+        type=number,
         default=10,
         metavar="SECONDS",
         help="between two pushes of one participant: 10; of a story 2 or 10",
     )
     parser.add_argument("--url", help=f"{_URL}; a URL that ends with /push is taken as it is")
-    parser.add_argument("--seed", type=int, metavar="N", help="the same people each time")
+    parser.add_argument("--seed", type=whole, metavar="N", help="the same people each time")
     story = parser.add_argument_group("a story: something happens, to as many as the rooms hold")
     story.add_argument("--story", metavar="NAME", help="a cause, a scope, mixed or quiet")
-    story.add_argument("--room-size", type=int, metavar="N", help="of each; several if not given")
+    story.add_argument("--room-size", type=whole, metavar="N", help="of each; several if not given")
     story.add_argument(
-        "--originals", type=float, default=0.3, metavar="SHARE", help="of pages that tell less: 0.3"
+        "--originals",
+        type=number,
+        default=0.3,
+        metavar="SHARE",
+        help="of pages that tell less: 0.3",
     )
     story.add_argument("--truth", type=Path, metavar="FILE", help="write there what is true")
 
@@ -208,7 +212,7 @@ def _add_sessions(parser: ArgumentParser) -> None:
     found.add_argument("--to", metavar="TIME", help="the same; of a day its end")
     found.add_argument("--tz", metavar="ZONE", help=_ZONE)
     found.add_argument("--sort", metavar="ORDER", help="newest or worst")
-    found.add_argument("--limit", type=int, metavar="N", help="at most so many: 50, of CSV all")
+    found.add_argument("--limit", type=count, metavar="N", help="at most so many: 50, of CSV all")
     shown = parser.add_argument_group("how")
     metrics = "what is drawn, several with commas"
     shown.add_argument("--metric", default="connectionquality", metavar="NAMES", help=metrics)

@@ -31,6 +31,29 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
     return take
 
 
+def number(word: str) -> float:
+    """Return the number that *word* is, for an argument."""
+    try:
+        return float(word)
+    except ValueError:
+        raise ArgumentTypeError(f"{word} is no number") from None
+
+
+def whole(word: str) -> int:
+    """Return the whole number that *word* is, for an argument."""
+    try:
+        return int(word)
+    except ValueError:
+        raise ArgumentTypeError(f"{word} is no whole number") from None
+
+
+def count(word: str) -> int:
+    """Return the same of something of which there is at least one."""
+    if (found := whole(word)) < 1:
+        raise ArgumentTypeError(f"{word} is less than 1")
+    return found
+
+
 def meant(word: str, known: Iterable[str]) -> str:
     """Return a question that names the one of *known* nearest to *word*; empty if none is near."""
     from difflib import get_close_matches
@@ -53,7 +76,7 @@ def parse(
     if first.startswith("--"):
         _check_option(parser, first)
     elif first and first[0] != "-" and first not in commands:
-        parser.error(f"there is no command {first}{meant(first, commands)}")
+        parser.error(f"there is no command {first}{meant(first, [*commands, '--help'])}")
     arguments, rest = parser.parse_known_args(join_times(words))
     if rest:
         of_command = commands[arguments.command]

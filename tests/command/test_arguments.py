@@ -100,6 +100,7 @@ def test_every_example_of_a_help_can_be_typed() -> None:
     [
         ("sesions", "otel-jcmc: error: there is no command sesions: is sessions meant?"),
         ("chekc", "otel-jcmc: error: there is no command chekc: is check meant?"),
+        ("help", "otel-jcmc: error: there is no command help: is --help meant?"),
         # What serve starts is nobody's to type.
         ("exprot", "otel-jcmc: error: there is no command exprot"),
         ("--vresion", "otel-jcmc: error: there is no option --vresion: is --version meant?"),
@@ -127,6 +128,16 @@ def test_every_example_of_a_help_can_be_typed() -> None:
                 " is week meant?"
             ),
         ),
+        ("simulate --for long", "otel-jcmc simulate: error: argument --for: long is no number"),
+        (
+            "simulate --participants 2.5",
+            "otel-jcmc simulate: error: argument --participants: 2.5 is no whole number",
+        ),
+        (
+            "sessions --limit many",
+            "otel-jcmc sessions: error: argument --limit: many is no whole number",
+        ),
+        ("sessions --limit -1", "otel-jcmc sessions: error: argument --limit: -1 is less than 1"),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_nearest(

@@ -48,15 +48,20 @@ def before_replicas() -> str:
     return text.replace(_INCLUDE, LOCATIONS)
 
 
-@contextmanager
-def running_nginx(folder: Path, http: str, port: int) -> Iterator[None]:
-    """Run nginx in *folder* with *http* in its http block, one of whose servers is on *port*."""
-    binary = (
+def nginx_binary() -> str:
+    """Return the path of nginx."""
+    return (
         shutil.which("nginx")
         or shutil.which("nginx", path="/usr/sbin")
         or shutil.which("nginx", path=UNPACKED)
         or missing("nginx")
     )
+
+
+@contextmanager
+def running_nginx(folder: Path, http: str, port: int) -> Iterator[None]:
+    """Run nginx in *folder* with *http* in its http block, one of whose servers is on *port*."""
+    binary = nginx_binary()
     (folder / "nginx.conf").write_text(_CONFIG.format(http=http))
     log = folder / "log"
     with running([binary, "-e", "stderr", "-p", folder, "-c", "nginx.conf"], log):

@@ -174,7 +174,6 @@ def running_prometheus(
     for path in rules:
         text = re.sub(r"^    interval: .*\n", "", path.read_text(), flags=re.MULTILINE)
         (folder / path.name).write_text(text)
-    binary = prometheus_tool("prometheus")
     intervals = ("scrape_interval", "scrape_timeout", "evaluation_interval")
     config = {
         "global": dict.fromkeys(intervals, f"{seconds}s"),
@@ -190,9 +189,16 @@ def running_prometheus(
     # JSON is YAML.
     (folder / "prometheus.yml").write_text(json.dumps(config))
     (folder / "targets.json").write_text("[]")
+    with started_prometheus(folder, flags) as prometheus:
+        yield prometheus
+
+
+@contextmanager
+def started_prometheus(folder: Path, flags: Sequence[str] = ()) -> Iterator[Prometheus]:
+    """Run a Prometheus on the `prometheus.yml` of *folder*, with *flags* on its command line."""
     port = free_port()
     command = [
-        binary,
+        prometheus_tool("prometheus"),
         "--config.file=prometheus.yml",
         f"--web.listen-address=127.0.0.1:{port}",
         "--web.console.templates=",

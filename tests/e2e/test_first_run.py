@@ -79,6 +79,11 @@ def test_twenty_participants_are_seen_by_what_the_readme_says_next(short_path: P
             assert shell.wait(timeout=30) == 0, said.read_text()
             assert "jitsi_jcmc_connectionquality{" in said.read_text()
             assert eventually(lambda: service.own("otel_jcmc_participants") == 20)
+            # The page that the README has next, as curl gets it.
+            series = " ".join(service.series("jitsi_jcmc_connectionquality"))
+            rooms = set(re.findall(r'roomname="([^"]+)"', series))
+            assert len(rooms) == 4
+            eventually(lambda: all(room in service.get("/live").body for room in rooms))
         finally:
             # The crowd, which would stay for a minute; it is gone if it could not push.
             with suppress(ProcessLookupError):

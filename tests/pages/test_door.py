@@ -230,6 +230,16 @@ def test_machines_are_answered_as_ever(service: Service) -> None:
     assert service.get("/sessions", headers={"x-forwarded-for": "203.0.113.9"}).status == 401
 
 
+def test_where_there_is_only_a_page_everybody_gets_it(service: Service) -> None:
+    """Or who tries it with curl takes it for missing; a stranger is kept out as ever."""
+    for accept in ("*/*", "application/json"):
+        asked = service.get("/live", headers={"accept": accept})
+        assert asked.status == 200
+        assert "<html" in asked.body
+    from_afar = {"accept": "*/*", "x-forwarded-for": "203.0.113.9"}
+    assert service.get("/live", headers=from_afar).status == 403
+
+
 def test_pages_can_be_off(tmp_path: Path) -> None:
     with Service(tmp_path, JCMC_PAGES="false") as running:
         assert "is up." in running.get("/", headers=HTML).body

@@ -294,7 +294,7 @@ def test_the_collectors_garbage_collector_knows_its_memory() -> None:
 @pytest.mark.parametrize("name", ["valkey", *sorted(NODES)])
 def test_the_store_refuses_rather_than_drops_and_saves_nothing(name: str) -> None:
     command = " ".join(services()[name]["command"])
-    assert "--maxmemory 640mb --maxmemory-policy noeviction" in command
+    assert "--maxmemory 800mb --maxmemory-policy noeviction" in command
     assert "--save  --appendonly no" in command
 
 
