@@ -1,5 +1,6 @@
 """`otel-jcmc doctor --prometheus`: a real Prometheus, its targets, and what the dashboards ask."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -154,7 +155,8 @@ def test_a_query_that_cannot_be_answered_is_named(
         wait_for(prometheus, "otel_jcmc_build_info")
         found = doctor(service, "--prometheus", prometheus.url).of("wrong")
     (text,) = [text for _, text in found if text.startswith("it can't answer")]
-    assert "service: Pushes" in text
+    # Which ones need more than 30 samples depends on how often it has scraped by now.
+    assert re.match(r"it can't answer (now|service): [A-Z]", text)
     assert text.endswith(
         "query processing would load too many samples into memory in query execution"
     )

@@ -91,6 +91,6 @@ def test_healthy_calls_with_the_former_client_raise_no_alert(
     assert watching.value("max(conference:jitsi_participants_bad:ratio)") == 0
     assert watching.value("min(jitsi_jcmc_connectionquality)") == 100
     assert watching.value("sum(otel_jcmc:fields_dropped:rate5m)") == 0
-    assert len(alerts(watching)) == 32
+    assert len(alerts(watching)) == 33
     assert raised(watching) == set()
     assert not_well(watching) == []
