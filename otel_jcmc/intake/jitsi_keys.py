@@ -98,7 +98,7 @@ class Keys:
             except OSError as error:
                 raise KeysUnusable(f"{where}{error.strerror}") from None
             except UnicodeDecodeError:
-                raise KeysUnusable(f"{where}it is no UTF-8 text") from None
+                raise KeysUnusable(f"{where}it is not UTF-8 text") from None
         try:
             return self._read(text)
         except KeysUnusable as error:

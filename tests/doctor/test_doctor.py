@@ -120,7 +120,7 @@ def test_settings_that_contradict_each_other_are_named(short_path: Path, doctor:
         topic, text, _ = doctor(service, JCMC_PORT="3000", JCMC_ADMIN_PORT="3000").wrong()
     assert (topic, text) == (
         "settings",
-        "settings: JCMC_ADMIN_PORT must be another one than JCMC_PORT",
+        "settings: JCMC_ADMIN_PORT must differ from JCMC_PORT",
     )
 
 

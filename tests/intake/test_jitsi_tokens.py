@@ -589,7 +589,7 @@ def test_what_is_no_key_is_told_in_one_line_that_holds_none(
     ("path", "line"),
     [
         ("/nowhere/jwks", "/nowhere/jwks: No such file or directory"),
-        ("/bin/true", "/bin/true: it is no UTF-8 text"),
+        ("/bin/true", "/bin/true: it is not UTF-8 text"),
         ("/dev/null", "/dev/null: no public key in PEM"),
     ],
 )

@@ -235,12 +235,12 @@ def test_an_entry_that_can_not_be_is_one_line(entries: list[str], line: str) -> 
                 " there are keep, drop, hash"
             ),
         ),
-        ({"JCMC_PRIVACY_KEY": "hunter2"}, "JCMC_PRIVACY_KEY: at least 16 characters are wanted"),
+        ({"JCMC_PRIVACY_KEY": "hunter2"}, "JCMC_PRIVACY_KEY: must have at least 16 characters"),
         (
             {"JCMC_PRIVACY": "roomname=hash", "REDIS_URL": "redis://127.0.0.1:1"},
             (
-                "settings: JCMC_PRIVACY hashes: set JCMC_PRIVACY_KEY, the same in all replicas and"
-                " for good"
+                "settings: JCMC_PRIVACY hashes attributes: set JCMC_PRIVACY_KEY, the same in all"
+                " replicas, and keep it"
             ),
         ),
     ],
@@ -656,4 +656,4 @@ def test_check_shows_what_becomes_of_what(
         ),
         "# privacy: hash roomname, client_id",
     ]
-    assert "note: JCMC_PRIVACY_KEY is not set: all hashes are others after a restart\n" in said.err
+    assert "note: JCMC_PRIVACY_KEY is not set: a restart changes all hashes\n" in said.err
