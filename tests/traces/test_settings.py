@@ -121,7 +121,7 @@ def test_spans_are_made_without_history_too() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, "spans that wait for their receiver are gone when this stops"),
+        ({}, "spans that wait for their receiver are lost"),
         ({**REDIS, "history_interval_seconds": 600}, "JCMC_HISTORY_INTERVAL (600 s)"),
         ({**REDIS, "bad_packet_loss": 100}, "is never reached: no loss is bad"),
     ],
