@@ -1,1 +1,1 @@
-"""What the makers of the service run, and no wheel carries: generated files, the audit."""
+"""Tools for contributors, outside the wheel: they write generated files and audit dependencies."""

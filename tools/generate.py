@@ -1,5 +1,5 @@
 """
-Writes everything that is derived from the catalogue, the settings and the reasons.
+Writes all files that are derived from the catalogue, the settings and the reasons.
 
 `python -m tools.generate` rewrites docs/metrics.md, docs/browsers.md, docs/settings.md,
 docs/reasons.md, docs/verdict.md, docs/rooms.md, docs/sizing.md, docs/scaling.md,
@@ -54,8 +54,9 @@ from tools.sizing_page import sizing_page
 from tools.verdict_page import verdict_page
 
 _PICTURE: Final = (
-    "Each room is a package of `otel_jcmc/`. Who imports stands above what is imported; an arrow"
-    " stands for the imports that no other way goes along.\n\n![The rooms](pictures/rooms.svg)"
+    "Use this page to find the file that does something. Each room is a package of\n"
+    "`otel_jcmc/`. A room stands above the rooms that it imports from. Arrows show imports,\n"
+    "except those that a longer way already implies.\n\n![The rooms](pictures/rooms.svg)"
 )
 _ROOT: Final = Path(__file__).parent.parent
 _DASHBOARDS: Final = _ROOT / "collector-config" / "grafana" / "dashboards"
@@ -63,40 +64,40 @@ _TERSER: Final = _ROOT / "node_modules" / ".bin" / "terser"
 
 
 _NOT_SAID: Final = """\
-- `connectionquality` is the library's guess: the bitrate that is sent against a target for the
-  picture's size, nothing else. Peer to peer it was 100 with 10 % loss, at 300 kbit/s, with 100 ms
-  more each way and on a dead link. After an interruption it climbs by 2 points a second at most,
-  so it is still low a minute after all is well.
-- `bandwidth_upload` is what the library last read of the browser's estimate, and
-  `bandwidth_available_upload` the estimate itself at the sample. On a dead link the library's
-  stands still, for as long as it has no new one: look at the second.
-- `limitation_bandwidth` is the browser's own reason, and it is often 100 where nothing is wrong: a
-  camera of 360 lines had 967 kbit/s available and used 526. The network holds a picture down where,
-  besides, `bandwidth_available_upload` is near what is sent (`bitrate_upload`), and
+- `connectionquality` is the library's estimate. It only compares the sent bitrate with a target for
+  the picture's size. In peer-to-peer calls it was 100 with 10 % loss, at 300 kbit/s, with 100 ms
+  more each way and on a dead link. After an interruption it rises by at most 2 points a second, so
+  it is still low a minute after the call is well again.
+- `bandwidth_upload` is the browser's estimate as the library last read it;
+  `bandwidth_available_upload` is the estimate itself at the sample. On a dead link the library's
+  value stands still until it has a new one: look at the second.
+- `limitation_bandwidth` is the browser's own reason. It is often 100 although nothing is wrong: a
+  camera of 360 lines had 967 kbit/s available and used 526. The network really limits a picture if,
+  besides, `bandwidth_available_upload` is near the sent bitrate (`bitrate_upload`), and
   `resolution_height_upload` or `framerate_upload` is below what is wanted
   (`resolution_height_wanted`).
-- `round_trip_time` is the mean of the checks of an interval that were answered. They come every
-  2.5 s: an interval of 2 s may have none, and is absent. `transport_rtt` is one check, the
-  library's.
-- `packetloss_download_best` and `packetloss_download_worst` are the same with one received stream,
-  and one lost of fewer than 20 packets counts as one of 20.
-- `ice_restarts` counts new ICE user names, so restarts alone; `path_changes` counts changes of the
-  candidate pair, with or without one, such as from Wi-Fi to a cable."""
+- `round_trip_time` is the mean of the answered checks of an interval. Checks come every 2.5 s, so
+  an interval of 2 s may have none; the metric is then absent. `transport_rtt` is one check, made by
+  the library.
+- `packetloss_download_best` and `packetloss_download_worst` are equal with one received stream. One
+  packet lost of fewer than 20 counts as one of 20.
+- `ice_restarts` counts new ICE user names, which is restarts alone. `path_changes` counts changes
+  of the candidate pair, with or without a restart, such as from Wi-Fi to a cable."""
 
 _BOUNDS: Final = """\
 Buckets are in the unit of the `jcmc` naming; the `otel` naming has ratios and seconds.
 `JCMC_BAD_PACKET_LOSS` and `JCMC_BAD_ROUND_TRIP`, and half of each, are always among
-them. The round trip that 95 of 100 pushes are within, and the share of pushes with more
-loss down than is bad:"""
+them. These queries show the round trip that 95 of 100 pushes stay within, and the share
+of pushes with a bad loss of received packets:"""
 _COUNTED: Final = """\
-- What a push does not know is not counted, and neither is what an earlier push of the
-  page has told and this one has not.
-- A page of the original always says 0 of loss up: that is not counted. Its loss down and
-  round trip are counted while something arrives.
-- An outage counts with each push while it runs. Of a page that knows one way only it is
-  that way's.
+- A value that a push does not report is not counted, even if an earlier push of the page
+  reported it.
+- A page of the original always reports 0 for the loss of sent packets: that is not counted.
+  Its loss of received packets and its round trip count while something arrives.
+- An outage counts with each push while it lasts. If a page knows only one direction, that
+  direction counts.
 - Pushes are counted, not seconds: a page that pushes every 2 s weighs five times as much
-  as one that does so every 10 s."""
+  as one that pushes every 10 s."""
 
 
 def metrics_page() -> str:
@@ -130,44 +131,45 @@ def metrics_page() -> str:
     ]
     return page(
         "Metrics",
-        "One push makes one series for each metric that it has, with the participant's labels. A\n"
-        "series is gone from the very next collection once its participant has left, was replaced\n"
-        "or has expired. A value that is not known is absent, never zero.",
-        "Which browser can fill which: [browsers.md](browsers.md).",
+        "This page lists every series: what it means, its unit and its labels. One push makes\n"
+        "one series for each metric that it holds, with the participant's labels. When a\n"
+        "participant leaves, is replaced or expires, its series are absent from the next\n"
+        "collection on. An unknown value is absent, never zero.",
+        "[browsers.md](browsers.md) shows which browser can fill which metric.",
         "## `JCMC_NAMING=jcmc`, the default",
-        "Names and units of the Jitsi Client Metrics Collector. By OTLP the unit is empty, so\n"
-        "that a Collector adds nothing to the names.",
+        "These are the names and units of the Jitsi Client Metrics Collector. In OTLP the unit\n"
+        "is empty, so that a Collector adds nothing to the names.",
         table(("series", "unit", "bounds", "meaning"), [*jcmc, role]),
         _attribute_table(Naming.JCMC),
-        "A codec or a mute changes no series but `info`. To see the quality by codec:",
+        "A change of codec or a mute changes only the series `info`. To see the quality by codec:",
         "```promql\n"
         "avg by (video_codec) (\n"
         f"  {prefix}connectionquality * on (roomname, client_id, participant_id)\n"
         f"    group_left (video_codec) {prefix}info\n"
         ")\n"
         "```",
-        "### What they do not say",
+        "### What these metrics do not tell",
         _NOT_SAID,
         "## `JCMC_NAMING=otel`",
-        "Semantic names, base units, direction and kind of media as attributes. The Prometheus\n"
-        "names are the same by scrape and through a Collector.",
+        "This naming has semantic names, base units, and attributes for direction and kind of\n"
+        "media. The Prometheus names are the same by scrape and through a Collector.",
         table(("field of the push", "name", "unit", "in Prometheus", "and"), [*otel, info]),
         _attribute_table(Naming.OTEL),
         "## Of more than one participant",
-        "From the page `/metrics/verdicts`, or with everything else. `JCMC_SERIES` chooses the\n"
-        "levels. Above participants the number of series follows from settings: the rest is\n"
-        "`other`.",
+        "Scrape `/metrics/verdicts` for these series alone, or `/metrics` for all series.\n"
+        "`JCMC_SERIES` chooses the levels. Above participants, settings limit the number of\n"
+        "series; everything beyond a limit is `other`.",
         _levels_table(prefix),
         *_fleet(prefix),
-        "## The service's own",
-        "The same in both namings, in the same scrape and by the same OTLP.",
+        "## The service's own metrics",
+        "These metrics are the same in both namings, and in a scrape and by OTLP.",
         table(("series", "type", "labels", "meaning"), own),
-        "Reasons are those of [reasons.md](reasons.md).",
+        "[reasons.md](reasons.md) explains the reasons.",
     )
 
 
 def _fleet(prefix: str) -> list[str]:
-    """Return what docs/metrics.md says of the fleet's histograms."""
+    """Return the part of docs/metrics.md about the fleet's histograms."""
     rows = [
         (
             f"`{prefix}{row.field}`",
@@ -182,12 +184,13 @@ def _fleet(prefix: str) -> list[str]:
     otel_region = label_name(OTEL_LABELS[Label.REGION])
     head = ("series", "unit", "in the `otel` naming", "and", "buckets up to", "meaning")
     told = (
-        "How the pushes are spread that a process has stored since its start. Each histogram has\n"
-        "`_bucket`, `_sum` and `_count`, by the region of the bridge: label\n"
-        f"`{Label.REGION}`, in the `otel` naming `{otel_region}`; without it where no page has\n"
-        "told one; `other` for what is beyond `JCMC_SERIES_REGIONS`. They are of one process,\n"
-        "as the service's own metrics are, and go where those go, by OTLP always cumulative:\n"
-        "each replica counts what it has taken. None where `JCMC_SERIES` has no `histograms`."
+        "A histogram shows the distribution of the pushes that a process has stored since its\n"
+        "start. It has `_bucket`, `_sum` and `_count` for each region of a bridge, in the label\n"
+        f"`{Label.REGION}` (`{otel_region}` in the `otel` naming). Without a region from the\n"
+        "page the label is absent; regions beyond `JCMC_SERIES_REGIONS` are `other`. Like the\n"
+        "service's own metrics, histograms belong to one process: each replica counts the\n"
+        "pushes that it has stored. They are exported with those metrics, by OTLP always\n"
+        "cumulative. Without `histograms` in `JCMC_SERIES` there are none."
     )
     query = (
         "```promql\n"
@@ -202,7 +205,7 @@ def _fleet(prefix: str) -> list[str]:
 
 
 def _levels_table(prefix: str) -> str:
-    """Return the table of what is told of more than one participant."""
+    """Return the table of the series of more than one participant."""
     rows = [
         (
             f"`{prefix}{row.field}`",
@@ -223,7 +226,8 @@ def browsers_page() -> str:
     Return docs/browsers.md.
 
     Raises:
-        MemberUnknown: a metric is read from a member that nobody has looked up yet.
+        MemberUnknown: a metric is read from a member that client/browser_support.json does not
+            have.
     """
     support = read_support(_ROOT / "client" / "browser_support.json")
     columns = [head for head, _ in COLUMNS]
@@ -239,40 +243,43 @@ def browsers_page() -> str:
     ]
     return page(
         "What each browser can fill",
-        "Firefox does not tell what held its video down, so its participants have no\n"
-        "`limitation_cpu`: no series, not a series at zero.",
+        "Use this page to see why a participant lacks a metric. Example: Firefox does not\n"
+        "report what limits its video, so its participants have no `limitation_cpu`: the series\n"
+        "is absent, not zero.",
         table(("metric", "made of", *columns), metrics),
-        "`-`: no version has it. A metric is filled when all members that it is made of are in\n"
-        "the browser's report (RTCStatsReport of webrtc-stats); what is subtracted may be\n"
-        "missing. The library itself asks for Chrome 72, Firefox 91 or Safari 14: an older\n"
+        "`-`: no version has it. A metric is filled when the browser's report (RTCStatsReport\n"
+        "of webrtc-stats) has all members that the metric is made of; subtracted members may be\n"
+        "missing. The library itself requires Chrome 72, Firefox 91 or Safari 14: an older\n"
         "version here means always.",
-        "Of some streams only:",
+        "These names stand for some streams only:",
         "\n".join(f"- `{which}`: {told}." for which, told in STREAMS.items()),
-        "The client's own members:",
+        "The client computes these members:",
         "\n".join(f"- `{member}`: {about.told}." for member, about in OWN_MEMBERS.items()),
-        "## Besides the metrics",
+        "## Other uses than metrics",
         table(("member", "what for", *columns), besides),
-        "## Who is in which column",
-        "- Chrome, Edge and all else that is Chromium, on desktop and Android: by Chromium's\n"
-        "  version.\n"
-        "- The Jitsi desktop app is Electron: by the version after `Chrome/` in its user agent.\n"
-        "  The label `browser_version` is Electron's own. Electron 21 is Chromium 106.\n"
+        "## Which browser belongs to which column",
+        "- Chrome, Edge and all other browsers with Chromium, on desktop and Android: look up\n"
+        "  Chromium's version.\n"
+        "- The Jitsi desktop app is Electron: look up the version after `Chrome/` in its user\n"
+        "  agent. The label `browser_version` is Electron's own version. Electron 21 is\n"
+        "  Chromium 106.\n"
         "- On iOS, Chrome, Edge and Firefox have Safari's engine: read the column Safari.\n"
-        "- The Jitsi apps for iOS and Android are no web page. They load neither\n"
-        "  `plugin.head.html` nor `body.html`. They do load `config.analytics.scriptURLs`, but\n"
-        "  have no `APP`, where the client finds the conference: nothing is sent. That is read\n"
-        "  from jitsi-meet's source, not tried in an app.",
-        "## What the library's numbers leave out",
-        "- Just after joining the bitrates are 0: nothing has been counted yet.\n"
-        "- `bandwidth_download` is absent without a bridge, and before its first estimate.\n"
-        "- Some versions of the library begin with a bandwidth of 0 where others have none, and\n"
-        "  Firefox stays there: the client takes an estimate of 0 for none.\n"
-        "- `transport_rtt` is absent where the browser has no round-trip time for the path.\n"
-        "- The library's packet loss of uploads is always 0, and its total is thinned by that.\n"
-        "  The client makes its own.",
-        "## Who reports nothing",
-        "Participants without `jitsi_jcmc_freezes`, by browser, as a share of all. The label\n"
-        "`browser_name` is on `jitsi_jcmc_connectionquality`:",
+        "- The Jitsi apps for iOS and Android are not web pages. They load neither\n"
+        "  `plugin.head.html` nor `body.html`. They load `config.analytics.scriptURLs`, but\n"
+        "  have no `APP`, where the client finds the conference: they send nothing. This comes\n"
+        "  from jitsi-meet's source; it was not tried in an app.",
+        "## What the library's numbers lack",
+        "- Just after a join the bitrates are 0: the library has not counted anything yet.\n"
+        "- `bandwidth_download` is absent without a bridge, and before the bridge's first\n"
+        "  estimate.\n"
+        "- Some versions of the library begin with a bandwidth of 0, and Firefox stays there.\n"
+        "  The client treats an estimate of 0 as no estimate.\n"
+        "- `transport_rtt` is absent if the browser has no round-trip time for the path.\n"
+        "- The library's packet loss of uploads is always 0, which also lowers its total. The\n"
+        "  client computes its own.",
+        "## Which browsers report nothing",
+        "This query shows the share of participants without `jitsi_jcmc_freezes`, by browser.\n"
+        "The label `browser_name` is on `jitsi_jcmc_connectionquality`:",
         "```promql\n"
         "  count by (browser_name, browser_version) (\n"
         "      jitsi_jcmc_connectionquality\n"
@@ -282,17 +289,19 @@ def browsers_page() -> str:
         "/\n"
         "  count by (browser_name, browser_version) (jitsi_jcmc_connectionquality)\n"
         "```",
-        "1 means that no one with this browser reports it, no row that everyone does. Between\n"
-        "them is usual: who receives no video has no freezes either. With `JCMC_NAMING=otel`,\n"
-        "count `jitsi_client_info` by `user_agent_name`, `unless on (jitsi_conference_name,\n"
-        "jitsi_participant_id, session_id)` the metric.",
-        "Absent is never zero: `avg` and `max` go over those who report. Do not fill the gap with\n"
-        "`or vector(0)`: the browser that cannot count freezes would be the best of all.",
+        "1 means that no participant with this browser reports the metric; no row means that\n"
+        "all do. A value in between is usual: a participant that receives no video has no\n"
+        "freezes either. With `JCMC_NAMING=otel`, count `jitsi_client_info` by\n"
+        "`user_agent_name`, `unless on (jitsi_conference_name, jitsi_participant_id,\n"
+        "session_id)` the metric.",
+        "Absent is never zero: `avg` and `max` cover the participants that report. Do not fill\n"
+        "the gap with `or vector(0)`: a browser that cannot count freezes would look best of\n"
+        "all.",
         "## Sources",
-        "The source of each version, and how to look it up again, is in\n"
-        "[client/browser_support.json](../client/browser_support.json).",
+        "[client/browser_support.json](../client/browser_support.json) has the source of each\n"
+        "version, and tells how to look it up again.",
         "\n".join(sources),
-        "Where they differ, or say little:",
+        "Where the sources differ, or tell little:",
         "\n".join(notes),
     )
 
@@ -313,10 +322,14 @@ def settings_page() -> str:
         groups += [*_about(group), table(("variable", "default", "bounds", "meaning"), rows)]
     return page(
         "Settings",
-        "From the environment, else from a file `.env` in the working folder. A trailing comment\n"
-        "(`5 # In seconds`) is stripped. `otel-jcmc check` prints what is in force, no secrets.",
-        "What also has a name with `_FILE` is a secret: that one names a file that holds it, with\n"
-        "or without a line end. `OTEL_EXPORTER_OTLP_HEADERS_FILE` works in the same way.",
+        "Use this page to look up a setting. For example, `METRICS_EXPIRATION=60` keeps a\n"
+        "participant for 60 s after its last push. The service reads settings from the\n"
+        "environment, then from a file `.env` in the working folder. It strips a trailing\n"
+        "comment (`5 # In seconds`). `otel-jcmc check` prints the settings in force, without\n"
+        "secrets.",
+        "A setting with a second name that ends in `_FILE` is a secret: the second name gives a\n"
+        "file that holds the secret, with or without a line end.\n"
+        "`OTEL_EXPORTER_OTLP_HEADERS_FILE` works in the same way.",
         *groups,
         "The OTLP exporters also read the other standard variables, `OTEL_EXPORTER_OTLP_HEADERS`,\n"
         "`_COMPRESSION`, `_CERTIFICATE`, `_CLIENT_KEY`, `_CLIENT_CERTIFICATE` and\n"
@@ -325,7 +338,7 @@ def settings_page() -> str:
 
 
 def _about(group: type[BaseSettings]) -> tuple[str, str]:
-    """Return heading and sentence of a *group* of settings, from its docstring."""
+    """Return the heading and the sentence of a *group* of settings, from its docstring."""
     told = (group.__doc__ or "").strip()
     heading = told.partition(":")[0].partition(",")[0].rstrip(".")
     return f"## {heading}", told
@@ -335,9 +348,9 @@ def reasons_page() -> str:
     """Return docs/reasons.md."""
     return page(
         "Reasons",
-        "Why a push, or a field of it, was not taken: one closed list for the answer's `reason`\n"
-        "and for the `reason` label of `otel_jcmc_pushes_total` and\n"
-        "`otel_jcmc_fields_dropped_total`.",
+        "Use this page to see why the service did not store a push, or one of its fields. The\n"
+        "list is closed. It covers the `reason` of an answer, and the label `reason` of\n"
+        "`otel_jcmc_pushes_total` and `otel_jcmc_fields_dropped_total`.",
         table(("reason", "meaning"), [(f"`{reason}`", reason.brief) for reason in Reason]),
     )
 
@@ -358,7 +371,7 @@ def env_example() -> str:
 
 
 def client_fields() -> str:
-    """Return client/parts/fields.js: what the browser reads, as the catalogue has it."""
+    """Return client/parts/fields.js: the fields that the browser reads, from the catalogue."""
     fields = [
         row.client
         for row in METRICS
@@ -374,7 +387,7 @@ def client_fields() -> str:
 
 
 def _js_terms(terms: tuple[str, ...]) -> list[tuple[int | str, ...]]:
-    """Return each term as how often it counts, its type and its member."""
+    """Return each term as a sign (1 or -1), its type and its member."""
     return [(-1 if term[0] == "-" else 1, *term.lstrip("-").split(".")) for term in terms]
 
 
@@ -385,7 +398,7 @@ def _js_table(kind: str, name: str, rows: Iterable[Any]) -> str:
 
 
 def files() -> dict[Path, str]:
-    """Return every generated file with what it should hold."""
+    """Return every generated file with its text."""
     return {
         _ROOT / "docs" / "metrics.md": metrics_page(),
         _ROOT / "docs" / "browsers.md": browsers_page(),
@@ -441,7 +454,7 @@ def _carrier(naming: Naming, row: Attribute) -> str:
 
 
 def _allowed(row: Attribute) -> str:
-    """Return what text an attribute may hold."""
+    """Return the kind of text that an attribute may hold."""
     if row.kind is Kind.CHOICE:
         return ", ".join(f"`{word}`" for word in row.choices)
     if row.kind is Kind.TEXT:
@@ -452,7 +465,7 @@ def _allowed(row: Attribute) -> str:
 
 
 def _given_as(field: str) -> list[str]:
-    """Return all names that a field can be given under, those of files included."""
+    """Return all names of a field in the environment, with those that end in _FILE."""
     names = names_of(field)
     of_files = is_secret(Settings.model_fields[field])
     return [*names, *(f"{name}_FILE" for name in names if of_files)]
@@ -479,7 +492,7 @@ def _bounds(field: str) -> str:
     return f"at least {found['ge']}" if "ge" in found else ""
 
 
-# Members that the parts use among themselves, and nobody else has.
+# Members that the client's parts use among themselves. No library has them.
 _INNER_NAMES: Final = (
     *("isProven", "isSuspect", "isDown", "isOver", "isUp", "hasMoved", "isOff", "isFalse"),
     *("shouldMove", "rests", "notBefore", "failures", "backoffMs", "taken", "outages"),
@@ -490,9 +503,9 @@ _INNER_NAMES: Final = (
 
 def client_files() -> dict[Path, str]:
     """
-    Return what is served of the client files, made of what is in the folder now.
+    Return the served client files, made from the files in the folder now.
 
-    The first line is a hash of what it was made of, by which tests know that it is not stale.
+    The first line is a hash of the source. Tests use it to see that a served file is not stale.
 
     Raises:
         CalledProcessError: Terser can't read them.
@@ -509,7 +522,7 @@ def client_hash(name: str) -> str:
 
 
 def _minified(name: str) -> str:
-    """Return a client file as Terser shortens it."""
+    """Return a client file, minified by Terser."""
     names = f"regex=/^({'|'.join(_INNER_NAMES)})$/"
     options = ("--compress", "passes=3", "--mangle", "--mangle-props", names, "--ecma", "2020")
     made = subprocess.run(
@@ -523,7 +536,7 @@ def _minified(name: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the files, or with `--check` say which are not as they should be."""
+    """Write the files, or with `--check` name those that are stale."""
     try:
         made = files()
     except MemberUnknown as error:
@@ -531,15 +544,15 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     is_stale = _write(made, arguments)
     if not _TERSER.exists():
-        # Of what is served the tests know by its hash that it is not stale.
-        print("client/served is left as it is: node_modules is missing", file=sys.stderr)
+        # Tests recognise a stale served file by its hash.
+        print("client/served is left unchanged: node_modules is missing", file=sys.stderr)
         return int(is_stale)
-    # Of what has just been written, among others.
+    # The served files are made from parts that were just written.
     return int(_write(client_files(), arguments) or is_stale)
 
 
 def _write(made: dict[Path, str], arguments: Sequence[str]) -> bool:
-    """Write what is stale of *made*, or say so; return whether something is stale still."""
+    """Write the stale files of *made*, or name them; return whether a file is still stale."""
     stale = [
         path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text
     ]

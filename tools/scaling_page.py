@@ -1,4 +1,4 @@
-"""docs/scaling.md: what so many participants need, of what was measured (docs/performance.json)."""
+"""Makes docs/scaling.md: the machines for a number of participants, from docs/performance.json."""
 
 import json
 from math import ceil
@@ -12,33 +12,33 @@ from tools.markdown import page, table
 
 _KEPT: Final = Path(__file__).parent.parent / "docs" / "performance.json"
 _COUNTS: Final = (1_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000)
-# As this project's client file pushes, and as Prometheus is told to scrape.
+# The push interval of this project's client file, and the scrape interval of its examples.
 PUSH_EACH_SECONDS: Final = 10
 SERIES: Final = 30
 SCRAPE_EACH_SECONDS: Final = 15
-# What one process or server is to be used for; the rest is for peaks, and for what is not a push.
+# The planned load of one process or server. The rest is for peaks, and for work that is not a push.
 WORKER_SHARE: Final = 0.5
 STORE_SHARE: Final = 0.3
 SCRAPE_SECONDS: Final = 5.0
-# `rules` of November 2026, 10,000 participants of 30 series with all rules that we ship: the memory
-# of Prometheus, and how long it evaluated them, which grew in proportion.
+# `rules` of November 2026: 10,000 participants of 30 series, with all rules of this project. Memory
+# of Prometheus, and its time to evaluate the rules; both grew in proportion.
 PROMETHEUS_BYTES: Final = 2.1e9 / 10_000
 RULES_SECONDS: Final = 5.9 / 10_000
-# The figure with the most participants that are held; before it was measured, the growth between
-# two smaller numbers of one process.
+# The figure with the most participants. Without it, the growth between two smaller numbers of one
+# process counts.
 _HELD: Final = f"large: 100,000 with {SERIES} series each for 300 s: service, the most"
 _BETWEEN: Final = (10_000, 50_000)
 
 
 class Costs(NamedTuple):
     """
-    What was measured.
+    The measured costs.
 
     Attributes:
         push_us, store_us: CPU of a push, of the service and of the store.
         series_us: CPU of one series of a scrape, of both, when all have pushed.
-        process_bytes: a process of the service with nobody live; *live_bytes*: what one more
-            participant takes of it, by the measurement *live_source*.
+        process_bytes: a process of the service without participants; *live_bytes*: memory of one
+            more participant, by the measurement *live_source*.
     """
 
     push_us: float
@@ -50,7 +50,7 @@ class Costs(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What so many participants need; CPU in cores, of which one process uses one at most."""
+    """The needs of a number of participants; CPU in cores. One process uses at most one core."""
 
     participants: int
     pushes: float
@@ -67,17 +67,17 @@ class Needs(NamedTuple):
 
     @property
     def partitions(self) -> int:
-        """The fewest partitions that give each master, server and process that reads a share."""
+        """The fewest partitions that give a share to each master, server and reading process."""
         shares_of = max(self.store_nodes, self.prometheus, self.readers)
         return next(number for number in NUMBERS if number >= shares_of)
 
 
 def costs(known: dict[str, Any]) -> Costs:
     """
-    Return the costs that the results *known* have.
+    Return the costs in the results *known*.
 
     Raises:
-        KeyError: a figure is not there.
+        KeyError: a figure is missing.
     """
     found = {
         f"{name}: {figure['name']}": figure["value"]
@@ -92,7 +92,7 @@ def costs(known: dict[str, Any]) -> Costs:
         people = many["participants"] - few["participants"]
         live_bytes = 1e6 * (many["rss_mb"] - few["rss_mb"]) / people
     else:
-        # By two processes, which share what they began with.
+        # Measured by two processes, which share their initial memory.
         live_bytes = (1e6 * held - 2 * process_bytes) / 100_000
     return Costs(
         push_us=found[f"push: a push of {SERIES} series: service CPU"],
@@ -107,14 +107,15 @@ def costs(known: dict[str, Any]) -> Costs:
 
 
 def needs(participants: int, of: Costs) -> Needs:
-    """Return what so many *participants* need at the costs *of* each."""
+    """Return the needs of a number of *participants* at the costs *of* each."""
     pushes = participants / PUSH_EACH_SECONDS
     push_cores, store_cores = pushes * of.push_us / 1e6, pushes * of.store_us / 1e6
     scrape_seconds = participants * SERIES * of.series_us / 1e6
     workers = ceil(push_cores / WORKER_SHARE)
     readers = ceil(scrape_seconds / SCRAPE_SECONDS)
     rules_seconds = participants * RULES_SECONDS
-    # One of those that read looks for what stands out, in everybody; alone it has read them anyway.
+    # One reading process searches all participants for what stands out. A single one has read them
+    # anyway.
     looks = 1 if readers == 1 else 2
     held = shares(Settings.model_construct(limit_participants=participants))
     return Needs(
@@ -139,9 +140,10 @@ def scaling_page() -> str:
     every = [needs(count, of) for count in _COUNTS]
     return page(
         "Scaling",
-        f"How many processes, Valkey nodes and Prometheus servers so many live participants need.\n"
-        f"Each pushes once in {PUSH_EACH_SECONDS} s and has {SERIES} series, as with this project's"
-        f" client file;\nall are scraped every {SCRAPE_EACH_SECONDS} s.",
+        "Use this page to plan processes, Valkey nodes and Prometheus servers for a number of\n"
+        f"live participants. Each participant pushes every {PUSH_EACH_SECONDS} s and has\n"
+        f"{SERIES} series, as with this project's client file; Prometheus scrapes all of them\n"
+        f"every {SCRAPE_EACH_SECONDS} s.",
         table(
             (
                 *("live participants", "pushes a second", "workers", "cores they use"),
@@ -189,12 +191,12 @@ def _gb(size: float) -> str:
 
 
 def _sources(of: Costs) -> list[tuple[str, ...]]:
-    """Return what each number of the tables is made of."""
+    """Return the formula and source of each number of the tables."""
     per, every = PUSH_EACH_SECONDS, SCRAPE_EACH_SECONDS
     measured = "[performance.md](performance.md), "
     memory = (
         f"processes x {of.process_bytes / 1e6:.0f} MB + participants x {of.live_bytes / 1e3:.1f}"
-        " kB, twice where several read: one of them looks at everybody"
+        " kB, twice with several reading processes: one of them reads all participants"
     )
     rules_seconds = 10_000 * RULES_SECONDS
     return [
@@ -228,12 +230,12 @@ def _sources(of: Costs) -> list[tuple[str, ...]]:
         (
             "Valkey nodes",
             f"their cores / {STORE_SHARE:g}, rounded up",
-            "reads, history and saving want the rest; a server uses one core for commands",
+            "reads, history and saving need the rest; a server uses one core for commands",
         ),
         (
             "memory of Valkey",
             "[sizing.md](sizing.md), of all nodes together",
-            "with that many as `JCMC_LIMIT_PARTICIPANTS`, and history as it is by default",
+            "with that number as `JCMC_LIMIT_PARTICIPANTS`, and history at its defaults",
         ),
         (
             "Prometheus servers",
@@ -249,24 +251,26 @@ def _sources(of: Costs) -> list[tuple[str, ...]]:
 
 
 _READ_OFF: Final = """\
-- **Workers**: `JCMC_WORKERS` on one machine, or several replicas behind a balancer, which have so
-  many between them. Up to one worker and one process that reads the default, one process for both,
-  does the same with less memory; scrapes then cost pushes some of their latency.
-- **Processes that read**: each replica has one. Where there are several, each is scraped for its
-  share: `/metrics/participants?partition=1/2` at one, `2/2` at the other.
-- **Valkey nodes**: one is a server alone, more are a cluster. A replica of each, for when it fails,
-  comes on top.
-- **`JCMC_PARTITIONS`**: each node, each Prometheus and each process that reads has one at least. It
-  can't be changed while the service runs: [operations.md](operations.md#partitions).
-- **Cores** are what is used on average. A machine should have one for each process and node."""
+- **Workers**: set `JCMC_WORKERS` on one machine, or divide the number among several replicas behind
+  a balancer. Up to one worker and one reading process, the default of one process for both does the
+  same with less memory; scrapes then cost pushes some of their latency.
+- **Processes that read**: each replica has one. With several, Prometheus scrapes each one for its
+  share: `/metrics/participants?partition=1/2` at the first, `2/2` at the second.
+- **Valkey nodes**: one node is a single server, more nodes are a cluster. A replica of each node,
+  for when it fails, comes on top.
+- **`JCMC_PARTITIONS`**: each node, each Prometheus and each reading process needs at least one. The
+  number can't change while the service runs: [operations.md](operations.md#partitions).
+- **Cores** are the average use. A machine should have one core for each process and node."""
 _PROMETHEUS: Final = """\
-Prometheus ends before the service does. The `sample_limit` of 600,000 that the README has is
-reached at 20,000 participants; from two servers on each takes its share of the participants. Who
-does not need a series of each scrapes `/metrics/verdicts` and `/metrics/service` instead: bridges,
-regions and the fleet are some thousand series however many there are, and of conferences as many
-as `JCMC_SERIES_CONFERENCES` says. How one participant's call was is in [history.md](history.md)."""
+Prometheus reaches its limit before the service does. The `sample_limit` of 600,000 in the README is
+reached at 20,000 participants; from two servers on, each scrapes its share of the participants. If
+you do not need series of each participant, scrape `/metrics/verdicts` and `/metrics/service`
+instead: bridges, regions and the fleet have some thousand series for any number of participants,
+and conferences as many as `JCMC_SERIES_CONFERENCES` allows. [history.md](history.md) tells how one
+participant's call was."""
 _NOT_MEASURED: Final = """\
-All is reckoned from the cost of one push and one series, which does not grow with their number, and
-supposes a core for each process and node. 100,000 participants were tried on two cores, load
-included, which is too few: [performance.md](performance.md#100000-participants). What is above that
-was not measured. Halve the interval and pushes double, and with them workers and Valkey nodes."""
+All numbers are computed from the cost of one push and one series, which does not grow with their
+number. They suppose a core for each process and node. 100,000 participants were tried on two cores,
+with the load generator, which is too few:
+[performance.md](performance.md#100000-participants). Larger numbers were not measured. Half the
+interval means twice the pushes, workers and Valkey nodes."""

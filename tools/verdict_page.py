@@ -1,4 +1,4 @@
-"""Makes docs/verdict.md of the rules as they are."""
+"""Makes docs/verdict.md from the verdict's rules."""
 
 from math import inf
 from typing import Final
@@ -7,87 +7,93 @@ from otel_jcmc.verdict import rules as verdict_rules
 from otel_jcmc.verdict.standing import THRESHOLDS
 from tools.markdown import page, table
 
-# Kind of page, what of the evidence it does not tell, and what follows.
+# Kind of page, the evidence that it does not report, and the result.
 _SENDERS: Final = (
     ("`otel_jcmc` in Chromium", "nothing", "every state"),
     (
         "`otel_jcmc` in Firefox",
         "`outage_up`, limits, the bandwidth",
-        "every state; sent badly by loss alone",
+        "every state; sent media only by loss",
     ),
     (
         "`otel_jcmc` in Safari",
         "freezes of older versions, limits",
-        "every state; fewer pictures that are seen badly",
+        "every state; fewer bad pictures",
     ),
-    ("audio only", "all of the picture", "every state"),
-    ("alone, or with nobody who sends", "what arrives", "unknown"),
+    ("audio only", "all figures of the picture", "every state"),
+    ("alone, or no other participant sends", "what arrives", "unknown"),
     (
         "`original`",
         "loss up (always 0), outages, sound and picture",
         (
-            "good, and bad by loss down or the round trip; in an outage unknown, since its numbers"
-            " stand still"
+            "good, and bad by loss down or the round trip; unknown in an outage, because its"
+            " numbers stand still"
         ),
     ),
     (
         "`jmmc`",
-        "the round trip, outages, sound and picture; it tells what has changed",
-        "never good; what it told two pushes ago counts no more",
+        "the round trip, outages, sound and picture; it reports only changes",
+        "never good; values older than two pushes no longer count",
     ),
 )
 
 
 def _scopes() -> list[tuple[str, str]]:
-    """Return each scope, and when it stands out."""
+    """Return each scope, and the condition for standing out."""
     at = THRESHOLDS
     apart = (
-        f"over {at.share:.0%} of its conferences' shares, and {at.times:g} times the rest's, by"
-        f" the lower end of Wilson's interval (z = {at.z:g}), also without its worst conference;"
-        f" in {at.conferences} conferences and from {at.networks} networks at least"
+        f"its conferences' mean share of bad participants is over {at.share:.0%} and {at.times:g}"
+        f" times that of all others, by the lower end of Wilson's interval (z = {at.z:g}), also"
+        f" without its worst conference; in at least {at.conferences} conferences and from at least"
+        f" {at.networks} networks"
     )
     few = (
-        f"most are bad in a few rooms, and half at least in {at.nearly_all:.0%} of them (most in"
-        f" each of two or three): {at.small_conferences} conferences and {at.small_people} people"
-        " at least"
+        f"in a few conferences most participants are bad, and in {at.nearly_all:.0%} of the"
+        " conferences at least half (most in each of two or three): at least"
+        f" {at.small_conferences} conferences and {at.small_people} participants"
     )
     return [
         (
             "`fleet`",
             (
-                f"over {at.share:.0%} of all conferences' shares, in {at.fleet_conferences} at"
-                " least, also without its worst bridge and region, and then half as bad as that"
+                f"the mean share of bad participants of all conferences is over {at.share:.0%}, in"
+                f" at least {at.fleet_conferences} conferences, also without the worst region and"
+                " without the worst bridge; the rest must be at least half as bad as that one"
             ),
         ),
         (
             "`region`",
             (
-                f"{apart}. Or most are bad in {at.conferences} conferences at least, as of a bridge"
-                f" of few rooms, from {at.networks} networks. And not by its worst bridge alone:"
-                " without that it is half as bad"
+                f"{apart}. Or most participants are bad in at least {at.conferences} conferences,"
+                f" as for a bridge of few conferences, from {at.networks} networks. The worst"
+                " bridge alone is not enough: the rest of the region must be at least half as bad"
+                " as that bridge"
             ),
         ),
-        ("`bridge`", f"{apart}. Or {few}; where there is one bridge that is the fleet"),
-        ("`relay`, `browser`", f"{apart}; beside the others"),
+        ("`bridge`", f"{apart}. Or {few}. With only one bridge the fleet stands out instead"),
+        ("`relay`, `browser`", f"{apart}; in addition to the other scopes"),
         (
             "`conference`",
             (
-                f"{at.conference_bad} bad at least, and over {at.conference_share:.0%} of those"
-                f" known; {at.reporting:.0%} of the room report; nothing wider that it is in"
-                " stands out"
+                f"at least {at.conference_bad} participants are bad, and over"
+                f" {at.conference_share:.0%} of the known ones; {at.reporting:.0%} of the"
+                " conference report; no wider scope that contains it stands out"
             ),
         ),
-        ("`sender`", "what others receive badly is somebody's whose way up, or computer, is bad"),
-        ("`participant`", "none of these"),
+        (
+            "`sender`",
+            "others receive badly what one participant sends, whose uplink or computer is bad",
+        ),
+        ("`participant`", "no wider scope stands out"),
     ]
 
 
 def verdict_page() -> str:
-    """Return docs/verdict.md, of the rules as they are."""
+    """Return docs/verdict.md, made from the rules."""
 
     def limit(value: float, *, is_below: bool) -> str:
         if value == inf:
-            return "never by itself"
+            return "never alone"
         return f"{'under' if is_below else 'over'} {value:g}"
 
     symptoms = [
@@ -101,81 +107,91 @@ def verdict_page() -> str:
         for each in verdict_rules.symptoms()
     ]
     causes = [
-        (f"`{each.word}`", each.kind or "any of the network", each.evidence, each.brief)
+        (f"`{each.word}`", each.kind or "any, of the network", each.evidence, each.brief)
         for each in verdict_rules.CAUSES
     ]
     return page(
         "The verdict",
-        "Of each participant the service says whether the call is good, fair or bad, and what\n"
-        "explains it: `jitsi_jcmc_verdict_state` is 0, 1 or 2, and absent where nobody can know;\n"
-        '`jitsi_jcmc_verdict{cause="…"}` is 1 for those whose call is not good.',
+        "The verdict tells for each participant whether the call is good, fair or bad, and why.\n"
+        "`jitsi_jcmc_verdict_state` is 0, 1 or 2, and absent if the state is unknown;\n"
+        '`jitsi_jcmc_verdict{cause="…"}` is 1 for each participant whose call is not good. This\n'
+        "query counts the calls that are not good:",
+        "```promql\ncount by (cause, scope) (jitsi_jcmc_verdict)\n```",
         "![Where each cause is: uplink before the bridge, downlink behind it, device at both"
         " ends](pictures/verdict.svg)",
-        "```promql\ncount by (cause, scope) (jitsi_jcmc_verdict)\n```",
-        "Both are of the last push alone, and are worked out once, when it is taken.",
+        "State and cause use the last push alone. The service computes them once, when it accepts\n"
+        "the push.",
         "## State: would a person complain?",
         "The worst symptom decides. Between the two thresholds the call is fair.",
         table(("symptom", "of", "fair", "bad", "threshold by"), symptoms),
-        "- Statistics that have stopped while others are there are bad: none for longer than an\n"
-        "  interval. A page that only says that its connection was interrupted tells nothing.\n"
-        "- Good is what has none of these and is known: a round trip, loss on the way down, and\n"
+        "- Bad: the statistics have stopped for longer than an interval while other\n"
+        "  participants are there. If a page only reports that its connection was interrupted,\n"
+        "  that alone proves nothing.\n"
+        "- Good: no symptom, and the figures are known: a round trip, loss on the way down, and\n"
         "  either something arrives or both outages are 0.\n"
-        "- All else is unknown: who is alone, whose page tells too little, the first seconds.",
+        "- Unknown: everything else, such as a participant alone, a page that reports too\n"
+        "  little, or the first seconds.",
         "## Cause: the symptom chooses",
-        "The causes of the symptom's kind are asked in this order; the first with evidence is it.\n"
-        "Where none has, the cause is `unknown`.",
+        "The service checks the causes of the symptom's kind in this order. The first one with\n"
+        "evidence is the cause. Without evidence for any, the cause is `unknown`.",
         table(("cause", "explains", "evidence", "means"), causes),
         "## Scope: how far it reaches",
-        "Every ten seconds one of the replicas looks at everybody, and writes what stands out\n"
-        "into Redis, where all replicas read it: a journal that is kept for as long as history.\n"
-        "The label `scope` of `jitsi_jcmc_verdict` says of how much that stands out a participant\n"
-        "is a part; `jitsi_jcmc_standing_out` has one series for each thing that does, and\n"
-        "`jitsi_jcmc_standing_out_since_seconds` its onset. `unknown`: nobody has looked\n"
-        "for half a minute; `otel_jcmc_standing_known` is 0 then.",
+        "Every ten seconds one of the replicas looks at all participants, and writes what\n"
+        "stands out into Redis, where all replicas read it. This journal is kept for as long as\n"
+        "history. The label `scope` of `jitsi_jcmc_verdict` names the widest thing that stands\n"
+        "out and contains the participant. `jitsi_jcmc_standing_out` has one series for each\n"
+        "thing that stands out, and `jitsi_jcmc_standing_out_since_seconds` its onset. The\n"
+        "scope is `unknown` if no replica has looked for half a minute;\n"
+        "`otel_jcmc_standing_known` is then 0.",
         table(("scope", "stands out when"), _scopes()),
-        "- Only participants by a bridge count, whose state is known, and who are bad by\n"
-        "  `outage`, `uplink`, `downlink` or `path`. A slow computer is nobody else's.\n"
-        "- The unit is the conference and its share of bad, since a room is one event: forty\n"
-        "  people in one bad room are no bad bridge.\n"
-        "- A bridge is named by the page that uses it. So that made-up rooms frame nobody, those\n"
-        "  who are bad have to come from several networks (an address's first 24 bits, 48 of\n"
-        "  IPv6), of which a short hash with a key is kept.\n"
-        "- A page of the original tells no bridge. It counts on the one that all others of its\n"
-        "  conference tell, and nowhere if one of them has none: a direct call has two people.\n"
-        "- In an outage no transport is known. A page of ours says whether the call was direct.\n"
-        "- What a look or two does not find has not ended yet: a push may be late.",
+        "- Only participants on a bridge with a known state count, and as bad only those with\n"
+        "  the cause `outage`, `uplink`, `downlink` or `path`. A slow computer affects no other\n"
+        "  participant.\n"
+        "- The unit is the conference and its share of bad participants, because a conference\n"
+        "  is one event: forty participants in one bad conference do not make a bad bridge.\n"
+        "- The page names the bridge that it uses. To keep invented conferences from blaming a\n"
+        "  bridge, bad participants must come from several networks (the first 24 bits of an\n"
+        "  address, 48 of IPv6). The service keeps only a short keyed hash of the network.\n"
+        "- A page of the original names no bridge. It counts on the bridge that all other\n"
+        "  participants of its conference name, and nowhere if one of them has none: a direct\n"
+        "  call has two participants.\n"
+        "- In an outage no transport is known. This project's client reports whether the call\n"
+        "  was direct.\n"
+        "- A thing that one or two looks do not find has not ended yet: a push may be late.",
         "## One received stream",
-        "A bridge passes on what is missing in what it gets. A participant who gets one stream\n"
-        "alone cannot tell whether the way from the bridge loses packets or the sender's way:\n"
-        "`downlink_or_received`. The look settles it by what the sender says of its own way up,\n"
-        "in the last half minute, or by others who get the same. Where nobody can tell, the word\n"
-        "stays.",
-        "## Who tells how much",
-        table(("page", "what it lacks", "so"), _SENDERS),
+        "A bridge passes on the gaps in what it receives. A participant that receives only one\n"
+        "stream cannot tell whether the way from the bridge or the sender's way loses packets:\n"
+        "the cause is `downlink_or_received`. The look decides it by the sender's own report of\n"
+        "its way up in the last half minute, or by others that receive the same stream. Without\n"
+        "such evidence the cause stays.",
+        "## How much each page reports",
+        table(("page", "what it does not report", "so"), _SENDERS),
         "## Is it right?",
-        "[verdict-matrices.md](verdict-matrices.md) tells a crowd whose truth is known to these\n"
-        "rules. `otel-jcmc simulate --story bridge --truth truth.jsonl` tells it to a running\n"
-        "service, and what is true to a file; the stories are the causes, the scopes, `mixed` and\n"
-        "`quiet`. Bridges are named where `JCMC_BRIDGES` names them: `jvb-eu-west-1=jvb-1`.",
+        "[verdict-matrices.md](verdict-matrices.md) tests these rules with a simulated crowd\n"
+        "whose truth is known. To try a running service, use `otel-jcmc simulate --story bridge\n"
+        "--truth truth.jsonl`: it pushes the crowd to the service and writes the truth to a\n"
+        "file. The stories are the causes, the scopes, `mixed` and `quiet`. Bridges have names\n"
+        "if `JCMC_BRIDGES` has them: `jvb-eu-west-1=jvb-1`.",
         "## When it is wrong",
-        "- A push that is older than two of its intervals has no state: what was good may not be\n"
-        "  so by now. The first push of a newcomer and pages that tell no interval are the\n"
-        "  exception: they are only known to be late when their series go.\n"
-        "- Loss on the way up is told by the other side, every 5 seconds. With samples every 2\n"
-        "  seconds two pushes in five know of it, and one between may be good.\n"
-        "- In the first seconds of an outage no number says yet what it is: unknown, or, once the\n"
-        "  statistics have stopped for an interval, bad, cause unknown.\n"
-        "- Of one bad sender of several a page of the original tells the mean of all streams, in\n"
-        "  whole percent: mostly too little to be fair.\n"
-        "- Of two who are connected without a bridge nobody can tell whose way it is: `pair`.\n"
-        "- A computer is found out by a page that waits for it. Of a hidden page, of one that has\n"
-        "  just joined and of pages of the original that is not known; and who waits less than\n"
-        "  10 ms at a time has no `device`, but what he sees and hears.\n"
-        "- Jitter is that of the last moment before the push. It counts where the round trip,\n"
-        "  which is of the whole time, can have it: a way with a round trip of 2 ms has no jitter\n"
-        "  of 36.",
+        "- A push that is older than two of its intervals has no state, because the call may\n"
+        "  have changed. Exceptions are a newcomer's first push and pages that report no\n"
+        "  interval: the service knows that they are late only when their series expire.\n"
+        "- The far end reports the loss on the way up every 5 seconds. With samples every 2\n"
+        "  seconds, two pushes in five contain it, and one between them may be good.\n"
+        "- In the first seconds of an outage no figure shows it yet: the state is unknown. Once\n"
+        "  the statistics have stopped for an interval, it is bad with the cause unknown.\n"
+        "- With one bad sender among several, a page of the original reports the mean of all\n"
+        "  streams, in whole percent. That is mostly too little to be fair.\n"
+        "- For two participants that are connected without a bridge, the service cannot tell\n"
+        "  whose way is bad: the cause is `pair`.\n"
+        "- A page shows a slow computer by waiting for it. This is not known for a hidden page,\n"
+        "  a page that has just joined, and pages of the original. A page that waits less than\n"
+        "  10 ms at a time has no `device`, but the symptoms of sound and picture.\n"
+        "- Jitter is a value of the last moment before the push, the round trip one of the\n"
+        "  whole interval. Jitter counts only if the round trip allows it: a way with a round\n"
+        "  trip of 2 ms has no jitter of 36 ms.",
         "## Sound",
-        "`audio_mos` is an estimate of ours in the manner of ITU-T G.107, with constants of our\n"
-        "choosing for Opus: that 20 % of made-up sound cost half of what loss can cost, and that\n"
-        "devices take 40 ms. Compare it with itself.",
+        "`audio_mos` is this service's estimate in the manner of ITU-T G.107. It uses its own\n"
+        "constants for Opus: 20 % of made-up sound cost half of what loss can cost, and devices\n"
+        "take 40 ms. Compare it only with itself.",
     )

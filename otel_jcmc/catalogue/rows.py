@@ -109,7 +109,7 @@ class OwnMember(NamedTuple):
 # The streams of a type that `type:which` names, as client/parts/report.js selects them.
 STREAMS: dict[str, str] = {
     "inbound-rtp:any": "all streams, also those without a packet in the interval",
-    "inbound-rtp:audio": "of sound",
+    "inbound-rtp:audio": "sound",
     "inbound-rtp:moving": "video that should move: not a screen, a camera that is off, a stream"
     " that the bridge holds back, a stream in a hidden page, or one that has shown no frame yet",
     "media-source:open": "the microphone, unless it is muted",

@@ -88,8 +88,8 @@ ROUND_TRIP: Final = "round_trip_time"
 MOS: Final = "audio_mos"
 # A computer limits what it sends for more of the time than this.
 SLOW_CPU_PERCENT: Final = 50
-_G107 = "ITU-T G.107: under 3.60 some users are dissatisfied, under 3.10 many"
-_LONG_TASKS = "W3C Long Tasks: what takes a page over 50 ms is felt"
+_G107 = "ITU-T G.107: below 3.60 some users are dissatisfied, below 3.10 many"
+_LONG_TASKS = "W3C Long Tasks: users feel a task of over 50 ms"
 _OURS = "ours"
 
 
@@ -97,9 +97,9 @@ def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Sympt
     """Return the symptoms for the operator's thresholds of loss (percent) and round trip (ms)."""
     loss = bad_loss / 2, bad_loss
     by_loss, by_trip = "JCMC_BAD_PACKET_LOSS", "JCMC_BAD_ROUND_TRIP"
-    either = "where neither direction is known"
+    either = "if neither direction is known"
     # Of delays at random two differ by twice their mean at most.
-    lasting = "where the round trip is at least half as long"
+    lasting = "if the round trip is at least half as long"
     return (
         Symptom("outage_down", Kind.SILENCE, 0, 0, source=_OURS),
         Symptom("outage_up", Kind.SILENCE, 0, 0, source=_OURS),
@@ -111,7 +111,7 @@ def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Sympt
             Kind.RECEIVED,
             100 * BUSY,
             inf,
-            when="percent of the time until the next frame, where a picture stood",
+            when="percent of the time until the next frame, if a picture stood still",
             source=_OURS,
         ),
         Symptom(
@@ -119,7 +119,7 @@ def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Sympt
             Kind.RECEIVED,
             WAITS_MS,
             inf,
-            when=f"where a picture stood, else over {FELT_MS}",
+            when=f"if a picture stood still, otherwise over {FELT_MS}",
             source=_LONG_TASKS,
         ),
         Symptom(LOSS_DOWN, Kind.RECEIVED, *loss, source=by_loss),
@@ -137,61 +137,61 @@ def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Sympt
             Kind.SENT,
             50,
             inf,
-            when="while the picture is lower than what is wanted",
+            when="while the picture is lower than wanted",
             source=_OURS,
         ),
     )
 
 
 OUTAGE: Final = Cause(
-    1, "outage", Kind.SILENCE, "Nothing gets through, one way or both", "an outage runs"
+    1, "outage", Kind.SILENCE, "Nothing gets through, in one direction or both", "an outage runs"
 )
 DOWNLINK: Final = Cause(
     2,
     "downlink",
     Kind.RECEIVED,
     "The way from the bridge to this participant",
-    "loss over half of what is bad, and of several senders' streams also the one that loses the"
-    " least loses more than an eighth",
+    "loss over half of what is bad; with streams of several senders, the stream that loses the"
+    " least loses more than an eighth of what is bad",
 )
 RECEIVED: Final = Cause(
     3,
     "received",
     Kind.RECEIVED,
-    "What the others send; this participant's own way is sound",
-    "one stream loses more than half of what is bad (more than all of it where one sender may have"
-    " sent them all), another one at most an eighth",
+    "What the others send; this participant's own way is good",
+    "one stream loses more than half of what is bad (more than all of it if one sender may have"
+    " sent all streams), another stream at most an eighth of what is bad",
 )
 DOWNLINK_OR_RECEIVED: Final = Cause(
     4,
     "downlink_or_received",
     Kind.RECEIVED,
-    "One of the two: with one received stream nobody can tell from here",
-    "loss or jitter down, and no other sender to compare with: a room of two, or one stream"
-    " expected",
+    "One of the two: one received stream alone cannot show which",
+    "loss or jitter down, and no other sender to compare with: a conference of two, or one expected"
+    " stream",
 )
 SLOW_RECEIVER: Final = Cause(
     5,
     "device",
     Kind.RECEIVED,
     "The participant's computer",
-    "no loss, and the page's own timers come over 10 ms late, or decoding a frame takes over 15 %"
-    " of the time until the next one",
+    "no loss, and the page's own timers are over 10 ms late, or decoding a frame takes over 15 % of"
+    " the time until the next one",
 )
 PATH: Final = Cause(
     6,
     "path",
     Kind.RECEIVED,
     "A long way, without loss",
-    "round trip over half of what is bad, less twice the delay of the page's own timers, and"
-    " no loss",
+    "the round trip, less twice the delay of the page's own timers, is over half of what is bad,"
+    " and there is no loss",
 )
 UPLINK: Final = Cause(
     7,
     "uplink",
     Kind.SENT,
     "The way from this participant to the bridge",
-    "loss up; or jitter up or too little bandwidth for the wanted picture, of a page that does not"
+    "loss up; or jitter up or too little bandwidth for the wanted picture, in a page that does not"
     " wait for its CPU",
 )
 SLOW_SENDER: Final = Cause(
@@ -199,13 +199,13 @@ SLOW_SENDER: Final = Cause(
     "device",
     Kind.SENT,
     "The participant's computer",
-    "no loss, and the page's own timers come over 10 ms late; or the CPU limits the sent video",
+    "no loss, and the page's own timers are over 10 ms late; or the CPU limits the sent video",
 )
 PAIR: Final = Cause(
     8,
     "pair",
     None,
-    "The network between two who are connected without a bridge: which end, nobody can tell",
+    "The network between two participants without a bridge; the end is not known",
     "a cause of the network, and no transport goes to a bridge",
 )
 CAUSES: Final = (
