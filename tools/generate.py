@@ -1,5 +1,5 @@
 """
-Writes everything that is derived from the catalogue, the settings and the reasons.
+Writes all files that are derived from the catalogue, the settings and the reasons.
 
 `python -m tools.generate` rewrites docs/metrics.md, docs/browsers.md, docs/settings.md,
 docs/reasons.md, docs/verdict.md, docs/rooms.md, docs/sizing.md, docs/scaling.md,
@@ -57,8 +57,9 @@ from tools.sketches import road_picture, verdict_picture
 from tools.verdict_page import verdict_page
 
 _PICTURE: Final = (
-    "Each room is a package of `otel_jcmc/`. Who imports stands above what is imported; an arrow"
-    " stands for the imports that no other way goes along.\n\n![The rooms](pictures/rooms.svg)"
+    "Use this page to find the file that does something. Each room is a package of\n"
+    "`otel_jcmc/`. A room stands above the rooms that it imports from. Arrows show imports,\n"
+    "except those that a longer way already implies.\n\n![The rooms](pictures/rooms.svg)"
 )
 _ROOT: Final = Path(__file__).parent.parent
 _DASHBOARDS: Final = _ROOT / "collector-config" / "grafana" / "dashboards"
@@ -67,40 +68,40 @@ _TERSER: Final = _ROOT / "node_modules" / ".bin" / "terser"
 
 
 _NOT_SAID: Final = """\
-- `connectionquality` is the library's guess: the bitrate that is sent against a target for the
-  picture's size, nothing else. Peer to peer it was 100 with 10 % loss, at 300 kbit/s, with 100 ms
-  more each way and on a dead link. After an interruption it climbs by 2 points a second at most,
-  so it is still low a minute after all is well.
-- `bandwidth_upload` is what the library last read of the browser's estimate, and
-  `bandwidth_available_upload` the estimate itself at the sample. On a dead link the library's
-  stands still, for as long as it has no new one: look at the second.
-- `limitation_bandwidth` is the browser's own reason, and it is often 100 where nothing is wrong: a
-  camera of 360 lines had 967 kbit/s available and used 526. The network holds a picture down where,
-  besides, `bandwidth_available_upload` is near what is sent (`bitrate_upload`), and
+- `connectionquality` is the library's estimate. It only compares the sent bitrate with a target for
+  the picture's size. In peer-to-peer calls it was 100 with 10 % loss, at 300 kbit/s, with 100 ms
+  more each way and on a dead link. After an interruption it rises by at most 2 points a second, so
+  it is still low a minute after the call is well again.
+- `bandwidth_upload` is the browser's estimate as the library last read it;
+  `bandwidth_available_upload` is the estimate itself at the sample. On a dead link the library's
+  value stands still until it has a new one: look at the second.
+- `limitation_bandwidth` is the browser's own reason. It is often 100 although nothing is wrong: a
+  camera of 360 lines had 967 kbit/s available and used 526. The network really limits a picture if,
+  besides, `bandwidth_available_upload` is near the sent bitrate (`bitrate_upload`), and
   `resolution_height_upload` or `framerate_upload` is below what is wanted
   (`resolution_height_wanted`).
-- `round_trip_time` is the mean of the checks of an interval that were answered. They come every
-  2.5 s: an interval of 2 s may have none, and is absent. `transport_rtt` is one check, the
-  library's.
-- `packetloss_download_best` and `packetloss_download_worst` are the same with one received stream,
-  and one lost of fewer than 20 packets counts as one of 20.
-- `ice_restarts` counts new ICE user names, so restarts alone; `path_changes` counts changes of the
-  candidate pair, with or without one, such as from Wi-Fi to a cable."""
+- `round_trip_time` is the mean of the answered checks of an interval. Checks come every 2.5 s, so
+  an interval of 2 s may have none; the metric is then absent. `transport_rtt` is one check, made by
+  the library.
+- `packetloss_download_best` and `packetloss_download_worst` are equal with one received stream. One
+  packet lost of fewer than 20 counts as one of 20.
+- `ice_restarts` counts new ICE user names, which is restarts alone. `path_changes` counts changes
+  of the candidate pair, with or without a restart, such as from Wi-Fi to a cable."""
 
 _BOUNDS: Final = """\
 Buckets are in the unit of the `jcmc` naming; the `otel` naming has ratios and seconds.
 `JCMC_BAD_PACKET_LOSS` and `JCMC_BAD_ROUND_TRIP`, and half of each, are always among
-them. The round trip that 95 of 100 pushes are within, and the share of pushes with more
-loss down than is bad:"""
+them. These queries show the round trip that 95 of 100 pushes stay within, and the share
+of pushes with a bad loss of received packets:"""
 _COUNTED: Final = """\
-- What a push does not know is not counted, and neither is what an earlier push of the
-  page has told and this one has not.
-- A page of the original always says 0 of loss up: that is not counted. Its loss down and
-  round trip are counted while something arrives.
-- An outage counts with each push while it runs. Of a page that knows one way only it is
-  that way's.
+- A value that a push does not report is not counted, even if an earlier push of the page
+  reported it.
+- A page of the original always reports 0 for the loss of sent packets: that is not counted.
+  Its loss of received packets and its round trip count while something arrives.
+- An outage counts with each push while it lasts. If a page knows only one direction, that
+  direction counts.
 - Pushes are counted, not seconds: a page that pushes every 2 s weighs five times as much
-  as one that does so every 10 s."""
+  as one that pushes every 10 s."""
 
 
 def metrics_page() -> str:
@@ -134,44 +135,45 @@ def metrics_page() -> str:
     ]
     return page(
         "Metrics",
-        "One push makes one series for each metric that it has, with the participant's labels. A\n"
-        "series is gone from the very next collection once its participant has left, was replaced\n"
-        "or has expired. A value that is not known is absent, never zero.",
-        "Which browser can fill which: [browsers.md](browsers.md).",
+        "This page lists every series: what it means, its unit and its labels. One push makes\n"
+        "one series for each metric that it holds, with the participant's labels. When a\n"
+        "participant leaves, is replaced or expires, its series are absent from the next\n"
+        "collection on. An unknown value is absent, never zero.",
+        "[browsers.md](browsers.md) shows which browser can fill which metric.",
         "## `JCMC_NAMING=jcmc`, the default",
-        "Names and units of the Jitsi Client Metrics Collector. By OTLP the unit is empty, so\n"
-        "that a Collector adds nothing to the names.",
+        "These are the names and units of the Jitsi Client Metrics Collector. In OTLP the unit\n"
+        "is empty, so that a Collector adds nothing to the names.",
         table(("series", "unit", "bounds", "meaning"), [*jcmc, role]),
         _attribute_table(Naming.JCMC),
-        "A codec or a mute changes no series but `info`. To see the quality by codec:",
+        "A change of codec or a mute changes only the series `info`. To see the quality by codec:",
         "```promql\n"
         "avg by (video_codec) (\n"
         f"  {prefix}connectionquality * on (roomname, client_id, participant_id)\n"
         f"    group_left (video_codec) {prefix}info\n"
         ")\n"
         "```",
-        "### What they do not say",
+        "### What these metrics do not tell",
         _NOT_SAID,
         "## `JCMC_NAMING=otel`",
-        "Semantic names, base units, direction and kind of media as attributes. The Prometheus\n"
-        "names are the same by scrape and through a Collector.",
+        "This naming has semantic names, base units, and attributes for direction and kind of\n"
+        "media. The Prometheus names are the same by scrape and through a Collector.",
         table(("field of the push", "name", "unit", "in Prometheus", "and"), [*otel, info]),
         _attribute_table(Naming.OTEL),
         "## Of more than one participant",
-        "From the page `/metrics/verdicts`, or with everything else. `JCMC_SERIES` chooses the\n"
-        "levels. Above participants the number of series follows from settings: the rest is\n"
-        "`other`.",
+        "Scrape `/metrics/verdicts` for these series alone, or `/metrics` for all series.\n"
+        "`JCMC_SERIES` chooses the levels. Above participants, settings limit the number of\n"
+        "series; everything beyond a limit is `other`.",
         _levels_table(prefix),
         *_fleet(prefix),
-        "## The service's own",
-        "The same in both namings, in the same scrape and by the same OTLP.",
+        "## The service's own metrics",
+        "These metrics are the same in both namings, and in a scrape and by OTLP.",
         table(("series", "type", "labels", "meaning"), own),
-        "Reasons are those of [reasons.md](reasons.md).",
+        "[reasons.md](reasons.md) explains the reasons.",
     )
 
 
 def _fleet(prefix: str) -> list[str]:
-    """Return what docs/metrics.md says of the fleet's histograms."""
+    """Return the part of docs/metrics.md about the fleet's histograms."""
     rows = [
         (
             f"`{prefix}{row.field}`",
@@ -186,12 +188,13 @@ def _fleet(prefix: str) -> list[str]:
     otel_region = label_name(OTEL_LABELS[Label.REGION])
     head = ("series", "unit", "in the `otel` naming", "and", "buckets up to", "meaning")
     told = (
-        "How the pushes are spread that a process has stored since its start. Each histogram has\n"
-        "`_bucket`, `_sum` and `_count`, by the region of the bridge: label\n"
-        f"`{Label.REGION}`, in the `otel` naming `{otel_region}`; without it where no page has\n"
-        "told one; `other` for what is beyond `JCMC_SERIES_REGIONS`. They are of one process,\n"
-        "as the service's own metrics are, and go where those go, by OTLP always cumulative:\n"
-        "each replica counts what it has taken. None where `JCMC_SERIES` has no `histograms`."
+        "A histogram shows the distribution of the pushes that a process has stored since its\n"
+        "start. It has `_bucket`, `_sum` and `_count` for each region of a bridge, in the label\n"
+        f"`{Label.REGION}` (`{otel_region}` in the `otel` naming). Without a region from the\n"
+        "page the label is absent; regions beyond `JCMC_SERIES_REGIONS` are `other`. Like the\n"
+        "service's own metrics, histograms belong to one process: each replica counts the\n"
+        "pushes that it has stored. They are exported with those metrics, by OTLP always\n"
+        "cumulative. Without `histograms` in `JCMC_SERIES` there are none."
     )
     query = (
         "```promql\n"
@@ -206,7 +209,7 @@ def _fleet(prefix: str) -> list[str]:
 
 
 def _levels_table(prefix: str) -> str:
-    """Return the table of what is told of more than one participant."""
+    """Return the table of the series of more than one participant."""
     rows = [
         (
             f"`{prefix}{row.field}`",
@@ -227,7 +230,8 @@ def browsers_page() -> str:
     Return docs/browsers.md.
 
     Raises:
-        MemberUnknown: a metric is read from a member that nobody has looked up yet.
+        MemberUnknown: a metric is read from a member that client/browser_support.json does not
+            have.
     """
     support = read_support(_ROOT / "client" / "browser_support.json")
     columns = [head for head, _ in COLUMNS]
@@ -320,10 +324,14 @@ def settings_page() -> str:
         groups += [*_about(group), table(("variable", "default", "bounds", "meaning"), rows)]
     return page(
         "Settings",
-        "From the environment, else from a file `.env` in the working folder. A trailing comment\n"
-        "(`5 # In seconds`) is stripped. `otel-jcmc check` prints what is in force, no secrets.",
-        "What also has a name with `_FILE` is a secret: that one names a file that holds it, with\n"
-        "or without a line end. `OTEL_EXPORTER_OTLP_HEADERS_FILE` works in the same way.",
+        "Use this page to look up a setting. For example, `METRICS_EXPIRATION=60` keeps a\n"
+        "participant for 60 s after its last push. The service reads settings from the\n"
+        "environment, then from a file `.env` in the working folder. It strips a trailing\n"
+        "comment (`5 # In seconds`). `otel-jcmc check` prints the settings in force, without\n"
+        "secrets.",
+        "A setting with a second name that ends in `_FILE` is a secret: the second name gives a\n"
+        "file that holds the secret, with or without a line end.\n"
+        "`OTEL_EXPORTER_OTLP_HEADERS_FILE` works in the same way.",
         *groups,
         "The OTLP exporters also read the other standard variables, `OTEL_EXPORTER_OTLP_HEADERS`,\n"
         "`_COMPRESSION`, `_CERTIFICATE`, `_CLIENT_KEY`, `_CLIENT_CERTIFICATE` and\n"
@@ -332,7 +340,7 @@ def settings_page() -> str:
 
 
 def _about(group: type[BaseSettings]) -> tuple[str, str]:
-    """Return heading and sentence of a *group* of settings, from its docstring."""
+    """Return the heading and the sentence of a *group* of settings, from its docstring."""
     told = (group.__doc__ or "").strip()
     heading = told.partition(":")[0].partition(",")[0].rstrip(".")
     return f"## {heading}", told
@@ -342,9 +350,9 @@ def reasons_page() -> str:
     """Return docs/reasons.md."""
     return page(
         "Reasons",
-        "Why a push, or a field of it, was not taken: one closed list for the answer's `reason`\n"
-        "and for the `reason` label of `otel_jcmc_pushes_total` and\n"
-        "`otel_jcmc_fields_dropped_total`.",
+        "Use this page to see why the service did not store a push, or one of its fields. The\n"
+        "list is closed. It covers the `reason` of an answer, and the label `reason` of\n"
+        "`otel_jcmc_pushes_total` and `otel_jcmc_fields_dropped_total`.",
         table(("reason", "meaning"), [(f"`{reason}`", reason.brief) for reason in Reason]),
     )
 
@@ -365,7 +373,7 @@ def env_example() -> str:
 
 
 def client_fields() -> str:
-    """Return client/parts/fields.js: what the browser reads, as the catalogue has it."""
+    """Return client/parts/fields.js: the fields that the browser reads, from the catalogue."""
     fields = [
         row.client
         for row in METRICS
@@ -381,7 +389,7 @@ def client_fields() -> str:
 
 
 def _js_terms(terms: tuple[str, ...]) -> list[tuple[int | str, ...]]:
-    """Return each term as how often it counts, its type and its member."""
+    """Return each term as a sign (1 or -1), its type and its member."""
     return [(-1 if term[0] == "-" else 1, *term.lstrip("-").split(".")) for term in terms]
 
 
@@ -452,7 +460,7 @@ def _carrier(naming: Naming, row: Attribute) -> str:
 
 
 def _allowed(row: Attribute) -> str:
-    """Return what text an attribute may hold."""
+    """Return the kind of text that an attribute may hold."""
     if row.kind is Kind.CHOICE:
         return ", ".join(f"`{word}`" for word in row.choices)
     if row.kind is Kind.TEXT:
@@ -463,7 +471,7 @@ def _allowed(row: Attribute) -> str:
 
 
 def _given_as(field: str) -> list[str]:
-    """Return all names that a field can be given under, those of files included."""
+    """Return all names of a field in the environment, with those that end in _FILE."""
     names = names_of(field)
     of_files = is_secret(Settings.model_fields[field])
     return [*names, *(f"{name}_FILE" for name in names if of_files)]
@@ -490,7 +498,7 @@ def _bounds(field: str) -> str:
     return f"at least {found['ge']}" if "ge" in found else ""
 
 
-# Members that the parts use among themselves, and nobody else has.
+# Members that the client's parts use among themselves. No library has them.
 _INNER_NAMES: Final = (
     *("isProven", "isSuspect", "isDown", "isOver", "isUp", "hasMoved", "isOff", "isFalse"),
     *("shouldMove", "rests", "notBefore", "failures", "backoffMs", "taken", "outages"),
@@ -501,9 +509,9 @@ _INNER_NAMES: Final = (
 
 def client_files() -> dict[Path, str]:
     """
-    Return what is served of the client files, made of what is in the folder now.
+    Return the served client files, made from the files in the folder now.
 
-    The first line is a hash of what it was made of, by which tests know that it is not stale.
+    The first line is a hash of the source. Tests use it to see that a served file is not stale.
 
     Raises:
         CalledProcessError: Terser can't read them.
@@ -520,7 +528,7 @@ def client_hash(name: str) -> str:
 
 
 def _minified(name: str) -> str:
-    """Return a client file as Terser shortens it."""
+    """Return a client file, minified by Terser."""
     names = f"regex=/^({'|'.join(_INNER_NAMES)})$/"
     options = ("--compress", "passes=3", "--mangle", "--mangle-props", names, "--ecma", "2020")
     made = subprocess.run(
@@ -534,7 +542,7 @@ def _minified(name: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the files, or with `--check` say which are not as they should be."""
+    """Write the files, or with `--check` name those that are stale."""
     try:
         made = files()
     except MemberUnknown as error:
@@ -542,15 +550,15 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     is_stale = _write(made, arguments)
     if not _TERSER.exists():
-        # Of what is served the tests know by its hash that it is not stale.
-        print("client/served is left as it is: node_modules is missing", file=sys.stderr)
+        # Tests recognise a stale served file by its hash.
+        print("client/served is left unchanged: node_modules is missing", file=sys.stderr)
         return int(is_stale)
-    # Of what has just been written, among others.
+    # The served files are made from parts that were just written.
     return int(_write(client_files(), arguments) or is_stale)
 
 
 def _write(made: dict[Path, str], arguments: Sequence[str]) -> bool:
-    """Write what is stale of *made*, or say so; return whether something is stale still."""
+    """Write the stale files of *made*, or name them; return whether a file is still stale."""
     stale = [
         path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text
     ]

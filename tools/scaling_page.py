@@ -12,7 +12,7 @@ from tools.markdown import page, table
 
 _KEPT: Final = Path(__file__).parent.parent / "docs" / "performance.json"
 _COUNTS: Final = (1_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000)
-# As this project's client file pushes, and as Prometheus is told to scrape.
+# The push interval of this project's client file, and the scrape interval of its examples.
 PUSH_EACH_SECONDS: Final = 10
 SERIES: Final = 30
 SCRAPE_EACH_SECONDS: Final = 15
@@ -32,7 +32,7 @@ _BETWEEN: Final = (10_000, 50_000)
 
 class Costs(NamedTuple):
     """
-    What was measured.
+    The measured costs.
 
     Attributes:
         push_us, store_us: CPU for a push, of the service and of the store, in µs.
@@ -92,7 +92,7 @@ def costs(known: dict[str, Any]) -> Costs:
         people = many["participants"] - few["participants"]
         live_bytes = 1e6 * (many["rss_mb"] - few["rss_mb"]) / people
     else:
-        # By two processes, which share what they began with.
+        # Measured by two processes, which share their initial memory.
         live_bytes = (1e6 * held - 2 * process_bytes) / 100_000
     return Costs(
         push_us=found[f"push: a push of {SERIES} series: service CPU"],

@@ -1,4 +1,4 @@
-"""docs/sizing.md: what Redis may come to hold, of the bounds of the settings."""
+"""Makes docs/sizing.md: how much memory Redis may need, from the limits of the settings."""
 
 from typing import Final
 
@@ -6,20 +6,21 @@ from otel_jcmc.config.settings import Settings
 from otel_jcmc.config.sizing import MIB, Share, memory_advice, shares
 from tools.markdown import page, table
 
-# As the table shows what is not on by default.
+# The table also shows what is off by default.
 _BY_DEFAULT: Final = Settings.model_construct()
 _ALL: Final = Settings.model_construct(
     summary_days=400, traces_exporter="otlp", logs_exporter="otlp"
 )
 _OF_HISTORY: Final = """\
-History has in it: sessions, their samples and cards, what is known of conferences, and the names of
-sessions. It is bounded as a whole, the oldest session first, and a session that begins waits for a
-place: [history.md](history.md#what-is-kept-and-for-how-long). Tokens and secrets are some hundred
-bytes. What has its own time to live, such as a last push or a list of summaries, goes by itself."""
+History contains sessions, their samples and cards, data about conferences, and the names of
+sessions. It has one limit for all: beyond it the oldest session is removed first, and a new session
+waits for a place: [history.md](history.md#what-is-kept-and-for-how-long). Tokens and secrets take
+some hundred bytes. Keys with their own time to live, such as a last push or a list of summaries,
+expire automatically."""
 _SETTING_IT: Final = """\
-`maxmemory` should be the sum of what is on, with `maxmemory-policy noeviction`. A Redis
-that saves to disk needs more of the machine than that. The service compares at its start, and so
-does `otel-jcmc check`:"""
+`maxmemory` should be the sum of all that is on, with `maxmemory-policy noeviction`. If Redis
+saves to disk, the machine needs more memory than that. The service compares both at its start, and
+so does `otel-jcmc check`:"""
 
 
 def sizing_page() -> str:
@@ -31,8 +32,9 @@ def sizing_page() -> str:
     (example,) = memory_advice(_BY_DEFAULT, 256 * MIB, "noeviction")
     return page(
         "Sizing",
-        "How much memory Redis should have: what each kind of what it holds may come to. What one\n"
-        "takes was measured with all keys and overhead; a push with the longest texts takes more.",
+        "Use this page to choose Redis's `maxmemory`. The table shows how much each kind of\n"
+        "data may take at most. The size of one was measured with all keys and overhead; a push\n"
+        "with the longest texts takes more.",
         table(("what", "bounded by", "one takes", "by default", "with all on"), rows),
         _OF_HISTORY,
         "## Setting it",
@@ -57,5 +59,5 @@ def _row(share: Share, by_default: int) -> tuple[str, ...]:
 
 
 def _mb(size: int) -> str:
-    """Return *size* as a table has it."""
+    """Return *size* in the form of the table."""
     return f"{size / 1e6:.0f} MB" if size >= 10e6 else f"{size / 1e6:.1f} MB"

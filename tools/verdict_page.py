@@ -1,4 +1,4 @@
-"""Makes docs/verdict.md of the rules as they are."""
+"""Makes docs/verdict.md from the verdict's rules."""
 
 from math import inf
 from typing import Final
@@ -57,7 +57,7 @@ def _rules() -> str:
 
 
 def _scopes() -> list[tuple[str, str]]:
-    """Return each scope, and when it stands out."""
+    """Return each scope, and the condition for standing out."""
     at = THRESHOLDS
     return [
         (
@@ -98,7 +98,7 @@ def _scopes() -> list[tuple[str, str]]:
 
 
 def verdict_page() -> str:
-    """Return docs/verdict.md, of the rules as they are."""
+    """Return docs/verdict.md, made from the rules."""
 
     def limit(value: float, *, is_below: bool) -> str:
         if value == inf:

@@ -1,6 +1,6 @@
 """
-What can be pushed, and what we say: metrics, attributes, reasons, our own metrics.
+What clients can push, and what the service exports: metrics, attributes, reasons, own metrics.
 
-Everything that is true of one metric is said here, once; checks, gauges, the browser's table, docs
-and dashboards are derived. It imports nothing of ours and does nothing.
+Each fact about a metric stands here, once. Checks, gauges, the browser's table, docs and dashboards
+are derived from it. This room imports no other room and does nothing.
 """

@@ -1,8 +1,8 @@
 """
-Every attribute, one row each, and the only place it is described.
+Every attribute, one row each: the only place that describes it.
 
-Who a participant is and how it is connected: what becomes labels, and what is only stored. Ids are
-permanent and never reused, as those of metrics.
+Attributes say who a participant is and how it is connected. Some become labels, others are only
+stored. Ids are permanent and never reused, like the ids of metrics.
 """
 
 from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
@@ -21,7 +21,7 @@ CLIENT = Attribute(
     Scope.IDENTITY,
     "client_id",
     "",
-    "GUID that lasts in the browser's local storage",
+    "GUID of the browser, kept in its local storage",
     Kind.GUID,
 )
 PARTICIPANT = Attribute(
@@ -30,7 +30,7 @@ PARTICIPANT = Attribute(
     Scope.IDENTITY,
     "participant_id",
     "jitsi.participant.id",
-    "Jitsi's id of the participant in the conference",
+    "Jitsi's id of the participant in this conference",
     max_length=128,
 )
 SESSION = Attribute(
@@ -49,7 +49,7 @@ MEETING = Attribute(
     Scope.STORED,
     "",
     "",
-    "The conference's unique id where the page has one",
+    "Unique id of the conference, if the page has one",
     max_length=128,
 )
 REGION = Attribute(
@@ -129,7 +129,7 @@ WORST_SOURCE = Attribute(
     Scope.STORED,
     "",
     "jitsi.media.worst_source.id",
-    "Jitsi's id of the participant whose stream `packetloss_download_worst` is of, from 1 % on",
+    "Jitsi's id of the sender of the stream in `packetloss_download_worst`, from 1 % loss on",
     max_length=128,
     like=PARTICIPANT.id,
 )
@@ -172,8 +172,8 @@ NETWORK_TYPE = Attribute(
     Scope.PATH,
     "networkType",
     "network.connection.type",
-    "Kind of network, as the browser names it",
-    # RTCNetworkType (WebRTC statistics) to the semantic conventions' words.
+    "Type of network, as the browser names it",
+    # RTCNetworkType (WebRTC statistics), translated to the words of the semantic conventions.
     otel_values=(("ethernet", "wired"), ("cellular", "cell")),
 )
 CANDIDATE_TYPE = Attribute(
@@ -182,7 +182,7 @@ CANDIDATE_TYPE = Attribute(
     Scope.PATH,
     "localCandidateType",
     "jitsi.ice.candidate.type",
-    "Type of the participant's ICE candidate; `relay`: through a TURN server",
+    "Type of the participant's ICE candidate; `relay`: the path goes through a TURN server",
     Kind.CHOICE,
     choices=_CANDIDATE_TYPES,
 )
@@ -192,7 +192,7 @@ PEER_TO_PEER = Attribute(
     Scope.PATH,
     "p2p",
     "jitsi.p2p",
-    "Whether the transport goes to the peer instead of the bridge",
+    "Whether the transport goes to the peer instead of a bridge",
     Kind.CHOICE,
     choices=("true", "false"),
 )
@@ -202,11 +202,11 @@ REMOTE_CANDIDATE_TYPE = Attribute(
     Scope.PATH,
     "remoteCandidateType",
     "jitsi.ice.remote_candidate.type",
-    "Type of the ICE candidate at the other end; `relay`: through a TURN server",
+    "Type of the ICE candidate at the far end; `relay`: the path goes through a TURN server",
     Kind.CHOICE,
     choices=_CANDIDATE_TYPES,
 )
-# Of the one transport that the Jitsi Meet Metrics Collector's pages tell of.
+# Pages of the Jitsi Meet Metrics Collector send these, for their only transport.
 LOCAL_PORT = Attribute(
     87,
     "m.t.lp",
@@ -243,9 +243,10 @@ ROLE = Attribute(
     Scope.ROLE,
     "role",
     "jitsi.participant.role",
-    "What the page is, if no ordinary participant",
+    "Role of the page if it is not an ordinary participant",
     Kind.CHOICE,
-    # `recorder`: records, streams, or is hidden from everybody. `gateway`: a SIP caller's page.
+    # `recorder`: it records, streams, or is hidden from all participants. `gateway`: the page of a
+    # SIP caller.
     choices=("recorder", "gateway", "visitor"),
 )
 FEEDBACK = Attribute(
@@ -254,7 +255,7 @@ FEEDBACK = Attribute(
     Scope.STORED,
     "feedback",
     "",
-    "What the participant wrote of the call; only with JCMC_COLLECT_FEEDBACK",
+    "What the participant wrote about the call; only with JCMC_COLLECT_FEEDBACK",
     collect="collect_feedback",
 )
 BRIDGE = Attribute(
@@ -263,16 +264,16 @@ BRIDGE = Attribute(
     Scope.INFO,
     "bridge",
     "jitsi.bridge.name",
-    "The bridge: its name by JCMC_BRIDGES, else a hash; none of a call that goes to the peer",
+    "The bridge: its name from JCMC_BRIDGES, otherwise a hash; absent in a peer-to-peer call",
 )
-# In an outage the library knows of no transport.
+# In an outage the library reports no transport.
 DIRECT = Attribute(
     102,
     "metrics.connectionquality.labels.p2p",
     Scope.STORED,
     "direct",
     "",
-    "Whether all transports go to the peer, or did when they were known last",
+    "Whether all transports go to the peer, or did when they were last known",
     Kind.CHOICE,
     choices=("true", "false"),
 )
@@ -282,10 +283,10 @@ RELAY = Attribute(
     Scope.INFO,
     "relay",
     "jitsi.relay.name",
-    "The TURN server that the call goes by, if JCMC_RELAYS has a name for it",
+    "The TURN server that relays the call, if JCMC_RELAYS has a name for it",
 )
 OURS, ORIGINAL, JMMC = "otel_jcmc", "original", "jmmc"
-# No page, and nobody: `otel-jcmc doctor`. It is told of nowhere.
+# Sent by `otel-jcmc doctor`, not by a page. No output shows such a participant.
 TEST = "test"
 SENDER = Attribute(
     101,
@@ -293,16 +294,16 @@ SENDER = Attribute(
     Scope.INFO,
     "sender",
     "jitsi.client.sender",
-    "Who tells all this: `otel_jcmc`, the `original`, which tells less, or `jmmc`",
+    "The client that pushes: `otel_jcmc`, `original` (it sends less), or `jmmc`",
 )
-# Of the address that a push comes from.
+# Made from the address that a push comes from.
 NETWORK = Attribute(
     99,
     "caller.network",
     Scope.STORED,
     "",
     "",
-    "The network that pushes come from: 24 bits of a hash, so that networks can be counted",
+    "The network that pushes come from, as 24 bits of a hash: networks can be counted, not named",
 )
 ATTRIBUTES: tuple[Attribute, ...] = (
     CONFERENCE,

@@ -1,19 +1,19 @@
 """
-Why a join or a call failed: one closed list of words.
+Causes of failed joins and calls: one closed list of words.
 
-The browser sends the name that lib-jitsi-meet gives its error; what is kept is our word for it, and
-`other` for any name that is not here. So no text of a page gets into a label, a log or a span.
+The browser sends the name that lib-jitsi-meet gives its error. The service keeps its own word for
+it, and `other` for any unknown name. No text of a page gets into a label, a log or a span.
 
 Source: JitsiConferenceErrors.ts and JitsiConnectionErrors.ts of lib-jitsi-meet, and the names that
-releases up to v2193 had.
+releases up to v2193 used.
 """
 
 from typing import Final
 
 OTHER: Final = "other"
-# The names of a conference begin with `conference.`, those of its XMPP connection with
-# `connection.`. What asks a person for something (a password, a name, the lobby) is no failure by
-# itself; the browser does not send it, and where it comes all the same it is told as what it is.
+# Errors of a conference begin with `conference.`, errors of its XMPP connection with `connection.`.
+# An error that asks a person for something (a password, a name, the lobby) is not a failure alone.
+# The browser does not send it; if it arrives all the same, it has its own word.
 CAUSES: Final = {
     "conference.authenticationRequired": "authentication_required",
     "conference.connectionError": "connection_error",
@@ -43,10 +43,10 @@ CAUSES: Final = {
     "connection.serverError": "server_error",
     "connection.shardChangedError": "shard_changed",
 }
-# All words that a cause can be.
+# All values that a cause can have.
 WORDS: Final = frozenset((*CAUSES.values(), OTHER))
 
 
 def cause_of(error: object) -> str:
-    """Return our word for what lib-jitsi-meet calls *error*."""
+    """Return the word of this list for lib-jitsi-meet's *error*."""
     return CAUSES.get(error, OTHER) if isinstance(error, str) else OTHER

@@ -1,8 +1,8 @@
 """
-Which version of OpenTelemetry's semantic conventions the names here follow.
+The version of OpenTelemetry's semantic conventions that the names here follow.
 
-Resource and scope of all that goes out by OTLP say so. A test holds the names against the pinned
-opentelemetry-semantic-conventions, and this against the newest schema that it knows.
+Resource and scope of all OTLP exports name it. A test compares the names with the pinned
+opentelemetry-semantic-conventions, and this version with the newest schema in it.
 
 Source: OpenTelemetry specification, schemas; semantic conventions 1.44.0.
 """

@@ -1,8 +1,8 @@
 """
-Every event that is sent as a log record, one row each, and the only place it is described.
+Every event that is sent as a log record, one row each: the only place that describes it.
 
-intake/noticing.py notices those of participants, logs/onsets.py those of what stands out;
-logs/records.py makes records of both. Severities are OpenTelemetry's (logs data model).
+intake/noticing.py notices events of participants, logs/onsets.py events of what stands out;
+logs/records.py makes log records from both. Severities are OpenTelemetry's (logs data model).
 """
 
 from enum import IntEnum
@@ -23,8 +23,8 @@ class Event(NamedTuple):
 
     Attributes:
         name: the record's event_name.
-        brief: its body; it names nobody.
-        attributes: what it tells of its own, beside who it was and where.
+        brief: the record's body; it names no person.
+        attributes: the event's own attributes, beside those of the participant and the place.
     """
 
     name: str
@@ -41,7 +41,7 @@ SCOPE: Final = "jitsi.verdict.scope"
 NAME: Final = "jitsi.standing_out.name"
 SHARE: Final = "jitsi.standing_out.share"
 SECONDS: Final = "jitsi.standing_out.duration"
-# Of whom it is said, as the gauge of the same name has it.
+# The participants behind the statement, as in the gauge of the same name.
 COVERAGE: Final = tuple(
     f"jitsi.standing_out.participants.{each}" for each in ("bad", "known", "reporting", "present")
 )
@@ -70,7 +70,7 @@ STANDING_BEGAN: Final = Event(
 STANDING_ENDED: Final = Event(
     "jitsi.standing_out.ended",
     Severity.INFO,
-    "Something stands out no longer",
+    "Something no longer stands out",
     (SCOPE, NAME, "jitsi.region", SHARE, *COVERAGE, SECONDS),
 )
 EVENTS: Final = (

@@ -1,9 +1,8 @@
 """
-What is told of more than one participant: a gauge a row, by level.
+Gauges of more than one participant, by level, one row each.
 
-A level is what JCMC_SERIES chooses by. Above participants the number of series follows from
-bounds, not from who comes: states and causes are closed lists, and what is beyond a bound is
-`other`.
+JCMC_SERIES chooses levels. Above participants, bounds limit the number of series, not the number of
+participants: states and causes are closed lists, and everything beyond a bound is `other`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Final
 
 
 class Level(StrEnum):
-    """Of how many a series tells."""
+    """The level of a series: from one participant to the whole fleet."""
 
     PARTICIPANTS = "participants"
     CONFERENCES = "conferences"
@@ -23,7 +22,7 @@ class Level(StrEnum):
 
 
 class Label(StrEnum):
-    """A label of such a series: its name in the `jcmc` naming."""
+    """A label of a level's series: its name in the `jcmc` naming."""
 
     CONFERENCE = "roomname"
     BRIDGE = "bridge"
@@ -54,7 +53,7 @@ class Family:
 
     Attributes:
         field: its name in the `jcmc` naming, without the prefix.
-        labels: in the order in which they are told.
+        labels: in the order of output.
     """
 
     level: Level
@@ -71,7 +70,7 @@ CONFERENCES: Final = Family(
     "conference_participants_state",
     "jitsi.conference.participants",
     _COUNT,
-    "Participants of a conference by state: good, fair, bad, unknown",
+    "Number of participants of a conference by state: good, fair, bad, unknown",
     (Label.CONFERENCE, Label.STATE),
 )
 BRIDGES: Final = Family(
@@ -79,7 +78,7 @@ BRIDGES: Final = Family(
     "bridge_participants_state",
     "jitsi.bridge.participants",
     _COUNT,
-    "Participants on a bridge by state, the bad ones by cause",
+    "Number of participants on a bridge by state; bad ones also by cause",
     (Label.BRIDGE, Label.REGION, Label.STATE, Label.CAUSE),
 )
 REGIONS: Final = Family(
@@ -87,7 +86,7 @@ REGIONS: Final = Family(
     "region_participants_state",
     "jitsi.region.participants",
     _COUNT,
-    "Participants on a region's bridges by state, the bad ones by cause",
+    "Number of participants on the bridges of a region by state; bad ones also by cause",
     (Label.REGION, Label.STATE, Label.CAUSE),
 )
 FLEET: Final = Family(
@@ -95,7 +94,7 @@ FLEET: Final = Family(
     "fleet_participants_state",
     "jitsi.fleet.participants",
     _COUNT,
-    "All participants by state, the bad ones by cause",
+    "Number of all participants by state; bad ones also by cause",
     (Label.STATE, Label.CAUSE),
 )
 _WHAT: Final = (Label.SCOPE, Label.NAME, Label.REGION)
@@ -104,8 +103,8 @@ STANDING_OUT: Final = Family(
     "standing_out",
     "jitsi.standing_out",
     "1",
-    "The share of bad of what stands out now: fleet, region, bridge, relay, browser, conference or"
-    " sender",
+    "Share of bad participants in each thing that stands out now: fleet, region, bridge, relay,"
+    " browser, conference or sender",
     _WHAT,
 )
 STANDING_OUT_SINCE: Final = Family(
@@ -113,7 +112,7 @@ STANDING_OUT_SINCE: Final = Family(
     "standing_out_since_seconds",
     "jitsi.standing_out.since",
     "s",
-    "Since when it stands out, in seconds since 1970",
+    "Unix time since when the thing stands out",
     _WHAT,
 )
 STANDING_OUT_COVERAGE: Final = Family(
@@ -121,7 +120,7 @@ STANDING_OUT_COVERAGE: Final = Family(
     "standing_out_participants",
     "jitsi.standing_out.participants",
     _COUNT,
-    "Of whom that is said, at its worst: bad, of known, of reporting, of present",
+    "Number of participants behind the share at its worst: bad, known, reporting, present",
     (*_WHAT, Label.COVERAGE),
 )
 FAMILIES: Final = (
@@ -133,5 +132,5 @@ FAMILIES: Final = (
     STANDING_OUT_SINCE,
     STANDING_OUT_COVERAGE,
 )
-# What is beyond a bound.
+# The label value for everything beyond a bound.
 OTHER: Final = "other"

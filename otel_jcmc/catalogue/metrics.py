@@ -1,26 +1,27 @@
 """
-Every metric, one row each, and the only place it is described.
+Every metric, one row each: the only place that describes it.
 
-A new metric is one row here; docs/architecture.md has the steps. Ids are permanent and never
+To add a metric, add a row here; docs/architecture.md has the steps. Ids are permanent and never
 reused: Redis holds them in place of names.
 
 Sources of the names: the wire format and series of the Jitsi Client Metrics Collector; for the
-`otel` naming the OpenTelemetry semantic conventions 1.44 where they have a name, else `jitsi.*`.
+`otel` naming the OpenTelemetry semantic conventions 1.44 where they have a name, otherwise
+`jitsi.*`.
 """
 
 from otel_jcmc.catalogue.rows import How, Metric, Reading
 
-# Before what the client asks the room for or hears the page ask it for, and before what it works
-# out over several reports.
+# Prefixes of `client`: a value that the client asks the room for or overhears from the page, and a
+# value that it computes from several reports.
 ROOM = "room."
 OWN = "own."
 UP = ("network.io.direction", "transmit")
 DOWN = ("network.io.direction", "receive")
 AUDIO = ("jitsi.media.kind", "audio")
 VIDEO = ("jitsi.media.kind", "video")
-# 10 Gbit/s: far above any browser's link, low enough that a counter sent by mistake is refused.
+# 10 Gbit/s: far above any browser's link, but low enough to refuse a counter sent by mistake.
 MAX_KBITS = 10_000_000
-# Ten minutes: lib-jitsi-meet reports what it has when a path is dead, and that grows.
+# Ten minutes: on a dead path lib-jitsi-meet reports a value that keeps growing.
 MAX_RTT_MS = 600_000
 # An hour: the longest interval that a push may name.
 MAX_INTERVAL_MS = 3_600_000
@@ -33,7 +34,7 @@ _JITTER = ("jitsi.client.jitter", "s")
 _LOST = "inbound-rtp.packetsLost"
 _LOST_UP = "remote-inbound-rtp:counted.packetsLost"
 _SENT = "remote-inbound-rtp:counted.sent"
-# What was sent again is none of them: with it 6.4 % are lost where 11.4 % are (Chromium 156).
+# Without retransmitted packets: with them the loss is 6.4 % where it is 11.4 % (Chromium 156).
 _EXPECTED = ("inbound-rtp.packetsReceived", "-inbound-rtp.retransmittedPacketsReceived", _LOST)
 _FRAME_RATE = ("jitsi.client.video.frame_rate", "{frame}/s")
 _LIMITATION = ("jitsi.client.video.quality_limitation.ratio", "1")
@@ -90,7 +91,7 @@ def _read(
     lower_is_worse: bool = False,
     decimals: int = 0,
 ) -> Metric:
-    """Return a row that only the browser's report has; its unit is that of *otel*, or ms of s."""
+    """Return a row that only the browser's report has; its unit is that of *otel*, or ms for s."""
     per = 1000 if unit == "ms" else 1
     return Metric(
         id_,
@@ -111,7 +112,7 @@ def _read(
 
 
 def _limitation(id_: int, reason: str, brief: str) -> Metric:
-    """Return a row for the share of time in which *reason* held the sent video down."""
+    """Return a row for the share of time in which *reason* limited the sent video."""
     members = "outbound-rtp.qualityLimitationDurations."
     reading = Reading(
         How.GROWTH,
@@ -132,7 +133,7 @@ def _limitation(id_: int, reason: str, brief: str) -> Metric:
 
 
 def _outage(id_: int, way: str, brief: str, direction: tuple[str, str]) -> Metric:
-    """Return a row for how long nothing has got through in one direction."""
+    """Return a row for the time since anything got through in one direction."""
     return Metric(
         id_,
         f"outage_{way}",
@@ -165,7 +166,7 @@ METRICS: tuple[Metric, ...] = (
         100,
         "jitsi.client.connection.quality",
         "{score}",
-        "Jitsi's own guess, 0 to 100: sent bitrate against a target; climbs 2 points a second",
+        "Jitsi's own estimate, 0 to 100: sent bitrate against a target; rises by 2 points a second",
         "Connection quality",
         lower_is_worse=True,
         decimals=1,
@@ -175,7 +176,7 @@ METRICS: tuple[Metric, ...] = (
         "bandwidth_upload",
         "bandwidth.upload",
         _ESTIMATE,
-        "What the library last read of the estimate that bandwidth_available_upload has",
+        "The estimate of bandwidth_available_upload as lib-jitsi-meet last read it",
         UP,
     ),
     _kbits(
@@ -183,7 +184,7 @@ METRICS: tuple[Metric, ...] = (
         "bandwidth_download",
         "bandwidth.download",
         _ESTIMATE,
-        "Bandwidth that the bridge estimates it can send to the participant",
+        "Bandwidth to the participant, as the bridge estimates it",
         DOWN,
     ),
     _kbits(
@@ -191,7 +192,7 @@ METRICS: tuple[Metric, ...] = (
         "bitrate_audio_upload",
         "bitrate.audio.upload",
         _MEDIA,
-        "Audio that the participant sends",
+        "Bitrate of the audio that the participant sends",
         UP,
         AUDIO,
     ),
@@ -200,7 +201,7 @@ METRICS: tuple[Metric, ...] = (
         "bitrate_audio_download",
         "bitrate.audio.download",
         _MEDIA,
-        "Audio that the participant receives",
+        "Bitrate of the audio that the participant receives",
         DOWN,
         AUDIO,
     ),
@@ -209,7 +210,7 @@ METRICS: tuple[Metric, ...] = (
         "bitrate_video_upload",
         "bitrate.video.upload",
         _MEDIA,
-        "Video that the participant sends",
+        "Bitrate of the video that the participant sends",
         UP,
         VIDEO,
     ),
@@ -218,42 +219,49 @@ METRICS: tuple[Metric, ...] = (
         "bitrate_video_download",
         "bitrate.video.download",
         _MEDIA,
-        "Video that the participant receives",
+        "Bitrate of the video that the participant receives",
         DOWN,
         VIDEO,
     ),
-    _kbits(8, "bitrate_upload", "bitrate.upload", _BITRATE, "All that the participant sends", UP),
+    _kbits(
+        8,
+        "bitrate_upload",
+        "bitrate.upload",
+        _BITRATE,
+        "Bitrate of everything that the participant sends",
+        UP,
+    ),
     _kbits(
         9,
         "bitrate_download",
         "bitrate.download",
         _BITRATE,
-        "All that the participant receives",
+        "Bitrate of everything that the participant receives",
         DOWN,
     ),
     _percent(
         10,
         "packetloss_upload",
         # Not the library's packetLoss.upload: that is always 0. All streams together: the worst of
-        # two is by chance too high, 12.3 % where 10.1 % were lost.
+        # two streams is by chance too high, 12.3 % where 10.1 % were lost.
         Reading(How.SHARE, (_LOST_UP,), (_SENT,), 100),
         _LOSS,
-        "Packets lost of those that the participant sent",
+        "Share of the sent packets that were lost",
         UP,
     ),
     _percent(
         11,
         "packetloss_download",
-        # Not the library's: it is 0 where nothing arrives.
+        # Not the library's value: it is 0 where nothing arrives.
         Reading(How.SHARE, (_LOST,), _EXPECTED, 100),
         _LOSS,
-        "Packets lost of those that were sent to the participant",
+        "Share of the packets sent to the participant that were lost",
         DOWN,
     ),
     _percent(
         12,
         "packetloss_total",
-        # Not the library's packetLoss.total either: what was sent thins it.
+        # Not the library's packetLoss.total: the sent packets dilute it.
         Reading(
             How.SHARE,
             (_LOST_UP, _LOST),
@@ -261,7 +269,7 @@ METRICS: tuple[Metric, ...] = (
             100,
         ),
         ("jitsi.client.packet_loss.overall.ratio", "1"),
-        "Packets lost of all that the participant sent or should have received",
+        "Share of packets lost, of all that the participant sent or should have received",
     ),
     Metric(
         13,
@@ -284,7 +292,7 @@ METRICS: tuple[Metric, ...] = (
         "ms",
         MAX_RTT_MS,
         _JITTER,
-        "Jitter of what the participant sends, at its receiver; the worst stream",
+        "Jitter of the sent streams as their receiver measures it; the worst stream",
         "Jitter",
         Reading(How.MAX_LEVEL, ("remote-inbound-rtp.jitter",), times=1000),
         UP,
@@ -296,7 +304,7 @@ METRICS: tuple[Metric, ...] = (
         "ms",
         MAX_RTT_MS,
         _JITTER,
-        "Jitter of what the participant receives; the worst stream",
+        "Jitter of the received streams; the worst stream",
         "Jitter",
         Reading(How.MAX_LEVEL, ("inbound-rtp.jitter",), times=1000),
         DOWN,
@@ -308,9 +316,10 @@ METRICS: tuple[Metric, ...] = (
         "ms",
         MAX_RTT_MS,
         ("jitsi.client.candidate_pair.round_trip_time", "s"),
-        "Round-trip time of the candidate pair that is in use, on average over the interval",
+        "Average round-trip time of the used candidate pair in the interval",
         "Round-trip time",
-        # Not currentRoundTripTime: that is one check, and stands still where none is answered.
+        # Not currentRoundTripTime: that is one check, and it keeps its value while no check is
+        # answered.
         Reading(
             How.MAX_GROWTH,
             ("candidate-pair.totalRoundTripTime",),
@@ -327,7 +336,7 @@ METRICS: tuple[Metric, ...] = (
         MAX_KBITS,
         "jitsi.client.bandwidth.available",
         "bit/s",
-        "Bandwidth that the congestion control gives to what is sent, as the browser has it now",
+        "Bandwidth for sending, as the browser's congestion control estimates it now",
         "Bandwidth",
         times=1000,
         otel_attributes=(UP,),
@@ -340,7 +349,7 @@ METRICS: tuple[Metric, ...] = (
         "frames/s",
         1000,
         _FRAME_RATE,
-        "Frames a second of the video that the participant sends; its largest layer",
+        "Frames per second of the sent video; its largest layer",
         "Frame rate",
         Reading(How.MAX_LEVEL, ("outbound-rtp:largest.framesPerSecond",)),
         UP,
@@ -353,7 +362,7 @@ METRICS: tuple[Metric, ...] = (
         "frames/s",
         1000,
         _FRAME_RATE,
-        "Frames a second of the worst video received that should move",
+        "Frames per second of received video that should move; the worst stream",
         "Frame rate",
         Reading(
             How.MIN_GROWTH,
@@ -371,7 +380,7 @@ METRICS: tuple[Metric, ...] = (
         "pixels",
         65_535,
         ("jitsi.client.video.frame.width", "{pixel}"),
-        "Width of the video that the participant sends; its largest layer",
+        "Width of the sent video; its largest layer",
         "Sent video",
         Reading(How.MAX_LEVEL, ("outbound-rtp:largest.frameWidth",)),
         UP,
@@ -383,7 +392,7 @@ METRICS: tuple[Metric, ...] = (
         "pixels",
         65_535,
         ("jitsi.client.video.frame.height", "{pixel}"),
-        "Height of the video that the participant sends; its largest layer",
+        "Height of the sent video; its largest layer",
         "Sent video",
         Reading(How.MAX_LEVEL, ("outbound-rtp:largest.frameHeight",)),
         UP,
@@ -395,7 +404,7 @@ METRICS: tuple[Metric, ...] = (
         "freezes",
         1_000_000,
         ("jitsi.client.video.freezes", "{freeze}"),
-        "Times that received video that should move stopped in the interval, of all streams",
+        "How often received video that should move stopped in the interval; all streams together",
         "Received video",
         Reading(How.GROWTH, ("inbound-rtp:moving.stops",)),
     ),
@@ -405,7 +414,7 @@ METRICS: tuple[Metric, ...] = (
         "ms",
         MAX_INTERVAL_MS,
         ("jitsi.client.video.freeze.duration", "s"),
-        "Time for which received video that should move stood still; the worst stream",
+        "Time that received video that should move stood still in the interval; the worst stream",
         "Received video",
         Reading(How.MAX_GROWTH, ("inbound-rtp:moving.stood",), times=1000),
     ),
@@ -419,7 +428,7 @@ METRICS: tuple[Metric, ...] = (
             100,
         ),
         ("jitsi.client.audio.concealed.ratio", "1"),
-        "Received audio that was made up; silence left out, unless nothing comes from the far end",
+        "Share of received audio that was made up; without silence, unless nothing arrives",
         panel="Received audio",
     ),
     _read(
@@ -428,7 +437,7 @@ METRICS: tuple[Metric, ...] = (
         "frames",
         1_000_000,
         ("jitsi.client.video.frames.dropped", "{frame}"),
-        "Received frames that were never shown, in the interval, of all streams together",
+        "Received frames that were never shown in the interval; all streams together",
         "Received video",
         Reading(How.GROWTH, ("inbound-rtp.framesDropped",)),
     ),
@@ -438,17 +447,19 @@ METRICS: tuple[Metric, ...] = (
         "ms",
         MAX_RTT_MS,
         ("jitsi.client.video.encode.duration", "s"),
-        "Time to encode one frame of the sent video, on average over the interval",
+        "Average time to encode one frame of the sent video in the interval",
         "Sent video",
         Reading(
             How.GROWTH, ("outbound-rtp.totalEncodeTime",), ("outbound-rtp.framesEncoded",), 1000
         ),
         decimals=1,
     ),
-    _limitation(27, "none", "Share of the interval in which nothing held the sent video down"),
-    _limitation(28, "cpu", "Share of the interval in which the CPU held the sent video down"),
+    _limitation(27, "none", "Share of the interval in which nothing limited the sent video"),
+    _limitation(28, "cpu", "Share of the interval in which the CPU limited the sent video"),
     _limitation(
-        29, "bandwidth", "Share of the interval in which the browser took the network for the limit"
+        29,
+        "bandwidth",
+        "Share of the interval in which the network limited the sent video, says the browser",
     ),
     Metric(
         30,
@@ -459,19 +470,19 @@ METRICS: tuple[Metric, ...] = (
         1_000_000,
         "jitsi.client.conference.participants",
         "{participant}",
-        "Participants of the conference as this one sees it, itself included",
+        "Number of participants that this participant sees in its conference, itself included",
         "Conference",
     ),
     _outage(
         31,
         "down",
-        "Time since anything has arrived, from 3 s on; 0: no outage",
+        "Time since anything last arrived from the far end, from 3 s on; 0: no outage",
         DOWN,
     ),
     _outage(
         32,
         "up",
-        "Time since anything sent is known to have arrived there, from 5 s on; 0: no outage",
+        "Time since the far end last confirmed anything sent, from 5 s on; 0: no outage",
         UP,
     ),
     Metric(
@@ -483,11 +494,11 @@ METRICS: tuple[Metric, ...] = (
         MAX_INTERVAL_MS,
         "jitsi.client.conference.join.duration",
         "s",
-        "Time from when the client found the room to the join; the same for the whole session",
+        "Time from when the client found the room to the join; constant for the whole session",
         "Conference",
         per=1000,
     ),
-    # Not of the library's statistics: the participant gives it, during the call or after it.
+    # Not from the library's statistics: the participant gives it, during the call or after it.
     Metric(
         34,
         "rating",
@@ -497,7 +508,7 @@ METRICS: tuple[Metric, ...] = (
         5,
         "jitsi.client.feedback.rating",
         "{star}",
-        "What the participant thinks of the call, 1 to 5 stars; absent unless asked and told",
+        "The participant's rating of the call, 1 to 5 stars; absent if the participant gave none",
         "Feedback",
         lower_is_worse=True,
     ),
@@ -506,7 +517,7 @@ METRICS: tuple[Metric, ...] = (
         "packetloss_download_best",
         _received_loss(How.MIN_SHARE),
         _STREAM_LOSS,
-        "Packets lost of one received stream: of that which loses the least",
+        "Share of packets lost in the received stream that loses the least",
         ("jitsi.stream", "best"),
     ),
     _percent(
@@ -514,7 +525,7 @@ METRICS: tuple[Metric, ...] = (
         "packetloss_download_worst",
         _received_loss(How.MAX_SHARE),
         _STREAM_LOSS,
-        "Packets lost of one received stream: of that which loses the most",
+        "Share of packets lost in the received stream that loses the most",
         ("jitsi.stream", "worst"),
     ),
     _read(
@@ -523,7 +534,7 @@ METRICS: tuple[Metric, ...] = (
         "ms",
         MAX_RTT_MS,
         ("jitsi.client.video.decode.duration", "s"),
-        "Time to decode one frame of the received video, on average over the interval",
+        "Average time to decode one frame of the received video in the interval",
         "Received video",
         Reading(How.GROWTH, ("inbound-rtp.totalDecodeTime",), ("inbound-rtp.framesDecoded",), 1000),
         decimals=1,
@@ -534,7 +545,7 @@ METRICS: tuple[Metric, ...] = (
         "ms",
         MAX_RTT_MS,
         ("jitsi.client.audio.jitter_buffer.duration", "s"),
-        "Time that received audio waits in the jitter buffer, on average over the interval",
+        "Average time that received audio waits in the jitter buffer in the interval",
         "Received audio",
         Reading(
             How.GROWTH,
@@ -549,7 +560,7 @@ METRICS: tuple[Metric, ...] = (
         "share",
         1,
         ("jitsi.client.audio.microphone.silent.ratio", "1"),
-        "Share of samples in which a microphone that is not muted gave nothing: broken, or ended",
+        "Share of samples in which an unmuted microphone gave no sound: it is broken, or has ended",
         "Sent audio",
         Reading(How.STILLNESS, ("media-source:open.totalAudioEnergy",)),
         decimals=2,
@@ -560,7 +571,7 @@ METRICS: tuple[Metric, ...] = (
         "restarts",
         1_000_000,
         ("jitsi.client.ice.restarts", "{restart}"),
-        "ICE restarts in the interval: the path was looked for anew",
+        "ICE restarts in the interval: the browser searched for a path again",
         "Path",
         Reading(How.CHANGES, ("transport.iceLocalUsernameFragment",)),
     ),
@@ -580,7 +591,7 @@ METRICS: tuple[Metric, ...] = (
         "pixels",
         65_535,
         ("jitsi.client.video.frame.wanted_height", "{pixel}"),
-        "Height that the library has asked the browser to send at most; 0: no video is wanted",
+        "Largest height of video that lib-jitsi-meet lets the browser send; 0: no video is wanted",
         "Sent video",
         Reading(How.MAX_LEVEL, ("page.wantedHeight",)),
     ),
@@ -590,7 +601,7 @@ METRICS: tuple[Metric, ...] = (
         "streams",
         1_000_000,
         ("jitsi.client.streams.expected", "{stream}"),
-        "Streams of others that should come: not muted, and not held back by the bridge",
+        "Number of streams of others that should arrive: neither muted nor held back by the bridge",
         "Conference",
         Reading(How.MAX_LEVEL, ("page.expected",)),
     ),
@@ -603,7 +614,7 @@ METRICS: tuple[Metric, ...] = (
         5,
         "jitsi.client.audio.mos",
         "{score}",
-        "How well the participant hears, 1 to 4.4: an estimate of ours after ITU-T G.107",
+        "How well the participant hears, 1 to 4.4: an estimate by the service, after ITU-T G.107",
         "Verdict",
         lower_is_worse=True,
         is_ours=True,
@@ -618,43 +629,43 @@ METRICS: tuple[Metric, ...] = (
         2,
         "jitsi.client.verdict.state",
         "{state}",
-        "How the call is: 0 good, 1 fair, 2 bad; absent where that is not known",
+        "Verdict on the call: 0 good, 1 fair, 2 bad; absent if it is not known",
         "Verdict",
         is_ours=True,
     ),
-    # 46 and 47 are below.
+    # Rows 46 and 47 are below.
     _read(
         48,
         "event_loop_delay",
         "ms",
         MAX_INTERVAL_MS,
         ("jitsi.client.event_loop.delay", "s"),
-        "How late the timers of a page that is seen come, on average: it waits for the CPU",
+        "Average delay of the timers of a visible page: it waits for the CPU",
         "Page",
         Reading(How.MAX_LEVEL, ("page.delay",)),
         decimals=1,
     ),
 )
-# What may be pushed.
+# The metrics that may be pushed.
 PUSHED = tuple(row for row in METRICS if not row.is_ours)
-# Of what the service makes of a push; the last two are of no series of their own.
+# The metrics that the service makes from a push. The last two have no series of their own.
 JUDGED_IDS = MOS_ID, STATE_ID, CAUSE_ID, COVERS_ID = 44, 45, 46, 47
-# Ids are never reused, so this is at least how many there are.
+# Ids are never reused, so this is at least the number of metrics.
 LAST_METRIC_ID = max(COVERS_ID, *(row.id for row in METRICS))
-# The one metric that has several values, each with attributes of its own: one for a transport. Wire
-# and store would not know a second.
+# The only metric with several values, one for each transport, each with its own attributes. Wire
+# and store do not support a second one.
 (LIST_ID,) = [row.id for row in METRICS if row.is_list]
-# The gauge that carries what describes a participant, in the `otel` and the `jcmc` naming. It is
-# always 1. What changes in a call, such as a codec, is on it alone.
+# The gauge with the attributes that describe a participant, in the `otel` and the `jcmc` naming. It
+# is always 1. An attribute that changes during a call, such as a codec, is on this gauge alone.
 INFO_NAME = "jitsi.client.info"
 INFO_FIELD = "info"
 INFO_BRIEF = "The participant's browser, system, region and codecs; always 1"
-# The gauge that says what is wrong, and why, of those whose call is not good; always 1.
+# The gauge that tells what is wrong with a call that is not good, and why; always 1.
 VERDICT_NAME = "jitsi.client.verdict"
 VERDICT_FIELD = "verdict"
-VERDICT_BRIEF = "What is wrong with a call that is not good: its cause; always 1"
-# What the participant said: the last word counts, after the call too.
+VERDICT_BRIEF = "The cause of a call that is not good; always 1"
+# The participant's rating. The last one counts, also after the call.
 (RATING_ID,) = [row.id for row in METRICS if row.field == "rating"]
-# The gauge of the `jcmc` naming that says who is no ordinary participant; its value is always 1.
+# The gauge of the `jcmc` naming for participants that are not ordinary; its value is always 1.
 ROLE_NAME = "role"
-ROLE_BRIEF = "A recorder, a gateway or a visitor; always 1, and absent for everybody else"
+ROLE_BRIEF = "A recorder, a gateway or a visitor; always 1, absent for ordinary participants"

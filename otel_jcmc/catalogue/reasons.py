@@ -1,9 +1,9 @@
 """
-What can be wrong with a push, and whose fault it is.
+Everything that can be wrong with a push, and whether the sender or the service is wrong.
 
-`Reason` is one closed list: the words in an answer's body, the `reason` label of our counters and
-the table in the docs. Modules raise `PushRefused` (the sender is wrong) or `StoreUnavailable` (we
-are); only web/push.py knows status codes.
+`Reason` is one closed list: the words in an answer's body, the `reason` label of counters and the
+table in the docs. Modules raise `PushRefused` (the sender is wrong) or `StoreUnavailable` (the
+service is wrong); only web/push.py knows status codes.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 
 class Reason(StrEnum):
-    """Why a push, or a field of one, was not taken; `brief` is its line in the docs."""
+    """Why a push or one of its fields was not stored; `brief` is its line in the docs."""
 
     brief: str
 
@@ -24,34 +24,34 @@ class Reason(StrEnum):
         return member
 
     NOT_JSON = "not_json", "the body is not UTF-8 JSON, or is nested too deep to read"
-    CONTENT_ENCODING = "content_encoding", "the body is compressed; it is taken as plain JSON alone"
-    NOT_AN_OBJECT = "not_an_object", "a JSON object is wanted here"
-    NOT_A_LIST = "not_a_list", "a JSON list is wanted here"
-    MISSING = "missing", "a required field is not there"
-    NOT_TEXT = "not_text", "text is wanted here"
+    CONTENT_ENCODING = "content_encoding", "the body is compressed; send plain JSON"
+    NOT_AN_OBJECT = "not_an_object", "this must be a JSON object"
+    NOT_A_LIST = "not_a_list", "this must be a JSON list"
+    MISSING = "missing", "a required field is missing"
+    NOT_TEXT = "not_text", "this must be text"
     BAD_TEXT = "bad_text", "the text holds a NUL or a lone surrogate"
-    TOO_LONG = "too_long", "the text is longer than the field may be"
+    TOO_LONG = "too_long", "the text is longer than the field allows"
     NOT_A_GUID = "not_a_guid", "the text is not a GUID"
-    NOT_A_SESSION_ID = "not_a_session_id", "8 to 64 characters of A-Z a-z 0-9 _ - are wanted"
+    NOT_A_SESSION_ID = "not_a_session_id", "the id must have 8 to 64 characters of A-Z a-z 0-9 _ -"
     NOT_AN_ADDRESS = "not_an_address", "the text is neither an IPv4 nor an IPv6 address"
-    UNKNOWN_WORD = "unknown_word", "the text is none of the words that the field may hold"
+    UNKNOWN_WORD = "unknown_word", "the field does not allow this word"
     UNKNOWN_FIELD = "unknown_field", "the wire format has no such field"
-    NOT_A_NUMBER = "not_a_number", "a JSON number or null is wanted; text and booleans are neither"
+    NOT_A_NUMBER = "not_a_number", "this must be a JSON number or null, not text or a boolean"
     OUT_OF_RANGE = "out_of_range", "the number is outside the field's bounds, or not finite"
-    TOO_MANY = "too_many", "the list has more elements than are kept"
-    NOTHING_KEPT = "nothing_kept", "nothing was sent, or all of it was bad"
+    TOO_MANY = "too_many", "the list has too many elements; the rest is dropped"
+    NOTHING_KEPT = "nothing_kept", "the push held nothing, or nothing in it was valid"
     BODY_TOO_LARGE = "body_too_large", "the body is larger than JCMC_LIMIT_BODY_BYTES"
     BODY_INCOMPLETE = "body_incomplete", "the body did not arrive in time"
-    TOKEN_MISSING = "token_missing", "a token is wanted, in the header or the body"
-    TOKEN_INVALID = "token_invalid", "the token is none of ours, or damaged"
+    TOKEN_MISSING = "token_missing", "the push needs a token, in the header or the body"
+    TOKEN_INVALID = "token_invalid", "the token is damaged, or no trusted issuer signed it"
     TOKEN_AMBIGUOUS = (
         "token_ambiguous",
-        "there are two Authorization headers, and nobody knows which one counts",
+        "there are two Authorization headers; send one",
     )
-    TOKEN_EXPIRED = "token_expired", "the token is past its time; a new one is wanted"
+    TOKEN_EXPIRED = "token_expired", "the token has expired; get a new one"
     ORIGIN_NOT_ALLOWED = (
         "origin_not_allowed",
-        "the page's origin is not allowed, or not the token's",
+        "the page's origin is not allowed, or differs from the token's",
     )
     CONFERENCE_NOT_ALLOWED = "conference_not_allowed", "the token is for another conference"
     PARTICIPANT_TAKEN = "participant_taken", "another user pushes for this participant"
@@ -61,7 +61,7 @@ class Reason(StrEnum):
     )
     REGION_NOT_AUTHORIZED = (
         "region_not_authorized",
-        "the server's region is none of JCMC_JMMC_AUTHORIZED_REGIONS",
+        "the server's region is not in JCMC_JMMC_AUTHORIZED_REGIONS",
     )
     COOKIE_MISSING = (
         "cookie_missing",
@@ -69,34 +69,38 @@ class Reason(StrEnum):
     )
     COOKIE_INVALID = (
         "cookie_invalid",
-        "the cookie is none of ours, or another client's, conference's or participant's",
+        "the cookie has a wrong signature, or names another client, conference or participant",
     )
     SESSION_UNKNOWN = (
         "session_unknown",
-        "nothing is known any more of the cookie's session; a push with `br` opens a new one",
+        "the cookie's session is no longer known; a push with `br` opens a new one",
     )
     ADDRESS_RATE = "address_rate", "too many pushes from this address"
     PARTICIPANT_RATE = "participant_rate", "too many pushes for this participant"
     NEWCOMER_RATE = "newcomer_rate", "too many new participants from this address"
     ADDRESS_LIMIT = (
         "address_limit",
-        "as many of this address are live as may be, in all or in this conference; newcomers wait",
+        "this address has as many live participants as allowed, in total or in this conference",
     )
-    SUPERSEDED = "superseded", "a push with a higher session.seq was stored before this one"
+    SUPERSEDED = "superseded", "a push with a higher session.seq is already stored"
     SESSION_ENDED = "session_ended", "the session had ended before this push was handled"
-    PARTICIPANT_LIMIT = "participant_limit", "JCMC_LIMIT_PARTICIPANTS are live; newcomers wait"
+    PARTICIPANT_LIMIT = (
+        "participant_limit",
+        "JCMC_LIMIT_PARTICIPANTS are live; a new participant must wait",
+    )
     CONFERENCE_LIMIT = (
         "conference_limit",
-        "JCMC_LIMIT_CONFERENCE_PARTICIPANTS are live in the conference; newcomers wait",
+        "JCMC_LIMIT_CONFERENCE_PARTICIPANTS are in the conference; a new participant must wait",
     )
     STORE_UNAVAILABLE = "store_unavailable", "Redis did not confirm the push in time"
     STORE_FULL = "store_full", "Redis is out of memory"
     STORE_BUSY = "store_busy", "too many pushes are waiting for Redis"
-    STOPPING = "stopping", "the service stopped before the push had come whole"
+    STOPPING = "stopping", "the service stopped before the whole push had arrived"
 
 
-# Of each reason what becomes of the push: we failed, it came too late to count, or, of the last,
-# a field is dropped and the rest is kept. All others refuse it, some of them by a field too.
+# How a push ends by each reason: FAILURES: the service failed. LATE: the push came too late. DROPS:
+# one field is dropped and the rest is kept. All other reasons refuse the push; some of DROPS can
+# refuse it too.
 FAILURES: Final = (
     Reason.STORE_UNAVAILABLE,
     Reason.STORE_FULL,
@@ -126,19 +130,19 @@ DROPS: Final = (
 REFUSALS: Final = tuple(
     reason for reason in Reason if reason not in (*FAILURES, *LATE, *_FIELDS_ALONE)
 )
-# What a page hears that asks for a push token and gets none.
+# The answers to a page that asks for a push token and gets none.
 TOKEN_REFUSALS: Final = (Reason.ORIGIN_NOT_ALLOWED, Reason.ADDRESS_RATE)
 
 
 class Fault(NamedTuple):
-    """One field that is wrong, as an answer names it."""
+    """One wrong field, as an answer names it."""
 
     field: str
     reason: Reason
 
 
 class PushRefused(Exception):
-    """The sender is wrong: nothing was stored, and the same push would be refused again."""
+    """The sender is wrong. Nothing was stored, and the same push would be refused again."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         """Refuse for *faults*, at least one; the first gives the counter its reason."""
@@ -152,7 +156,7 @@ class PushRefused(Exception):
 
 
 class StoreUnavailable(Exception):
-    """Redis is not known to have the push, which may be sent again."""
+    """Redis may not have the push; the sender may send it again."""
 
     def __init__(self, reason: Reason = Reason.STORE_UNAVAILABLE) -> None:
         """Say why: unavailable, full or busy."""
@@ -161,11 +165,11 @@ class StoreUnavailable(Exception):
 
 
 class StoreCannotStart(Exception):
-    """No store can be had; the message is one line that says what to do."""
+    """The store cannot start; the message is one line that says what to do."""
 
 
 class KeysUnusable(Exception):
-    """No key to verify tokens by can be had; the message is one line, with nothing of a key."""
+    """No key can verify tokens; the message is one line and holds no part of a key."""
 
 
 class ExporterCannotStart(Exception):
@@ -173,4 +177,4 @@ class ExporterCannotStart(Exception):
 
 
 class CannotServe(Exception):
-    """What the settings ask for can't be opened; the message is a line for the operator."""
+    """A port or file of the settings cannot be opened; the message is a line for the operator."""

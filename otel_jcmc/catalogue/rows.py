@@ -1,12 +1,12 @@
 """
-What a row of the catalogue says: of a metric, of an attribute, of where a browser's report has it.
+The fields of a catalogue row: for a metric, an attribute, and a reading of the browser's report.
 
 Derived from the rows, never retyped: the push check (`wire`), the stored form (`store`), the gauges
 in both namings (`metrics`), the client's field table, docs/metrics.md and `otel-jcmc catalogue`.
 
-Ids are what Redis holds in place of names. They are permanent and never reused, so that two
-versions of the service on one Redis never take one metric for another. Metrics have 1 to 63,
-attributes 64 to 127: all of them are one byte in msgpack.
+Redis holds ids in place of names. They are permanent and never reused: two versions of the service
+on one Redis never confuse two metrics. Metrics have 1 to 63, attributes 64 to 127: each is one byte
+in msgpack.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """What the text of an attribute must be to be kept."""
+    """The kind of text that an attribute must have to be kept."""
 
     TEXT = "text"
     GUID = "guid"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 class Naming(StrEnum):
-    """Which names the series have."""
+    """The naming of the series."""
 
     JCMC = "jcmc"
     OTEL = "otel"
@@ -50,17 +50,17 @@ class Attribute:
 
     Attributes:
         id: permanent id in the stored form.
-        field: where the push has it; `user_agent` fields come from the header.
+        field: its place in the push; `user_agent` fields come from the header.
         scope: which series carry it in the `jcmc` naming.
         label: its label in the `jcmc` naming; empty: that naming has no such label.
         otel_name: its attribute name in the `otel` naming; empty: that naming never carries it.
-        max_length: characters of text that are accepted, if there are fewer than
-            JCMC_LIMIT_LABEL_CHARACTERS; 0: as many as that.
+        max_length: most characters of text, if fewer than JCMC_LIMIT_LABEL_CHARACTERS; 0: that
+            limit alone.
         choices: the words accepted where kind is CHOICE.
-        otel_values: words that the `otel` naming says differently.
+        otel_values: words that have another form in the `otel` naming.
         collect: the setting that must be on before this is kept; empty: always kept.
-        like: id of the attribute whose text of another participant it holds: what becomes of that
-            one for privacy becomes of this one, and their hashes are the same; 0: of none.
+        like: id of another attribute; this one holds that attribute's text of another participant.
+            Privacy treats both alike, and their hashes are equal. 0: none.
     """
 
     id: int
@@ -78,48 +78,48 @@ class Attribute:
 
 
 class How(StrEnum):
-    """How one value is made of the streams in the browser's report."""
+    """How one value is made from the streams in the browser's report."""
 
-    GROWTH = "growth"  # what all streams together grew by since the sample before
-    # the same, of at least 20, so that few make no spike
+    GROWTH = "growth"  # the growth of all streams together since the last sample
+    # growth of `of` divided by growth of `per`, of at least 20: few packets make no spike
     SHARE = "share"
-    MAX_GROWTH = "max growth"  # of the stream that grew the most
-    MIN_GROWTH = "min growth"  # of the stream that grew the least
-    MAX_LEVEL = "max level"  # the highest as it is now
-    # of the stream where the share grew the most, of at least 20 so that few make no spike
+    MAX_GROWTH = "max growth"  # the growth of the stream that grew the most
+    MIN_GROWTH = "min growth"  # the growth of the stream that grew the least
+    MAX_LEVEL = "max level"  # the highest value now
+    # the highest share among streams, each of at least 20
     MAX_SHARE = "max share"
-    MIN_SHARE = "min share"  # of the one where it grew the least, the same way
-    CHANGES = "changes"  # how many streams have another value than in the sample before
-    STILLNESS = "stillness"  # 1 if nothing has grown since the sample before, 0 if something has
+    MIN_SHARE = "min share"  # the lowest share among streams, in the same way
+    CHANGES = "changes"  # how many streams changed since the last sample
+    STILLNESS = "stillness"  # 1 if nothing has grown since the last sample, otherwise 0
 
 
 class OwnMember(NamedTuple):
     """
-    A member that the client makes itself.
+    A member of the report that the client computes.
 
     Attributes:
-        told: what it is, for the docs.
-        of: the members that it is made of; it does without those with a minus sign.
+        told: its meaning, for the docs.
+        of: the members that it is made from; those with a minus sign may be missing.
     """
 
     told: str
     of: tuple[str, ...] = ()
 
 
-# Which streams of a type `type:which` names, as client/parts/report.js picks them.
+# The streams of a type that `type:which` names, as client/parts/report.js selects them.
 STREAMS: dict[str, str] = {
-    "inbound-rtp:any": "also those of which no packet came in the interval",
-    "inbound-rtp:audio": "of sound",
-    "inbound-rtp:moving": "of video that should move. Not a screen, a camera that is off, what the"
-    " bridge holds back, a hidden page, or what has shown no frame yet",
-    "media-source:open": "of the microphone, unless it is muted",
-    "remote-inbound-rtp:counted": "of sound, where sound is sent. Of video Chromium counts what it"
-    " sends to probe the bandwidth as packets too: 6.4 % are lost of those where 10.2 % are",
-    "outbound-rtp:largest": "the largest layer of which frames are sent",
+    "inbound-rtp:any": "all streams, also those without a packet in the interval",
+    "inbound-rtp:audio": "sound",
+    "inbound-rtp:moving": "video that should move: not a screen, a camera that is off, a stream"
+    " that the bridge holds back, a stream in a hidden page, or one that has shown no frame yet",
+    "media-source:open": "the microphone, unless it is muted",
+    "remote-inbound-rtp:counted": "sound, if sound is sent. For video, Chromium also counts the"
+    " packets that it sends to probe the bandwidth: the loss is then 6.4 % where it is 10.2 %",
+    "outbound-rtp:largest": "the largest layer that sends frames",
 }
 OWN_MEMBERS: dict[str, OwnMember] = {
     "remote-inbound-rtp:counted.sent": OwnMember(
-        "packets sent less those sent again, of the stream that `localId` names",
+        "packets sent without retransmissions, of the stream that `localId` names",
         (
             "remote-inbound-rtp.localId",
             "outbound-rtp.packetsSent",
@@ -127,23 +127,24 @@ OWN_MEMBERS: dict[str, OwnMember] = {
         ),
     ),
     "inbound-rtp:moving.stops": OwnMember(
-        "freezes, and pauses of what should have moved, as `freezeCount` and `pauseCount` have"
-        " them; a stop counts once no frame has come for a whole interval",
+        "freezes, and pauses of video that should have moved, as `freezeCount` and `pauseCount`"
+        " count them; a stop also counts once no frame has come for a whole interval",
         ("inbound-rtp.freezeCount", "-inbound-rtp.pauseCount"),
     ),
     "inbound-rtp:moving.stood": OwnMember(
-        "seconds of these stops, as they happen; the browser's `totalFreezesDuration` and"
-        " `totalPausesDuration` grow when the next frame comes, and then only the rest is told",
+        "seconds of these stops, counted while they last. The browser's `totalFreezesDuration` and"
+        " `totalPausesDuration` grow only when the next frame comes; the client then adds only the"
+        " rest",
         ("inbound-rtp.totalFreezesDuration", "-inbound-rtp.totalPausesDuration"),
     ),
     "page.delay": OwnMember(
-        "by how much a timer of 250 ms comes late, on average, less what it always does; not of a"
-        " page that is hidden or has just joined"
+        "average delay of a timer of 250 ms, without its usual delay; not measured in a page that"
+        " is hidden or has just joined"
     ),
-    "page.expected": OwnMember("what the library says of the tracks of others"),
+    "page.expected": OwnMember("the library's information about the tracks of others"),
     "page.wantedHeight": OwnMember(
-        "lines of the camera by `scaleResolutionDownBy` of the largest layer that is on"
-        " (`RTCRtpSender.getParameters()`), which the library sets by what others look at"
+        "height of the camera divided by `scaleResolutionDownBy` of the largest active layer"
+        " (`RTCRtpSender.getParameters()`); the library sets it by what others look at"
     ),
 }
 
@@ -154,11 +155,11 @@ class Reading:
     How the client reads a metric from the browser's report (RTCStatsReport of webrtc-stats).
 
     Attributes:
-        of: terms `type.member` that are added; with a minus sign, subtracted, unless the receiving
-            path is down. `type:which.member` is of some streams of the type only (STREAMS), and
-            members in OWN_MEMBERS are the client's own.
-        per: terms of the same kind, by whose sum the first is divided; empty: not divided.
-        times: makes the wire's unit of the browser's.
+        of: terms `type.member` that are added. A term with a minus sign is subtracted, unless the
+            receiving path is down. `type:which.member` covers only some streams of the type
+            (STREAMS). The client computes the members in OWN_MEMBERS.
+        per: terms of the same kind; the sum of `of` is divided by their sum. Empty: not divided.
+        times: factor from the browser's unit to the wire's.
     """
 
     how: How
@@ -167,7 +168,7 @@ class Reading:
     times: int | float = 1
 
     def __str__(self) -> str:
-        """Return it as the docs show it."""
+        """Return the reading as the docs show it."""
         text = _sum_text(self.of)
         if self.per:
             text += f" / {_sum_text(self.per)}"
@@ -175,7 +176,7 @@ class Reading:
 
 
 def _sum_text(terms: tuple[str, ...]) -> str:
-    """Return *terms* as a sum; a type that is the same for all stands before them."""
+    """Return *terms* as a sum; a type that all of them share stands before them."""
     first, *others = terms
     kind = first.partition(".")[0] + "."
     rest = "".join(
@@ -195,20 +196,21 @@ class Metric:
     Attributes:
         id: permanent id in the stored form.
         field: key in the push's `metrics`; also the series name in the `jcmc` naming.
-        client: where the client finds it: a path into `cq.local_stats_updated`, or after `room.`
-            a method of the room; empty: in neither.
-        reading: how the client makes it of the browser's own report; None: it does not.
+        client: where the client finds it: a path into `cq.local_stats_updated`, or after `room.` a
+            method of the room; empty: neither.
+        reading: how the client makes it from the browser's own report; None: it does not.
         unit: unit on the wire and in the `jcmc` naming, for the docs.
         minimum, maximum: bounds of an accepted value, in that unit.
         otel_name, otel_unit: name and UCUM unit in the `otel` naming.
         times, per: wire value x times / per is the value in the `otel` naming. Two integers,
-            because a division by 100 rounds right where a multiplication by 0.01 does not.
-        otel_attributes: fixed attributes that tell the rows of one `otel` name apart.
-        lower_is_worse: of two values for one series the lower is kept, else the higher.
+            because a division by 100 rounds correctly and a multiplication by 0.01 does not.
+        otel_attributes: fixed attributes that distinguish the rows of one `otel` name.
+        lower_is_worse: of two values for one series, the lower one is kept; otherwise the higher
+            one.
         is_list: several values, one for each transport.
-        is_ours: made by the service of what is pushed; nobody may push it.
-        panel: what it is of, in a word or two; what the gauge of several rows is called by.
-        decimals: places after the point that history keeps.
+        is_ours: the service makes it from the push; no client may push it.
+        panel: its subject, in a word or two; a gauge of several rows has it as description.
+        decimals: decimal places that history keeps.
     """
 
     id: int

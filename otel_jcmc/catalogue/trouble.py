@@ -1,14 +1,14 @@
-"""A trouble in the log: one line when it begins, one when it changes, one when it has ended."""
+"""A trouble in the log: a line when it begins, when it changes, and when it has ended."""
 
 import logging
 
 
 class Trouble:
     """
-    What is wrong with one thing, for as long as it is.
+    What is wrong with one thing, for as long as it is wrong.
 
     Attributes:
-        what: is wrong now, which may be how many; "" for nothing.
+        what: what is wrong now, which may be a number; "": nothing.
     """
 
     __slots__ = ("_begins", "_ends", "_level", "_log", "what")
@@ -16,12 +16,12 @@ class Trouble:
     def __init__(
         self, log: logging.Logger, begins: str, ends: str = "", level: int = logging.WARNING
     ) -> None:
-        """Log *begins* at *level*, where %s or %d is what is wrong, and *ends* as information."""
+        """Log *begins* at *level*, with what is wrong as %s or %d, and *ends* at level INFO."""
         self._log, self._begins, self._ends, self._level = log, begins, ends, level
         self.what: str | int = ""
 
     def update(self, what: str | int, error: BaseException | None = None) -> None:
-        """Log *what* is wrong now, with the traceback of *error*, unless it was already."""
+        """Log *what* is wrong now, with the traceback of *error*, unless it is logged already."""
         if what != self.what:
             if what:
                 self._log.log(self._level, self._begins, what, exc_info=error)

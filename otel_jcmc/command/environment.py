@@ -50,7 +50,7 @@ def read_settings() -> "Settings":
     try:
         of_file = dotenv_values(".env")
     except UnicodeDecodeError:
-        raise ValueError(".env: it is no UTF-8 text") from None
+        raise ValueError(".env: it is not UTF-8 text") from None
     # The SDK's exporters read the environment by themselves, not the file.
     for name, value in of_file.items():
         if name.startswith("OTEL_") and value:

@@ -152,7 +152,7 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
     if "prometheus" in settings.metrics_exporter:
         lines.append(f"  Prometheus  scrape {rest}/metrics")
     if "otlp" in settings.metrics_exporter:
-        where = show_url(settings.otlp_endpoint or "") or "this machine's Collector"
+        where = show_url(settings.otlp_endpoint or "") or "the Collector on this machine"
         lines.append(f"  OTLP        {settings.otlp_protocol} to {where}")
     lines += [f"  {signal:11} {way}" for signal, way in ways(settings)]
     if settings.workers:

@@ -1,6 +1,6 @@
 """
-Every knob of the service: names, defaults, bounds, where they are read from, and advice.
+Every setting of the service: its names, default, bounds and source, and advice about it.
 
-The environment, `.env` and files of secrets come in, frozen `Settings` go out. Nothing is opened or
-started here. Only `service`, `command` and the tools see them.
+The environment, `.env` and files of secrets come in; frozen `Settings` go out. This room opens and
+starts nothing. Only `service`, `command` and the tools see the settings.
 """

@@ -1,4 +1,4 @@
-"""Pages of the Jitsi Meet Metrics Collector: where they push, and what of theirs is kept."""
+"""Pages of the Jitsi Meet Metrics Collector (JMMC): where they push, and what is kept."""
 
 import re
 from typing import Annotated, Any
@@ -12,44 +12,48 @@ _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 class JmmcSettings(Group):
-    """Pages of the Jitsi Meet Metrics Collector: where they push, and what of theirs is kept."""
+    """Pages of the Jitsi Meet Metrics Collector (JMMC): where they push, and what is kept."""
 
     jmmc_path: str = Field(
         "/jmmc",
         validation_alias=named("JCMC_JMMC_PATH"),
-        description="Where pages of the Jitsi Meet Metrics Collector push to, and get its client"
-        " from; `none` for nowhere.",
+        description="Path where pages of the Jitsi Meet Metrics Collector (JMMC) push to and load"
+        " its client from. `none`: the service does not serve them.",
     )
     jmmc_conf_pattern: str | None = Field(
         None,
         validation_alias=named("JCMC_JMMC_CONF_PATTERN"),
-        description="Regular expression that a conference's name must match there. Unset: any.",
+        description="Regular expression that the conference name of a JMMC push must match. Unset:"
+        " any name.",
     )
     jmmc_authorized_regions: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=named("JCMC_JMMC_AUTHORIZED_REGIONS"),
-        description="Server regions that are kept there, with commas; `none` or unset: any.",
+        description="Server regions whose JMMC pushes are kept, separated by commas. `none` or"
+        " unset: all regions.",
     )
     jmmc_push_url: str | None = Field(
         None,
         validation_alias=named("JCMC_JMMC_PUSH_URL"),
-        description="What the client served there posts to. Unset: `push` beside the place that"
-        " it was loaded from.",
+        description="URL that the served JMMC client pushes to. Unset: `push` beside the URL that"
+        " the client was loaded from.",
     )
     cookie_secret: SecretStr | None = Field(
         None,
         validation_alias=named("JCMC_COOKIE_SECRET"),
-        description="What the session cookie of JMMC pages is signed with, at least 32 bytes."
-        " Unset: one is made and kept in Redis, where all replicas find it.",
+        description="Secret that signs the session cookie of JMMC pages, at least 32 bytes. Unset:"
+        " the service makes one and keeps it in Redis for all replicas.",
     )
 
     @field_validator("jmmc_path")
     @classmethod
     def _check_jmmc_path(cls, path: str) -> str:
         if path != "none" and not _PATH.fullmatch(path):
-            raise ValueError(f"{path!r} is no path: /jmmc is one, and `none` for nowhere")
+            raise ValueError(
+                f"{path!r} is not a path: write it like /jmmc, or `none` to switch it off"
+            )
         if path == "/metrics":
-            raise ValueError("/metrics/push is where other pages push to")
+            raise ValueError("/metrics is taken: other pages push to /metrics/push")
         return "" if path == "none" else path
 
     @field_validator("jmmc_conf_pattern")

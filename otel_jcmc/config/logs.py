@@ -1,4 +1,4 @@
-"""Events: what happened, as OpenTelemetry log records."""
+"""Events: what happened to participants and conferences, as OpenTelemetry log records."""
 
 from typing import Literal
 
@@ -8,20 +8,20 @@ from otel_jcmc.config.fields import Group, named
 
 
 class LogSettings(Group):
-    """Events: what happened, as OpenTelemetry log records."""
+    """Events: what happened to participants and conferences, as OpenTelemetry log records."""
 
     logs_exporter: Literal["none", "otlp"] = Field(
         "none",
         validation_alias=named("OTEL_LOGS_EXPORTER"),
-        description="`otlp`: outages, joins that failed, ratings and what stands out are sent as"
-        " log records that are events (docs/logs.md). `none`: they are not.",
+        description="`otlp`: the service sends outages, failed joins, ratings and what stands out"
+        " as log records that are events (docs/logs.md). `none`: it sends none.",
     )
     logs_waiting: int = Field(
         50_000,
         ge=100,
         validation_alias=named("JCMC_LOGS_WAITING"),
-        description="Most events that wait in Redis for a receiver that is away, an equal share of"
-        " them in each partition; the oldest go.",
+        description="Most events that wait in Redis while the receiver is away, an equal share in"
+        " each partition. Beyond that the oldest are removed.",
     )
     otlp_logs_protocol: Literal["grpc", "http/protobuf"] | None = Field(
         None,
@@ -32,13 +32,13 @@ class LogSettings(Group):
     otlp_logs_endpoint: str | None = Field(
         None,
         validation_alias=named("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"),
-        description="Where events go, as it is. Unset: OTEL_EXPORTER_OTLP_ENDPOINT, as for"
-        " metrics.",
+        description="URL that events are sent to; nothing is added to it. Unset:"
+        " OTEL_EXPORTER_OTLP_ENDPOINT, as for metrics.",
     )
     otlp_logs_timeout_ms: int | None = Field(
         None,
         ge=1,
         validation_alias=named("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT"),
-        description="Milliseconds that one request with events may take. Unset:"
+        description="Most milliseconds for one request with events. Unset:"
         " OTEL_EXPORTER_OTLP_TIMEOUT, as for metrics.",
     )

@@ -18,42 +18,42 @@ class OtelSettings(Group):
     naming: Naming = Field(
         Naming.JCMC,
         validation_alias=named("JCMC_NAMING"),
-        description="Names of the series: `jcmc` as the original's, `otel` as OpenTelemetry has"
-        " them (docs/metrics.md shows both).",
+        description="Naming of the series: `jcmc` for the original's names, `otel` for names by"
+        " OpenTelemetry's conventions (docs/metrics.md shows both).",
     )
     metrics_prefix: str = Field(
         "jitsi_jcmc_",
         validation_alias=named("METRICS_PREFIX"),
-        description="Stands before every metric's name in the `jcmc` naming.",
+        description="Prefix of every metric name in the `jcmc` naming.",
     )
-    # OpenTelemetry's. The exporters read the other OTEL_EXPORTER_OTLP_* variables themselves.
+    # OpenTelemetry's settings. The exporters read the other OTEL_EXPORTER_OTLP_* variables.
     metrics_exporter: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(("prometheus",)),
         validation_alias=named("OTEL_METRICS_EXPORTER"),
-        description="How metrics leave: `prometheus` (scrape of /metrics), `otlp` (push to a"
-        " Collector), both with a comma, or `none`.",
+        description="How metrics are exported: `prometheus` (Prometheus scrapes /metrics), `otlp`"
+        " (the service sends them to a Collector), both separated by a comma, or `none`.",
     )
     export_interval_ms: int = Field(
         15_000,
         ge=100,
         validation_alias=named("OTEL_METRIC_EXPORT_INTERVAL"),
-        description="Milliseconds between two OTLP pushes. Not the specification's 60,000, which is"
-        " longer than a participant lives.",
+        description="Milliseconds between two OTLP exports. The specification's default of 60,000"
+        " would be longer than METRICS_EXPIRATION keeps a participant.",
     )
     export_shares: int = Field(
         1,
         ge=1,
         le=64,
         validation_alias=named("JCMC_EXPORT_SHARES"),
-        description="In how many shares the replicas push participants by OTLP: with 1 one of them"
-        " pushes everybody. At most as many as JCMC_PARTITIONS, the same in all replicas; 1 where"
-        " JCMC_SERIES_PARTICIPANTS is set.",
+        description="Number of shares in which the replicas export participants by OTLP. With 1,"
+        " one replica exports all participants. At most JCMC_PARTITIONS, and the same in all"
+        " replicas. With JCMC_SERIES_PARTICIPANTS it is always 1.",
     )
     export_timeout_ms: int = Field(
         30_000,
         ge=100,
         validation_alias=named("OTEL_METRIC_EXPORT_TIMEOUT"),
-        description="Milliseconds that one OTLP push may take, its retries included.",
+        description="Most milliseconds for one OTLP export, including its retries.",
     )
     otlp_protocol: Literal["grpc", "http/protobuf"] = Field(
         "http/protobuf",
@@ -67,14 +67,14 @@ class OtelSettings(Group):
         validation_alias=named(
             "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
         ),
-        description="Where the Collector is: http://127.0.0.1:4318 for http/protobuf,"
-        " http://127.0.0.1:4317 for grpc when unset.",
+        description="URL of the Collector. Unset: http://127.0.0.1:4318 for http/protobuf,"
+        " http://127.0.0.1:4317 for grpc.",
     )
     otlp_timeout_ms: int = Field(
         10_000,
         ge=1,
         validation_alias=named("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"),
-        description="Milliseconds that one OTLP request may take, its retries included.",
+        description="Most milliseconds for one OTLP request, including its retries.",
     )
     service_name: str = Field(
         "otel_jcmc",
@@ -84,7 +84,7 @@ class OtelSettings(Group):
     resource_attributes: str = Field(
         "",
         validation_alias=named("OTEL_RESOURCE_ATTRIBUTES"),
-        description="More resource attributes, `key=value` with commas.",
+        description="Further resource attributes: `key=value`, separated by commas.",
     )
 
     @field_validator("metrics_exporter", mode="before")
@@ -92,9 +92,9 @@ class OtelSettings(Group):
     def _split_exporters(cls, value: Any) -> Any:
         names = frozenset(split(value))
         if unknown := names - {"prometheus", "otlp", "none"}:
-            raise ValueError(f"{sorted(unknown)} can't be had: prometheus, otlp, or none")
+            raise ValueError(f"{sorted(unknown)} is unknown: set prometheus, otlp, both, or none")
         if "none" in names and len(names) > 1:
-            raise ValueError("`none` stands alone")
+            raise ValueError("`none` must stand alone")
         return names - {"none"}
 
     @field_validator("metrics_prefix")

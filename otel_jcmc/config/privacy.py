@@ -1,4 +1,4 @@
-"""Privacy: what of a person is kept, hashed, cut short or dropped."""
+"""Privacy: which personal attributes are kept, hashed, truncated or dropped."""
 
 from typing import Annotated, Any
 
@@ -17,55 +17,58 @@ from otel_jcmc.intake.privacy import (
 
 
 class PrivacySettings(Group):
-    """Privacy: what of a person is kept, hashed, cut short or dropped."""
+    """Privacy: which personal attributes are kept, hashed, truncated or dropped."""
 
     collect_username: bool = Field(
         False,
         validation_alias=named("COLLECT_USERNAME"),
-        description="Collect display names (a label of the connection quality): short for"
-        " `username=keep` in JCMC_PRIVACY, which wins.",
+        description="Collect display names (a label of the connection quality). Short for"
+        " `username=keep` in JCMC_PRIVACY; JCMC_PRIVACY wins.",
     )
     collect_addresses: bool = Field(
         False,
         validation_alias=named("JCMC_COLLECT_ADDRESSES"),
-        description="Collect the transports' addresses (labels of the round-trip time): short for"
-        " `src_ip=keep,dst_ip=keep` in JCMC_PRIVACY, which wins.",
+        description="Collect the addresses of transports (labels of the round-trip time). Short for"
+        " `src_ip=keep,dst_ip=keep` in JCMC_PRIVACY; JCMC_PRIVACY wins.",
     )
     collect_feedback: bool = Field(
         False,
         validation_alias=named("JCMC_COLLECT_FEEDBACK"),
-        description="Collect what participants write when they rate a call, of its session in"
-        " history and of its span: short for `feedback=keep` in JCMC_PRIVACY, which wins. The"
-        " rating itself always comes.",
+        description="Collect the text that participants write when they rate a call, for the"
+        " session's history and span. Short for `feedback=keep` in JCMC_PRIVACY; JCMC_PRIVACY wins."
+        " The rating itself is always collected.",
     )
     privacy: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=named("JCMC_PRIVACY"),
-        description="What becomes of an attribute before it is stored, as `roomname=hash` with"
-        " commas: `keep`, `drop`, `hash`, or of an address `truncate` (to /24 or /48). By its name"
-        " in either naming; docs/security.md lists them. `none` for nothing but the defaults.",
+        description="How attributes are treated before they are stored, for example"
+        " `roomname=hash,client_id=drop`: `keep`, `drop`, `hash`, or for an address `truncate` (to"
+        " /24 or /48). Name an attribute in either naming; docs/security.md lists them. `none`: the"
+        " defaults.",
     )
     privacy_key: SecretStr | None = Field(
         None,
         validation_alias=named("JCMC_PRIVACY_KEY"),
-        description="Secret of the hashes, at least 16 characters, the same in all replicas. Needed"
-        " to hash with a REDIS_URL; without one it is made anew at each start.",
+        description="Secret key of the hashes, at least 16 characters, the same in all replicas."
+        " Required if anything is hashed and REDIS_URL is set. Without REDIS_URL, the service makes"
+        " a new key at each start.",
     )
 
     bridges: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=named("JCMC_BRIDGES"),
-        description="What bridges are called, as `203.0.113.7:10000=jvb-1` with commas: what the"
-        " bridge calls itself (its `server-id`), or its address with or without the port, several"
-        " for one name if need be. One that is not named here is a hash. `none` for no names.",
+        description="Names of bridges, for example `203.0.113.7:10000=jvb-1`, separated by commas."
+        " Left of `=` stands the bridge's own `server-id`, or its address with or without the port;"
+        " several entries may have one name. A bridge without a name here is shown as a hash."
+        " `none`: no names.",
     )
 
     relays: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=named("JCMC_RELAYS"),
-        description="What your TURN servers are called, as `203.0.113.9=turn-1` with commas: the"
-        " address at which they are seen by others. A relay that is not named here is not told."
-        " `none` for no names.",
+        description="Names of your TURN servers, for example `203.0.113.9=turn-1`, separated by"
+        " commas. Left of `=` stands the address that other hosts see. A relay without a name here"
+        " is not shown. `none`: no names.",
     )
 
     @field_validator("bridges", "relays", mode="before")
@@ -86,7 +89,7 @@ class PrivacySettings(Group):
 
     @property
     def bridge_names(self) -> dict[str, str]:
-        """Name of a bridge by what pages call it."""
+        """Name of a bridge by the id or address that clients send."""
         return read_names(self.bridges)
 
     @field_validator("privacy", mode="before")
@@ -104,12 +107,12 @@ class PrivacySettings(Group):
     @classmethod
     def _check_privacy_key(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and len(key.get_secret_value()) < MIN_KEY_CHARACTERS:
-            raise ValueError(f"at least {MIN_KEY_CHARACTERS} characters are wanted")
+            raise ValueError(f"must have at least {MIN_KEY_CHARACTERS} characters")
         return key
 
     @property
     def privacy_policy(self) -> Policy:
-        """What becomes of every attribute."""
+        """How each attribute is treated."""
         names = ("collect_username", "collect_addresses", "collect_feedback")
         return make_policy(self.privacy, [name for name in names if getattr(self, name)])
 

@@ -1,4 +1,4 @@
-"""Who may push: pages of which origins, and with which token."""
+"""Who may push: the allowed origins of pages, and the token that a push needs."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,77 +11,79 @@ from otel_jcmc.config.fields import Group, check_secret, named, split
 
 
 class PushingSettings(Group):
-    """Who may push: pages of which origins, and with which token."""
+    """Who may push: the allowed origins of pages, and the token that a push needs."""
 
     cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",),
         validation_alias=named("JCMC_CORS_ALLOWED_ORIGINS"),
-        description="Origins whose pages may push and load the client file, with commas;"
-        " `*` for all, `none` for none.",
+        description="Origins whose pages may push and load the client file, separated by commas."
+        " `*`: all origins, `none`: no origin.",
     )
     push_auth: Literal["none", "token", "jwt"] = Field(
         "none",
         validation_alias=named("JCMC_PUSH_AUTH"),
-        description="Who may push: `none` asks nobody, `token` pages of the allowed origins,"
-        " `jwt` who has a Jitsi token for the conference. With `none`, and with `token` for any"
-        " script, who knows a participant's ids can overwrite it, and lock its owner out with nine"
-        " pushes at once, which use up what it may push; with `jwt` it takes a token for the"
-        " conference, and a participant that a user has is not overwritten by another"
-        " (docs/security.md).",
+        description="Who may push. `none`: anyone. `token`: pages of the allowed origins. `jwt`:"
+        " callers with a Jitsi token for the conference. With `none`, anyone who knows a"
+        " participant's ids can overwrite it. They can also lock its owner out: nine pushes at once"
+        " use up the participant's limit. With `token` any script can do the same. With `jwt` that"
+        " takes a token for the conference, and a user cannot overwrite the participant of another"
+        " user (docs/security.md).",
     )
     push_token_secret: SecretStr | None = Field(
         None,
         validation_alias=named("JCMC_PUSH_TOKEN_SECRET"),
-        description="What push tokens are signed with in the mode `token`, at least 32 bytes."
-        " Unset: one is made and kept in Redis, where all replicas find it.",
+        description="Secret that signs push tokens in mode `token`, at least 32 bytes. Unset: the"
+        " service makes one and keeps it in Redis for all replicas.",
     )
     push_token_seconds: int = Field(
         3600,
         ge=60,
         le=86_400,
         validation_alias=named("JCMC_PUSH_TOKEN_SECONDS"),
-        description="Seconds that a push token is good for; browsers renew it before.",
+        description="Seconds for which a push token is valid; browsers renew it before that.",
     )
     jwt_secret: SecretStr | None = Field(
         None,
         validation_alias=named("JCMC_JWT_SECRET"),
-        description="Jitsi's secret, in the mode `jwt`: its tokens are signed by HS256. One of this"
-        " and the next two is wanted.",
+        description="Jitsi's secret in mode `jwt`, for tokens that are signed by HS256. Set exactly"
+        " one of JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY and JCMC_JWT_JWKS_FILE.",
     )
     jwt_public_key: str | None = Field(
         None,
         validation_alias=named("JCMC_JWT_PUBLIC_KEY"),
-        description="Public key or certificate in PEM, or the path of a file with it, that is read"
-        " again when it changes: tokens are signed by RS256 if it is RSA, by ES256 if it is P-256.",
+        description="Public key or certificate in PEM, or the path of a file that holds one. The"
+        " service reads the file again when it changes. An RSA key verifies RS256 tokens, a P-256"
+        " key ES256 tokens.",
     )
     jwt_jwks_file: Path | None = Field(
         None,
         validation_alias=named("JCMC_JWT_JWKS_FILE"),
-        description="File with a JSON Web Key Set for RS256 and ES256, read again when it changes.",
+        description="File with a JSON Web Key Set for RS256 and ES256. The service reads it again"
+        " when it changes.",
     )
     jwt_issuer: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=named("JCMC_JWT_ISSUER"),
-        description="What a token's `iss` may be, with commas; `*` for anything. The mode `jwt`"
-        " wants this and the next two to be said.",
+        description="Allowed values of a token's `iss`, separated by commas; `*`: any. Mode `jwt`"
+        " requires JCMC_JWT_ISSUER, JCMC_JWT_AUDIENCE and JCMC_JWT_SUBJECT.",
     )
     jwt_audience: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=named("JCMC_JWT_AUDIENCE"),
-        description="What a token's `aud` may be, with commas; `*` for anything.",
+        description="Allowed values of a token's `aud`, separated by commas; `*`: any.",
     )
     jwt_subject: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=named("JCMC_JWT_SUBJECT"),
-        description="What a token's `sub` may be, with commas: the domain, or tenants; `*` for"
-        " anything. A token whose own `sub` is `*` is always taken.",
+        description="Allowed values of a token's `sub`, separated by commas: the domain, or"
+        " tenants; `*`: any. A token whose own `sub` is `*` is always accepted.",
     )
     jwt_leeway_seconds: int = Field(
         10,
         ge=0,
         le=300,
         validation_alias=named("JCMC_JWT_LEEWAY_SECONDS"),
-        description="Seconds by which the issuer's clock and ours may differ.",
+        description="Seconds by which the issuer's clock may differ from this service's clock.",
     )
 
     @field_validator("cors_allowed_origins", mode="before")
@@ -97,9 +99,11 @@ class PushingSettings(Group):
             if origin != "*" and not (
                 parts.scheme and parts.netloc and origin == f"{parts.scheme}://{parts.netloc}"
             ):
-                raise ValueError(f"{origin!r} is no origin: https://meet.example.org is one")
+                raise ValueError(
+                    f"{origin!r} is not an origin: write it like https://meet.example.org"
+                )
         if "*" in origins and len(origins) > 1:
-            raise ValueError("`*` stands alone")
+            raise ValueError("`*` must stand alone")
         return origins
 
     @field_validator("push_token_secret")

@@ -1,4 +1,4 @@
-"""Series: of how many each tells, and how many there may be."""
+"""Series: which kinds the service exports, and how many of each."""
 
 from typing import Annotated, Any
 
@@ -10,42 +10,42 @@ from otel_jcmc.config.fields import Group, named, split
 
 
 class SeriesSettings(Group):
-    """Series: of how many each tells, and how many there may be."""
+    """Series: which kinds the service exports, and how many of each."""
 
     series: Annotated[frozenset[Level], NoDecode] = Field(
         frozenset(Level),
         validation_alias=named("JCMC_SERIES"),
-        description="Of what there are series, with commas: `participants` (some 30 of each),"
-        " `conferences` (4), `bridges` and `regions` (12), `fleet` (12, and one for each thing that"
-        " stands out) and `histograms` (of the fleet, by region).",
+        description="Kinds of series that the service exports, separated by commas: `participants`"
+        " (some 30 series each), `conferences` (4 each), `bridges` and `regions` (12 each), `fleet`"
+        " (12, and one for each thing that stands out) and `histograms` (of the fleet, by region).",
     )
     series_participants: int = Field(
         0,
         ge=0,
         validation_alias=named("JCMC_SERIES_PARTICIPANTS"),
-        description="Most participants that have series, the worst ones, each for a minute at"
-        " least; 0 for all of them.",
+        description="Most participants that have series: the worst ones, each for at least a"
+        " minute. 0: all participants.",
     )
     series_conferences: int = Field(
         10_000,
         ge=0,
         validation_alias=named("JCMC_SERIES_CONFERENCES"),
-        description="Most conferences that have series, the worst ones; the others are `other`"
-        " together; 0 for any number.",
+        description="Most conferences that have series of their own: the worst ones. The others"
+        " share the series `other`. 0: no limit.",
     )
     series_bridges: int = Field(
         200,
         ge=0,
         validation_alias=named("JCMC_SERIES_BRIDGES"),
-        description="Most bridges that have series, the largest ones; the others are `other`"
-        " together; 0 for any number.",
+        description="Most bridges that have series of their own: the largest ones. The others share"
+        " the series `other`. 0: no limit.",
     )
     series_regions: int = Field(
         50,
         ge=0,
         validation_alias=named("JCMC_SERIES_REGIONS"),
-        description="Most regions that have series, the largest ones; the others are `other`"
-        " together; 0 for any number.",
+        description="Most regions that have series of their own: the largest ones. The others share"
+        " the series `other`. 0: no limit.",
     )
 
     @field_validator("series", mode="before")

@@ -1,4 +1,4 @@
-"""Serving: where the service listens, whom it believes, who may read, and its log."""
+"""Serving: where the service listens, which proxies it trusts, who may read, and its log."""
 
 import re
 from ipaddress import ip_network
@@ -11,13 +11,13 @@ from pydantic_settings import NoDecode
 from otel_jcmc.config.fields import Group, named, split
 from otel_jcmc.intake.callers import PRIVATE, Network
 
-# RFC 6750 has fewer; what matters is that a header and an env file can hold it as it is.
+# RFC 6750 allows fewer. The test is that a header and an env file can hold the token unchanged.
 _TOKEN = re.compile(r"[\x21-\x7e]{16,}")
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class ServingSettings(Group):
-    """Serving: where the service listens, whom it believes, who may read, and its log."""
+    """Serving: where the service listens, which proxies it trusts, who may read, and its log."""
 
     host: str = Field(
         "0.0.0.0",  # noqa: S104  # as the original: browsers come from everywhere
@@ -29,84 +29,85 @@ class ServingSettings(Group):
         ge=0,
         le=65535,
         validation_alias=named("JCMC_PORT", "PORT"),
-        description="Port to listen on; 0 takes a free one and prints it.",
+        description="Port to listen on. 0: the service takes a free port and prints it.",
     )
     admin_port: int | None = Field(
         None,
         ge=0,
         le=65535,
         validation_alias=named("JCMC_ADMIN_PORT"),
-        description="Port for all that is not for browsers (scrape, health, /sessions). Then"
-        " JCMC_PORT answers the push, its token and the client file alone. 0 takes a free one and"
-        " prints it. Unset: one port for everything.",
+        description="Separate port for everything that browsers of participants do not need:"
+        " scrape, health, pages, /sessions. JCMC_PORT then serves only pushes, push tokens and the"
+        " client file. 0: the service takes a free port and prints it. Unset: one port for"
+        " everything.",
     )
     admin_host: str = Field(
         "127.0.0.1",
         validation_alias=named("JCMC_ADMIN_HOST"),
-        description="Address that JCMC_ADMIN_PORT listens on. Loopback, because a scraper that can"
-        " not connect is seen at once, and a port that is open to everybody is not.",
+        description="Address that JCMC_ADMIN_PORT listens on. The default is loopback: an operator"
+        " notices at once that a scraper cannot connect, but may never notice an open port.",
     )
     workers: int = Field(
         0,
         ge=0,
         le=64,
         validation_alias=named("JCMC_WORKERS"),
-        description="Processes that take pushes, beside one that answers whoever reads; for `serve`"
-        " on Linux. 0: one process does everything.",
+        description="Number of processes that take pushes; one further process answers readers. For"
+        " `serve` on Linux. 0: one process does everything.",
     )
     tls_certificate_file: Path | None = Field(
         None,
         validation_alias=named("JCMC_TLS_CERTIFICATE_FILE"),
-        description="Certificate chain, PEM: the service speaks TLS on its ports. SIGHUP loads it"
-        " again.",
+        description="File with the certificate chain, PEM. With it the service speaks TLS on its"
+        " ports. SIGHUP loads it again.",
     )
     tls_key_file: Path | None = Field(
         None,
         validation_alias=named("JCMC_TLS_KEY_FILE"),
-        description="Private key of the certificate, PEM, without a password. Unset: it is in the"
-        " certificate's file.",
+        description="File with the private key of the certificate, PEM, without a password. Unset:"
+        " the certificate's file holds the key.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         PRIVATE,
         validation_alias=named("JCMC_TRUSTED_PROXIES"),
-        description="Networks whose forwarded headers tell the caller's address, with commas;"
-        " `none` for none.",
+        description="Networks of trusted proxies, separated by commas. The service takes the"
+        " caller's address from their forwarded headers. `none`: no proxy is trusted.",
     )
     allow_private_scrape_only: bool = Field(
         True,
         validation_alias=named("ALLOW_PRIVATE_SCRAPE_ONLY"),
-        description="Only loopback, link-local and private addresses may scrape /metrics; with"
-        " JCMC_SCRAPE_TOKEN they need the token as well.",
+        description="Only loopback, link-local and private addresses may scrape /metrics. With"
+        " JCMC_SCRAPE_TOKEN they also need the token.",
     )
     scrape_token: SecretStr | None = Field(
         None,
         validation_alias=named("JCMC_SCRAPE_TOKEN"),
-        description="Bearer token that a scrape of /metrics needs, at least 16 characters; a caller"
-        " needs a private address as well unless ALLOW_PRIVATE_SCRAPE_ONLY=false.",
+        description="Bearer token that a scrape of /metrics needs, at least 16 characters. The"
+        " caller also needs a private address unless ALLOW_PRIVATE_SCRAPE_ONLY=false.",
     )
     read_token: SecretStr | None = Field(
         None,
         validation_alias=named("JCMC_READ_TOKEN"),
-        description="Bearer token that lets callers without a private address read what is neither"
-        " the scrape nor for browsers: /sessions, /openapi.json. At least 16 characters.",
+        description="Bearer token that lets callers without a private address read pages, /sessions"
+        " and /openapi.json. At least 16 characters.",
     )
     pages: bool = Field(
         True,
         validation_alias=named("JCMC_PAGES"),
-        description="Pages to look at: `/`, /live, /conferences/NAME, /sessions. They are for whom"
-        " JCMC_READ_TOKEN or a private address lets in.",
+        description="Serve HTML pages: `/`, /live, /conferences/NAME, /sessions. A reader needs"
+        " JCMC_READ_TOKEN or a private address.",
     )
     read_hosts: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(),
         validation_alias=named("JCMC_READ_HOSTS"),
-        description="Names that lead here, with commas: a private address alone lets a caller read"
-        " pages and /sessions only who asks by one of them, by an address, or by a name that no"
-        " public DNS has.",
+        description="DNS names of this service, separated by commas. A caller that has only a"
+        " private address may read pages and /sessions if its URL has one of these names, an"
+        " address, or a name that public DNS cannot have. `none`: no names.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO",
         validation_alias=named("JCMC_LOG_LEVEL"),
-        description="Least severe log that is written, to stderr.",
+        description="Least severe level that the log has. The log goes to stderr.",
     )
 
     @field_validator("trusted_proxies", mode="before")
@@ -124,20 +125,22 @@ class ServingSettings(Group):
         names = [each.lower().removesuffix(".") for each in told]
         for each in names:
             if not _HOST.fullmatch(each):
-                raise ValueError(f"{each!r} is no name: jitsi-quality.example.org is one")
+                raise ValueError(
+                    f"{each!r} is not a DNS name: write it like jitsi-quality.example.org"
+                )
         return names
 
     @field_validator("scrape_token", "read_token")
     @classmethod
     def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
         if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
-            raise ValueError("at least 16 characters of ASCII without blanks are wanted")
+            raise ValueError("must have at least 16 characters of ASCII without blanks")
         return token
 
 
 def _check_network(text: Any) -> None:
-    """Refuse a *text* that is no network, in one line and not one for each family."""
+    """Refuse a *text* that is not a network, with one line for both address families."""
     try:
         ip_network(text)
     except ValueError:
-        raise ValueError(f"{str(text)!r} is no network: 10.0.0.0/8 is one") from None
+        raise ValueError(f"{str(text)!r} is not a network: write it like 10.0.0.0/8") from None

@@ -1,12 +1,12 @@
 """
-Every knob: its name, unit, default, bounds and meaning.
+All settings together: where they are read from, and the checks between groups.
 
-Read from the environment, else from a `.env` file in the working folder. Names of the original
-service are kept as they are, standard `OTEL_*` names mean what the OpenTelemetry specification
-says, everything else starts with `JCMC_`. A trailing comment (`5 # In seconds`) is stripped, also
-where a container runtime passes it along. A secret NAME may be given as NAME_FILE, the file that
-holds it. The fields stand in a file for each group, in the order of GROUPS; docs/settings.md and
-.env.example are generated from them. What holds between fields of several groups is checked here.
+Settings are read from the environment, then from a `.env` file in the working folder. Names of the
+original service are kept, standard `OTEL_*` names mean what the OpenTelemetry specification says,
+and all other names start with `JCMC_`. A trailing comment (`5 # In seconds`) is stripped, also if a
+container runtime passes it along. NAME_FILE may name a file that holds the secret NAME. Each group
+of fields has its own file, in the order of GROUPS; docs/settings.md and .env.example are generated
+from them.
 """
 
 import os
@@ -37,7 +37,7 @@ from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.url import CLUSTER_SCHEMES, SCHEMES, check_redis
 
 _REDIS = ("redis", "rediss", "unix", *SCHEMES, *CLUSTER_SCHEMES)
-# In the order of the documents.
+# The order of docs/settings.md.
 GROUPS: tuple[type[BaseSettings], ...] = (
     StoreSettings,
     ServingSettings,
@@ -53,7 +53,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
 )
 
 
-# Pydantic lists the fields of the last base first: the bases stand in the other order.
+# Pydantic lists the fields of the last base first, so the bases stand in reverse order.
 class Settings(
     LogSettings,
     SessionSettings,
@@ -67,7 +67,7 @@ class Settings(
     ServingSettings,
     StoreSettings,
 ):
-    """The settings in force; frozen. Of unknown variables those that begin as ours are refused."""
+    """The settings in force; frozen. An unknown variable that begins with JCMC_ is refused."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -75,8 +75,8 @@ class Settings(
         extra="ignore",
         frozen=True,
         populate_by_name=True,
-        # By name for keyword arguments alone: no variable has an equals sign in its name, and
-        # without this HOST and LOG_LEVEL, which are other programs' too, would set ours.
+        # Field names work for keyword arguments alone: no variable has an equals sign in its name.
+        # Without this, HOST and LOG_LEVEL of other programs would set fields of ours.
         env_prefix="=",
         hide_input_in_errors=True,
         defer_build=False,
@@ -91,7 +91,7 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # a folder of files
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where settings come from, the first one winning."""
+        """Return the sources of settings; the first source that has a setting wins."""
         assert isinstance(dotenv_settings, DotEnvSettingsSource)
         env_file = EnvFile(settings_cls, dotenv_settings.env_file)
         return init_settings, Environment(settings_cls), env_file
@@ -109,7 +109,7 @@ class Settings(
             try:
                 check_redis(redis_url)
             except ValueError as error:
-                raise ValueError(f"REDIS_URL is no URL: {error}") from None
+                raise ValueError(f"REDIS_URL is not valid: {error}") from None
         check_http_url(self.push_url, "PUSH_URL")
         check_http_url(self.jmmc_push_url, "JCMC_JMMC_PUSH_URL")
         check_http_url(self.otlp_traces_endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -117,7 +117,7 @@ class Settings(
         check_http_url(self.otlp_endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT")
         check_http_url(self.trace_url, "JCMC_TRACE_URL")
         if self.trace_url is not None and "{trace_id}" not in self.trace_url:
-            raise ValueError("JCMC_TRACE_URL must have {trace_id} where the trace's id is to be")
+            raise ValueError("JCMC_TRACE_URL must have {trace_id} in the place of the trace's id")
         return self
 
     @model_validator(mode="after")
@@ -125,37 +125,39 @@ class Settings(
         if self.push_auth == "token":
             if not self.cors_allowed_origins:
                 raise ValueError(
-                    "JCMC_PUSH_AUTH=token wants JCMC_CORS_ALLOWED_ORIGINS to name some"
+                    "JCMC_PUSH_AUTH=token requires an origin in JCMC_CORS_ALLOWED_ORIGINS"
                 )
             if self.client_send_jwt:
                 raise ValueError(
-                    "JCMC_CLIENT_SEND_JWT can't be with JCMC_PUSH_AUTH=token: a push has one token"
+                    "JCMC_CLIENT_SEND_JWT does not go with JCMC_PUSH_AUTH=token: a push has only"
+                    " one token"
                 )
         if self.push_auth == "jwt":
             keys = ("jwt_secret", "jwt_public_key", "jwt_jwks_file")
             if sum(getattr(self, key) is not None for key in keys) != 1:
                 named = ", ".join(name_of(key) for key in keys)
-                raise ValueError(f"JCMC_PUSH_AUTH=jwt wants one of {named}")
+                raise ValueError(f"JCMC_PUSH_AUTH=jwt requires exactly one of {named}")
             for field in ("jwt_issuer", "jwt_audience", "jwt_subject"):
                 if not getattr(self, field):
                     raise ValueError(
-                        f"JCMC_PUSH_AUTH=jwt wants {name_of(field)} to be said, `*` for anything"
+                        f"JCMC_PUSH_AUTH=jwt requires {name_of(field)}; `*` allows any value"
                     )
         return self
 
     @model_validator(mode="after")
     def _check_hashes(self) -> Self:
         if self.redis_url and not self.privacy_key and self.hashes:
-            # Replicas with keys of their own would store everyone as often as there are replicas.
+            # Replicas with different keys would each store every participant once more.
             raise ValueError(
-                "JCMC_PRIVACY hashes: set JCMC_PRIVACY_KEY, the same in all replicas and for good"
+                "JCMC_PRIVACY hashes attributes: set JCMC_PRIVACY_KEY, the same in all replicas,"
+                " and keep it"
             )
         return self
 
     @model_validator(mode="after")
     def _check_ports(self) -> Self:
         if self.admin_port and self.admin_port == self.port:
-            raise ValueError("JCMC_ADMIN_PORT must be another one than JCMC_PORT")
+            raise ValueError("JCMC_ADMIN_PORT must differ from JCMC_PORT")
         return self
 
     @model_validator(mode="after")
@@ -167,20 +169,20 @@ class Settings(
     @property
     def spans_protocol(self) -> str:
         """
-        OTLP transport of spans: what is said of them, else what is said of everything.
+        OTLP transport of spans: the setting for traces if it is set, otherwise the general one.
 
-        What the environment says of metrics alone does not count.
+        Settings for metrics alone have no influence.
         """
         return self._protocol_of(self.otlp_traces_protocol)
 
     @property
     def spans_endpoint(self) -> str:
-        """Where spans go, as far as anybody said so; see `spans_protocol`."""
+        """URL that spans are sent to, empty if no setting names one; see `spans_protocol`."""
         return self._endpoint_of(self.otlp_traces_endpoint, self.spans_protocol, "traces")
 
     @property
     def spans_timeout_ms(self) -> int:
-        """How long a request with spans may take; see `spans_protocol`."""
+        """Most milliseconds for a request with spans; see `spans_protocol`."""
         return self._timeout_of(self.otlp_traces_timeout_ms)
 
     @property
@@ -190,16 +192,16 @@ class Settings(
 
     @property
     def logs_endpoint(self) -> str:
-        """Where events go, as far as anybody said so; see `spans_protocol`."""
+        """URL that events are sent to, empty if no setting names one; see `spans_protocol`."""
         return self._endpoint_of(self.otlp_logs_endpoint, self.logs_protocol, "logs")
 
     @property
     def logs_timeout_ms(self) -> int:
-        """How long a request with events may take; see `spans_protocol`."""
+        """Most milliseconds for a request with events; see `spans_protocol`."""
         return self._timeout_of(self.otlp_logs_timeout_ms)
 
     def _protocol_of(self, own: str | None) -> str:
-        """Return the transport of a signal whose *own* setting this is."""
+        """Return the transport of a signal; *own* is the signal's own setting."""
         if own:
             return own
         if "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL" in os.environ:
@@ -207,7 +209,7 @@ class Settings(
         return self.otlp_protocol
 
     def _endpoint_of(self, own: str | None, protocol: str, path: str) -> str:
-        """Return where a signal goes whose *own* setting this is, by *protocol*."""
+        """Return the URL for a signal sent by *protocol*; *own* is the signal's own setting."""
         if own:
             return own
         general = self.otlp_endpoint
@@ -218,7 +220,7 @@ class Settings(
         return f"{general.rstrip('/')}/v1/{path}"
 
     def _timeout_of(self, own: int | None) -> int:
-        """Return how long a request of a signal may take whose *own* setting this is."""
+        """Return the timeout of a signal's requests in ms; *own* is the signal's own setting."""
         if own:
             return own
         if "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT" in os.environ:
@@ -236,7 +238,7 @@ class Settings(
 
     @property
     def worker_connections(self) -> int:
-        """Most connections of each process that takes pushes; 0 for as many as come."""
+        """Most connections of each process that takes pushes; 0: no limit."""
         return -(-self.limit_connections // max(1, self.workers))
 
     def to_environ(self) -> dict[str, str]:
@@ -246,39 +248,39 @@ class Settings(
             for field in type(self).model_fields
             if getattr(self, field) is not None
         }
-        # The child has the secret itself; empty is not given.
+        # The child gets the secret itself. An empty variable counts as not given.
         environ |= {f"{name}_FILE": "" for name in secret_names(type(self)) if name in environ}
-        # Under its general name: the metrics' own would be taken as it is, without /v1/metrics.
+        # The general name is used because a client adds /v1/metrics to that URL alone.
         if endpoint := environ.pop("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", None):
             environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
         return environ
 
 
 def name_of(field: str) -> str:
-    """Return the environment's name of a *field*."""
+    """Return the first name of a *field* in the environment."""
     return names_of(field)[0]
 
 
 def names_of(field: str) -> list[str]:
-    """Return all names of a *field* in the environment, the first one winning."""
+    """Return all names of a *field* in the environment; the first name wins."""
     choices = Settings.model_fields[field].validation_alias
     assert isinstance(choices, AliasChoices)
     return [str(choice) for choice in choices.choices]
 
 
 def in_order() -> list[str]:
-    """Return every field, group after group."""
+    """Return all fields, group after group."""
     return [field for group in GROUPS for field in group.model_fields]
 
 
 def other_names(name: str) -> list[str]:
-    """Return all names of the field that is called *name* in the environment; none for no field."""
+    """Return all names of the field that the environment calls *name*; empty if none has it."""
     every = (names_of(field) for field in Settings.model_fields)
     return next((names for names in every if name in names), [])
 
 
 def to_text(value: Any) -> str:
-    """Return a setting's *value* as the environment has it."""
+    """Return a setting's *value* in the form that the environment has."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, bool):

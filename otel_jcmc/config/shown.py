@@ -1,4 +1,4 @@
-"""The settings as those may see them who read pages: without secrets, wherever they stand."""
+"""The settings as readers of pages may see them: without secrets, also inside URLs."""
 
 from otel_jcmc.config.fields import show_url
 from otel_jcmc.config.settings import Settings, in_order, name_of, to_text
@@ -6,12 +6,12 @@ from otel_jcmc.config.sources import is_secret
 
 
 def shown_settings(settings: Settings) -> dict[str, str]:
-    """Return the settings by name, without secrets, as the environment has them."""
+    """Return the settings by name, without secrets, in the form that the environment has."""
     found = {}
     for field in in_order():
         value = getattr(settings, field)
         if value is not None and not is_secret(Settings.model_fields[field]):
             text = to_text(value)
-            # A query of a URL may hold a key.
+            # The query of a URL may hold a key.
             found[name_of(field)] = show_url(text).partition("?")[0] if "://" in text else text
     return found

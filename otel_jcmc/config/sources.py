@@ -12,31 +12,31 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 _COMMENT: Final = re.compile(r"\s+#.*$", re.DOTALL)
 
 
-# What starts so is ours, or meant to be.
+# Names with this prefix are settings of this service, or misspelt ones.
 PREFIX: Final = "JCMC_"
-# What `serve` tells the exporter that it starts; no setting.
+# `serve` passes it to the exporter that it starts; it is not a setting.
 _TOLD: Final = frozenset(("JCMC_INSTANCE_ID",))
-# What Kubernetes tells every pod of its services, which may be called jcmc, or jcmc-redis.
+# Kubernetes gives every pod variables for its services, which may be called jcmc or jcmc-redis.
 _OF_KUBERNETES: Final = re.compile(
     r"JCMC(_.+)?_(SERVICE_(HOST|PORT(_.+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_.+)?)"
 )
 
 
 class NoSetting(ValueError):
-    """In the place of what can't be had, as a secret's file; the message says why."""
+    """Stands for a setting that can't be read, such as a secret's file; the message says why."""
 
 
 class Environment(EnvSettingsSource):
-    """The environment, and the files that it names for secrets."""
+    """The environment, and the files of secrets that it names."""
 
     def __call__(self) -> dict[str, Any]:
-        """Return what is given; a secret from a file as it is, blanks and `#` included."""
+        """Return the settings that are given. A secret from a file keeps blanks and `#`."""
         found = super().__call__()
         given = {name.upper(): text for name, text in self.env_vars.items()}
         for name in secret_names(self.settings_cls):
             path = _COMMENT.sub("", given.get(f"{name}_FILE") or "").strip()
             if path and given.get(name):
-                found[name] = NoSetting(f"{name} and {name}_FILE are both given: one is wanted")
+                found[name] = NoSetting(f"{name} and {name}_FILE are both set: set only one")
             elif path:
                 try:
                     found[name] = SecretStr(read_secret(f"{name}_FILE", path))
@@ -49,14 +49,14 @@ class Environment(EnvSettingsSource):
 
 
 def _unknown(name: str, given: Mapping[str, Any], settings: type[BaseSettings]) -> str:
-    """Return what to say of a *name* that is no setting's and meant to be; else nothing."""
+    """Return the error for an unknown *name* that begins with JCMC_; otherwise empty."""
     if not name.startswith(PREFIX) or name in _TOLD or _OF_KUBERNETES.fullmatch(name):
         return ""
     known = setting_names(settings)
     is_link = f"{name.removesuffix('PORT')}SERVICE_HOST" in given
     if name in known or (name.endswith("_PORT") and is_link):
         return ""
-    # What all begin with is no likeness.
+    # The common prefix does not make two names similar.
     by_rest = {each.removeprefix(PREFIX): each for each in sorted(known, reverse=True)}
     meant = get_close_matches(name.removeprefix(PREFIX), by_rest, 1)
     what = f"is {by_rest[meant[0]]} meant?" if meant else "docs/settings.md has all of them"
@@ -64,20 +64,20 @@ def _unknown(name: str, given: Mapping[str, Any], settings: type[BaseSettings]) 
 
 
 class EnvFile(Environment, DotEnvSettingsSource):
-    """The same in a `.env` file; what the environment gives either way goes before it."""
+    """The same for a `.env` file. The environment wins, by either name of a secret."""
 
 
 def read_secret(name: str, path: str) -> str:
     """
-    Return the text of the file at *path*, which *name* gives, without a line end at its end.
+    Return the text of the file at *path*, which *name* gives, without its last line end.
 
     Raises:
-        ValueError: it can't be read, or there is nothing in it; the message is for the operator.
+        ValueError: the file can't be read, or is empty; the message is for the operator.
     """
     try:
         text = Path(path).read_text("utf-8")
     except UnicodeDecodeError:
-        raise ValueError(f"{name}: {path} is no UTF-8 text") from None
+        raise ValueError(f"{name}: {path} is not UTF-8 text") from None
     except OSError as error:
         raise ValueError(f"{name}: {path} can't be read: {error.strerror}") from None
     secret = text.removesuffix("\n").removesuffix("\r")
@@ -92,7 +92,7 @@ def is_secret(field: Any) -> bool:
 
 
 def secret_names(settings: type[BaseSettings]) -> list[str]:
-    """Return the environment's names of all secrets."""
+    """Return the names of all secrets in the environment."""
     fields: Mapping[str, Any] = settings.model_fields
     return [
         str(name)
@@ -103,7 +103,7 @@ def secret_names(settings: type[BaseSettings]) -> list[str]:
 
 
 def setting_names(settings: type[BaseSettings]) -> set[str]:
-    """Return all names that the environment may have for *settings*."""
+    """Return all names that *settings* may have in the environment."""
     fields: Mapping[str, Any] = settings.model_fields
     names = {str(name) for field in fields.values() for name in field.validation_alias.choices}
     return names | {f"{name}_FILE" for name in secret_names(settings)}
@@ -111,10 +111,10 @@ def setting_names(settings: type[BaseSettings]) -> set[str]:
 
 def strip_comments(values: dict[str, Any]) -> dict[str, Any]:
     """
-    Return *values* without trailing comments and blanks, which env files have and containers pass.
+    Return *values* without the trailing comments and blanks that env files have.
 
     Raises:
-        ValueError: one of them can't be had.
+        ValueError: a value can't be read.
     """
     for value in values.values():
         if isinstance(value, NoSetting):

@@ -1,6 +1,6 @@
 """
-A push on its way to the store: who sent it, may they, how often, what is kept.
+A push on its way to the store: its sender, permission, limits, privacy.
 
-A report and the headers it came with go in; a write goes out to `store`, with browser and system
-named and personal values treated. It knows no status codes: it raises, and `web` answers.
+A report and its headers come in. A write goes out to `store`, with browser and system named and
+personal values treated. This room knows no status codes: it raises, and `web` answers.
 """

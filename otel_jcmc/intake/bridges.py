@@ -1,12 +1,12 @@
 """
-What the bridge of a participant is called: by its operator, else by a hash.
+The name of a participant's bridge: the operator's name, otherwise a hash.
 
-A page names its bridge by what the bridge calls itself, or by the address and port at the far end.
-What the operator has a name for gets that name. All else is hashed with a key, because it may be
-anything: who lies could name a person's address, and what is a label is kept for long. Where a push
-has a transport that does not go to a bridge, none is named.
+A page sends the bridge's own id, or the address and port at the far end. If the operator has a name
+for it, the bridge gets that name. Any other text is hashed with a key, because it may be anything:
+a forged push could name a person's address, and labels are kept for long. If a transport of the
+push does not go to a bridge, no bridge is named.
 
-Source of what a page tells: docs/client.md.
+Source of what a page sends: docs/client.md.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,13 +29,13 @@ def read_names(entries: Iterable[str]) -> dict[str, str]:
     Return name by key of *entries* like `203.0.113.7:10000=jvb-1`.
 
     Raises:
-        ValueError: one of them can't be; the message is a line that says why.
+        ValueError: an entry is not valid; the message is one line that says why.
     """
     found: dict[str, str] = {}
     for entry in entries:
         key, equals, name = (part.strip() for part in entry.rpartition("="))
         if not (equals and key):
-            raise ValueError(f"{entry!r} is no entry: 203.0.113.7:10000=jvb-1 is one")
+            raise ValueError(f"{entry!r} is not an entry: write it like 203.0.113.7:10000=jvb-1")
         if not (0 < len(name) <= MAX_NAME and name.isprintable()):
             raise ValueError(f"a bridge's name has 1 to {MAX_NAME} characters, not {name!r}")
         if found.get(key, name) != name:
@@ -48,16 +48,16 @@ class Bridges:
     """
     The names of the bridges.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(self, names: Mapping[str, str], secret: "SharedSecret") -> None:
-        """Call bridges as *names* say, else by a hash with *secret*, the same in all replicas."""
+        """Name bridges by *names*, otherwise by a hash with *secret*, the same in all replicas."""
         self._names = names
         self._hashes = Hashes(secret, "bridge", _HASH_BYTES)
 
     def apply(self, report: "Report") -> None:
-        """Put into *report* what the bridge is called, or take it out."""
+        """Put the bridge's name into *report*, or remove the bridge."""
         attributes = report.attributes
         told = attributes.get(BRIDGE.id)
         if told is None:
@@ -72,7 +72,7 @@ class Bridges:
             del attributes[BRIDGE.id]
 
     def _name(self, told: str) -> str:
-        """Return what *told* is called, empty while that is not known."""
+        """Return the name of *told*; empty while it is not known."""
         names = self._names
         if names and (name := names.get(told) or names.get(_host(told))):
             return name

@@ -1,8 +1,8 @@
 """
 User-Agent -> names of the browser and the system.
 
-In goes the header of a push; out come up to four attributes of the catalogue, in the words of
-ua-parser-js, which existing dashboards know, where ua-parser says it differently.
+The header of a push goes in, up to four attributes of the catalogue come out. If ua-parser uses
+another word than ua-parser-js, the latter's is used, because existing dashboards know it.
 """
 
 import re
@@ -21,7 +21,7 @@ from otel_jcmc.catalogue.attributes import (
     OS_VERSION,
 )
 
-# Browsers send 100 to 250 characters. The cache is bounded by this times its size: 2 MiB.
+# Browsers send 100 to 250 characters. The cache takes at most this times its size: 2 MiB.
 MAX_USER_AGENT_LENGTH = 512
 
 _BROWSERS: Final = {
@@ -41,17 +41,17 @@ _WARMING: Final = threading.Lock()
 
 def browser_and_system(user_agent: str) -> dict[int, str]:
     """
-    Return the attributes that *user_agent* tells, by catalogue id.
+    Return the attributes in *user_agent*, by catalogue id.
 
-    What it does not tell is left out. The result is shared: it must not be changed.
+    Unknown ones are left out. The result is shared: do not change it.
     """
-    # Cut before the cache, which keeps what it was asked.
+    # Cut it before the cache, which keeps its keys.
     return _parsed(user_agent[:MAX_USER_AGENT_LENGTH])
 
 
 @lru_cache(maxsize=4096)
 def _parsed(user_agent: str) -> dict[int, str]:
-    """Return what *user_agent* tells, from the cache if it was seen."""
+    """Return the attributes in *user_agent*, from the cache if it has them."""
     parsed = _resolver()(user_agent, _WANTED)
     told: dict[int, str] = {}
     if browser := parsed.user_agent:
@@ -64,16 +64,16 @@ def _parsed(user_agent: str) -> dict[int, str]:
         version = _version(system.major, system.minor, system.patch, system.patch_minor)
         if version:
             told[OS_VERSION.id] = version
-    # No browser's name or version is longer than its row allows; somebody plays.
+    # No real browser's name or version is longer than its row allows: the header is forged.
     return {id_: text for id_, text in told.items() if len(text) <= _LONGEST[id_]}
 
 
 @cache
 def _resolver() -> Resolver:
     """
-    Return the matcher, without the expressions of devices, which are most of its 25 MiB.
+    Return the matcher without the expressions for devices, which take most of its 25 MiB.
 
-    Not the library's own parser: it is one for the whole process, and has a cache beside ours.
+    Not the library's own parser: that is global to the process, and has a second cache.
     """
     browsers, systems, _devices = load_lazy_builtins()
     return Resolver((browsers, systems, []))
@@ -81,9 +81,9 @@ def _resolver() -> Resolver:
 
 def warm() -> None:
     """
-    Compile the matcher's expressions, 60 ms that no push should wait for.
+    Compile the matcher's expressions: 60 ms that no push should wait for.
 
-    Concurrency: may be called in any thread, the second call waits for the first. Others can run
+    Concurrency: any thread may call it; a second call waits for the first. Other threads can run
     for most of the time.
     """
     with _WARMING:
@@ -91,13 +91,13 @@ def warm() -> None:
 
 
 def _whole(version: str, user_agent: str) -> str:
-    """Return *version* with the parts that the matcher leaves off: of some browsers the fourth."""
+    """Return *version* with the parts that the matcher omits: for some browsers the fourth."""
     found = re.search(rf"(?<=/){re.escape(version)}(?:\.\d+)*", user_agent)
     return found[0] if found else version
 
 
 def _version(*parts: str | None) -> str:
-    """Return the parts that are known, with dots between them."""
+    """Return the known parts, with dots between them."""
     known = []
     for part in parts:
         if part is None:

@@ -1,9 +1,9 @@
 """
-Who a caller is.
+The address and the origin of a caller.
 
-Its origin is what a browser says. Its address is the connection's, or what a trusted proxy says in
-front of us; anything that can't be read makes the caller not private (fail closed), and counts
-against nobody's limits.
+The origin is the browser's header. The address is the connection's, or the one that a trusted proxy
+reports. An unreadable address makes the caller not private (fail closed), and counts against no
+limit.
 
 Source: RFC 7239 (Forwarded) and the X-Forwarded-For convention.
 """
@@ -19,7 +19,7 @@ Network = IPv4Network | IPv6Network
 Header = tuple[bytes, bytes]
 
 # Loopback, link-local, and the private ranges of RFC 1918 and RFC 4193. Not `is_private`, which
-# also holds documentation, benchmark and carrier ranges.
+# also includes documentation, benchmark and carrier ranges.
 PRIVATE: Final = tuple(
     ip_network(text)
     for text in (
@@ -27,18 +27,18 @@ PRIVATE: Final = tuple(
         *("::1/128", "fe80::/10", "fc00::/7"),
     )
 )
-# One hop of Forwarded: what follows `for=`, quoted or not.
+# One hop of Forwarded: the text after `for=`, quoted or not.
 _FORWARDED_FOR: Final = re.compile(r"(?:^|;)\s*for\s*=\s*(\"[^\"]*\"|[^;,\s\"]*)", re.IGNORECASE)
-# To its end, or to that of the header: to look for an end once more from each quote in a text that
-# has none took 4 s for 32 kB.
+# A quoted text ends at its quote, or at the header's end. Searching again from each quote in a text
+# without an end took 4 s for 32 kB.
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"?')
 _SEPARATORS: Final = re.compile(r"[,;=\\]")
 FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-real-ip", b"forwarded"))
 _PORT: Final = re.compile(r"(:(\d{1,5}|_[A-Za-z0-9._-]+))?")
-# What is longer is no address, or not a usual list of them, and no cache is filled with it.
+# A longer text is not an address, or not a usual list of addresses. The caches do not keep it.
 _MAX_HOP: Final = 100
 _MAX_REMEMBERED: Final = 500
-# In the place of an address, where forwarded headers disagree.
+# Stands for an address if forwarded headers disagree.
 _UNCLEAR: Final = "?"
 
 
@@ -46,8 +46,8 @@ def is_private(scope: Any, trusted: Sequence[Network]) -> bool:
     """
     Say whether the request of the ASGI *scope* comes from a loopback or private address.
 
-    *trusted* are the proxies whose forwarded headers count. A header from anyone else, one that
-    can't be read, or several that disagree make the caller not private.
+    *trusted* are the proxies whose forwarded headers count. A header from another sender, an
+    unreadable header, or several that disagree make the caller not private.
     """
     client = scope.get("client")
     peer = _address(client[0]) if client else None
@@ -66,10 +66,10 @@ def is_private(scope: Any, trusted: Sequence[Network]) -> bool:
 
 def caller_address(peer: str, headers: Iterable[Header], trusted: Sequence[Network]) -> str:
     """
-    Return the address of the caller behind *peer*, empty if it can't be told.
+    Return the address of the caller behind *peer*; empty if it is not known.
 
-    It is the connection's, or what one of *trusted* says of it; a header from anyone else counts
-    for nothing, and so do several that disagree.
+    It is the connection's address, or the one that a *trusted* proxy reports. Headers from other
+    senders do not count, and several that disagree do not count either.
     """
     address = _address(peer)
     if address is None:
@@ -81,13 +81,13 @@ def caller_address(peer: str, headers: Iterable[Header], trusted: Sequence[Netwo
 
 
 def origin_of(headers: Iterable[Header]) -> bytes:
-    """Return the page's origin as a browser says it; empty: none is said, or more than one is."""
+    """Return the page's origin from the header; empty: there is no header, or more than one."""
     told = [value for name, value in headers if name == b"origin"]
     return told[0] if len(told) == 1 else b""
 
 
 def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
-    """Return, for each kind of forwarded header that is there, its hops, the nearest last."""
+    """Return the hops of each kind of forwarded header that is present, the nearest last."""
     chains: dict[bytes, list[str]] = {}
     for name, value in [(name.lower(), value) for name, value in headers]:
         if name not in FORWARDED:
@@ -95,7 +95,7 @@ def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
         if name != b"forwarded":
             chains.setdefault(name, []).extend(value.decode("latin-1").split(","))
         else:
-            # In quotes a sender may have hidden a pair: `host="x;for=10.0.0.1"`.
+            # A sender may have hidden a pair in quotes: `host="x;for=10.0.0.1"`.
             text = _QUOTED.sub(lambda it: _SEPARATORS.sub("?", it[0]), value.decode("latin-1"))
             hops = [_FORWARDED_FOR.findall(hop) for hop in text.split(",")]
             chains.setdefault(name, []).extend(
@@ -105,7 +105,7 @@ def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
 
 
 def _caller(hops: list[str], trusted: Sequence[Network]) -> Address | None:
-    """Return the nearest hop that is no trusted proxy, else the farthest; None if unreadable."""
+    """Return the nearest hop that is not a trusted proxy, or the farthest; None if unreadable."""
     address = None
     for hop in reversed(hops):
         address = _address(hop)
@@ -121,7 +121,7 @@ def _address(text: str) -> Address | None:
 
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> Address | None:
-    """Return the address in *text*, from the cache if it was seen."""
+    """Return the address in *text*, from the cache if it has it."""
     text, port = text.strip(), ""
     if text.startswith("["):
         text, closed, port = text[1:].partition("]")
@@ -146,30 +146,30 @@ def _is_in(address: Address, networks: Sequence[Network]) -> bool:
 
 class Callers:
     """
-    Whose address a push counts against, when there is a limit for each.
+    Finds the address whose limits a push counts against.
 
     Attributes:
-        on_unknown: called each time that there is nobody to count against.
+        on_unknown: called each time that the address is not known.
     """
 
     def __init__(
         self, trusted: Sequence[Network], on_unknown: Callable[[], None] = lambda: None
     ) -> None:
-        """Believe what *trusted* proxies say; with none, private peers may be proxies as well."""
+        """Believe *trusted* proxies; without any, private peers may be proxies as well."""
         self._trusted = trusted
         self.on_unknown = on_unknown
-        # Peers and what proxies say come again and again.
+        # Peers and forwarded headers repeat, so caches help.
         self._peer = lru_cache(maxsize=4096)(self._key_of_peer)
         self._told = lru_cache(maxsize=16_384)(self._key_of_told)
 
     def key(self, peer: str, headers: Sequence[Header]) -> str:
         """
-        Return what stands for the caller's address; empty when the address is not really known.
+        Return the key of the caller's address; empty if the address is not known for sure.
 
-        *peer* is the connection's other end. If that may be a proxy, the address is what it says
-        in its forwarded header; a proxy that says nothing hides its callers, who then count
-        against nobody. Of *headers* only those of FORWARDED count, in any case: best there are no
-        others. IPv6 addresses count by /64, which is what one household has.
+        *peer* is the other end of the connection. If it may be a proxy, its forwarded header has
+        the address. A proxy without that header hides its callers, which then count against no
+        limit. Only *headers* of FORWARDED count, in upper or lower case; give no others if
+        possible. IPv6 addresses count by /64, the size of one household's network.
         """
         key = self._peer(peer)
         if key:
@@ -185,26 +185,27 @@ class Callers:
         return key
 
     def _key_of_peer(self, peer: str) -> str:
-        """Return the key of a *peer* that is a caller itself; empty for one that may be a proxy."""
+        """Return the key of a *peer* that is a caller itself; empty if it may be a proxy."""
         address = _address(peer)
         if address is None or _is_in(address, self._trusted or PRIVATE):
             return ""
         return _key(address)
 
     def _key_of_told(self, *headers: Header) -> str:
-        """Return the key of the caller that a trusted proxy's *headers* tell; empty if unclear."""
+        """Return the key of the caller in a trusted proxy's *headers*; empty if unclear."""
         if not self._trusted:
             return ""
         callers = {_caller(hops, self._trusted) for hops in _forwarded(headers)}
         if len(callers) > 1:
-            # One of them is what the caller made up, and may be new each time: one for all those.
+            # The caller has forged one of them, and may forge a new one each time: all share one
+            # key.
             return _UNCLEAR
         caller = callers.pop() if callers else None
         return _key(caller) if caller else ""
 
 
 def _key(address: Address) -> str:
-    """Return what stands for *address* in a limit."""
+    """Return the key of *address* in limits."""
     if isinstance(address, IPv4Address):
         return str(address)
     return str(IPv6Address(int(address) >> 64 << 64))

@@ -1,39 +1,41 @@
 """
-What is known of each address: how fast it pushes, and which participants of it are live.
+The state of each address: how fast it pushes, and which of its participants are live.
 
-One `Crowd` an address, found once for a push and handed on. The live are those whom this process
-has stored. It begins with none when the process starts: who was live before counts from the next
-push on, so for one life of a participant an address may have twice as many. Each replica counts by
-itself. Addresses are never stored, and nothing here leaves the process.
+There is one `Crowd` for each address, found once for a push and handed on. Live participants are
+those that this process has stored. The count begins empty when the process starts: earlier
+participants count from their next push on, so an address may have twice as many for one
+participant's lifetime. Each replica counts alone. Addresses are never stored, and no data leaves
+the process.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
-# All who have expired are looked for this often, of one address at the most.
+# Shortest time between two searches for expired participants of one address.
 _AGAIN_SECONDS: Final = 1.0
-# What members of one conference begin with (store/participant.py).
+# The common beginning of all members of one conference (store/participant.py).
 _CONFERENCE_DIGITS: Final = 12
-# An address that pushed within this time may have a push on its way, and stays known.
+# An address that pushed within this time may have a push on its way, and is kept.
 _ON_ITS_WAY_SECONDS: Final = 10.0
-# So many addresses and participants are looked at, then pushes get their turn.
+# Addresses and participants to examine before pushes get their turn.
 _AT_ONCE: Final = 1000
-# So many addresses may be known before those that are of no account are looked for.
+# Number of addresses before the search for useless ones begins.
 _MANY: Final = 65_536
 
 
 class Crowd:
     """
-    Who comes from one address.
+    The participants of one address.
 
     Attributes:
-        address: empty for callers whose address nobody knows: they have no limits.
-        full_at, joins_full_at: when its buckets of pushes and of newcomers are full again, as in
-            limits.Pace.
-        lives: hash of a participant -> when its life is over. A hash is a fifth of the participant.
-        seated: conference -> hashes of those who came to it.
-        looks_at: before then nobody is looked for who has expired.
-        network: what networks.py calls it; empty: not known yet.
+        address: empty for callers with an unknown address: they have no limits.
+        full_at, joins_full_at: time at which its buckets for pushes and newcomers are full again,
+            as in limits.Pace.
+        lives: hash of a participant -> time of its expiry. A hash takes a fifth of the
+            participant's memory.
+        seated: conference -> hashes of participants that joined it.
+        looks_at: time of the next search for expired participants.
+        network: its name from networks.py; empty: not known yet.
     """
 
     __slots__ = ("address", "full_at", "joins_full_at", "lives", "looks_at", "network", "seated")
@@ -46,7 +48,7 @@ class Crowd:
         self.seated: dict[str, set[int]] = {}
 
     def drop_expired(self, now: float) -> None:
-        """Forget who has expired."""
+        """Forget expired participants."""
         lives = self.lives
         for member in [member for member, until in lives.items() if until < now]:
             del lives[member]
@@ -54,10 +56,10 @@ class Crowd:
 
 class Crowds:
     """
-    The addresses; at most *most* live participants of each, *seats* in one conference (0: any).
+    All addresses: at most *most* live participants each, *seats* in a conference (0: no limit).
 
-    Memory: some 600 bytes an address, and 120 a participant. It is of no use to come from ever new
-    addresses: one without live participants is forgotten when it has pushed nothing for 10 s.
+    Memory: some 600 bytes per address and 120 per participant. A flood from ever new addresses does
+    not fill it: an address without live participants is forgotten 10 s after its last push.
     """
 
     def __init__(self, most: int = 0, seats: int = 0) -> None:
@@ -67,7 +69,7 @@ class Crowds:
         self._tidies_at = _MANY
 
     def find(self, address: str, now: float) -> Crowd:
-        """Return what is known of *address*."""
+        """Return the crowd of *address*."""
         crowd = self._crowds.get(address)
         if crowd is None:
             if len(self._crowds) >= self._tidies_at:
@@ -76,7 +78,7 @@ class Crowds:
         return crowd
 
     def has_room(self, crowd: Crowd, now: float) -> bool:
-        """Say whether one more participant may come."""
+        """Say whether one more participant may join."""
         if not self._most or len(crowd.lives) < self._most:
             return True
         if crowd.looks_at > now:
@@ -88,7 +90,7 @@ class Crowds:
         return False
 
     def has_seat(self, crowd: Crowd, member: str, now: float) -> bool:
-        """Say whether *member* may come to its conference, or is there."""
+        """Say whether *member* may join its conference, or is in it."""
         lives = crowd.lives
         if not self._seats or len(lives) < self._seats:
             return True
@@ -101,17 +103,17 @@ class Crowds:
         return len(there) < self._seats or hash(member) in there
 
     def seat(self, crowd: Crowd, member: str) -> None:
-        """Count *member* among those of its conference, which it has just joined."""
+        """Count *member*, which has just joined, in its conference."""
         if self._seats:
             crowd.seated.setdefault(member[:_CONFERENCE_DIGITS], set()).add(hash(member))
 
     def tidy(self, now: float) -> None:
-        """Forget all who have expired."""
+        """Forget all expired participants."""
         for _ in self.tidy_in_parts(now):
             pass
 
     def tidy_in_parts(self, now: float) -> Iterator[None]:
-        """Forget all who have expired, a part at a time; to be gone through each minute or so."""
+        """Forget all expired participants, a part at a time; iterate about once a minute."""
         looked_at = 0
         for crowd in list(self._crowds.values()):
             if looked_at > _AT_ONCE:
@@ -129,5 +131,5 @@ class Crowds:
             last = max(crowd.full_at, crowd.joins_full_at)
             if not crowd.lives and last + _ON_ITS_WAY_SECONDS < now:
                 del self._crowds[crowd.address]
-        # Each look at all of them is paid for by as many who are new.
+        # The next search comes after as many new addresses, so its cost stays in proportion.
         self._tidies_at = max(_MANY, 2 * len(self._crowds))

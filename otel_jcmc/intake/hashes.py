@@ -1,8 +1,7 @@
 """
-Keyed hashes of what may not be kept as it is, the same in all replicas.
+Keyed hashes of values that must not be kept in clear, the same in all replicas.
 
-The key is asked for when something is to be hashed for the first time; until it is known nothing
-is told.
+The key is fetched at the first hash. Until it is known, results are empty.
 """
 
 from functools import lru_cache
@@ -17,18 +16,18 @@ class Hashes:
     """
     Hashes of one kind.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(self, secret: "SharedSecret", kind: str, size_bytes: int) -> None:
-        """Hash with *secret*; what is of another *kind* gets another hash."""
+        """Hash with *secret*; the same text has another hash for another *kind*."""
         self.secret = secret
         self._kind, self._size_bytes = kind.encode(), size_bytes
-        # What a liar makes up is bounded.
+        # A limit, because forged pushes may hold any number of texts.
         self._hashed = lru_cache(maxsize=4096)(self._hash)
 
     def name(self, text: str) -> str:
-        """Return hex digits that depend on *text* and on the key; empty while it is not known."""
+        """Return hex digits from *text* and the key; empty while the key is not known."""
         key = self.secret.value
         if not key:
             self.secret.want()

@@ -1,9 +1,9 @@
 """
-The head of a push: the few of its header lines that pushes are asked for, and no other.
+The head of a push: only the few header lines that the service reads.
 
-Comes as the lines that a server has made of it, or as the bytes of it. Of sixteen lines each push
-is asked for two, the browser's name and who its proxy says it comes from, and some for the page's
-origin or a token: to look for those in the bytes costs less than to make all.
+It comes as a server's parsed lines, or as bytes. Of some sixteen lines, every push needs two, the
+browser's name and the proxy's report of the caller, and some pushes need the page's origin or a
+token. Searching for those in the bytes costs less than parsing all lines.
 
 Source: RFC 9112, 5 (field lines).
 """
@@ -17,8 +17,8 @@ import msgspec
 
 from otel_jcmc.intake.callers import FORWARDED, Header, origin_of
 
-# All lines are behind an end, that of the request line or another one's. The first letter is a set,
-# since a line of another name costs least by it; what more these find is nobody's name.
+# Every line follows a line end, the request line's or another line's. The first letter is a set,
+# because that rejects other lines fastest. The sets match no other header's name.
 _USER_AGENT: Final = re.compile(rb"\n[uU](?i:ser-agent):[ \t]*([^\r]*)")
 _ORIGIN: Final = re.compile(rb"\n[oO](?i:rigin):[ \t]*([^\r]*)")
 _FORWARDED: Final = re.compile(rb"\n([xXfF](?i:-forwarded-for|-real-ip|orwarded)):[ \t]*([^\r]*)")
@@ -27,16 +27,16 @@ _LINE: Final = re.compile(
     rb"(?i:ser-agent|-forwarded-for|-real-ip|orwarded|rigin|uthorization|ontent-encoding))"
     rb":[ \t]*([^\r]*)"
 )
-# What else a head has, no push is asked for: who wants to read another line adds it here and above.
+# The service reads no other lines of a push. To read another line, add it here and above.
 READ: Final = FORWARDED | {b"user-agent", b"origin", b"authorization", b"content-encoding"}
 
 
 class Head(Iterable[Header], Protocol):
-    """The header lines of a request that are in READ, in their order; names in lower case."""
+    """The header lines of a request that READ names, in their order; names in lower case."""
 
     @abstractmethod
     def user_agent(self) -> str:
-        """Return the User-Agent header, the first if there are several; empty: there is none."""
+        """Return the first User-Agent header; empty: there is none."""
 
     @abstractmethod
     def origin(self) -> bytes:
@@ -44,14 +44,14 @@ class Head(Iterable[Header], Protocol):
 
     @abstractmethod
     def forwarded(self) -> list[Header]:
-        """Return the lines in which a proxy tells who it stands for, for `Callers.key`."""
+        """Return the lines in which a proxy reports its caller, for `Callers.key`."""
 
 
 class Lines(list[Header]):
-    """A head whose lines are made."""
+    """A head with parsed lines."""
 
     def __init__(self, headers: Iterable[Header] = ()) -> None:
-        """Take of *headers*, with names in lower case, those that are in READ."""
+        """Take the *headers* that READ names; their names must be in lower case."""
         super().__init__([each for each in headers if each[0] in READ])
 
     def user_agent(self) -> str:
@@ -72,11 +72,11 @@ class Lines(list[Header]):
 
 class RawHead(msgspec.Struct, gc=False):
     """
-    A head whose lines are found when they are asked for.
+    A head whose lines are searched when asked for.
 
     Attributes:
-        raw: the head as it was sent, request line and all; a parser has found no fault in it.
-        lines: those in READ, once somebody has asked for them.
+        raw: the bytes of the head, with the request line; a parser has accepted it.
+        lines: the lines that READ names, once they were asked for.
     """
 
     raw: bytes

@@ -1,9 +1,9 @@
 """
-What becomes of a checked push, whichever door it came in by: one road.
+The road of a checked push to Redis, the same for all push endpoints.
 
-Who may push, the limits, the browser's names, privacy, and then Redis. The doors (web/push.py,
-jmmc/push.py) read requests and write answers; what is between is here. The recorder of sessions
-hears of each push that Redis has taken, and says which session may begin.
+The road: permission, limits, the browser's names, privacy, and then Redis. The endpoints
+(web/push.py, jmmc/push.py) read requests and write answers; everything between is here. The
+recorder of sessions gets each push that Redis has stored, and decides which session may begin.
 """
 
 from collections.abc import Callable
@@ -41,26 +41,26 @@ from otel_jcmc.store.writes import Stored
 from otel_jcmc.verdict.judge import Judge
 from otel_jcmc.wire.push import TEST_CLIENT, Report
 
-# By their class they take longer to find than all else that is done with an answer.
+# Looking them up by their class takes longer than everything else for an answer.
 _STORED, _SUPERSEDED, _JOINED = Stored.STORED, Stored.SUPERSEDED, Stored.JOINED
 
-# Who a push comes from, by what its head and its body say: empty when nobody has to say so.
-# Raises PushRefused when it may not be pushed.
+# Returns the user of a push from its head and body; empty if no user is required. Raises
+# PushRefused if the push is not allowed.
 Authorise = Callable[[Head, Report], str]
-# How a door hears what Redis did, STORED for JOINED, or why it is not known. What it has itself
-# given with the push is handed back: one call for each push is what this saves.
+# Tells an endpoint what Redis did (STORED for JOINED), or why that is not known. It gets back the
+# object that it gave with the push, which saves one call for each push.
 Settle = Callable[["Sender", Report, Any, Stored | Exception], None]
 
 
 class Sender(msgspec.Struct, gc=False):
     """
-    Who sends a request.
+    The sender of a request.
 
     Attributes:
         head: of the request.
-        crowd: what is known of its address.
-        may_join: whether this address may bring somebody new.
-        at: when it came, by the monotonic clock.
+        crowd: the crowd of its address.
+        may_join: whether this address may bring a new participant.
+        at: time of the request, by the monotonic clock.
     """
 
     head: Head
@@ -73,7 +73,7 @@ class Intake:
     """
     The road of a checked push to Redis.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Intake:
         noticing: Noticing | None = None,
     ) -> None:
         """
-        Take pushes for *store*, and count in *joins* who has joined and who could not.
+        Take pushes for *store*, and count joins and failed joins in *joins*.
 
-        Without *privacy* what was parsed is stored as it is, without *bridges* the bridge too, and
-        without *networks* or *relays* nothing of the network or of a relay;
-        without *recorder* nothing is kept of sessions, without *judge* nothing is said of the call.
-        *count* hears of each push that Redis has taken, and so does *noticing* of what happens.
+        Without *privacy* values are stored as parsed, and without *bridges* also the bridge.
+        Without *networks* or *relays* no network or relay is stored. Without *recorder* no sessions
+        are kept, and without *judge* pushes have no verdict. *count* gets each push that Redis has
+        stored; *noticing* gets them to find events.
         """
         self.limits = limits
         self._joins = joins or Joins()
@@ -116,10 +116,10 @@ class Intake:
 
     def admit(self, head: Head, peer: str) -> Sender:
         """
-        Return who sends a request with *head* from *peer*, the other end of the connection.
+        Return the sender of a request with *head* from *peer*, the other end of the connection.
 
         Raises:
-            TooFast: this address has sent too much of late.
+            TooFast: this address has sent too many pushes recently.
         """
         now, limits = monotonic(), self.limits
         crowd = limits.find(peer, head.forwarded(), now)
@@ -127,12 +127,12 @@ class Intake:
 
     def submit(self, sender: Sender, report: Report, settle: Settle, reply: Any) -> None:
         """
-        Store *report*; *settle* hears what came of it, *reply* is given back to it.
+        Store *report*; *settle* gets the outcome together with *reply*.
 
         Raises:
             PushRefused: *sender* may not push this.
-            TooFast: the participant has pushed too much of late, or begun a session.
-            StoreUnavailable: it can't be known now whether he may.
+            TooFast: the participant has recently pushed too often, or begun another session.
+            StoreUnavailable: it is not known now whether the sender may.
         """
         owner = self.screen(sender, report)
         self._note_verdict(report)
@@ -141,18 +141,18 @@ class Intake:
         write = self._bounded(sender, write)
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
 
-    # The three steps of it, for who has something to do in between.
+    # The three steps of `submit`, for callers with work in between.
 
     def screen(self, sender: Sender, report: Report) -> str:
         """
-        Make of *report* what may be stored, and return whose it is.
+        Change *report* to what may be stored, and return its owner.
 
         Raises:
             PushRefused: *sender* may not push this.
-            StoreUnavailable: it can't be known now whether he may.
+            StoreUnavailable: it is not known now whether the sender may.
         """
         owner = self._authorise(sender.head, report) if self._authorise else ""
-        # Before privacy makes another id of it.
+        # This must come before privacy changes the id.
         report.is_test = report.client_id == TEST_CLIENT
         report.attributes.update(browser_and_system(sender.head.user_agent()))
         if self._bridges is not None:
@@ -169,7 +169,7 @@ class Intake:
             self._privacy.apply(report)
             owner = self._privacy.stand_in(owner)
         if report.is_test:
-            # What privacy says of senders is meant of people.
+            # The policy for senders is about persons, not about clients.
             report.attributes[SENDER.id] = TEST
         return owner
 
@@ -178,7 +178,7 @@ class Intake:
         Count a push for the participant of *report*, which has been screened.
 
         Raises:
-            TooFast: the participant has pushed too much of late.
+            TooFast: the participant has pushed too often recently.
         """
         write = to_write(report, self._expiration_ms)
         self.limits.take_participant(write.member, sender.at)
@@ -189,19 +189,19 @@ class Intake:
         Store *report* of *owner*, which has been screened; *settle*, *reply* as in `submit`.
 
         Raises:
-            TooFast: the participant has begun another session since.
+            TooFast: the participant has just begun another session.
         """
         self._note_verdict(report)
         write = self._bounded(sender, self._to_write(sender, report, owner))
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
 
     def _to_write(self, sender: Sender, report: Report, owner: str) -> Write:
-        """Return what Redis is to hold for *report* of *owner*."""
+        """Return the write for *report* of *owner*."""
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
         return msgspec.structs.replace(write, is_kept=False) if report.is_test else write
 
     def _note_verdict(self, report: Report) -> None:
-        """Put among the numbers of *report*, as they are stored, what is said of the call."""
+        """Put the verdict on the call into the stored numbers of *report*."""
         if self._judge is None or report.session.end:
             return
         is_direct = _is_direct(report.attributes.get(LIST_ID))
@@ -216,13 +216,13 @@ class Intake:
 
     def _bounded(self, sender: Sender, write: Write) -> Write:
         """
-        Return *write* as its sender may have it.
+        Return *write*, restricted to what its sender may do.
 
-        It is for nobody new where the address has no seat left in the conference, and a session
-        that it begins is not kept where the address has filled its share of history.
+        If the address has no seat left in the conference, the write may not bring a new
+        participant. If the address has filled its share of history, a new session is not kept.
 
         Raises:
-            TooFast: it begins another session, and the participant did so a moment ago.
+            TooFast: it begins another session, and the participant began one a moment ago.
         """
         limits, recorder = self.limits, self._recorder
         if write.join_ms >= 0:
@@ -246,7 +246,7 @@ class Intake:
         reply: Any,
         stored: Stored | Exception,
     ) -> None:
-        """Take note of what Redis did with a push, and pass it on."""
+        """Note what Redis did with a push, and pass it on."""
         is_new = stored is _JOINED
         if is_new:
             stored = _STORED
@@ -258,7 +258,7 @@ class Intake:
             self.limits.count_live(sender.crowd, write.member, until)
             if self._count is not None and not report.is_test:
                 self._count(report)
-        # What was merged is no less true for being overtaken by what it was merged into.
+        # A merged push was stored, although the push that it was merged into has replaced it.
         is_taken = stored is _STORED or (stored is _SUPERSEDED and report.sent is not None)
         is_told = is_taken and not report.is_test
         if self._recorder is not None and is_told:
@@ -268,9 +268,9 @@ class Intake:
         settle(sender, report, reply, stored)
 
     def _count_join(self, sender: Sender, write: Write, report: Report) -> None:
-        """Count somebody new: one who has joined, or who tried and could not."""
+        """Count a new participant: a join, or a failed join."""
         if not write.end:
-            # Only of pages that would tell of a failure too: their share can be told.
+            # Count only pages that would also report a failure: a share needs both.
             if write.session and report.sent is None:
                 self._joins.count_joined(report)
             return
@@ -280,7 +280,7 @@ class Intake:
 
 
 def _is_direct(paths: list[dict[int, str]] | None) -> bool:
-    """Say whether all *paths* go to a peer, and there are some."""
+    """Say whether there are *paths* and all of them go to a peer."""
     if not paths:
         return False
     for path in paths:  # noqa: SIM110  # a generator costs more than the loop
@@ -290,7 +290,7 @@ def _is_direct(paths: list[dict[int, str]] | None) -> bool:
 
 
 def _sender_of(report: Report) -> str:
-    """Return which kind of page has made *report*."""
+    """Return the kind of client that made *report*."""
     if report.sent is not None:
         return JMMC
     return OURS if report.session.id else ORIGINAL

@@ -1,12 +1,12 @@
 """
-The keys that Jitsi's tokens are verified by, and the one algorithm of each.
+The keys that verify Jitsi's tokens, each with its one algorithm.
 
-In comes a secret, a public key in PEM or a file of either kind or of JWKS; out go keys. The
-algorithm follows from the key and never from a token: a secret is HS256, RSA is RS256, P-256 is
-ES256, and there is nothing else. A file is looked at again every few seconds, so that keys are
-changed without a restart; one that is broken by then changes nothing, and is logged once.
+A secret, a public key in PEM, or a file with one of them or with JWKS comes in; keys go out. The
+key alone decides the algorithm, never a token: a secret means HS256, RSA RS256, P-256 ES256. There
+are no others. The file is checked every few seconds, so keys change without a restart. A file that
+is broken then changes nothing, and is logged once.
 
-Source: RFC 7517 (JWKS), RFC 7518 (algorithms), RFC 8725 (what goes wrong with them).
+Source: RFC 7517 (JWKS), RFC 7518 (algorithms), RFC 8725 (known attacks).
 """
 
 import json
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 2.0
 _LEAST_RSA_BITS: Final = 2048
 _PEM: Final = "-----BEGIN "
-# Of a key of JWKS; whatever else it has, a private part included, is not read.
+# The members of a JWKS key that are read. Others, such as a private part, are ignored.
 _PUBLIC_PARTS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 
 
@@ -40,7 +40,7 @@ class Key(NamedTuple):
 
     Attributes:
         verifier: the secret's bytes, or the public key.
-        name: the `kid` that tokens name it by; None for one that is alone.
+        name: the `kid` by which tokens name it; None for a single key.
     """
 
     algorithm: str
@@ -53,7 +53,7 @@ class Keys:
     The keys in force.
 
     Attributes:
-        now: all of them; never empty.
+        now: all keys; never empty.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Keys:
         Read keys from *text*, or from the file at *path*.
 
         Raises:
-            KeysUnusable: there is none to be had; one line says why, and nothing of a key.
+            KeysUnusable: there is no usable key; the message is one line without any part of a key.
         """
         self._read = read
         self._path = path
@@ -72,7 +72,7 @@ class Keys:
         self.now = self._load(text)
 
     def reload(self) -> bool:
-        """Look at the file again if it is time; say whether the keys are others than before."""
+        """Check the file again if it is time; say whether the keys have changed."""
         if self._path is None or monotonic() - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = monotonic()
@@ -98,7 +98,7 @@ class Keys:
             except OSError as error:
                 raise KeysUnusable(f"{where}{error.strerror}") from None
             except UnicodeDecodeError:
-                raise KeysUnusable(f"{where}it is no UTF-8 text") from None
+                raise KeysUnusable(f"{where}it is not UTF-8 text") from None
         try:
             return self._read(text)
         except KeysUnusable as error:
@@ -106,22 +106,26 @@ class Keys:
 
 
 def secret_key(secret: str) -> list[Key]:
-    """Return the key of HS256 that *secret* is."""
+    """Return the HS256 key for *secret*."""
     verifier = secret.encode()
     try:
-        # Refuses what is public: whoever reads it could sign with it.
+        # Refuses public keys: anyone who reads one could sign with it.
         get_algorithm_by_name("HS256").prepare_key(verifier)
     except Exception:  # noqa: BLE001  # whatever a stranger's bytes make a library raise
-        raise KeysUnusable("a secret is wanted, and this is a key: JCMC_JWT_PUBLIC_KEY") from None
+        raise KeysUnusable(
+            "this must be a secret, but it is a key: set JCMC_JWT_PUBLIC_KEY"
+        ) from None
     return [Key("HS256", verifier)]
 
 
 def pem_key(text: str) -> list[Key]:
-    """Return the public key that *text* has in PEM, of itself or of a certificate."""
-    # An env file has one line for a value.
+    """Return the public key in the PEM *text*, given alone or in a certificate."""
+    # An env file allows one line per value.
     pem = text.replace("\\n", "\n").strip().encode()
     if b"PRIVATE KEY-----" in pem:
-        raise KeysUnusable("that is a private key; only the issuer needs it, here the public one")
+        raise KeysUnusable(
+            "this is a private key, which only the issuer needs: give the public key"
+        )
     try:
         if b"-BEGIN CERTIFICATE-" in pem:
             verifier: Any = load_pem_x509_certificate(pem).public_key()
@@ -133,7 +137,7 @@ def pem_key(text: str) -> list[Key]:
 
 
 def jwks_keys(text: str) -> list[Key]:
-    """Return the keys for signatures by RS256 and ES256 in a JWKS; others in it are left out."""
+    """Return the keys of a JWKS for RS256 and ES256 signatures; other keys are left out."""
     try:
         listed = json.loads(text)["keys"]
         keys = [key for each in listed if (key := _listed_key(each))]
@@ -147,7 +151,7 @@ def jwks_keys(text: str) -> list[Key]:
 
 
 def _listed_key(listed: dict[str, Any]) -> Key | None:
-    """Return one key of a JWKS, None for one that signs nothing by our algorithms."""
+    """Return one key of a JWKS; None if it is not for these algorithms."""
     parts = _PUBLIC_PARTS.get(listed["kty"])
     if parts is None or listed.get("use", "sig") != "sig" or listed.get("crv", "P-256") != "P-256":
         return None
@@ -160,22 +164,22 @@ def _listed_key(listed: dict[str, Any]) -> Key | None:
 
 
 def _public_key(verifier: Any, name: str | None = None) -> Key:
-    """Return a public key with the algorithm that follows from it."""
+    """Return a public key with its algorithm."""
     if isinstance(verifier, RSAPublicKey):
         if verifier.key_size < _LEAST_RSA_BITS:
-            raise KeysUnusable(f"an RSA key of at least {_LEAST_RSA_BITS} bits is wanted")
+            raise KeysUnusable(f"an RSA key must have at least {_LEAST_RSA_BITS} bits")
         return Key("RS256", verifier, name)
     if isinstance(verifier, EllipticCurvePublicKey) and isinstance(verifier.curve, SECP256R1):
         return Key("ES256", verifier, name)
-    raise KeysUnusable("a key of RSA or on the curve P-256 is wanted")
+    raise KeysUnusable("the key must be RSA or on the curve P-256")
 
 
 def keys_of(secret: str = "", public_key: str = "", jwks_file: Path | None = None) -> Keys:
     """
-    Return the keys that the settings name, one of the three: *public_key* is PEM or a path.
+    Return the keys for one of the three settings; *public_key* is PEM or a path.
 
     Raises:
-        KeysUnusable: there is none to be had.
+        KeysUnusable: there is no usable key.
     """
     if secret:
         return Keys(secret_key, secret)
@@ -187,7 +191,7 @@ def keys_of(secret: str = "", public_key: str = "", jwks_file: Path | None = Non
 
 
 def _signature(path: Path | None) -> Any:
-    """Return what changes with the file at *path*; None where there is none."""
+    """Return a value that changes with the file at *path*; None if there is no file."""
     try:
         found = os.stat(path) if path else None  # noqa: PTH116  # one call, for both cases
     except OSError:

@@ -1,14 +1,14 @@
 """
-Jitsi's tokens: a push is taken if the page's own token is for the conference that is pushed.
+Jitsi's tokens: a push is accepted if the page's token is for the pushed conference.
 
-In comes a push, out goes its user by the token, or its refusal. A token names no participant; the
-store binds each to the user that pushed first for it. Made by service/app.py where JCMC_PUSH_AUTH
-is `jwt`.
+A push comes in; the token's user, or a refusal, goes out. A token names no participant; the store
+binds each participant to the first user that pushed for it. service/app.py makes this object if
+JCMC_PUSH_AUTH is `jwt`.
 
 Source: lib-jitsi-meet's doc/tokens.md, and how Prosody verifies them, jitsi-meet's
-resources/prosody-plugins/token/util.lib.lua: `iss` and `aud` are one of a list or anything by `*`,
-`room` is required, `*` or compared in lower case, and so is `sub`, the tenant or the domain. Its
-lower case is Lua's, of the letters of ASCII: jitsi-meet has all others of a room percent-encoded.
+resources/prosody-plugins/token/util.lib.lua: `iss` and `aud` must be in a list, or any value with
+`*`. `room` is required; it is `*` or compared in lower case. So is `sub`, the tenant or the domain.
+Lower case is Lua's, for ASCII letters only: jitsi-meet percent-encodes all other letters of a room.
 """
 
 import json
@@ -31,22 +31,21 @@ from otel_jcmc.intake.jitsi_keys import Keys
 from otel_jcmc.wire.push import Report
 
 ANY: Final = "*"
-# A name as Prosody and the bridge have it: "[tenant]room".
+# A conference name in the form of Prosody and the bridge: "[tenant]room".
 _BRACKETED: Final = re.compile(r"\[([^\]]*)\](.*)", re.DOTALL)
 _LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
-# A deployment's secret is what it is; `otel-jcmc check` says so when it is short.
+# The deployment chooses its secret; `otel-jcmc check` warns of a short one.
 warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
 
 
 class _Verified(NamedTuple):
     """
-    What a token that was verified says.
+    The content of a verified token.
 
     Attributes:
-        room: in lower case, or ANY; *plain* is the same where a name that equals it needs no other
-            look.
+        room: in lower case, or ANY; *plain* is the same if an equal name needs no further check.
         tenant: in lower case, or ANY.
-        owner: the user, with the issuer that knows them; empty where the token names none.
+        owner: the user, with its issuer; empty if the token names none.
     """
 
     plain: str
@@ -57,7 +56,7 @@ class _Verified(NamedTuple):
 
 
 class JitsiTokens:
-    """Says of each push whose it is; to be called by the push endpoint."""
+    """Finds the user of each push; the push endpoint calls it."""
 
     def __init__(
         self,
@@ -67,22 +66,22 @@ class JitsiTokens:
         subjects: Collection[str],
         leeway_seconds: float = 0,
     ) -> None:
-        """Accept what *keys* verify, of *issuers*, for *audiences* and *subjects*, or ANY."""
+        """Accept tokens that *keys* verify, for *issuers*, *audiences* and *subjects*, or ANY."""
         self._keys = keys
         self._issuers = frozenset(issuers)
         self._audiences = frozenset(audiences)
         self._subjects = frozenset(in_lower(each) for each in subjects)
         self._leeway_seconds = leeway_seconds
-        # By the token's bytes. A timing tells nothing: no token is compared with another one
-        # unless their hashes, keyed and of 64 bits, are equal.
+        # Keyed by the token's bytes. Timing reveals nothing: two tokens are compared only if their
+        # keyed 64-bit hashes are equal.
         self._known = lru_cache(REMEMBERED)(self._verify)
 
     def __call__(self, headers: Iterable[Header], report: Report) -> str:
         """
-        Return the user who pushes, empty where the token names none.
+        Return the user that pushes; empty if the token names none.
 
         Raises:
-            PushRefused: there is no token, it is not good, or it is for another conference.
+            PushRefused: the token is missing, not valid, or for another conference.
         """
         token = token_of(headers, report)
         if self._keys.reload():
@@ -97,10 +96,10 @@ class JitsiTokens:
 
     def _verify(self, token: bytes) -> _Verified:
         """
-        Return what *token* says, if it is one of Jitsi's for us and has not expired.
+        Return the content of *token*, if it is Jitsi's, for this service, and not expired.
 
         Raises:
-            PushRefused: it is not, or has.
+            PushRefused: the token is not valid, or has expired.
         """
         expect_compact(token)
         try:
@@ -111,11 +110,12 @@ class JitsiTokens:
             raise refusal(Reason.TOKEN_INVALID) from None
 
     def _decode(self, token: bytes) -> dict[str, Any]:
-        """Return the claims of *token*, if one of our keys has signed it and it is its time."""
-        # The library's own look at a head decodes the rest too, a third of all that this costs.
+        """Return the claims of *token*, if one of the keys signed it and its time is now."""
+        # The library's function for a token's head also decodes the rest, a third of the whole
+        # cost.
         head = json.loads(urlsafe_b64decode(token.partition(b".")[0] + b"=="))
         algorithm, name = head["alg"], head.get("kid")
-        # What the token says of itself chooses among our keys, and no key's algorithm.
+        # The token's head selects one of the keys, never an algorithm.
         keys = [
             key
             for key in self._keys.now
@@ -136,7 +136,7 @@ class JitsiTokens:
         raise failure
 
     def _read(self, claims: dict[str, Any]) -> _Verified:
-        """Return what *claims* say; ValueError or the like if they are not for us."""
+        """Return the content of *claims*; ValueError or similar if they are not for us."""
         issuer = claims.get("iss", "")
         _expect_one_of(self._issuers, issuer)
         audience = claims.get("aud", "")
@@ -162,8 +162,7 @@ def in_lower(name: str) -> str:
     """
     Return *name* in lower case, as far as it is ASCII.
 
-    Unicode's ways of comparing take rooms for one that are two: straße and strasse, k and the sign
-    of Kelvin.
+    Unicode's comparisons confuse different rooms: straße and strasse, k and the Kelvin sign.
     """
     return name.lower() if name.isascii() else name.translate(_LOWER)
 
@@ -172,7 +171,7 @@ def is_for(conference: str, room: str, tenant: str) -> bool:
     """
     Say whether a token for *room* of *tenant* is for *conference*, all in lower case.
 
-    A name without a tenant is what pages push; that of one is "tenant/room" or "[tenant]room".
+    Pages push a name without a tenant. With a tenant it is "tenant/room" or "[tenant]room".
     """
     named: str | None
     if bracketed := _BRACKETED.fullmatch(conference):
@@ -184,7 +183,7 @@ def is_for(conference: str, room: str, tenant: str) -> bool:
 
 
 def _user(claims: dict[str, Any]) -> str:
-    """Return the id of the token's user, empty where it names none."""
+    """Return the id of the token's user; empty if it names none."""
     context = claims.get("context")
     user = context.get("user") if type(context) is dict else None
     found = user.get("id") if type(user) is dict else None
@@ -192,7 +191,7 @@ def _user(claims: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return *value* if it is text, and such that has bytes: no lone surrogate."""
+    """Return *value* if it is text without lone surrogates, which have no bytes."""
     if type(value) is not str:
         raise TypeError("text is wanted")
     value.encode()
@@ -200,6 +199,6 @@ def _text(value: Any) -> str:
 
 
 def _expect_one_of(accepted: frozenset[str], *said: str) -> None:
-    """Refuse what is *said* unless one of it is *accepted*, or anything is."""
+    """Refuse the values *said* unless one of them is *accepted*, or any is."""
     if ANY not in accepted and not accepted.intersection(said):
         raise ValueError("not for us")

@@ -1,10 +1,9 @@
 """
-How many have joined, and how many tried and failed: by region, and of the failures by cause.
+Counts joins and failed joins by region, and failures also by cause.
 
-In comes each participant that Redis has as new and each join that failed, as intake.py hears of
-them; out come plain counts that metrics/own.py observes, packs for others and resumes. Each process
-counts by itself. A region is what a browser says, so only so many of them get a count of their own
-in each.
+New participants and failed joins come in from intake.py. Plain counts go out; metrics/own.py
+observes them, packs them for other processes and resumes them. Each process counts alone. Browsers
+choose the region's text, so only a limited number of regions get their own count.
 """
 
 from typing import Final
@@ -13,7 +12,7 @@ from otel_jcmc.catalogue.attributes import REGION
 from otel_jcmc.catalogue.causes import OTHER, WORDS
 from otel_jcmc.wire.push import Report
 
-# Regions with a count of their own; what is beyond is `other`.
+# Most regions with their own count; further ones are `other`.
 MAX_REGIONS: Final = 50
 JOINED: Final = "joined"
 FAILED: Final = "failed"
@@ -24,14 +23,14 @@ class Joins:
     The counts of one process.
 
     Attributes:
-        outcomes: (outcome, region) -> how many; the region is empty where none is told.
-        failures: (cause, region) -> how many joins failed; zeros where somebody has joined.
+        outcomes: (outcome, region) -> joins; the region is empty if the page sends none.
+        failures: (cause, region) -> failed joins; zeros for regions with a successful join.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(self) -> None:
-        """Begin with zeros, so that the first failure is an increase and not a new series."""
+        """Begin with zeros: the first failure is then an increase, not a new series."""
         self.outcomes: dict[tuple[str, str], int] = {}
         self.failures: dict[tuple[str, str], int] = {}
         self._begin(self._find(""))
@@ -44,16 +43,16 @@ class Joins:
         self.outcomes[JOINED, region] += 1
 
     def count_failed(self, report: Report) -> None:
-        """Count the join that *report* tells has failed."""
+        """Count the failed join in *report*."""
         region = self._find(report.attributes.get(REGION.id, ""))
         self.outcomes[FAILED, region] += 1
         failure = (report.session.cause or OTHER, region)
         self.failures[failure] = self.failures.get(failure, 0) + 1
 
     def _find(self, region: str) -> str:
-        """Return under which name *region* is counted, a new one with zeros."""
+        """Return the name under which *region* is counted; a new one begins with zeros."""
         if (JOINED, region) not in self.outcomes:
-            # Beside those with a name there is the empty one, each with both outcomes.
+            # Besides named regions there is the empty one; each has both outcomes.
             if len(self.outcomes) > 2 * MAX_REGIONS:
                 region = OTHER
             for outcome in (JOINED, FAILED):
@@ -61,6 +60,6 @@ class Joins:
         return region
 
     def _begin(self, region: str) -> None:
-        """Let each cause begin at 0: not for a *region* of which only failures are told."""
+        """Begin each cause of *region* at 0; not called for a region with failures alone."""
         for cause in sorted(WORDS):
             self.failures.setdefault((cause, region), 0)

@@ -1,10 +1,10 @@
 """
-How often somebody may push, and what the log says when limits refuse.
+The limits on pushes of one process, and the log lines about refusals.
 
-`Pace` is a token bucket for any number of keys in a memory that does not grow with them, `Refusals`
-what an operator reads, `Limits` all of them together. They are of this process alone: two replicas
-let through twice as much, which is enough against a flood. What has to be exact over replicas, how
-many participants there are, is counted in Redis by store/participant.lua.
+`Pace` is a token bucket for any number of keys in constant memory. `Refusals` writes what an
+operator reads. `Limits` joins them. They belong to this process alone: two replicas let through
+twice as much, which is enough against a flood. The number of participants must be exact over
+replicas, so store/participant.lua counts it in Redis.
 """
 
 import logging
@@ -20,26 +20,25 @@ from otel_jcmc.intake.crowds import Crowd, Crowds
 
 log = logging.getLogger(__name__)
 
-# A bucket holds what flows into it in this time: 1 push a second allows 10 at once.
+# A bucket holds the tokens of this time: with 1 push a second, 10 pushes at once.
 BURST_SECONDS: Final = 10.0
-# Places of 8 bytes. Of 10,000 participants that push at a time one in 200 shares both of its places
-# with others, which matters only if those push too often as well.
+# Places of 8 bytes. With 10,000 participants that push, one in 200 shares both of its places with
+# others. That matters only if those push too often as well.
 _PARTICIPANTS: Final = 1 << 18
 _FAILURES: Final = 1 << 16
 _SHIFT: Final = 24
-# After so long without a refusal for it a limit counts as kept again.
+# After this time without a refusal, a limit counts as kept again.
 _OVER_SECONDS: Final = 60.0
 
 
 class Pace:
     """
-    At most so many a second for each key, and BURST_SECONDS' worth of them at once.
+    Limits each key to a rate per second, with BURST_SECONDS' worth at once.
 
-    The generic cell rate algorithm (ITU-T I.371): a place holds the time at which its bucket will
-    be full again, nothing else. There is no place for each key but a fixed number of them, of which
-    a key has two and believes the better one, as in a count-min sketch: to be held up by others
-    both must be taken. Which two can't be chosen from outside: Python's hash of a text is salted.
-    0.3 µs a call.
+    The generic cell rate algorithm (ITU-T I.371): a place holds only the time at which its bucket
+    will be full again. The number of places is fixed. A key has two of them and uses the better
+    one, as in a count-min sketch: other keys can delay it only if they fill both. A caller can't
+    choose the two, because Python salts the hash of a text. 0.3 µs per call.
     """
 
     __slots__ = ("_every", "_full_at", "_mask", "_slack")
@@ -51,7 +50,7 @@ class Pace:
         self._mask = slots - 1
 
     def take(self, key: str, now: float) -> float:
-        """Take a token of *key*, and return 0; or the seconds until there is one."""
+        """Take a token of *key* and return 0, or return the seconds until there is one."""
         full_at = self._full_at
         mixed, mask = hash(key), self._mask
         first, second = mixed & mask, (mixed >> _SHIFT) & mask
@@ -69,7 +68,7 @@ class Pace:
         return 0.0
 
     def wait(self, key: str, now: float) -> float:
-        """Return the seconds until there is a token of *key*, 0 if there is one; take none."""
+        """Return the seconds until *key* has a token, 0 if it has one; take none."""
         full_at = self._full_at
         mixed, mask = hash(key), self._mask
         first, second = full_at[mixed & mask], full_at[(mixed >> _SHIFT) & mask]
@@ -81,24 +80,24 @@ _SAID: Final = {
     Reason.PARTICIPANT_LIMIT: "newcomers are refused: JCMC_LIMIT_PARTICIPANTS are live",
     Reason.CONFERENCE_LIMIT: "newcomers are refused: JCMC_LIMIT_CONFERENCE_PARTICIPANTS are live"
     " in a conference",
-    Reason.NEWCOMER_RATE: "newcomers are refused: more of one address than"
+    Reason.NEWCOMER_RATE: "newcomers are refused: one address has more than"
     " JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND",
     Reason.ADDRESS_LIMIT: "newcomers are refused: JCMC_LIMIT_ADDRESS_PARTICIPANTS of one address"
     " are live, or half of JCMC_LIMIT_CONFERENCE_PARTICIPANTS in a conference",
-    Reason.ADDRESS_RATE: "pushes are refused: more of one address than"
+    Reason.ADDRESS_RATE: "pushes are refused: one address has more than"
     " JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND",
-    Reason.PARTICIPANT_RATE: "pushes are refused: more for one participant than"
+    Reason.PARTICIPANT_RATE: "pushes are refused: one participant has more than"
     " JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND",
 }
 
 
 LIMITS: Final = frozenset(_SAID)
-# Who comes from nobody knows where.
+# The crowd of callers with an unknown address.
 NOBODY: Final = Crowd("")
 
 
 class Refusals:
-    """Which limits refuse now: said once when one begins to, and once when it has ended."""
+    """The limits that refuse now: logged once when one begins, and once when it has ended."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -111,7 +110,7 @@ class Refusals:
         self._last[reason] = monotonic()
 
     def log_ended(self) -> None:
-        """Say which limits have refused nothing for a minute; to be called now and then."""
+        """Log the limits that have refused nothing for a minute; call it now and then."""
         now = monotonic()
         over = [reason for reason, at in self._last.items() if now - at > _OVER_SECONDS]
         for reason in over:
@@ -120,20 +119,20 @@ class Refusals:
 
 
 def _bucket(per_second: float) -> tuple[float, float]:
-    """Return the seconds that a token takes, and how far ahead a bucket may be; 0: any."""
+    """Return the seconds per token, and how far ahead a bucket may be; 0: no limit."""
     if not per_second:
         return 0.0, inf
-    # One token at least: a rate of one in a minute lets one through.
+    # At least one token: a rate of one per minute still lets one through.
     return 1 / per_second, max(0.0, BURST_SECONDS - 1 / per_second)
 
 
 def _pace(per_second: float, slots: int) -> Pace | None:
-    """Return a pace, None where there is to be none."""
+    """Return a pace; None if there is no limit."""
     return Pace(per_second, slots) if per_second else None
 
 
 class TooFast(Exception):
-    """A limit refuses a push; the same may be taken after *seconds*."""
+    """A limit refuses a push; the sender may try it again after *seconds*."""
 
     def __init__(self, reason: Reason, seconds: float) -> None:
         """Refuse for *reason*, one of LIMITS."""
@@ -144,13 +143,13 @@ class TooFast(Exception):
 
 class Limits:
     """
-    The limits on pushes that a process keeps by itself.
+    The limits on pushes that one process applies alone.
 
     Attributes:
-        refusals: what limits refuse now.
-        crowds: who of each address there is.
-        has_seat: as Crowds has it; it is asked for each push.
-        paces_participants: whether a participant may push only so often.
+        refusals: the limits that refuse now.
+        crowds: the crowd of each address.
+        has_seat: the method of Crowds; each push calls it.
+        paces_participants: whether participants have a rate limit.
     """
 
     def __init__(
@@ -162,15 +161,16 @@ class Limits:
         address_participants: int = 0,
         conference_participants: int = 0,
     ) -> None:
-        """Limit pushes of an address and for a participant, and who comes of an address; 0: not."""
-        # Of an address there is a Crowd, which has the bucket: see Pace for how it is counted.
+        """Limit pushes of addresses and participants, and newcomers of addresses; 0: no limit."""
+        # An address has a Crowd, which holds the bucket; Pace describes the algorithm.
         self._every, self._slack = _bucket(address_per_second)
         self._joins_every, self._joins_slack = _bucket(newcomers_per_second)
         self._of_participant = _pace(participant_per_second, _PARTICIPANTS)
         self.paces_participants = self._of_participant is not None
-        # Each makes a session, so they may come as often as sessions may begin.
+        # Each failed join makes a session, so the limit is the one for new sessions.
         self._failures = _pace(1 / BURST_SECONDS if participant_per_second else 0, _FAILURES)
-        # Half of a conference is for others: who fills a room from one address keeps nobody out.
+        # Half of a conference is reserved for others: one address can't fill it and keep others
+        # out.
         seats = conference_participants // 2 if address_participants else 0
         self.crowds = Crowds(address_participants, seats)
         self.has_seat = self.crowds.has_seat
@@ -180,16 +180,16 @@ class Limits:
         self.refusals = Refusals()
 
     def find(self, peer: str, headers: Sequence[Header], now: float) -> Crowd:
-        """Return what is known of the address that a request counts against."""
+        """Return the crowd of the address that a request counts against."""
         address = self._callers.key(peer, headers) if self._callers else ""
         return self.crowds.find(address, now) if address else NOBODY
 
     def admit(self, crowd: Crowd, now: float) -> bool:
         """
-        Count a push of *crowd*, and return whether it may be a new participant's.
+        Count a push of *crowd*, and return whether it may bring a new participant.
 
         Raises:
-            TooFast: there are too many.
+            TooFast: there were too many.
         """
         if not crowd.address:
             return True
@@ -204,7 +204,7 @@ class Limits:
         return len(crowd.lives) < self._most or self.crowds.has_room(crowd, now)
 
     def count_live(self, crowd: Crowd, member: str, until: float) -> None:
-        """Count *member* of *crowd* as live *until* then; 0: it has left."""
+        """Count *member* of *crowd* as live *until* that time; 0: it has left."""
         if not (crowd.address and self._most):
             return
         if until:
@@ -217,7 +217,7 @@ class Limits:
         Count a push for *member*.
 
         Raises:
-            TooFast: there are too many.
+            TooFast: there were too many.
         """
         pace = self._of_participant
         if pace and (seconds := pace.take(member, now)):
@@ -225,24 +225,24 @@ class Limits:
 
     def take_failure(self, member: str, now: float) -> None:
         """
-        Count a join of *member* that failed.
+        Count a failed join of *member*.
 
         Raises:
-            TooFast: another one did so a moment ago.
+            TooFast: another join failed a moment ago.
         """
         pace = self._failures
         if pace and (seconds := pace.take(member, now)):
             raise TooFast(Reason.PARTICIPANT_RATE, seconds)
 
     def seconds_to_join(self, crowd: Crowd, now: float) -> float:
-        """Return the seconds until a new participant of *crowd* may come; 0: now."""
+        """Return the seconds until a new participant of *crowd* may join; 0: now."""
         return max(0.0, crowd.joins_full_at - now - self._joins_slack)
 
     def count_newcomer(self, crowd: Crowd, member: str) -> None:
-        """Count *member* as new of *crowd*, which is known only when Redis has answered."""
+        """Count *member* as new in *crowd*; known only after Redis has answered."""
         if crowd.address:
             self.crowds.seat(crowd, member)
             now = monotonic()
-            # Those who were on their way when it was empty do not lengthen the wait.
+            # Newcomers that were on their way when the bucket emptied do not lengthen the wait.
             if crowd.joins_full_at <= now + self._joins_slack:
                 crowd.joins_full_at = max(crowd.joins_full_at, now) + self._joins_every

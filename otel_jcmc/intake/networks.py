@@ -1,9 +1,9 @@
 """
 The network that a push comes from, as a short keyed hash.
 
-Only how many networks are concerned matters: what a bridge is said to be must be seen from several,
-or somebody who makes up rooms could frame it. Of an address the first 24 bits count, or 48 of
-IPv6, and 24 bits of a hash are kept.
+Only the number of networks matters: a bad bridge must be seen from several networks, or invented
+conferences could blame it. The first 24 bits of an address count, 48 of IPv6. The service keeps 24
+bits of a hash.
 """
 
 from ipaddress import ip_network
@@ -21,7 +21,7 @@ class Networks:
     """
     The networks of callers.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(self, secret: "SharedSecret") -> None:
@@ -29,12 +29,12 @@ class Networks:
         self._hashes = Hashes(secret, "network", _HASH_BYTES)
 
     def name(self, address: str) -> str:
-        """Return what the network of *address* is called; empty: not known."""
+        """Return the name of *address*'s network; empty: not known."""
         return self._hashes.name(_network(address)) if address else ""
 
 
 def _network(address: str) -> str:
-    """Return the first part of *address*; of what is no address all of it."""
+    """Return the first part of *address*; the whole text if it is not an address."""
     try:
         return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
     except ValueError:

@@ -1,10 +1,10 @@
 """
-What happens to participants, noticed where a push has just been stored, and handed to Redis.
+Notices events of participants in stored pushes, and hands them to Redis.
 
-`take` hears of each push that Redis has taken (intake.py): of nearly all of them it looks at two
-numbers and goes. What it notices waits here for a second at most, and then in Redis for a receiver
-(sessions/events.py). Pushes of one session may come to several processes in turns. So Redis says
-whether an outage has begun or is over, and each process asks it now and then who is in one.
+`take` gets each push that Redis has stored (intake.py). For nearly all of them it only checks two
+numbers. A noticed event waits here for at most a second, and then in Redis for a receiver
+(sessions/events.py). Several processes may get the pushes of one session in turns. So Redis decides
+whether an outage has begun or is over, and each process regularly asks it who is in one.
 """
 
 import asyncio
@@ -52,13 +52,13 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 3.0
 MOST_WAITING: Final = 10_000
-# Of a partition in one exchange.
+# Most events of a partition in one exchange.
 BATCH_EVENTS: Final = 64
-# What Redis refuses is tried so often.
+# Attempts for a batch that Redis refuses.
 ATTEMPTS: Final = 10
-# So many are known to be in an outage, and of so many what they said last.
+# Most participants to remember in an outage, and most last ratings to remember.
 MOST_KNOWN: Final = 50_000
-# So many names of a partition are asked for at once.
+# Names of a partition per request.
 NAMES_AT_ONCE: Final = 1000
 
 _AT: Final = {row.field: row.id - 1 for row in METRICS}
@@ -68,9 +68,9 @@ _OUTAGE: Final = OUTAGE.id
 
 class Noticing:
     """
-    What one process notices.
+    The events that one process notices.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(
@@ -83,25 +83,25 @@ class Noticing:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """
-        Prepare; nothing is asked yet.
+        Prepare; Redis is not asked yet.
 
         Args:
             most: most that may wait in Redis.
             instance: `service.instance.id` of the service.
-            drop: hears how many had to go.
+            drop: gets the number of dropped events.
         """
         self._link, self._keys, self._most = link, keys, most
         self._instance = instance
         self._drop = drop
         self._clock = clock
-        # By partition, as what follows.
+        # By partition, like the next fields.
         self._waiting = [deque[Noticed]() for _ in keys.every]
         self._attempts = [0] * keys.partitions
-        # Member -> the session that is in an outage, as far as this process has heard.
+        # Member -> its session in an outage, as far as this process knows.
         self._out: dict[str, str] = {}
-        # "member:session" -> what was said last of the call: a page says it with each push.
+        # "member:session" -> the last rating of the call: a page repeats it with each push.
         self._words: dict[str, str] = {}
-        # When the newest outage was told that this process has heard of.
+        # Time of the newest outage that this process knows of.
         self._heard = [0.0] * keys.partitions
         self._count = 0
         self._ticking: asyncio.Task[None] | None = None
@@ -111,9 +111,9 @@ class Noticing:
 
     def take(self, write: Write, report: Report, has_failed: bool = False) -> None:  # noqa: FBT001, FBT002
         """
-        Take note of a push that Redis has stored; *has_failed*: of a join that it has not known of.
+        Note a push that Redis has stored; *has_failed*: a failed join that Redis did not know.
 
-        Whatever comes of it, nothing is raised.
+        This never raises.
         """
         # Nearly every push ends here.
         if (
@@ -129,7 +129,7 @@ class Noticing:
                 self._drop(1)
 
     def _notice(self, write: Write, report: Report, *, has_failed: bool) -> None:
-        """Take note of a push with which something happens."""
+        """Note a push with an event."""
         member, session = write.member, write.session
         if has_failed:
             told = {JOIN_CAUSE: write.cause or None}
@@ -139,7 +139,7 @@ class Noticing:
             rating, text = read_word(write.word)
             uid = uid_of("word", member, session, write.word)
             self._add(HAPPENED, RATED, write, report, {RATING: rating, FEEDBACK_TEXT: text}, uid)
-        # Of who leaves in an outage nobody knows whether it was over before.
+        # If a participant leaves in an outage, it is not known whether the outage was over before.
         if write.end:
             return
         if report.numbers[_CAUSE] == _OUTAGE:
@@ -160,12 +160,12 @@ class Noticing:
         uid: str = "",
         lasted_ms: int = 0,
     ) -> None:
-        """Let an event wait for its turn, if there is room for it."""
+        """Queue an event, if there is room for it."""
         if self._count >= MOST_WAITING:
             self._drop(1)
             return
         payload = payload_of(report.attributes, write.session, self._instance, told)
-        # Of an outage Redis knows that it was told: a second one has an id of its own.
+        # Redis knows which outages were told, so a second outage needs its own id.
         uid = uid or uid_of(event.name, write.member, write.session, str(time_ns()))
         whose = write.member, write.session
         self._waiting[self._keys.partition_of(write.member)].append(
@@ -175,10 +175,10 @@ class Noticing:
 
     async def send(self) -> None:
         """
-        Hand what waits to Redis, as far as it takes it.
+        Hand waiting events to Redis, as far as it takes them.
 
         Raises:
-            StoreUnavailable: it did not answer in time, or refuses some of it.
+            StoreUnavailable: Redis did not answer in time, or refused some.
         """
         refusals: dict[int, Exception] = {}
         while parts := [
@@ -205,15 +205,15 @@ class Noticing:
             raise StoreUnavailable from refusal
 
     def _try_again(self, part: int, count: int, refusal: Exception) -> None:
-        """Let a batch of *count* wait on, but no more where Redis has refused it often."""
-        # What is only away waits, as with all of Redis away.
+        """Keep a batch of *count* waiting, unless Redis has refused it often."""
+        # Events for a partition that is away keep waiting, as if all of Redis were away.
         self._attempts[part] += not isinstance(refusal, PartAway)
         if self._attempts[part] >= ATTEMPTS:
             self._remove(part, count)
             self._drop(count)
 
     def _remove(self, part: int, count: int) -> None:
-        """Take the first *count* of a partition out of what waits."""
+        """Remove the first *count* waiting events of a partition."""
         for _ in range(count):
             self._waiting[part].popleft()
         self._count -= count
@@ -221,7 +221,7 @@ class Noticing:
 
     async def hear(self) -> None:
         """
-        Learn who is in an outage that another process has told.
+        Learn the outages that other processes have told.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -241,17 +241,17 @@ class Noticing:
                 self._learn(reply[::2])
 
     def _learn(self, names: list[bytes]) -> None:
-        """Take note that these are in an outage, "member:session" each."""
+        """Note these participants as in an outage, "member:session" each."""
         for name in names:
             member, _, session = name.decode().partition(":")
             _remember(self._out, member, session)
 
     def start(self) -> None:
-        """Begin to hand over."""
+        """Begin to hand events over."""
         self._ticking = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
-        """Hand over what waits and learn of outages, each second."""
+        """Hand over waiting events and learn of outages, every second."""
         while True:
             try:
                 await self.send()
@@ -264,7 +264,7 @@ class Noticing:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def stop(self) -> None:
-        """Hand over what waits, within a few seconds, and end; what is left then is lost."""
+        """Hand over waiting events within a few seconds, and end; the rest is lost."""
         if self._ticking is not None:
             self._ticking.cancel()
             with suppress(asyncio.CancelledError):
@@ -278,7 +278,7 @@ class Noticing:
 
 
 def _remember(what: dict[str, str], name: str, word: str) -> None:
-    """Remember the *word* of a *name*; those that were remembered first are forgotten."""
+    """Remember the *word* of a *name*, and forget the oldest ones beyond the limit."""
     if name not in what and len(what) >= MOST_KNOWN:
         del what[next(iter(what))]
     what[name] = word

@@ -1,12 +1,13 @@
 """
-What of a person is stored: each attribute as it was sent, dropped, hashed or truncated.
+Privacy: each attribute is stored as sent, dropped, hashed or truncated.
 
-In come the entries of JCMC_PRIVACY and the settings that are short for some; out comes a Privacy,
-which changes a checked Report before anything of it is on its way to Redis. Keys in Redis, labels
-and OTLP attributes are then made of what it left, so nothing needs to know of it.
+The entries of JCMC_PRIVACY and its short settings come in. A Privacy goes out, which changes a
+checked Report before anything goes to Redis. Keys in Redis, labels and OTLP attributes are made
+from the changed Report, so no other part needs to know the policy.
 
-A hash is keyed: who has no key can't try names. The same text has the same hash for as long as the
-key is the same, letter by letter: `Standup` and `standup` are two, as their series are without.
+A hash is keyed: without the key, nobody can try out names. The same text has the same hash while
+the key is the same. Case matters: `Standup` and `standup` have two hashes, as they have two series
+without hashing.
 """
 
 import socket
@@ -35,14 +36,14 @@ from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
 if TYPE_CHECKING:
     from otel_jcmc.wire.push import Report
 
-# 64 bits, 16 hex digits: of 120,000 texts two are the same with a chance of 1 in 2.6 thousand
-# million (n^2 / 2^65). The key keeps anybody from looking for such a pair.
+# 64 bits, 16 hex digits: among 120,000 texts, two hashes are equal with a chance of 1 in 2.6
+# thousand million (n^2 / 2^65). Without the key, such a pair can't be searched for.
 HASH_BYTES: Final = 8
 MIN_KEY_CHARACTERS: Final = 16
 
 
 class Treatment(StrEnum):
-    """What becomes of an attribute."""
+    """How an attribute is treated."""
 
     KEEP = "keep"
     DROP = "drop"
@@ -50,22 +51,22 @@ class Treatment(StrEnum):
     TRUNCATE = "truncate"
 
 
-# Catalogue id -> what becomes of it, for every attribute.
+# Catalogue id -> treatment, for every attribute.
 Policy = dict[int, Treatment]
 _Change = Callable[[str], str]
 
-# They tell one participant, and one stay, from another: without them there are no series.
+# These distinguish participants and stays: without them there are no series.
 _UNSENT: Final = (BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION, NETWORK, RELAY, SENDER)
 _NEEDED: Final = frozenset(row.id for row in (CONFERENCE, CLIENT, PARTICIPANT, SESSION))
 
 
 def name_of(row: Attribute) -> str:
-    """Return the name of an attribute: its label, else its name in the `otel` naming."""
+    """Return the name of an attribute: its label, or its name in the `otel` naming."""
     return row.label or row.otel_name or row.field
 
 
 def _rows() -> dict[str, Attribute]:
-    """Return the attributes by all their names; a dot may be a `_`, as it is in Prometheus."""
+    """Return the attributes by all their names; a dot may be `_`, as in Prometheus."""
     found = {"conference": CONFERENCE}
     for row in ATTRIBUTES:
         for name in filter(None, (row.label, row.otel_name, name_of(row))):
@@ -77,7 +78,7 @@ _ROWS: Final = _rows()
 
 
 def choices_for(row: Attribute) -> list[Treatment]:
-    """Return what can become of the attribute *row*."""
+    """Return the treatments that the attribute *row* may have."""
     return [
         treatment
         for treatment in Treatment
@@ -88,20 +89,20 @@ def choices_for(row: Attribute) -> list[Treatment]:
 
 def read_entries(entries: Iterable[str]) -> Policy:
     """
-    Return what *entries* like `roomname=hash` say; of what they do not name it has nothing.
+    Return the treatments in *entries* like `roomname=hash`, for the named attributes only.
 
     Raises:
-        ValueError: one of them can't be; the message is a line that lists what can.
+        ValueError: an entry is not valid; the message is a line with the valid values.
     """
     found: Policy = {}
     for entry in entries:
         name, equals, word = (part.strip() for part in entry.partition("="))
         if not equals:
-            raise ValueError(f"{entry!r} is no entry: roomname=hash is one")
+            raise ValueError(f"{entry!r} is not an entry: write it like roomname=hash")
         row = _ROWS.get(name)
         if row is None:
             names = ", ".join(map(name_of, ATTRIBUTES))
-            raise ValueError(f"{name!r} is no attribute; there are {names}")
+            raise ValueError(f"{name!r} is not an attribute; the attributes are {names}")
         if row.id in found:
             raise ValueError(f"{name_of(row)} is named twice")
         if word not in choices_for(row):
@@ -109,18 +110,18 @@ def read_entries(entries: Iterable[str]) -> Policy:
             if word == Treatment.DROP:
                 why = ", because it tells one participant from another: use hash"
             elif word == Treatment.TRUNCATE:
-                why = ", because it is no address"
+                why = ", because it is not an address"
             wanted = ", ".join(choices_for(row))
-            raise ValueError(f"{name_of(row)} can't have {word!r}{why}; there are {wanted}")
+            raise ValueError(f"{name_of(row)} can't have {word!r}{why}; it can have {wanted}")
         found[row.id] = Treatment(word)
     return found
 
 
 def make_policy(entries: Iterable[str] = (), collect: Collection[str] = ()) -> Policy:
     """
-    Return what becomes of every attribute.
+    Return the treatment of every attribute.
 
-    *collect* are the settings that are on and keep what is dropped by default; an entry wins.
+    *collect* are the settings that are on; they keep attributes dropped by default. An entry wins.
 
     Raises:
         ValueError: as `read_entries`.
@@ -131,14 +132,14 @@ def make_policy(entries: Iterable[str] = (), collect: Collection[str] = ()) -> P
     }
     found = read_entries(entries)
     policy |= found
-    # Else somebody's hashed id would be readable where others tell of it.
+    # Otherwise a hashed id would be readable where other participants report it.
     return policy | {
         row.id: policy[row.like] for row in ATTRIBUTES if row.like and row.id not in found
     }
 
 
 def describe(policy: Policy) -> list[str]:
-    """Return *policy* as text, a line for each treatment that it has."""
+    """Return *policy* as text, a line for each treatment in it."""
     lines = []
     for treatment in Treatment:
         names = [name_of(row) for row in ATTRIBUTES if policy[row.id] is treatment]
@@ -149,19 +150,19 @@ def describe(policy: Policy) -> list[str]:
 
 class Privacy:
     """
-    A policy at work.
+    Applies a policy to reports.
 
     Attributes:
-        dropped: ids of what is dropped; the parser does so with what a body has.
+        dropped: ids of dropped attributes; the parser drops those of a body.
         is_needed: whether `apply` has anything to do.
     """
 
     def __init__(self, policy: Policy, key: str) -> None:
-        """Prepare for *policy*; *key* is the secret of the hashes, the same in all replicas."""
+        """Prepare for *policy*; *key* is the secret key of the hashes, the same in all replicas."""
         self.dropped = frozenset(
             id_ for id_, treatment in policy.items() if treatment is Treatment.DROP
         )
-        # As long as a key may be, whatever the secret's length.
+        # Shortened to a key's longest length, for secrets of any length.
         self._key = blake2b(key.encode()).digest()
         changes = [
             (row, self._hashing(row.like or row.id) if treatment is Treatment.HASH else truncated)
@@ -175,7 +176,7 @@ class Privacy:
             for row, change in changes
             if row.scope is not Scope.PATH and row is not SESSION
         ]
-        # What no body has, so that no parser drops it.
+        # Attributes that no body has, so that the parser cannot drop them.
         self._unsent = [row.id for row in _UNSENT if row.id in self.dropped]
         self._owner = self._hashing(0) if Treatment.HASH in policy.values() else None
         self.is_needed = bool(changes or self._unsent)
@@ -197,23 +198,23 @@ class Privacy:
 
     def stored(self, row: Attribute, text: str) -> list[str]:
         """
-        Return what may be stored where *text* is asked for: as it is, and its hash if it is hashed.
+        Return the stored forms to search for *text*: as it is, and its hash if it is hashed.
 
-        Who asks may have it from the page, or from what is stored.
+        A reader may have the text from the page, or from stored data.
         """
         changes = [change for id_, change in self._others if id_ == row.id]
         return [text, *(change(text) for change in changes)]
 
     def stand_in(self, owner: str) -> str:
         """
-        Return what stands for a token's user, whose id is an address as often as not.
+        Return a stand-in for a token's user, whose id is often an e-mail address.
 
-        Its hash if anything is hashed: only then is there a key, the same in all replicas.
+        It is a hash if anything is hashed: only then all replicas have the same key.
         """
         return self._owner(owner) if self._owner and owner else owner
 
     def _hashing(self, id_: int) -> _Change:
-        """Return what hashes the texts of one attribute, which no other's are compared with."""
+        """Return a function that hashes the texts of one attribute, separate from all others."""
         start = blake2b(digest_size=HASH_BYTES, key=self._key, person=b"%d" % id_)
 
         def hashed(text: str) -> str:
@@ -225,7 +226,7 @@ class Privacy:
 
 
 def _change_texts(texts: dict[int, Any], changes: list[tuple[int, _Change]]) -> None:
-    """Change those of *texts* that are there."""
+    """Apply *changes* to the *texts* that are present."""
     for id_, change in changes:
         text = texts.get(id_)
         if text is not None:
@@ -233,16 +234,16 @@ def _change_texts(texts: dict[int, Any], changes: list[tuple[int, _Change]]) -> 
 
 
 def truncated(address: str) -> str:
-    """Return the network of an IPv4 or IPv6 *address* without its length: /24 or /48."""
+    """Return the network (/24 or /48) of an IPv4 or IPv6 *address*, without the length."""
     if ":" not in address:
         return _network(socket.AF_INET, socket.inet_pton(socket.AF_INET, address), 3)
     raw = socket.inet_pton(socket.AF_INET6, address)
     if raw.startswith(b"\0" * 10 + b"\xff\xff"):
         return _network(socket.AF_INET, raw[12:], 3)
-    # 6to4 (RFC 3056) has a whole IPv4 address in its first 48 bits.
+    # A 6to4 address (RFC 3056) has a whole IPv4 address in its first 48 bits.
     return _network(socket.AF_INET6, raw, 5 if raw.startswith(b"\x20\x02") else 6)
 
 
 def _network(family: int, raw: bytes, length: int) -> str:
-    """Return the address whose first *length* bytes are those of *raw*."""
+    """Return the address with the first *length* bytes of *raw*, and zeros."""
     return socket.inet_ntop(family, raw[:length].ljust(len(raw), b"\0"))

@@ -1,11 +1,10 @@
 """
-Push tokens: our own proof that a page of an allowed origin has asked for one.
+Push tokens: this service's proof that a page of an allowed origin asked for one.
 
-In comes the head of a request for a token, out goes one that is signed, short-lived and good for
-pushes of that origin alone; in comes a push, out goes nothing or its refusal. A browser says its
-page's origin with each POST and lets no page say another one: so this stops other web sites. A
-script says what it likes: it is not stopped. Made by service/app.py where JCMC_PUSH_AUTH is
-`token`.
+For the head of a token request, a signed and short-lived token goes out, valid only for pushes from
+the same origin. For a push, nothing or a refusal goes out. A browser sends its page's origin with
+each POST, and no page can change it: this stops other web sites. A script can send any origin: it
+is not stopped. service/app.py makes this object if JCMC_PUSH_AUTH is `token`.
 
 Source: RFC 7519 (JWT) by PyJWT, which compares signatures in constant time; the WHATWG Fetch
 standard (Origin).
@@ -24,47 +23,47 @@ from otel_jcmc.intake.callers import Header, origin_of
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.wire.push import Report
 
-# What we sign with, and all that we accept: what a token says of itself does not count.
+# The only algorithm for signing and verifying: the token's own header does not count.
 _ALGORITHM: Final = "HS256"
-# Between the clocks of two replicas.
+# Allowed difference between the clocks of two replicas.
 _LEEWAY_SECONDS: Final = 10
 _CLAIMS: Final = ["origin", "iat", "exp"]
 
 
 class _Issued(NamedTuple):
-    """What a token that was verified says."""
+    """The content of a verified token."""
 
     origin: bytes
     expires_at: float
 
 
 class PushTokens:
-    """Issues tokens, and says of each push whether its own is good; to be called by the door."""
+    """Issues tokens, and checks the token of each push; the push endpoint calls it."""
 
     def __init__(self, secret: SharedSecret, seconds: int, allows: Callable[[bytes], bool]) -> None:
-        """Sign with *secret* for *seconds*; *allows* says which origins may have a token."""
+        """Sign with *secret* for *seconds*; *allows* decides which origins may have a token."""
         self._secret = secret
         self._seconds = seconds
         self._allows = allows
         self._verified_with = b""
-        # By the token's bytes. A timing tells nothing: no token is compared with another one
-        # unless their hashes, keyed and of 64 bits, are equal.
+        # Keyed by the token's bytes. Timing reveals nothing: two tokens are compared only if their
+        # keyed 64-bit hashes are equal.
         self._known = lru_cache(REMEMBERED)(self._verify)
 
     async def start(self) -> None:
-        """Find the secret."""
+        """Fetch the secret."""
         await self._secret.start()
 
     async def close(self) -> None:
-        """Let go of Redis."""
+        """Close the connection to Redis."""
         await self._secret.close()
 
     def issue(self, headers: Iterable[Header]) -> dict[str, str | int]:
         """
-        Return a token for the page that a request with *headers* comes from, and its life in s.
+        Return a token for the page that sent *headers*, and its lifetime in s.
 
         Raises:
-            PushRefused: the origin is not said, or not allowed.
+            PushRefused: the origin is missing, or not allowed.
             StoreUnavailable: the secret is not known yet.
         """
         origin = origin_of(headers)
@@ -77,10 +76,10 @@ class PushTokens:
 
     def __call__(self, headers: Iterable[Header], report: Report) -> str:
         """
-        Return who pushes: nobody in particular.
+        Return the user that pushes: always empty, because these tokens name none.
 
         Raises:
-            PushRefused: there is no token, it is not good, or it is another origin's.
+            PushRefused: the token is missing, not valid, or from another origin.
             StoreUnavailable: the secret is not known yet.
         """
         token = token_of(headers, report)
@@ -96,10 +95,10 @@ class PushTokens:
 
     def _verify(self, token: bytes) -> _Issued:
         """
-        Return what *token* says, if it is ours and has not expired.
+        Return the content of *token*, if this service issued it and it has not expired.
 
         Raises:
-            PushRefused: it is not, or has, or its origin is no longer allowed.
+            PushRefused: the token is not valid, has expired, or its origin is no longer allowed.
         """
         expect_compact(token)
         try:

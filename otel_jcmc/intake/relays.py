@@ -1,9 +1,9 @@
 """
-Which of the operator's TURN servers a call goes by.
+The operator's TURN server that relays a call.
 
-A page tells the address that it is seen at: of a candidate of type `relay` that is the server's.
-What the operator has a name for gets that name; nobody else's server is told, and the address
-itself goes where addresses are not collected.
+A page sends the address at which others see it. For a candidate of type `relay` that is the
+server's address. A server that the operator has named gets that name; other servers are not
+reported. If addresses are not collected, the address itself is removed.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ class Relays:
     """The names of the TURN servers."""
 
     def __init__(self, names: Mapping[str, str], *, keeps_addresses: bool) -> None:
-        """Call the servers at these addresses as *names* say."""
+        """Name the servers by *names*: address -> name."""
         self._names = names
         self._keeps_addresses = keeps_addresses
 
     def apply(self, report: "Report") -> None:
-        """Put into *report* what its relay is called, if it has one of ours."""
+        """Put the relay's name into *report*, if the operator has named it."""
         for path in report.attributes.get(LIST_ID, ()):
             told = path.get(LOCAL_ADDRESS.id, "")
             if path.get(CANDIDATE_TYPE.id) == _RELAY and (name := self._names.get(told)):

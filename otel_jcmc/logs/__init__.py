@@ -1,7 +1,7 @@
 """
-What happened, as log records that are events.
+Events as log records: what happened to participants, and what stood out.
 
-Events that wait in Redis come in, requests of records go out to `otlp`; what began and ended to
-stand out is read from the journal and joins them. What happens to participants is noticed in
-`intake`, and when something stands out is decided in `verdict`.
+Events that wait in Redis come in, requests with records go out to `otlp`. This room also reads from
+the journal what began or ended to stand out. `intake` notices events of participants; `verdict`
+decides what stands out.
 """

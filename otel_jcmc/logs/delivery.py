@@ -1,7 +1,7 @@
 """
-Events as log records: what waits is sent, and what of the journal is new joins it.
+Sends waiting events as log records, together with what is new in the journal.
 
-One of the replicas on one Redis does that, by a lease (otlp/delivery.py). Run by the exporter's
+One replica on each Redis does that, by a lease (otlp/delivery.py). It runs in the exporter's
 process.
 """
 
@@ -24,13 +24,13 @@ log = logging.getLogger(__name__)
 
 
 def as_records(sender: LogSender) -> Callable[[list[bytes]], Sent]:
-    """Return what sends events that wait by *sender*, as records."""
+    """Return a function that sends waiting events as records by *sender*."""
 
     def send(waiting: list[bytes]) -> Sent:
         try:
             noted = [noted_of(each) for each in waiting]
         except ValueError:
-            # Another program under the same prefix: no receiver would take it.
+            # Another program wrote it under the same prefix: no receiver would accept it.
             return Sent(Outcome.BAD, "it is no event")
         return sender.send(noted)
 
@@ -39,13 +39,13 @@ def as_records(sender: LogSender) -> Callable[[list[bytes]], Sent]:
 
 class Logs:
     """
-    All of it, for as long as the lease is ours.
+    Reading of the journal and sending of events, while the lease is ours.
 
     Concurrency: one event loop.
     """
 
     def __init__(self, sending: Sending, link: AnyLink, onsets: Onsets, record: Record) -> None:
-        """Prepare. What has connections is ours to close."""
+        """Prepare; this object closes the connections of its arguments."""
         self._sending = sending
         self._link = link
         self._onsets = onsets
@@ -55,7 +55,7 @@ class Logs:
         )
 
     async def run(self) -> None:
-        """Tell and send; never returns."""
+        """Queue the journal's events and send; never returns."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for loop in (*self._sending.loops(), self._telling()):
@@ -66,7 +66,7 @@ class Logs:
             await self._record.close()
 
     async def _telling(self) -> None:
-        """Let wait what is new of the journal, each second."""
+        """Queue what is new in the journal, every second."""
         while True:
             if self._sending.lease.is_ours:
                 try:

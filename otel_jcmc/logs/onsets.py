@@ -1,10 +1,11 @@
 """
-What began and ended to stand out, of the journal, as events that wait to be sent.
+Queues events for what began or ended to stand out, by the journal.
 
-Whoever holds the lease of logs reads the journal (verdict/record.py) and hands what is new to
-sessions/events.lua. A look decides by its time alone what has begun with it and what is over by it.
-So one number in Redis, the time of the last look that was told, says what is new. It moves when the
-events wait in Redis: whoever dies before tells them again, under the same ids, which Redis knows.
+The replica with the lease of logs reads the journal (verdict/record.py) and hands what is new to
+sessions/events.lua. The time of a look alone decides what has begun and what is over by it. So one
+number in Redis, the time of the last look whose events are told, decides what is new. It moves once
+the events wait in Redis. If a process dies before that, its successor queues them again with the
+same ids, and Redis recognises them.
 """
 
 from collections.abc import Iterator
@@ -39,30 +40,30 @@ from otel_jcmc.verdict.journal import GRACE_MS, Entry
 from otel_jcmc.verdict.record import Record
 
 REGION: Final = "jitsi.region"
-# They wait in one partition, whatever they are of.
+# All these events wait in one partition.
 PARTITION: Final = 0
 AT_ONCE: Final = 128
 
 
 class Onsets:
     """
-    What of the journal is told.
+    Queues the journal's events.
 
     Attributes:
-        dropped: events that had to go, so far, because too many wait.
+        dropped: events dropped so far, because too many wait.
 
     Concurrency: one `tell` at a time.
     """
 
     def __init__(self, record: Record, link: AnyLink, keys: Keys, most: int, instance: str) -> None:
-        """Hand events to Redis by *link*, where *most* may wait, as noticed by *instance*."""
+        """Hand events to Redis by *link*, at most *most* waiting, as noticed by *instance*."""
         self._record, self._link, self._keys = record, link, keys
         self._most, self._instance = most, instance
         self.dropped = 0
 
     async def tell(self) -> int:
         """
-        Let wait what is new in the journal; return how many events that are.
+        Queue what is new in the journal; return the number of events.
 
         Raises:
             StoreUnavailable: Redis did not answer in time; the same is new the next time.
@@ -73,7 +74,7 @@ class Onsets:
         told_ms = await self._record.read_told()
         if told_ms is not None and look.at_ms == told_ms:
             return 0
-        # Nobody has told of anything, or Redis's clock went back: what goes on is new.
+        # No event was told yet, or Redis's clock went back: everything that continues is new.
         since_ms = told_ms if told_ms is not None and told_ms < look.at_ms else None
         entries = look.entries
         if since_ms is not None:
@@ -86,7 +87,7 @@ class Onsets:
         return len(made)
 
     async def _add(self, some: list[tuple[Event, Entry, int]], now_ms: int, now: float) -> None:
-        """Let *some* wait: each an event, what it is of, and when that was by Redis's clock."""
+        """Queue *some*: each with its event, its entry, and its time by Redis's clock."""
         noticed = [
             Noticed(
                 HAPPENED,
@@ -104,7 +105,7 @@ class Onsets:
         self.dropped += dropped
 
     def _payload_of(self, event: Event, entry: Entry) -> Payload:
-        """Return what is told of *entry* by *event*."""
+        """Return the payload of *event* about *entry*."""
         told: dict[str, Any] = {
             SCOPE: entry.scope,
             NAME: entry.name or None,
@@ -122,13 +123,14 @@ def _events_of(
     entries: list[Entry], since_ms: int | None, look_ms: int
 ) -> Iterator[tuple[Event, Entry, int]]:
     """
-    Return what is new of *entries* by the look at *look_ms*, the one at *since_ms* being told.
+    Return the new events of *entries* for the look at *look_ms*, after that at *since_ms*.
 
-    None of all that is known is told: then what goes on has begun, and nothing is over.
+    If no look was told yet, everything that continues has begun, and nothing is over.
     """
     for each in entries:
         if since_ms is None or each.since_ms > since_ms:
             yield STANDING_BEGAN, each, each.since_ms
-        # As continue_with has it: it was not over by the one look, and is by the other.
+        # Same rule as in continue_with: it was not over at the earlier look, and is at the later
+        # one.
         if since_ms is not None and since_ms - GRACE_MS <= each.seen_ms < look_ms - GRACE_MS:
             yield STANDING_ENDED, each, each.seen_ms

@@ -1,8 +1,8 @@
 """
-An event that waits, as the log record that is sent: the same each time.
+Turns a waiting event into its log record: the same record each time.
 
-Names are those that JCMC_NAMING=otel has (catalogue). A record's trace and span are those of the
-session's leg (sessions/span_ids.py), where sessions become spans.
+Names are those of JCMC_NAMING=otel (catalogue). If sessions become spans, a record has the trace
+and span of the session's leg (sessions/span_ids.py).
 
 Source: opentelemetry-proto, logs.proto; semantic conventions, events, and log.record.uid.
 """
@@ -30,22 +30,22 @@ from otel_jcmc.traces.summary import NAMED, named
 
 UID: Final = "log.record.uid"
 NS_IN_MS: Final = 1_000_000
-# Sampled, since it is all of what there was (W3C).
+# Sampled, because every session becomes a span (W3C).
 _SAMPLED: Final = 0x1 & LogRecordFlags.LOG_RECORD_FLAGS_TRACE_FLAGS_MASK
 
 
 def noted_of(item: bytes) -> Noted:
     """
-    Return the record of an event that waits as *item*, and who noticed it.
+    Return the record of the waiting *item*, and the service that noticed it.
 
     Raises:
-        ValueError: it is none, or none that this version can read.
+        ValueError: *item* is not an event, or this version can't read it.
     """
     event = read_waiting(item)
     row = EVENT_OF.get(event.event)
-    # One that a later version has noticed is told as well as this one can.
+    # An event of a later version is sent as far as this version knows it.
     severity = row.severity if row else Severity.INFO
-    # An outage is noticed when it is over, or later.
+    # An outage's end is noticed when it happens, or later.
     at_ms = event.began_ms if event.event == OUTAGE_BEGAN.name else event.noticed_ms
     record = LogRecord(
         time_unix_nano=at_ms * NS_IN_MS,

@@ -1,8 +1,8 @@
 """
-What a reader can take: the format and the compression that its headers ask for.
+The format and the compression that a reader's headers ask for.
 
-In go `Accept` and `Accept-Encoding`, out comes a yes or a no. What can't be read asks for nothing,
-so the answer is the text format, not compressed: every reader takes that.
+`Accept` and `Accept-Encoding` go in, a yes or a no comes out. A header that can't be read asks for
+nothing. The answer is then uncompressed text, which every reader takes.
 
 Source: RFC 9110, sections 12.4.2 (weights), 12.5.1 (Accept) and 12.5.3 (Accept-Encoding); the
 content types of the Prometheus text format and of OpenMetrics.
@@ -12,21 +12,22 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-# A weight by RFC 9110: what is written otherwise is no weight.
+# A weight in the syntax of RFC 9110.
 _WEIGHT: Final = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _OPENMETRICS: Final = "application/openmetrics-text"
-# From the one that is meant most to the one that is meant least: the first that is there counts.
+# From the most specific to the least specific; the first one present counts.
 _TEXT: Final = ("text/plain", "text/*", "*/*")
-# What is written; a reader that names no version takes any.
+# The version that the service writes. A reader that names no version takes any.
 _OPENMETRICS_VERSIONS: Final = ("", "1.0.0")
 _TEXT_VERSIONS: Final = ("", "0.0.4")
 
 
 def wants_openmetrics(accept: str) -> bool:
     """
-    Say whether the header *accept* asks for OpenMetrics as we write it, rather than for text.
+    Say whether the header *accept* prefers OpenMetrics in our version to text.
 
-    It has to be named: what takes anything gets text. Of two that are wanted alike it is better.
+    OpenMetrics must be named: a reader that takes anything gets text. With equal weights
+    OpenMetrics wins.
     """
     weights: dict[str, float] = {}
     for kind, parameters, weight in _elements(accept):
@@ -39,7 +40,7 @@ def wants_openmetrics(accept: str) -> bool:
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Say whether who sends the header *accept_encoding* can read gzip; it has to be named."""
+    """Say whether the header *accept_encoding* names gzip as acceptable."""
     return any(kind == "gzip" and weight > 0 for kind, _, weight in _elements(accept_encoding))
 
 

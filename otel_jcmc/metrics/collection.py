@@ -1,7 +1,7 @@
 """
 One collection: the gauges of participants and of levels, over one snapshot.
 
-Levels are counted from everybody; of participants perhaps only the worst ones are told.
+Levels are counted from all participants. Of participants, perhaps only the worst are exported.
 """
 
 from collections.abc import Collection
@@ -25,7 +25,7 @@ class Gauges:
 
     Attributes:
         errors: callbacks that raised, by the gauge's name, since the start.
-        tells_levels: whether any of them is of more than one participant.
+        tells_levels: whether some gauge covers more than one participant.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Gauges:
         bounds: Bounds,
         most_participants: int = 0,
     ) -> None:
-        """Declare the gauges of *series*; 0 *most_participants*: all of them are told."""
+        """Declare the gauges of *series*; 0 *most_participants*: export all of them."""
         self._provider = GaugeProvider()
         self.errors = self._provider.errors
         if Level.PARTICIPANTS in series:
@@ -48,14 +48,14 @@ class Gauges:
     def collect(
         self, taken: Snapshot | None, *, participants: bool = True, levels: bool = True
     ) -> list[Collected]:
-        """Return what *taken* has of *participants* and of *levels*; of None nothing is known."""
+        """Return the gauges of *participants* and *levels* from *taken*; None: nothing is known."""
         found: list[Collected] = []
         if taken is None:
             return found
         if participants:
             with bound(self._worst.of(taken) if self._worst else taken):
                 found += self._provider.collect(_PARTICIPANTS)
-        # They are counted from everybody: of a part they would be told of fewer than there are.
+        # Levels are counted from all participants: from a part, their counts would be too low.
         if levels and not taken.unread:
             with bound(taken):
                 found += self._provider.collect(_LEVELS)

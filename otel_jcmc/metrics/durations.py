@@ -1,8 +1,8 @@
 """
-How long things took that happen once a batch or once a collection, in buckets.
+Durations, in buckets, of what happens once per batch or once per collection.
 
-In come seconds, out come families of buckets as those of the fleet. Plain lists, because the SDK
-takes 6 µs for one value.
+Seconds come in, families of buckets go out, in the form of the fleet's. Plain lists, because the
+SDK takes 6 µs for one value.
 """
 
 from bisect import bisect_left
@@ -15,11 +15,12 @@ from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.metrics.figures import Buckets, Tables, add_buckets, sum_buckets
 from otel_jcmc.metrics.histograms import Distribution, Family
 
-# From a push on an idle machine (0.5 ms) to the deadline (0.9 s), and a collection of thousands.
+# From a push on an idle machine (0.5 ms) to the deadline (0.9 s), and to a collection of thousands.
 BOUNDS: Final = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-# No value is below the first: so buckets have the places that they have in a list with the sum.
+# No value is below the first bound: a bucket then has the place that it has in a list that begins
+# with the sum.
 _PLACED: Final = (-inf, *BOUNDS)
 _ROWS: Final = [row for row in OWN_METRICS if row.kind == "histogram"]
 
@@ -37,7 +38,7 @@ class Durations:
         self._tables: Tables = {row.name: {} for row in _ROWS}
 
     def record(self, name: str, seconds: float, label: str = "") -> None:
-        """Count *seconds* of what has this *name* and, where it has one, *label*."""
+        """Count *seconds* for *name* and, if it has one, *label*."""
         table = self._tables[name]
         buckets = table.get(label)
         if buckets is None:
@@ -46,16 +47,16 @@ class Durations:
         buckets[0] += seconds
 
     def figures(self) -> Tables:
-        """Return a copy of what was counted."""
+        """Return a copy of the counts."""
         return {name: sum_buckets([table]) for name, table in self._tables.items()}
 
     def resume(self, left: Tables) -> None:
-        """Count on from what a former process has *left*."""
+        """Continue from the counts that a former process has *left*."""
         for name, table in self._tables.items():
             add_buckets(table, left.get(name, {}))
 
     def collect(self, others: Sequence[Tables] = ()) -> list[Family]:
-        """Return what was counted here and by *others*; what was counted nowhere is left out."""
+        """Return the counts of this process and of *others*, without empty ones."""
         families = []
         for row in _ROWS:
             tables = [tables.get(row.name, {}) for tables in (self._tables, *others)]
@@ -71,5 +72,5 @@ class Durations:
 
 
 def _zeros() -> Buckets:
-    """Return a sum and buckets with nothing in them."""
+    """Return an empty sum and empty buckets."""
     return [0] * (len(BOUNDS) + 2)

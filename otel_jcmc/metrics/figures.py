@@ -1,9 +1,9 @@
 """
-What one process has counted, as plain values: packed for others, resumed by a successor, summed.
+The counts of one process, as plain values: packed for others, resumed by a successor, summed.
 
-In come the dicts that a process counts in; out come bytes for the place that it publishes in
-(places.py), and sums over several processes. A sum begins with a copy: what is counted meanwhile,
-and what was read of another process, is never written to.
+The dicts that a process counts in come in. Bytes for its place (places.py) and sums over several
+processes go out. A sum begins with a copy: it never writes to a dict that is in use or that was
+read from another process.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,24 +12,24 @@ from typing import Any
 
 import msgspec
 
-# One label's value, or those of two.
+# The value of one label, or the values of two.
 Key = str | tuple[str, str]
 Counts = dict[Key, int]
-# The sum of the values, and then how many there are in each bucket, the unbounded one last.
+# The sum of the values, then the number in each bucket, the unbounded one last.
 Buckets = list[int | float]
 Tables = dict[str, dict[str, Buckets]]
 
 
 class Figures(msgspec.Struct):
     """
-    What one process has counted, and those before it in its place.
+    The counts of one process and of its predecessors in its place.
 
     Attributes:
-        since_unix_nano: from when on they have counted.
-        counters: name -> label values -> how many.
-        gauges: name -> how it is now; what is not known is absent.
-        histograms: name -> label value, empty for none -> what was counted.
-        origin: of the page that has pushed last, empty where nobody knows.
+        since_unix_nano: when the counting began.
+        counters: name -> label values -> count.
+        gauges: name -> value now; an unknown one is absent.
+        histograms: name -> label value, empty for none -> counts.
+        origin: origin of the page that pushed last; empty if not known.
     """
 
     since_unix_nano: int
@@ -45,10 +45,10 @@ unpack = msgspec.msgpack.Decoder(Figures).decode
 
 def pack(figures: Figures, most_bytes: int) -> tuple[bytes, list[str]]:
     """
-    Return *figures* in *most_bytes* at most, and the names that have not all labels in there.
+    Return *figures* in at most *most_bytes*, and the names that lost labels.
 
-    The largest lose labels, and those labels stay that were there first: not those with most, which
-    change places, and what comes and goes is no counter.
+    The largest tables lose labels. The labels that came first stay, not those with the highest
+    counts: their ranks change, and a counter must not come and go.
     """
     packed = _encode(figures)
     cut: set[str] = set()
@@ -70,17 +70,18 @@ def pack(figures: Figures, most_bytes: int) -> tuple[bytes, list[str]]:
 
 
 def add_counts(into: Counts, more: Mapping[Key, int]) -> None:
-    """Add *more* to what *into* has."""
+    """Add the counts *more* to *into*."""
     for key, count in more.items():
         into[key] = into.get(key, 0) + count
 
 
 def add_buckets(into: dict[str, Buckets], more: Mapping[str, Buckets]) -> None:
-    """Add *more*, of the same buckets, to what *into* has; its lists stay those that they are."""
+    """Add *more*, with the same buckets, to *into*, whose lists stay the same objects."""
     for label, buckets in more.items():
         held = into.get(label)
         if held is None:
-            # One step, between two of a thread that counts: no bucket is newer than another.
+            # One step of the interpreter: no other thread counts in between, so all buckets have
+            # the same age.
             into[label] = buckets.copy()
         else:
             for at, count in enumerate(buckets.copy()):
@@ -88,16 +89,16 @@ def add_buckets(into: dict[str, Buckets], more: Mapping[str, Buckets]) -> None:
 
 
 def sum_counts(each: Iterable[Counts]) -> Counts:
-    """Return the sum of *each*; others may count in it meanwhile."""
+    """Return the sum of *each*; other threads may keep counting in it."""
     total: Counts = {}
     for counts in each:
-        # A copy is one step, too.
+        # A copy is one step as well.
         add_counts(total, counts.copy())
     return total
 
 
 def sum_buckets(each: Iterable[dict[str, Buckets]]) -> dict[str, Buckets]:
-    """Return the sum of *each*; others may count in it meanwhile."""
+    """Return the sum of *each*; other threads may keep counting in it."""
     total: dict[str, Buckets] = {}
     for table in each:
         add_buckets(total, table.copy())

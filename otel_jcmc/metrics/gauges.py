@@ -1,13 +1,13 @@
 """
 The catalogue's rows as OpenTelemetry observable gauges, in one naming or the other.
 
-`declare` takes any Meter and declares one gauge for each series name. The callbacks read the
-current snapshot and return observations, nothing else: what is not in the snapshot is not
-observed, and so is gone from the very next collection. Series that would have the same labels
-become one, with the worst value.
+`declare` takes any Meter and declares one gauge for each series name. The callbacks only read the
+current snapshot and return observations. A participant that is not in the snapshot is not observed,
+and is absent from the very next collection. Series with equal labels become one, with the worst
+value.
 
-A snapshot has a column of numbers for each metric, and here it gets one of label sets for each way
-to label, so that a callback handles thousands of values in a few steps.
+A snapshot has a column of numbers for each metric. Here it also gets a column of label sets for
+each kind of label set, and a callback handles thousands of values in a few steps.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -44,7 +44,7 @@ from otel_jcmc.verdict.standing import sender_name
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One gauge: its rows of the catalogue and how it is named."""
+    """One gauge: its names and its rows of the catalogue."""
 
     name: str
     unit: str
@@ -53,9 +53,9 @@ class Instrument:
 
 
 def instruments(naming: Naming, prefix: str = "jitsi_jcmc_") -> list[Instrument]:
-    """Return the gauges of *naming*; *prefix* stands before the names in the `jcmc` naming."""
+    """Return the gauges of *naming*; *prefix* begins each name in the `jcmc` naming."""
     if naming is Naming.JCMC:
-        # No unit: a Collector would add it to names that dashboards know without it.
+        # No unit: a Collector would add it to the names, and dashboards know them without it.
         made = [Instrument(prefix + row.field, "", row.brief, (row,)) for row in METRICS]
         made.append(Instrument(prefix + INFO_FIELD, "", INFO_BRIEF, ()))
         made.append(Instrument(prefix + VERDICT_FIELD, "", VERDICT_BRIEF, ()))
@@ -72,7 +72,7 @@ def instruments(naming: Naming, prefix: str = "jitsi_jcmc_") -> list[Instrument]
 
 
 def declare(meter: Meter, naming: Naming, prefix: str = "jitsi_jcmc_") -> None:
-    """Declare every gauge of *naming* on *meter*; what its callbacks read is `snapshot.current`."""
+    """Declare every gauge of *naming* on *meter*; their callbacks read `snapshot.current`."""
     for instrument in instruments(naming, prefix):
         meter.create_observable_gauge(
             instrument.name,
@@ -84,7 +84,7 @@ def declare(meter: Meter, naming: Naming, prefix: str = "jitsi_jcmc_") -> None:
 
 
 def _common_brief(rows: list[Metric]) -> str:
-    """Return one line for the *rows* that share a name in the `otel` naming."""
+    """Return the description of the *rows* that share a name in the `otel` naming."""
     return rows[0].brief if len(rows) == 1 else f"{rows[0].panel}, by its attributes"
 
 
@@ -100,18 +100,18 @@ def _observe(naming: Naming, row: Metric, _options: CallbackOptions) -> Observed
 
 
 def _observe_info(naming: Naming, _options: CallbackOptions) -> Observed:
-    """Return a 1 for each participant, with what describes it; twins have one between them."""
+    """Return a 1 for each participant, with the attributes that describe it; twins share one."""
     snapshot = current()
     labels = [part.derive(_LABELS[naming, -1]) for part in snapshot.parts]
     if naming is Naming.OTEL and snapshot.derive(_has_twins):
-        # Two would fail every query that joins on the identity.
+        # With two, every query that joins on the identity would fail.
         who = chain.from_iterable(part.derive(_identities) for part in snapshot.parts)
         labels = [list(dict(zip(who, chain.from_iterable(labels), strict=True)).values())]
     return Observed([Column([1] * len(each), each) for each in labels])
 
 
 def _observe_role(_options: CallbackOptions) -> Observed:
-    """Return a 1 for each participant that is no ordinary one, with its role."""
+    """Return a 1 for each participant that is not ordinary, with its role."""
     parts = [part.derive(_roles) for part in current().parts]
     return Observed([Column([1] * len(labels), labels) for labels in parts if labels])
 
@@ -133,7 +133,7 @@ def _observe_verdict(naming: Naming, _options: CallbackOptions) -> Observed:
 
 
 def _verdicts(naming: Naming, part: Part, look: Look | None, reach: Reach | None) -> list[Labels]:
-    """Return the label sets of those of *part* whose call is not good."""
+    """Return the label sets of the participants of *part* whose call is not good."""
     verdict_names = _VERDICT_LABELS[naming]
     states, causes = part.column(STATE_ID), part.column(CAUSE_ID)
     found = []
@@ -155,12 +155,12 @@ def _verdicts(naming: Naming, part: Part, look: Look | None, reach: Reach | None
 
 
 def _roles(part: Part) -> list[Labels]:
-    """Return what those of *part* have who have a role."""
+    """Return the label sets of the participants of *part* that have a role."""
     return [each.role for each in part.derive(_LABEL_SETS[Naming.JCMC]) if each.role is not None]
 
 
 def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
-    """Return what *part* has of one *row*, None where nobody has it."""
+    """Return the column of *row* in *part*; None if no participant has a value."""
     known = part.packed(row.id)
     if not known:
         return None
@@ -170,7 +170,7 @@ def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
 
 
 def _paths(row: Metric, known: Sequence[Any], sets: list[LabelSets]) -> Column:
-    """Return one observation for each transport that has labels of its own."""
+    """Return one observation for each transport with its own labels."""
     values: list[float | None] = []
     labels: list[Labels] = []
     for here, made in zip(known, sets, strict=True):
@@ -198,7 +198,7 @@ def _scaled(values: Sequence[float | None], row: Metric) -> Sequence[float | Non
 
 
 def _one_each(columns: Iterable[Column], row: Metric) -> Column:
-    """Return *columns* as one with one observation for each label set, the worst."""
+    """Return *columns* as one column, with the worst observation of each label set."""
     worst = min if row.lower_is_worse else max
     found: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[float, Labels]] = {}
     for value, labels in chain.from_iterable(column.known() for column in columns):
@@ -220,7 +220,7 @@ def _labels(naming: Naming, place: int, part: Part) -> list[Labels]:
 
 
 def _identities(part: Part) -> list[tuple[str, ...]]:
-    """Return the labels that all series of each participant have, in the `otel` naming."""
+    """Return the labels that are common to all series of a participant, in the `otel` naming."""
     return [each.values for each in part.derive(_LABELS[Naming.OTEL, 0])]
 
 
@@ -228,25 +228,25 @@ def _has_twins(snapshot: Snapshot) -> bool:
     """
     Say whether two participants have the same labels in the `otel` naming.
 
-    It has no client id, so a forged session id can do that. In the `jcmc` naming it can't be: the
-    labels are what makes the key.
+    That naming has no client id, so a forged session id can make twins. The `jcmc` naming has none,
+    because its labels make the key in Redis.
     """
     found = [part.derive(_identities) for part in snapshot.parts]
     return len(set().union(*found)) < sum(map(len, found))
 
 
-# What the verdict's cause and scope are called.
+# The names of the verdict's cause and scope.
 _VERDICT_LABELS: Final = {
     Naming.JCMC: ("cause", "scope"),
     Naming.OTEL: ("jitsi.verdict.cause", "jitsi.verdict.scope"),
 }
-# What observes a gauge that is of no row, by what it is of.
+# The callbacks of gauges without a row.
 _OTHERS: Final[dict[str, Callable[[Naming], Any]]] = {
     INFO_BRIEF: lambda naming: partial(_observe_info, naming),
     VERDICT_BRIEF: lambda naming: partial(_observe_verdict, naming),
     ROLE_BRIEF: lambda _naming: _observe_role,
 }
-# One object for each, because a part derives by it.
+# One object for each function, because a part remembers results by it.
 _LABEL_SETS: Final = {naming: partial(_label_sets, naming) for naming in Naming}
 _LABELS: Final = {
     (naming, place): partial(_labels, naming, place)

@@ -1,12 +1,11 @@
 """
-The histograms of the fleet: what each push says of a call, counted by the region of its bridge.
+The histograms of the fleet: the figures of each push, counted by the region of its bridge.
 
-In comes each push that Redis has taken, as intake/intake.py hears of it; out come families of
-buckets, for the scrape (prometheus.py) and for OTLP (otlp/histograms.py), in the naming that was
-asked for. The rows are those of catalogue/fleet.py. Each process counts by itself, from its start
-on or from where a former one has left off, in plain lists: all five cost a push 0.6 µs, where the
-SDK takes 4 µs for one value. A region is what a browser says, so each process counts only so many
-of them apart.
+Each push that Redis has stored comes in from intake/intake.py. Families of buckets go out, for the
+scrape (prometheus.py) and for OTLP (otlp/histograms.py), in the chosen naming. The rows are in
+catalogue/fleet.py. Each process counts alone, from its start or from the counts of its predecessor,
+in plain lists: all five histograms cost a push 0.6 µs, and the SDK takes 4 µs for one value.
+Browsers choose the region's text, so each process separates only a limited number of regions.
 """
 
 from bisect import bisect_left
@@ -34,12 +33,12 @@ _REGION: Final = REGION.id
 
 class Distribution(NamedTuple):
     """
-    What was counted of one row in one region.
+    The counts of one row in one region.
 
     Attributes:
-        bounds: upper bounds of the buckets, but for the last one, which has none.
-        counts: of each bucket alone, one more than there are bounds.
-        total: of the values; it may lack one that is being counted.
+        bounds: upper bounds of all buckets except the last, which has none.
+        counts: of each bucket alone; one more than bounds.
+        total: sum of the values; it may lack a value that is being counted.
     """
 
     labels: dict[str, str]
@@ -53,7 +52,7 @@ class Family(NamedTuple):
     One histogram as it is exported.
 
     Attributes:
-        since_unix_nano: from when on it was counted.
+        since_unix_nano: when the counting began.
     """
 
     name: str
@@ -82,30 +81,32 @@ class Histograms:
         Begin with nothing counted.
 
         Args:
-            prefix: stands before the names in the `jcmc` naming.
-            most_regions: so many are counted apart, the rest as `other`; 0: any number.
+            prefix: begins each name in the `jcmc` naming.
+            most_regions: number of regions that are counted separately, the rest as `other`; 0: no
+                limit.
         """
         self._rows = histograms(bad_loss, bad_round_trip_ms)
         self._naming, self._prefix = naming, prefix
         self._most_regions = most_regions
         self._since = time_ns()
-        # In front of the bounds stands one that no value is below: so a bucket has the place that
-        # it has in a list that begins with the sum.
+        # The first bound is below every value: a bucket then has the place that it has in a list
+        # that begins with the sum.
         placed = [(-inf, *row.bounds) for row in self._rows]
         self._loss, _, self._trips, self._scores, self._outages = placed
         self._sizes = [len(bounds) + 1 for bounds in placed]
-        # Of regions that have a name, of `other`, and of where none is told: the empty name.
+        # For regions with a name, for `other`, and, under the empty name, for pushes without a
+        # region.
         self._counted: dict[str, list[Buckets]] = {}
 
     def count(self, report: Report) -> None:
-        """Count what *report* knows itself: not what was kept of earlier ones."""
+        """Count the values of *report* itself, without values kept from earlier ones."""
         numbers = report.numbers if report.sent is None else report.sent
         up, down, trip = numbers[_LOSS_UP], numbers[_LOSS_DOWN], numbers[_TRIP]
         if not report.session.id:
             up, down, trip = _of_original(numbers)
         region = report.attributes.get(_REGION, "")
         ups, downs, trips, scores, outages = self._counted.get(region) or self._begin(region)
-        # Row by row and no loop over them, which takes twice the time.
+        # Row by row: a loop over the rows takes twice the time.
         if up is not None:
             ups[bisect_left(self._loss, up)] += 1
             ups[0] += up
@@ -126,27 +127,27 @@ class Histograms:
             outages[0] += outage
 
     def _begin(self, region: str) -> list[Buckets]:
-        """Return where a *region* is counted that has no place of its own yet."""
+        """Return the counts for a *region* that has none of its own yet."""
         named = self._counted.keys() - {"", OTHER}
         if region and 0 < self._most_regions <= len(named):
             region = OTHER
         return self._counted.setdefault(region, [[0] * size for size in self._sizes])
 
     def figures(self) -> Tables:
-        """Return a copy of what was counted, by the field of a row and by region."""
+        """Return a copy of the counts, by the field of a row and by region."""
         return {
             row.field: sum_buckets([self._table(place)]) for place, row in enumerate(self._rows)
         }
 
     def resume(self, left: Tables) -> None:
-        """Count on from what a former process has *left*."""
+        """Continue from the counts that a former process has *left*."""
         for place, row in enumerate(self._rows):
             for region, buckets in left.get(row.field, {}).items():
                 counted = self._counted.get(region) or self._begin(region)
                 add_buckets({region: counted[place]}, {region: buckets})
 
     def collect(self, others: Sequence[Tables] = ()) -> list[Family]:
-        """Return what was counted here and by *others*; what was counted nowhere is left out."""
+        """Return the counts of this process and of *others*, without empty ones."""
         families: dict[str, Family] = {}
         for place, row in enumerate(self._rows):
             tables = [self._table(place), *(other.get(row.field, {}) for other in others)]
@@ -161,9 +162,9 @@ class Histograms:
         return list(families.values())
 
     def _table(self, place: int) -> dict[str, Buckets]:
-        """Return the buckets of the row at *place*, by region; they are counted in meanwhile."""
-        # Regions may come meanwhile, from another thread. A copy is one step. A list of the items
-        # is not: it makes tuples, and the garbage collector may let others have their turn.
+        """Return the buckets of the row at *place*, by region; counting goes on in them."""
+        # Another thread may add regions. A copy is one step. A list of the items is not: it makes
+        # tuples, and during a garbage collection another thread may run.
         return {region: counted[place] for region, counted in self._counted.copy().items()}
 
     def _family(self, row: Histogram) -> Family:
@@ -174,7 +175,7 @@ class Histograms:
         return Family(row.otel_name, row.metric.otel_unit, row.brief, self._since, [])
 
     def _distribution(self, row: Histogram, region: str, counts: Buckets) -> Distribution:
-        """Return *counts* of *row* in the unit and with the labels of the naming."""
+        """Return *counts* of *row* with the unit and the labels of the naming."""
         total, *buckets = counts
         labels: dict[str, str] = {}
         bounds = row.bounds
@@ -191,9 +192,9 @@ class Histograms:
 
 def _of_original(numbers: list[Any]) -> tuple[float | None, float | None, float | None]:
     """
-    Return loss up, loss down and round trip as far as a page of the original can tell them.
+    Return loss up, loss down and round trip, as far as a page of the original knows them.
 
-    Its loss up is always 0. Where nothing arrives its loss down is 0 and its round trip is held.
+    Its loss up is always 0. If nothing arrives, its loss down is 0 and its round trip stands still.
     """
     if not numbers[_BITRATE_DOWN]:
         return None, None, None

@@ -1,8 +1,8 @@
 """
-The service's own metrics, as they are shown: counters and gauges on the stock SDK, and durations.
+The service's own metrics as exported: counters and gauges on the stock SDK, and durations.
 
-In come the rows of catalogue/own.py and what says how each of them is now, over all processes; out
-come the text of a scrape, and what an OTLP reader collects.
+The rows of catalogue/own.py and functions for their current values over all processes come in. The
+text of a scrape, and the data for an OTLP reader, go out.
 """
 
 import platform
@@ -32,9 +32,9 @@ _SHOWN_NAMES: Final = {row.name: row.prometheus_name for row in OWN_METRICS}
 
 class Instruments:
     """
-    The instruments of our own metrics.
+    The instruments of the service's own metrics.
 
-    Concurrency: to be collected from any thread.
+    Concurrency: any thread may collect.
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class Instruments:
         Declare every row.
 
         Args:
-            count: returns what was counted by the counter of a name.
-            measure: returns how the gauge of a name is, None where that is not known.
-            durations: returns the histograms that have something in them.
+            count: returns the counts of the counter with a name.
+            measure: returns the value of the gauge with a name; None if not known.
+            durations: returns the histograms that are not empty.
         """
         self._count, self._measure = count, measure
         self._added: list[MetricReader] = []
         self._registry = CollectorRegistry()
         prometheus = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
-        # They are no instruments: it would cost the SDK 6 µs to take one value.
+        # Durations are not instruments: the SDK takes 6 µs for one value.
         self._registry.register(_Durations(durations))
         self._provider = MeterProvider(
             metric_readers=[prometheus], resource=resource, shutdown_on_exit=False
@@ -75,45 +75,45 @@ class Instruments:
                 meter.create_observable_gauge(row.name, [callback], row.unit, row.brief)
 
     def _observe_counter(self, row: OwnMetric, _options: CallbackOptions) -> Iterator[Observation]:
-        """Return one observation for each label set that was counted."""
+        """Return one observation for each label set with a count."""
         for key, count in self._count(row.name).items():
             values = (key,) if isinstance(key, str) else key
             yield Observation(count, dict(zip(row.labels, values, strict=True)))
 
     def _observe_gauge(self, row: OwnMetric, _options: CallbackOptions) -> list[Observation]:
-        """Return an observation of a gauge that is known."""
+        """Return the observation of a gauge, if its value is known."""
         value = self._measure(row.name)
         return [] if value is None else [Observation(value)]
 
     def exposition(self, *, openmetrics: bool) -> bytes:
-        """Return our own metrics as text, in OpenMetrics with its end mark."""
+        """Return the service's own metrics as text; OpenMetrics has its end mark."""
         write: Callable[[CollectorRegistry], bytes] = (
             generate_openmetrics if openmetrics else generate_latest
         )
         return write(self._registry)
 
     def add_reader(self, reader: MetricReader) -> None:
-        """Export everything but histograms by *reader* too."""
+        """Export everything except histograms by *reader* as well."""
         self._added.append(reader)
         self._provider.add_metric_reader(reader)
 
     def shut_down(self, timeout_millis: float) -> None:
         """Export a last time and stop."""
-        # The SDK's provider ends those readers alone that it was made with (1.44).
+        # The SDK's provider shuts down only the readers that it was made with (1.44).
         for reader in self._added:
             reader.shutdown(timeout_millis=timeout_millis)
         self._provider.shutdown(timeout_millis=timeout_millis)
 
 
 class _Durations:
-    """Durations among our own metrics in a scrape."""
+    """The durations of a scrape's own metrics."""
 
     def __init__(self, collect: Callable[[], list[Family]]) -> None:
-        """Show what *collect* returns."""
+        """Take the families from *collect*."""
         self._collect = collect
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Return the families as the exposition asks for them; each bucket holds those below it."""
+        """Return the families in the exposition's form: each bucket includes those below it."""
         for family in self._collect():
             name = _SHOWN_NAMES[family.name]
             labels = [*family.distributions[0].labels]
@@ -126,6 +126,6 @@ class _Durations:
 
 
 def _observe_build(_options: CallbackOptions) -> list[Observation]:
-    """Return the versions, which are those of all processes."""
+    """Return the versions, which all processes share."""
     build = {"version": __version__, "python_version": platform.python_version()}
     return [Observation(1, build)]

@@ -1,9 +1,9 @@
 """
 The label sets of a participant's series, in one naming or the other.
 
-In goes a participant's stay, out come the sets that its series share. They are made once and stay
-with it, so that a push which changes only numbers makes none. A label without a value is left out.
-Which names the sets have follows from which attributes are told, and those are the same of many.
+A participant's stay goes in, the label sets of its series come out. They are made once and stay
+with it: a push that changes only numbers makes none. A label without a value is left out. The names
+of the sets follow from the attributes that a page sends, which are the same for many.
 """
 
 from collections.abc import Iterable
@@ -25,9 +25,9 @@ class LabelSets(NamedTuple):
     The label sets of one stay.
 
     Attributes:
-        sets: see `place_of`; the first has what all have in common, the last what `info` has.
+        sets: see `place_of`; the first has the common labels, the last the labels of `info`.
         paths: one for each value of the list metric.
-        role: what the series has that says who is no ordinary participant; None: nobody says so.
+        role: labels of the series of a participant that is not ordinary; None: it is ordinary.
     """
 
     naming: Naming
@@ -37,7 +37,7 @@ class LabelSets(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """Which labels a set has: all names, and the attributes that come after the common ones."""
+    """The labels of a set: all names, and the attributes after the common ones."""
 
     names: _Texts
     ids: tuple[int, ...]
@@ -45,13 +45,13 @@ class _Told(NamedTuple):
 
 class _Layout(NamedTuple):
     """
-    Which labels the sets have of those who tell the same attributes.
+    The labels of the sets of participants with the same attributes.
 
     Attributes:
-        common: of every set.
-        fixed: all names of each set that does not depend on the participant, and what ends it.
-        described: the sets after those, the last one that of `info`.
-        role: None where no role is told.
+        common: labels of every set.
+        fixed: all names of each set that does not depend on the participant, and its ending.
+        described: the sets after those; the last one is for `info`.
+        role: None if the participant has no role.
     """
 
     common: _Told
@@ -69,7 +69,7 @@ def labels_of(naming: Naming, stay: Stay) -> LabelSets:
 
 
 def place_of(naming: Naming, row: Metric) -> int:
-    """Return which of a stay's sets the series of *row* carry."""
+    """Return the place of the set that the series of *row* carry."""
     if naming is Naming.JCMC:
         return _QUALITY_PLACE if row.field == "connectionquality" else 0
     return _FIXED[naming].index(row.otel_attributes)
@@ -82,12 +82,13 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
         _reword(attributes)
         attributes[SESSION.id] = stay.session_id
     layout = _layout(naming, tuple(attributes))
-    # Who somebody is, is said of one; of the conference alone there is one text for all.
+    # Identities differ between participants. The conference's text is shared by all.
     attributes[CONFERENCE.id] = stay.conference
     common = tuple(map(attributes.__getitem__, layout.common.ids))
     sets = [Labels(names, common + texts) for names, texts in layout.fixed]
     for names, ids in layout.described:
-        # Of the original's pages two may say the same: a text less for each of thousands.
+        # Two attributes of the original's pages may be equal: thousands of participants then need
+        # one text less.
         is_same = sets[-1].names == names
         sets.append(sets[-1] if is_same else Labels(names, common + _texts(attributes, ids)))
     paths = []
@@ -103,24 +104,24 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
 
 
 def _reword(attributes: dict[int, Any]) -> None:
-    """Say *attributes* as the `otel` naming does."""
+    """Change *attributes* to the words of the `otel` naming."""
     for id_, words in _WORDS.items():
         if id_ in attributes:
             attributes[id_] = words.get(attributes[id_], attributes[id_])
     if BROWSER_VERSION.id in attributes:
-        # The convention's example is the major number; the rest would only multiply series.
+        # The convention's example is the major version; the rest would only multiply series.
         attributes[BROWSER_VERSION.id] = attributes[BROWSER_VERSION.id].partition(".")[0]
 
 
 def _texts(attributes: dict[int, Any], ids: Iterable[int]) -> _Texts:
-    """Return those of *attributes* that have these *ids*: said of thousands, and kept once."""
+    """Return the *attributes* with these *ids*; texts that thousands share are kept once."""
     return tuple(map(intern, map(attributes.__getitem__, ids)))
 
 
-# Which attributes are told is the sender's choice: no more are kept than honest ones need.
+# The sender chooses its attributes: the cache keeps no more layouts than honest senders need.
 @lru_cache(maxsize=1024)
 def _layout(naming: Naming, told: tuple[int, ...]) -> _Layout:
-    """Return which labels they have of whom the attributes with the ids *told* are told."""
+    """Return the labels of participants with the attributes of the ids *told*."""
     common = _told((), _IDENTITY[naming], told)
     fixed = [
         (common.names + tuple(dict(each)), tuple(dict(each).values())) for each in _FIXED[naming]
@@ -132,18 +133,18 @@ def _layout(naming: Naming, told: tuple[int, ...]) -> _Layout:
 
 @lru_cache(maxsize=1024)
 def _layout_of_path(naming: Naming, common: _Texts, told: tuple[int, ...]) -> _Told:
-    """Return which labels a path has, after the *common* ones, of which *told* are told."""
+    """Return the labels of a path, after the *common* ones, for the ids *told*."""
     return _told(common, _PATHS[naming], told)
 
 
 def _told(common: _Texts, names: dict[int, str], told: tuple[int, ...]) -> _Told:
-    """Return which labels there are after the *common* ones: those of *names* that are *told*."""
+    """Return the labels after the *common* ones: the *names* of the ids *told*."""
     ids = tuple(id_ for id_ in names if id_ in told)
     return _Told(common + tuple(names[id_] for id_ in ids), ids)
 
 
 def _name_in(naming: Naming, row: Attribute) -> str:
-    """Return the attribute's name in *naming*, empty where it has none."""
+    """Return the attribute's name in *naming*; empty if it has none."""
     return row.label if naming is Naming.JCMC else row.otel_name
 
 
@@ -156,7 +157,7 @@ def _names(naming: Naming, *scopes: Scope) -> dict[int, str]:
     }
 
 
-# In the `otel` naming every series says which stay it is of.
+# In the `otel` naming every series names its stay.
 _IDENTITY: Final = {
     Naming.JCMC: _names(Naming.JCMC, Scope.IDENTITY),
     Naming.OTEL: _names(Naming.OTEL, Scope.IDENTITY) | {SESSION.id: SESSION.otel_name},
@@ -166,10 +167,11 @@ _ROLE: Final = {
     Naming.OTEL: {},  # it is part of what `info` has
 }
 _PATHS: Final = {naming: _names(naming, Scope.PATH) for naming in Naming}
-# Words that the `otel` naming says differently.
+# Words with another form in the `otel` naming.
 _WORDS: Final = {row.id: dict(row.otel_values) for row in ATTRIBUTES if row.otel_values}
-# What describes the participant: browser, system, region, codecs. In front of it, in the `jcmc`
-# naming, what the original has on its quality, and nothing that a mute or a codec would change.
+# The attributes that describe the participant: browser, system, region, codecs. Before them, in the
+# `jcmc` naming, stand those that the original has on its quality. A mute or a codec changes none of
+# these.
 _DESCRIBED: Final = {
     Naming.JCMC: [
         _names(Naming.JCMC, Scope.QUALITY, Scope.DESCRIPTION),
@@ -179,10 +181,10 @@ _DESCRIBED: Final = {
         _names(Naming.OTEL, Scope.DESCRIPTION, Scope.INFO) | _names(Naming.OTEL, Scope.ROLE)
     ],
 }
-# The ways to label that do not depend on the participant; nothing beside the common ones first.
+# The label sets that do not depend on the participant. The first has only the common labels.
 _FIXED: Final[dict[Naming, list[tuple[tuple[str, str], ...]]]] = {
     Naming.JCMC: [()],
     Naming.OTEL: list(dict.fromkeys([(), *(row.otel_attributes for row in METRICS)])),
 }
-# After what does not depend on the participant, in the `jcmc` naming.
+# The place after the sets that do not depend on the participant, in the `jcmc` naming.
 _QUALITY_PLACE: Final = len(_FIXED[Naming.JCMC])

@@ -1,8 +1,8 @@
 """
 The gauges of more than one participant: conferences, bridges, regions, the fleet, what stands out.
 
-They are counted in the snapshot of the collection, once, and are told whole: all states and all
-causes, with their zeros, so that a series neither comes nor goes while its bridge is there.
+They are counted once per collection, in its snapshot. All states and causes are exported, with
+their zeros: a series neither comes nor goes while its bridge is in use.
 """
 
 from collections import Counter, defaultdict
@@ -42,7 +42,7 @@ _Texts = tuple[str, ...]
 
 
 class Bounds(NamedTuple):
-    """How many conferences, bridges and regions are told apart; 0: any number."""
+    """Most conferences, bridges and regions with series of their own; 0: no limit."""
 
     conferences: int = 0
     bridges: int = 0
@@ -54,33 +54,33 @@ class Sums:
     Participants, counted.
 
     Attributes:
-        states: how many by state, as in STATES.
-        causes: how many of the bad ones by cause.
+        states: numbers by state, in the order of STATES.
+        causes: numbers of bad participants by cause.
     """
 
     __slots__ = ("causes", "states")
 
     def __init__(self) -> None:
-        """Begin with nobody."""
+        """Begin without participants."""
         self.states = [0, 0, 0, 0]
         self.causes: Counter[str] = Counter()
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """The number of participants."""
         return sum(self.states)
 
     def add(self, other: "Sums") -> None:
-        """Count those of *other* too."""
+        """Add the counts of *other*."""
         self.states = [a + b for a, b in zip(self.states, other.states, strict=True)]
         self.causes.update(other.causes)
 
 
 class Counted:
-    """A snapshot's participants by what they have in common; see Sums."""
+    """The counts of a snapshot's participants by conference, bridge and region."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Count everybody in *snapshot*; of direct calls no bridge and no region is told."""
+        """Count all participants of *snapshot*; direct calls have no bridge and no region."""
         self.fleet = Sums()
         self.conferences: dict[str, Sums] = defaultdict(Sums)
         self.bridges: dict[str, Sums] = defaultdict(Sums)
@@ -100,7 +100,7 @@ class Counted:
                 sums.causes[WORD_OF.get(seen.cause, UNKNOWN)] += 1
 
     def _wide(self, place: Place) -> Iterable[Sums]:
-        """Return what is wider than a conference, and has somebody at *place*."""
+        """Return the counts of all groups of *place* that are wider than a conference."""
         if place.is_direct:
             return [self.fleet]
         region = self.regions[place.region]
@@ -109,14 +109,14 @@ class Counted:
         return [self.fleet, region, self.bridges[place.bridge]]
 
     def region_of(self, bridge: str) -> str:
-        """Return where most of those on *bridge* are told to be."""
+        """Return the region that most participants on *bridge* report."""
         return self._regions_of[bridge].most_common(1)[0][0]
 
 
 def declare_levels(
     meter: Meter, naming: Naming, prefix: str, levels: Collection[str], bounds: Bounds
 ) -> None:
-    """Declare the gauges of *levels* on *meter*; they read `snapshot.current`, as gauges.py's."""
+    """Declare the gauges of *levels* on *meter*; they read `snapshot.current`, like gauges.py."""
     observe: dict[Family, Callable[[], Column]] = {
         CONFERENCES: lambda: _conferences(naming, bounds.conferences),
         BRIDGES: lambda: _bridges(naming, bounds.bridges),
@@ -138,7 +138,7 @@ def declare_levels(
 
 
 def _observe(column: Callable[[], Column], _options: CallbackOptions) -> Observed:
-    """Return what *column* has of the current snapshot."""
+    """Return the *column* of the current snapshot."""
     return Observed([column()])
 
 
@@ -150,7 +150,7 @@ def _labels(naming: Naming, family: Family, texts: _Texts) -> Labels:
 
 @lru_cache(maxsize=65_536)
 def _labels_of_conference(naming: Naming, name: str) -> list[Labels]:
-    """Return the labels of the series of a conference, by state, the same objects each time."""
+    """Return the labels of a conference's series, by state, the same objects each time."""
     return [_named(naming, CONFERENCES, (name, state)) for state in STATES]
 
 
@@ -165,7 +165,7 @@ def _name(naming: Naming, label: Label) -> str:
 
 
 def _conferences(naming: Naming, most: int) -> Column:
-    """Return the states of each conference, of the worst ones if there are more than *most*."""
+    """Return the states of each conference; beyond *most*, only of the worst ones."""
     told = _bounded(current().derive(Counted).conferences, most, _badness)
     values: list[int] = []
     labels: list[Labels] = []
@@ -176,7 +176,7 @@ def _conferences(naming: Naming, most: int) -> Column:
 
 
 def _bridges(naming: Naming, most: int) -> Column:
-    """Return states and causes of each bridge, of the largest ones if there are too many."""
+    """Return states and causes of each bridge; beyond *most*, only of the largest ones."""
     counted = current().derive(Counted)
     told = _bounded(counted.bridges, most, _size)
     places: dict[_Texts, Sums] = {
@@ -187,13 +187,13 @@ def _bridges(naming: Naming, most: int) -> Column:
 
 
 def _regions(naming: Naming, most: int) -> Column:
-    """Return states and causes of each region, of the largest ones if there are too many."""
+    """Return states and causes of each region; beyond *most*, only of the largest ones."""
     told = _bounded(current().derive(Counted).regions, most, _size)
     return _by_state(naming, REGIONS, {(name,): sums for name, sums in told.items()})
 
 
 def _by_state(naming: Naming, family: Family, told: dict[_Texts, Sums]) -> Column:
-    """Return the series of *family*: for each of *told* its states, the bad ones by cause."""
+    """Return the series of *family*: the states of each of *told*, with bad ones by cause."""
     values: list[int] = []
     labels: list[Labels] = []
     for texts, sums in told.items():
@@ -207,7 +207,7 @@ def _by_state(naming: Naming, family: Family, told: dict[_Texts, Sums]) -> Colum
 
 
 def _standing_out(naming: Naming, *, is_onset: bool) -> Column:
-    """Return what stands out now, nothing where that is not known; its share or its onset."""
+    """Return the share or onset of each thing that stands out now; nothing if not known."""
     look = current().look
     entries = look.entries if look else []
     family = STANDING_OUT_SINCE if is_onset else STANDING_OUT
@@ -217,7 +217,7 @@ def _standing_out(naming: Naming, *, is_onset: bool) -> Column:
 
 
 def _coverage(naming: Naming) -> Column:
-    """Return of whom each thing that stands out is told."""
+    """Return the numbers of participants behind each thing that stands out."""
     values: list[int] = []
     labels: list[Labels] = []
     look = current().look
@@ -232,7 +232,7 @@ def _coverage(naming: Naming) -> Column:
 def _bounded(
     sums: dict[str, Sums], most: int, rank: Callable[[tuple[str, Sums]], tuple[int, ...]]
 ) -> dict[str, Sums]:
-    """Return *most* of *sums*, those of the highest *rank*, and all the rest as one."""
+    """Return the *most* of *sums* with the highest *rank*, and all others as one."""
     if not 0 < most < len(sums):
         return sums
     told = dict(nlargest(most, sums.items(), key=rank))

@@ -1,9 +1,9 @@
 """
-What a gauge's callback observes: many values, each with its label set.
+The observations of a gauge's callback: many values, each with its label set.
 
-A callback returns `Observed`, an iterable of the API's Observations, which is what it has to
-return, so any provider takes it. Ours reads the columns behind it: 130,000 objects that are made
-to be read once were a third of a scrape. Made by gauges.py, read by provider.py and the exporters.
+A callback returns `Observed`, an iterable of the API's Observations, so any provider can read it.
+Our provider reads the columns behind it: making 130,000 objects to be read once was a third of a
+scrape. gauges.py makes them; provider.py and the exporters read them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,15 +16,16 @@ from otel_jcmc.store.packed import Packed, unpack
 
 class Labels:
     """
-    One label set, shared by the series that have it, and kept from collection to collection.
+    One label set, shared by its series and kept from collection to collection.
 
-    It has room for what an exporter makes of it, and no dict: a participant has four or more.
+    It has slots for the exporters' forms of it, and no dict, because a participant has four or more
+    sets.
 
     Attributes:
-        names: none of them twice; one tuple for all sets that have the same.
+        names: without duplicates; sets with equal names share one tuple.
         values: one for each name.
-        text: what prometheus.py has made of it; empty before.
-        encoded: what otlp/points.py has made of it; empty before.
+        text: its form for prometheus.py; empty until made.
+        encoded: its form for otlp/points.py; empty until made.
     """
 
     __slots__ = ("encoded", "names", "text", "values")
@@ -43,13 +44,13 @@ class Labels:
 
     @property
     def pairs(self) -> dict[str, str]:
-        """Name -> value. Made anew each time."""
+        """Name -> value. Made for each call."""
         return dict(zip(self.names, self.values, strict=True))
 
 
 class Column:
     """
-    Some observations side by side.
+    Observations in parallel lists.
 
     Attributes:
         labels: the label sets, in the order of the values. May be shared with other columns.
@@ -64,13 +65,13 @@ class Column:
 
     @property
     def values(self) -> Sequence[float | None]:
-        """One number for each label set; None: that one is not observed. May be made anew."""
+        """One number for each label set; None: not observed. May be made for each call."""
         if isinstance(self._values, Packed):
             return unpack(self._values, len(self.labels))
         return self._values
 
     def known(self) -> Iterator[tuple[float, Labels]]:
-        """Go through those that are observed."""
+        """Yield the values that are observed, with their labels."""
         for value, labels in zip(self.values, self.labels, strict=True):
             if value is not None:
                 yield value, labels
@@ -78,10 +79,10 @@ class Column:
 
 class Observed(Iterable[Observation]):
     """
-    What one callback has observed.
+    The observations of one callback.
 
     Attributes:
-        columns: in the order of the snapshot; of a size that bounds how long one step takes.
+        columns: in the order of the snapshot; their size limits the time of one step.
     """
 
     __slots__ = ("columns",)
@@ -91,14 +92,14 @@ class Observed(Iterable[Observation]):
         self.columns = columns
 
     def __iter__(self) -> Iterator[Observation]:
-        """Go through all of it as the API has it."""
+        """Yield all observations in the API's form."""
         for column in self.columns:
             for value, labels in column.known():
                 yield Observation(value, labels.pairs)
 
     @classmethod
     def gather(cls, observations: Iterable[Observation]) -> "Observed":
-        """Return any callback's *observations*."""
+        """Return the *observations* of any callback in columns."""
         if isinstance(observations, cls):
             return observations
         found = list(observations)

@@ -1,10 +1,10 @@
 """
-The service's own metrics, as they are counted.
+The service's own metrics: their counting.
 
-What is counted is a plain integer that an observable counter reads (instruments.py), because the
-SDK's `Counter.add` costs 6 µs and a push may cost 40 in all. Where several processes are one
-service, each packs what it has counted (figures.py) and publishes it (places.py), and the one that
-shows metrics shows the sum. The names are fixed: alerts and dashboards build on them.
+Each count is a plain integer that an observable counter reads (instruments.py): the SDK's
+`Counter.add` costs 6 µs, and a whole push may cost 40. If a service has several processes, each
+packs its counts (figures.py) and publishes them (places.py); the process that answers scrapes shows
+the sum. The names are fixed, because alerts and dashboards use them.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,24 +28,24 @@ FAILED: Final = "failed"
 LOOK_OUTCOMES: Final = ("ok", "failed", "lost")
 SENT_OUTCOMES: Final = ("sent", "rejected", "dropped")
 _MOST_ORIGIN: Final = 300  # longer than any name that DNS has
-# What a process is, the `process` of otel_jcmc_process_starts_total.
+# The kind of a process: label `process` of otel_jcmc_process_starts_total.
 WORKER: Final = "worker"
 READER: Final = "reader"
-# A gauge of several processes, each of which knows a part of it. What is not here is the same for
-# all who know it, and at most one knows it newest: the greatest.
+# How to combine a gauge of which each process knows a part. Other gauges have one value for all
+# processes; the greatest one is the newest.
 _OF_SEVERAL: Final[dict[str, Callable[[Iterable[int]], int]]] = {
     "otel_jcmc.connections": sum,
     "otel_jcmc.history_waiting": sum,
     "otel_jcmc.workers": sum,
     "otel_jcmc.store_up": min,
 }
-# Exporter -> what may come of a collection; a receiver alone takes a part.
+# Exporter -> outcomes of a collection. Only a receiver can accept a part.
 _EXPORT_OUTCOMES: Final = {"prometheus": ("ok", "failed"), "otlp": ("ok", "failed", "partial")}
 
 
 def make_resource(service_name: str, attributes: str, instance_id: str) -> Resource:
     """
-    Return the resource of our own metrics.
+    Return the resource of the service's own metrics.
 
     *attributes* is OTEL_RESOURCE_ATTRIBUTES; an empty *instance_id* leaves the instance out,
     because a participant's series must not change when another replica pushes it.
@@ -58,32 +58,32 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
     ours = {"service.name": service_name, "service.version": __version__}
     if instance_id:
         ours["service.instance.id"] = instance_id
-    # Not Resource.create: its detectors add what the process is, not the service.
+    # Not Resource.create: its detectors describe the process, not the service.
     sdk = {"telemetry.sdk.language": "python", "telemetry.sdk.name": "opentelemetry"}
     return Resource({**sdk, **ours, **found}, SCHEMA_URL)
 
 
 class Telemetry:
     """
-    Our own counters, gauges and histograms.
+    The service's own counters, gauges and histograms.
 
     Attributes:
-        pushes: (outcome, reason) -> pushes so far; the push endpoint counts here.
-        push_tokens: (outcome, reason) -> requests for one so far.
-        pushed_at: when the last push was stored, Unix time in s; 0: none was.
-        pushed_by: the head of that push; None where its door has none to tell.
-        spans_at, events_at: when a receiver has last taken spans, or events; 0: none has.
-        words: exporter -> what its receiver said to what it did not take; empty: it took all.
+        pushes: (outcome, reason) -> pushes so far; the push endpoint counts them here.
+        push_tokens: (outcome, reason) -> requests for a token so far.
+        pushed_at: Unix time of the last stored push, in s; 0: none yet.
+        pushed_by: the head of that push; None if its endpoint has none.
+        spans_at, events_at: when a receiver last accepted spans, or events; 0: never.
+        words: exporter -> the receiver's error; empty: it accepted everything.
         dropped: reason -> fields so far.
-        exported_at: (exporter, outcome) -> when this process heard of the last one, Unix time in s.
-        participants, conferences: of the last collection; None when it had no store to read.
+        exported_at: (exporter, outcome) -> Unix time in s of the last one in this process.
+        participants, conferences: of the last collection; None if it could not read the store.
         standing_known: 1 if the last collection knew what stands out, 0 if not; None before.
-        partitions_unread: how many the last collection could not read; None before.
+        partitions_unread: number that the last collection could not read; None before.
         store_up: whether the last exchange with Redis worked.
-        count_connections: how many are open; None when nobody knows.
-        history: what says how it is; None where nothing is recorded.
-        reads_refused: shared with those who count.
-        instruments: what shows all of it, the histograms of the fleet apart.
+        count_connections: returns the number of open ones; None: not known.
+        history: its figures; None if no sessions are recorded.
+        reads_refused: shared with the doors that count.
+        instruments: they export all of it, except the fleet's histograms.
     """
 
     def __init__(
@@ -100,17 +100,17 @@ class Telemetry:
         clock: Callable[[], float] = time,
     ) -> None:
         """
-        Declare everything; what is counted elsewhere is read from who counts it.
+        Declare all metrics; figures of other parts are read from those parts.
 
         Args:
             callback_errors: gauge -> errors so far.
             connections_cut: reason -> connections so far.
-            joins: what says how many have joined; None where nobody counts them.
-            fleet: the histograms of the fleet; None: nobody wants them.
-            process: what this one is.
-            others: what other processes of the same service have published.
+            joins: the figures of joins; None if they are not counted.
+            fleet: the histograms of the fleet; None: they are off.
+            process: kind of this process.
+            others: figures that other processes of the service have published.
         """
-        # Zeros from the start, so that the first failure is an increase and not a new series.
+        # Zeros from the start: the first failure is then an increase, not a new series.
         self.pushes: dict[tuple[str, str], int] = _zeros(REFUSALS, LATE)
         self.push_tokens: dict[tuple[str, str], int] = {}
         self.dropped: dict[str, int] = dict.fromkeys(DROPS, 0)
@@ -163,18 +163,18 @@ class Telemetry:
         self.instruments = Instruments(resource, self.sum_of, self.gauge_of, self.durations)
 
     def sum_of(self, counter: str) -> Counts:
-        """Return what was counted by *counter* in all processes."""
+        """Return the counts of *counter* over all processes."""
         others = (figures.counters[counter] for figures in self._others())
         return sum_counts([self._counters[counter], *others])
 
     def gauge_of(self, gauge: str) -> int | None:
-        """Return how *gauge* is by those processes that know it, None if none does."""
+        """Return the value of *gauge* from the processes that know it; None: none does."""
         each = (self._gauges(), *(figures.gauges for figures in self._others()))
         known = [gauges[gauge] for gauges in each if gauge in gauges]
         return _OF_SEVERAL.get(gauge, max)(known) if known else None
 
     def _gauges(self) -> dict[str, int]:
-        """Return those gauges that this process knows."""
+        """Return the gauges that this process knows."""
         found = {
             "otel_jcmc.standing_known": self.standing_known,
             "otel_jcmc.partitions_unread": self.partitions_unread,
@@ -200,12 +200,12 @@ class Telemetry:
         return {name: value for name, value in found.items() if value is not None}
 
     def _exported_last(self, exporter: str) -> int | None:
-        """Return when *exporter* has last got something out, None: never."""
+        """Return when *exporter* last exported something; None: never."""
         taken = (self.exported_at.get((exporter, each), 0.0) for each in ("ok", "partial"))
         return int(max(taken)) or None
 
     def last_origin(self) -> str:
-        """Return the origin of the page that has pushed last, empty where nobody knows."""
+        """Return the origin of the page that pushed last; empty if not known."""
         newest = max(
             self._others(),
             key=lambda figures: figures.gauges.get("otel_jcmc.last_push_timestamp", 0),
@@ -223,14 +223,14 @@ class Telemetry:
         return origin if origin.isascii() and origin.isprintable() else ""
 
     def figures(self) -> Figures:
-        """Return a copy of what this process has counted, for others."""
+        """Return a copy of this process's counts, for others."""
         fleet = self._fleet.figures() if self._fleet else {}
         counters: dict[str, Counts] = {of: each.copy() for of, each in self._counters.items()}
         histograms = self._durations.figures() | fleet
         return Figures(self._since, counters, self._gauges(), histograms, self._own_origin())
 
     def resume(self, left: Figures) -> None:
-        """Count on from what a former process has *left* in the place that is this one's now."""
+        """Continue from the counts that a former process has *left* in this process's place."""
         self._since = min(self._since, left.since_unix_nano)
         for name, counts in self._counters.items():
             add_counts(counts, left.counters[name])
@@ -247,7 +247,7 @@ class Telemetry:
         events: bool = False,
         push_tokens: bool = False,
     ) -> None:
-        """Begin with zeros what only some deployments have: these *exporters*, spans and so on."""
+        """Begin with zeros the metrics that only some deployments have, such as *exporters*."""
         for exporter in exporters:
             for outcome in _EXPORT_OUTCOMES.get(exporter, ()):
                 self.exports.setdefault((exporter, outcome), 0)
@@ -259,12 +259,12 @@ class Telemetry:
             self.push_tokens.update(_zeros(TOKEN_REFUSALS) | self.push_tokens)
 
     def count_dropped(self, reasons: Iterable[str]) -> None:
-        """Count fields that were dropped."""
+        """Count dropped fields."""
         for reason in reasons:
             self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
     def count_push(self, outcome: str, reason: str = "", head: Head | None = None) -> None:
-        """Count one push, which had *head*."""
+        """Count one push with its *head*."""
         key = (outcome, reason)
         self.pushes[key] = self.pushes.get(key, 0) + 1
         if outcome == ACCEPTED:
@@ -276,11 +276,11 @@ class Telemetry:
         self.push_tokens[key] = self.push_tokens.get(key, 0) + 1
 
     def record_batch(self, seconds: float) -> None:
-        """Record how long the oldest push of a batch took."""
+        """Record the seconds of the oldest push of a batch."""
         self._durations.record("otel_jcmc.push_duration", seconds)
 
     def record_export(self, exporter: str, outcome: str, seconds: float, why: str = "") -> None:
-        """Record one collection by *exporter* and whether it got out; *why* if it did not."""
+        """Record one collection by *exporter* with its outcome, and *why* it failed."""
         key = (exporter, outcome)
         self.words[exporter] = why
         self.exports[key] = self.exports.get(key, 0) + 1
@@ -288,7 +288,7 @@ class Telemetry:
         self._durations.record("otel_jcmc.collection_duration", seconds, exporter)
 
     def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
-        """Remember how many were live; None when there was no store to ask."""
+        """Remember the numbers of live ones; None if the store could not be read."""
         self.participants, self.conferences = participants, conferences
 
     def count_look(self, outcome: str) -> None:
@@ -297,15 +297,15 @@ class Telemetry:
 
     def record_spans(self, spans: dict[str, int], waiting: int | None, why: str = "") -> None:
         """
-        Count *spans* by outcome, and remember how many wait; None: another replica knows.
+        Count *spans* by outcome and remember how many wait; None: another replica knows.
 
-        *why* is what the receiver said to those that it did not take.
+        *why* is the receiver's error for spans that it did not accept.
         """
         self.spans_at = self._sent("spans", self.spans, spans, why) or self.spans_at
         self.spans_waiting = waiting
 
     def record_events(self, events: dict[str, int], waiting: int | None, why: str = "") -> None:
-        """Do the same with *events*."""
+        """Count *events* in the same way."""
         self.events_at = self._sent("events", self.events, events, why) or self.events_at
         self.events_waiting = waiting
 
@@ -317,29 +317,29 @@ class Telemetry:
         return self._clock() if more.get("sent") else 0.0
 
     def drop_events(self, count: int) -> None:
-        """Count events that had to go before they waited for a receiver."""
+        """Count events that were dropped before they waited for a receiver."""
         self.events["dropped"] = self.events.get("dropped", 0) + count
 
     def durations(self) -> list[Family]:
-        """Return the histograms of how long things took, in all processes."""
+        """Return the histograms of durations, over all processes."""
         return self._of_all(self._durations)
 
     def fleet(self) -> list[Family]:
-        """Return the histograms of the fleet, of all processes."""
+        """Return the histograms of the fleet, over all processes."""
         return self._of_all(self._fleet) if self._fleet else []
 
     def histograms(self) -> list[Family]:
-        """Return all histograms, which the SDK knows nothing of."""
+        """Return all histograms; the SDK does not have them."""
         return [*self.durations(), *self.fleet()]
 
     def _of_all(self, histograms: Durations | Histograms) -> list[Family]:
-        """Return *histograms* with those of other processes, since the first began to count."""
+        """Return *histograms* with other processes' counts, since the first one began."""
         since = self.since()
         found = histograms.collect([figures.histograms for figures in self._others()])
         return [family._replace(since_unix_nano=since) for family in found]
 
     def since(self) -> int:
-        """Return from when on all processes have counted, in nanoseconds of Unix time."""
+        """Return when the first process began to count, in nanoseconds of Unix time."""
         return min([self._since, *(figures.since_unix_nano for figures in self._others())])
 
 

@@ -1,7 +1,7 @@
 """
-Memory that processes share: each publishes what it has counted in a place of its own.
+Memory that processes share: each publishes its counts in a place of its own.
 
-Made before processes are forked, which all have the same memory then:
+Make the places before forking, so that all processes share the memory:
 
     places = Places(3)                     # in the process that forks
     place = places[slot]                   # in a process, of which slot is the number
@@ -9,13 +9,13 @@ Made before processes are forked, which all have the same memory then:
     take_over(place, telemetry)            # before anything is counted, or may fail
     task = asyncio.create_task(keep_publishing(place, telemetry.figures))    # when it has begun
 
-Whoever shows metrics is told by `others` what all other processes have published; one that shows
-none needs no `others`. A successor in a place counts on from what it finds there, so that no
-counter goes backwards; of a process that was killed at most PUBLISH_SECONDS are lost.
+A process that shows metrics gets the counts of all other processes by `others`; a process that
+shows none needs no `others`. A successor in a place continues from the counts there, so no counter
+goes backwards. A killed process loses the counts of at most PUBLISH_SECONDS.
 
-A place has two halves, written in turn, each with a sequence number, a length and a checksum over
-all of it. A half that is being written, or was when its writer was killed, has a wrong checksum, at
-whatever instant that was and in whatever order the processor wrote; the other half is whole.
+A place has two halves, written in turn. Each has a sequence number, a length and a checksum over
+both and the content. A half that is being written, or whose writer was killed, has a wrong
+checksum, at any instant and in any order of the processor's writes. The other half is whole.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ from otel_jcmc.metrics.own import Telemetry
 log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS: Final = 0.5
-# Without anything new for so long, a process is gone, or stuck.
+# A process that has published nothing for this long is gone, or stuck.
 FRESH_SECONDS: Final = 5.0
-# Each half for 50 regions, with names as long as they may be. What is not touched takes no memory.
+# Each half has room for 50 regions with the longest names. Untouched pages take no memory.
 PLACE_BYTES: Final = 1 << 22
-# Sequence number, when it was published by the monotonic clock, and the length of what follows;
-# the checksum stands before it.
+# Sequence number, time of publishing by the monotonic clock, and length of the content. The
+# checksum stands before them.
 _HEAD: Final = struct.Struct("<QdQ")
 _SUM: Final = struct.Struct("<I")
 _BEFORE: Final = _SUM.size + _HEAD.size
@@ -50,7 +50,7 @@ _READS: Final = 5
 
 
 class _Half(NamedTuple):
-    """What one half holds."""
+    """The content of one half."""
 
     sequence: int
     published: float
@@ -59,13 +59,13 @@ class _Half(NamedTuple):
 
 class Place:
     """
-    Where one process publishes.
+    The place where one process publishes.
 
     Concurrency: one process at a time publishes; any number reads, from any thread.
     """
 
     def __init__(self, size: int, clock: Callable[[], float]) -> None:
-        """Take *size* bytes of memory that is shared with processes that are forked from now on."""
+        """Take *size* bytes of memory, shared with processes that are forked later."""
         self._memory = mmap.mmap(-1, size)
         self._half_bytes = size // 2
         self._clock = clock
@@ -78,7 +78,7 @@ class Place:
         )
 
     def publish(self, figures: Figures) -> None:
-        """Publish *figures* in the place of those before the last ones."""
+        """Publish *figures* over the older half."""
         packed, cut = pack(figures, self._half_bytes - _BEFORE)
         self._trouble.update(", ".join(cut))
         newest = self._newest()
@@ -89,12 +89,12 @@ class Place:
         self._memory[start : start + len(whole)] = whole
 
     def read(self) -> Figures | None:
-        """Return what was published last, None if nothing was; not to be changed."""
+        """Return the last published figures, None if there are none; do not change them."""
         read = self._read_newest()
         return read and read[1]
 
     def read_fresh(self) -> Figures | None:
-        """Return what was published last, without gauges if that is long ago; None: nothing was."""
+        """Return the last published figures, without gauges if they are old; None: none."""
         read = self._read_newest()
         if read is None:
             return None
@@ -103,7 +103,7 @@ class Place:
         return figures if is_fresh else replace(figures, gauges={})
 
     def _read_newest(self) -> tuple[_Half, Figures] | None:
-        """Return the newest half and what it says, unpacked once."""
+        """Return the newest half and its figures, unpacked once."""
         newest, read = self._newest(), self._read
         if newest and (read is None or newest.sequence > read[0].sequence):
             read = self._read = newest, unpack(newest.packed)
@@ -121,11 +121,11 @@ class Place:
         return None
 
     def _start(self, number: int) -> int:
-        """Return where the half begins that is written at this *number* in the sequence."""
+        """Return the offset of the half for this *number* in the sequence."""
         return number % 2 * self._half_bytes
 
     def _sequence(self, number: int) -> int:
-        """Return the sequence number that a half claims to have, 0 before it is written."""
+        """Return the sequence number in a half; 0 before it is written."""
         sequence: int = _HEAD.unpack_from(self._memory, self._start(number) + _SUM.size)[0]
         return sequence
 
@@ -143,12 +143,12 @@ class Place:
 
 
 class Places:
-    """The places of all processes, to be made before the first of them is forked."""
+    """The places of all processes; make them before the first fork."""
 
     def __init__(
         self, count: int, size: int = PLACE_BYTES, clock: Callable[[], float] = monotonic
     ) -> None:
-        """Make *count* places of *size* bytes each; *clock* is one that all processes share."""
+        """Make *count* places of *size* bytes each; all processes share *clock*."""
         self._places = [Place(size, clock) for _ in range(count)]
 
     def __getitem__(self, slot: int) -> Place:
@@ -156,17 +156,17 @@ class Places:
         return self._places[slot]
 
     def others(self, slot: int) -> Callable[[], list[Figures]]:
-        """Return what returns what all processes but *slot* have published."""
+        """Return a function for the published figures of all processes except *slot*."""
         others = [place for number, place in enumerate(self._places) if number != slot]
         return lambda: [figures for place in others if (figures := place.read_fresh())]
 
 
 def take_over(place: Place, telemetry: Telemetry) -> None:
     """
-    Let *telemetry* count on from what *place* holds, and publish that this process has started.
+    Let *telemetry* continue from the counts in *place*, and publish this process's start.
 
-    That is known then even if it ends before it has begun. Its gauges are not, which say nothing
-    yet.
+    The start is then known even if the process ends early. Its gauges are not published, because
+    they have no values yet.
     """
     if left := place.read():
         telemetry.resume(left)
@@ -174,7 +174,7 @@ def take_over(place: Place, telemetry: Telemetry) -> None:
 
 
 async def keep_publishing(place: Place, collect: Callable[[], Figures]) -> None:
-    """Publish in *place* what *collect* returns, until this is cancelled, and a last time then."""
+    """Publish what *collect* returns in *place* until cancelled, and once more then."""
     try:
         while True:
             place.publish(collect())

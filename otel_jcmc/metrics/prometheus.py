@@ -1,8 +1,8 @@
 """
 Collected gauges -> exposition text, in the Prometheus text format or OpenMetrics.
 
-In go the gauges and the histograms of one collection and the text of our own metrics; out come the
-bytes of one answer to a scrape.
+The gauges and histograms of one collection and the text of the own metrics go in. The bytes of one
+answer to a scrape come out.
 
 Source: the Prometheus exposition formats (text 0.0.4), OpenMetrics 1.0.0, and the OpenTelemetry
 specification, compatibility/prometheus_and_openmetrics.md for names and units.
@@ -26,7 +26,7 @@ OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8
 _EOF: Final = b"# EOF\n"
 _encode = msgspec.json.Encoder().encode
 _Made = dict[int, tuple[Sequence[Labels], list[str]]]
-# UCUM unit -> what a Collector adds to the name; a unit in braces is an annotation.
+# UCUM unit -> the suffix that a Collector adds to the name; a unit in braces is an annotation.
 _SUFFIXES: Final = {
     "s": "seconds",
     "1": "ratio",
@@ -46,10 +46,10 @@ def render(
     is_openmetrics: bool = False,
 ) -> Iterator[bytes]:
     """
-    Return, piece by piece, the exposition of all, that of our *own* metrics first.
+    Return the whole exposition, piece by piece, with the *own* metrics first.
 
-    *own* is in the same format. Families are whole and have no samples of others between them; a
-    gauge without observations has no family.
+    *own* is in the same format. Families are whole, and no samples of other families stand between
+    theirs. A gauge without observations has no family.
     """
     made: _Made = {}
     yield own.removesuffix(_EOF)
@@ -70,7 +70,7 @@ def render(
 
 
 def _head(name: str, kind: str, description: str, *, is_openmetrics: bool) -> str:
-    """Return what stands before the samples of a family."""
+    """Return the lines before the samples of a family."""
     description = description.replace("\\", r"\\").replace("\n", r"\n")
     if is_openmetrics:
         description = description.replace('"', r"\"")
@@ -78,7 +78,7 @@ def _head(name: str, kind: str, description: str, *, is_openmetrics: bool) -> st
 
 
 def _buckets(name: str, of: Distribution) -> str:
-    """Return the lines of one histogram: each bucket holds those below it too."""
+    """Return the lines of one histogram: each bucket includes those below it."""
     text = _label_text(Labels.of(of.labels))
     start = text[:-2] + "," if of.labels else "{"
     counts = list(accumulate(of.counts))
@@ -94,10 +94,11 @@ def _buckets(name: str, of: Distribution) -> str:
 
 def _lines(name: str, column: Column, made: _Made) -> str:
     """Return the lines of *column*; empty if nothing in it is observed."""
-    # All at once takes a third of the time of one by one.
+    # Rendering all values at once takes a third of the time.
     values = column.values
     numbers = _encode(values)[1:-1].decode()
-    # What is not observed is null, and so is what JSON has no number for, which no push can hold.
+    # A value that is not observed is null. So is a number that JSON cannot have, which no push can
+    # hold.
     unknown = numbers.count("null")
     if unknown == len(values):
         return ""
@@ -110,7 +111,7 @@ def _lines(name: str, column: Column, made: _Made) -> str:
 
 
 def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
-    """Return the text of *labels*, from what was *made* of them for another column if it was."""
+    """Return the texts of *labels*, from *made* if another column has made them already."""
     known = made.get(id(labels))
     if known is not None:
         return known[1]
@@ -137,11 +138,11 @@ def label_name(name: str) -> str:
 
 
 def _label_text(labels: Labels) -> str:
-    """Return *labels* in braces, escaped, with the blank that stands before the value."""
+    """Return *labels* in braces, escaped, with the blank before the value."""
     if not labels.names:
         return " "
     text = _template(labels.names) % labels.values
-    # To escape is rare: look for the need of it once, not in every label.
+    # Escapes are rare: check once for the whole text, not for each label.
     if "\\" in text or "\n" in text or text.count('"') != 2 * len(labels.names):
         text = _template(labels.names) % tuple([_escape(each) for each in labels.values])
     return text
@@ -149,12 +150,12 @@ def _label_text(labels: Labels) -> str:
 
 @lru_cache(maxsize=256)
 def _template(names: tuple[str, ...]) -> str:
-    """Return the text of labels with *names*, with a place for each value."""
+    """Return the text of labels with *names*, with a placeholder for each value."""
     return "{" + ",".join(f'{label_name(name)}="%s"' for name in names) + "} "
 
 
 def _escape(text: str) -> str:
-    """Return *text* as it may stand between quotes."""
+    """Return *text* escaped for the place between quotes."""
     if "\\" in text or '"' in text or "\n" in text:
         return text.translate(_ESCAPES)
     return text

@@ -2,11 +2,11 @@
 A MeterProvider that runs callbacks and keeps nothing between collections.
 
 It implements the part of the OpenTelemetry API that last-value gauges need:
-`create_observable_gauge`, and a `collect` that hands on what the callbacks observed this time. The
-stock SDK keeps every attribute set that an observable instrument has ever seen, which for
-participants that come and go is a leak, or an overflow point for everyone after the 2,000th. A
-collection of an asynchronous instrument is what was observed since the previous one, so nothing
-need be kept. Other kinds of instruments go to a stock provider. Never to be set as the global one.
+`create_observable_gauge`, and a `collect` that returns this time's observations. The stock SDK
+keeps every attribute set that an observable instrument has ever seen. Participants come and go, so
+that is a leak, or an overflow point for all after the 2,000th. By the specification, a collection
+of an asynchronous instrument has only the observations since the previous one, so nothing must be
+kept. Other kinds of instruments go to a stock provider. Never set this provider as the global one.
 
 Source: opentelemetry-specification, metrics/api.md and sdk.md (asynchronous instruments).
 """
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one gauge observed in one collection."""
+    """The observations of one gauge in one collection."""
 
     name: str
     unit: str
@@ -40,18 +40,18 @@ class Collected:
 
     @property
     def columns(self) -> list[Column]:
-        """What was observed, in columns."""
+        """The observations in columns."""
         return [column for each in self.observed for column in each.columns]
 
     @property
     def observations(self) -> list[Observation]:
-        """What was observed, one by one."""
+        """The observations one by one."""
         return list(chain.from_iterable(self.observed))
 
 
 @dataclass(slots=True)
 class _Gauge(metrics.ObservableGauge):
-    """One gauge and whoever observes for it."""
+    """One gauge and its callbacks."""
 
     name: str
     unit: str
@@ -60,7 +60,7 @@ class _Gauge(metrics.ObservableGauge):
     callbacks: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Begin without trouble."""
+        """Begin without a logged trouble."""
         begins = f"gauge {self.name} is left out: %s"
         self.trouble = Trouble(log, begins, f"gauge {self.name} is back", logging.ERROR)
 
@@ -88,16 +88,16 @@ class GaugeProvider(MeterProvider):
         schema_url: str | None = None,
         attributes: Any = None,
     ) -> Meter:
-        """Return a meter; all meters of this provider share one space of names."""
+        """Return a meter; all meters of this provider share one namespace."""
         others = self._others.get_meter(name, version, schema_url, attributes)
         return _GaugeMeter(name, version, schema_url, partial(self._declare, name), others)
 
     def collect(self, meter: str = "") -> list[Collected]:
         """
-        Run every callback and return what they observed, in the order of declaration.
+        Run every callback and return the observations, in the order of declaration.
 
-        Of one *meter*'s gauges alone if it is named.
-        A gauge whose callback raises is left out, whole, and counted; the others are not touched.
+        If *meter* is named, only its gauges are collected. A gauge whose callback raises is left
+        out as a whole, and counted; other gauges are not affected.
         """
         options = CallbackOptions()
         found = []
@@ -117,7 +117,7 @@ class GaugeProvider(MeterProvider):
     def _declare(
         self, meter: str, name: str, callbacks: Sequence[Any], unit: str, description: str
     ) -> _Gauge:
-        """Add a gauge, or callbacks to the one that has this name."""
+        """Add a gauge, or add callbacks to the gauge with this name."""
         gauge = self._gauges.get(name)
         if gauge is None:
             gauge = self._gauges[name] = _Gauge(name, unit, description, meter)
@@ -129,13 +129,13 @@ class GaugeProvider(MeterProvider):
 
 
 def _where(error: Exception) -> str:
-    """Return the kind of *error* and its place; its text may hold what somebody pushed."""
+    """Return the type of *error* and its place, not its text: that may hold pushed data."""
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     return f"{type(error).__name__} in {Path(frame.f_code.co_filename).name}, line {line}"
 
 
 class _GaugeMeter(Meter):
-    """A meter whose observable gauges are the provider's, and all else another meter's."""
+    """A meter whose observable gauges go to the provider, and all others to another meter."""
 
     def __init__(
         self, name: str, version: str | None, schema_url: str | None, declare: Any, others: Meter
@@ -151,7 +151,7 @@ class _GaugeMeter(Meter):
         unit: str = "",
         description: str = "",
     ) -> _Gauge:
-        """Declare a gauge; callbacks that return an iterable of Observations, no generators."""
+        """Declare a gauge; its callbacks return an iterable of Observations, no generators."""
         gauge: _Gauge = self._declare(name, callbacks or (), unit, description)
         return gauge
 

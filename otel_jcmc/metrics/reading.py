@@ -1,8 +1,8 @@
 """
-Reads everybody who is live, with what stands out, into a snapshot.
+Reads all live participants, with what stands out, into a snapshot.
 
-The read is on the event loop; what takes long is done in a thread, where there is one. What was
-read stays known for the next time, so that only those who have pushed since are read again.
+The read runs on the event loop; long work runs in a thread, if there is one. The reader keeps
+participants that have not pushed since the last read, and decodes only the others again.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from otel_jcmc.verdict.record import Record
 
 T = TypeVar("T")
 
-# As many as shares of a scrape.
+# As many as a scrape can have shares.
 MOST_KNOWN: Final = 64
 
 
 class SnapshotReader:
     """
-    Takes snapshots; any number may be taken at a time.
+    Takes snapshots, any number at the same time.
 
     Attributes:
-        store: has the participants.
+        store: holds the participants.
     """
 
     def __init__(
@@ -39,22 +39,22 @@ class SnapshotReader:
         thread: Executor | None = None,
     ) -> None:
         """
-        Read from *store*, and what stands out from *record*.
+        Read participants from *store*, and what stands out from *record*.
 
         Args:
-            expiration_ms: what participants live for at least.
-            thread: makes the snapshots; None: the event loop does.
+            expiration_ms: shortest time that participants live.
+            thread: makes the snapshots; None: the event loop makes them.
         """
         self.store = store
         self._record = record
         self._expiration_ms = expiration_ms
         self._thread = thread
-        # Partitions -> people of the last snapshot of them; another one is put here, none changes.
+        # Partitions -> people of their last snapshot. A new one replaces it; none is changed.
         self._known: dict[tuple[int, ...], People] = {}
 
     async def take(self, partitions: Sequence[int] | None = None) -> Snapshot:
         """
-        Read everyone who is live now in *partitions*, None: in all.
+        Read all participants that are live now in *partitions*; None: in all partitions.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -71,16 +71,17 @@ class SnapshotReader:
                 building.add(live)
         else:
             await self._add_in_thread(building, known, key, self._thread)
-        # The people of the snapshot before end in the thread, with the last word of them.
+        # The thread frees the people of the last snapshot, with the last reference to them.
         del known
         return await self.in_thread(partial(self._finish, key, building))
 
     def _finish(self, key: tuple[int, ...], building: Building) -> Snapshot:
-        """Return what *building* comes to; it is what is known from now on."""
+        """Return the snapshot of *building*, and remember its people."""
         made = building.finish()
         self._known.pop(key, None)
         self._known[key] = made.people
-        # Those that were asked for last: whoever asks for another share each time takes no more.
+        # Only the latest are kept: a caller that asks for another share each time takes no more
+        # memory.
         while len(self._known) > MOST_KNOWN:
             self._known.pop(next(iter(self._known)))
         return made
@@ -88,7 +89,7 @@ class SnapshotReader:
     async def _add_in_thread(
         self, building: Building, known: People, partitions: Sequence[int], thread: Executor
     ) -> None:
-        """Read for *building*: while one part is decoded the next is on its way."""
+        """Read for *building*: while one part is decoded, the next one is being fetched."""
         loop = asyncio.get_running_loop()
         adding = [
             loop.run_in_executor(thread, building.add, live)
@@ -103,7 +104,7 @@ class SnapshotReader:
         await self.store.close()
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Return what *work* does, in the thread where there is one."""
+        """Return the result of *work*, run in the thread if there is one."""
         if self._thread is None:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

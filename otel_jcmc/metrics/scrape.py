@@ -1,12 +1,13 @@
 """
-One scrape: read who is live, run the gauges, render, compress.
+One scrape: read live participants, run the gauges, render, compress.
 
-The read happens on the event loop, everything else in a thread, so that pushes go on meanwhile.
-The text is made while it is read, a batch at a time: a gigabyte of it is never held, and who reads
-slowly holds up nothing but its own text. All of it is of the moment of the read.
+The read runs on the event loop, everything else in a thread, so pushes continue. The text is made
+in batches while the scraper reads it: memory never holds a gigabyte of text, and a slow reader
+delays only its own text. All values are from the moment of the read.
 
-With Redis away the answer holds what this process counts by itself: absent beats stale. With a part
-of a cluster away it holds the participants of the others, and nothing that is counted from all.
+If Redis is away, the answer holds only this process's own counts: absent beats stale. If a part of
+a cluster is away, it holds the participants of the other parts, and no figure that needs all
+participants.
 """
 
 import re
@@ -28,10 +29,11 @@ from otel_jcmc.metrics.prometheus import OPENMETRICS, TEXT, metric_name, render
 from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.snapshot import Snapshot
 
-# 17 MB take 76 ms by zlib at its quickest, 16 ms by ISA-L, to the same size within a tenth.
+# 17 MB take 76 ms with zlib at its quickest and 16 ms with ISA-L; the sizes differ by less than a
+# tenth.
 _GZIP_LEVEL: Final = 1
 _GZIP_WINDOW: Final = 31
-# Of what goes out. To hand work to the thread takes as long as to render 200 series.
+# Bytes of output. Handing work to the thread takes as long as rendering 200 series.
 _BATCH_BYTES: Final = 1_048_576
 _TYPE: Final = re.compile(rb"^# TYPE (\S+) (\S+)$", re.MULTILINE)
 _HISTOGRAM_PARTS: Final = ("_bucket", "_count", "_sum")
@@ -39,10 +41,10 @@ _HISTOGRAM_PARTS: Final = ("_bucket", "_count", "_sum")
 
 class Exposition:
     """
-    The answer to a scrape, made while it is read.
+    The answer to a scrape, made while the scraper reads it.
 
     Attributes:
-        headers: what describes it; how long it is nobody knows before its end.
+        headers: they describe it, without its length, which is known only at its end.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class Exposition:
         reader: SnapshotReader,
         done: Callable[[bool], None],
     ) -> None:
-        """Make *pieces* in *reader*'s thread; *done* hears once whether all were asked for."""
+        """Make *pieces* in *reader*'s thread; *done* gets once whether all were asked for."""
         self.headers = headers
         self._pieces = pieces
         self._reader = reader
@@ -60,10 +62,10 @@ class Exposition:
 
     async def more(self) -> list[bytes]:
         """
-        Return the next pieces, none of them empty; no pieces: that was all.
+        Return the next pieces, none of them empty; an empty list is the end.
 
         Raises:
-            Exception: whatever stops the text; what was returned before is not all of it.
+            Exception: an error that stops the text; the pieces before are incomplete.
         """
         pieces = await self._reader.in_thread(partial(_batch, self._pieces))
         if not pieces:
@@ -71,7 +73,7 @@ class Exposition:
         return pieces
 
     def end(self) -> None:
-        """Say that nobody asks for more."""
+        """End the answer: the reader asks for no more."""
         self._tell(is_whole=False)
 
     def _tell(self, *, is_whole: bool) -> None:
@@ -81,7 +83,7 @@ class Exposition:
 
 
 def _batch(pieces: Iterator[bytes]) -> list[bytes]:
-    """Return the next of *pieces*, as many as one turn of the thread is for."""
+    """Return the next of *pieces*, as many as one turn of the thread makes."""
     batch: list[bytes] = []
     size = 0
     for piece in pieces:
@@ -95,12 +97,12 @@ def _batch(pieces: Iterator[bytes]) -> list[bytes]:
 
 class Page(NamedTuple):
     """
-    What one scrape asks for.
+    The content that one scrape asks for.
 
     Attributes:
-        partitions: whose participants are told; empty: nobody's, None: everybody's.
-        levels: whether conferences, bridges and so on are told; needs all partitions.
-        own: whether the service's own metrics are, and the histograms, which processes count.
+        partitions: whose participants are included; empty: none, None: all.
+        levels: whether conferences, bridges and so on are included; needs all partitions.
+        own: whether the service's own metrics and the histograms are included.
     """
 
     partitions: tuple[int, ...] | None = ()
@@ -115,7 +117,7 @@ SERVICE: Final = Page(own=True)
 
 @dataclass(slots=True)
 class Scraper:
-    """What a scrape needs; any number may run at a time, each on a snapshot of its own."""
+    """Answers scrapes; any number may run at a time, each on its own snapshot."""
 
     reader: SnapshotReader
     gauges: Gauges
@@ -124,7 +126,7 @@ class Scraper:
     async def scrape(
         self, accept: str, accept_encoding: str, page: Page = EVERYTHING
     ) -> Exposition:
-        """Return the exposition of who is live now, in the format that is asked for."""
+        """Return the exposition of the participants live now, in the requested format."""
         started = monotonic()
         is_openmetrics = wants_openmetrics(accept)
         is_gzip = takes_gzip(accept_encoding)
@@ -134,7 +136,7 @@ class Scraper:
             partitions = every if page.levels or page.partitions is None else page.partitions
             with suppress(StoreUnavailable):
                 taken = await self.reader.take(partitions)
-            # Of what was read here: pushes may have found a new master before.
+            # The state of this read: pushes may have found a new master earlier.
             self.telemetry.store_up = taken is not None and not taken.unread
             self.telemetry.standing_known = int(bool(taken and taken.look))
             self.telemetry.partitions_unread = taken.unread if taken else len(partitions)
@@ -142,7 +144,7 @@ class Scraper:
             self.telemetry.record_snapshot(*(taken.counts if taken else (None, None)))
         is_read = taken is not None
         job = partial(self._collect, taken, page, is_openmetrics=is_openmetrics)
-        # From now on what is rendered has the snapshot, and it ends with that, in the thread.
+        # From here only the rendering holds the snapshot, and the thread frees it at the end.
         del taken
         pieces = await self.reader.in_thread(job)
         del job
@@ -191,7 +193,7 @@ class Scraper:
     def _collect(
         self, taken: Snapshot | None, page: Page, *, is_openmetrics: bool
     ) -> Iterator[bytes]:
-        """Collect of what was *taken*, None with Redis away; return what renders it."""
+        """Collect from *taken*, None if Redis is away; return the pieces of the rendering."""
         participants = page.partitions != ()
         gauges = self.gauges.collect(taken, participants=participants, levels=page.levels)
         own = self.telemetry.instruments.exposition(openmetrics=is_openmetrics) if page.own else b""
@@ -200,12 +202,12 @@ class Scraper:
 
 
 def _holding(_taken: Snapshot | None, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Return *pieces*, and hold the snapshot they are of until the last one is there."""
+    """Return *pieces*, and hold their snapshot until the last piece is made."""
     yield from pieces
 
 
 def _packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Return *pieces* compressed, piece by piece."""
+    """Return *pieces*, compressed one by one."""
     packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW)
     for piece in pieces:
         yield packer.compress(piece)

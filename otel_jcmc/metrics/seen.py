@@ -1,4 +1,4 @@
-"""A snapshot's participants as the verdict sees them: counted, and the bad ones one by one."""
+"""A snapshot's participants in the verdict's form: counted, with the bad ones one by one."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ from otel_jcmc.verdict.rules import SLOW_CPU_PERCENT
 
 _ID_OF: Final = {row.field: row.id for row in METRICS}
 _PRESENT: Final = _ID_OF["conference_participants"]
-# What is seen of one, in the order in which `_seen` takes it apart.
+# The values of one participant, in the order that `_seen` unpacks.
 _SEEN: Final = (
     *(STATE_ID, CAUSE_ID, _PRESENT),
     *(_ID_OF[field] for field in ("packetloss_upload", "limitation_cpu", "bitrate_upload")),
@@ -38,18 +38,18 @@ _SEEN: Final = (
 
 class Who:
     """
-    What the verdict needs to know of one stay, kept with it.
+    The facts about one stay that the verdict needs, kept with it.
 
     Attributes:
-        place: one each. To find who is at the same takes more room and time than it saves.
-        participant, network, source: as in Seen.
-        knows_loss_up: the original's page says 0 whatever is lost.
+        place: one object each. Sharing equal places takes more memory and time than it saves.
+        participant, network, source: see Seen.
+        knows_loss_up: false for the original's page, which always reports 0.
     """
 
     __slots__ = ("knows_loss_up", "network", "participant", "place", "source")
 
     def __init__(self, stay: Stay) -> None:
-        """Read it from the attributes of *stay*."""
+        """Read the facts from the attributes of *stay*."""
         attributes = stay.attributes
         self.participant: str = attributes[PARTICIPANT.id]
         self.network: str = attributes.get(NETWORK.id, "")
@@ -59,7 +59,7 @@ class Who:
 
 
 def who_is(stay: Stay) -> Who:
-    """Return what the verdict needs to know of *stay*, the same object each time."""
+    """Return the facts about *stay* for the verdict, the same object each time."""
     made: Who | None = stay.who
     if made is None:
         made = stay.who = Who(stay)
@@ -67,7 +67,7 @@ def who_is(stay: Stay) -> Who:
 
 
 def _place(conference: str, attributes: dict[int, Any]) -> Place:
-    """Return where somebody with *attributes* is; its texts are kept once for all."""
+    """Return the place of a participant with *attributes*; equal texts are kept once."""
     version = attributes.get(BROWSER_VERSION.id, "").partition(".")[0]
     browser = attributes.get(BROWSER_NAME.id, "")
     return Place(
@@ -81,7 +81,7 @@ def _place(conference: str, attributes: dict[int, Any]) -> Place:
 
 
 def _is_direct(attributes: dict[int, Any]) -> bool:
-    """Say whether somebody with *attributes* is connected to a peer, or was when that was known."""
+    """Say whether *attributes* tell of a connection to a peer, now or when last known."""
     paths = attributes.get(LIST_ID)
     if not paths:
         return attributes.get(DIRECT.id) == "true"
@@ -89,7 +89,7 @@ def _is_direct(attributes: dict[int, Any]) -> bool:
 
 
 def everybody_in(snapshot: Snapshot) -> Everybody:
-    """Return all of *snapshot*, as the verdict sees them."""
+    """Return all participants of *snapshot* in the verdict's form."""
     counts: Counter[tuple[Place, int | None]] = Counter()
     ill: list[Seen] = []
     for part in snapshot.parts:
@@ -106,12 +106,12 @@ def everybody_in(snapshot: Snapshot) -> Everybody:
 
 
 def _places(part: Part) -> list[Place]:
-    """Return where each of *part* is."""
+    """Return the place of each participant of *part*."""
     return [who_is(stay).place for stay in part.stays]
 
 
 def _seen(part: Part, places: Sequence[int]) -> Iterator[Seen]:
-    """Return those of *part* who are at *places*, as others may be concerned."""
+    """Return the participants at *places* of *part* in the form of Seen."""
     if not places:
         return
     stays, columns = part.stays, [part.column(id_) for id_ in _SEEN]
@@ -133,14 +133,14 @@ def _seen(part: Part, places: Sequence[int]) -> Iterator[Seen]:
 
 
 def _members(snapshot: Snapshot, conferences: Collection[str]) -> Iterator[Seen]:
-    """Return all of *snapshot* who are in *conferences*."""
+    """Return all participants of *snapshot* in *conferences*."""
     for part in snapshot.parts:
         places = enumerate(part.derive(_places))
         yield from _seen(part, [at for at, place in places if place.conference in conferences])
 
 
 def _present(snapshot: Snapshot, conferences: Collection[str]) -> Mapping[str, int]:
-    """Return how many those in each of *conferences* see there at most."""
+    """Return the largest number of participants that one in each of *conferences* sees."""
     found: dict[str, int] = {}
     for part in snapshot.parts:
         for place, count in zip(part.derive(_places), part.column(_PRESENT), strict=True):
@@ -153,7 +153,7 @@ def _present(snapshot: Snapshot, conferences: Collection[str]) -> Mapping[str, i
 def _clients(
     snapshot: Snapshot, people: Collection[tuple[str, str]]
 ) -> Mapping[tuple[str, str], str]:
-    """Return the client's id of each of *people*, who are (conference, participant)."""
+    """Return the client id of each of *people*, given as (conference, participant)."""
     conferences = {conference for conference, _ in people}
     found: dict[tuple[str, str], str] = {}
     for part in snapshot.parts:

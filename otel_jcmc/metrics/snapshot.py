@@ -1,14 +1,13 @@
 """
-One read of everyone who is live, shared by all callbacks of a collection.
+One read of all live participants, shared by all callbacks of a collection.
 
-`Building` makes it of what the store hands out (reading.py); the collection that follows runs
-inside `bound`, and the gauges' callbacks ask `current`. A context variable ties the two together,
-so collections that overlap never share a snapshot.
+`Building` makes it from the store's data (reading.py). The collection that follows runs inside
+`bound`, and the gauges' callbacks ask `current`. A context variable joins the two, so overlapping
+collections never share a snapshot.
 
-A snapshot may be made with what is known from the one before it: who has not pushed since is taken
-over whole, and of who has, what describes him, with the label sets that were made of it, if the
-store says it byte for byte again. Who is live, and in which state, is the store's answer alone.
-Numbers are kept packed, as columns.
+A snapshot may reuse the one before it. It keeps participants that have not pushed since as they
+are. For the others it keeps the attributes and their label sets, if the store returns the same
+bytes. Only the store decides who is live, and in which state. Numbers are kept packed, as columns.
 """
 
 import logging
@@ -29,7 +28,7 @@ T = TypeVar("T")
 
 
 class _Deriving:
-    """What remembers what was made of it."""
+    """Base of objects that remember results derived from them."""
 
     __slots__ = ("_derived",)
 
@@ -37,7 +36,7 @@ class _Deriving:
         self._derived: dict[Hashable, object] = {}
 
     def derive(self, make: Callable[[Self], T]) -> T:
-        """Return what *make* makes of this, made once however many callbacks ask."""
+        """Return what *make* makes of this, made only once for all callbacks."""
         if make not in self._derived:
             self._derived[make] = make(self)
         return self._derived[make]  # type: ignore[return-value]
@@ -45,30 +44,30 @@ class _Deriving:
 
 class Part(_Deriving):
     """
-    A page of those who are live, at the same place everywhere.
+    Some live participants, at the same place in every list.
 
     Attributes:
-        stays: who they are.
+        stays: their stays.
     """
 
     __slots__ = ("_columns", "stays")
 
     def __init__(self, stays: list[Stay], columns: list[Packed]) -> None:
-        """Take *stays*, one at least, and the *columns* of all metrics, see `packed`."""
+        """Take *stays*, at least one, and the *columns* of all metrics, see `packed`."""
         super().__init__()
         self.stays = stays
         self._columns = columns
 
     @classmethod
     def of(cls, participants: Sequence[Participant]) -> Self:
-        """Turn *participants*, one at least, into columns."""
+        """Turn *participants*, at least one, into columns."""
         rows = [each.numbers for each in participants]
         columns = [pack(column) for column in zip(*rows, strict=True)]
         return cls([each.stay for each in participants], columns)
 
     @classmethod
     def gathered(cls, places: Sequence[tuple["Part", int]]) -> "Part":
-        """Return those who are at *places* of parts, one at least, in that order."""
+        """Return the participants at *places* of parts, at least one, in that order."""
         parts = list(dict.fromkeys(part for part, _ in places))
         numbers = {part: number for number, part in enumerate(parts)}
         where = [(numbers[part], at) for part, at in places]
@@ -82,50 +81,51 @@ class Part(_Deriving):
         return cls([part.stays[at] for part, at in places], columns)
 
     def column(self, id_: int) -> list[Any]:
-        """Return each one's value of the metric *id_*, see Participant. Made anew each time."""
+        """Return each participant's value of the metric *id_*. Made for each call."""
         return unpack(self._columns[id_ - 1], len(self.stays))
 
     def packed(self, id_: int) -> Packed:
-        """Return each one's value of the metric *id_*."""
+        """Return each participant's value of the metric *id_*, packed."""
         return self._columns[id_ - 1]
 
     @property
     def participants(self) -> list[Participant]:
-        """All who are in it. Made anew each time."""
+        """All participants of the part. Made for each call."""
         rows = zip(*[self.column(id_) for id_ in range(1, LAST_METRIC_ID + 1)], strict=True)
         return [Participant(stay, row) for stay, row in zip(self.stays, rows, strict=True)]
 
     def forget_verdicts(self, is_late: Sequence[bool]) -> None:
-        """Take state and cause from those who are late: what was good may not be so by now."""
+        """Remove state and cause of late participants: their calls may have changed."""
         for id_ in (STATE_ID, CAUSE_ID) if any(is_late) else ():
             column = zip(self.column(id_), is_late, strict=True)
             self._columns[id_ - 1] = pack([None if late else value for value, late in column])
 
 
-# Member of the store's index -> its expiry there, which changes with each push, and who it is: the
-# part that has it and the place in there.
+# Member of the store's index -> its expiry there, which changes with each push, its part, and its
+# place in the part.
 People = dict[bytes, tuple[bytes, Part, int]]
 
 
 class Snapshot(_Deriving):
     """
-    Everyone who was live when it was taken.
+    All participants that were live when it was taken.
 
     Attributes:
-        parts: partition by partition, as the index has them; each identity once. In parts, because
-            nothing else in the process gets a turn while one step of a collection is done: none
-            takes longer for more.
-        people: everyone by digest; all that is worth keeping for the next snapshot.
-        look: what stood out when everybody was looked at last; None: that is not known now.
-        unread: partitions that could not be read; with any, nothing is known of everybody.
-        tests: how many there were who are nobody: `otel-jcmc doctor` has pushed. They are in none
-            of the others.
+        parts: partition by partition, in the order of the index; each identity once. Parts limit
+            the time of one step of a collection, because nothing else in the process runs during a
+            step.
+        people: all participants by digest, kept for the next snapshot.
+        look: the last search for what stands out; None: not known now.
+        unread: partitions that could not be read; with any, figures of all participants are
+            unknown.
+        tests: number of test participants that `otel-jcmc doctor` has pushed; no other attribute
+            includes them.
     """
 
     __slots__ = ("look", "parts", "people", "tests", "unread")
 
     def __init__(self, look: Look | None = None) -> None:
-        """Begin with nobody."""
+        """Begin without participants."""
         super().__init__()
         self.parts: list[Part] = []
         self.people: People = {}
@@ -134,33 +134,33 @@ class Snapshot(_Deriving):
 
     @property
     def stays(self) -> list[Stay]:
-        """Who was live."""
+        """The stays of all participants."""
         return [stay for part in self.parts for stay in part.stays]
 
     @property
     def conferences(self) -> int:
-        """How many conferences they are in."""
+        """The number of their conferences."""
         return len({stay.conference for part in self.parts for stay in part.stays})
 
     @property
     def counts(self) -> tuple[int, int] | tuple[None, None]:
-        """How many participants and conferences there are; None where not all could be read."""
+        """Numbers of participants and conferences; None if a partition could not be read."""
         return (None, None) if self.unread else self.derive(_count)
 
 
 def _count(snapshot: Snapshot) -> tuple[int, int]:
-    """Return how many participants and conferences there are, once."""
+    """Return the numbers of participants and conferences, counted once."""
     return len(snapshot.stays), snapshot.conferences
 
 
 class Building:
-    """A snapshot that is being put together of what the store hands out, in pieces."""
+    """A snapshot in the making, from the store's pieces."""
 
     def __init__(self, known: People, expiration_ms: int = 0, look: Look | None = None) -> None:
         """
         Begin; *known* are the people of an earlier snapshot.
 
-        *expiration_ms* is what participants live for at least, as in `to_write`.
+        *expiration_ms* is the shortest time that participants live, as in `to_write`.
         """
         self._known = known
         self._expiration_ms = expiration_ms
@@ -169,7 +169,7 @@ class Building:
         self._damaged: ValueError | None = None
 
     def add(self, live: Live) -> None:
-        """Add those who are *live*; a damaged value is left out."""
+        """Add the *live* participants; a damaged value is left out."""
         self._made.unread += live.unread
         known, values, people = self._known, live.values, self._made.people
         pushed: list[Participant] = []
@@ -189,7 +189,7 @@ class Building:
             return
         made = Part.of(pushed) if pushed else None
         if made is None or len(pushed) < len(found):
-            # In the order of the index, so that all replicas say the same.
+            # In the order of the index, so that all replicas agree.
             made = Part.gathered([(part or made, at) for part, at in places])  # type: ignore[misc]
         expiries = [expiry for _, expiry in found]
         made.forget_verdicts(self._are_late(live.now_us, expiries, made.column(COVERS_ID)))
@@ -201,10 +201,10 @@ class Building:
         self, now_us: int, expiries: Sequence[bytes], covers: Sequence[float | None]
     ) -> list[bool]:
         """
-        Say of each whether its last push is older than two of its intervals.
+        Say for each participant whether its last push is older than two of its intervals.
 
-        When that was follows from when it expires, but for a newcomer's first push, which lives
-        longer; who does not tell an interval is never late.
+        The time of the push follows from its expiry, except for a newcomer's first push, which
+        lives longer. A participant that reports no interval is never late.
         """
         least_ms = self._expiration_ms
         return [
@@ -217,7 +217,7 @@ class Building:
     def _read(
         self, value: bytes | None, before: tuple[bytes, Part, int] | None
     ) -> Participant | None:
-        """Return who *value* is of, None if it can't be read, is gone, or is only a test."""
+        """Return the participant in *value*; None if it can't be read, is gone or is a test."""
         if value is None:
             return None
         try:
@@ -235,9 +235,9 @@ class Building:
 
     def finish(self) -> Snapshot:
         """
-        Return the snapshot, counted, and let go of what was known; say so if something was damaged.
+        Return the counted snapshot and free the earlier one; log damaged values.
 
-        All of it is long at once, where there are many: nothing for an event loop.
+        With many participants this takes long: do not run it on an event loop.
         """
         self._known = {}
         self._made.parts = [part for _, part in sorted(self._parts, key=itemgetter(0))]
@@ -252,13 +252,13 @@ _current: ContextVar[Snapshot] = ContextVar("otel_jcmc_snapshot", default=EMPTY)
 
 
 def current() -> Snapshot:
-    """Return the snapshot of the collection that is running in this context; empty outside one."""
+    """Return the snapshot of this context's collection; an empty one outside a collection."""
     return _current.get()
 
 
 @contextmanager
 def bound(snapshot: Snapshot) -> Iterator[None]:
-    """Make *snapshot* the current one for what runs inside, threads that copy the context too."""
+    """Make *snapshot* the current one inside, also in threads that copy the context."""
     token = _current.set(snapshot)
     try:
         yield

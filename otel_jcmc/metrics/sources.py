@@ -1,17 +1,17 @@
-"""What the service's own metrics are read from, where others count (own.py)."""
+"""Interfaces of the other rooms that count own metrics (own.py)."""
 
 from typing import Protocol
 
 
 class Head(Protocol):
-    """The head of a push, as far as it is told of (intake/heads.py)."""
+    """The head of a push, as far as it is used here (intake/heads.py)."""
 
     def origin(self) -> bytes:
         """Return the page's origin."""
 
 
 class HistoryFigures(Protocol):
-    """What history says of itself (sessions/recorder.py)."""
+    """The figures of history (sessions/recorder.py)."""
 
     @property
     def samples(self) -> dict[str, int]:
@@ -23,24 +23,24 @@ class HistoryFigures(Protocol):
 
     @property
     def sessions(self) -> int | None:
-        """How many there are in Redis, None if that is not known now."""
+        """Number of sessions in Redis; None if not known now."""
 
     @property
     def taken_bytes(self) -> int | None:
-        """What they take of it."""
+        """Bytes that they take in Redis; None if not known now."""
 
     @property
     def waiting(self) -> int:
-        """Samples that wait for it."""
+        """Samples that wait to be written."""
 
 
 class JoinFigures(Protocol):
-    """What says how many have joined, and how many could not."""
+    """The figures of joins and failed joins."""
 
     @property
     def outcomes(self) -> dict[tuple[str, str], int]:
-        """(outcome, region) -> how many."""
+        """(outcome, region) -> joins."""
 
     @property
     def failures(self) -> dict[tuple[str, str], int]:
-        """(cause, region) -> how many."""
+        """(cause, region) -> failed joins."""

@@ -1,8 +1,8 @@
 """
-Looks at everybody every ten seconds, and writes down what stands out.
+Looks at all participants every ten seconds, and writes down what stands out.
 
-One of the replicas on one Redis does, by a lease; all of them read what it has written. With Redis
-away nothing is written, and soon nobody says what stands out: a look holds for half a minute.
+One replica on each Redis holds a lease and looks; all replicas read its result. If Redis is away,
+nothing is written, and after half a minute no replica knows what stands out.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Watch:
         settling: Settling,
         count: Callable[[str], None] = lambda _outcome: None,
     ) -> None:
-        """Look while *lease* is ours; *count* hears what came of each: ok, failed, lost (it)."""
+        """Look while *lease* is ours; *count* gets each outcome: ok, failed, lost (the lease)."""
         self._reader = reader
         self._record = record
         self._lease = lease
@@ -52,7 +52,7 @@ class Watch:
         self._count = count
 
     async def run(self) -> None:
-        """Look again and again, while the lease is ours; never returns."""
+        """Look again and again while the lease is ours; never returns."""
         line, does = "verdict: this replica %s", "looks for what stands out"
         keeping = asyncio.create_task(
             self._lease.keep(line, does, lambda: None, level=logging.DEBUG)
@@ -70,15 +70,15 @@ class Watch:
             await self._record.close()
 
     async def look(self) -> str:
-        """Look once, and return what came of it."""
+        """Look once, and return the outcome."""
         try:
-            # Before all others are read: who is erased meanwhile is not written of again.
+            # Read this first: a client that is erased meanwhile is then not written again.
             before, now_ms = await self._record.read_look()
             taken = await self._reader.take()
             if taken.unread:
-                # What is true of a part may not be of everybody.
+                # A result for some partitions may not hold for all.
                 return "failed"
-            # The snapshot ends where it was last needed, in the thread: that takes long too.
+            # The thread frees the snapshot, which takes long as well.
             find = partial(self._find, [taken], before, now_ms)
             del taken
             look, over = await self._reader.in_thread(find)
@@ -91,7 +91,7 @@ class Watch:
     def _find(
         self, taken: list[Snapshot], before: Look | None, now_ms: int
     ) -> tuple[Look, list[Entry]]:
-        """Return what stands out in one that is *taken*, and what did *before* and is over."""
+        """Return what stands out in the snapshot *taken*, and what did *before* and is over."""
         everybody = everybody_in(taken.pop())
         settled = self._settling.settle(now_ms, everybody)
         found = standing_out(everybody._replace(ill=settled.ill)) + settled.senders
@@ -100,7 +100,7 @@ class Watch:
 
 
 def _log_changes(look: Look, before: Look | None, over: list[Entry]) -> None:
-    """Say what begins and what is over; not of conferences and people, whose names are not ours."""
+    """Log what begins and is over, without conferences and participants: names are private."""
     known = {(each.scope, each.name) for each in before.entries} if before else set()
     for each in look.entries:
         if (each.scope, each.name) not in known and each.scope in _LOGGED:

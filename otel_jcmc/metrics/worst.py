@@ -1,7 +1,7 @@
 """
-The worst participants of a snapshot, for who wants series of some and not of all.
+The worst participants of a snapshot, for deployments that export only some participants.
 
-Who was chosen stays for a minute at least, so that a panel has lines and not dots.
+A chosen participant stays for at least a minute, so that a panel shows lines and not dots.
 """
 
 from collections.abc import Callable
@@ -21,14 +21,14 @@ class Worst:
     """Chooses *most* participants of each snapshot."""
 
     def __init__(self, most: int, clock: Callable[[], float] = monotonic) -> None:
-        """Choose *most*; *clock* says how long somebody has been chosen."""
+        """Choose *most*; *clock* measures how long a participant has been chosen."""
         self._most = most
         self._clock = clock
-        # Stay -> until when it is chosen.
+        # Stay -> the time until which it stays chosen.
         self._until: dict[tuple[str, str, float], float] = {}
 
     def of(self, snapshot: Snapshot) -> Snapshot:
-        """Return a snapshot of the worst of *snapshot*, and of who was among them a moment ago."""
+        """Return the worst of *snapshot*, with those that were chosen less than a minute ago."""
         people = [each for part in snapshot.parts for each in part.participants]
         if len(people) <= self._most:
             return snapshot

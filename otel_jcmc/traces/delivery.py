@@ -1,8 +1,8 @@
 """
-Conferences as traces: what is over becomes spans, and the receiver gets them.
+Conferences as traces: ended sessions and conferences become spans, and the receiver gets them.
 
-One of the replicas on one Redis does that, by a lease: it sweeps (sweep.py), and it sends what
-waits (otlp/delivery.py) until the receiver has it. Run by the exporter's process.
+One replica on each Redis does that, by a lease. It sweeps (sweep.py), and sends waiting spans
+(otlp/delivery.py) until the receiver has them. It runs in the exporter's process.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ log = logging.getLogger(__name__)
 
 
 def without_marks(send: Callable[[list[bytes]], Sent]) -> Callable[[list[bytes]], Sent]:
-    """Return what sends spans that wait by *send*, without their marks."""
+    """Return a function that sends waiting spans by *send*, without their marks."""
     return lambda waiting: send([without_mark(each) for each in waiting])
 
 
 class Traces:
     """
-    All of it, for as long as the lease is ours.
+    Sweeping and sending of spans, while the lease is ours.
 
     Concurrency: one event loop.
     """
 
     def __init__(self, sending: Sending, link: AnyLink, sweep: Sweep) -> None:
-        """Prepare. What has connections is ours to close."""
+        """Prepare; this object closes the connections of its arguments."""
         self._sending = sending
         self._link = link
         self._sweep = sweep
@@ -54,7 +54,7 @@ class Traces:
             await self._sweep.close()
 
     async def _sweeping(self) -> None:
-        """Move what is over into the outbox, each second."""
+        """Move what is over into the outbox every second."""
         while True:
             more = False
             if self._sending.lease.is_ours:

@@ -1,12 +1,12 @@
 """
-What is over, as spans: a session's log folded into one, and the conference above them.
+Ended sessions and conferences as spans: one span for a session's log, one for its conference.
 
-In come the hashes that store/stays.lua keeps and the samples of sessions/entry.py,
-out come OTLP spans as bytes, the same for the same input, and what a conference keeps of each of
-its sessions. Ids are digests of conference, instance, member, session and leg: whoever makes the
-span of a session, and how often, makes it with the same ids.
+The hashes of store/stays.lua and the samples of sessions/entry.py come in. OTLP spans as bytes go
+out, the same for the same input, with the fields that a conference keeps of each session. Ids are
+digests of conference, instance, member, session and leg: any replica makes a session's span with
+the same ids, however often.
 
-Source: opentelemetry-proto, trace.proto; names as JCMC_NAMING=otel has them (catalogue).
+Source: opentelemetry-proto, trace.proto; names of JCMC_NAMING=otel (catalogue).
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,11 +38,11 @@ SESSION_SPAN: Final = "jitsi.session"
 CONFERENCE_SPAN: Final = "jitsi.conference"
 # The specification's default limit of a span's events.
 MAX_EVENTS: Final = 128
-# Sampled, since it is all of what there was (W3C); and whether its parent is remote is known: no.
+# Sampled, because every session becomes a span (W3C); the parent is known not to be remote.
 _FLAGS: Final = 0x1 | SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 NS_IN_MS: Final = 1_000_000
 
-# The one end of a session that is told as an error, however good the call was.
+# The only end of a session that is an error, even after a good call.
 _FAILED: Final = "failed"
 
 
@@ -53,15 +53,15 @@ def fold_session(
     entries: Sequence[Entry] | None = None,
 ) -> Folded:
     """
-    Return the span of *leg*, of its *samples* in their order.
+    Return the span of *leg*, made from its *samples* in their order.
 
     Args:
-        about: what is known of it by catalogue id if it is in no sample.
-        entries: what stood out meanwhile; None: that is not known.
+        about: its attributes by catalogue id that no sample has.
+        entries: what stood out during the leg; None: not known.
     """
     attributes = dict(about)
     for sample in samples:
-        # A push without numbers has no transports: that is not to know, not to be without.
+        # A push without numbers has no transports: they are unknown, not absent.
         attributes.update({id_: each for id_, each in (sample.attributes or {}).items() if each})
     numbers, kept = numbers_of(samples)
     ended = max(leg.ended, leg.started)
@@ -85,7 +85,7 @@ def fold_session(
 
 
 def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
-    """Return what the span of *leg* says of who it was, how it ended and what was said of it."""
+    """Return the attributes of *leg*'s span for the participant, the end and the rating."""
     rating, feedback = read_word(leg.word)
     previous = None
     if leg.previous:
@@ -104,15 +104,15 @@ def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
 
 
 def _name_of(session: str, number: int, sid: str, attributes: Mapping[int, Any]) -> str:
-    """Return the name of a leg of a *session*, which is empty where the server names it."""
+    """Return the name of a leg of a *session*, which is empty if the server names it."""
     if session:
         return leg_name(session, number)
-    # Of who was killed with his log nobody knows who he was.
+    # If a participant's log is lost, its identity is unknown.
     return session_name(attributes, float(began_ms(sid))) if CLIENT.id in attributes else sid
 
 
 def _add_link(span: Span, leg: Leg) -> None:
-    """Link *span* with that of the leg before, if that has one."""
+    """Link *span* with the span of the leg before, if there is one."""
     if leg.previous and leg.former:
         link = span.links.add()
         link.trace_id = trace_id(sid_conference(leg.previous), leg.former)
@@ -122,10 +122,10 @@ def _add_link(span: Span, leg: Leg) -> None:
 
 def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
     """
-    Return the span of a conference, *room* being "conference:instance", of its hash.
+    Return the span of a conference from its hash; *room* is "conference:instance".
 
     Raises:
-        ValueError: the hash is not what store/stays.lua and sessions/moves.lua write.
+        ValueError: the hash is not in the form that store/stays.lua and sessions/moves.lua write.
     """
     conference, _, started = room.partition(":")
     instance = int(started)
@@ -161,27 +161,27 @@ def _span(name: str, conference: str, instance: int, started: int, ended: int) -
 
 
 def _failure_of(leg: Leg) -> list[str]:
-    """Return what is said of a *leg* that failed; nothing of any other."""
+    """Return the problem of a *leg* that failed; otherwise nothing."""
     if leg.reason != _FAILED:
         return []
     return [f"{_FAILED}: {leg.cause}" if leg.cause else _FAILED]
 
 
 def _set_status(span: Span, *problems: str) -> None:
-    """Make *span* an error that says its *problems*, if it has any: what a query looks for."""
+    """Make *span* an error with its *problems*, if it has any: queries look for that."""
     if said := "; ".join(filter(None, problems)):
         span.status.code = Status.STATUS_CODE_ERROR
         span.status.message = said
 
 
 def _packed(span: Span) -> bytes:
-    """Return *span* as it is sent."""
+    """Return *span* as bytes to send."""
     packed: bytes = span.SerializeToString(deterministic=True)
     return packed
 
 
 def _add_events(span: Span, samples: Sequence[Sample], started: int, ended: int) -> None:
-    """Add what happened to *span*, as much of it as a span takes."""
+    """Add events to *span*, as many as a span may have."""
     for number, (at, name, told) in enumerate(events_of(samples)):
         if number < MAX_EVENTS:
             event = span.events.add()

@@ -1,9 +1,9 @@
 """
-A session's log folded: into a few numbers, into what it was, and into what happened.
+Folds a session's log: into a few numbers, attributes and events.
 
-In come the samples of a leg in their order (sessions/entry.py), of one process or of several that
-took its pushes; out come the attributes and events of its span, by the names that JCMC_NAMING=otel
-has (catalogue), and what its conference keeps of it.
+The samples of a leg come in, in their order (sessions/entry.py), from one process or from several
+that took its pushes. The attributes and events of its span go out, with the names of
+JCMC_NAMING=otel (catalogue), and the fields that its conference keeps.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,10 +26,10 @@ from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.pushes import Event
 from otel_jcmc.sessions.vitals import COUNTED_FIELDS, LOWER_IS_WORSE, VITALS, vitals
 
-# Of each vital: its word in attributes, and what makes it a base unit.
+# For each vital: its word in attributes, and the factor to the base unit.
 WORDS: Final = (("quality", 1.0), ("packet_loss", 0.01), ("round_trip_time", 0.001))
-# Who it is beside the participant's id in Jitsi is nobody's business in a trace; and the worst
-# source is that of one push, not of a session.
+# A trace names a participant only by its id in Jitsi. The worst source belongs to one push, not to
+# a session.
 _NEVER: Final = {USERNAME.id, CLIENT.id, SESSION.id, WORST_SOURCE.id}
 NAMED: Final = [
     (row.id, row.otel_name or "jitsi.meeting.id", dict(row.otel_values), row.scope is Scope.PATH)
@@ -37,10 +37,10 @@ NAMED: Final = [
     if row.id not in _NEVER and (row.otel_name or row is MEETING)
 ]
 _OF_NETWORK: Final = [each for each in NAMED if each[3]]
-# What is said again by an event that says the same as the last of its kind: a log tells of these
-# kinds, and with the verdict of the cause.
+# Kinds of events that a log repeats. An event equal to the last one of its kind is left out; a
+# verdict is compared with its cause.
 _AT_FIRST: Final = {"verdict": "verdict.good", "stats": "stats.resumed"}
-# Of each counter its word in attributes, and what makes it a base unit.
+# For each counter: its word in attributes, and the factor to the base unit.
 _COUNTERS: Final = {
     "freezes": ("freezes", 1),
     "freeze_time": ("freeze_time", 0.001),
@@ -51,20 +51,20 @@ _REGION_CHANGED: Final = "jitsi.session.region.changed"
 
 
 def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, str]]:
-    """Return of quality, loss and round trip what a span tells, and what its conference keeps."""
+    """Return a span's attributes of quality, loss and round trip, and what its conference keeps."""
     sums = [[0.0, 0.0, 0.0] for _ in VITALS]
     worst: list[float | None] = [None] * len(VITALS)
     for sample in samples:
         lasts = vitals(sample.numbers)
         for index, lower in enumerate(LOWER_IS_WORSE):
             tally = sample.tally[index] if index < len(sample.tally) else None
-            # A single push has lasted no time yet, and is what there is.
+            # A single push has no duration yet, but is all there is.
             mean, known, bad = (lasts[index], 1, 0) if tally is None else tally
             if mean is not None:
                 weight = max(known, 1)
                 for at, value in enumerate((mean * weight, weight, bad)):
                     sums[index][at] += value
-            # Of a push that says what has changed since the one before, the rest is in its tally.
+            # If a push only has changes, the tally has the rest.
             extreme = mean if sample.worst[index] is None else sample.worst[index]
             if extreme is not None:
                 before = worst[index]
@@ -86,7 +86,7 @@ def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, s
 
 
 def counted_in(samples: Iterable[Sample]) -> dict[str, float]:
-    """Return what was counted over the whole session, of what was told at all."""
+    """Return the sums over the whole session, of the counters that were reported at all."""
     told: dict[str, float] = {}
     for sample in samples:
         for field, count in zip(COUNTED_FIELDS, sample.counts, strict=False):
@@ -103,7 +103,7 @@ def rounded(value: float) -> float:
 
 
 def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
-    """Return those of *attributes* that *rows* are of, by their names; of a transport the first."""
+    """Return the *attributes* of *rows* by their names; of transports only the first one."""
     paths = attributes.get(LIST_ID) or [{}]
     found: dict[str, Any] = {}
     for id_, name, words, is_of_path in rows:
@@ -117,12 +117,12 @@ def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
 
 
 def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Return what happened, in order and once, though two processes have told of it."""
+    """Return the events in order, each once, even if two processes have reported it."""
     found = [
         (event, _told_by(event))
         for sample in samples
         for event in sample.events
-        # An earlier version told of the quality, which is no verdict.
+        # An earlier version wrote the quality, which is not a verdict.
         if event.what.partition(".")[0] in _AT_FIRST
     ]
     found += _changes(samples)
@@ -139,13 +139,13 @@ def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, A
 
 
 def _told_by(event: Event) -> dict[str, Any]:
-    """Return what an *event* of the log tells: the cause, after the state."""
+    """Return the attributes of a log's *event*: the cause, after the state."""
     cause = event.what.split(".")[2:]
     return {"jitsi.verdict.cause": cause[0]} if cause else {}
 
 
 def _changes(samples: Sequence[Sample]) -> Iterator[tuple[Event, dict[str, Any]]]:
-    """Return each change of network and region, with what it is from then on."""
+    """Return each change of network and region, with the new value."""
     kinds: tuple[tuple[str, list[Any]], ...] = (
         (_NETWORK_CHANGED, _OF_NETWORK),
         (_REGION_CHANGED, [each for each in NAMED if each[0] == REGION.id]),
@@ -156,7 +156,7 @@ def _changes(samples: Sequence[Sample]) -> Iterator[tuple[Event, dict[str, Any]]
             continue
         for name, rows in kinds:
             told = named(sample.attributes, rows)
-            # A heartbeat has none: that is not to know, not to be without.
+            # A heartbeat has none: they are unknown, not absent.
             if told:
                 if name in known and known[name] != told:
                     yield Event(sample.at_ms, name), told

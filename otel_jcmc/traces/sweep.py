@@ -1,7 +1,7 @@
 """
-What is over, on its way into the outbox of spans.
+Moves ended sessions and conferences into the outbox of spans.
 
-The sweep is that of sessions/sweep.py; here each session and each conference becomes a span
+The sweep itself is in sessions/sweep.py; here each session and each conference becomes a span
 (spans.py).
 """
 
@@ -16,7 +16,7 @@ from otel_jcmc.verdict.journal import Entry
 
 
 class Sweep(sweep.Sweep):
-    """The way of what is over, as spans."""
+    """A sweep that makes spans."""
 
     def span_of(
         self,
@@ -25,7 +25,7 @@ class Sweep(sweep.Sweep):
         about: Mapping[int, Any],
         entries: Sequence[Entry] | None,
     ) -> Folded:
-        """Return the span of *leg*; none if it began when nobody asked for spans."""
+        """Return the span of *leg*; none if it began while spans were off."""
         if not leg.instance:
             return super().span_of(leg, samples, about, entries)
         return fold_session(leg, samples, about, entries)

@@ -1,8 +1,8 @@
 """
-What was wrong with a call: a session's stretches folded into its verdict, and a conference's.
+What was wrong with a call: the verdict of a session from its stretches, and of a conference.
 
-In come the samples of a leg (sessions/entry.py) with what verdict/judge.py has said of each push;
-out come attributes, what its conference keeps of it, and what its status says.
+The samples of a leg (sessions/entry.py) come in, with the verdict on each push. Attributes, the
+fields that its conference keeps, and the text of the span's status go out.
 """
 
 from collections import Counter
@@ -17,9 +17,9 @@ from otel_jcmc.sessions.totals import state_by
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
-# So many regions, networks and bridges are named.
+# Most regions, networks and bridges that are named.
 MOST_NAMED: Final = 3
-# A conference is bad of whose sessions more than so many were.
+# A conference is bad if more than this share of its sessions was.
 MOST_SHARE: Final = 0.5
 
 _WORDS: Final = {state.value: state.name.lower() for state in State}
@@ -28,12 +28,12 @@ _NETWORK_WORDS: Final = dict(NETWORK_TYPE.otel_values)
 
 class Verdict(NamedTuple):
     """
-    What is said of a session as a whole.
+    The verdict on a session as a whole.
 
     Attributes:
         told: attributes of its span.
-        kept: what its conference keeps, fields as sessions/moves.lua takes them.
-        problem: what its status says; empty: it was not bad.
+        kept: fields that its conference keeps, in the form of sessions/moves.lua.
+        problem: text of its status; empty: it was not bad.
     """
 
     told: dict[str, Any]
@@ -43,9 +43,9 @@ class Verdict(NamedTuple):
 
 def verdict_of(samples: Iterable[Sample], lasted_ms: int) -> Verdict:
     """
-    Return what was wrong in *samples* of a session that has *lasted_ms*.
+    Return the verdict on *samples* of a session that has *lasted_ms*.
 
-    What no push covers is not known either, and of what nobody knows only its time is told.
+    Time that no push covers counts as unknown. Of unknown time only the length is reported.
     """
     stretches = [stretch for sample in samples for stretch in sample.stretches]
     times = _by(stretches, _state_of)
@@ -76,9 +76,9 @@ def scopes_of(
     samples: Iterable[Sample], conference: str, participant: str, entries: Sequence[Entry]
 ) -> dict[str, Any]:
     """
-    Return how far reached what was bad in *samples*: the scope of most of it, and all with shares.
+    Return the scopes of the bad time in *samples*: the main one, and all with their shares.
 
-    *entries* are what stood out meanwhile. A stretch is known by the end of its interval alone.
+    *entries* are what stood out meanwhile. Only the end of a stretch's interval is known.
     """
     ordered = bad_by_scope(samples, conference, participant, entries)
     whole = sum(tenths for _, tenths in ordered)
@@ -92,10 +92,10 @@ def scopes_of(
 
 def conference_verdict(of_redis: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """
-    Return what a conference's span tells by what is kept of it, and what its status says.
+    Return the attributes of a conference's span from its hash, and the text of its status.
 
     Raises:
-        ValueError: the hash is not what sessions/moves.lua writes.
+        ValueError: the hash is not in the form that sessions/moves.lua writes.
     """
     known, bad = int(of_redis.get("known", 0)), int(of_redis.get("bad", 0))
     told: dict[str, Any] = {
@@ -117,7 +117,7 @@ def conference_verdict(of_redis: Mapping[str, str]) -> tuple[dict[str, Any], str
 
 
 def _state_of(stretch: Stretch) -> State | None:
-    """Return the state of *stretch*; one that this version does not know is not known."""
+    """Return the state of *stretch*; None also for a state that this version does not have."""
     return State(stretch.state) if stretch.state in _WORDS else None
 
 
@@ -127,7 +127,7 @@ def _word_of(stretch: Stretch) -> str:
 
 
 def _main_cause(wrong: list[Stretch], state: State) -> str | None:
-    """Return what explains most of the time that makes a call's *state*; None of a good one."""
+    """Return the cause of most of the time that makes the *state*; None for a good call."""
     if state is State.GOOD:
         return None
     most = [each for each in wrong if state is not State.BAD or each.state == State.BAD]
@@ -144,7 +144,7 @@ def _by(stretches: Iterable[Stretch], what: Any) -> dict[Any, int]:
 
 
 def _where_bad(stretches: Iterable[Stretch]) -> dict[str, Any]:
-    """Return in which regions and networks and on which bridges it was bad, the longest first."""
+    """Return the regions, networks and bridges of the bad time, the longest first."""
     bad = [each for each in stretches if each.state == State.BAD]
     whole = sum(each.tenths for each in bad) * TENTH_MS
     told: dict[str, Any] = {}

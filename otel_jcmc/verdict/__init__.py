@@ -1,7 +1,7 @@
 """
-What is wrong with a call: of one push its state, and the cause that explains it.
+What is wrong with a call: the state of one push, and the cause that explains it.
 
-In come the numbers of a checked push, out come `good`, `fair`, `bad` or unknown and one word that
-says where to look; both are stored with the push, so that gauges, history and spans say the same.
-Knows nothing of Redis, of browsers or of other participants.
+The numbers of a checked push come in. A state (`good`, `fair`, `bad` or unknown) and a cause, one
+word for where to look, go out. Both are stored with the push, so gauges, history and spans agree.
+What stands out among all participants is found here as well.
 """

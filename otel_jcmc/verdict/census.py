@@ -1,8 +1,8 @@
 """
-Everybody by conference, and by what else they have in common: what standing.py compares.
+Participants counted by conference and by bridge, region, browser and relay, for standing.py.
 
-In nearly all conferences nobody is bad. Of those a number each is enough: objects are made of the
-others alone, and only for what is looked at closer.
+In nearly all conferences no participant is bad. A number is enough for each of them. Only the other
+conferences become objects, and only if they are examined closer.
 """
 
 from collections import Counter, defaultdict
@@ -15,12 +15,12 @@ from otel_jcmc.verdict import rules
 from otel_jcmc.verdict.everybody import Counts, Everybody, Place, Seen
 from otel_jcmc.verdict.rules import State
 
-# What somebody else's network may be to blame for. What others send is the senders' own.
+# Causes that a shared network may explain. RECEIVED is not among them: it is the senders' own.
 OF_OTHERS: Final = (rules.OF_NETWORK | {rules.OUTAGE.id}) - {rules.RECEIVED.id}
 
 
 class Scope(StrEnum):
-    """How far something reaches, the widest first; `participant`: it is that one's alone."""
+    """How far a trouble reaches, the widest first; `participant`: no further."""
 
     FLEET = "fleet"
     REGION = "region"
@@ -32,16 +32,16 @@ class Scope(StrEnum):
     PARTICIPANT = "participant"
 
 
-# What people may have in common besides the conference.
+# The groups of participants besides conferences.
 _COMMON: Final = (Scope.REGION, Scope.BRIDGE, Scope.BROWSER, Scope.RELAY)
 
 
 class Room(NamedTuple):
     """
-    One conference with somebody bad, or the part of it that is on one bridge and so on.
+    One conference with a bad participant, or its part on one bridge, in one region and so on.
 
     Attributes:
-        people, known, bad: how many there are, of how many something is known, how many are bad.
+        people, known, bad: numbers of all participants, of those with a known state, of bad ones.
     """
 
     people: int = 0
@@ -50,25 +50,25 @@ class Room(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Of those known, how many are bad; 0 of nobody."""
+        """The share of bad among the known; 0 if none is known."""
         return self.bad / self.known if self.known else 0.0
 
 
 class Group:
     """
-    Conferences, or the part of each that is in one region, on one bridge and so on.
+    Conferences, or the part of each in one region, on one bridge and so on.
 
-    Everybody is counted first, into the three that are told by conference; what is found from them
-    is found once it is asked for, and never again.
+    All participants are counted first, into three tables by conference. Results from them are
+    computed when they are first asked for, and then kept.
 
     Attributes:
-        known_in: of how many people something is known.
-        unknown_in: of how many people nothing is.
-        bad_in: the network of each who is bad.
+        known_in: conference -> participants with a known state.
+        unknown_in: conference -> participants with an unknown state.
+        bad_in: conference -> the network of each bad participant.
     """
 
     def __init__(self, with_bad: Collection[str] | None = None) -> None:
-        """Begin with none; of those *with_bad* people rooms are made, None: with them here."""
+        """Begin empty. Rooms are made for the conferences *with_bad*; None: for those bad here."""
         self.known_in: dict[str, int] = defaultdict(int)
         self.unknown_in: dict[str, int] = defaultdict(int)
         self.bad_in: dict[str, list[str]] = defaultdict(list)
@@ -76,7 +76,7 @@ class Group:
 
     @cached_property
     def rooms(self) -> dict[str, Room]:
-        """Those with somebody bad, be it in another part."""
+        """The conferences with a bad participant, here or in another part."""
         names = {**self.known_in, **self.unknown_in}
         return {name: self._room(name) for name in names if name in self._with_bad}
 
@@ -86,44 +86,44 @@ class Group:
 
     @property
     def networks(self) -> set[str]:
-        """Those of who is bad; empty: one that is not known."""
+        """The networks of bad participants; an empty text stands for an unknown one."""
         return set().union(*self.bad_in.values())
 
     @cached_property
     def sound(self) -> dict[str, int]:
-        """The others of which something is known, and of how many people."""
+        """Other conferences with known participants, and the number of those."""
         known = self.known_in.items()
         return {name: people for name, people in known if name not in self._with_bad}
 
     @property
     def known_rooms(self) -> int:
-        """Of how many conferences something is known."""
+        """Number of conferences with a known participant."""
         return len(self.known_in)
 
     @property
     def known(self) -> int:
-        """Of how many people something is known."""
+        """Number of participants with a known state."""
         return sum(self.known_in.values())
 
     @cached_property
     def bad_rooms(self) -> float:
-        """How many whole rooms would be as bad as these together: the sum of their shares."""
+        """The sum of the conferences' shares: this many wholly bad ones would be as bad."""
         return sum(len(bad) / self.known_in[name] for name, bad in self.bad_in.items())
 
     @property
     def share(self) -> float:
-        """The mean of the shares of those conferences of which something is known; 0 of none."""
+        """The mean share of the conferences with a known participant; 0 if there are none."""
         known = self.known_rooms
         return self.bad_rooms / known if known else 0.0
 
     def people(self) -> Mapping[str, int]:
-        """Return how many are in each conference."""
+        """Return the number of participants in each conference."""
         found = Counter(self.known_in)
         found.update(self.unknown_in)
         return found
 
     def without(self, conference: str) -> "Group":
-        """Return all but *conference*, one of the rooms."""
+        """Return the group without *conference*, one of the rooms."""
         rest = Group(self._with_bad)
         rest.known_in = {**self.known_in}
         rest.unknown_in = {**self.unknown_in}
@@ -135,17 +135,17 @@ class Group:
 
 class _Common:
     """
-    Those who have bridge, region, browser and relay in common.
+    Participants with the same bridge, region, browser and relay.
 
     Attributes:
-        people: how many they are.
-        known_in, unknown_in, bad_in: of each of the groups.
+        people: their number.
+        known_in, unknown_in, bad_in: the tables of each of their groups.
     """
 
     __slots__ = ("bad_in", "known_in", "people", "unknown_in")
 
     def __init__(self, groups: list[Group]) -> None:
-        """Begin with nobody, who is in *groups*."""
+        """Begin without participants; they are in *groups*."""
         self.people = 0
         self.known_in = [group.known_in for group in groups]
         self.unknown_in = [group.unknown_in for group in groups]
@@ -158,15 +158,15 @@ _NOBODY: Final = Room()
 
 class Census:
     """
-    Everybody by conference, and by what else they have in common.
+    All participants by conference, bridge, region, browser and relay.
 
     Attributes:
         fleet: all conferences.
-        groups: of each scope, by name; of the fleet there is one, whose name is empty.
+        groups: scope -> name -> group; the fleet has one group with an empty name.
     """
 
     def __init__(self, everybody: Everybody) -> None:
-        """Count *everybody* who is by a bridge."""
+        """Count the participants of *everybody* that use a bridge."""
         self.fleet = Group()
         group = partial(Group, self.fleet.bad_in)
         self.groups: dict[Scope, Groups] = {scope: defaultdict(group) for scope in _COMMON}
@@ -178,7 +178,7 @@ class Census:
         self._count_bad(everybody.ill)
 
     def _count(self, counts: Counts) -> None:
-        """Count everybody; this is what a look takes its time for."""
+        """Count all participants; a look spends most of its time here."""
         for (place, state), people in counts.items():
             if place.is_direct:
                 continue
@@ -191,14 +191,14 @@ class Census:
             self._regions_of[bridge][region] += common.people
 
     def _count_bad(self, ill: list[Seen]) -> None:
-        """Count those of *ill* who are bad by what others may share."""
+        """Count the participants of *ill* that are bad by a cause that others may share."""
         for seen in ill:
             if is_bad(seen):
                 for tally in self._common_of(seen.place).bad_in:
                     tally[seen.place.conference].append(seen.network)
 
     def _common_of(self, place: Place) -> "_Common":
-        """Return those who have bridge, region, browser and relay in common with *place*."""
+        """Return the participants with the same bridge, region, browser and relay as *place*."""
         key = place[1:5]
         found = self._commons.get(key)
         if found is None:
@@ -206,7 +206,7 @@ class Census:
         return found
 
     def _groups_of(self, bridge: str, region: str, browser: str, relay: str) -> list[Group]:
-        """Return the groups of all who have these in common."""
+        """Return the groups of participants with these values."""
         groups = self.groups
         found = [self.fleet, groups[Scope.REGION][region]]
         if bridge:
@@ -218,7 +218,7 @@ class Census:
         return found
 
     def share_without(self, of: Group) -> float:
-        """Return the mean of the conferences' shares, less what is counted in *of*."""
+        """Return the mean of the conferences' shares, without the participants counted in *of*."""
         fleet = self.fleet
         share, known = fleet.bad_rooms, fleet.known_rooms
         for name, part in of.rooms.items():
@@ -233,7 +233,7 @@ class Census:
 
     @staticmethod
     def region_share_without(of: Group, bridge: Group) -> float:
-        """Return the mean of the shares of a region's rooms, less who is on one *bridge* of it."""
+        """Return the mean share of a region's rooms, without the participants on *bridge*."""
         share = known = 0.0
         for name, room in of.rooms.items():
             part = bridge.rooms.get(name, _NOBODY)
@@ -249,7 +249,7 @@ class Census:
         return {name: of for name, of in bridges.items() if region in self._regions_of[name]}
 
     def region_of(self, bridge: str) -> str:
-        """Return where most of those on *bridge* are told to be."""
+        """Return the region that most participants on *bridge* report."""
         return self._regions_of[bridge].most_common(1)[0][0]
 
 

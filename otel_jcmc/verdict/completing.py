@@ -1,9 +1,9 @@
 """
-Where somebody is whose page does not say: where the others of the room are.
+Completes the place of participants whose page does not tell it, from others of the conference.
 
-The original's page tells of no bridge, and not that there is none. Who shares a conference with
-somebody on a bridge is on that one, if all who tell name the same; who shares it with somebody
-without a bridge has none either: a direct call has two people.
+The original's page names no bridge, and does not tell whether there is one. If all others of its
+conference name the same bridge, the participant is on that bridge. If one of them has no bridge,
+the participant has none either: a direct call has two participants.
 """
 
 from collections import defaultdict
@@ -13,9 +13,9 @@ from otel_jcmc.verdict.everybody import Everybody, Place
 
 
 def complete(everybody: Everybody) -> Everybody:
-    """Return *everybody* counted where they are, as far as others of their rooms tell."""
+    """Return *everybody* with places completed, as far as others of their conferences tell."""
     lacking = {place.conference for place, _ in everybody.counts if _is_lacking(place)}
-    # Where no page tells of a bridge, as the original's do not, nothing can be told either.
+    # If no page names a bridge, as with the original's pages, nothing can be completed.
     told = _told(everybody, lacking) if lacking else {}
     if not told:
         return everybody
@@ -36,12 +36,12 @@ def complete(everybody: Everybody) -> Everybody:
 
 
 def _is_lacking(place: Place) -> bool:
-    """Say whether nobody knows by which bridge *place* is, or whether by one."""
+    """Say whether it is unknown which bridge *place* has, and whether it has one."""
     return not (place.bridge or place.is_direct)
 
 
 def _told(everybody: Everybody, conferences: set[str]) -> Mapping[str, list[Place]]:
-    """Return the places in *conferences* of which it is known by which bridge they are, or none."""
+    """Return the places in *conferences* with a known bridge, or known to have none."""
     found: dict[str, list[Place]] = defaultdict(list)
     for place, _ in everybody.counts:
         if place.conference in conferences and not _is_lacking(place):

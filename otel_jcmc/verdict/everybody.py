@@ -1,8 +1,8 @@
 """
-Everybody who is live, as what stands out is found: who is bad in detail, the others counted.
+All live participants in the form of a look: bad ones in detail, the others counted.
 
-Nearly everybody is well, and of those who are only the numbers matter; so a look at ten thousand
-is a few steps of a library's counting, and some more for each who is bad.
+Nearly all participants are well, and only their numbers matter. A look at ten thousand is a few
+counting steps of a library, and some more for each bad participant.
 """
 
 from collections import Counter
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 class Place(NamedTuple):
     """
-    Where somebody is; each text is empty where it is not known.
+    The place of a participant; an unknown text is empty.
 
     Attributes:
         browser: name and major version.
-        relay: what the operator calls the TURN server.
-        is_direct: connected to a peer, and by no bridge.
+        relay: the operator's name of the TURN server.
+        is_direct: connected to a peer, without a bridge.
     """
 
     conference: str
@@ -30,18 +30,18 @@ class Place(NamedTuple):
 
 class Seen(NamedTuple):
     """
-    One live participant, as far as it matters to others.
+    One live participant, with the facts that matter to others.
 
     Attributes:
         participant: Jitsi's id in the conference.
         state: None: not known.
         cause: id of rules.CAUSES; 0: none.
         network: a short keyed hash of the caller's network; empty: not known.
-        present: how many the participant sees in its room; 0: not known.
-        source: whose stream, of those that it gets, loses the most; empty: not known.
+        present: number of participants that it sees in its conference; 0: not known.
+        source: sender of the received stream that loses the most; empty: not known.
         loss_up: percent; None: not known.
         is_slow: whether its computer limits what it sends.
-        sends: whether anything goes out; None: not known.
+        sends: whether it sends anything; None: not known.
     """
 
     place: Place
@@ -61,14 +61,15 @@ Counts = Mapping[tuple[Place, int | None], int]
 
 class Everybody(NamedTuple):
     """
-    One look at everybody.
+    One look at all participants.
 
     Attributes:
-        counts: place and state -> how many.
+        counts: place and state -> number of participants.
         ill: those whose state is fair or bad.
-        members: returns all who are in some conferences.
-        present: returns, for some conferences, how many those who are there see at most.
-        clients: returns the client's id of each of some, who are (conference, participant).
+        members: returns all participants of some conferences.
+        present: returns for some conferences the largest number that one of their participants
+            sees.
+        clients: returns the client id of each given (conference, participant).
     """
 
     counts: Counts

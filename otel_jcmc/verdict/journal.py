@@ -1,4 +1,4 @@
-"""What stood out, and when: looks at everybody as entries with an onset, an end and a peak."""
+"""The journal of what stood out: entries with an onset, an end and a peak, made from looks."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,22 +9,21 @@ from msgspec.structs import replace
 from otel_jcmc.store.participant import client_digest
 from otel_jcmc.verdict.standing import Standing
 
-# What a look or two does not find has not ended: a push may be late.
+# A thing that one or two looks do not find has not ended: a push may be late.
 GRACE_MS: Final = 25_000
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
-    One thing that stood out, as it is stored too: fields may be added at the end alone.
+    One thing that stood out, also in its stored form: add fields only at the end.
 
     Attributes:
         scope: one of standing.Scope; a newer version may have others.
-        since_ms, seen_ms: of the first and of the last look that found it, by Redis's clock.
+        since_ms, seen_ms: time of the first and the last look that found it, by Redis's clock.
         peak: its highest share.
-        coverage: bad, known, reporting, present at the peak.
-        share: of the last look.
-        client: of a sender the digest of its client in hex, by which it is erased; empty: not
-            known.
+        coverage: numbers of bad, known, reporting and present participants at the peak.
+        share: at the last look.
+        client: digest of a sender's client in hex, used to erase it; empty: not known.
     """
 
     scope: str
@@ -41,7 +40,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def continue_with(
     entries: Iterable[Entry], now_ms: int, found: Iterable[Standing]
 ) -> tuple[list[Entry], list[Entry]]:
-    """Return the entries that go on when a look at *now_ms* has *found* this, and those over."""
+    """Return the entries that continue after a look at *now_ms* with *found*, and those over."""
     entries = list(entries)
     over = [each for each in entries if now_ms - each.seen_ms > GRACE_MS]
     going = {(each.scope, each.name): each for each in entries if each not in over}
@@ -53,14 +52,14 @@ def continue_with(
 
 
 def _begun(now_ms: int, found: Standing) -> Entry:
-    """Return the entry of something that a look has *found* for the first time."""
+    """Return the entry of a thing that a look has *found* for the first time."""
     what = (found.scope.value, found.name, found.region, now_ms, now_ms)
     client = client_digest(found.client).hex() if found.client else ""
     return Entry(*what, found.share, found.coverage, found.share, client)
 
 
 def _grown(entry: Entry, now_ms: int, found: Standing) -> Entry:
-    """Return *entry* as of a look that has *found* it again."""
+    """Return *entry* after a look that has *found* it again."""
     if found.share > entry.peak:
         entry = replace(entry, peak=found.share, coverage=found.coverage)
     return replace(entry, seen_ms=now_ms, share=found.share)

@@ -1,8 +1,8 @@
 """
 State and cause of one push: a pure function of its numbers.
 
-Nearly every push is good, so first everything is held against the lower thresholds in one go; only
-where something is beyond one it is asked how bad it is and why.
+Nearly every push is good, so all values are first compared with the lower thresholds at once. Only
+a value beyond one is judged: how bad it is, and why.
 """
 
 from collections.abc import Sequence
@@ -33,16 +33,15 @@ _DELAY: Final = _AT[rules.DELAY]
 _CPU, _BANDWIDTH = _AT["limitation_cpu"], _AT[rules.PICTURE_LIMIT]
 _HEIGHT, _WANTED = _AT["resolution_height_upload"], _AT["resolution_height_wanted"]
 _BITRATE_DOWN: Final = _AT["bitrate_download"]
-# Whose value says nothing by itself.
+# The value of these symptoms proves nothing alone.
 _ANY: Final = {rules.MOS, rules.FROZEN, rules.DECODE}
-# What a heartbeat of a page whose statistics have stopped knows at most.
+# The only values that a heartbeat has, from a page whose statistics have stopped.
 _OF_HEARTBEATS: Final = {_DOWN, _UP}
 
 
-# Structs, because a named tuple takes ten times as long to make, and a push that is not well needs
-# three of these.
+# Structs, because making a named tuple takes ten times as long, and a bad push needs three of them.
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """What a verdict stands on: a *field* had this *value*, and *threshold* is the limit."""
+    """The evidence of a verdict: *field* had this *value*, and *threshold* is the limit."""
 
     field: str
     value: float
@@ -51,12 +50,12 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """
-    What is said of one push.
+    The verdict on one push.
 
     Attributes:
         state: None: not known.
-        cause: None: nothing explains it, or nothing is to be explained.
-        evidence: of the symptom that decided, and of the cause.
+        cause: None: nothing explains the state, or nothing needs an explanation.
+        evidence: for the symptom that decided, and for the cause.
     """
 
     state: State | None
@@ -66,17 +65,17 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 _UNKNOWN: Final = Verdict(None)
 _GOOD: Final = Verdict(State.GOOD)
-# By their class they take three times as long to find.
+# Looking them up by their class takes three times as long.
 _, _FAIR, _BAD = State
-# Of a score there is no better; it is the one that is worse below its thresholds.
+# The score is the only symptom that is worse below its thresholds.
 _BEST_MOS: Final = 4.5
-# Whose value is not enough to say how bad it is.
+# The value of these symptoms does not show alone how bad the call is.
 _MORE: Final = frozenset((_FROZEN, _LOSS, _BANDWIDTH, _DECODE, _DELAY, _JITTER_UP, _JITTER_DOWN))
 _SILENCE, _SENT = Kind.SILENCE, Kind.SENT
 
 
 class Judge:
-    """The rules at work, for one operator's thresholds."""
+    """The rules applied with one operator's thresholds."""
 
     def __init__(self, bad_loss: float = 5, bad_round_trip_ms: float = 400) -> None:
         """Judge by *bad_loss* (percent) and *bad_round_trip_ms*."""
@@ -86,13 +85,14 @@ class Judge:
         self._long = bad_round_trip_ms / 2
         self._of = {each.field: each for each in self._symptoms}
         self._mos_fair = self._of[rules.MOS].fair
-        # Where each is, and the value from which on it is looked at: any score, any freeze, of
-        # which the threshold is a share of the time covered. No limit is below 0.
+        # The place of each value, and the limit beyond which it is examined. Every score and every
+        # freeze is examined: a freeze's threshold is a share of the time covered. No limit is below
+        # 0.
         self._looked_at = [
             (_AT[each.field], 0 if each.field in _ANY else each.fair, each.fair, each.bad, each)
             for each in self._symptoms
         ]
-        # Decoding takes some time in each, and matters only where a picture stood.
+        # Decoding always takes some time, and matters only if a picture stood still.
         first = [each for each in self._looked_at if each[0] not in (_MOS, _DECODE)]
         self._limits = [(at, limit) for at, limit, *_ in first]
 
@@ -100,13 +100,13 @@ class Judge:
         self, numbers: list[Any], covers_ms: float, *, is_direct: bool, age_ms: float = inf
     ) -> None:
         """
-        Put MOS, state, cause and the time covered among the *numbers* of a push.
+        Put MOS, state, cause and the time covered into the *numbers* of a push.
 
         Args:
-            covers_ms: the time that the push is about; 0: not known.
-            is_direct: some transport goes to a peer, and none to a bridge.
-            age_ms: of the page's newest statistics, which have stopped where that is over
-                *covers_ms*: a page also tells at once that its connection was interrupted.
+            covers_ms: the time that the push covers; 0: not known.
+            is_direct: a transport goes to a peer, and none to a bridge.
+            age_ms: age of the page's newest statistics. They have stopped if it is over
+                *covers_ms*: a page also pushes at once when its connection was interrupted.
         """
         numbers[_COVERS] = covers_ms or None
         numbers[_MOS] = audio_mos(
@@ -126,7 +126,7 @@ class Judge:
     def judge(
         self, numbers: Sequence[Any], *, is_direct: bool = False, has_stopped: bool = True
     ) -> Verdict:
-        """Return what is said of *numbers*, which have the MOS and the time covered."""
+        """Return the verdict on *numbers*, which have the MOS and the time covered."""
         present = numbers[_PRESENT]
         if present is not None and present <= 1:
             return _UNKNOWN
@@ -146,19 +146,19 @@ class Judge:
     def _without_symptoms(
         numbers: Sequence[Any], trip: float | None, *, has_stopped: bool
     ) -> Verdict:
-        """Return good where it is known that it is, bad where the statistics have stopped."""
+        """Return good if that is known, bad if the statistics have stopped."""
         if trip is not None and numbers[_LOSS_DOWN] is not None:
             if numbers[_BITRATE_DOWN] or (numbers[_DOWN] == 0 and numbers[_UP] == 0):
                 return _GOOD
             return _UNKNOWN
         if has_stopped and numbers[_DOWN] is not None and _is_heartbeat(numbers):
-            # With others: who is alone has no outage, not even none.
+            # With others present: for a participant alone it is not known whether an outage runs.
             return Verdict(_BAD)
         return _UNKNOWN
 
     @staticmethod
     def _value(at: int, value: float, numbers: Sequence[Any], trip: float | None) -> float | None:
-        """Return what of a *value* at *at* is held against thresholds; None: it is no matter."""
+        """Return the part of a *value* at *at* to compare with thresholds; None: ignore it."""
         if at == _FROZEN:
             covers = numbers[_COVERS]
             return 100 * value / covers if covers else None
@@ -171,7 +171,8 @@ class Judge:
             return value if height is not None and wanted and height < wanted else None
         if at == _DELAY:
             return value if numbers[_FROZEN] or value > rules.FELT_MS else None
-        # It is of the last moment, the round trip of the whole time: a moment is no way.
+        # Jitter is of the last moment, the round trip of the whole interval. A moment does not
+        # describe the way.
         return value if trip is None or value <= 2 * trip else None
 
     def _explain(self, numbers: Sequence[Any], trip: float | None, *, is_direct: bool) -> Verdict:
@@ -191,7 +192,7 @@ class Judge:
             if how > worst:
                 worst, shown = how, (symptom, value)
         if shown is None:
-            # Something is known, so this is no heartbeat.
+            # Something is known, so this push is not a heartbeat.
             return self._without_symptoms(numbers, trip, has_stopped=False)
         symptom, value = shown
         cause, evidence = self._cause(symptom.kind, numbers, trip)
@@ -205,7 +206,7 @@ class Judge:
     def _cause(
         self, kind: Kind, numbers: Sequence[Any], trip: float | None
     ) -> tuple[Cause | None, tuple[Evidence, ...]]:
-        """Return what explains a symptom of this *kind*, and by what."""
+        """Return the cause of a symptom of this *kind*, with its evidence."""
         if kind is _SILENCE:
             return rules.OUTAGE, ()
         asked = self._of_sent if kind is _SENT else self._of_received
@@ -214,11 +215,11 @@ class Judge:
     def _of_received(
         self, numbers: Sequence[Any], trip: float | None
     ) -> tuple[Cause | None, tuple[Evidence, ...]]:
-        """Return what explains that somebody hears or sees badly."""
+        """Return the cause of bad sound or picture, with its evidence."""
         some, best, worst = self._some_loss, numbers[_BEST], numbers[_WORST]
         is_several = _has_several_senders(numbers)
-        # Where one stream loses nothing the way is sound, whoever sends it. By chance a few
-        # packets of a way that loses a little are all there.
+        # If one stream loses nothing, the way is good, whoever sends the stream. On a way that
+        # loses a little, a few packets may all arrive by chance.
         much = some if is_several else 2 * some
         if best is not None and best <= self._no_loss and _or(worst, 0) > much:
             return rules.RECEIVED, (Evidence(rules.WORST, worst, much),)
@@ -229,7 +230,7 @@ class Judge:
             return rules.DOWNLINK_OR_RECEIVED, (Evidence(rules.LOSS_DOWN, loss, some),)
         if found := _slow_receiver(numbers):
             return rules.SLOW_RECEIVER, (found,)
-        # There and back a packet waits twice for a page that is late: the rest is the way.
+        # A packet waits twice for a late page, on sending and on receiving. The rest is the way.
         if trip is not None and trip - 2 * _or(numbers[_DELAY], 0) > self._long:
             return rules.PATH, (Evidence(rules.ROUND_TRIP, trip, self._long),)
         if found := _waits(numbers):
@@ -241,11 +242,11 @@ class Judge:
     def _of_sent(
         self, numbers: Sequence[Any], trip: float | None
     ) -> tuple[Cause | None, tuple[Evidence, ...]]:
-        """Return what explains that somebody sends badly."""
+        """Return the cause of bad sending, with its evidence."""
         loss = _or(numbers[_LOSS_UP], 0)
         if loss > self._some_loss:
             return rules.UPLINK, (Evidence(rules.LOSS_UP, loss, self._some_loss),)
-        # What waits for the CPU goes out late, and the bandwidth is guessed too low.
+        # A page that waits for the CPU sends late, and its bandwidth is estimated too low.
         if found := _waits(numbers):
             return rules.SLOW_SENDER, (found,)
         for field in (rules.JITTER_UP, rules.PICTURE_LIMIT):
@@ -264,16 +265,16 @@ class Judge:
 
 
 def _or(value: float | None, other: float) -> float:
-    """Return *value* if it is known, else *other*."""
+    """Return *value* if it is known, otherwise *other*."""
     return other if value is None else value
 
 
 def _has_several_senders(numbers: Sequence[Any]) -> bool:
     """
-    Say whether the received stream that loses the least can be another's than the worst one.
+    Say whether the best and the worst received stream can have different senders.
 
-    The sound and the picture of one sender lose alike, and never just the same. Of a call by a
-    bridge most libraries count only the sound among those expected.
+    Sound and picture of one sender have similar losses, but never equal ones. In a call by a bridge
+    most libraries count only the sound among the expected streams.
     """
     if numbers[_BEST] is None or numbers[_WORST] is None or numbers[_PRESENT] == 2:
         return False
@@ -282,7 +283,7 @@ def _has_several_senders(numbers: Sequence[Any]) -> bool:
 
 
 def slowest(trips: Sequence[float | None] | None) -> float | None:
-    """Return the round trip of the slowest transport, for where that of the interval is unknown."""
+    """Return the slowest transport's round trip, used if the interval's is not known."""
     if trips and len(trips) == 1:
         return trips[0]
     known = [each for each in trips or () if each is not None]
@@ -290,20 +291,20 @@ def slowest(trips: Sequence[float | None] | None) -> float | None:
 
 
 def _is_heartbeat(numbers: Sequence[Any]) -> bool:
-    """Say whether nothing is known but of outages, and what we have made of it."""
+    """Say whether only outages are known, and the values that the service makes from them."""
     told = {at for at, value in enumerate(numbers) if value is not None}
     return told <= _OF_HEARTBEATS | {_COVERS}
 
 
 def _severity(value: float, fair: float, bad: float) -> tuple[int, float]:
-    """Return the state of a *value*, and how far it is beyond the threshold of bad, or of fair."""
+    """Return the state of a *value*, and how far it is beyond the threshold of that state."""
     if value > bad:
         return 2, value / bad if bad else inf
     return (1, value / fair) if value > fair else (0, 0.0)
 
 
 def _waits(numbers: Sequence[Any]) -> Evidence | None:
-    """Return what shows that a page waits for the CPU."""
+    """Return the evidence that a page waits for the CPU."""
     delay = numbers[_DELAY]
     if delay is None or delay <= rules.WAITS_MS:
         return None
@@ -311,7 +312,7 @@ def _waits(numbers: Sequence[Any]) -> Evidence | None:
 
 
 def _slow_receiver(numbers: Sequence[Any]) -> Evidence | None:
-    """Return what shows that a computer is too slow for what it receives."""
+    """Return the evidence that a computer is too slow for its received media."""
     decode, rate = numbers[_DECODE], numbers[_RATE_DOWN]
     if decode is None or not rate:
         return None

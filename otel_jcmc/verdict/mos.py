@@ -1,10 +1,10 @@
 """
-How well somebody hears the others, as a mean opinion score: an estimate of ours.
+How well a participant hears the others, as a mean opinion score: the service's estimate.
 
 Form: the E-model's (ITU-T G.107: default R0 of 93.2, no simultaneous impairment, no advantage
 factor). Its constants for delay are G.107's simplified ones. ITU-T publishes no robustness factor
-for Opus: that 20 % of made-up audio cost half of what loss can cost is our choice, and so are the
-40 ms that devices take. Compare it with itself, not with scores of other products.
+for Opus. This project chose two constants: 20 % of made-up audio cost half of what loss can cost,
+and devices take 40 ms. Compare the score with itself, not with scores of other products.
 """
 
 from typing import Final
@@ -22,12 +22,12 @@ def audio_mos(
     jitter_ms: float | None,
 ) -> float | None:
     """
-    Return the score, 1 to 4.4 rounded to hundredths; None where it can't be known.
+    Return the score, 1 to 4.4, rounded to hundredths; None if it can't be known.
 
     Args:
-        made_up: percent of received audio that was made up, silence left out.
-        loss: percent of packets lost on the way down, for where that is not known.
-        buffer_ms: time in the jitter buffer; not known: twice *jitter_ms*, the jitter down.
+        made_up: percent of received audio that was made up, without silence.
+        loss: percent of packets lost on the way down, used if *made_up* is not known.
+        buffer_ms: time in the jitter buffer; if not known, twice *jitter_ms*, the jitter down.
     """
     lost = loss if made_up is None else made_up
     if lost is None or round_trip_ms is None:
@@ -41,5 +41,5 @@ def audio_mos(
     if r <= 0:
         return 1.0
     score = 1 + 0.035 * r + 7e-6 * r * (r - 60) * (100 - r)
-    # As `round` does, in a fifth of its time.
+    # Same result as `round`, in a fifth of its time.
     return int(100 * score + 0.5) / 100 if score > 1 else 1.0

@@ -1,9 +1,9 @@
 """
-What the others of a conference tell about somebody who is not well.
+What the others of a conference tell about a participant that is not well.
 
-In go all who are there and what they have told of late, out come the owner of the stream that
-somebody loses, and what that comes to. settling.py asks; what is the same for whoever asks is found
-once, since in a large conference many do.
+All participants of a conference and their recent reports go in. The owner of the stream that one of
+them loses, and the cause that follows, come out. settling.py asks. Results that do not depend on
+the asker are found once, because in a large conference many ask.
 """
 
 from typing import Final
@@ -17,12 +17,12 @@ _DOWNLINK: Final = rules.DOWNLINK.id
 
 class Told:
     """
-    What the people of one conference have told of late, by participant.
+    The recent reports of one conference's participants, by participant.
 
     Attributes:
-        spoils: when it was known last, and whether it spoilt what it sends.
-        silent: when those who send nothing have said so. A page whose connection is interrupted
-            does not tell whether it sends.
+        spoils: the time of the last report, and whether the participant spoilt what it sends.
+        silent: the time at which a participant reported that it sends nothing. A page with an
+            interrupted connection does not report that.
     """
 
     __slots__ = ("silent", "spoils")
@@ -33,7 +33,7 @@ class Told:
         self.silent: dict[str, int] = {}
 
     def forget_before(self, oldest_ms: int) -> None:
-        """Forget what was told before *oldest_ms*."""
+        """Forget reports from before *oldest_ms*."""
         if self.spoils:
             self.spoils = {who: told for who, told in self.spoils.items() if told[0] >= oldest_ms}
         if self.silent:
@@ -42,11 +42,11 @@ class Told:
 
 class Neighbours:
     """
-    All who are in one conference.
+    All participants of one conference.
 
     Attributes:
         people: by participant.
-        known: of how many of them the state is known.
+        known: number of participants with a known state.
     """
 
     __slots__ = (
@@ -55,12 +55,12 @@ class Neighbours:
     )
 
     def __init__(self, told: Told) -> None:
-        """Begin with nobody; those who are to be added have *told* something of late."""
+        """Begin without participants; *told* has their recent reports."""
         self.people: dict[str, Seen] = {}
         self.known = 0
         self._told = told
-        # Participants: who may send; and of those whose state is known who is not well or spoils
-        # what it sends, who is connected to a peer, and who has one of two causes.
+        # Participants: those that may send; and among those with a known state, those that are not
+        # well or spoil what they send, those connected to a peer, and those with one of two causes.
         self._sending: list[str] | None = None
         self._unwell: list[str] = []
         self._direct: list[str] = []
@@ -68,10 +68,10 @@ class Neighbours:
         self._downlink: list[str] = []
 
     def add(self, seen: Seen) -> None:
-        """Add *seen*, and what it tells now; all are added before anything is asked."""
+        """Add *seen* and its present report; add all participants before asking."""
         participant, state, cause = seen.participant, seen.state, seen.cause
         before = self.people.get(participant)
-        # Two clients may push as one participant: the first counts who tells something.
+        # Two clients may push as one participant: the first with a known state counts.
         if before is not None and (state is None or before.state is not None):
             return
         self.people[participant] = seen
@@ -89,23 +89,23 @@ class Neighbours:
 
     @property
     def present(self) -> int:
-        """How many are there, or are seen there."""
+        """The number of participants, as counted or as the participants see it."""
         return max(len(self.people), *(each.present for each in self.people.values()))
 
     def spoils(self, seen: Seen) -> bool | None:
-        """Say whether *seen* spoils what it sends; None: it has not been known of late."""
+        """Say whether *seen* spoils what it sends; None: no recent report."""
         told = self._told.spoils.get(seen.participant)
         return told[1] if told else None
 
     def owner_for(self, seen: Seen) -> Seen | None:
-        """Return whose stream *seen* loses: who is named, else the only one who sends."""
+        """Return the owner of the stream that *seen* loses: the named one, or the only sender."""
         if seen.source:
             return self.people.get(seen.source)
         if seen.present > len(self.people):
             return None
         if self._sending is None:
             self._sending = [each for each in self.people if each not in self._told.silent]
-        # Of more than two who send two are others.
+        # If more than two send, at least two of them are others.
         if len(self._sending) > 2:
             return None
         owners = [each for each in self._sending if each != seen.participant]
@@ -113,11 +113,12 @@ class Neighbours:
 
     def cause_of(self, seen: Seen, *, spoils: bool | None) -> rules.Cause | None:
         """
-        Return what *seen* comes to where the owner of its stream *spoils*, or does not.
+        Return the cause of *seen*, by whether the owner of its stream *spoils* it.
 
-        Returns None where that is not known and the others tell nothing either.
+        None if that is not known, and the others tell nothing either.
         """
-        # Who loses both ways has a bad way; that the others do too is the bridge's.
+        # A participant that loses in both directions has a bad way. If the others do too, it is the
+        # bridge's.
         if self.spoils(seen):
             return rules.DOWNLINK
         if spoils is None:
@@ -126,11 +127,11 @@ class Neighbours:
 
     def _cause_by_others(self, participant: str) -> rules.Cause | None:
         """
-        Return what the others of *participant* tell, who get the same streams; None: nothing.
+        Return the cause by the others, who get the same streams as *participant*; None: unknown.
 
-        Two at least must be well: one alone may be whom *participant* hears badly, and hear well.
-        Where another is connected to a peer, *participant* is that peer, on a page that does not
-        tell.
+        At least two others must be well: a single one may be the sender that *participant* hears
+        badly, and hear well itself. If another one is connected to a peer, *participant* is that
+        peer, on a page that does not report it.
         """
         if _has_another(self._direct, participant):
             return rules.PAIR
@@ -145,5 +146,5 @@ class Neighbours:
 
 
 def _has_another(participants: list[str], participant: str) -> bool:
-    """Say whether somebody else than *participant* is among *participants*."""
+    """Say whether *participants* contains another one than *participant*."""
     return bool(participants) and participants != [participant]

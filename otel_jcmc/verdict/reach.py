@@ -1,7 +1,7 @@
 """
-How far what is wrong with somebody reaches: state and cause of one, joined with what stands out.
+The scope of a participant's trouble: its cause joined with what stands out.
 
-What a participant's scope was at a time is what the journal says of that time.
+The journal's entries of a time give the scope at that time.
 """
 
 from collections import defaultdict
@@ -15,20 +15,20 @@ from otel_jcmc.verdict.standing import sender_name
 
 
 class Reach:
-    """What stands out at one time, to be asked of many participants."""
+    """What stands out at one time, asked for many participants."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        """Ask of *entries*."""
-        # A newer version may have written of other scopes.
+        """Take the *entries* of that time."""
+        # A newer version may have written other scopes.
         self._names: dict[str, set[str]] = defaultdict(set)
         for each in entries:
             self._names[each.scope].add(each.name)
 
     def of(self, place: Place, participant: str, cause: int, source: str = "") -> Scope:
         """
-        Return the scope of a *participant* at *place* whose call is not good by *cause*.
+        Return the scope of a *participant* at *place* whose call is not good because of *cause*.
 
-        *source* is whose stream it gets worst; empty: not known.
+        *source* is the sender of its worst received stream; empty: not known.
         """
         if place.is_direct:
             return Scope.PARTICIPANT
@@ -49,7 +49,7 @@ class Reach:
         return Scope.PARTICIPANT
 
     def _spoils(self, place: Place, participant: str, cause: int, source: str) -> bool:
-        """Say whether somebody spoils the call of others, or it is spoilt by who does."""
+        """Say whether the participant spoils calls of others, or a sender spoils its call."""
         senders = self._names[Scope.SENDER]
         if not senders:
             return False

@@ -1,13 +1,13 @@
 """
-The journal in Redis: what stands out now, and what did, for as long as history lives.
+The journal in Redis: what stands out now, and what stood out, kept for as long as history.
 
     jcmc:{verdict}:lease     who looks
     jcmc:{verdict}:now       the last look, whole, in msgpack
     jcmc:{verdict}:over      what is over, by its end (ms of Redis's clock)
     jcmc:{verdict}:told      the last look of which all is told as events, by its time (ms)
 
-Only who holds the lease writes (journal.lua), and what is told whoever tells it (logs/onsets.py);
-every reader, of every replica, reads the same.
+Only the replica with the lease writes (journal.lua). The process that sends events writes `told`
+(logs/onsets.py). All readers of all replicas read the same.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.verdict.journal import Entry
 
-# A look is older than this when two could not be made.
+# A look becomes older than this when two looks in a row have failed.
 FRESH_MS: Final = 30_000
 MOST_OVER: Final = 10_000
 _SCRIPT: Final = script("verdict/journal", touches_stays=False)
@@ -30,12 +30,12 @@ _FORGET: Final = script("verdict/forget", touches_stays=False)
 
 class Look(msgspec.Struct, array_like=True, gc=False):
     """
-    What was found when everybody was looked at, as it is stored: fields are added at the end.
+    The result of a look at all participants, as stored: add fields only at the end.
 
     Attributes:
         at_ms: when, by Redis's clock.
-        entries: what stands out, and has not ended yet.
-        causes: standing.sender_name of those whose cause was settled -> id of the cause.
+        entries: the things that stand out and have not ended.
+        causes: standing.sender_name of each participant with a settled cause -> id of the cause.
     """
 
     at_ms: int
@@ -43,7 +43,7 @@ class Look(msgspec.Struct, array_like=True, gc=False):
     causes: dict[str, int] = {}
 
     def is_fresh(self, now_ms: int) -> bool:
-        """Say whether it still holds at *now_ms*."""
+        """Say whether the look still holds at *now_ms*."""
         return now_ms - self.at_ms <= FRESH_MS
 
 
@@ -51,25 +51,25 @@ class Record:
     """
     The journal of one Redis under one key prefix.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(self, url: str, key_prefix: str, keep_ms: int) -> None:
-        """Prepare; what is over is kept for *keep_ms*."""
+        """Prepare; entries that are over are kept for *keep_ms*."""
         self._link = open_link(url)
         self._keep_ms = keep_ms
         base = f"{key_prefix}:{{verdict}}:"
         self.lease_key = f"{base}lease"
         self._now, self._over = f"{base}now", f"{base}over"
         self._told = f"{base}told"
-        # The last look as it was read or written.
+        # The last look that was read or written.
         self._read: bytes | None = None
 
     async def read_look(self) -> tuple[Look | None, int]:
         """
-        Return the last look, and Redis's clock in ms.
+        Return the last look and Redis's clock in ms.
 
-        None if there is none, or this version can't read it.
+        The look is None if there is none, or this version can't read it.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -90,9 +90,9 @@ class Record:
 
     async def write(self, holder: str, look: Look, over: list[Entry]) -> bool:
         """
-        Write a *look* and what is *over* since the one that was read last.
+        Write a *look* and the entries that are *over* since the look that was read last.
 
-        False if *holder* has the lease no longer, or somebody was erased meanwhile.
+        False if *holder* no longer has the lease, or a client was erased meanwhile.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -113,7 +113,7 @@ class Record:
 
     async def read(self, since_ms: int, until_ms: int) -> list[Entry]:
         """
-        Return what stood out at some time from *since_ms* to *until_ms*, what goes on last.
+        Return the entries between *since_ms* and *until_ms*; those that continue come last.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -134,7 +134,7 @@ class Record:
 
     async def read_told(self) -> int | None:
         """
-        Return the time of the last look of which all is told; None: nobody has told anything.
+        Return the time of the last look whose events are all told; None: none was told.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -144,7 +144,7 @@ class Record:
 
     async def write_told(self, at_ms: int) -> None:
         """
-        Take note that all is told of the look at *at_ms*.
+        Note that all events of the look at *at_ms* are told.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -155,10 +155,10 @@ class Record:
         self, is_entry: Callable[[Entry], bool], is_sender: Callable[[str], bool]
     ) -> None:
         """
-        Take away each entry that *is_entry*, and of the last look each name that *is_sender*.
+        Remove each entry that *is_entry* accepts, and each name of the last look by *is_sender*.
 
         Raises:
-            StoreUnavailable: Redis did not answer in time; some may be gone.
+            StoreUnavailable: Redis did not answer in time; some entries may be removed.
         """
         while True:
             over, stored = expect_all(
@@ -189,7 +189,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def _decoded(stored: bytes | None, kind: Any) -> Any:
-    """Return what is *stored* as a *kind*; None if there is nothing, or it can't be read."""
+    """Return *stored* decoded as a *kind*; None if it is empty, or can't be read."""
     if stored is None:
         return None
     try:

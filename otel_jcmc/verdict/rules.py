@@ -1,8 +1,8 @@
 """
-The rules of the verdict, as the tables that docs/verdict.md shows.
+The rules of the verdict, as the tables in docs/verdict.md.
 
-SYMPTOMS: what a person would complain of, and from where on. CAUSES: what may explain it, in the
-order in which they are asked; the first that has evidence is the one. judge.py reads both.
+`symptoms`: what a person would complain of, and from which value on. CAUSES: what may explain it,
+in the order of checking; the first cause with evidence wins. judge.py reads both.
 """
 
 from enum import IntEnum, StrEnum
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 
 class State(IntEnum):
-    """How the call is; unknown is no state, and has no value."""
+    """The state of a call. Unknown is not a state, and has no value."""
 
     GOOD = 0
     FAIR = 1
@@ -19,7 +19,7 @@ class State(IntEnum):
 
 
 class Kind(StrEnum):
-    """What a symptom is of: it chooses the causes that may explain it."""
+    """The kind of a symptom: it selects the causes that may explain it."""
 
     SILENCE = "silence"
     RECEIVED = "heard or seen badly"
@@ -32,11 +32,11 @@ class Symptom(NamedTuple):
 
     Attributes:
         field: the metric that shows it.
-        kind: what it is of.
-        fair, bad: beyond which value; inf: it alone is never so bad.
-        is_below: it is worse below them.
-        when: what must be so besides, for the docs.
-        source: of the values.
+        kind: its kind.
+        fair, bad: thresholds of both states; inf: the symptom alone never reaches it.
+        is_below: lower values are worse.
+        when: a further condition, for the docs.
+        source: origin of the thresholds.
     """
 
     field: str
@@ -53,10 +53,10 @@ class Cause(NamedTuple):
     One cause.
 
     Attributes:
-        id: what Redis holds; permanent, never reused.
-        kind: of the symptoms that it may explain; None: chosen otherwise.
-        brief: what it means.
-        evidence: what must be so, for the docs.
+        id: its id in Redis; permanent, never reused.
+        kind: kind of the symptoms that it may explain; None: chosen in another way.
+        brief: its meaning.
+        evidence: the condition, for the docs.
     """
 
     id: int
@@ -66,16 +66,16 @@ class Cause(NamedTuple):
     evidence: str
 
 
-# Of the time that a push covers, in percent: `freeze_time` is ms.
+# In percent of the time that a push covers; `freeze_time` itself is in ms.
 FROZEN: Final = "freeze_time"
 PICTURE_LIMIT: Final = "limitation_bandwidth"
 DECODE: Final = "decode_time"
-# Of the time until the next frame, from where on decoding keeps a computer busy: recorded were 0.01
-# of a quick one, and 0.07 to 0.32 of one that ran for a thirtieth of the time.
+# Share of the time until the next frame from which decoding keeps a computer busy. Recorded: 0.01
+# on a quick computer, and 0.07 to 0.32 on one that ran for a thirtieth of the time.
 BUSY: Final = 0.15
 DELAY: Final = "event_loop_delay"
-# Timers that Windows rounds up to 15.6 ms to save power come 7.8 ms late on average. A page that is
-# later waits for the CPU; who uses it feels it from 50 ms on.
+# Windows rounds timers up to 15.6 ms to save power, so they are 7.8 ms late on average. A page with
+# later timers waits for the CPU. Its user feels it from 50 ms on.
 WAITS_MS: Final = 10
 FELT_MS: Final = 50
 LOSS_UP: Final = "packetloss_upload"
@@ -86,7 +86,7 @@ JITTER_UP: Final = "jitter_upload"
 JITTER_DOWN: Final = "jitter_download"
 ROUND_TRIP: Final = "round_trip_time"
 MOS: Final = "audio_mos"
-# A computer limits what it sends for more of the time than this.
+# A slow computer limits what it sends for more than this share of the time.
 SLOW_CPU_PERCENT: Final = 50
 _G107 = "ITU-T G.107: below 3.60 some users are dissatisfied, below 3.10 many"
 _LONG_TASKS = "W3C Long Tasks: users feel a task of over 50 ms"
@@ -98,7 +98,7 @@ def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Sympt
     loss = bad_loss / 2, bad_loss
     by_loss, by_trip = "JCMC_BAD_PACKET_LOSS", "JCMC_BAD_ROUND_TRIP"
     either = "if neither direction is known"
-    # Of delays at random two differ by twice their mean at most.
+    # Two random delays differ by at most twice their mean.
     lasting = "if the round trip is at least half as long"
     return (
         Symptom("outage_down", Kind.SILENCE, 0, 0, source=_OURS),
@@ -199,7 +199,7 @@ SLOW_SENDER: Final = Cause(
     "device",
     Kind.SENT,
     "The participant's computer",
-    "no loss, and the page's own timers come over 10 ms late; or the CPU limits the sent video",
+    "no loss, and the page's own timers are over 10 ms late; or the CPU limits the sent video",
 )
 PAIR: Final = Cause(
     8,
@@ -214,9 +214,9 @@ CAUSES: Final = (
     *(SLOW_SENDER, PAIR),
 )
 WORD_OF: Final = {cause.id: cause.word for cause in CAUSES}
-# Nothing explains it.
+# The word for a state that no cause explains.
 UNKNOWN: Final = "unknown"
-# What another end of a direct connection may be to blame for.
+# Causes that the other end of a direct connection may have.
 OF_NETWORK: Final = frozenset(
     cause.id for cause in (DOWNLINK, RECEIVED, DOWNLINK_OR_RECEIVED, PATH, UPLINK)
 )

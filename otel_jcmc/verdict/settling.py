@@ -1,10 +1,10 @@
 """
-Who spoils a call for others, and what one received stream cannot tell by itself.
+Finds senders that spoil a call for others, and settles what one received stream cannot show.
 
-A bridge passes the gaps of a sender on. Somebody who gets one stream alone cannot tell whether the
-way to him loses packets or the sender's way: that is settled by what the owner of the stream says
-of his own way. His loss up is known now and then only, since the other side reports every 5 s, so
-it is remembered for some seconds.
+A bridge passes on the gaps of a sender. A participant that receives only one stream cannot tell
+whether its own way or the sender's way loses packets. The report of the stream's owner about its
+own way settles it. The owner's loss up is known only now and then, because the far end reports
+every 5 s, so it is remembered for some seconds.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from otel_jcmc.verdict.everybody import Everybody, Seen
 from otel_jcmc.verdict.neighbours import Neighbours, Told
 from otel_jcmc.verdict.standing import THRESHOLDS, Coverage, Standing, sender_name
 
-# Three looks of ten seconds, as a page tells of its loss up in two of five pushes.
+# Three looks of ten seconds: a page reports its loss up in two of five pushes.
 REMEMBER_MS: Final = 30_000
 _EITHER: Final = rules.DOWNLINK_OR_RECEIVED.id
 _UPLINK: Final = rules.UPLINK.id
@@ -26,12 +26,12 @@ _ASKED: Final = frozenset((rules.RECEIVED.id, _EITHER))
 
 class Settled(NamedTuple):
     """
-    What is known beside what stands out.
+    The result of settling.
 
     Attributes:
-        ill: those whose call is not good, with the cause that it comes to.
-        causes: sender_name of those who were settled -> id of the cause.
-        senders: who spoils the call of others.
+        ill: participants whose call is not good, with the settled cause.
+        causes: sender_name of each settled participant -> id of the cause.
+        senders: participants that spoil the calls of others.
     """
 
     ill: list[Seen]
@@ -40,16 +40,16 @@ class Settled(NamedTuple):
 
 
 class Settling:
-    """What is remembered of senders from look to look."""
+    """Settles causes, and remembers senders from look to look."""
 
     def __init__(self, bad_loss: float = 5) -> None:
-        """Say of a sender that it spoils from half of *bad_loss* percent on, as a fair call."""
+        """Count a sender as spoiling from half of *bad_loss* percent on, the threshold of fair."""
         self._some_loss = bad_loss / 2
         # By conference.
         self._told: dict[str, Told] = {}
 
     def settle(self, now_ms: int, everybody: Everybody) -> Settled:
-        """Return what those of *everybody* come to who are not well, at *now_ms*."""
+        """Return the settled causes of those of *everybody* that are not well, at *now_ms*."""
         asked = [each for each in everybody.ill if _is_asked(each)]
         rooms = self._rooms(now_ms, everybody, {each.place.conference for each in asked})
         causes = dict[str, int]()
@@ -72,7 +72,7 @@ class Settling:
         return Settled(with_causes(everybody.ill, causes), causes, told)
 
     def _rooms(self, now_ms: int, everybody: Everybody, names: set[str]) -> dict[str, Neighbours]:
-        """Return who is in the conferences of these *names*, with what is remembered of them."""
+        """Return the participants of the conferences *names*, with their remembered reports."""
         self._forget_before(now_ms - REMEMBER_MS)
         rooms = {}
         for name in names:
@@ -85,7 +85,7 @@ class Settling:
         return rooms
 
     def _remember(self, now_ms: int, seen: Seen, told: Told) -> None:
-        """Take note of whether *seen* spoils what it sends, where that is known now."""
+        """Remember whether *seen* spoils what it sends, if that is known now."""
         _, participant, _, cause, _, _, _, loss_up, is_slow, sends = seen
         if is_slow or cause == _UPLINK:
             told.spoils[participant] = now_ms, True
@@ -98,7 +98,7 @@ class Settling:
             told.silent[participant] = now_ms
 
     def _forget_before(self, oldest_ms: int) -> None:
-        """Forget what was told before *oldest_ms*."""
+        """Forget reports from before *oldest_ms*."""
         for told in self._told.values():
             told.forget_before(oldest_ms)
         self._told = {name: told for name, told in self._told.items() if told.spoils or told.silent}
@@ -113,20 +113,20 @@ def _name(seen: Seen) -> str:
 
 
 def _sender(who: tuple[str, str], victims: set[str], room: Neighbours, client: str) -> Standing:
-    """Return a sender as something that stands out, with of how many it spoils the call."""
+    """Return a sender as a thing that stands out, with the number of its victims."""
     coverage = Coverage(len(victims), room.known, len(room.people), room.present)
     share = len(victims) / room.known
     return Standing(Scope.SENDER, sender_name(*who), "", share, coverage, client)
 
 
 def with_causes(ill: list[Seen], causes: dict[str, int]) -> list[Seen]:
-    """Return *ill* with the *causes* that some were settled to, by sender_name."""
+    """Return *ill* with the settled *causes*, by sender_name."""
     if not causes:
         return ill
     return [_settled(each, causes) if each.cause == _EITHER else each for each in ill]
 
 
 def _settled(seen: Seen, causes: dict[str, int]) -> Seen:
-    """Return *seen* with its settled cause, where it was settled."""
+    """Return *seen* with its settled cause, if it has one."""
     cause = causes.get(_name(seen))
     return seen if cause is None else seen._replace(cause=cause)

@@ -1,11 +1,12 @@
 """
-What stands out: of everybody's state and cause, which fleet, region, bridge or conference is bad.
+Finds what stands out: the fleet, region, bridge, relay, browser or conference that is bad.
 
-A pure function of one look at everybody. The unit is the conference with its share of bad, since a
-room is one event: forty people in one bad room are no bad bridge. Only participants by a bridge
-whose state is known count, and only causes of the network: a slow computer is nobody else's.
+A pure function of one look at all participants. The unit is the conference with its share of bad
+participants, because a conference is one event: forty participants in one bad conference do not
+make a bad bridge. Only participants on a bridge with a known state count, and only causes of the
+network: a slow computer affects no other participant.
 
-Thresholds are THRESHOLDS, which docs/verdict.md shows.
+docs/verdict.md shows the THRESHOLDS.
 """
 
 from collections.abc import Iterator
@@ -20,23 +21,25 @@ from otel_jcmc.verdict.everybody import Everybody
 
 class Thresholds(NamedTuple):
     """
-    From where on something stands out.
+    The limits beyond which something stands out.
 
     Attributes:
-        share: of all conferences' shares, of a fleet; and the least of a region or a bridge.
-        fleet_conferences: a fleet has so many at least.
-        times: a region or a bridge is so many times as bad as the rest.
+        share: mean share of bad above which a fleet stands out; also the least for a region or
+            bridge.
+        fleet_conferences: a fleet has at least this many.
+        times: a region or a bridge is this many times as bad as the rest.
         z: of Wilson's interval, whose lower end counts.
-        conferences, networks: a region or a bridge has so many at least that are bad. Networks
-            are those of the callers, so that made-up rooms of one network frame nobody.
-        small_conferences, small_people, nearly_all: of a small fleet, or a bridge or region of few
-            rooms, when on the mean most are bad, and half at least in that share of the
-            conferences. Where one of them may not be left out, most are bad in each.
-        conference_bad, conference_share: a conference has so many at least who are bad, and they
-            are over that share of those known.
-        most: over so much of those known is most.
-        reporting: so much of a room reports.
-        told: at most so many conferences, and senders, stand out; the worst ones.
+        conferences, networks: a region or a bridge has at least this many bad ones. Networks are
+            those of the callers: invented conferences from one network cannot blame a bridge.
+            small_conferences, small_people, nearly_all: for a small fleet, or a bridge or region
+            with few conferences. On average most participants are bad, and at least half in that
+            share of the conferences. If none of the conferences may be left out, most are bad in
+            each.
+        conference_bad, conference_share: a conference has at least this many bad participants, and
+            they are over that share of the known ones.
+        most: "most" is over this share of the known participants.
+        reporting: least share of a conference that reports.
+        told: most conferences, and most senders, that stand out; the worst ones.
     """
 
     share: float = 0.2
@@ -59,7 +62,7 @@ THRESHOLDS: Final = Thresholds()
 
 
 class Coverage(NamedTuple):
-    """Of whom something is said: bad, of known, of reporting, of present."""
+    """Numbers of participants behind a statement: bad, known, reporting, present."""
 
     bad: int
     known: int
@@ -72,11 +75,11 @@ class Standing(NamedTuple):
     One thing that stands out.
 
     Attributes:
-        name: of the region, bridge, relay, browser or conference; of a sender, see `sender_name`;
-            empty: the fleet, or a region that nobody has named.
-        region: where a bridge is, as far as it is known.
-        share: of bad, the mean of its conferences' shares.
-        client: of a sender the client's id; empty: not known.
+        name: of the region, bridge, relay, browser or conference; for a sender see `sender_name`;
+            empty: the fleet, or a region without a name.
+        region: the region of a bridge, if known.
+        share: mean of its conferences' shares of bad participants.
+        client: client id of a sender; empty: not known.
     """
 
     scope: Scope
@@ -88,12 +91,12 @@ class Standing(NamedTuple):
 
 
 def sender_name(conference: str, participant: str) -> str:
-    """Return what a sender is called among what stands out: `conference/participant`."""
+    """Return the name of a sender that stands out: `conference/participant`."""
     return f"{conference}/{participant}"
 
 
 def lower_bound(share: float, count: int, z: float = THRESHOLDS.z) -> float:
-    """Return the lower end of Wilson's interval for a *share* of *count*; 0 of none."""
+    """Return the lower end of Wilson's interval for a *share* of *count*; 0 if *count* is 0."""
     if not count:
         return 0.0
     square = z * z / count
@@ -106,8 +109,8 @@ def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> l
     """
     Return what stands out among *everybody*, whose causes are settled (settling.py).
 
-    Of fleet, region, bridge and conference what is wider says it for all that is in it; relays and
-    browsers are beside them. Senders are found by settling.py.
+    Of fleet, region, bridge and conference, only the widest stands out, for everything in it.
+    Relays and browsers stand out in addition. settling.py finds senders.
     """
     census = Census(complete(everybody))
     wide = list(_wide(census, thresholds))
@@ -132,7 +135,7 @@ def _wide(census: Census, thresholds: Thresholds) -> Iterator[Standing]:
         for name, of in bridges.items()
         if len(bridges) > 1 and (_is_apart(census, of, thresholds) or _is_small(of, thresholds))
     }
-    # What is wider says it for what is in it.
+    # A region stands out in place of its bridges.
     wide = {
         name
         for name, of in regions.items()
@@ -145,7 +148,7 @@ def _wide(census: Census, thresholds: Thresholds) -> Iterator[Standing]:
 
 
 def _standing(census: Census, scope: Scope, name: str) -> Standing:
-    """Return a group as something that stands out."""
+    """Return a group as a thing that stands out."""
     region = census.region_of(name) if scope is Scope.BRIDGE else ""
     if scope is Scope.REGION:
         region = name
@@ -165,7 +168,8 @@ def _is_fleet(census: Census, thresholds: Thresholds) -> bool:
     """
     Say whether the fleet is bad, also without its worst region and without its worst bridge.
 
-    Then it is half as bad as that one at least: else it is that one, and some by themselves.
+    The rest must be at least half as bad as that one. Otherwise that one is bad, and a few
+    participants for reasons of their own.
     """
     fleet = census.fleet
     if fleet.known_rooms < thresholds.fleet_conferences or fleet.share <= thresholds.share:
@@ -181,10 +185,11 @@ def _is_fleet(census: Census, thresholds: Thresholds) -> bool:
 
 def _is_small(of: Group, thresholds: Thresholds) -> bool:
     """
-    Say whether most are bad in a few rooms: on the mean, and half at least in nearly each.
+    Say whether most are bad in a few conferences: on average, and at least half in nearly each.
 
-    Of two or three rooms most are to be bad in each: one of two people may be so by himself.
-    Not where all of those are in one network: then it is that, or somebody who makes rooms up.
+    With two or three conferences, most must be bad in each: one of two participants may be bad
+    alone. If all bad ones are in one network, the answer is no: the network is bad, or somebody
+    invents conferences.
     """
     if of.share <= thresholds.most:
         return False
@@ -206,7 +211,7 @@ def _is_small(of: Group, thresholds: Thresholds) -> bool:
 
 
 def _is_apart(census: Census, of: Group, thresholds: Thresholds) -> bool:
-    """Say whether *of* is worse than the rest, also without its worst room."""
+    """Say whether *of* is worse than the rest, also without its worst conference."""
     if len(of.bad_in) < thresholds.conferences or of.share <= thresholds.share:
         return False
     if len(of.networks - {""}) < thresholds.networks:
@@ -223,7 +228,7 @@ def _is_worse(of: Group, rest: float, thresholds: Thresholds) -> bool:
 
 
 def _is_region(census: Census, name: str, of: Group, bad: set[str], thresholds: Thresholds) -> bool:
-    """Say whether a region stands out, and not by its worst bridge alone."""
+    """Say whether a region stands out, and not only because of its worst bridge."""
     bridges = census.bridges_of(name)
     if len(bridges) == 1:
         return False
@@ -238,7 +243,7 @@ def _is_region(census: Census, name: str, of: Group, bad: set[str], thresholds: 
 
 
 def _is_small_region(of: Group, thresholds: Thresholds) -> bool:
-    """Say whether a region is one of few rooms in which most are bad, from several networks."""
+    """Say whether a region has few conferences in which most are bad, from several networks."""
     return (
         len(of.bad_in) >= thresholds.conferences
         and len(of.networks - {""}) >= thresholds.networks
@@ -247,7 +252,7 @@ def _is_small_region(of: Group, thresholds: Thresholds) -> bool:
 
 
 def _conferences(census: Census, told: set[str], thresholds: Thresholds) -> list[Standing]:
-    """Return the worst conferences in which most are bad, less what wider things have *told*."""
+    """Return the worst conferences in which most are bad, without those already *told*."""
     bad = {
         name: room
         for name, room in census.fleet.rooms.items()

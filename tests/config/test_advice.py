@@ -16,16 +16,16 @@ ORIGINAL_ENV = {
     "PUSH_URL": "http://127.0.0.1:3000/metrics/push # the push url that will be used by users",
 }
 NAMES = (
-    "display names are dropped, which JCMC collects whatever COLLECT_USERNAME says: true"
-    " has them back, JCMC_PRIVACY=username=drop ends this line"
+    "display names are dropped, but JCMC collects them whatever COLLECT_USERNAME says:"
+    " COLLECT_USERNAME=true collects them, JCMC_PRIVACY=username=drop ends this line"
 )
 ADDRESSES = (
-    "addresses (src_ip, dst_ip) are dropped, which JCMC and JMMC collect:"
-    " JCMC_COLLECT_ADDRESSES=true has them back, false ends this line"
+    "addresses (src_ip, dst_ip) are dropped, but JCMC and JMMC collect them:"
+    " JCMC_COLLECT_ADDRESSES=true collects them, false ends this line"
 )
 SESSIONS = (
-    "sessions are kept for 24 hours, which JMMC keeps for ever: JCMC_HISTORY_HOURS is up to 744,"
-    " JCMC_SUMMARY_DAYS keeps a line of each for 400 days"
+    "sessions are kept for 24 hours, but JMMC keeps them for ever: JCMC_HISTORY_HOURS can be up to"
+    " 744, JCMC_SUMMARY_DAYS keeps a summary of each for up to 400 days"
 )
 
 

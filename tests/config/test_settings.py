@@ -381,7 +381,7 @@ ENCODE = "in a password `/` is %2F, `?` %3F, `#` %23 and `@` %40; an option is n
 NO_DATABASE = "only a database's number may follow its host: redis://host:6379/0"
 NO_SOCKET = "the path of a socket is missing: unix:///run/redis.sock"
 NO_MASTER = "the master's name is missing: redis+sentinel://host:26379/mymaster"
-AT_SIGN = "in a user, a password or a path `/` is %2F and `@` is %40"
+AT_SIGN = "write `/` as %2F and `@` as %40 in a user, a password or a path"
 NO_SCHEME = (
     "REDIS_URL must start with one of redis://, rediss://, unix://, redis+sentinel://,"
     " rediss+sentinel://, redis+cluster://, rediss+cluster://"
@@ -393,7 +393,7 @@ def no_setting(name: str, meant: str) -> str:
     return f"{name} is no setting: is {meant} meant?"
 
 
-NO_ORIGIN = "is no origin: https://meet.example.org is one"
+NO_ORIGIN = "is not an origin: write it like https://meet.example.org"
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
             "METRICS_PREFIX: '1st_' can't begin a metric's name: [a-zA-Z_:][a-zA-Z0-9_:]*",
         ),
         ("JCMC_NAMING", "both", "JCMC_NAMING: Input should be 'jcmc' or 'otel'"),
-        ("JCMC_PARTITIONS", "8", "JCMC_PARTITIONS: 4, 16 or 64 is wanted"),
+        ("JCMC_PARTITIONS", "8", "JCMC_PARTITIONS: must be 4, 16 or 64"),
         (
             "JCMC_EXPORT_SHARES",
             "5",
@@ -436,7 +436,7 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
         (
             "JCMC_KEY_PREFIX",
             "a b",
-            "JCMC_KEY_PREFIX: 1 to 64 characters of A-Z a-z 0-9 _ . : - are wanted",
+            "JCMC_KEY_PREFIX: must have 1 to 64 characters of A-Z a-z 0-9 _ . : -",
         ),
         (
             "JCMC_CORS_ALLOWED_ORIGINS",
@@ -451,17 +451,17 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
         (
             "JCMC_CORS_ALLOWED_ORIGINS",
             "*,https://meet.example.org",
-            "JCMC_CORS_ALLOWED_ORIGINS: `*` stands alone",
+            "JCMC_CORS_ALLOWED_ORIGINS: `*` must stand alone",
         ),
         (
             "JCMC_TRUSTED_PROXIES",
             "10.0.0.0/8,proxy.example.org",
-            "JCMC_TRUSTED_PROXIES: 'proxy.example.org' is no network: 10.0.0.0/8 is one",
+            "JCMC_TRUSTED_PROXIES: 'proxy.example.org' is not a network: write it like 10.0.0.0/8",
         ),
         (
             "JCMC_TRUSTED_PROXIES",
             "10.0.0.1/8",
-            "JCMC_TRUSTED_PROXIES: '10.0.0.1/8' is no network: 10.0.0.0/8 is one",
+            "JCMC_TRUSTED_PROXIES: '10.0.0.1/8' is not a network: write it like 10.0.0.0/8",
         ),
         (
             "JCMC_LOG_LEVEL",
@@ -471,12 +471,12 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
         (
             "OTEL_METRICS_EXPORTER",
             "console",
-            "OTEL_METRICS_EXPORTER: ['console'] can't be had: prometheus, otlp, or none",
+            "OTEL_METRICS_EXPORTER: ['console'] is unknown: set prometheus, otlp, both, or none",
         ),
         (
             "OTEL_METRICS_EXPORTER",
             "none,otlp",
-            "OTEL_METRICS_EXPORTER: `none` stands alone",
+            "OTEL_METRICS_EXPORTER: `none` must stand alone",
         ),
         (
             "REDIS_URL",
@@ -489,33 +489,33 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
         (
             "REDIS_URL",
             "redis://:hunter2@127.0.0.1:port",
-            "settings: REDIS_URL is no URL: its host or port can't be read",
+            "settings: REDIS_URL is not valid: its host or port can't be read",
         ),
         (
             "REDIS_URL",
             "redis://:hunter2/#x@127.0.0.1:6379",
-            "settings: REDIS_URL is no URL: its host or port can't be read",
+            "settings: REDIS_URL is not valid: its host or port can't be read",
         ),
         (
             "REDIS_URL",
             "redis+sentinel://:hunter2/3@a:26379/mymaster",
-            "settings: REDIS_URL is no URL: its host or port can't be read",
+            "settings: REDIS_URL is not valid: its host or port can't be read",
         ),
         (
             "REDIS_URL",
             "redis+sentinel://:hunter2@a:26379",
             (
-                "settings: REDIS_URL is no URL: the master's name is missing:"
+                "settings: REDIS_URL is not valid: the master's name is missing:"
                 " redis+sentinel://host:26379/mymaster"
             ),
         ),
         (
             "REDIS_URL",
             "redis://:hunter2@[::1",
-            "settings: REDIS_URL is no URL: its host or port can't be read",
+            "settings: REDIS_URL is not valid: its host or port can't be read",
         ),
         *(
-            ("REDIS_URL", url, f"settings: REDIS_URL is no URL: {what}")
+            ("REDIS_URL", url, f"settings: REDIS_URL is not valid: {what}")
             for url, what in (
                 # A piece of a password would be the host, or what Redis is asked for.
                 ("redis://:ab@hunter2/x@host/0", NO_DATABASE),
@@ -553,7 +553,7 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
             for url in ("host:6379", "redis:hunter2", "redis:/hunter2/0", "REDIS://:hunter2@host")
         ),
         *(
-            (name, url, f"settings: {name} is no URL: {what}")
+            (name, url, f"settings: {name} is not a valid URL: {what}")
             for name in (
                 *("PUSH_URL", "JCMC_JMMC_PUSH_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"),
                 "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -592,7 +592,7 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
         (
             "JCMC_PUSH_TOKEN_SECRET",
             "hunter2",
-            "JCMC_PUSH_TOKEN_SECRET: at least 32 bytes are wanted: openssl rand -hex 32",
+            "JCMC_PUSH_TOKEN_SECRET: must be at least 32 bytes: `openssl rand -hex 32` makes one",
         ),
         (
             "JCMC_PUSH_TOKEN_SECONDS",
@@ -612,7 +612,7 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
         (
             "JCMC_PUSH_AUTH",
             "jwt",
-            f"settings: JCMC_PUSH_AUTH=jwt wants one of {ONE_KEY}",
+            f"settings: JCMC_PUSH_AUTH=jwt requires exactly one of {ONE_KEY}",
         ),
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -627,7 +627,7 @@ NO_ORIGIN = "is no origin: https://meet.example.org is one"
         (
             "JCMC_TRACE_URL",
             "https://grafana.example.org/explore",
-            "settings: JCMC_TRACE_URL must have {trace_id} where the trace's id is to be",
+            "settings: JCMC_TRACE_URL must have {trace_id} in the place of the trace's id",
         ),
     ],
 )
@@ -717,11 +717,14 @@ def test_what_nobody_has_misspelt_is_ignored(
     ("changes", "line"),
     [
         ({}, ""),
-        ({"JCMC_JWT_PUBLIC_KEY": "/key"}, "wants one of JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY"),
-        ({"JCMC_JWT_ISSUER": ""}, "wants JCMC_JWT_ISSUER to be said, `*` for anything"),
-        ({"JCMC_JWT_AUDIENCE": ""}, "wants JCMC_JWT_AUDIENCE to be said, `*` for anything"),
-        ({"JCMC_JWT_SUBJECT": "none"}, "wants JCMC_JWT_SUBJECT to be said, `*` for anything"),
-        ({"JCMC_JWT_SECRET": ""}, "wants one of JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY"),
+        (
+            {"JCMC_JWT_PUBLIC_KEY": "/key"},
+            "requires exactly one of JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY",
+        ),
+        ({"JCMC_JWT_ISSUER": ""}, "requires JCMC_JWT_ISSUER; `*` allows any value"),
+        ({"JCMC_JWT_AUDIENCE": ""}, "requires JCMC_JWT_AUDIENCE; `*` allows any value"),
+        ({"JCMC_JWT_SUBJECT": "none"}, "requires JCMC_JWT_SUBJECT; `*` allows any value"),
+        ({"JCMC_JWT_SECRET": ""}, "requires exactly one of JCMC_JWT_SECRET, JCMC_JWT_PUBLIC_KEY"),
     ],
 )
 def test_who_checks_jitsis_tokens_says_by_what(
@@ -754,12 +757,12 @@ def test_who_checks_jitsis_tokens_says_by_what(
         (
             "JCMC_CORS_ALLOWED_ORIGINS",
             "none",
-            "JCMC_PUSH_AUTH=token wants JCMC_CORS_ALLOWED_ORIGINS to name some",
+            "JCMC_PUSH_AUTH=token requires an origin in JCMC_CORS_ALLOWED_ORIGINS",
         ),
         (
             "JCMC_CLIENT_SEND_JWT",
             "true",
-            "JCMC_CLIENT_SEND_JWT can't be with JCMC_PUSH_AUTH=token: a push has one token",
+            "JCMC_CLIENT_SEND_JWT does not go with JCMC_PUSH_AUTH=token: a push has only one token",
         ),
     ],
 )
@@ -784,7 +787,7 @@ def test_secrets_of_who_may_push_are_not_printed() -> None:
 def test_a_push_token_for_any_origin_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JCMC_PUSH_AUTH", "token")
     (line,) = advice(Settings())
-    assert line.startswith("JCMC_PUSH_AUTH=token stops nobody while JCMC_CORS_ALLOWED_ORIGINS")
+    assert line.startswith("JCMC_PUSH_AUTH=token keeps no page out while JCMC_CORS_ALLOWED_ORIGINS")
     monkeypatch.setenv("JCMC_CORS_ALLOWED_ORIGINS", "https://meet.example.org")
     assert advice(Settings()) == []
 
@@ -816,7 +819,7 @@ def test_several_wrong_settings_are_a_line_each() -> None:
 def test_an_env_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"METRICS_EXPIRATION=\xff\xfe\n")
     ended = command("serve")
-    assert (ended.returncode, ended.stderr) == (1, "otel-jcmc: .env: it is no UTF-8 text\n")
+    assert (ended.returncode, ended.stderr) == (1, "otel-jcmc: .env: it is not UTF-8 text\n")
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:
@@ -910,11 +913,11 @@ def test_every_secret_may_be_in_a_file() -> None:
         (None, {}, "REDIS_URL_FILE: {path} can't be read: No such file or directory"),
         (b"", {}, "REDIS_URL_FILE: {path} is empty"),
         (b" \n", {}, "REDIS_URL_FILE: {path} is empty"),
-        (b"\xff", {}, "REDIS_URL_FILE: {path} is no UTF-8 text"),
+        (b"\xff", {}, "REDIS_URL_FILE: {path} is not UTF-8 text"),
         (
             b"redis://b:hunter2@h\n",
             {"REDIS_URL": "redis://a:hunter2@h"},
-            "REDIS_URL and REDIS_URL_FILE are both given: one is wanted",
+            "REDIS_URL and REDIS_URL_FILE are both set: set only one",
         ),
         (
             b"http://:hunter2@h",
@@ -943,7 +946,7 @@ def test_a_token_is_long_enough_not_to_be_guessed(token: str) -> None:
     ended = command("check", JCMC_SCRAPE_TOKEN=token)
     assert ended.returncode == 1
     assert ended.stderr == (
-        "otel-jcmc: JCMC_SCRAPE_TOKEN: at least 16 characters of ASCII without blanks are wanted\n"
+        "otel-jcmc: JCMC_SCRAPE_TOKEN: must have at least 16 characters of ASCII without blanks\n"
     )
 
 
@@ -966,9 +969,7 @@ def test_the_headers_of_otlp_may_be_in_a_file(tmp_path: Path, short_path: Path) 
 
 def test_two_ports_are_two() -> None:
     ended = command("check", JCMC_PORT="4000", JCMC_ADMIN_PORT="4000")
-    assert ended.stderr == (
-        "otel-jcmc: settings: JCMC_ADMIN_PORT must be another one than JCMC_PORT\n"
-    )
+    assert ended.stderr == ("otel-jcmc: settings: JCMC_ADMIN_PORT must differ from JCMC_PORT\n")
 
 
 def test_a_second_port_that_is_taken_is_one_line() -> None:
@@ -1202,7 +1203,7 @@ def test_who_wants_them_of_another_origin_is_told_to_name_it(
 ) -> None:
     monkeypatch.setenv(name, "https://x")
     (line,) = advice(Settings())
-    assert line.startswith("JMMC pages of another origin send a cookie")
+    assert line.startswith("JMMC pages of another origin must send a cookie")
     monkeypatch.setenv("JCMC_CORS_ALLOWED_ORIGINS", "https://meet.example.org")
     assert advice(Settings()) == []
     monkeypatch.delenv("JCMC_CORS_ALLOWED_ORIGINS")
@@ -1213,11 +1214,11 @@ def test_who_wants_them_of_another_origin_is_told_to_name_it(
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("jmmc", "'jmmc' is no path: /jmmc is one, and `none` for nowhere"),
-        ("/", "'/' is no path: /jmmc is one, and `none` for nowhere"),
-        ("/a/", "'/a/' is no path: /jmmc is one, and `none` for nowhere"),
-        ("/a b", "'/a b' is no path: /jmmc is one, and `none` for nowhere"),
-        ("/metrics", "/metrics/push is where other pages push to"),
+        ("jmmc", "'jmmc' is not a path: write it like /jmmc, or `none` to switch it off"),
+        ("/", "'/' is not a path: write it like /jmmc, or `none` to switch it off"),
+        ("/a/", "'/a/' is not a path: write it like /jmmc, or `none` to switch it off"),
+        ("/a b", "'/a b' is not a path: write it like /jmmc, or `none` to switch it off"),
+        ("/metrics", "/metrics is taken: other pages push to /metrics/push"),
     ],
 )
 def test_where_they_push_to_is_a_path_of_its_own(

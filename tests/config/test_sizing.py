@@ -29,7 +29,7 @@ def test_the_bounds_of_the_defaults() -> None:
     assert found == {
         "last pushes": 72_000_000,
         "sessions of JMMC pages": 192_000_000,
-        "that sessions have ended": 9_000_000,
+        "marks of ended sessions": 9_000_000,
         "history": 295_279_001,
         "summaries": 0,
         "spans that wait": 0,
@@ -59,21 +59,21 @@ def test_a_redis_with_room_for_all_and_one_without_bound_are_right() -> None:
 def test_what_to_set_is_said_in_a_line() -> None:
     (line,) = memory_advice(Settings(), 256 * 2**20, "noeviction")
     assert line == (
-        "Redis has maxmemory 256mb, and the bounds of these settings come to 548mb: set maxmemory"
-        " 548mb, or less of JCMC_HISTORY_MAX_BYTES, which is 282mb of it (docs/sizing.md)"
+        "Redis has maxmemory 256mb, but these settings may need 548mb: set maxmemory 548mb, or"
+        " lower JCMC_HISTORY_MAX_BYTES, which needs 282mb of it (docs/sizing.md)"
     )
 
 
 def test_a_redis_that_evicts_is_told_of() -> None:
     (line,) = memory_advice(Settings(), GIB, "allkeys-lru")
-    assert line.startswith("Redis has maxmemory-policy allkeys-lru, by which")
+    assert line.startswith("Redis has maxmemory-policy allkeys-lru, which silently deletes")
     assert line.endswith("set noeviction")
 
 
 def test_without_a_bound_nobody_knows() -> None:
     lines = memory_advice(Settings(limit_participants=0), GIB, "noeviction")
     assert len(lines) == 1
-    assert lines[0].startswith("JCMC_LIMIT_PARTICIPANTS=0: nobody knows whether maxmemory 1024mb")
+    assert lines[0].startswith("JCMC_LIMIT_PARTICIPANTS=0 puts no limit on last pushes")
 
 
 def check(redis_url: str) -> "subprocess.CompletedProcess[str]":
@@ -96,7 +96,7 @@ def test_the_service_says_it_at_its_start_and_so_does_check(
                 line for line in service.said() if " store: memory: Redis has maxmemory" in line
             ]
         assert len(said) == 2
-        assert "maxmemory 64mb, and the bounds" in said[0]
+        assert "maxmemory 64mb, but these settings may need" in said[0]
         assert "allkeys-lru" in said[1]
         checked = check(server.url)
     assert checked.returncode == 0

@@ -122,7 +122,7 @@ def test_settings_that_contradict_each_other_are_named(short_path: Path, doctor:
         topic, text, _ = doctor(service, JCMC_PORT="3000", JCMC_ADMIN_PORT="3000").wrong()
     assert (topic, text) == (
         "settings",
-        "settings: JCMC_ADMIN_PORT must be another one than JCMC_PORT",
+        "settings: JCMC_ADMIN_PORT must differ from JCMC_PORT",
     )
 
 
@@ -183,7 +183,7 @@ def test_pushes_that_are_refused_are_named_with_what_to_do(short_path: Path, doc
         topic, text, remedy = doctor(service).wrong()
     assert topic == "pushes"
     assert re.fullmatch(r"3 refused in the last \d+ s: body_too_large", text)
-    assert remedy == "raise JCMC_LIMIT_BODY_BYTES if the senders are yours"
+    assert remedy == "if the senders are yours, raise JCMC_LIMIT_BODY_BYTES"
 
 
 @pytest.mark.parametrize("what", ["address", "token_missing"])

@@ -66,7 +66,7 @@ def test_less_memory_than_the_bounds_is_named(tmp_path: Path, doctor: Ask) -> No
             client.config_set("maxmemory", "100mb")
         topic, text, remedy = doctor(service).wrong()
     assert topic == "store"
-    assert text.startswith("Redis has maxmemory 100mb, and the bounds of these settings come to")
+    assert text.startswith("Redis has maxmemory 100mb, but these settings may need")
     assert remedy.startswith("set maxmemory")
 
 

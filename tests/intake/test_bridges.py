@@ -82,8 +82,8 @@ async def test_until_the_key_is_known_only_what_has_a_name_is_told() -> None:
 @pytest.mark.parametrize(
     ("entries", "why"),
     [
-        (["jvb-1"], "is no entry"),
-        (["=jvb-1"], "is no entry"),
+        (["jvb-1"], "is not an entry"),
+        (["=jvb-1"], "is not an entry"),
         (["203.0.113.7="], "1 to 64 characters"),
         (["203.0.113.7=a\nb"], "1 to 64 characters"),
         (["203.0.113.7=a", "203.0.113.7=b"], "two names"),

@@ -561,16 +561,28 @@ def test_of_a_key_in_a_set_the_private_part_is_not_read(tmp_path: Path) -> None:
     [
         ("pem", lambda: "", "no public key in PEM"),
         ("pem", lambda: f"{BEGIN}AAAA\n-----END PUBLIC KEY-----", "no public key in PEM"),
-        ("pem", lambda: private_pem(rsa_key()), "that is a private key; only the issuer needs it"),
-        ("pem", lambda: public_pem(rsa_key(bits=1024)), "an RSA key of at least 2048 bits"),
-        ("pem", lambda: public_pem(ec_key(ec.SECP384R1)), "a key of RSA or on the curve P-256"),
+        (
+            "pem",
+            lambda: private_pem(rsa_key()),
+            "this is a private key, which only the issuer needs",
+        ),
+        ("pem", lambda: public_pem(rsa_key(bits=1024)), "an RSA key must have at least 2048 bits"),
+        (
+            "pem",
+            lambda: public_pem(ec_key(ec.SECP384R1)),
+            "the key must be RSA or on the curve P-256",
+        ),
         ("jwks", lambda: "", "no JWKS"),
         ("jwks", lambda: "[]", "no JWKS"),
         ("jwks", lambda: '{"keys": 5}', "no JWKS"),
         ("jwks", lambda: '{"keys": [{"kty": "RSA", "n": "AAAA"}]}', "no JWKS"),
         ("jwks", lambda: '{"keys": []}', "no key for RS256 or ES256 in the JWKS"),
-        ("jwks", lambda: jwks(jwk(rsa_key(bits=1024), "RS256")), "an RSA key of at least 2048"),
-        ("secret", lambda: public_pem(rsa_key()), "a secret is wanted, and this is a key"),
+        (
+            "jwks",
+            lambda: jwks(jwk(rsa_key(bits=1024), "RS256")),
+            "an RSA key must have at least 2048",
+        ),
+        ("secret", lambda: public_pem(rsa_key()), "this must be a secret, but it is a key"),
     ],
 )
 def test_what_is_no_key_is_told_in_one_line_that_holds_none(
@@ -589,7 +601,7 @@ def test_what_is_no_key_is_told_in_one_line_that_holds_none(
     ("path", "line"),
     [
         ("/nowhere/jwks", "/nowhere/jwks: No such file or directory"),
-        ("/bin/true", "/bin/true: it is no UTF-8 text"),
+        ("/bin/true", "/bin/true: it is not UTF-8 text"),
         ("/dev/null", "/dev/null: no public key in PEM"),
     ],
 )

@@ -200,22 +200,25 @@ def test_these_words_can_be_had(row: Any) -> None:
 @pytest.mark.parametrize(
     ("entries", "line"),
     [
-        (["roomname"], "'roomname' is no entry: roomname=hash is one"),
-        (["room=hash"], f"'room' is no attribute; there are {', '.join(NAMES)}"),
-        (["=hash"], f"'' is no attribute; there are {', '.join(NAMES)}"),
-        (["roomname=md5"], "roomname can't have 'md5'; there are keep, hash"),
-        (["roomname="], "roomname can't have ''; there are keep, hash"),
-        (["username=Hash"], "username can't have 'Hash'; there are keep, drop, hash"),
+        (["roomname"], "'roomname' is not an entry: write it like roomname=hash"),
+        (["room=hash"], f"'room' is not an attribute; the attributes are {', '.join(NAMES)}"),
+        (["=hash"], f"'' is not an attribute; the attributes are {', '.join(NAMES)}"),
+        (["roomname=md5"], "roomname can't have 'md5'; it can have keep, hash"),
+        (["roomname="], "roomname can't have ''; it can have keep, hash"),
+        (["username=Hash"], "username can't have 'Hash'; it can have keep, drop, hash"),
         (
             ["conference=drop"],
             (
                 "roomname can't have 'drop', because it tells one participant from another: use"
-                " hash; there are keep, hash"
+                " hash; it can have keep, hash"
             ),
         ),
         (
             ["username=truncate"],
-            "username can't have 'truncate', because it is no address; there are keep, drop, hash",
+            (
+                "username can't have 'truncate', because it is not an address; it can have keep,"
+                " drop, hash"
+            ),
         ),
         (["roomname=hash", "conference=keep"], "roomname is named twice"),
     ],
@@ -231,16 +234,16 @@ def test_an_entry_that_can_not_be_is_one_line(entries: list[str], line: str) -> 
         (
             {"JCMC_PRIVACY": "username=truncate"},
             (
-                "JCMC_PRIVACY: username can't have 'truncate', because it is no address;"
-                " there are keep, drop, hash"
+                "JCMC_PRIVACY: username can't have 'truncate', because it is not an address;"
+                " it can have keep, drop, hash"
             ),
         ),
-        ({"JCMC_PRIVACY_KEY": "hunter2"}, "JCMC_PRIVACY_KEY: at least 16 characters are wanted"),
+        ({"JCMC_PRIVACY_KEY": "hunter2"}, "JCMC_PRIVACY_KEY: must have at least 16 characters"),
         (
             {"JCMC_PRIVACY": "roomname=hash", "REDIS_URL": "redis://127.0.0.1:1"},
             (
-                "settings: JCMC_PRIVACY hashes: set JCMC_PRIVACY_KEY, the same in all replicas and"
-                " for good"
+                "settings: JCMC_PRIVACY hashes attributes: set JCMC_PRIVACY_KEY, the same in all"
+                " replicas, and keep it"
             ),
         ),
     ],
@@ -656,4 +659,4 @@ def test_check_shows_what_becomes_of_what(
         ),
         "# privacy: hash roomname, client_id",
     ]
-    assert "note: JCMC_PRIVACY_KEY is not set: all hashes are others after a restart\n" in said.err
+    assert "note: JCMC_PRIVACY_KEY is not set: a restart changes all hashes\n" in said.err

@@ -90,7 +90,7 @@ def test_nothing_more_is_kept_of_sessions_and_events_can_be_erased() -> None:
 
 def test_what_is_likely_to_disappoint_is_told() -> None:
     (line,) = advice(Settings(logs_exporter="otlp"))
-    assert "events that wait for their receiver are gone when this stops" in line
+    assert "events that wait for their receiver are lost" in line
     assert advice(Settings(logs_exporter="otlp", **REDIS)) == []
 
 

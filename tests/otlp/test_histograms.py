@@ -70,7 +70,8 @@ def test_a_receiver_decodes_what_was_counted(sink: OtlpSink, protocol: str) -> N
     provider = provider_to(sink, protocol, histograms)
     assert provider.force_flush()
     (metric,) = arrived(sink, "jitsi.fleet.packet_loss.ratio")
-    assert (metric.unit, metric.description) == ("1", "Packets lost, of each push that knows it")
+    assert metric.unit == "1"
+    assert metric.description == "Share of packets lost, one observation per push that reports it"
     kind = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
     assert metric.histogram.aggregation_temporality == kind
     named, unnamed = metric.histogram.data_points

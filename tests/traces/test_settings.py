@@ -121,9 +121,9 @@ def test_spans_are_made_without_history_too() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, "spans that wait for their receiver are gone when this stops"),
+        ({}, "spans that wait for their receiver are lost"),
         ({**REDIS, "history_interval_seconds": 600}, "JCMC_HISTORY_INTERVAL (600 s)"),
-        ({**REDIS, "bad_packet_loss": 100}, "is never reached: no loss is bad"),
+        ({**REDIS, "bad_packet_loss": 100}, "is never exceeded: no packet loss counts as bad"),
     ],
 )
 def test_what_is_likely_to_disappoint_is_told(settings: dict[str, Any], said: str) -> None:

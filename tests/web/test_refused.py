@@ -42,7 +42,7 @@ def test_each_reason_has_a_line_a_minute_at_most(caplog: pytest.LogCaptureFixtur
         "pushes: 2 refused, not_json: the sender is wrong: compare what it sends with docs/push.md"
     )
     assert origin == (
-        "pushes: 1 refused, origin_not_allowed: name the origin of the pages in"
+        "pushes: 1 refused, origin_not_allowed: add the origin of the pages to"
         " JCMC_CORS_ALLOWED_ORIGINS"
     )
     for _ in range(5):
