@@ -1,7 +1,7 @@
 """
 `/-/doctor`: what the service says of itself, for `otel-jcmc doctor`.
 
-In comes a request of somebody who may read pages, out goes one JSON document (service/portrait.py).
+A request comes in; one JSON document goes out (service/portrait.py), if the caller may read pages.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from otel_jcmc.web.readers import Readers
 
 DOCTOR_PATH: Final = "/-/doctor"
 
-# Makes the document; True: with how many tests are live, for which everybody is read.
+# Makes the document; True: with the number of live tests, which needs a read of all participants.
 Tell = Callable[[bool], Awaitable[dict[str, Any]]]
 
 
