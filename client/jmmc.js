@@ -1,9 +1,9 @@
 /**
  * otel_jcmc's browser client for the wire of the Jitsi Meet Metrics Collector (JMMC).
  * In: `cq.local_stats_updated`, which lib-jitsi-meet emits on the room, every 10 s by default, and
- * for the loss on the way up the browser's own report (getStats).
- * Out: a POST that opens a session, which a cookie names; one with the first metrics; and from then
- * on one for each three samples, with what has changed. It must not disturb the call.
+ * the browser's own report (getStats) for the upload loss.
+ * Out: a POST that opens a session, which a cookie names; one with the first metrics; then one for
+ * every three samples, with what has changed. It must not disturb the call.
  */
 
 import { browser } from "./parts/browser.js";
@@ -31,7 +31,7 @@ const client = {
     },
 };
 
-// Loaded twice, or beside our other client, it would push twice.
+// If it is loaded twice, or with our other client, only the first may push.
 if (!window.otelJmmc && !window.otelJcmc) {
     window.otelJmmc = client;
     attempt(client.start);

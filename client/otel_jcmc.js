@@ -2,7 +2,7 @@
  * otel_jcmc's browser client: tells a server how good this participant's Jitsi Meet call is.
  * In: `cq.local_stats_updated`, which lib-jitsi-meet emits on the room, every 10 s by default, and
  * at that moment the browser's own report on the connection (getStats).
- * Out: a POST for each, and one on leaving. It must not disturb the call.
+ * Out: a POST for each event, and one when the participant leaves. It must not disturb the call.
  */
 
 import { browser } from "./parts/browser.js";
@@ -27,8 +27,8 @@ const client = {
     stop() {},
 
     /**
-     * What the participant thinks of the call, now or when it is over. For pages that ask
-     * themselves; what Jitsi asks is heard.
+     * Rates the call, now or when it is over. Pages call this if they ask for the rating
+     * themselves; the client notes the ratings that Jitsi asks for.
      * @param {Untrusted} _stars 1 to 5 @param {Untrusted} [_comment]
      */
     rate(_stars, _comment) {},
@@ -61,7 +61,7 @@ const client = {
     },
 };
 
-// Loaded twice, it would push twice.
+// If it is loaded twice, only the first copy may push.
 if (!window.otelJcmc) {
     window.otelJcmc = client;
     attempt(client.start);

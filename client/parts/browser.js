@@ -1,5 +1,5 @@
 /*
- * What the page and the browser give us; tests give something else.
+ * What the page and the browser provide; tests provide something else.
  */
 
 import { SETTINGS } from "./loading.js";
@@ -8,10 +8,10 @@ import { readStore } from "./room.js";
 
 export const browser = () => ({
     fetch,
-    now: () => performance.timeOrigin + performance.now(), // never runs back
+    now: () => performance.timeOrigin + performance.now(), // never goes back
     random: Math.random,
     setTimeout,
     clearTimeout,
-    // Anew for each push: jitsi-meet renews it during a call.
+    // Read again for each push, because jitsi-meet renews it during a call.
     token: () => text(SETTINGS.sendJwt && readStore("jwt.jwt"), 8192),
 });

@@ -1,11 +1,11 @@
 /*
- * Random GUIDs, and the one by which a browser is known again.
+ * Random GUIDs, and the id that recognises a browser.
  */
 
 import { attempt } from "./quiet.js";
 
 const CLIENT_ID_KEY = "otel_jcmc.client_id";
-// Where pages of JCMC and of JMMC keep it: a browser stays the same one when a deployment moves.
+// Where pages of JCMC and of JMMC keep it: a browser keeps its id when a deployment changes.
 const FORMER_KEY = "jmmc_staticUserId";
 const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
@@ -15,7 +15,7 @@ export const guid = () =>
         (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16),
     );
 
-let known = guid(); // until storage has one; where that is forbidden, for good
+let known = guid(); // until storage has one; if storage is forbidden, for good
 export function clientId() {
     attempt(() => {
         /** @type {Untrusted} */

@@ -5,7 +5,7 @@
 import { ask, read } from "./quiet.js";
 
 /**
- * Calls *finish* with the connection and the report, or without one where none comes.
+ * Calls *finish* with the connection and its report, or without a report if none comes.
  * @param {Untrusted} room @param {Timers["setTimeout"]} setTimeout
  * @param {(active: Untrusted, report?: Untrusted) => void} finish
  */
@@ -16,7 +16,7 @@ export function takeReport(room, setTimeout, finish) {
     else
         Promise.race([
             ask(peer, "getStats"),
-            // A dying connection need not answer.
+            // A dying connection may never answer.
             new Promise((resolve) => setTimeout(resolve, 1000)),
         ]).then(
             (report) => finish(active, report),

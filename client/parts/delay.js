@@ -1,17 +1,17 @@
 /*
- * How late the page's own timers come, where its process or its thread waits for the CPU.
+ * How late the page's own timers run because its process or thread waits for the CPU.
  */
 
 const EVERY_MS = 250;
-const ASLEEP_MS = 3000; // a notebook that was closed, a debugger: that is no slow page
+const ASLEEP_MS = 3000; // a closed notebook or a debugger: longer does not mean a slow page
 
 /**
- * Sets a timer again and again until `stop`, and looks when it comes.
+ * Sets a timer again and again until `stop`, and measures how late it runs.
  * @param {Timers & {now: () => number}} timers
  */
 export function watchDelay({ setTimeout, clearTimeout, now }) {
-    let least = Infinity; // what the system's clock rounds up to is not the page's
-    let sum = NaN; // a page that has just joined is busy with that
+    let least = Infinity; // the system's clock rounds up by so much, which is not the page's delay
+    let sum = NaN; // not yet: a page that has just joined is busy with the join
     let count = 0;
     let timer = 0;
 
@@ -20,7 +20,7 @@ export function watchDelay({ setTimeout, clearTimeout, now }) {
         const wasHidden = document.hidden;
         timer = setTimeout(() => {
             const late = now() - due;
-            // Of a hidden page the browser itself holds timers back.
+            // The browser itself delays the timers of a hidden page.
             if (wasHidden || document.hidden) sum = NaN;
             else if (late < ASLEEP_MS) {
                 least = Math.min(least, late);
@@ -33,7 +33,7 @@ export function watchDelay({ setTimeout, clearTimeout, now }) {
 
     wait();
     return {
-        /** The mean since it was asked last, in ms; NaN: not known. */
+        /** The mean delay since the last call, in ms; NaN: not known. */
         take() {
             const mean = sum / count - least;
             sum = count = 0;

@@ -1,16 +1,16 @@
 /*
- * The participant's word: of a rating there is no event, but the page hands it to the library.
+ * The participant's rating: it has no event, but the page hands it to the library.
  */
 
 import { ask, attempt, read } from "./quiet.js";
 
 /**
- * Hears what the page gives *room*, also when it has been left; the library gets it as ever.
+ * Notes the rating that the page gives *room*, even after leaving; the library gets it unchanged.
  * @param {Untrusted} room
  */
 export function hearFeedback(room) {
     const send = read(room, "sendFeedback");
-    // A room that is followed again is heard already.
+    // A room that is followed again is wrapped already.
     if (!send || send.isHeard) return;
     /** @type {Untrusted} @param {unknown[]} word */
     const hear = (...word) => {

@@ -1,5 +1,5 @@
 /*
- * What a room's events mean for the session, and what one sample is made of.
+ * What a room's events mean for the session, and how a sample is made.
  */
 
 import { clientId } from "./client_id.js";
@@ -15,17 +15,17 @@ import { isOutside, listen, readStore } from "./room.js";
 import { addReading, withhold } from "./sample.js";
 import { readStats } from "./stats.js";
 
-// An error that asks a person for something, or leads to another server: the join goes on.
+// Errors that ask the user for something, or lead to another server: the join goes on.
 const ASKS = /required$|membersOnly$|redirected$/i;
 
 /**
- * The default labels, if known. The room first: the page may be in another.
- * @param {Untrusted} room @param {string} [nobody] stands for a participant that has no id yet
+ * The default labels, if known. The room comes first, because the page may be in another room.
+ * @param {Untrusted} room @param {string} [nobody] the id of a participant that has none yet
  */
 function identify(room, nobody) {
     const page = read(window, "APP.conference");
     const participant = text(ask(room, "myUserId") || ask(page, "getMyUserId"), 128) || nobody;
-    // The page has it as the address has it, the library in small letters.
+    // The page has the name as in the address, the library in lower case.
     const name = text(ask(room, "getName") || ask(read(page, "roomName"), "toLowerCase"));
     return participant && name
         ? { client_id: clientId(), participant_id: participant, roomname: name }
@@ -33,7 +33,7 @@ function identify(room, nobody) {
 }
 
 /**
- * What the page is, if no ordinary participant. Who is hidden is counted by nobody, as a recorder.
+ * What the page is, unless an ordinary participant. A hidden one, like a recorder, is not counted.
  * @param {Untrusted} room
  */
 function findRole(room) {
@@ -43,7 +43,7 @@ function findRole(room) {
 }
 
 /**
- * Ends the session for *error*; one that has not begun, too.
+ * Ends the session for *error*, even one that has not begun.
  * @param {Untrusted} room @param {Pusher} pusher
  * @param {Untrusted} error the library's name of it @param {number} joinMs
  */
@@ -53,28 +53,29 @@ export function failJoin(room, pusher, error, joinMs) {
     pusher.end("failed", {
         cause: text(error, 64),
         joinMs,
-        // All that is known of where: no bridge has been chosen yet.
+        // Only the region is known: no bridge has been chosen yet.
         sample: readStats({ serverRegion: read(window, "config.deploymentInfo.region") }),
     });
 }
 
 /**
- * Follows one room object; returns what lets go of it.
+ * Follows one room object; returns functions for its beat and its release.
  * @param {Untrusted} room @param {Pusher} pusher @param {Timers & {now: () => number}} timers
  * @returns {Hooked}
  */
 export function hookRoom(room, pusher, timers) {
     const { setTimeout, now } = timers;
-    let isOver = false; // stats that trail in bring nobody back
+    let isOver = false; // late stats must not begin a new session
     let isFailed = false;
-    let breaks = 0; // what was read before one is not true any more
-    let since = ask(room, "isJoined") ? NaN : now(); // NaN: nobody knows since when it is joined
+    let breaks = 0; // how often earlier readings have become invalid
+    let since = ask(room, "isJoined") ? NaN : now(); // NaN: the time of the join is unknown
     let joinMs = NaN;
     /** @type {{active?: Untrusted, streams?: Reading["streams"], at?: number}} */
     let last = {};
     const outages = createOutages();
     const delay = watchDelay(timers);
-    /** @type {Set<Untrusted>} Tracks, and names of sources, that were on and off since a sample. */
+    /** @type {Set<Untrusted>} Tracks, and source names, that were switched since the last sample.
+    */
     const switched = new Set();
 
     function begin() {
@@ -87,9 +88,9 @@ export function hookRoom(room, pusher, timers) {
         });
     }
 
-    /** Once a second: looks at an outage more often than the library does. */
+    /** Once a second: checks a suspected outage more often than the library reports. */
     function beat() {
-        // What has grown since a page stood still belongs to no interval.
+        // The growth while a page stood still belongs to no interval.
         if (outages.beat(now())) last = {};
         if (!outages.isSuspect()) return;
         takeReport(room, setTimeout, (active, report) => {
@@ -109,7 +110,7 @@ export function hookRoom(room, pusher, timers) {
     /** @param {Untrusted} error */
     function fail(error) {
         breaks++;
-        // How long a person takes to answer is not the join's.
+        // The time that a person takes to answer does not count for the join.
         if (ASKS.test(error)) since = NaN;
         // The library may try again, and fail again: that is still one join.
         else if (isOver || isFailed) pusher.end("failed");
@@ -130,21 +131,21 @@ export function hookRoom(room, pusher, timers) {
             username: SETTINGS.collectUsername && readStore("settings.displayName"),
             participants,
             joinMs,
-            // What the bridge calls itself, of its channel's address; there is a password behind it.
+            // The bridge's own name, from the address of its channel; a password follows it there.
             bridge: /\/colibri-ws\/([^/?#]+)/.exec(read(room, "rtc._channel._wsUrl"))?.[1],
         });
         if (outages.beat(now())) last = {};
-        // The others have gone: that is no outage.
+        // The others have left: that is not an outage.
         if (participants === 1) outages.drop();
         const began = breaks;
         takeReport(room, setTimeout, (active, report) => {
-            // What is not pushed is in the next one.
+            // The next push has what this one leaves out.
             if (began !== breaks) return;
             attempt(() => {
                 if (!report) return;
-                // Another connection has counters of its own.
+                // Another connection has its own counters.
                 if (last.active !== active) last = { active };
-                // Once through: at each look Chromium makes its objects anew, most of the cost.
+                // Read once: Chromium makes the objects again at each access, most of the cost.
                 const copy = new Map(report);
                 if (participants !== 1) outages.look(copy, now());
                 const media = attempt(() => readMedia(room, active, switched));
@@ -169,7 +170,7 @@ export function hookRoom(room, pusher, timers) {
     const unlisten = listen(room, {
         "cq.local_stats_updated": push,
         "conference.trackMuteChanged": (track) => switched.add(track),
-        // Those that the bridge stops to forward; what it begins with is in the status of a track.
+        // The sources that the bridge stops forwarding; a track's status tells those that begin.
         "conference.forwardedSourcesChanged": (names) => names.forEach(switched.add, switched),
         "conference.joined": () => {
             isOver = isFailed = false;
@@ -178,7 +179,7 @@ export function hookRoom(room, pusher, timers) {
         },
         "conference.left": () => end("left"),
         "conference.kicked": () => end("kicked"),
-        // For good, mostly; but stats of a joined room begin a new session.
+        // Final in most cases; but stats of a joined room begin a new session.
         "conference.failed": fail,
         "conference.suspendDetected": () => end("suspended"),
         "conference.connectionInterrupted": quiet,
@@ -191,7 +192,7 @@ export function hookRoom(room, pusher, timers) {
     hearFeedback(room);
     if (ask(room, "isJoined")) begin();
     else {
-        // It may have failed before it was found: nobody knows when it was begun.
+        // It may have failed before it was found, so its beginning is unknown.
         const error = readStore("conference.error.name");
         if (error) {
             since = NaN;

@@ -1,5 +1,5 @@
 /*
- * JMMC: what a room's events mean for the stay, and the loss on the way up.
+ * JMMC: what a room's events mean for the stay, and the upload loss.
  */
 
 import { clientId } from "./client_id.js";
@@ -9,11 +9,11 @@ import { ask, attempt, text } from "./quiet.js";
 import { isOutside, listen } from "./room.js";
 
 /**
- * Follows one room object; returns what lets go of it.
+ * Follows one room object; returns a function that releases it.
  * @param {Untrusted} room @param {JmmcPusher} pusher @param {Timers} timers
  */
 export function hookJmmcRoom(room, pusher, { setTimeout }) {
-    let isOver = false; // stats that trail in bring nobody back
+    let isOver = false; // late stats must not begin a new stay
     /** @type {{active?: Untrusted, lost?: number, sent?: number}} */
     let last = {};
 
@@ -27,7 +27,7 @@ export function hookJmmcRoom(room, pusher, { setTimeout }) {
         takeReport(room, setTimeout, (active, report) => {
             attempt(() => {
                 const { lost, sent } = countLost(report);
-                // Another connection has counters of its own.
+                // Another connection has its own counters.
                 const since = last.active === active ? last : {};
                 const share = (lost - (since.lost || 0)) / (sent - (since.sent || 0));
                 sample["u.pl"] = share >= 0 ? Math.min(share, 1) * 100 : NaN;

@@ -1,13 +1,13 @@
 /*
- * JMMC: one stay at a time, from a join to its end. What the server is known to have is kept, so
- * a push that failed costs nothing: the next one has all that has changed since.
+ * JMMC: one stay at a time, from a join to its end. It remembers what the server has, so a failed
+ * push loses nothing: the next one holds everything that has changed since.
  */
 
 import { changes, combineStates } from "./jmmc_state.js";
 import { createLine, MAX_WAIT_MS } from "./line.js";
 import { attempt } from "./quiet.js";
 
-const SAMPLES = 3; // of a push: 30 s
+const SAMPLES = 3; // in one push: 30 s
 
 /**
  * @param {JmmcEnvironment} environment
@@ -21,28 +21,28 @@ export function createJmmcPusher(environment) {
         if (!of || of.state === of.known) return;
         const { uid, conf, pid } = of.who;
         const { state, known } = of;
-        // With its id each time: another tab's cookie takes the place of ours.
+        // With its id each time, because another tab's cookie may replace ours.
         const m = known ? { ...changes(state, known), pid } : { br: "?", os: "?", pid };
         line.post(
             environment.url,
             {
-                // Without a type it is a simple request, text/plain: no preflight.
+                // Without a content type it is a simple request, text/plain: no preflight.
                 body: JSON.stringify({ uid, conf, m, token: attempt(environment.token) }),
                 credentials: "include", // the cookie that names the session
             },
             (status, response) => {
                 if (status === 200) {
-                    // The server fills in who opens a session, and then knows nothing else.
+                    // A session that opens gets its first values from the server; it has no others.
                     of.known = known ? state : {};
                     if (known) line.failures = 0;
                     return 0;
                 }
-                // Refused or not there: that passes.
+                // Refused or not found: that passes.
                 if (status > 400 && status < 429) return MAX_WAIT_MS;
                 const backoffMs = line.backoffMs(response);
                 if (status !== 400) return backoffMs;
-                of.known = null; // a session that it does not know
-                // Opened anew at once; but where cookies are forbidden that does not help.
+                of.known = null; // the server does not know this session
+                // Open it again at once; but if cookies are forbidden, that does not help.
                 return line.failures === 1 ? 0 : backoffMs;
             },
         );
@@ -56,9 +56,9 @@ export function createJmmcPusher(environment) {
         push(of, sample) {
             if (of !== stay) return;
             of.samples.push(sample);
-            // The first goes as it is: who joins is seen at once.
+            // The first goes at once, so that a new participant is seen at once.
             if (of.samples.length < of.every) return;
-            // The one number for which the wire has a word for not known.
+            // The only number that the wire can call unknown.
             const gone = "d.bw" in of.state ? { "d.bw": null } : {};
             of.state = { ...of.state, ...gone, ...combineStates(of.samples) };
             of.samples = [];

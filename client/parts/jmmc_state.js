@@ -1,5 +1,5 @@
 /*
- * JMMC: the library's statistics as its wire has them, and what of them has changed.
+ * JMMC: the library's statistics in the form of its wire, and what has changed in them.
  */
 
 import { protocol, readNumber } from "./library.js";
@@ -7,8 +7,8 @@ import { SETTINGS } from "./loading.js";
 import { attempt, read, text } from "./quiet.js";
 
 /**
- * The numbers that are averaged: path on the wire -> path in the library's stats. Not its loss
- * on the way up, which is always 0.
+ * The numbers that are averaged: path on the wire -> path in the library's stats. The library's
+ * upload loss is left out, because it is always 0.
  */
 const AVERAGED = Object.entries({
     cq: "connectionQuality",
@@ -34,8 +34,8 @@ function addressAndPort(endpoint) {
 }
 
 /**
- * What a sample tells of *stats*, by paths of the wire; undefined or NaN: not known. Keeps no
- * part of it: the library emits it again, changed.
+ * Returns the values of *stats* by paths of the wire; undefined or NaN: not known. Keeps no part of
+ * *stats*, because the library changes it and emits it again.
  * @param {Untrusted} stats @param {string} [me]
  * @returns {JmmcState}
  */
@@ -43,7 +43,7 @@ export function readJmmcStats(stats, me = "", collectAddresses = SETTINGS.collec
     /** @type {JmmcState} */
     const sample = {};
     for (const [key, path] of AVERAGED) sample[key] = readNumber(stats, path);
-    /** @param {string} name @returns {Untrusted[]} of each stream that is ours */
+    /** @param {string} name @returns {Untrusted[]} the values of each of our own streams */
     const own = (name) => attempt(() => Object.values(read(stats, name)[me])) || [];
     const [largest] = own("resolution").sort((a, b) => b.height - a.height);
     sample["res.h"] = read(largest, "height");
@@ -63,7 +63,7 @@ export function readJmmcStats(stats, me = "", collectAddresses = SETTINGS.collec
 }
 
 /**
- * How many packets of ours are lost, of how many, as the other side reports it.
+ * How many of our packets are lost, and of how many, as the other side reports it.
  * @param {Map<string, Untrusted>} report an RTCStatsReport
  */
 export function countLost(report) {
@@ -78,8 +78,8 @@ export function countLost(report) {
 }
 
 /**
- * One state of several samples, newest last: the average of the numbers that are one, and of
- * everything else what was known last.
+ * One state of several samples, the newest last: numbers are averaged; for everything else the
+ * last known value counts.
  * @param {JmmcState[]} samples
  * @returns {JmmcState}
  */
@@ -101,7 +101,7 @@ export function combineStates(samples) {
 }
 
 /**
- * What of *state* is not in *known*, as the wire nests it.
+ * What differs in *state* from *known*, nested as on the wire.
  * @param {JmmcState} state @param {JmmcState} known
  */
 export function changes(state, known) {

@@ -1,16 +1,16 @@
 /*
- * What is odd in lib-jitsi-meet's statistics.
+ * Oddities of lib-jitsi-meet's statistics.
  */
 
 import { read, text } from "./quiet.js";
 
 /**
- * A number at a path of *stats*; NaN: not known.
+ * The number at a path of *stats*; NaN: not known.
  * @param {Untrusted} stats @param {string} path
  */
 export function readNumber(stats, path) {
     const value = read(stats, path);
-    // An estimate of 0 is none: Firefox has none, and the library once began with 0.
+    // An estimate of 0 means none: Firefox has none, and the library used to begin with 0.
     return value === 0 && path.startsWith("bandwidth") ? NaN : value;
 }
 

@@ -8,7 +8,7 @@ export const MAX_WAIT_MS = 300000;
 
 /**
  * @param {BrowserEnvironment} environment
- * @param {() => void} postNext posts what is to go, if anything is
+ * @param {() => void} postNext posts what waits, if anything does
  */
 export function createLine({ fetch, now, random, setTimeout, clearTimeout }, postNext) {
     /** @type {?AbortController} */
@@ -27,10 +27,11 @@ export function createLine({ fetch, now, random, setTimeout, clearTimeout }, pos
         },
 
         /**
-         * Posts. *settle* gets the answer, or none, and returns the wait until the next may go.
+         * Posts. *settle* gets the answer, or none, and returns how long the next request must
+         * wait.
          * @param {Untrusted} url @param {RequestInit} options
          * @param {(status: number, response?: Untrusted) => number} settle
-         * @param {(response: Response) => unknown} [take] what is to be read of it before
+         * @param {(response: Response) => unknown} [take] reads the response before *settle*
          */
         post(url, options, settle, take) {
             const request = new AbortController();
@@ -47,12 +48,12 @@ export function createLine({ fetch, now, random, setTimeout, clearTimeout }, pos
             };
             const timeout = setTimeout(() => {
                 request.abort();
-                finish(); // a fetch wrapped by the page need not heed the signal
+                finish(); // if the page has wrapped fetch, it may ignore the signal
             }, 10000);
             try {
                 fetch(url, {
                     method: "POST",
-                    referrerPolicy: "no-referrer", // the page's address can hold a token
+                    referrerPolicy: "no-referrer", // the page's address may hold a token
                     signal: request.signal,
                     ...options,
                 })
@@ -74,13 +75,13 @@ export function createLine({ fetch, now, random, setTimeout, clearTimeout }, pos
          */
         backoffMs(response) {
             const ownMs = random() * Math.min(MAX_WAIT_MS, 1000 * 2 ** line.failures++);
-            // Seconds or a date; neither where CORS hides it.
+            // Seconds or a date; neither if CORS hides the header.
             const asked = ask(read(response, "headers"), "get", "Retry-After");
             const askedMs = asked >= 0 ? asked * 1000 : Date.parse(asked) - now();
             return askedMs > 0 ? askedMs : ownMs;
         },
 
-        /** What is on its way or waits for its time goes no more. */
+        /** Drops the request on its way and the one that waits. */
         drop() {
             clearTimeout(timer);
             inFlight?.abort();

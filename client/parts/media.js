@@ -1,32 +1,32 @@
 /*
- * What the page knows of the media: whose streams should come, and how ours should go out.
+ * What the page knows of the media: whose streams should arrive, and how ours should be sent.
  */
 
 /**
- * It can throw.
+ * May throw.
  * @param {Untrusted} room @param {Untrusted} active the connection in use
- * @param {Set<Untrusted>} switched tracks, and names of sources, since the sample before
+ * @param {Set<Untrusted>} switched tracks, and source names, that changed since the last sample
  * @returns {Media}
  */
 export function readMedia(room, active, switched) {
-    // Nobody looks, or asks for video.
+    // The page is hidden, or asks for no video.
     const isUnseen = document.hidden || room.getLastN?.() === 0;
     /** @type {Media["tracks"]} */
     const tracks = new Map();
     let expected = 0;
     for (const participant of room.getParticipants?.() || []) {
         for (const track of participant.getTracks()) {
-            // Of videos that jitsi-meet shows.
+            // The videos that jitsi-meet shows have a status.
             const status = track.getTrackStreamingStatus?.();
-            /** @type {boolean | undefined | null} null: not to be judged */
+            /** @type {boolean | undefined | null} null: can't be judged */
             let isOn = !track.isMuted();
             if (track.getType() === "video") {
-                // Else: inactive, or restoring.
+                // Otherwise: inactive, or restoring.
                 if (isOn) isOn = status ? /^(active|interrupted)/.test(status) || null : active.isP2P || undefined;
                 if (isUnseen) isOn = null;
             }
             if (isOn) expected++;
-            // Off for a moment.
+            // It was off for a moment.
             if (switched.has(track) || switched.has(track.getSourceName?.())) isOn = null;
             tracks.set(track.track?.id, { isOn, owner: track.getParticipantId() });
         }

@@ -1,14 +1,14 @@
 /*
- * Outages of the path in use: down, nothing arrives; up, nothing that is sent arrives there.
+ * Outages of the path in use. Down: nothing arrives here; up: nothing sent from here arrives.
  */
 
 const SILENT_MS = 3000;
-const CHECK_MS = 2500; // of a silent call checks alone arrive, so often
-const UNPROVEN_MS = 5000; // at 10 % loss each way one check in five has no answer, and two are seldom
-const STOOD_STILL_MS = 4000; // between two beats: the page's own clock did
+const CHECK_MS = 2500; // in a silent call only checks arrive, so often
+const UNPROVEN_MS = 5000; // with 10 % loss each way, one check in five has no answer; two are rare
+const STOOD_STILL_MS = 4000; // so long between two beats: the page's own clock stood still
 
 /**
- * The candidate pairs that carry media, one where media are bundled.
+ * The candidate pairs that carry media; one if media are bundled.
  * @param {Map<string, Untrusted>} report
  * @returns {Set<string>}
  */
@@ -21,16 +21,16 @@ export function pairsInUse(report) {
     return ids;
 }
 
-/** An outage of one direction that runs, and what is to be told of those that are over. */
+/** A running outage of one direction, and the ended ones that are not reported yet. */
 function createSpan() {
     let from = 0;
     let owed = 0;
     return {
-        /** @param {number} at when the last one got through */
+        /** @param {number} at when the last data got through */
         begin(at) {
             from = from || at;
         },
-        /** @param {number} [at] none: it was no outage */
+        /** @param {number} [at] without it, it was not an outage */
         end(at = from) {
             if (from) owed += Math.max(0, at - from);
             from = 0;
@@ -38,7 +38,7 @@ function createSpan() {
         from: () => from,
         /** @param {number} at */
         ms: (at) => owed + (from && at - from),
-        /** Returns what forgets those that are over now. */
+        /** Returns a function that forgets the outages that have ended by now. */
         tell() {
             const told = owed;
             return () => {
@@ -49,8 +49,8 @@ function createSpan() {
 }
 
 /**
- * Looks at each report, and once a second while something is suspect (`isSuspect`). Times are of our
- * own clock, in ms.
+ * Call `look` with each report, and once a second while `isSuspect`. Times are of our own clock, in
+ * ms.
  * @returns {Outages}
  */
 export function createOutages() {
@@ -58,17 +58,17 @@ export function createOutages() {
     const up = createSpan();
     let beatAt = 0;
     let lookedAt = 0;
-    let heardAt = 0; // when something arrived last; 0: nothing has
+    let heardAt = 0; // when anything arrived last; 0: nothing has
     let silentAt = 0; // the last look in a silence
-    let lastHeard = NaN; // by the report's clock, or in bytes; checks are none of them
+    let lastHeard = NaN; // by the report's clock, or in bytes; without checks
     let [lastAsked, lastAnswered] = [NaN, NaN]; // by the other side
-    let mediaAt = 0; // when the last packet came that is no check
-    let quietFrom = 0; // no media since; 0: they come
-    let isOver = false; // a silence of media has ended, and no sample has heard of it
+    let mediaAt = 0; // when the last packet other than a check arrived
+    let quietFrom = 0; // no media since then; 0: media arrive
+    let isOver = false; // a silence of media has ended, and no sample has used that yet
     /** @type {Untrusted} the pair at the last look */
     let last;
-    let unanswered = NaN; // checks in succession; NaN: the browser does not count them
-    let provenAt = 0; // when something that was sent is known to have arrived
+    let unanswered = NaN; // checks in a row; NaN: the browser does not count them
+    let provenAt = 0; // when something from here is known to have arrived there
     /** The peer's last report on each stream. @type {Map<string, Untrusted>} */
     const reports = new Map();
 
@@ -85,7 +85,7 @@ export function createOutages() {
             isOver ||= Math.min(between, mediaAt) - quietFrom >= SILENT_MS;
             quietFrom = 0;
         }
-        // When they came nobody says: as soon as they can.
+        // The times of the checks are unknown: assume the earliest possible.
         const { requestsReceived = 0, responsesReceived = 0 } = pair;
         const checks = Math.max(requestsReceived - lastAsked, responsesReceived - lastAnswered);
         if (heardAt && checks > 0 && at - heardAt > 1000)
@@ -100,7 +100,7 @@ export function createOutages() {
             const wasOutage = down.from() > 0;
             down.end(end);
             silentAt = 0;
-            // What was asked meanwhile could have no answer.
+            // The checks sent meanwhile could get no answer.
             if (wasOutage) {
                 provenAt = end;
                 last = undefined;
@@ -118,16 +118,16 @@ export function createOutages() {
         else if (answered > 0) unanswered = Math.max(0, asked - answered);
         else unanswered += asked;
         if (!isSame || answered > 0)
-            // Those without one are taken for the last.
+            // The checks without an answer are assumed to be the last ones.
             provenAt = Math.max(provenAt, at - ((isSame && unanswered / asked) || 0) * (at - lookedAt));
         if (provenAt > up.from()) up.end(between);
-        // Not yet at the look that finds some missing: the peer's reports may tell more at the next.
+        // Not at the first look that misses some: the peer's reports may prove more at the next.
         if (!answered && !silentAt && unanswered >= 2 && at - provenAt >= UNPROVEN_MS)
             up.begin(provenAt);
     }
 
     /**
-     * Between two reports of the peer that differ something has arrived there.
+     * If two reports of the peer differ, something has arrived there between them.
      * @param {Untrusted} stat @param {number} offset of our clock to the report's
      */
     function prove(stat, offset) {

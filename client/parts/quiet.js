@@ -1,5 +1,5 @@
 /*
- * What can't break the page: looks into its objects and words for its console.
+ * Access to the page's objects, and words for its console, that can't break the page.
  */
 
 import { SETTINGS } from "./loading.js";
@@ -8,7 +8,7 @@ import { SETTINGS } from "./loading.js";
 export const debug = (...words) => SETTINGS.debug && console.debug("otel_jcmc", ...words);
 
 /**
- * What *action* throws stays here: all around us is the page's code.
+ * Catches what *action* throws, because all code around us is the page's.
  * @template T
  * @param {() => T} action
  */
@@ -21,7 +21,7 @@ export function attempt(action) {
 }
 
 /**
- * The value where *path* leads from *object*, if any. It can throw.
+ * The value at *path* in *object*, if any. May throw.
  * @param {Untrusted} object @param {string[]} path
  * @returns {Untrusted}
  */
@@ -35,14 +35,14 @@ export const follow = (object, path) => path.reduce((value, key) => value?.[key]
 export const read = (object, path) => attempt(() => follow(object, path.split(".")));
 
 /**
- * What a method answers, if there is one.
+ * The result of a method, if there is one.
  * @param {Untrusted} object @param {string} method @param {unknown[]} args
  * @returns {Untrusted}
  */
 export const ask = (object, method, ...args) => attempt(() => object?.[method]?.(...args));
 
 /**
- * Text that the wire takes; half an emoji would cost the whole push.
+ * Text that the server accepts; half an emoji would cost the whole push.
  * @param {Untrusted} value
  */
 export const text = (value, limit = 256) =>

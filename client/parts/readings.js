@@ -1,17 +1,17 @@
 /*
- * Figures of the browser's own report: what each row of the table makes of the streams in use.
+ * Figures of the browser's own report: each row of the table, evaluated on the streams in use.
  */
 
 import { follow } from "./quiet.js";
 
 /**
- * The sum of *terms* over *streams*, of those that are there; NaN if none is.
+ * The sum of the known *terms* over *streams*; NaN if none is known.
  * @param {Term[]} terms @param {Stream[]} streams @param {string} how @param {boolean} [isDown]
  */
 function total(terms, streams, how, isDown) {
     let sum = NaN;
     for (const [factor, type, ...path] of terms) {
-        // Chromium calls nearly all that it makes up in an outage silence.
+        // In an outage, Chromium counts nearly all sound that it conceals as silent.
         if (isDown && factor < 0) continue;
         for (const [stat, before, types] of streams) {
             if (!types.includes(type)) continue;
@@ -27,14 +27,14 @@ function total(terms, streams, how, isDown) {
 }
 
 /**
- * What one row tells of the streams in use, not finite if it is not known, and the stat that told
- * it, where that is one.
+ * The value of one row for the streams in use, not finite if unknown, and the stat that it comes
+ * from, if that is one.
  * @param {Row} row @param {Stream[]} live
- * @param {boolean} [isDown] nothing comes from the other side just now
+ * @param {boolean} [isDown] whether nothing arrives from the other side now
  * @returns {[value: number, stat?: Untrusted]}
  */
 export function evaluate([, how, of, times, per], live, isDown) {
-    // One lost of the two that a silent stream sends is no 50 % loss.
+    // A silent stream sends two packets: one lost of them is not a loss of 50 %.
     const atLeast = how.endsWith("share") ? 20 : 0;
     const isMin = how.startsWith("min");
     const groups = isMin || how.startsWith("max") ? live.map((stream) => [stream]) : [live];

@@ -1,12 +1,12 @@
 /*
- * The browser's own report on a connection (getStats), read against the one before.
+ * The browser's own report on a connection (getStats), compared with the previous one.
  */
 
 import { pairsInUse } from "./outage.js";
 import { watchPicture } from "./picture.js";
 
 /**
- * What grows while a stream is in use, and falls when it is reset.
+ * The member that grows while a stream is in use, and falls when it is reset.
  * @type {Record<string, string>}
  */
 const BEATS = {
@@ -19,12 +19,13 @@ const BEATS = {
 };
 
 /**
- * What the browser's report on a peer connection tells of the interval since *before*.
- * Streams that are not in use are left out: what they last said stands still for good.
+ * Reads from the browser's report on a peer connection what happened in the interval since
+ * *before*.
+ * Streams that are not in use are left out, because their last values never change again.
  * @param {Map<string, Untrusted>} report an RTCStatsReport, or its copy
  * @param {Map<string, Untrusted>} [before] `streams` of the same connection's last reading
  * @param {Media} [media] what the page knows
- * @param {Path} [path] what nobody could measure
+ * @param {Path} [path] what can't be measured now
  * @returns {Reading}
  */
 export function readReport(report, before, media, { isDown, isOver, isUp, isProven = true } = {}) {
@@ -32,7 +33,7 @@ export function readReport(report, before, media, { isDown, isOver, isUp, isProv
     const streams = new Map();
     /** @type {Stream[]} */
     const live = [[media, false, ["page"]]];
-    /** @type {string[]} Of the largest layer of our video. */
+    /** @type {string[]} The types of our video's largest layer. */
     let largest = [];
     let lines = 0;
     /** @type {Reading["codecs"]} */
@@ -49,20 +50,20 @@ export function readReport(report, before, media, { isDown, isOver, isUp, isProv
         let old = before?.get(stat.id);
         let now = stat;
         if (beat === "sent") {
-            // The peer reports when it likes, on what was sent up to then. Chromium counts
-            // what it sends to probe the bandwidth in, as packets of video.
+            // The peer reports at its own times, on what was sent until then. Chromium's count
+            // includes the packets that probe the bandwidth, as packets of video.
             const out = report.get(stat.localId);
             const sent = out?.packetsSent - (out?.retransmittedPacketsSent || 0);
             if (stat.kind === "audio" && sent > before?.get(stat.localId)?.packetsSent) hasSound = true;
-            // While nothing shows that what is sent arrives, the peer's report says nothing of it.
+            // While nothing proves that packets arrive, the peer's report does not count.
             now = old && (old.timestamp === stat.timestamp || !isProven) ? old : { ...stat, sent };
         }
         const growth = now === old ? 0 : now[beat] - old?.[beat];
-        // A loss that is taken back makes up for the next one.
+        // If the browser takes a loss back, the next loss is reduced by it.
         if (growth >= 0 && old.packetsLost > now.packetsLost)
             now = { ...now, packetsLost: old.packetsLost };
         const isLost = isDown || (isUp && beat === "sent");
-        // What an outage has swallowed is no loss when it is over.
+        // Packets that an outage has lost do not count as loss afterwards.
         if (isOver && old) old = { ...old, packetsLost: NaN };
         const then = growth >= 0 && old;
         const types = [`${stat.type}:any`];
@@ -70,7 +71,7 @@ export function readReport(report, before, media, { isDown, isOver, isUp, isProv
         if (stat.type === "inbound-rtp") {
             const { isOn, owner } = media?.tracks.get(stat.trackIdentifier) || {};
             now = { ...watchPicture(now, then, isOn), owner };
-            if (then) then.stops = then.stood = 0; // those are an interval's
+            if (then) then.stops = then.stood = 0; // they count within one interval
             if (!now.rests && (growth || now.shouldMove)) types.push("inbound-rtp:moving");
         }
         if (media?.isOpen) types.push(`${stat.type}:open`);
@@ -87,7 +88,7 @@ export function readReport(report, before, media, { isDown, isOver, isUp, isProv
         if (stat.type === "candidate-pair") {
             const local = report.get(stat.localCandidateId);
             const remote = report.get(stat.remoteCandidateId);
-            // As the library would have it among its transports.
+            // In the form of the library's transports.
             transport = {
                 ...local, // its networkType
                 type: local?.protocol,

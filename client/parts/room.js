@@ -1,11 +1,11 @@
 /*
- * The room of the page's call: where jitsi-meet has it, its events, and when it is another one.
+ * The room of the page's call: where jitsi-meet keeps it, its events, and when it changes.
  */
 
 import { ask, attempt, read } from "./quiet.js";
 
 /**
- * What is at a path of jitsi-meet's store.
+ * The value at a path of jitsi-meet's store.
  * @param {string} path
  */
 export const readStore = (path, feature = "base/") =>
@@ -15,7 +15,7 @@ export const readStore = (path, feature = "base/") =>
 export const isOutside = (room) => read(room, "isJoined") && !ask(room, "isJoined");
 
 /**
- * Listens to events of *room*; returns what ends that.
+ * Listens to events of *room*; returns a function that stops it.
  * @param {Untrusted} room @param {Record<string, (stats: Untrusted) => void>} listeners
  */
 export function listen(room, listeners) {
@@ -32,9 +32,9 @@ export function listen(room, listeners) {
 
 /**
  * Looks for the room as long as the page lives: a rejoin or a breakout room is a new one. Returns
- * what ends that.
+ * a function that stops it.
  * @param {(room: Untrusted) => Hooked} hook @param {Timers} timers
- * @param {(room: Untrusted) => void} [look] is called each time
+ * @param {(room: Untrusted) => void} [look] called each time
  */
 export function followRooms(hook, { setTimeout, clearTimeout }, look) {
     /** @type {Untrusted} */
@@ -61,11 +61,11 @@ export function followRooms(hook, { setTimeout, clearTimeout }, look) {
         attempt(() => hooked?.beat?.());
         attempt(() => look?.(room));
         clearTimeout(timer);
-        // How long a join takes is known from when its room was found.
+        // Often before a join: its duration counts from when the room was found.
         timer = setTimeout(poll, room ? 1000 : 100);
     }
 
-    // Closed, or kept by the browser, which need not show it again.
+    // The page is closed, or cached by the browser, which may show it again.
     const life = new AbortController();
     addEventListener("pagehide", () => release("closed"), life);
     addEventListener("pageshow", poll, life);

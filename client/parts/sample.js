@@ -1,5 +1,5 @@
 /*
- * A sample: the library's statistics and the report's figures, and one made of several.
+ * A sample: the library's statistics and the report's figures; and one sample made of several.
  */
 
 import { READINGS } from "./fields.js";
@@ -9,29 +9,29 @@ import { text } from "./quiet.js";
 import { metric, readTransport } from "./stats.js";
 
 const WAYS = /** @type {const} */ (["upload", "download"]);
-const CHECKS_KBITS = 5; // more than checks and reports of a silent call
-/** What a path is needed for. */
+const CHECKS_KBITS = 5; // more than the checks and reports of a silent call
+/** The metrics that need a path. */
 const MEASURED = /^(connectionq|packetloss|jitter|round|transport|bandwidth|bitrate)/;
 
 /**
- * Adds to *sample* what the report tells.
+ * Adds the figures of the report to *sample*.
  * @param {Sample} sample @param {Reading} reading @param {boolean} [isP2P]
- * @param {boolean} [isDown] nothing comes from the other side just now
+ * @param {boolean} [isDown] whether nothing arrives from the other side now
  */
 export function addReading({ metrics }, { live, codecs, transport, rates }, isP2P, isDown) {
     let worstSource;
     for (const row of READINGS) {
         const [value, stat] = evaluate(row, live, isDown);
         metrics[row[0]] = metric(value);
-        // Below, it would be another one in each sample.
+        // Below 1 % it would be another source in each sample.
         if (row[0] === "packetloss_download_worst" && value >= 1) worstSource = text(stat.owner);
     }
-    // The peer has not reported: what is known is of one way alone.
+    // The peer has not reported, so the loss of one way only is known.
     if (metrics.packetloss_upload.value === null && live.some((stream) => stream[0]?.localId))
         metrics.packetloss_total = metric(NaN);
     for (const way of WAYS) {
         if (!rates || metrics[`bitrate_${way}`].value) continue;
-        // The library says 0 before it has an interval, and when nothing arrives.
+        // The library says 0 before its first interval, and when nothing arrives.
         if (!(rates[way] > 0 && rates[way] < CHECKS_KBITS))
             forget(metrics, (name) => name.startsWith("bitrate") && name.endsWith(way));
     }
@@ -49,7 +49,7 @@ export function addReading({ metrics }, { live, codecs, transport, rates }, isP2
 }
 
 /**
- * Takes out of *sample* what nobody could measure in an outage.
+ * Removes from *sample* what could not be measured in an outage.
  * @param {Sample} sample @param {{isDown: () => boolean, isUp: () => boolean}} outages
  */
 export function withhold({ metrics }, { isDown, isUp }) {
@@ -69,14 +69,14 @@ function forget(metrics, isUnknown) {
 }
 
 /**
- * Of several samples a count is added up; everything else is averaged.
+ * Whether a metric of several samples is a sum; all others are averaged.
  * @param {string} metric
  */
 const isCount = (metric) =>
     READINGS.some(([name, how, , , per]) => name === metric && /(growth|changes)$/.test(how) && !per);
 
 /**
- * One sample of several, newest last; the newest says what is no number.
+ * One sample of several, the newest last; what is not a number comes from the newest.
  * @param {Sample[]} samples
  * @returns {Sample}
  */
@@ -85,7 +85,7 @@ export function combine(samples) {
     for (const [name, last] of Object.entries(metrics)) {
         if (Array.isArray(last)) continue;
         const values = samples.map((one) => one.metrics[name].value).filter(Number.isFinite);
-        // NaN of none: not known.
+        // NaN if there are none: not known.
         const sum = values.reduce((all, value) => (all || 0) + value, NaN);
         metrics[name] = metric(isCount(name) ? sum : sum / values.length, last.labels);
     }

@@ -1,5 +1,5 @@
 /*
- * Delivery of pushes: the newest wins (no queue), with a token where one is wanted.
+ * Delivery of pushes: the newest wins (no queue), with a token if one is needed.
  */
 
 import { createLine, MAX_WAIT_MS } from "./line.js";
@@ -11,9 +11,9 @@ import { ask, attempt } from "./quiet.js";
  */
 export function createSender(environment) {
     const { url, tokenUrl, isCrossOrigin, now, random } = environment;
-    let pushToken = ""; // the server's own, where it gives one
+    let pushToken = ""; // from the server, if it issues tokens
     let renewAt = 0;
-    let refusals = 0; // since a push was taken
+    let refusals = 0; // since the last accepted push
     const getToken = () => (tokenUrl ? pushToken : ask(environment, "token"));
     /** @type {?MakeBody} */
     let waiting = null;
@@ -30,19 +30,19 @@ export function createSender(environment) {
         if (response.ok) {
             const { token, expires_in } = await response.json();
             pushToken = token;
-            // Before its end; tabs that began together do not ask together.
+            // Before it expires, at a random time, so that tabs do not ask together.
             renewAt = now() + expires_in * (500 + random() * 400);
         }
         return response;
     }
 
     /**
-     * @param {?MakeBody} make null: asks for a token
-     * @param {boolean} isLast @param {boolean} [keepalive] outlives the page
+     * @param {?MakeBody} make null: ask for a token
+     * @param {boolean} isLast @param {boolean} [keepalive] whether it outlives the page
      */
     function post(make, isLast, keepalive = isLast) {
         const token = make && getToken();
-        // A header needs a preflight, for which a page that closes has no time.
+        // A header needs a preflight, and a closing page has no time for it.
         const isInBody = isLast && isCrossOrigin;
         const body = make && attempt(() => make(isInBody ? token : undefined));
         const taken = make?.taken;
@@ -51,7 +51,7 @@ export function createSender(environment) {
         line.post(
             make ? url : tokenUrl,
             {
-                // Without one it is a simple request, text/plain: no preflight.
+                // Without a header it is a simple request, text/plain: no preflight.
                 headers: token && !isInBody ? { Authorization: `Bearer ${token}` } : {},
                 body,
                 keepalive,
@@ -60,8 +60,8 @@ export function createSender(environment) {
             (status, response) => {
                 lastStatus = status;
                 if (status === 200) taken?.();
-                // All that outlives a page has 64 KiB together, and others of the page may have
-                // them: then fetch rejects. It goes once more, for as long as the page is there.
+                // All requests that outlive a page share 64 KiB, and the page may use them up: then
+                // fetch rejects. It is sent once more, as long as the page is there.
                 if (keepalive && !status) {
                     post(make, isLast, false);
                     return 0;
@@ -70,15 +70,15 @@ export function createSender(environment) {
                 if (status < 500 && status !== 429 && !isRefused) {
                     line.failures = 0;
                     if (token) refusals = 0;
-                    return 0; // taken, or bad: the next may be better
+                    return 0; // accepted, or wrong: the next may be better
                 }
                 if (!isLast) waiting = waiting || make;
                 if (status === 401) {
                     renewAt = 0;
-                    // The page has a newer one, or the server gives one; that once.
+                    // The page has a newer token, or the server issues one; but only once.
                     if (tokenUrl ? !refusals++ : getToken() !== token) return 0;
                 }
-                // Refused or not there: that passes.
+                // Refused or not found: that passes.
                 return isRefused ? MAX_WAIT_MS : line.backoffMs(response);
             },
             make ? undefined : renew,
@@ -86,7 +86,7 @@ export function createSender(environment) {
     }
 
     return {
-        /** Another conference may be allowed at once. */
+        /** A new session: another conference may be allowed at once. */
         begin() {
             if (lastStatus === 403) line.notBefore = 0;
         },
@@ -94,7 +94,7 @@ export function createSender(environment) {
             waiting = make;
             line.pump();
         },
-        /** Goes at once, whatever we wait for; nothing older goes any more. */
+        /** Posts at once, without any wait; older pushes are dropped. */
         last(make) {
             waiting = null;
             line.drop();

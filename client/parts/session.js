@@ -13,7 +13,7 @@ const MAX_INTERVAL_MS = 100000; // the server keeps three intervals, at most 5 m
 
 /** @param {Untrusted} ms */
 function interval(ms) {
-    // lib-jitsi-meet's default; and a page's URL hash can set next to nothing.
+    // The default of lib-jitsi-meet; a page's URL hash can set almost 0.
     const known = Number.isFinite(ms) ? ms : 10000;
     return Math.round(Math.min(Math.max(known, 1000), MAX_INTERVAL_MS));
 }
@@ -44,26 +44,26 @@ function createSession(environment, sender, identify, options) {
     /** @type {Failure | undefined} */
     let failure;
     let sampleMs = interval(intervalMs);
-    let every = 1; // so many samples has one push
-    // Tabs that join in the same second do not push in the same second.
+    let every = 1; // how many samples make one push
+    // Tabs that join in the same second push in different seconds.
     const delayMs = random() * Math.min(jitterMs, sampleMs);
     let knownAt = now();
     /** @type {number[] | undefined} */
     let gaps;
     /** @type {Sample[]} */
     let samples = [];
-    let isKnown = false; // the server has, or is about to have, numbers that are not nulls
+    let isKnown = false; // the server has, or will soon have, numbers that are not null
     let turn = 0;
     let heartbeat = 0;
-    /** @type {string | undefined} where the participant is connected, or was when an outage began */
+    /** @type {string | undefined} where the participant is connected, or was before an outage */
     let region;
-    /** @type {string | undefined} the same, of the bridge; with a peer there is none */
+    /** @type {string | undefined} the bridge, likewise; a peer-to-peer call has none */
     let bridge;
-    /** @type {string | undefined} whether all transports go to the peer, or did */
+    /** @type {string | undefined} whether all transports go to the peer, likewise */
     let p2p;
 
     /**
-     * What *metrics* say when they go: with outages, where they began, and a rating.
+     * Completes *metrics* before they are sent: outages, the place where they began, and a rating.
      * @param {Sample["metrics"]} [metrics] @param {Told} [told]
      */
     function complete(metrics, told) {
@@ -89,7 +89,7 @@ function createSession(environment, sender, identify, options) {
             ...(told && { outage_down: metric(told.down), outage_up: metric(told.up) }),
             ...(rating && { rating }),
         };
-        // It may have become one since the sample.
+        // An outage may have begun since the sample.
         if (outages) withhold({ metrics: made }, outages);
         return made;
     }
@@ -102,7 +102,7 @@ function createSession(environment, sender, identify, options) {
         /** @type {MakeBody} */
         const make = (token) => {
             labels = labels || identify();
-            // A room that was left has none.
+            // A room that was left has no meeting id any more.
             meetingId = findMeetingId?.() || meetingId;
             role = role || findRole?.();
             const told = outages?.tell(now());
@@ -135,13 +135,13 @@ function createSession(environment, sender, identify, options) {
         turn = 0;
     }
 
-    /** Pushes what was gathered when this tab's turn in an interval has come. */
+    /** Pushes the gathered samples at this tab's turn in the interval. */
     function offer() {
         if (delayMs) turn = turn || setTimeout(flush, delayMs);
         else flush();
     }
 
-    /** If no sample comes for so long, stats have stopped: nulls, again and again. */
+    /** If no sample comes for *quietMs*, stats have stopped: then pushes nulls, again and again. */
     function watch(quietMs = 2.5 * sampleMs) {
         clearTimeout(heartbeat);
         heartbeat = setTimeout(() => {
@@ -160,8 +160,8 @@ function createSession(environment, sender, identify, options) {
         clearTimeout(heartbeat);
         clearTimeout(turn);
         if (seq) sender.last(makeBody(undefined, { reason, cause }));
-        // A server that has heard nothing of the session is told nothing, but that it failed.
-        // That can wait, for a token or a server: the page is still there.
+        // If no push was sent, the server is told of a failure only. That push may wait for a
+        // token or the server, because the page is still there.
         else
             sender.offer(
                 sample ? makeBody(sample.metrics, { reason, cause, join_ms: joinMs }) : null,
@@ -172,13 +172,13 @@ function createSession(environment, sender, identify, options) {
     watch();
     return {
         push(sample) {
-            // The middle of three: an interrupted connection brings events off the beat.
+            // The median of three, because an interrupted connection brings extra events.
             gaps = gaps ? [...gaps, now() - knownAt].slice(-3) : [];
             if (gaps.length === 3) sampleMs = interval([...gaps].sort((a, b) => a - b)[1]);
             every = Math.round(pushMs / sampleMs) || 1;
             knownAt = now();
             samples.push(sample);
-            // The first goes as it is: who joins is seen at once.
+            // The first goes at once, so that a new participant is seen at once.
             if (!isKnown || samples.length >= every) {
                 isKnown = true;
                 offer();
@@ -188,7 +188,7 @@ function createSession(environment, sender, identify, options) {
         rate(stars, comment) {
             rating = metric(stars >= 1 ? stars : NaN); // -1: none was chosen
             feedback = text(SETTINGS.collectFeedback && comment);
-            // Mostly it comes when the call is over: the end is told again, with it.
+            // Most ratings come after the call: then the end is sent again, with the rating.
             if (reason) end(reason, failure);
         },
         quiet() {

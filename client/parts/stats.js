@@ -1,5 +1,5 @@
 /*
- * The library's statistics as a push has them.
+ * The library's statistics in the form of a push.
  */
 
 import { FIELDS, READINGS } from "./fields.js";
@@ -8,7 +8,7 @@ import { SETTINGS } from "./loading.js";
 import { attempt, read, text } from "./quiet.js";
 
 /**
- * What is undefined is left out on the way.
+ * Undefined labels are left out of the JSON.
  * @param {Untrusted} number @param {Labels} labels
  * @returns {Metric}
  */
@@ -18,8 +18,8 @@ export const metric = (number, labels = {}) => ({
 });
 
 /**
- * The address in the library's "address:port"; undefined for a name ("….local"). IPv6 comes
- * with and without brackets: what follows the last colon is the port.
+ * The address in the library's "address:port"; undefined for a name ("….local"). IPv6 comes with
+ * and without brackets: the port follows the last colon.
  * @param {Untrusted} endpoint
  */
 const address = (endpoint) =>
@@ -44,7 +44,7 @@ export function readTransport(transport, collectAddresses) {
 }
 
 /**
- * What a push tells of *stats*. Keeps no part of it: the library emits it again, changed.
+ * Reads *stats* for a push. Keeps no part of it, because the library changes it and emits it again.
  * @type {ReadStats}
  */
 export function readStats(
@@ -61,7 +61,7 @@ export function readStats(
     for (const [name] of READINGS) metrics[name] = metric(NaN);
     /** @type {Untrusted[]} */
     const transports = attempt(() => stats?.transport?.filter(Boolean).slice(0, 8)) || [];
-    // The far end of any other may be a person's.
+    // The far end of any other transport may be a person's.
     const bridged = transports.find((one) => read(one, "p2p") === false);
     metrics.connectionquality = metric(metrics.connectionquality.value, {
         serverregion: text(read(stats, "serverRegion")),

@@ -1,6 +1,6 @@
 """
-What leaves by OTLP: the requests, who sends them, and the process that does.
+What leaves by OTLP: the requests, their sending, and the process that sends.
 
-Collected gauges and finished spans come in; requests go out to a receiver, and what became of each
-comes back. What is measured, and when a session is over, is decided in `metrics` and `traces`.
+Collected gauges and finished spans come in. Requests go out to a receiver, and the outcome of each
+comes back. `metrics` decides what is measured, and `traces` decides when a session is over.
 """

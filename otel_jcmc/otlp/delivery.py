@@ -1,9 +1,10 @@
 """
-What waits in Redis, on its way to the receiver: spans or events.
+Spans or events that wait in Redis, on their way to the receiver.
 
-One of the replicas on one Redis sends, by a lease, until the receiver has it. Each is sent at least
-once, and each time the same: who dies between the receiver's answer and the removal has sent it for
-nothing, not wrongly. Run by the exporter's process, for traces/delivery.py and logs/delivery.py.
+Of all replicas on one Redis, one sends, by a lease, until the receiver has everything. Each item is
+sent at least once, and is the same each time. So if a process dies between the receiver's answer
+and the removal, the item is sent twice, but never wrongly. The exporter's process runs this, for
+traces/delivery.py and logs/delivery.py.
 """
 
 import asyncio
@@ -24,11 +25,11 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS: Final = 1.0
 TEND_EVERY_SECONDS: Final = 3600.0
 MAX_ITEMS: Final = 512
-# gRPC servers take 4 MiB by default, and some proxies 1.
+# gRPC servers accept 4 MiB by default, and some proxies 1 MiB.
 MAX_BYTES: Final = 900_000
 FIRST_BACKOFF_SECONDS: Final = 1.0
 MAX_BACKOFF_SECONDS: Final = 60.0
-# So many refused one after the other, with none taken in between, are the receiver's trouble.
+# If so many are refused in a row and none is taken, the fault is the receiver's.
 MOST_SUSPECTS: Final = 8
 
 Report = dict[str, Any]
@@ -36,10 +37,10 @@ Report = dict[str, Any]
 
 class Delivery:
     """
-    What waits, on its way to the receiver.
+    Waiting items on their way to the receiver.
 
     Attributes:
-        counts: those that waited by outcome since `take_counts`: sent, rejected.
+        counts: outcome -> items since `take_counts`: sent, rejected.
 
     Concurrency: one `deliver` at a time.
     """
@@ -60,17 +61,17 @@ class Delivery:
 
     @property
     def why(self) -> str:
-        """What the receiver said to what it did not take last; empty: it took all."""
+        """Why the receiver did not take the last refused items; empty: it took all."""
         return str(self._trouble.what)
 
     def take_counts(self) -> dict[str, int]:
-        """Return what was counted, and begin anew."""
+        """Return the counts, and begin again at 0."""
         counts, self.counts = self.counts, dict.fromkeys(self.counts, 0)
         return counts
 
     async def deliver(self) -> float:
         """
-        Send one batch of what waits; return for how many seconds to wait before the next.
+        Send one batch of waiting items; return how many seconds to wait before the next.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -79,7 +80,7 @@ class Delivery:
         if not batch:
             if not self._suspects:
                 return LOOK_EVERY_SECONDS
-            # Those that were refused are tried again, since there is nothing else to try.
+            # Nothing else waits, so those that were refused are tried again.
             self._suspects.clear()
             return self._next_backoff()
         sent = await asyncio.to_thread(self._send, [each.item for each in batch])
@@ -90,7 +91,7 @@ class Delivery:
         return await self._narrow_down(batch, sent)
 
     async def _go_on(self, batch: list[Waiting], sent: Sent) -> float:
-        """Take what the receiver has out of what waits, and what it refused while it takes this."""
+        """Remove what the receiver has taken, and what it refused while it takes the rest."""
         await self._outbox.remove(batch)
         self.counts["sent"] += len(batch) - sent.rejected
         self.counts["rejected"] += sent.rejected
@@ -105,7 +106,7 @@ class Delivery:
         return 0.0
 
     async def _narrow_down(self, batch: list[Waiting], sent: Sent) -> float:
-        """Look for what it is that the receiver does not take."""
+        """Find the item that the receiver refuses: send half, or note it."""
         if len(batch) > 1:
             self._most = len(batch) // 2
             return 0.0
@@ -116,24 +117,24 @@ class Delivery:
         self._suspects += batch
         if len(self._suspects) < MOST_SUSPECTS:
             return 0.0
-        # It is the receiver, not what it was sent.
+        # The fault is the receiver's, not the items'.
         self._suspects.clear()
         self._most = 1
         return self._put_off(sent)
 
     async def _give_up(self, items: list[Waiting]) -> None:
-        """Remove *items*, which the receiver will never take."""
+        """Remove *items*, because the receiver will never take them."""
         if items:
             await self._outbox.remove(items)
             self.counts["rejected"] += len(items)
 
     def _put_off(self, sent: Sent) -> float:
-        """Return how long to leave the receiver alone: longer each time, and never all at once."""
+        """Return how long to wait: longer each time, and random to spread the load."""
         self._trouble.update(f"does not take {self._what}: {sent.why}")
         return max(sent.after_seconds, self._next_backoff())
 
     def _next_backoff(self) -> float:
-        """Return a pause that is longer each time, until something is taken."""
+        """Return a pause that grows each time, until the receiver takes something."""
         seconds = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         self._backoff = min(2 * self._backoff, MAX_BACKOFF_SECONDS)
         return seconds
@@ -141,7 +142,7 @@ class Delivery:
 
 class Sending:
     """
-    What sends all that waits of one kind, for as long as the lease is ours.
+    Sends all waiting items of one kind, while the lease is ours.
 
     Concurrency: one event loop.
     """
@@ -153,7 +154,7 @@ class Sending:
         send: Callable[[list[bytes]], Sent],
         tell: Callable[[Report], None],
     ) -> None:
-        """Send by *send*, which may block; *tell* hears what the parent counts."""
+        """Send by *send*, which may block; *tell* gets the reports for the parent."""
         self.lease = lease
         self._outbox = outbox
         self._kind = outbox.kind
@@ -163,12 +164,12 @@ class Sending:
         self._dropped = 0
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
-        """Return what is to run until the process ends; none of it returns."""
+        """Return the loops that must run until the process ends; none of them returns."""
         line = f"{self._kind.signal}: this replica %s"
         return [self.lease.keep(line, "sends", self._lost), self._sending(), self._tending()]
 
     def _lost(self) -> None:
-        """Say that another replica knows now how many wait."""
+        """Tell the parent that another replica now knows how many wait."""
         self._report({"waiting": None})
 
     async def _sending(self) -> None:
@@ -181,7 +182,7 @@ class Sending:
             await asyncio.sleep(seconds)
 
     async def _tending(self) -> None:
-        """Keep from expiring what waits."""
+        """Keep waiting items from expiring."""
         while True:
             if self.lease.is_ours:
                 with suppress(StoreUnavailable):
@@ -190,9 +191,9 @@ class Sending:
 
     async def report(self, lost: int = 0) -> None:
         """
-        Bound what waits, and tell the parent how many that are and what became of the others.
+        Drop waiting items beyond the limit, and report the remaining number and all outcomes.
 
-        *lost* are those so far that were to be sent and of which nothing is known any more.
+        *lost* is the number of items so far that should have been sent but were lost.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -204,7 +205,7 @@ class Sending:
         self._report({self._kind.what: counts, "waiting": waiting, "why": self._delivery.why})
 
     def _report(self, report: Report) -> None:
-        """Tell the parent what is new."""
+        """Tell the parent, if anything is new."""
         is_new = any(report.get(each) != self._told.get(each) for each in ("waiting", "why"))
         if is_new or any(report.get(self._kind.what, {}).values()):
             self._tell({self._kind.signal: report})

@@ -1,7 +1,7 @@
 """
 The histograms of the fleet -> points of an OTLP request, beside the service's own metrics.
 
-They have that request's resource, which names the instance, and are those of all its processes.
+They use that request's resource, which names the instance, and cover all its processes.
 
 Source: opentelemetry-proto, metrics.proto (HistogramDataPoint).
 """
@@ -50,10 +50,10 @@ def add_histograms(
 
 def begin_counters(request: ExportMetricsServiceRequest, since_unix_nano: int) -> None:
     """
-    Let the cumulative counters of *request* begin then, if that is earlier than they say.
+    Move the beginning of cumulative counters in *request* back to *since_unix_nano*, if later.
 
-    They go on from those of a former process. For a receiver a later beginning is one at 0, so it
-    would count again what that one has counted.
+    They continue those of an earlier process. To a receiver, a later beginning means a start at 0,
+    so it would count twice what that process has counted.
     """
     for resource in request.resource_metrics:
         for metric in (each for scope in resource.scope_metrics for each in scope.metrics):
@@ -64,7 +64,7 @@ def begin_counters(request: ExportMetricsServiceRequest, since_unix_nano: int) -
 
 
 def _point(of: Distribution, since_unix_nano: int, time_unix_nano: int) -> HistogramDataPoint:
-    """Return one histogram; least and greatest value are left out, which nobody counts."""
+    """Return one histogram, without minimum and maximum, which are not recorded."""
     return HistogramDataPoint(
         attributes=[
             KeyValue(key=name, value=AnyValue(string_value=text))

@@ -1,5 +1,5 @@
 """
-Log records to an OTLP receiver: one request, with a resource for each service that noticed some.
+Log records to an OTLP receiver: one request, with a resource for each service that noticed any.
 
 Source: opentelemetry-proto, logs_service.proto.
 """
@@ -23,7 +23,7 @@ _SCOPE: Final = InstrumentationScope("otel_jcmc", __version__, SCHEMA_URL)
 
 
 class Noted(NamedTuple):
-    """A record, and the `service.instance.id` of the service that noticed what it tells."""
+    """A record, and the `service.instance.id` of the service that noticed the event."""
 
     instance: str
     record: LogRecord
@@ -42,7 +42,7 @@ class LogSender:
         self._resource_of = resource_of
 
     def send(self, noted: Iterable[Noted]) -> Sent:
-        """Send what was *noted* in one request, once, and return what became of it."""
+        """Send what was *noted* in one request, once, and return the outcome."""
         by_instance: dict[str, list[LogRecord]] = {}
         for instance, record in noted:
             by_instance.setdefault(instance, []).append(record)
@@ -54,8 +54,8 @@ class LogSender:
 
 def _framed(resource: Resource, records: list[LogRecord]) -> ResourceLogs:
     """Return *records* under *resource* and our scope."""
-    # The SDK's encoder of spans for what stands around them, which is the same for each signal:
-    # that of logs is not promised to stay.
+    # The SDK's encoder of spans makes the frame, which is the same for each signal: the SDK does
+    # not promise to keep its encoder of logs.
     nothing = SpanContext(1, 1, is_remote=False)
     (of,) = encode_spans(
         [ReadableSpan("", nothing, resource=resource, instrumentation_scope=_SCOPE)]

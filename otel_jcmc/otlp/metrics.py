@@ -1,9 +1,9 @@
 """
-Metrics to an OTLP receiver: the requests of one collection, and what became of them.
+Metrics to an OTLP receiver: the requests of one collection, and their outcome.
 
-In go requests, out comes how the export ended. A receiver that is away for a moment is tried again
-within a request's time; one that takes no request of this size gets smaller ones, now and from then
-on. What is the matter is logged once when it begins and once when it ends.
+Requests come in; the outcome of the export goes out. If a receiver is away for a moment, the
+request is tried again within its time. If it refuses a request for its size, it gets smaller ones,
+from then on too. A problem is logged once when it begins and once when it ends.
 
 Source: OpenTelemetry protocol exporter specification, protocol/exporter.md.
 """
@@ -34,10 +34,10 @@ class MetricDelivery:
     Metrics on their way to one receiver.
 
     Attributes:
-        most_bytes: requests have so many bytes at most, before compression: the receiver has
-            refused one that had more, and has taken smaller ones. None: it has refused none.
+        most_bytes: the most bytes of a request, before compression: the receiver has refused a
+            larger one and has taken smaller ones. None: it has refused none.
         outcome: of the last export; empty: there was none.
-        why: what the receiver said to what it did not take of that; empty: it took all.
+        why: why the receiver did not take all of the last export; empty: it took all.
 
     Concurrency: one export at a time; `stop` from any thread.
     """
@@ -50,9 +50,9 @@ class MetricDelivery:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """
-        Send by *send*; *what* it is stands in the log.
+        Send by *send*; *what* is the name in the log.
 
-        A request may take *request_seconds*, its retries included.
+        A request may take *request_seconds*, including its retries.
         """
         self._send = send
         self._what = what
@@ -64,22 +64,22 @@ class MetricDelivery:
         self.most_bytes: int | None = None
 
     def stop(self) -> None:
-        """Try nothing again from now on: the service ends."""
+        """Stop trying again: the service ends."""
         self._stopped.set()
 
     def export(self, requests: Iterable[Any], deadline: float) -> str:
         """
-        Send all *requests* of one collection until one fails or it is *deadline*, of the clock.
+        Send all *requests* of one collection, until one fails or the clock reaches *deadline*.
 
-        Returns OK, PARTIAL when all were taken but not all points of them, or FAILED.
+        Returns OK, PARTIAL if the receiver rejected some points, or FAILED.
         """
         known, self._taken = self.most_bytes, 0
         sent = self._deliver_all(requests, deadline)
         if sent is None:
-            # Nobody was live.
+            # No participant was live.
             return OK
         if not self._taken:
-            # It took nothing of any size: that says nothing of the sizes that it takes.
+            # It took no request of any size, which tells nothing about the size that it takes.
             self.most_bytes = known
         elif self.most_bytes != known:
             log.warning(
@@ -93,7 +93,7 @@ class MetricDelivery:
         return self._end(PARTIAL if sent.rejected else OK, sent.rejected)
 
     def _deliver_all(self, requests: Iterable[Any], deadline: float) -> Sent | None:
-        """Deliver *requests* until one fails; return what became of them, None if there is none."""
+        """Deliver *requests* until one fails; return the outcome, None if there were none."""
         rejected, sent = 0, None
         for request in self._small(requests):
             if self._clock() > deadline:
@@ -105,7 +105,7 @@ class MetricDelivery:
         return sent and Sent(Outcome.TAKEN, rejected=rejected)
 
     def _small(self, requests: Iterable[Any]) -> Iterator[Any]:
-        """Return *requests*, in halves where they are larger than the receiver takes."""
+        """Return *requests*; those that are larger than the receiver takes are halved."""
         for request in requests:
             if self.most_bytes and request.ByteSize() > self.most_bytes and _count(request) > 1:
                 yield from self._small(halves(request))
@@ -113,7 +113,7 @@ class MetricDelivery:
                 yield request
 
     def _deliver(self, request: Any, deadline: float) -> Sent:
-        """Send *request*, in halves where it is too large and again where that may help."""
+        """Send *request*: in halves if it is too large, and again if that may help."""
         ends = min(deadline, self._clock() + self._request_seconds)
         backoff = FIRST_BACKOFF_SECONDS
         sent = self._send(request)
@@ -131,7 +131,7 @@ class MetricDelivery:
         return sent
 
     def _end(self, outcome: str, rejected: int, why: str = "") -> str:
-        """Return the *outcome*; log it if it is another than before."""
+        """Return the *outcome*; log it if it has changed."""
         self.why = f"rejects {rejected} points; its own log says why" if rejected else why
         if outcome != self.outcome:
             if outcome == OK:
@@ -149,10 +149,10 @@ class MetricDelivery:
 
 class OwnMetricExporter(MetricExporter):
     """
-    What processes count by themselves: from the SDK's reader, and histograms beside it.
+    The service's own metrics: from the SDK's reader, with the histograms of the fleet.
 
     Attributes:
-        delivery: what became of the last export.
+        delivery: the delivery, with the outcome of the last export.
     """
 
     def __init__(
@@ -166,8 +166,8 @@ class OwnMetricExporter(MetricExporter):
         """
         Send by *sender*, with the temporality and aggregation that its environment asks for.
 
-        *histograms* returns what goes along, always cumulative. *since* returns when counting
-        began, where that was before this process.
+        *histograms* returns the histograms to add, always cumulative. *since* returns when counting
+        began, if an earlier process began it.
         """
         exporter = sender.exporter
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
@@ -180,9 +180,9 @@ class OwnMetricExporter(MetricExporter):
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_kwargs: Any
     ) -> MetricExportResult:
         """
-        Export *metrics_data*, what is over of it, and histograms.
+        Export *metrics_data*, the ends of its earlier series, and histograms.
 
-        In one request, or in smaller ones if it must be.
+        It sends one request, or smaller ones if necessary.
         """
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
@@ -202,13 +202,13 @@ class OwnMetricExporter(MetricExporter):
         return True
 
     def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:  # noqa: ARG002  # the SDK's
-        """Try nothing again, and close the connections."""
+        """Stop trying again, and close the connections."""
         self.delivery.stop()
         self._sender.shut_down()
 
 
 def halves(request: Any) -> Iterator[Any]:
-    """Return two requests, each with half the points of *request* and whose they are."""
+    """Return two requests, each with half of *request*'s points, under the same resource."""
     count = _count(request)
     for start, stop in ((0, count // 2), (count // 2, count)):
         half = type(request)()
@@ -239,6 +239,6 @@ def _count(request: Any) -> int:
 
 
 def _points(metric: Any) -> Any:
-    """Return the points of *metric*, of whichever kind it is."""
+    """Return the points of *metric*, of any kind."""
     kind = metric.WhichOneof("data")
     return getattr(metric, kind).data_points if kind else []

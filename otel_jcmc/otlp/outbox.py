@@ -1,9 +1,9 @@
 """
-What waits in Redis for a receiver, spans or events: read, removed when it has them, and bounded.
+What waits in Redis for a receiver, spans or events: reads it, removes it when taken, limits it.
 
-Scripts put it there, one list for each partition (sessions/moves.lua, sessions/events.lua);
-delivery.py reads the oldest, sends them, and removes them by their value: whoever sends, and how
-often, nothing goes that is not sent.
+Scripts add items, one list for each partition (sessions/moves.lua, sessions/events.lua).
+delivery.py reads the oldest, sends them, and removes them by their value. So an item is removed
+only after it was sent, however many processes send, and however often.
 """
 
 import logging
@@ -19,18 +19,18 @@ from otel_jcmc.store.link import AnyLink
 log = logging.getLogger(__name__)
 
 OUTBOX_SECONDS: Final = 2.0
-# Below this share of what may wait there is room again.
+# Below this share of the limit, the log says that there is room again.
 ROOM_SHARE: Final = 0.9
 
 
 class Kind(NamedTuple):
     """
-    What it is that waits.
+    A kind of waiting items.
 
     Attributes:
-        signal: what the log calls all of it.
-        what: what one request has several of.
-        setting: what bounds how many wait.
+        signal: its name in the log.
+        what: the name of its items.
+        setting: the setting that limits how many wait.
         key: of its lists, below the keys of a partition.
     """
 
@@ -45,7 +45,7 @@ EVENTS: Final = Kind("logs", "events", "JCMC_LOGS_WAITING", "events")
 
 
 class Waiting(NamedTuple):
-    """One of what waits, as it stands there, and where."""
+    """One waiting item, as it is stored, and its partition."""
 
     partition: int
     item: bytes
@@ -53,15 +53,15 @@ class Waiting(NamedTuple):
 
 class Outbox:
     """
-    What waits in one Redis under one key prefix, at most *most* of it.
+    What waits in one Redis under one key prefix, at most *most* items.
 
     Attributes:
-        kind: of what waits.
-        dropped: those that had to go for newer ones, so far.
+        kind: of the items.
+        dropped: how many were dropped for newer ones so far.
     """
 
     def __init__(self, link: AnyLink, keys: Keys, most: int, kind: Kind = SPANS) -> None:
-        """Prepare; nothing is asked yet."""
+        """Prepare; Redis is not asked yet."""
         self.kind = kind
         self._link = link
         self._keys = keys.each(kind.key)
@@ -76,9 +76,10 @@ class Outbox:
 
     async def bound(self) -> int:
         """
-        Return how many wait, after the oldest have gone of what is more than may.
+        Drop the oldest items beyond the limit, and return how many wait.
 
-        The oldest of the list that is the longest: each list is in order, all of them are not.
+        Items are dropped from the longest list: each list is in order of time, but not all
+        together.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -86,7 +87,7 @@ class Outbox:
         counts: list[int] = await self._run([("LLEN", key) for key in self._keys])
         while (beyond := sum(counts) - self._most) > 0:
             longest = counts.index(max(counts))
-            # No more of it than makes it as long as the next, so that all of them give.
+            # At most until it is as long as the next longest, so that all lists share the loss.
             rest = max([0, *counts[:longest], *counts[longest + 1 :]])
             gone = max(1, min(beyond, counts[longest] - rest))
             await self._run([("LTRIM", self._keys[longest], gone, -1)])
@@ -101,14 +102,14 @@ class Outbox:
         self, most: int, most_bytes: int, without: Collection[Waiting] = ()
     ) -> list[Waiting]:
         """
-        Return the oldest that wait, but for *without*: at least one if there is any.
+        Return the oldest waiting items except *without*: at least one if there is any.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
         found: list[Waiting] = []
         size = 0
-        # Each list is the first in its turn: none has to wait for the end of another.
+        # Each list comes first in its turn, so that none has to wait for the end of another.
         self._turn += 1
         for index in range(len(self._keys)):
             partition = (self._turn + index) % len(self._keys)
@@ -125,15 +126,15 @@ class Outbox:
 
     async def remove(self, items: Sequence[Waiting]) -> None:
         """
-        Take *items* out, which stand at the beginning.
+        Remove *items*, which are at the beginning of their lists.
 
         Raises:
-            StoreUnavailable: it is not known whether they are; they may be sent again.
+            StoreUnavailable: it is unknown whether they are removed; they may be sent again.
         """
         await self._run([("LREM", self._keys[each.partition], 1, each.item) for each in items])
 
     async def tend(self) -> None:
-        """Keep what waits from expiring while there is somebody to send it."""
+        """Keep waiting items from expiring while a process can send them."""
         await self._run([("PEXPIRE", key, WAITS_MS) for key in self._keys])
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:

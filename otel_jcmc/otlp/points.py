@@ -1,12 +1,12 @@
 """
 Collected gauges -> the requests of an OTLP export, in protobuf's wire format.
 
-The SDK's encoder makes every attribute of every point anew, 12 to 15 µs a point. Here the
-attributes of a label set are encoded once for as long as its participant is live, and a point is
-three pieces of bytes put together. Resource and scope are the SDK's encoder's work.
+The SDK's encoder makes all attributes of each point again, 12 to 15 µs a point. Here the attributes
+of a label set are encoded once while its participant is live, and a point is put together from
+three pieces of bytes. The SDK's encoder makes the resource and the scope.
 
 Source: opentelemetry-proto, metrics.proto and common.proto (the field numbers below), and
-protobuf's encoding guide; a test compares every message with the SDK's own encoder's.
+protobuf's encoding guide. A test compares every message with that of the SDK's own encoder.
 """
 
 import struct
@@ -29,7 +29,7 @@ from otel_jcmc.otlp.told import Told
 from otel_jcmc.version import __version__
 
 MAX_POINTS: Final = 8_000
-# gRPC servers take 4 MiB by default; resource, scope and the metrics' heads come on top.
+# gRPC servers accept 4 MiB by default; resource, scope and the metrics' heads are extra.
 MAX_BYTES: Final = 3_500_000
 _SCOPE: Final = InstrumentationScope("otel_jcmc", __version__, SCHEMA_URL)
 
@@ -60,7 +60,7 @@ def requests(
     """
     Return requests with all points of *gauges*, of MAX_POINTS and MAX_BYTES at most.
 
-    With *told*, which has begun, what is over of that too.
+    With *told*, whose collection has begun, they also end the series that are over.
     """
     scope = ScopeMetrics(_SCOPE, [], SCHEMA_URL)
     frame = encode_metrics(MetricsData([ResourceMetrics(resource, [scope], SCHEMA_URL)]))
@@ -84,7 +84,7 @@ def requests(
 def _metrics(
     gauges: Iterable[Collected], time: bytes, told: Told
 ) -> Iterator[tuple[bytes, Iterable[bytes]]]:
-    """Return of each metric what its points stand under, and the points."""
+    """Return the head and the points of each metric."""
     for gauge in gauges:
         head = _head(gauge)
         now: set[bytes] = set()
@@ -105,7 +105,7 @@ def _request(
 
 
 def _head(gauge: Collected) -> bytes:
-    """Return what says which metric *gauge* is."""
+    """Return name, description and unit of *gauge*."""
     return (
         _field(_METRIC_NAME, gauge.name.encode())
         + _field(_METRIC_DESCRIPTION, gauge.description.encode())
@@ -114,7 +114,7 @@ def _head(gauge: Collected) -> bytes:
 
 
 def _metric(head: bytes, points: list[bytes]) -> bytes:
-    """Return a metric with *points* as ScopeMetrics holds it, nothing where there are none."""
+    """Return a metric with *points* as a part of ScopeMetrics, nothing if there are none."""
     if not points:
         return b""
     return _field(_SCOPE_METRICS_METRICS, head + _field(_METRIC_GAUGE, b"".join(points)))
@@ -140,9 +140,9 @@ def _points(column: Column, time: bytes, series: set[bytes]) -> list[bytes]:
 
 
 def _over(series: Iterable[bytes], time: bytes) -> Iterator[bytes]:
-    """Return the points that say that *series*, each the start of a point, are over."""
+    """Return the points that end *series*, each of which is the start of a point."""
     for start in series:
-        # After the tag a length, of bytes that have the highest bit but for the last one.
+        # A length follows the tag: all of its bytes except the last have the highest bit set.
         at = 1
         while start[at] & 0x80:
             at += 1
@@ -163,12 +163,12 @@ def _start_of_point(labels: Labels) -> bytes:
 
 
 def _field(tag: bytes, content: bytes) -> bytes:
-    """Return a field that is a length and so many bytes."""
+    """Return a field with its length and its content."""
     return tag + _varint(len(content)) + content
 
 
 def _varint(number: int) -> bytes:
-    """Return *number* seven bits at a time, the lowest first."""
+    """Return *number* as a varint: seven bits at a time, the lowest first."""
     found = bytearray()
     while number > 0x7F:
         found.append(number & 0x7F | 0x80)

@@ -1,9 +1,9 @@
 """
 Participants by OTLP: what runs in the process that sends.
 
-It reads the same Redis as `serve` and runs the same snapshot, gauges and provider, into requests
-that a `Sender` delivers. It tells its parent about each export with one line of JSON on stdout, an
-empty object when another replica takes over, and ends when its stdin does.
+It reads the same Redis as `serve`, and uses the same snapshot, gauges and provider. Requests go to
+a `Sender`. It reports each export to its parent with one line of JSON on stdout, or an empty object
+when another replica takes over. It ends when its stdin ends.
 """
 
 import asyncio
@@ -32,15 +32,15 @@ ExportReport = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class ParticipantExport:
     """
-    The export of everyone live, or of the shares that are ours, while the lease is.
+    The export of all live participants, or of our shares of them, while the lease is ours.
 
-    Who has the first share tells what there is of many together, counted from everybody.
+    The holder of the first share also exports what is counted over all participants.
 
     Attributes:
-        gauges: what is told of them.
+        gauges: what to export of them.
         interval_seconds: from one collection to the next.
-        timeout_seconds: one collection may take, all its requests included.
-        told: the series that the receiver has of us, while the same shares are ours.
+        timeout_seconds: the time for one collection, including all its requests.
+        told: the series that the receiver has from us, while we hold the same shares.
 
     Concurrency: one `run`.
     """
@@ -55,7 +55,7 @@ class ParticipantExport:
     told: Told = field(default_factory=Told)
 
     async def run(self) -> None:
-        """Push every live participant each interval, while the lease is ours; never returns."""
+        """Export all live participants at each interval, while the lease is ours; never return."""
         renewing = asyncio.create_task(
             self.lease.keep("otlp: this replica %s", "pushes", self._lost)
         )
@@ -67,7 +67,7 @@ class ParticipantExport:
                 next_push = max(next_push + self.interval_seconds, monotonic())
                 if held := self.lease.held:
                     if not before <= set(held):
-                        # What is not here any more is another's to tell, and not over.
+                        # Series of lost shares belong to another process now, and are not over.
                         self.told.forget()
                     before = set(held)
                     report_to_parent(await self._export(held))
@@ -79,11 +79,11 @@ class ParticipantExport:
             await self.reader.close()
 
     def _lost(self) -> None:
-        """Say that another replica knows now how many are live."""
+        """Tell the parent that another replica now knows how many are live."""
         report_to_parent({})
 
     async def _let_go(self) -> None:
-        """Leave what was told to who tells it now; with Redis away nobody can, and it is over."""
+        """Leave our series to the replica that has the lease; if Redis is away, end them."""
         try:
             await self.reader.store.now_ms()
         except StoreUnavailable:
@@ -92,11 +92,11 @@ class ParticipantExport:
             self.told.forget()
 
     async def _end_all(self) -> None:
-        """Say that all is over: a receiver is not to show on what nobody knows any more."""
+        """End all series: a receiver must not go on showing values that nothing confirms."""
         await asyncio.to_thread(self._push, None, None, monotonic() + self.timeout_seconds)
 
     async def _export(self, held: Sequence[int]) -> ExportReport:
-        """Read, collect and push the shares that are *held*; return what the parent counts."""
+        """Read, collect and send the shares in *held*; return the report for the parent."""
         started = monotonic()
         mine = everybody = None
         try:
@@ -129,8 +129,8 @@ class ParticipantExport:
         }
 
     def _push(self, mine: Snapshot | None, everybody: Snapshot | None, deadline: float) -> str:
-        """Collect and push, request by request, until one fails or the time is over."""
-        # Here, because the parent needs none of it: 20 MB.
+        """Collect and send, request by request, until one fails or the time is over."""
+        # Imported here, because the parent needs none of it: 20 MB.
         from otel_jcmc.otlp.points import requests
 
         gauges = self.gauges.collect(mine, levels=False)
@@ -143,12 +143,12 @@ class ParticipantExport:
 
 
 def report_to_parent(report: ExportReport) -> None:
-    """Tell the process that has started this one, in a line of JSON."""
+    """Report to the process that started this one, in a line of JSON."""
     print(json.dumps(report), flush=True)
 
 
 def end_with_parent() -> None:
-    """End this process when its stdin ends, which is when the parent stops or dies."""
+    """End this process when its stdin ends, that is when the parent stops or dies."""
 
     def wait() -> None:
         with suppress(OSError):

@@ -1,9 +1,9 @@
 """
-One OTLP request to its receiver, and what the answer means.
+One OTLP request to its receiver, and the meaning of the answer.
 
-In goes a request of metrics, spans or log records, out comes a `Sent`: what became of it, read from
-the answer itself. Endpoint, headers, TLS and compression are those of the SDK's own exporter, which
-reads them from the standard `OTEL_EXPORTER_OTLP_*` variables. A request is sent once; whoever sends
+A request of metrics, spans or log records comes in; a `Sent` goes out: the outcome, read from the
+answer itself. Endpoint, headers, TLS and compression are those of the SDK's own exporter, which
+reads them from the standard `OTEL_EXPORTER_OTLP_*` variables. A request is sent once; the caller
 decides what comes next.
 
 Source: OpenTelemetry protocol specification, responses and failures of OTLP/gRPC and OTLP/HTTP.
@@ -20,10 +20,10 @@ from otel_jcmc.catalogue.reasons import ExporterCannotStart
 
 class Outcome(Enum):
     """
-    What became of a request.
+    The outcome of a request.
 
-    TAKEN: the receiver has it. AWAY: it may take the same later. BAD: it will never take this.
-    REFUSED: it did not, and its answer does not tell whether that is for good.
+    TAKEN: the receiver has it. AWAY: it may take the same request later. BAD: it will never take
+    this request. REFUSED: it did not take it, and its answer does not tell whether that is final.
     """
 
     TAKEN = 0
@@ -34,14 +34,14 @@ class Outcome(Enum):
 
 class Sent(NamedTuple):
     """
-    What a receiver said to a request.
+    A receiver's answer to a request.
 
     Attributes:
         why: for the log, without the receiver's words, which may repeat what was sent.
-        rejected: spans, records or points that it did not take of what it took.
-        after_seconds: how long it asks to be left alone.
-        is_too_large: it may take the same in smaller requests.
-        is_passing: the same may be taken within seconds.
+        rejected: spans, records or points that it rejected from a request that it took.
+        after_seconds: how long it asks to wait.
+        is_too_large: whether it may take the same in smaller requests.
+        is_passing: whether it may take the same within seconds.
     """
 
     answer: Outcome
@@ -54,7 +54,7 @@ class Sent(NamedTuple):
 
 class Signal(Enum):
     """
-    What is sent; of each the path of its requests, and what an answer calls what it rejects.
+    What is sent: the path of its requests, and the name of the count of rejected items in answers.
 
     Source: OpenTelemetry protocol specification, OTLP/HTTP request and partial success.
     """
@@ -64,13 +64,13 @@ class Signal(Enum):
     LOGS = ("logs", "rejected_log_records")
 
 
-# "All other 4xx or 5xx MUST NOT be retried", but for those that say nothing of what was sent:
-# who may send and where to is settings', of ours or of a proxy in between, and they get mended.
+# "All other 4xx or 5xx MUST NOT be retried", except those that say nothing about the content: who
+# may send and where to is set here or in a proxy, and an operator will correct it.
 _PASSING_STATUS: Final = {429, 502, 503, 504}
 _AWAY_STATUS: Final = _PASSING_STATUS | {401, 403, 404, 405, 407, 408}
 _BAD_STATUS: Final = {400, 413, 415, 422}
 _TOO_LARGE: Final = 413
-# A Collector answers 400 to what is beyond its max_request_body_size, in words of Go's net/http.
+# A Collector's answer beyond its max_request_body_size is 400, in the words of Go's net/http.
 _TOO_LARGE_WORDS: Final = b"request body too large"
 _PASSING_CODES: Final = {
     *("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"),
@@ -79,7 +79,7 @@ _AWAY_CODES: Final = _PASSING_CODES | {
     *("UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"),
 }
 _BAD_CODES: Final = {"INVALID_ARGUMENT"}
-# gRPC's own words of a connection that fails, which name the address and nothing that was sent.
+# gRPC's own words for a failed connection, which name the address but nothing that was sent.
 _OF_GRPC: Final = "failed to connect"
 _UNKNOWN_SDK: Final = (
     "this version of opentelemetry-exporter-otlp is not known: install those of"
@@ -89,10 +89,10 @@ _UNKNOWN_SDK: Final = (
 
 class Sender:
     """
-    The way to the receiver of one signal.
+    The connection to the receiver of one signal.
 
     Attributes:
-        exporter: the SDK's exporter, of which the way is.
+        exporter: the SDK's exporter, whose connection is used.
 
     Concurrency: one request at a time.
     """
@@ -101,14 +101,15 @@ class Sender:
         self, signal: Signal, protocol: str, timeout_seconds: float, endpoint: str | None = None
     ) -> None:
         """
-        Prepare the way by *protocol*, `grpc` or `http/protobuf`.
+        Prepare to send by *protocol*, `grpc` or `http/protobuf`.
 
-        A request may take *timeout_seconds*. That and an *endpoint* that is given, without the path
-        of the signal, win over the environment, whose time-out the SDK would take for seconds.
+        A request may take *timeout_seconds*. It overrides the environment's time-out, which the SDK
+        would read as seconds. A given *endpoint*, without the path of the signal, overrides the
+        environment's too.
 
         Raises:
-            ExporterCannotStart: a variable that the SDK's exporter reads holds what it can't take,
-                or this version of the SDK has not the parts that are used.
+            ExporterCannotStart: a variable of the SDK's exporter has an unusable value, or this
+            version of the SDK lacks the parts that are used.
         """
         path, self._rejected = signal.value
         self._timeout = timeout_seconds
@@ -118,7 +119,7 @@ class Sender:
         self._response = _response_of(signal)
 
     def send(self, request: Any) -> Sent:
-        """Send *request*, a protobuf message of the signal, once; return what became of it."""
+        """Send *request*, a protobuf message of the signal, once; return the outcome."""
         return self._send(request)
 
     def shut_down(self) -> None:
@@ -126,7 +127,7 @@ class Sender:
         self.exporter.shutdown()
 
     def _by_http(self, request: Any) -> Sent:
-        """Send *request* by HTTP; a redirect is no delivery, whatever it points to."""
+        """Send *request* by HTTP; a redirect is not a delivery, wherever it points."""
         client = self.exporter._client
         result = client._submit(client._compress(request.SerializeToString()), self._timeout)
         status = result.status_code
@@ -162,25 +163,25 @@ class Sender:
         after = _retry_delay(error.trailing_metadata() or ())
         details = str(error.details() or "")
         why = f"{code}: {details}" if details.startswith(_OF_GRPC) else code
-        # "Retryable only if the server can recover", which it says by saying when.
+        # "Retryable only if the server can recover": it tells so by a retry time.
         if code in _AWAY_CODES or (code == "RESOURCE_EXHAUSTED" and after is not None):
             if code == "UNAVAILABLE":
-                # Or gRPC would take up to two minutes to try the address again.
+                # Otherwise gRPC may wait up to two minutes before it tries the address again.
                 self.exporter._channel.close()
                 self.exporter._initialize_channel_and_stub()
             is_passing = code not in _AWAY_CODES - _PASSING_CODES
             return Sent(Outcome.AWAY, why, after_seconds=after or 0.0, is_passing=is_passing)
-        # What gRPC servers say to a message that is larger than they take.
+        # The answer of gRPC servers to a message larger than they accept.
         is_too_large = code == "RESOURCE_EXHAUSTED"
         answer = Outcome.BAD if code in _BAD_CODES else Outcome.REFUSED
         return Sent(answer, why, is_too_large=is_too_large)
 
     def _taken(self, answer: Any) -> Sent:
-        """Return what the *answer* to a request that was taken says."""
+        """Return the meaning of the *answer* to a request that was taken."""
         return Sent(Outcome.TAKEN, rejected=getattr(answer.partial_success, self._rejected))
 
     def _read(self, content: bytes) -> Any:
-        """Return the answer in *content*; some receivers answer with JSON, or with a text."""
+        """Return the answer in *content*; some receivers answer with JSON or text instead."""
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no hints
 
         answer = self._response()
@@ -195,14 +196,14 @@ def _make_exporter(
     """
     Return the SDK's exporter, whose parts we use.
 
-    It is imported here, because the import takes up to 0.6 s that nobody should pay unasked.
+    It is imported here, because the import takes up to 0.6 s and not all processes need it.
     """
     url = endpoint if is_grpc or not endpoint else f"{endpoint.rstrip('/')}/v1/{path}"
     exporter: Any
     try:
         make = _exporter_of(signal, is_grpc=is_grpc)
         exporter = make(url, timeout=timeout_seconds)
-    except Exception as error:  # that it was is known all the same
+    except Exception as error:  # whatever it is, the start reports it
         raise ExporterCannotStart(f"OTEL_EXPORTER_OTLP_*: {error}") from error
     expect_known(exporter, is_grpc=is_grpc)
     return exporter
@@ -210,10 +211,10 @@ def _make_exporter(
 
 def expect_known(exporter: Any, *, is_grpc: bool) -> None:
     """
-    Look for the parts of the SDK's *exporter* that a request takes.
+    Check that the SDK's *exporter* has the parts that a request needs.
 
     Raises:
-        ExporterCannotStart: this version of the SDK has others.
+        ExporterCannotStart: this version of the SDK lacks them.
     """
     if is_grpc:
         parts = ("_client", "_headers", "_channel", "_initialize_channel_and_stub")
@@ -225,7 +226,7 @@ def expect_known(exporter: Any, *, is_grpc: bool) -> None:
         raise ExporterCannotStart(_UNKNOWN_SDK)
 
 
-# Module and class of each signal: below the SDK's package of a protocol, and the answer's.
+# Module and class of each signal: of the SDK's exporter in a protocol's package, and of the answer.
 _EXPORTERS: Final = {
     Signal.METRICS: ("metric_exporter", "OTLPMetricExporter"),
     Signal.SPANS: ("trace_exporter", "OTLPSpanExporter"),
@@ -252,12 +253,12 @@ def _response_of(signal: Signal) -> Any:
 
 
 def _seconds(retry_after: str | None) -> float:
-    """Return the seconds of a Retry-After header; a date counts as nothing."""
+    """Return the seconds of a Retry-After header; a date counts as 0."""
     return float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
 
 
 def _retry_delay(metadata: Iterable[tuple[str, Any]]) -> float | None:
-    """Return the seconds that a gRPC server asks for, None where it does not ask."""
+    """Return the seconds that a gRPC server asks to wait, None if it does not ask."""
     from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # no hints
     from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # no hints
 

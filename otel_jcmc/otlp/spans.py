@@ -1,5 +1,5 @@
 """
-Spans to an OTLP receiver: bytes that wait become one request under the service's resource.
+Spans to an OTLP receiver: the waiting bytes become one request under the service's resource.
 
 Source: opentelemetry-proto, trace_service.proto.
 """
@@ -33,7 +33,7 @@ class SpanSender:
     def __init__(self, sender: Sender, resource: Resource) -> None:
         """Send by *sender*, under *resource*."""
         self._sender = sender
-        # The SDK's own encoder for what stands around the spans, which are bytes already.
+        # The SDK's own encoder makes the frame of the spans, which are bytes already.
         nothing = SpanContext(1, 1, is_remote=False)
         frame = encode_spans(
             [ReadableSpan("", nothing, resource=resource, instrumentation_scope=_SCOPE)]
@@ -42,13 +42,13 @@ class SpanSender:
         self._frame = frame
 
     def send(self, spans: Iterable[bytes]) -> Sent:
-        """Send *spans* in one request, once, and return what became of them."""
+        """Send *spans* in one request, once, and return the outcome."""
         request = ExportTraceServiceRequest()
         request.CopyFrom(self._frame)
         try:
             made = [Span.FromString(span) for span in spans]
         except DecodeError:
-            # Another program under the same prefix: no receiver would take it.
-            return Sent(Outcome.BAD, "it is no span")
+            # Another program uses the same prefix: no receiver would take its item.
+            return Sent(Outcome.BAD, "it is not a span")
         request.resource_spans[0].scope_spans[0].spans.extend(made)
         return self._sender.send(request)

@@ -1,9 +1,10 @@
 """
-Which series a receiver was told of, and which of them it is still to hear are over.
+Which series a receiver has, and of which of them it must still learn that they are over.
 
-In go the series of one collection after the other, out come those that are told as over: they were
-in an earlier one and are not in this. OTLP says it by a point without a value: a Collector's page
-drops such a series, Prometheus marks it as stale. Without it a receiver shows the last value on.
+The series of each collection come in; the series to end go out: those of an earlier collection that
+this one lacks. OTLP ends a series by a point without a value: a Collector's page then drops the
+series, and Prometheus marks it as stale. Without such a point, a receiver goes on showing the last
+value.
 
 Source: opentelemetry-proto, metrics.proto (DataPointFlags); OpenTelemetry specification,
 metrics/data-model.md, "No recorded value".
@@ -12,19 +13,19 @@ metrics/data-model.md, "No recorded value".
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-# Whoever loses one request of ours after it was taken still hears of it.
+# Twice: a receiver that loses one request after taking it still gets the end.
 TIMES: Final = 2
 _NO_RECORDED_VALUE: Final = 1
-# Kinds of metrics whose points are numbers; histograms of ours never end.
+# Kinds of metrics whose points are numbers; our histograms never end.
 _NUMBERS: Final = ("gauge", "sum")
 
 
 class Over(NamedTuple):
     """
-    What is over of one metric.
+    The series of one metric that are over.
 
     Attributes:
-        head: what its points stand under, as the collection that had it last has told.
+        head: the metric without points, from the last collection that had it.
         series: each as bytes, in the caller's own form.
     """
 
@@ -36,28 +37,28 @@ class Told:
     """
     The series of one receiver.
 
-    A collection begins, tells its metrics one by one, and ends with what became of it. What is over
-    is told in so many collections that were taken as TIMES says, and no more once it is back.
+    A collection begins, tells its metrics one by one, and ends with its outcome. The end of a
+    series is told in TIMES collections that the receiver takes, unless the series comes back.
 
     Concurrency: one collection at a time.
     """
 
     def __init__(self) -> None:
-        """Begin with a receiver that was told nothing."""
+        """Begin with a receiver that has no series from us."""
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew: another process has told the receiver, or will."""
+        """Begin again: another process has told the receiver, or will."""
         self._told: dict[str, set[bytes]] = {}
-        # Of the collection that has begun: what of each metric is new, and what is not there.
+        # For the begun collection: metric -> its new series, and its missing series.
         self._now: dict[str, tuple[set[bytes], set[bytes]]] = {}
-        # Metric -> series -> how often it is still to be told as over.
+        # Metric -> series -> how often its end must still be told.
         self._owed: dict[str, dict[bytes, int]] = {}
         self._heads: dict[str, Any] = {}
 
     @property
     def any(self) -> bool:
-        """Whether the receiver was told of something that is not over yet, as far as it knows."""
+        """Whether the receiver has a series from us that it does not know to be over."""
         return bool(self._heads)
 
     def begin(self) -> None:
@@ -65,27 +66,27 @@ class Told:
         self._now = {}
 
     def tell(self, name: str, head: Any, series: set[bytes]) -> list[bytes]:
-        """Take note of the *series* of the metric *name*; return those of it that are over."""
+        """Note the *series* of the metric *name*; return those of its series that are over."""
         owed, before = self._owed.setdefault(name, {}), self._told.setdefault(name, set())
         gone = before - series
         owed |= dict.fromkeys(gone, TIMES)
         for each in owed.keys() & series:
             del owed[each]
-        # Not the series themselves: there are half a million, and few of them are new.
+        # Only the new ones are kept: there are half a million series, and few are new.
         is_more = len(series) > len(before) - len(gone)
         self._now[name] = (series - before if is_more else set()), gone
         self._heads[name] = head
         return list(owed)
 
     def rest(self) -> Iterator[Over]:
-        """Return what is over of each metric that this collection did not tell of."""
+        """Return the ended series of each metric that this collection does not have."""
         for name in [each for each in self._heads if each not in self._now]:
             head = self._heads[name]
             if series := self.tell(name, head, set()):
                 yield Over(head, series)
 
     def end(self, *, is_taken: bool) -> None:
-        """End the collection: the receiver has taken all of it, or nobody knows how much."""
+        """End the collection: the receiver has taken all of it, or it is unknown how much."""
         for name, (new, gone) in self._now.items():
             self._told[name] |= new
             if is_taken:
@@ -96,7 +97,7 @@ class Told:
 
 
 def add_over(request: Any, told: Told, time_unix_nano: int) -> None:
-    """Add to *request*, one collection of gauges and counters, what is over of them by *told*."""
+    """Add the ends of series by *told* to *request*, one collection of gauges and counters."""
     told.begin()
     scopes = [scope for of in request.resource_metrics for scope in of.scope_metrics]
     for metric in [metric for scope in scopes for metric in scope.metrics]:
@@ -118,7 +119,7 @@ def add_over(request: Any, told: Told, time_unix_nano: int) -> None:
 
 
 def _series(point: Any) -> bytes:
-    """Return the attributes of *point* as bytes, the same whatever their order."""
+    """Return the attributes of *point* as bytes, which are the same in any order."""
     only = type(point)()
     only.attributes.extend(sorted(point.attributes, key=lambda each: each.key))
     return bytes(only.SerializeToString(deterministic=True))

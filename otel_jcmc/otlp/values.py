@@ -1,5 +1,5 @@
 """
-Attributes as OTLP has them, of spans and of log records.
+Attributes of spans and log records in the form of OTLP.
 
 Source: opentelemetry-proto, common.proto.
 """
@@ -11,14 +11,14 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 
 def key_values(told: Mapping[str, Any]) -> Iterator[KeyValue]:
-    """Return what is *told* as OTLP has it; None is left out."""
+    """Return what is *told* in the form of OTLP, without None."""
     for key, value in told.items():
         if value is not None:
             yield KeyValue(key=key, value=_any_value(value))
 
 
 def _any_value(value: Any) -> AnyValue:
-    """Return *value* as OTLP has it."""
+    """Return *value* in the form of OTLP."""
     if isinstance(value, bool):
         return AnyValue(bool_value=value)
     if isinstance(value, int):

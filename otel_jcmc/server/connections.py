@@ -1,9 +1,9 @@
 """
-How many connections there may be, and how long each may take over a head, a body, an answer.
+How many connections may be open, and how long each may take over a head, a body, an answer.
 
-One `Connections` for all of a process, made by service/app.py; protocol.py asks it for a place and
-for the limits, and keeps the times of its own connection. Nothing here is asked when a push comes
-on a connection that is there already.
+A process has one `Connections`, which service/app.py makes. protocol.py asks it for a place and for
+the limits, and keeps the times of its own connection. A push on a connection that is already open
+asks nothing here.
 """
 
 import logging
@@ -16,17 +16,17 @@ from otel_jcmc.server.whole import WholePushes
 
 log = logging.getLogger(__name__)
 
-# A browser sends some 16. In memory a short line is seventeen times what it is on the wire.
+# A browser sends about 16. A short line takes seventeen times as much in memory as on the wire.
 MAX_HEADERS: Final = 100
-# What may come beside the limit on the port that is not for browsers: a flood of theirs must not
-# keep out who looks at it.
+# Extra places on the port that is not for browsers: a flood of browsers must not keep out the
+# operator who looks at it.
 ADMIN_PLACES: Final = 32
-# Descriptors that are not connections of callers: Redis, listeners, the log, what starts children.
+# Descriptors that are not callers' connections: Redis, listeners, the log, starting children.
 OTHER_DESCRIPTORS: Final = 32 + ADMIN_PLACES
-# Who means to ask does so by then, and who pushes has pushed again: every 10 s.
+# A client that means to ask does so within this time; a client that pushes, pushes every 10 s.
 _HURRY_SECONDS: Final = 1.0
 _PUSHED_SECONDS: Final = 15.0
-# After a search that found nobody idle.
+# How long to wait after a search that found no idle connection.
 _REST_SECONDS: Final = 0.5
 
 
@@ -42,7 +42,7 @@ class Cut(StrEnum):
 
 
 class ConnectionLimits(NamedTuple):
-    """The limits of connections; 0 is none."""
+    """The limits of connections; 0 means no limit."""
 
     connections: int = 10_000
     head_bytes: int = 65_536
@@ -53,12 +53,12 @@ class ConnectionLimits(NamedTuple):
 
 
 class Connection(Protocol):
-    """What must be known of a connection to choose which one has to go."""
+    """What must be known of a connection to choose the one to close."""
 
     transport: Any
 
     def quiet_since(self) -> tuple[bool, float] | None:
-        """Return whether it has asked anything yet, and when; None with a request under way."""
+        """Return whether it has asked anything yet, and since when; None while it is busy."""
 
 
 class Connections:
@@ -66,11 +66,11 @@ class Connections:
     The places for connections.
 
     Attributes:
-        limits: in force.
-        pushes: reads what comes whole.
+        limits: the limits in force.
+        pushes: reads pushes that come whole.
         cut: reason -> connections ended so far, shared with the service's own metrics.
 
-    Concurrency: of one event loop.
+    Concurrency: for one event loop.
     """
 
     def __init__(self, limits: ConnectionLimits, cut: dict[str, int]) -> None:
@@ -84,8 +84,8 @@ class Connections:
         self._spare: list[tuple[tuple[bool, float], Connection]] = []
         self._full = Trouble(
             log,
-            "connections: all %d places are taken (JCMC_LIMIT_CONNECTIONS): the longest idle are"
-            " closed for newcomers, and with nobody idle the newcomers",
+            "connections: all %d places are taken (JCMC_LIMIT_CONNECTIONS): for each newcomer the"
+            " longest idle connection is closed; if none is idle, the newcomer is",
             "connections: there is room again",
         )
         self._rests_until = 0.0
@@ -96,10 +96,10 @@ class Connections:
 
     def has_place(self, newcomer: Connection, everyone: set[Any], now: float, spare: int) -> bool:
         """
-        Say whether *newcomer*, one of *everyone* since it is connected, may stay.
+        Say whether *newcomer*, which *everyone* already contains, may stay.
 
-        When there are more than the limit and *spare*, one is closed for it that is idle or has
-        asked nothing; with all of them busy it is the newcomer.
+        When more connections are open than the limit and *spare* allow, one is closed: an idle one
+        or one that has asked nothing. If all are busy, the newcomer is closed.
         """
         self._everyone = everyone
         most = self.limits.connections + spare
@@ -110,14 +110,15 @@ class Connections:
         self._full.update(self.limits.connections)
         victim = self._next(newcomer, now)
         gone = victim or newcomer
-        # Not when it is lost: until then others would be closed for the same place.
+        # At once, not when the loss is reported: until then others would be closed for the same
+        # place.
         everyone.discard(gone)
         self.cut[Cut.IDLE if victim else Cut.REFUSED] += 1
         gone.transport.abort()
         return victim is not None
 
     def _next(self, newcomer: Connection, now: float) -> Connection | None:
-        """Return the connection that can best be spared, None when each is owed an answer."""
+        """Return the connection that is easiest to spare, None if all await an answer."""
         while True:
             while self._spare:
                 noted, connection = self._spare.pop()
@@ -128,7 +129,7 @@ class Connections:
             self._look(newcomer, now)
 
     def _look(self, newcomer: Connection, now: float) -> None:
-        """Note who can be spared, a hundredth of all: a newcomer pays for a part of a search."""
+        """Note what to spare, up to 1 % of the limit: each newcomer pays for a part of a search."""
         assert self._everyone is not None
         found = (
             (_rank(quiet, now), quiet, each)
@@ -144,9 +145,10 @@ class Connections:
 
 def _rank(quiet: tuple[bool, float], now: float) -> tuple[int, float]:
     """
-    Return the place of a connection among those to be closed, the first to go the lowest.
+    Return the rank of a connection among those to close; the lowest closes first.
 
-    Who does not use its place goes first, then who is newer: those already there go on.
+    Connections that do not use their place go first, then the newer ones: clients that were already
+    there go on.
     """
     has_asked, since = quiet
     if has_asked:

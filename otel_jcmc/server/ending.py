@@ -1,34 +1,35 @@
 """
 How a connection ends when the service stops.
 
-uvicorn closes every connection on which no whole head has been read, and with it a request that was
-half read, or that a browser or proxy sent a moment before it could know. Here each request of which
-a byte has been read is answered, and what comes within LINGER_SECONDS too, each answer with
-`Connection: close`, so that the other side knows. Who sends or reads too slowly to be waited for is
-told to come again, or hung up on, before uvicorn's own patience ends with a traceback in the log.
+uvicorn closes every connection on which it has not read a whole head. It thereby loses requests
+that are half read, and requests that a browser or proxy sent just before it could know. Here the
+service answers each request of which it has read a byte, and each that comes within LINGER_SECONDS.
+Each of these answers says `Connection: close`. A client that sends or reads too slowly is told to
+come again, or is disconnected, before uvicorn's own patience ends with a traceback in the log.
 """
 
 from typing import Any, Final
 
 from otel_jcmc.server.protocol import PushProtocol, text_of
 
-# Nobody is told that an idle connection will be closed: a request may be on its way already.
+# No client is told that its idle connection will be closed: its request may be on its way already.
 LINGER_SECONDS: Final = 0.5
-# Not 0, with which the loop reads nothing in between.
+# With 0, the loop would read nothing in between.
 LOOK_SECONDS: Final = 0.01
-# A push is one or two packets. Who has not sent all of it by now sends it again, elsewhere.
+# A push is one or two packets. A client that has not sent all of it by now sends it again,
+# elsewhere.
 UNREAD_SECONDS: Final = 2.0
-# For answers to be read, a scrape's above all.
+# Time for answers to be read, above all a scrape's.
 HANG_UP_SECONDS: Final = 4.0
 GRACE_SECONDS: Final = 5
 
 
 class EndingProtocol(PushProtocol):
-    """One connection, which ends well."""
+    """One connection, which answers what has begun before it ends."""
 
     def shutdown(self) -> None:
         """Answer what has begun, then close; uvicorn calls this when the service stops."""
-        # No request that comes from now on leaves the connection open.
+        # No request that comes from now on keeps the connection open.
         self.is_ending = True
         last: Any = self.waiting[0] if self.waiting else self.cycle
         last.keep_alive = False
@@ -37,21 +38,21 @@ class EndingProtocol(PushProtocol):
         self.loop.call_later(HANG_UP_SECONDS, self.transport.abort)
 
     def _look_once_more(self) -> None:
-        """Let the loop read what has come: a busy one is late, and sees to its timers first."""
+        """Let the loop read what has come: a busy loop is late and runs its timers first."""
         self.loop.call_later(LOOK_SECONDS, self._close_if_quiet)
 
     def _close_if_quiet(self) -> None:
-        """Close a connection on which nothing is asked."""
+        """Close the connection if no request is under way."""
         if self.cycle.response_complete and not self.reading:
             self.transport.close()
 
     def _answer_unread(self) -> None:
-        """Answer a request that has not come whole by now: it is to be sent again, elsewhere."""
+        """Answer an incomplete request: the client should send it again, elsewhere."""
         cycle = self.cycle
         if cycle.more_body:
             is_owed = not (cycle.response_complete or getattr(cycle, "response_started", False))
         else:
-            # In the middle of a head: the answer to the request before must be out.
+            # Within a head: the answer to the previous request must be out.
             is_owed = cycle.response_complete
         if self.reading and is_owed and not self.transport.is_closing():
             self._end_body()

@@ -1,13 +1,14 @@
 """
-Bytes of one connection -> requests, each with one end, or the connection is over.
+Bytes of one connection -> requests, each with one end, or the end of the connection.
 
-httptools' parser says what a request is (RFC 9112). What it leaves open is closed here: an upgrade
-is ignored and the body read by its length; trailers are dropped; a transfer coding that we don't
-decode, and CONNECT, are answered once; and behind the last request of a connection nothing is
-parsed. What is waiting to be answered is bounded, and so are a head and what frames a body.
+httptools' parser says what a request is (RFC 9112). This file settles what the parser leaves open:
+an upgrade is ignored and the body read by its length; trailers are dropped; a transfer coding that
+we can't decode, and CONNECT, are answered once; nothing behind the last request of a connection is
+parsed. Requests that wait for an answer are limited, and so are the size of a head and the bytes
+that frame a body.
 
-Not uvicorn's protocol, which hands on what comes behind an upgrade as a request (Kludex/uvicorn
-2722) and has none of these bounds; of uvicorn only the ASGI cycle of one request is used.
+uvicorn's protocol is not used: it takes what comes behind an upgrade for a request (Kludex/uvicorn
+2722) and has none of these limits. Only uvicorn's ASGI cycle of one request is used.
 """
 
 import asyncio
@@ -17,29 +18,29 @@ from typing import Any, Final
 
 import httptools
 
-# A read is parsed in pieces, so that what is too much is seen before all of it is: a head, or what
-# frames a body, may be larger than its limit by one.
+# A read is parsed in pieces, so that an excess is seen early: a head, or what frames a body,
+# exceeds its limit by one piece at most.
 PIECE_BYTES: Final = 2048
-# A push is mostly larger, by a body in one line: what has no line's end behind a piece's size is
-# no more requests, and is parsed with it up to here.
+# Most pushes are larger, because their body is one line. Data without a line end behind the first
+# piece holds no further request, so up to this size it is parsed together with that piece.
 WHOLE_BYTES: Final = 16_384
-# Requests behind the one that is being answered. With so many waiting, no further piece is parsed.
+# Requests behind the one being answered. When so many wait, no further piece is parsed.
 MAX_WAITING: Final = 8
-# A chunk may have so many bytes around it.
+# Bytes that may frame each chunk.
 _CHUNK_BYTES: Final = 16
 
 Header = tuple[bytes, bytes]
 
 _VERSIONS: Final = ("1.1", "1.0")
 
-# What of a request has been read and is not whole yet.
+# Which part of a request has been begun and is not complete yet.
 NOTHING: Final = 0
 HEAD: Final = 1
 BODY: Final = 2
 
 
 class Refused(Exception):
-    """What came is not parsed on: it is answered with *status*, and the connection ends."""
+    """The rest is not parsed: the answer is *status*, and the connection ends."""
 
     def __init__(self, status: int, text: str) -> None:
         """Answer with *status* and *text*."""
@@ -48,27 +49,27 @@ class Refused(Exception):
 
 
 class _IsOver(Exception):
-    """Nothing behind the last request of a connection is parsed."""
+    """The last request of the connection has come: nothing behind it is parsed."""
 
 
 class Framing(asyncio.Protocol, ABC):
     """
-    One connection's bytes, read; what is made of its requests is a subclass's.
+    Reads the bytes of one connection; a subclass handles the requests.
 
     Attributes:
         transport: of the connection.
         url, headers: of the request that is being read; names in lower case, no trailers.
-        reading: NOTHING, HEAD or BODY: what has been begun and is not whole.
+        reading: NOTHING, HEAD or BODY: which part has been begun and is not complete.
         has_asked: whether a first request has begun.
         waiting: requests behind the one that is being answered, the newest first.
-        closes: whether the connection ends with the answer to the request.
-        is_ending: whether it is to end with the next one.
-        is_over: nothing that comes from now on is a request.
+        closes: whether the connection ends with the answer to this request.
+        is_ending: whether it must end with the next one.
+        is_over: whether all further bytes are ignored.
         parser: says method, version and whether the connection may stay open.
     """
 
     transport: Any
-    # Bytes of an unfinished head may be so many, and those around a body's; 0 is no bound.
+    # Limit for the bytes of an unfinished head, and for those that frame a body; 0 is no limit.
     most_bytes = 0
 
     def __init__(self) -> None:
@@ -83,17 +84,17 @@ class Framing(asyncio.Protocol, ABC):
         self._is_chunked = self._sees_chunks = False
         self._is_replayed = False
         self._is_parsing = False
-        # The parser tells no longer why a callback raised where another error is being handled.
+        # The parser no longer says why a callback raised while another error is being handled.
         self._refused: Refused | None = None
         self.is_ending = self.closes = False
         self._rest = memoryview(b"")
         self.waiting: deque[Any] = deque()
 
-    # What a subclass makes of it.
+    # What a subclass does with requests.
 
     @abstractmethod
     def take_head(self) -> None:
-        """Take a request whose head is whole."""
+        """Take a request whose head is complete."""
 
     @abstractmethod
     def take_body(self, body: bytes) -> None:
@@ -105,11 +106,11 @@ class Framing(asyncio.Protocol, ABC):
 
     @abstractmethod
     def refuse(self, refused: Refused) -> None:
-        """Answer what is not parsed on, after all that waits, and end the connection."""
+        """Answer what can't be parsed further, after all that waits, and end the connection."""
 
     @abstractmethod
     def cut_head(self) -> None:
-        """End a connection whose head, or what frames its body, is too large."""
+        """End a connection whose head, or what frames its body, exceeds the limit."""
 
     # Reading.
 
@@ -123,21 +124,21 @@ class Framing(asyncio.Protocol, ABC):
             self._parse(data)
 
     def read_on(self) -> None:
-        """Parse what was left, for as long as not too many requests wait."""
+        """Parse what was left, until too many requests wait."""
         while self.has_rest and len(self.waiting) < MAX_WAITING and not self._is_parsing:
             piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
             self._parse(piece)
 
     @property
     def has_rest(self) -> bool:
-        """Whether something was read that is not parsed yet."""
+        """Whether bytes have been read that are not parsed yet."""
         return bool(self._rest) and not (self.is_over or self.transport.is_closing())
 
     def end_reading(self) -> None:
         """
-        Read nothing any more, and let go of what was read, and of the parser.
+        Stop reading, and let go of the unparsed bytes and the parser.
 
-        A connection and its parser hold each other, and that is looked for only now and then.
+        A connection and its parser refer to each other; Python finds such cycles only now and then.
         """
         self.is_over = True
         del self.parser
@@ -146,7 +147,7 @@ class Framing(asyncio.Protocol, ABC):
         self.url = b""
 
     def _parse(self, data: bytes | memoryview) -> None:
-        """Parse a piece, and bound what of it is no body."""
+        """Parse a piece, and limit the bytes that are not body."""
         if self.is_over:
             return
         behind_upgrade: int | None = None
@@ -166,10 +167,10 @@ class Framing(asyncio.Protocol, ABC):
         if not (self.reading or self._is_chunked):
             return
         if self.reading == BODY and not self._is_chunked:
-            # A chunk's extension may go on and on before there is a chunk.
+            # A chunk's extension may be endless before any chunk comes.
             self._is_chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
         if self._sees_chunks:
-            # Trailers: a short line in memory is thirty times what it is on the wire.
+            # Trailers: a short line takes thirty times as much in memory as on the wire.
             self.headers.clear()
         if self.reading == HEAD or self._is_chunked:
             self._framing_bytes += len(data)
@@ -178,7 +179,7 @@ class Framing(asyncio.Protocol, ABC):
                 self.cut_head()
 
     def _stop(self, error: httptools.HttpParserError) -> None:
-        """Parse nothing any more, and say why unless it was the end."""
+        """Stop parsing, and answer why unless the connection had ended."""
         was_over, self.is_over = self.is_over, True
         if was_over or self.transport.is_closing():
             return
@@ -188,9 +189,10 @@ class Framing(asyncio.Protocol, ABC):
 
     def _read_without_upgrade(self, rest: bytes) -> None:
         """
-        Read the request again as if it asked for no upgrade, and then the *rest*.
+        Read the request again as if it asked for no upgrade, then the *rest*.
 
-        The parser takes no body for the request's then, and what follows for another protocol.
+        At an upgrade the parser assumes that the request has no body, and that all further bytes
+        belong to another protocol.
         """
         parser, headers = self.parser, self.headers
         version = parser.get_http_version().encode()
@@ -210,17 +212,17 @@ class Framing(asyncio.Protocol, ABC):
 
     def check_codings(self) -> None:
         """
-        See whether we decode how the body is framed.
+        Check that we can decode how the body is framed.
 
         Raises:
-            Refused: it has another transfer coding than chunks, or has one in HTTP/1.0.
+            Refused: it has a transfer coding other than chunked, or any in HTTP/1.0.
         """
         codings = [value for name, value in self.headers if name == b"transfer-encoding"]
         is_old = self.parser.get_http_version() == "1.0"
         if codings and (is_old or codings[0].lower() != b"chunked" or codings[1:]):
             raise Refused(501, "Only chunked is understood as a transfer coding.")
 
-    # What the parser calls.
+    # Called by the parser.
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -237,11 +239,11 @@ class Framing(asyncio.Protocol, ABC):
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header, or a trailer where nobody looks."""
+        """Note a header, or a trailer, which is never read."""
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Choose what is to be read."""
+        """Check the version of a complete head, and hand it on."""
         self.reading = BODY
         self._framing_bytes = 0
         version = self.parser.get_http_version()
@@ -253,8 +255,8 @@ class Framing(asyncio.Protocol, ABC):
             raise
 
     def _choose(self, version: str) -> None:
-        """Have the head taken, or read again."""
-        if version == "0.9":  # which is what the parser says where there is none
+        """Hand on the head, or have the request read again without its upgrade."""
+        if version == "0.9":  # the parser says so when the request names none
             raise Refused(400, "Invalid HTTP request received.")
         if version not in _VERSIONS:
             raise Refused(505, "HTTP/1.1 is spoken here.")
@@ -268,7 +270,7 @@ class Framing(asyncio.Protocol, ABC):
             self._is_replayed = True
 
     def on_chunk_header(self) -> None:
-        """Allow a chunk what frames it; see at the first whether chunks are all that there is."""
+        """Allow the bytes that frame a chunk; at the first chunk, check the codings."""
         if self._sees_chunks:
             self._framing_bytes = max(0, self._framing_bytes - _CHUNK_BYTES)
             return
@@ -278,7 +280,7 @@ class Framing(asyncio.Protocol, ABC):
             self._refused = refused
             raise
         self._sees_chunks = self._is_chunked = True
-        # What comes behind the last chunk by this name is a trailer.
+        # Headers that come behind the last chunk are trailers.
         self.headers = []
 
     def on_body(self, body: bytes) -> None:
@@ -288,7 +290,7 @@ class Framing(asyncio.Protocol, ABC):
         self.take_body(body)
 
     def on_message_complete(self) -> None:
-        """Take the end of the request, and see whether it was the last."""
+        """Take the end of the request, and note whether it was the last."""
         if self._is_replayed:
             self._is_replayed = False
             return
@@ -300,5 +302,5 @@ class Framing(asyncio.Protocol, ABC):
 
 
 def _has_more(data: bytes, size: int) -> bool:
-    """Say whether *data*, which is of *size*, may have more requests than a piece of it."""
+    """Say whether *data* of *size* bytes may hold more requests behind its first piece."""
     return size > WHOLE_BYTES or data.find(b"\n", PIECE_BYTES) >= 0

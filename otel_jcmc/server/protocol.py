@@ -1,14 +1,15 @@
 """
-One connection: a short way for pushes, the ASGI way for all else, and bounds on what it may take.
+One connection: a short way for pushes, ASGI for everything else, and limits on both.
 
-A push whose head and body have been read goes to the push endpoint at once and is answered when the
-store has it, without the task, the event and the messages of an ASGI call, which cost more than
-checking and storing it. Whatever is out of the ordinary (another path, a query, a request before
-the last one was answered, a sender that does not read) goes the ASGI way, to the same door. Where a
-request ends is framing.py's to say; connections.py has the limits of time and size. Times are
-looked at when a timer is over; a push that comes whole and is answered at once sets none.
+When the head and body of a push have been read, the push endpoint gets it at once. The answer goes
+out when the store has written it. This avoids the task, the event and the messages of an ASGI call,
+which cost more than checking and storing the push. Everything out of the ordinary goes the ASGI way
+to the same endpoint: another path, a query, a request before the previous one was answered, a
+sender that does not read. framing.py decides where a request ends; connections.py has the limits of
+time and size. Times are checked when a timer ends; a push that comes whole and is answered at once
+sets no timer.
 
-An application in somebody's server has that server's protocol and bounds.
+An application mounted in another server has that server's protocol and limits.
 """
 
 from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, get_running_loop
@@ -36,14 +37,14 @@ _URL: Final = PUSH_PATH.encode()
 
 
 class _NobodyWaits:
-    """What uvicorn wakes a waiting application with; here there is none."""
+    """Stands for the event with which uvicorn wakes a waiting application; none waits here."""
 
     def set(self) -> None:
         """Do nothing."""
 
 
 class _PendingPush:
-    """The push of a connection, one after the other, in the place of a RequestResponseCycle."""
+    """The current push of a connection, in the place of a RequestResponseCycle."""
 
     __slots__ = (
         *("disconnected", "headers", "keep_alive", "more_body"),
@@ -56,16 +57,16 @@ class _PendingPush:
         self.parts: list[bytes] = []
         self.size = 0
         self.more_body = False
-        # As if one had been answered: the next may begin.
+        # As if a push had just been answered: the next may begin.
         self.response_complete = True
         self.disconnected = False
         self.keep_alive = True
 
 
 class PushProtocol(Framing):
-    """One connection; it is ended when it goes beyond a limit, or when it is idle."""
+    """One connection; it ends when it exceeds a limit or is idle."""
 
-    # The last answer as bytes, which is nearly always the next one's too; whether it says close.
+    # The last answer as bytes, nearly always the next one's too; and whether it says close.
     _known: tuple[Answer | None, Any, bytes, bool] = (None, None, b"", False)
     cycle: Any
 
@@ -97,15 +98,15 @@ class PushProtocol(Framing):
         self._idle_timer: Timer | None = None
         self._late_timer: Timer | None = None
         self._answer_timer: TimerHandle | None = None
-        # The answer that is not read, if it is an ASGI one; since when it, or any, is not.
+        # The ASGI answer that is not read yet, if any; since when an answer has been unread.
         self._unread: Any = None
         self._unread_since = 0.0
         self._answering: Any = None
-        # What is said when all that waits is answered.
+        # The last answer, sent after all that wait.
         self._last_word: Answer | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Ask for a place, and begin to look for idleness; the loop calls this."""
+        """Ask for a place, and watch for idleness; the loop calls this."""
         self.transport = transport
         self.connections.add(self)  # type: ignore[arg-type]
         self.flow = Flow(self)
@@ -122,7 +123,7 @@ class PushProtocol(Framing):
         """Forget what was being read; the loop calls this."""
         self.connections.discard(self)
         if isinstance(exc, TimeoutError):
-            # The kernel had an answer that was not read.
+            # The kernel held an answer that was not read.
             self._places.cut[Cut.ANSWER_TOO_SLOW] += 1
         for timer in (self._idle_timer, self._late_timer, self._answer_timer):
             if timer is not None:
@@ -134,7 +135,7 @@ class PushProtocol(Framing):
         self.flow.resume_writing()
         self.end_reading()
         self.waiting.clear()
-        # What holds this connection is let go, so that nothing of it waits to be found as garbage.
+        # Let go of all that refers to this connection, so that it is freed without the collector.
         self.cycle, self._answering, self._unread = self._push, None, None
         del self.flow, self._requests
 
@@ -149,21 +150,21 @@ class PushProtocol(Framing):
             self.flow.pause_reading()
 
     def eof_received(self) -> bool:
-        """Answer what a sender that sends no more has asked; the loop calls this."""
+        """Answer what a sender asked before it ended its side; the loop calls this."""
         self._has_ended = True
         if not self.has_rest:
             self._drop_unfinished()
-        # In TLS nothing can be sent behind the other side's end.
+        # In TLS nothing can be sent after the other side has ended.
         return self._is_owed() and not self._requests.is_tls
 
     def _is_owed(self) -> bool:
-        """Whether somebody waits for an answer."""
+        """Whether an answer is owed."""
         begun = self._push, self._answering
         is_begun = any(each is not None and not each.response_complete for each in begun)
         return is_begun or bool(self.waiting) or self.has_rest
 
     def _drop_unfinished(self) -> None:
-        """Forget a request that will never be whole; a push is told so."""
+        """Forget a request that can't become complete; a push gets an answer that says so."""
         cycle = self.cycle
         if not cycle.more_body:
             return
@@ -178,7 +179,7 @@ class PushProtocol(Framing):
     # What is read.
 
     def _take_whole(self, data: bytes) -> bool:
-        """Hand *data* to the door and say so, if that is a push, and nothing is in its way."""
+        """Hand *data* to the endpoint if it is one whole push and nothing is in its way."""
         door = self._door
         if (
             not self.cycle.response_complete
@@ -197,7 +198,7 @@ class PushProtocol(Framing):
         return True
 
     def take_head(self) -> None:
-        """Choose the way."""
+        """Choose the short way or ASGI."""
         if self._late_timer is not None:
             self._in_time()
         if len(self.headers) > self._limits.head_lines:
@@ -217,7 +218,7 @@ class PushProtocol(Framing):
             self._go_by_asgi()
 
     def _too_many_headers(self) -> Refused:
-        """Count a head with too many lines, and return what its sender is told."""
+        """Count a head with too many lines, and return the answer to its sender."""
         self._places.cut[Cut.HEAD_TOO_LARGE] += 1
         return Refused(431, "Too many headers.")
 
@@ -236,7 +237,7 @@ class PushProtocol(Framing):
             self.waiting.appendleft(self.cycle)
 
     def _begin(self, cycle: RequestResponseCycle) -> None:
-        """Begin to answer a request the ASGI way."""
+        """Begin to answer a request by ASGI."""
         self._answering = cycle
         is_old = cycle.scope["http_version"] == "1.0"
         app = in_one_piece(self.app) if is_old else self.app
@@ -245,7 +246,7 @@ class PushProtocol(Framing):
         self.tasks.add(task)
 
     def take_body(self, body: bytes) -> None:
-        """Gather a push's body, or hand it to the application."""
+        """Collect a push's body, or hand it to the application."""
         push = self.cycle
         if push.response_complete:
             return
@@ -261,7 +262,7 @@ class PushProtocol(Framing):
             self._refuse(Reason.BODY_TOO_LARGE)
 
     def take_end(self) -> None:
-        """Hand a whole push to the door."""
+        """Hand a complete push to the endpoint."""
         push = self.cycle
         if self._late_timer is not None:
             self._in_time()
@@ -276,11 +277,11 @@ class PushProtocol(Framing):
         self._door.take(Lines(push.headers), body, self._reply, self._peer)
 
     def refuse(self, refused: Refused) -> None:
-        """Answer what is no HTTP that we take, behind what is answered, and hang up."""
+        """Answer what is not HTTP as we accept it, after the answers before it, and close."""
         kind = (b"content-type", b"text/plain; charset=utf-8")
         answer = Answer(refused.status, [kind, CLOSE, *SECURITY_HEADERS], str(refused).encode())
         if self.cycle is self._push and self._push.more_body:
-            # It is this one that is answered.
+            # The refused request is this push itself.
             self._end_body()
             self._push.response_complete = True
         if self._is_owed():
@@ -297,10 +298,10 @@ class PushProtocol(Framing):
         """End the connection of a head that is too large."""
         self._cut(Cut.HEAD_TOO_LARGE)
 
-    # A request that is not there yet.
+    # A request that is not complete yet.
 
     def _wait(self) -> None:
-        """See to a request of which only a part has come."""
+        """Limit the time of a request of which only a part has come."""
         if self.transport.is_closing():
             return
         if self.reading == HEAD:
@@ -315,11 +316,11 @@ class PushProtocol(Framing):
             self._wait_for_body()
 
     def _wait_for_body(self) -> None:
-        """See to a push whose head has come, and not all of its body."""
+        """Wait for the rest of a push whose head has come."""
         if self._door.is_too_large(self._push.headers):
             self._refuse(Reason.BODY_TOO_LARGE)
             return
-        # Only here: who has sent all of it waits for no word.
+        # Only here: a sender that has sent the whole push does not wait for this.
         if any(
             name == b"expect" and text.lower() == b"100-continue"
             for name, text in self._push.headers
@@ -329,18 +330,18 @@ class PushProtocol(Framing):
         self._expect_within(self._limits.body_seconds, late)
 
     def _expect_within(self, seconds: float, late: Callable[[], None]) -> None:
-        """Call *late* in *seconds*, unless that is waited for already; 0 waits for ever."""
+        """Call *late* in *seconds* unless a timer already runs; 0 waits for ever."""
         if self._late_timer is None:
             self._late_timer = Timer(self.loop, seconds or inf, late)
 
     def _in_time(self) -> None:
-        """Wait no longer: what was expected has come."""
+        """End the timer: what was expected has come."""
         if self._late_timer is not None:
             self._late_timer.cancel()
             self._late_timer = None
 
     def _end_head(self) -> None:
-        """Hang up on who has not sent its head, unless it was us who did not read."""
+        """Close a connection whose head is late, unless we were the ones who did not read."""
         self._in_time()
         if self.flow.read_paused:
             self._expect_within(self._limits.head_seconds, self._end_head)
@@ -348,7 +349,7 @@ class PushProtocol(Framing):
             self._cut(Cut.HEAD_TOO_SLOW)
 
     def _end_request(self, *, is_last_call: bool = False) -> None:
-        """Hang up on who has not sent its body; who is owed an answer gets it first."""
+        """Close a connection whose body is late; if it is owed an answer, send that first."""
         self._in_time()
         if self.cycle.response_complete or is_last_call:
             self._cut(Cut.BODY_TOO_SLOW)
@@ -358,19 +359,19 @@ class PushProtocol(Framing):
             self._expect_within(self._limits.body_seconds, again)
 
     def _cut(self, reason: Cut) -> None:
-        """End the connection at once, and count why."""
+        """End the connection at once, and count the reason."""
         self._places.cut[reason] += 1
         self.transport.abort()
 
     def _end_body(self) -> None:
-        """Wait no longer for more of the push."""
+        """Stop waiting for more of the push."""
         push = self._push
         push.parts, push.size, push.more_body = [], 0, False
         if self._late_timer is not None:
             self._in_time()
 
     def _refuse(self, reason: Reason) -> None:
-        """Answer a push whose body is not read to its end, and hang up."""
+        """Answer a push whose body is not read to its end, and close."""
         self._end_body()
         self._reply(self._door.refuse(self._push.headers, PushRefused([Fault("", reason)])))
 
@@ -397,7 +398,7 @@ class PushProtocol(Framing):
         self.on_response_complete()
 
     def on_response_complete(self) -> None:
-        """Begin the next request that waits, or to be idle; uvicorn's cycle calls this too."""
+        """Begin the next waiting request, or become idle; uvicorn's cycle calls this too."""
         self.server_state.total_requests += 1
         self._idle_since = self.loop.time()
         if self.transport.is_closing():
@@ -413,7 +414,7 @@ class PushProtocol(Framing):
                 self._end_unless_owed()
 
     def _end_unless_owed(self) -> None:
-        """End a connection on which nothing more is read, when all that was has its answer."""
+        """When nothing more is read and every answer is out, end the connection."""
         if self._has_ended:
             self._drop_unfinished()
         if not self._is_owed():
@@ -425,21 +426,21 @@ class PushProtocol(Framing):
     # An answer that is not read.
 
     def pause_writing(self) -> None:
-        """Begin to count the time of an answer that is not read as fast as it is written."""
+        """Start the time limit of an answer that is read more slowly than it is written."""
         self.flow.pause_writing()
         if self._unread is None or self._unread.response_complete:
-            # Of pushes there is one cycle for all, and it was over before its answer was written.
+            # All pushes share one cycle, which was complete before its answer was written.
             self._unread = None if self.cycle is self._push else self.cycle
             self._unread_since = self.loop.time()
         if self._answer_timer is None and (seconds := self._limits.answer_seconds):
             self._answer_timer = self.loop.call_later(seconds, self._look_at_answer)
 
     def resume_writing(self) -> None:
-        """Let answers be written again; the loop calls this."""
+        """Go on writing answers; the loop calls this."""
         self.flow.resume_writing()
 
     def _look_at_answer(self) -> None:
-        """Hang up on who has not read its answer in time."""
+        """Cut a connection whose answer has not been read in time."""
         self._answer_timer = None
         is_unread = self._unread is not None and not self._unread.response_complete
         if not (is_unread or self.flow.write_paused):
@@ -450,14 +451,14 @@ class PushProtocol(Framing):
         else:
             self._cut(Cut.ANSWER_TOO_SLOW)
 
-    # Idleness. One timer, set anew when it is over: uvicorn's own, one an answer, costs more than
-    # the parser.
+    # Idleness. One timer, restarted when it ends: uvicorn's own timer for each answer costs more
+    # than the parser.
 
     def quiet_since(self) -> tuple[bool, float] | None:
         """
-        Return whether it is between two requests, and since when; None with one under way.
+        Return whether the connection has asked and waits, and since when; None while it is busy.
 
-        Until it has asked anything, or while a head is not whole yet, it is not between two.
+        Before its first request, and while a head is incomplete, the first value is false.
         """
         is_busy = not self.cycle.response_complete or self.reading == BODY
         if is_busy or self.transport.is_closing():
@@ -465,14 +466,14 @@ class PushProtocol(Framing):
         return self.has_asked and self.reading != HEAD, self._idle_since
 
     def _watch(self, seconds: float) -> None:
-        """Look in *seconds* whether nothing is asked for any more."""
+        """Check in *seconds* whether the connection is idle."""
         self._idle_timer = Timer(self.loop, seconds, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        """Close when nothing has been asked for as long as uvicorn was told."""
+        """Close the connection if it has been idle for as long as uvicorn was told."""
         patience = self.patience
         if self.transport.is_closing():
-            # What was written before is not read. Twice, for it may be closing since just now.
+            # Earlier answers are not read. Check twice, because closing may have begun just now.
             if self._is_ending:
                 self._cut(Cut.ANSWER_TOO_SLOW)
             else:

@@ -1,12 +1,13 @@
 """
-Requests that one process takes and another one answers, by HTTP/1.1 over a unix socket.
+Requests that one process accepts and another answers, by HTTP/1.1 over a Unix socket.
 
-In a worker `Relay` hands on what it does not answer itself, piece by piece in both directions. In
-the process that reads, `Relayed` makes the request again as it came: who asked, at which of our
-addresses and in which scheme, all of which only the worker knows. They are in a header that a
-worker takes away from what comes from outside, and that counts on the unix socket alone.
+In a worker, `Relay` hands on what the worker does not answer itself, piece by piece in both
+directions. In the process that reads, `as_it_came` restores the request as the worker received it:
+the caller, our address and the scheme, which only the worker knows. They travel in a header. A
+worker removes that header from outside requests, and it is trusted on the Unix socket alone.
 
-Who hangs up ends the other side's connection too. An answer that breaks off, breaks off.
+If one side disconnects, the other side's connection ends too. If an answer breaks off, the caller's
+answer breaks off.
 """
 
 import asyncio
@@ -20,11 +21,11 @@ import httptools
 
 from otel_jcmc.server.framing import Header
 
-# More at a time are told to come again: each takes two descriptors.
+# Further requests get 503: each takes two descriptors.
 MOST_RELAYED: Final = 256
-# For an answer to begin: longer than a scrape of 100,000 takes.
+# For an answer to begin: longer than a scrape of 100,000 participants takes.
 BEGIN_SECONDS: Final = 60.0
-# What a head has more than the one that it is made of.
+# A relayed head exceeds the original by at most so much.
 MORE_LINES: Final = 2
 MORE_BYTES: Final = 1024
 _PIECE_BYTES: Final = 65_536
@@ -35,13 +36,13 @@ _OF_A_CONNECTION: Final = frozenset(
         *(b"transfer-encoding", b"upgrade", b"expect", _CALLER),
     )
 )
-# Of an answer; the date is written by who sends it.
+# Of an answer; each process writes its own date.
 _NOT_HANDED_BACK: Final = _OF_A_CONNECTION | {b"date"}
 _AGAIN: Final[list[Header]] = [
     (b"content-type", b"text/plain; charset=utf-8"),
     (b"retry-after", b"1"),
 ]
-# What server-sent events have.
+# The content type of server-sent events.
 _EVENTS: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 
 Receive = Callable[[], Awaitable[Any]]
@@ -50,9 +51,9 @@ Send = Callable[[Any], Awaitable[None]]
 
 class Relay:
     """
-    Hands requests on to the process at a socket: an ASGI application.
+    Hands requests to the process behind a socket: an ASGI application.
 
-    Concurrency: of one event loop; *most* at a time.
+    Concurrency: for one event loop; *most* requests at a time.
     """
 
     def __init__(self, path: str, most: int = MOST_RELAYED) -> None:
@@ -62,13 +63,13 @@ class Relay:
         self._streams: dict[_Answer, StreamWriter] = {}
 
     def end_streams(self) -> None:
-        """End the answers that have no end of their own: this process stops, and waits for all."""
+        """End the answers that would never end: this process stops, and waits for all answers."""
         for answer, writer in self._streams.items():
             answer.is_over = True
             writer.transport.abort()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer the request as the other process does; 503 where it does not."""
+        """Answer the request as the other process does; 503 if it does not answer."""
         if self._under_way >= self._most:
             await _be_away(send, "too many requests are being answered")
             return
@@ -79,7 +80,7 @@ class Relay:
             self._under_way -= 1
 
     async def _hand_on(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Hand the request on and its answer back."""
+        """Hand the request on, and hand its answer back."""
         try:
             reader, writer = await asyncio.open_unix_connection(self._path, limit=_PIECE_BYTES)
         except OSError:
@@ -93,7 +94,7 @@ class Relay:
                     self._streams[answer] = writer
                 await _hand_back(answer, reader, send)
             elif not asking.done():
-                # Who asked is still there.
+                # The caller is still there.
                 await _be_away(send, "the process that answers this is away")
         finally:
             self._streams.pop(answer, None)
@@ -103,7 +104,7 @@ class Relay:
 
 
 async def _ask(scope: Any, receive: Receive, writer: StreamWriter) -> None:
-    """Send the request of *scope*, and hang up when who asked does."""
+    """Send the request of *scope*; when the caller disconnects, end the connection too."""
     try:
         is_chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
         writer.write(_head(scope, is_chunked=is_chunked))
@@ -118,7 +119,7 @@ async def _ask(scope: Any, receive: Receive, writer: StreamWriter) -> None:
             writer.write(piece)
             await writer.drain()
     except OSError:
-        # The other side is gone, which who reads its answer sees.
+        # The other process has disconnected; the reader of its answer notices that.
         await asyncio.Event().wait()
     else:
         writer.transport.abort()
@@ -144,11 +145,11 @@ class _Answer:
     Attributes:
         status, headers: of the answer, once it has begun.
         pieces: of its body, not handed back yet.
-        is_over: whether the last one is among them.
+        is_over: whether the last piece has come.
     """
 
     def __init__(self, *, is_bodiless: bool) -> None:
-        """Read an answer, which has no body for HEAD."""
+        """Read an answer; the answer to HEAD has no body."""
         self._parser = httptools.HttpResponseParser(self)
         self._is_bodiless = is_bodiless
         self.status = 0
@@ -158,10 +159,10 @@ class _Answer:
 
     def feed(self, read: bytes) -> None:
         """
-        Take what was read.
+        Take the bytes that were read.
 
         Raises:
-            ConnectionError: it is none, or the answer is no HTTP.
+            ConnectionError: there are none, or the answer is not HTTP.
         """
         if not read:
             raise ConnectionError
@@ -171,7 +172,7 @@ class _Answer:
             raise ConnectionError from error
 
     def end(self) -> None:
-        """Read no more, and let go of the parser: each holds the other."""
+        """Read no more, and let go of the parser: the two refer to each other."""
         del self._parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -179,9 +180,9 @@ class _Answer:
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Note that the answer has begun, which for HEAD is all of it."""
+        """Note that the answer has begun; for HEAD that is all of it."""
         status = self._parser.get_status_code()
-        if status >= 200:  # before it are words in between
+        if status >= 200:  # lower ones are interim responses
             self.status = status
             self.is_over = self._is_bodiless
         else:
@@ -197,7 +198,7 @@ class _Answer:
 
 
 async def _begun(answer: _Answer, reader: StreamReader) -> bool:
-    """Read until *answer* has begun, and return whether it does."""
+    """Read until *answer* has begun; return whether it did in time."""
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(BEGIN_SECONDS):
             while not answer.status:
@@ -207,7 +208,7 @@ async def _begun(answer: _Answer, reader: StreamReader) -> bool:
 
 
 async def _hand_back(answer: _Answer, reader: StreamReader, send: Send) -> None:
-    """Send *answer* piece by piece as it comes, and leave off where it does."""
+    """Send *answer* piece by piece as it comes; if it breaks off, stop there."""
     headers = [each for each in answer.headers if each[0] not in _NOT_HANDED_BACK]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     with suppress(OSError):
@@ -227,7 +228,7 @@ def _body(answer: _Answer, *, more: bool) -> Any:
 
 
 async def _be_away(send: Send, why: str) -> None:
-    """Tell who asked to come again."""
+    """Answer 503: the caller should come again."""
     text = f"{why}: again in a second\n".encode()
     headers = [*_AGAIN, (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
@@ -236,9 +237,9 @@ async def _be_away(send: Send, why: str) -> None:
 
 def as_it_came(scope: Any) -> Any:
     """
-    Return *scope* of a request that a worker has relayed as it came to the worker.
+    Return *scope* of a relayed request as the worker received it.
 
-    One that no worker has relayed comes from nobody.
+    A request that no worker has relayed has no caller.
     """
     headers = []
     client, server, scheme = None, None, "http"

@@ -22,7 +22,7 @@ _LOG: Final = logging.getLogger("uvicorn.error")
 
 
 class Flow(FlowControl):
-    """Whether a connection is read and written; it is not read while a part of it waits."""
+    """Whether a connection is read and written; reading pauses while read bytes are unparsed."""
 
     def __init__(self, framing: Framing) -> None:
         """Control the transport of *framing*."""
@@ -30,7 +30,7 @@ class Flow(FlowControl):
         self._framing = framing
 
     def resume_reading(self) -> None:
-        """Read on, unless what was read last is not parsed yet."""
+        """Read on, unless bytes that were read before are not parsed yet."""
         if not self._framing.has_rest:
             super().resume_reading()
 
@@ -54,7 +54,7 @@ class Requests:
         self.server: tuple[str, int | None] | None = None
 
     def connect(self, transport: Any, flow: Flow) -> None:
-        """Take what is known of the connection once it is made."""
+        """Note what is known of the connection once it is made."""
         self._transport, self._flow = transport, flow
         self.server = get_local_addr(transport)
         self._client = get_remote_addr(transport)
@@ -65,10 +65,10 @@ class Requests:
         self, parser: Any, url: bytes, headers: list[tuple[bytes, bytes]], defaults: list[Any]
     ) -> RequestResponseCycle:
         """
-        Return the request that *parser* has read the head of, not begun.
+        Return the request whose head *parser* has read, not begun yet.
 
         Raises:
-            Refused: *url* is none.
+            Refused: *url* is not valid.
         """
         try:
             parsed = httptools.parse_url(url)
@@ -112,7 +112,7 @@ class Requests:
 
 
 def in_one_piece(app: Any) -> Any:
-    """Return *app* for a sender of HTTP/1.0, which knows no chunks: an answer has its length."""
+    """Return *app* for a sender of HTTP/1.0, which knows no chunks: answers have a length."""
 
     async def answered(scope: Any, receive: Any, send: Any) -> None:
         start: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""uvicorn's server on sockets of ours, in TLS with our certificate."""
+"""uvicorn's server on our own sockets, in TLS with our certificate."""
 
 import asyncio
 import socket
@@ -10,12 +10,12 @@ import uvicorn
 from otel_jcmc.server.ending import LINGER_SECONDS, EndingProtocol
 from otel_jcmc.server.tls import Certificate
 
-# What a peer may take to say goodbye in TLS, which many never do.
+# Time for a peer to close TLS properly, which many never do.
 GOODBYE_SECONDS: Final = 5.0
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server on sockets of ours, with bounds on the handshake of TLS."""
+    """uvicorn's server on our own sockets, with limits on the TLS handshake."""
 
     def __init__(
         self,
@@ -23,12 +23,12 @@ class Server(uvicorn.Server):
         certificate: Certificate | None,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
-        """Serve what *config* says, in TLS with a *certificate*; *on_stop* when it is to stop."""
+        """Serve what *config* says, in TLS with a *certificate*; call *on_stop* at the stop."""
         super().__init__(config)
         self._certificate, self._on_stop = certificate, on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept on *sockets*; uvicorn calls this, and has no way to bound a handshake."""
+        """Begin to accept on *sockets*; uvicorn calls this, but can't limit a handshake."""
         loop = asyncio.get_running_loop()
         tls = self._tls()
         self.servers = []
@@ -43,8 +43,8 @@ class Server(uvicorn.Server):
         """
         Stop accepting and end each connection; uvicorn calls this.
 
-        The queue of a socket is taken in before it is closed: the kernel resets whoever is in it,
-        and a proxy can't know whether the push that it has sent there was stored.
+        Before a socket is closed, the connections in its queue are accepted. Otherwise the kernel
+        resets them, and a proxy can't know whether the push that it sent there was stored.
         """
         self._on_stop()
         listeners = sockets or []
@@ -59,7 +59,7 @@ class Server(uvicorn.Server):
                 asyncio.ensure_future(loop.connect_accepted_socket(self._make_last, each, **tls))
                 for each in queued
             ]
-            # Some may have gone, or not begin TLS.
+            # Some may have disconnected, or never begin TLS.
             _, unbegun = await asyncio.wait(begun, timeout=LINGER_SECONDS)
             for each in unbegun:
                 each.cancel()
@@ -67,7 +67,7 @@ class Server(uvicorn.Server):
         await super().shutdown()
 
     def _tls(self) -> dict[str, Any]:
-        """Return what a connection is begun with."""
+        """Return the TLS arguments of a connection."""
         if self._certificate is None:
             return {}
         seconds = self.config.loaded_app.connections.limits.head_seconds
@@ -82,14 +82,14 @@ class Server(uvicorn.Server):
         return EndingProtocol(self.config, self.server_state, {})
 
     def _make_last(self) -> EndingProtocol:
-        """Return the protocol of a connection that is answered once."""
+        """Return the protocol of a connection that gets one answer."""
         protocol = self._make_protocol()
         protocol.is_ending = True
         return protocol
 
 
 def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
-    """Accept whoever is in the queue of *listener*."""
+    """Accept all connections in the queue of *listener*."""
     while True:
         try:
             connection, _ = listener.accept()

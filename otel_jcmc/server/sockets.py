@@ -1,8 +1,8 @@
 """
 What `serve` opens before anything else: listening sockets, our certificate, room for connections.
 
-In goes what the settings say; whatever can't be had is one line, `CannotServe`. Imported before
-all that takes long, and by the command line alone: in somebody's server all this is that server's.
+Values of the settings come in; what can't be opened becomes one line, `CannotServe`. The command
+line alone imports this, before everything that takes long. A mounted application uses its host's.
 """
 
 import logging
@@ -16,7 +16,7 @@ from otel_jcmc.server.connections import OTHER_DESCRIPTORS
 
 log = logging.getLogger(__name__)
 _FEWEST: Final = 16
-# sun_path: 108 bytes on Linux, one of them for the end.
+# sun_path: 108 bytes on Linux, including the end byte.
 MAX_SOCKET_PATH: Final = 107
 
 
@@ -24,16 +24,18 @@ def listen(
     host: str, port: int, setting: str, answer_seconds: int, times: int = 1
 ) -> list[socket.socket]:
     """
-    Return sockets that listen on *host* and *port*, which comes from *setting*: so many *times*.
+    Return *times* sockets that listen on *host* and *port*; *setting* is the name of the port's.
 
-    With several the kernel shares out who connects. The first one is bound before it may be shared,
-    so that an address on which another service listens is refused all the same.
+    With several sockets the kernel distributes the connections among them. The first is bound
+    before its port may be shared, so that an address on which another service listens is still
+    refused.
 
-    The kernel takes megabytes of an answer that nobody reads, and keeps them after a connection is
-    closed: after *answer_seconds* without any progress it gives them up. 0 leaves it to the kernel.
+    The kernel accepts megabytes of an answer that no client reads, and keeps them after the
+    connection is closed. After *answer_seconds* without progress it gives them up. 0 leaves the
+    time to the kernel.
 
     Raises:
-        CannotServe: the address is taken, or not this machine's.
+        CannotServe: the address is in use, or not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listeners: list[socket.socket] = []
@@ -58,7 +60,7 @@ def listen(
 
 
 def listen_privately(path: str) -> socket.socket:
-    """Return a socket that listens at *path*, which other users must not reach."""
+    """Return a socket that listens at *path*; the caller keeps other users from the path."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     _begin(listener)
@@ -66,39 +68,39 @@ def listen_privately(path: str) -> socket.socket:
 
 
 def _unbound(family: socket.AddressFamily, answer_seconds: int) -> socket.socket:
-    """Return a socket that is to listen."""
+    """Return a socket that can be bound."""
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if answer_seconds and hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Linux alone; what is accepted has it from the listener.
+        # Linux only; accepted connections inherit it from the listener.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, answer_seconds * 1000)
     if family is socket.AF_INET6:
-        # `::` means every address, IPv4's too.
+        # `::` means every address, including IPv4.
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     return listener
 
 
 def _begin(listener: socket.socket) -> None:
-    """Let others connect."""
+    """Let clients connect."""
     listener.listen(2048)
     listener.setblocking(False)
 
 
 def allow_connections(wanted: int, relayed: int = 0) -> int:
     """
-    Raise this process's limit of open files for *wanted* connections, or as far as it goes for 0.
+    Raise this process's limit of open files for *wanted* connections; 0: as far as possible.
 
-    Beside them there is room for so many that are *relayed* to another process of ours.
+    It also makes room for the descriptors of *relayed* requests to another process of ours.
 
     Returns:
-        How many connections there can be, at most *wanted*; 0 for as many as come.
+        How many connections are possible, at most *wanted*; 0 means no limit.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     others = OTHER_DESCRIPTORS + relayed
     needed = wanted + others
     most = hard if not wanted else needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and (most == resource.RLIM_INFINITY or soft < most):
-        # Not every system takes what it says it would.
+        # Some systems refuse the limit that they report.
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
             soft = most

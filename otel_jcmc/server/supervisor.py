@@ -1,8 +1,9 @@
 """
-Processes that one has forked: watched, forked again when they die, ended as one.
+Processes that one process forks: it watches them, forks them again when they die, and ends them.
 
-They share what was imported and made before the fork, and are there again within milliseconds. So
-the one that forks has no thread and no event loop. They end when it ends, however it does.
+They share what the parent imported and made before the fork, and are up again within milliseconds.
+Therefore the parent has no thread and no event loop. They end when the parent ends, in whatever way
+it ends.
 """
 
 import ctypes
@@ -18,11 +19,11 @@ from typing import Final
 
 log = logging.getLogger(__name__)
 
-# Whoever lives shorter than this has not lived: after some of those in turn we wait.
+# A process that ended sooner counts as a failed start; after several in a row we wait.
 YOUNG_SECONDS: Final = 0.5
 _YOUNG_DEATHS: Final = 3
 _MOST_WAIT_SECONDS: Final = 10.0
-# A child answers who waits and exports a last time: this is longer than both.
+# A child answers waiting clients and exports once more: this is longer than both take.
 KILL_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 1.0
 _SET_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
@@ -30,10 +31,10 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 class _Child:
-    """One of the processes, whichever has its place now."""
+    """The place of one process, and the process in it now."""
 
     def __init__(self, slot: int, name: str) -> None:
-        """Begin without one."""
+        """Begin without a process."""
         self.slot, self.name = slot, name
         self.pid = 0
         self.was_up = False
@@ -41,7 +42,7 @@ class _Child:
         self._young_deaths = 0
 
     def die(self) -> None:
-        """Note that the process is over, and when the next one may begin."""
+        """Note that the process has ended, and when the next one may begin."""
         now = monotonic()
         is_young = now - self.born_at < YOUNG_SECONDS
         self._young_deaths = self._young_deaths + 1 if is_young else 0
@@ -70,14 +71,14 @@ class Supervisor:
         Have a process for each name; nothing is forked yet.
 
         Args:
-            groups: the names, in the order in which processes are told to end: each group when the
-                one before it is gone.
-            run: what a process does, with its number and what it calls when it is up; the result
-                is its exit code.
+            groups: the names, in the order in which processes are told to end: each group after the
+                one before it has ended.
+            run: what a process does. It gets its number and a function to call when it is up; its
+                result is the exit code.
             on_up: called once, when all are up.
-            on_end: called once, before the first one is told to end.
-            tend: called now and then, and soon after the end of any child of this process.
-            reload: what SIGHUP is for, here and then in each process; None: it ends all.
+            on_end: called once, before the first process is told to end.
+            tend: called at least once a second, and soon after any child of this process ends.
+            reload: called on SIGHUP, here and then in each process; None: SIGHUP ends all.
         """
         names = iter(range(sum(map(len, groups))))
         self._groups = [[_Child(next(names), name) for name in group] for group in groups]
@@ -89,7 +90,7 @@ class Supervisor:
         self._exit_code: int | None = None
 
     def run(self) -> int:
-        """Run until SIGTERM or SIGINT, or until a process says at the start that it can't."""
+        """Run until SIGTERM or SIGINT, or until a process can't start."""
         self._woken, self._waking = _pipe()
         self._up, self._say_up = _pipe()
         for number in _SIGNALS:
@@ -112,7 +113,7 @@ class Supervisor:
         self._told.append(number)
 
     def _wait(self) -> None:
-        """Wait until something has happened, at most a second, and see to it."""
+        """Wait for an event, at most a second, and handle it."""
         until = [monotonic() + _LOOK_SECONDS]
         if self._exit_code is None:
             until += [child.again_at for child in self._children if not child.pid]
@@ -140,7 +141,7 @@ class Supervisor:
         log.info("%s is up, pid %d", child.name, child.pid)
 
     def _bury(self) -> None:
-        """Note who has died."""
+        """Note which processes have died."""
         for child in self._children:
             if not child.pid:
                 continue
@@ -150,7 +151,7 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             if self._exit_code is None:
                 if code > 0 and not child.was_up:
-                    # It has said why.
+                    # The process has logged why.
                     self._exit_code = code
                 else:
                     log.error("%s (pid %d) ended (%d): started again", child.name, pid, code)
@@ -161,7 +162,7 @@ class Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
-        # Until the child has handlers of its own, a signal waits and is not lost.
+        # Until the child has its own handlers, a signal waits and is not lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if not pid:
@@ -170,19 +171,19 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _live(self, slot: int, parent: int) -> None:
-        """Be the child, to the end of the process."""
+        """Be the child until the process ends."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             if self._reload is not None:
-                # It has the newest as it is, until it can be told of another.
+                # It has the newest certificate, and can't reload until it has a handler.
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
             for each in (self._woken, self._waking, self._up):
                 os.close(each)
-            # Ctrl-C is the parent's to hear, which tells the others in their turn. A kernel that
-            # weighs sessions against one another gives each of ours its share.
+            # Ctrl-C is for the parent, which then ends the others in order. A kernel that shares
+            # its time among sessions gives each of our processes its share.
             os.setsid()
             ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, int(signal.SIGTERM))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -193,7 +194,7 @@ class Supervisor:
         finally:
             logging.shutdown()
             sys.stdout.flush()
-            # Not the parent's way out: what it has opened is its own to close.
+            # Skip the parent's clean-up: the parent closes what it has opened.
             os._exit(code)
 
     def _be_up(self, slot: int) -> None:
@@ -202,13 +203,13 @@ class Supervisor:
         os.close(self._say_up)
 
     def _send(self, children: Sequence[_Child], number: signal.Signals) -> None:
-        """Send a signal to those of *children* that are there."""
+        """Send a signal to the running processes of *children*."""
         for child in children:
             if child.pid:
                 os.kill(child.pid, number)
 
     def _end(self, group: Sequence[_Child]) -> None:
-        """Tell the processes of *group* to end, and return when they have."""
+        """Tell the processes of *group* to end, and wait until they have."""
         self._send(group, signal.SIGTERM)
         late_at = monotonic() + KILL_SECONDS
         while any(child.pid for child in group):
@@ -218,7 +219,7 @@ class Supervisor:
 
 
 def _pipe() -> tuple[int, int]:
-    """Return a pipe, of which the end that is written to never waits."""
+    """Return a pipe whose writing never waits."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     os.set_blocking(reading, False)

@@ -1,4 +1,4 @@
-"""Our certificate for TLS, which can be exchanged while connections are open."""
+"""Our certificate for TLS, which can be replaced while connections are open."""
 
 import logging
 import ssl
@@ -11,10 +11,10 @@ log = logging.getLogger(__name__)
 
 def load_certificate(certificate: Path | None, key: Path | None) -> "Certificate | None":
     """
-    Return our certificate for TLS, None when there is to be none.
+    Return our certificate for TLS, None if no file is set.
 
     Raises:
-        CannotServe: it can't be had.
+        CannotServe: it can't be read or used.
     """
     if certificate is not None:
         return Certificate(certificate, key)
@@ -25,15 +25,15 @@ def load_certificate(certificate: Path | None, key: Path | None) -> "Certificate
 
 class Certificate:
     """
-    Our certificate for TLS, which can be exchanged while connections are open.
+    Our certificate for TLS, which can be replaced while connections are open.
 
     Attributes:
-        context: for all listeners; new connections use what was loaded last.
+        context: for all listeners; new connections use the certificate that was loaded last.
     """
 
     def __init__(self, certificate: Path, key: Path | None) -> None:
         """
-        Load the files, in PEM; without a *key* it is in the file of the certificate.
+        Load the PEM files; without a *key* file, the certificate's file holds the key.
 
         Raises:
             CannotServe: they can't be read, or do not belong together.
@@ -66,9 +66,9 @@ class Certificate:
         return context
 
     def reload(self) -> None:
-        """Take the files as they are now, or keep what there is and say why."""
+        """Load the files again; if that fails, keep the old certificate and log why."""
         try:
-            # Into a context that nobody uses: a load that fails leaves one without its key.
+            # First into an unused context: a load that fails leaves the context without its key.
             self._load()
             self.context.load_cert_chain(*self._files, password="")
         except (CannotServe, OSError) as error:

@@ -1,10 +1,10 @@
 """
-What came in one read -> the push that it is, or nothing.
+The bytes of one read -> the whole push that they are, or nothing.
 
-Most pushes come so, one by one. The same parser as in framing.py checks all of one, but is asked
-for no header lines, as to make them costs more than to check them. What is out of the ordinary in
-any way (a body that has not all come, another request behind it, chunks, an upgrade, a connection
-that ends with it, a fault) is nothing here: framing.py reads it, from its first byte.
+Most pushes come alone and whole in one read. The parser of framing.py checks all of such a push
+too, but does not report header lines: to make them costs more than to check them. Anything out of
+the ordinary returns nothing: an incomplete body, another request behind it, chunks, an upgrade, a
+connection that ends with it, a fault. framing.py then reads it from its first byte.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ import httptools
 from otel_jcmc.intake.heads import RawHead
 from otel_jcmc.web.push import PUSH_PATH
 
-# framing.py parses in pieces what is larger, to see what is too much before all of it is parsed.
+# framing.py parses larger data in pieces, to see an excess before all of it is parsed.
 MOST_HEAD_BYTES: Final = 2048
 MOST_BYTES: Final = 16_384
 _BEGIN: Final = b"POST %b HTTP/1.1\r\n" % PUSH_PATH.encode()
@@ -32,10 +32,10 @@ class WholePushes:
     """
 
     def __init__(self, most_lines: int) -> None:
-        """Leave a head of more than *most_lines* to others."""
-        # With the request line's end, and that of the empty line.
+        """Leave heads of more than *most_lines* to framing.py."""
+        # Plus the ends of the request line and of the empty line.
         self._most_ends = most_lines + 2
-        # What the parser has told of a read: _BEGUN, pieces of bodies, _ENDED.
+        # What the parser reported of a read: _BEGUN, pieces of bodies, _ENDED.
         self._told: list[bytes] = []
         self.on_message_begin = partial(self._told.append, _BEGUN)
         self.on_body = self._told.append
@@ -46,13 +46,13 @@ class WholePushes:
         self._parser = httptools.HttpRequestParser(self)
 
     def on_message_complete(self) -> None:
-        """Note the end of a request behind which others may come; the parser calls this."""
+        """Note the end of a request that others may follow; the parser calls this."""
         if self._parser.should_keep_alive():
             self._told.append(_ENDED)
 
     def read(self, data: bytes) -> tuple[RawHead, bytes] | None:
         """Return head and body of the one push that *data* is, None if it is anything else."""
-        # A push is an object. One with a brace in its head is not found to be whole.
+        # A push is an object. If its head has a brace, it is left to framing.py.
         if data[:_BEGIN_BYTES] != _BEGIN or data[-1] != _BRACE or len(data) > MOST_BYTES:
             return None
         start = data.find(b"{")
@@ -66,8 +66,9 @@ class WholePushes:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._begin()
             return None
-        # One request, with a body in one piece. Nothing is behind it: line ends may be, without
-        # another one that begins, but here a brace is last. So what is before the body is its head.
+        # One request, with a body in one piece. Nothing follows it: the parser accepts line ends
+        # behind a request, but the last byte here is a brace. So all bytes before the body are its
+        # head.
         if len(told) == 3 and told[2] is _ENDED and len(told[1]) == len(data) - start:
             return RawHead(head), told[1]
         self._begin()

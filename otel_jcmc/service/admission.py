@@ -1,7 +1,7 @@
 """
-Who may push, how often, and what becomes of what is personal.
+Who may push, how often, and how personal values are treated.
 
-Settings come in; parts of `intake` go out. Only what a deployment uses is imported.
+Settings come in; parts of `intake` go out. It imports only the parts that a deployment uses.
 """
 
 import logging
@@ -26,19 +26,19 @@ log = logging.getLogger(__name__)
 
 
 def make_privacy(settings: Settings, key: str) -> Privacy:
-    """Return what becomes of what is personal; without a key of *settings* with *key*."""
+    """Return how personal values are treated; hashes use *key* if *settings* have no key."""
     given = settings.privacy_key
     return Privacy(settings.privacy_policy, given.get_secret_value() if given else key)
 
 
 def make_hash_secret(settings: Settings, redis_url: str) -> SharedSecret:
-    """Return the key of the hashes of bridges and networks: that of all hashes, if given."""
+    """Return the key for hashes of bridges and networks: the setting's, otherwise a shared one."""
     key = to_text(settings.privacy_key or "").encode()
     return SharedSecret(redis_url, f"{settings.key_prefix}:bridge-secret", key)
 
 
 def make_push_tokens(settings: Settings, redis_url: str, cors: Cors) -> "PushTokens | None":
-    """Return what issues and verifies our own tokens, None where pushes need none of them."""
+    """Return what issues and verifies our own tokens, None if pushes need none of them."""
     if settings.push_auth != "token":
         return None
     from otel_jcmc.intake.push_tokens import PushTokens
@@ -51,10 +51,10 @@ def make_push_tokens(settings: Settings, redis_url: str, cors: Cors) -> "PushTok
 
 def make_jitsi_tokens(settings: Settings) -> "JitsiTokens | None":
     """
-    Return what verifies Jitsi's tokens, None where pushes need none of them.
+    Return what verifies Jitsi's tokens, None if pushes need none of them.
 
     Raises:
-        KeysUnusable: there is no key to verify them by where the settings say that one is.
+        KeysUnusable: the settings name a place for the key, but no usable key is there.
     """
     if settings.push_auth != "jwt":
         return None
@@ -72,14 +72,14 @@ def make_jitsi_tokens(settings: Settings) -> "JitsiTokens | None":
 
 
 def make_limits(settings: Settings) -> Limits:
-    """Return the limits that this process keeps by itself."""
+    """Return the limits that each process enforces alone."""
     said = False
 
     def say_unknown() -> None:
         nonlocal said
         if not said:
             log.warning(
-                "limits: those by address do not count private callers without a forwarded header:"
+                "limits: address limits do not count private callers without a forwarded header:"
                 " they may be a proxy; set JCMC_TRUSTED_PROXIES, and let it send X-Forwarded-For"
             )
         said = True
@@ -97,8 +97,8 @@ def make_limits(settings: Settings) -> Limits:
 def make_connection_limits(
     settings: Settings, connections: int | None, place: Place
 ) -> ConnectionLimits:
-    """Return what one connection may take, and how many there may be."""
-    # A head that a worker has taken is not refused by the process that it is relayed to.
+    """Return the limits for one connection, and for their number."""
+    # The process behind a worker must accept every head that the worker has accepted.
     more_lines, more_bytes = (0, 0) if place.takes else (MORE_LINES, MORE_BYTES)
     return ConnectionLimits(
         settings.limit_connections if connections is None else connections,
@@ -111,6 +111,6 @@ def make_connection_limits(
 
 
 def first_life_ms(settings: Settings) -> int:
-    """Return what a newcomer lives for: three pushes of the pages that we serve, at least."""
+    """Return how long a newcomer lives: at least three pushes of the pages that we serve."""
     pages_ms = [1000 * settings.client_interval_seconds, INTERVAL_MS if settings.jmmc_path else 0]
     return max(1000 * settings.metrics_expiration_seconds, *(3 * each for each in pages_ms))

@@ -1,8 +1,7 @@
 """
-`create_app(settings)`: the service as an ASGI application, its routes tied to its parts.
+`create_app(settings)`: the service as an ASGI application, with its routes and their parts.
 
-Settings come in; an application goes out, whole when it is made. Nothing is opened or started
-before its lifespan.
+Settings come in; a complete application goes out. Nothing is opened or started before its lifespan.
 """
 
 from collections.abc import Iterator
@@ -43,19 +42,19 @@ def create_app(
     """
     Return the service as an ASGI application; it starts with its lifespan, or at a first request.
 
-    For a server, or to be mounted: then the host's lifespan may have it by `otel_jcmc.lifespan`.
+    Run it in a server, or mount it: the host's lifespan can then include it by
+    `otel_jcmc.lifespan`.
 
     Args:
-        embedded: the store to start when *settings* have no URL of one; the command line has
-            begun to start it, so that it comes up while all this is imported.
-        admin_port: the local port that answers what is not for browsers, and nothing else.
-        connections: most connections at once, where the process may have fewer than *settings*
-            allow.
+        embedded: the store to start if *settings* have no URL of a store; the command line has
+            begun to start it, so that it comes up during the imports.
+        admin_port: the local port that answers everything except what browsers ask for.
+        connections: most connections at once, if the process may have fewer than *settings* allow.
         place: which process of a service it is; None: the only one.
 
     Raises:
         pydantic.ValidationError: *settings* are not given and the environment's are wrong.
-        KeysUnusable: there is no key to verify tokens by where the settings say that one is.
+        KeysUnusable: the settings name a place for a key of tokens, but no usable key is there.
     """
     settings = settings or Settings()
     parts = Parts(settings, embedded, connections, place)
@@ -84,14 +83,14 @@ def create_app(
 
 
 def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
-    """Return the routes of everything that is served, pushes and the description apart."""
+    """Return the routes of everything that is served, except pushes and the OpenAPI document."""
     taking, reading = parts.taking, parts.reading
     portrait = SelfPortrait(settings, parts.store, parts.telemetry, parts.pulse, reading)
     cors = taking.cors
     readers = _page_readers(settings, parts)
-    # First: what is for people goes on to the others when a machine asks.
+    # First: the routes of pages hand a machine's request on to the others.
     yield from page_routes(settings, parts.store, reading, parts.pulse, parts.privacy, readers)
-    # Each file is compressed when the first page asks for it: a start need not wait for that.
+    # Each file is compressed when the first page asks for it, so that the start does not wait.
     if settings.jmmc_path:
         yield client_routes(_get_client_path(settings), cache(partial(jmmc_file, settings)), cors)
     if taking.push_tokens:
@@ -104,7 +103,7 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     scrape_readers = _scrape_readers(settings, parts)
     yield scrape_routes(scraper, scrape_readers, settings.limit_scrapes, settings.partitions)
     interval_ms = settings.history_interval_seconds * 1000
-    # Spans need sessions too: they can be erased then, and are nobody's to read.
+    # Spans need sessions too: then they can be erased, but not read.
     history = reading.history if settings.history_hours else None
     privacy, record = parts.privacy, reading.record
     yield session_routes(history, reading.erasure, record, readers, privacy, interval_ms)
@@ -114,7 +113,7 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
 
 
 def _get_client_path(settings: Settings) -> str:
-    """Return where JMMC pages find their file, empty if nowhere."""
+    """Return the path at which JMMC pages find their file; empty: none."""
     return f"{settings.jmmc_path}/getClient" if settings.jmmc_path else ""
 
 
@@ -132,7 +131,7 @@ def _scrape_readers(settings: Settings, parts: Parts) -> Readers:
 
 
 def _page_readers(settings: Settings, parts: Parts) -> Readers:
-    """Return who may read every page that is for people."""
+    """Return who may read the pages for people."""
     return Readers(
         "pages",
         settings.trusted_proxies,

@@ -1,8 +1,8 @@
 """
-The ASGI application: pushes go past FastAPI, everything else to it.
+The ASGI application: pushes go past FastAPI, everything else goes to it.
 
-In comes a request, out goes the answer of whoever its path belongs to. What may be asked on which
-port is decided here; who may read, by the routes' own `Readers`.
+A request comes in; the answer of the part that serves its path goes out. This file decides which
+port answers which path. The routes' own `Readers` decide who may read.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -25,14 +25,14 @@ from otel_jcmc.web.pages import description_routes
 from otel_jcmc.web.push_token import PUSH_TOKEN_PATHS
 from otel_jcmc.web.readers import Readers
 
-# What Starlette answers who asks with a slash too many or too few.
+# Starlette's answer to a path with a slash too many or too few.
 _ELSEWHERE: Final = 307
-# What browsers ask for. With a port for the rest these, and those of JMMC pages, are all that the
-# other one answers.
+# What browsers ask for. With a port for the rest, the browsers' port answers only these paths and
+# those of JMMC pages.
 PUBLIC_PATHS: Final = frozenset((push.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
-# What each process that takes pushes answers for itself: whether it does.
+# Each process that takes pushes answers these for itself: whether it takes them.
 HEALTH_PATHS: Final = frozenset(("/-/healthy", "/-/ready"))
-# FastAPI's own, which writes to the providers that a host has made global.
+# FastAPI's own telemetry, which writes to the providers that a host has made global.
 NO_TELEMETRY: Final[Any] = {
     "tracing": False,
     "metrics": False,
@@ -43,23 +43,23 @@ NO_TELEMETRY: Final[Any] = {
 
 class Application(FastAPI):
     """
-    FastAPI with the push endpoint in front of it, and who answers what told apart.
+    FastAPI with the push endpoint in front of it; it decides which process and port answers what.
 
-    With an admin port one answers what browsers ask for, the other the rest. In a service of
-    several processes a worker answers the first and hands the rest on to the one that reads.
+    With an admin port, one port answers what browsers ask for, the other the rest. In a service of
+    several processes, a worker answers browsers and hands the rest to the process that reads.
 
     Attributes:
-        life: when it starts and ends.
+        life: when the service starts and ends.
         push_endpoint: takes the pushes.
         jmmc_push_path: where JMMC pages push to; empty: nowhere.
         jmmc_endpoint: takes their pushes.
         public_paths: what browsers ask for.
-        connections: the places for connections, where the server is ours.
-        admin_port: the local port that answers what is not for browsers, and nothing else; None
-            when every port answers all.
-        rules: by which pushes are checked, for the OpenAPI document.
-        guarded: paths that want a bearer token, for it too.
-        end_streams: to be called when the server is to stop.
+        connections: the places for connections, if the server is ours.
+        admin_port: the local port that answers everything except what browsers ask for; None: every
+            port answers all.
+        rules: check the pushes; the OpenAPI document shows them.
+        guarded: paths that need a bearer token, for the OpenAPI document.
+        end_streams: to call when the server must stop.
     """
 
     def __init__(
@@ -79,16 +79,17 @@ class Application(FastAPI):
         end_streams: Callable[[], None] = lambda: None,
     ) -> None:
         """
-        Serve *taking* and *routers*; *description_readers* may read what describes them.
+        Serve *taking* and *routers*; *description_readers* may read the OpenAPI document.
 
-        *end_streams* ends answers that have no end of their own.
+        *end_streams* ends answers that would never end.
 
-        A *relay* answers what this process does not; one that *takes* no pushes answers the rest.
+        A *relay* answers what this process does not answer; a process that *takes* no pushes
+        answers the rest.
         """
         super().__init__(
             title="otel_jcmc",
             version=__version__,
-            openapi_url=None,  # not everybody may read ours
+            openapi_url=None,  # our own route serves it, to those who may read it
             lifespan=lambda _app: life.running(),
             telemetry=NO_TELEMETRY,
         )
@@ -103,7 +104,7 @@ class Application(FastAPI):
         self._takes = takes
         self.end_streams = end_streams
         self._relay = relay
-        # The one that reads has a port for it, or its place's socket, and never both.
+        # The process that reads has its own port, or the socket of its place, and never both.
         self._is_relayed_to = not self._takes and admin_port is None
         self.rules = taking.rules
         self.guarded = guarded
@@ -113,18 +114,18 @@ class Application(FastAPI):
         self.include_router(description_routes(self.openapi, description_readers))
 
     def is_admin(self, server: tuple[str, int | None] | None) -> bool:
-        """Say whether nothing for browsers is at *server*, our end of a connection."""
+        """Say whether *server*, our end of a connection, answers nothing for browsers."""
         if not self._takes:
             return True
         return self.admin_port is not None and server is not None and server[1] == self.admin_port
 
     def _is_answered(self, server: tuple[str, int | None] | None, *, is_public: bool) -> bool:
-        """Say whether what is for browsers, or what is not, is found at *server*."""
+        """Say whether *server* answers what is for browsers, or what is not."""
         is_one_for_all = self.admin_port is None and self._takes
         return is_one_for_all or is_public != self.is_admin(server)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand a push to the push endpoint, everything else to FastAPI."""
+        """Hand a push to its endpoint, everything else to FastAPI."""
         if scope["type"] == "http":
             if any(name == b"upgrade" for name, _ in scope["headers"]):
                 send = _last(send)
@@ -150,7 +151,7 @@ class Application(FastAPI):
         await super().__call__(scope, receive, send)
 
     def _endpoint_of(self, path: str) -> Any:
-        """Return what takes the pushes to *path*, None if it is for something else."""
+        """Return the endpoint of the pushes to *path*, None if it is for something else."""
         if path == push.PUSH_PATH:
             return self.push_endpoint
         return self.jmmc_endpoint if path and path == self.jmmc_push_path else None
@@ -158,7 +159,7 @@ class Application(FastAPI):
     async def _be_away(
         self, path: str, scope: Any, receive: Any, send: Any, seconds: float
     ) -> None:
-        """Answer a request while the service does not start; it may come again after *seconds*."""
+        """Answer that the service can't start; the request may come again after *seconds*."""
         endpoint = self._endpoint_of(path)
         if endpoint and scope["method"] == "POST":
             await endpoint.be_away(scope, send, seconds)
@@ -170,7 +171,7 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, the push endpoint's entry included."""
         if not self.openapi_schema:
-            # Hardly anybody asks: no start-up pays for what describes it.
+            # Hardly any client asks, so the start does not import what describes pushes.
             from otel_jcmc.jmmc.schemas import jmmc_operations
             from otel_jcmc.web.openapi import described, push_operations
 
@@ -184,10 +185,10 @@ class Application(FastAPI):
 
 def _at_home(scope: Any) -> Any:
     """
-    Return *scope* with a path that begins with what we are mounted at, as ASGI wants it.
+    Return *scope* with a path that begins with our mount path, as ASGI demands.
 
-    An application that was told of a prefix which its proxy cuts off, FastAPI(root_path=...), hands
-    on a path without it, and no route of what it has mounted would match.
+    Some proxies cut off a prefix, and the host learns of it by FastAPI(root_path=...). Such a host
+    hands on the path without the prefix, which no route of a mounted application matches.
     """
     root, path = scope.get("root_path", ""), scope["path"]
     mount = root.removeprefix(scope.get("app_root_path", ""))
@@ -197,7 +198,7 @@ def _at_home(scope: Any) -> Any:
 
 
 async def list_methods(request: Request, _error: Exception) -> Response:
-    """Answer 405 with the methods of all routes of the path; Starlette tells the first route's."""
+    """Answer 405 with the methods of all routes of the path; Starlette gives the first route's."""
     allowed: set[str] = set()
     included = (getattr(each, "original_router", None) for each in request.app.routes)
     for route in (route for router in included if router for route in router.routes):
@@ -211,7 +212,7 @@ async def list_methods(request: Request, _error: Exception) -> Response:
 
 
 def _without_body(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """Return a *send* for the answer to HEAD: that to GET, of which the body stays here."""
+    """Return a *send* for HEAD: the answer to GET without its body."""
 
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.body":
@@ -225,8 +226,8 @@ def _last(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[N
     """
     Return a *send* after which the connection ends.
 
-    A host's server may take the body of a request that offers an upgrade for the next request.
-    Ours takes the offer out of the head and reads the body.
+    A host's server may take the body of a request that offers an upgrade for the next request. Our
+    server removes the offer from the head and reads the body.
     """
 
     async def sending(message: Any) -> None:
@@ -242,17 +243,17 @@ def _here(name: bytes, value: bytes) -> bytes:
     """
     Return the *value* of a header, a location without scheme and host.
 
-    Starlette makes these of `Host` and of our own end of the connection. Behind a proxy that has
-    the TLS they would lead out of it, and to whatever name a caller has made up.
+    Starlette makes a location of `Host` and our own end of the connection. Behind a proxy that ends
+    TLS, such a location would lead out of TLS, or to any name that a caller has made up.
     """
     if name != b"location" or b"://" not in value:
-        # Of a process behind this one it has none.
+        # The answer of a process behind this one has a location without them.
         return value
     return b"/" + value.partition(b"://")[2].partition(b"/")[2]
 
 
 def _hardened(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """Return a *send* that adds the security headers which an answer does not have yet."""
+    """Return a *send* that adds the security headers that an answer lacks."""
 
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.start":

@@ -1,9 +1,9 @@
 """
-The process that sends by OTLP, as `serve` keeps it: started, watched, started again, stopped.
+The process that sends by OTLP: `serve` starts it, watches it, restarts it and stops it.
 
-An export works for a good part of a second, and its libraries take as much memory again as the
-service, which no push may feel. The child tells of each export with one line of JSON on stdout, and
-ends when its stdin does.
+An export computes for a good part of a second, and its libraries take as much memory as the
+service. Pushes must not feel that. The child writes one line of JSON to stdout for each export, and
+ends when its stdin ends.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ MAX_BACKOFF_SECONDS: Final = 30.0
 
 class ExporterProcess:
     """
-    The exporter as a child: started, started again when it dies, and stopped.
+    The exporter as a child process: it starts, restarts after a crash, and stops.
 
     Concurrency: start and stop from one event loop.
     """
@@ -47,7 +47,7 @@ class ExporterProcess:
         self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
-        """Run the child, again and again, later each time it dies young."""
+        """Run the child again and again; if it dies young, wait longer each time."""
         backoff = 1.0
         while True:
             started = monotonic()
@@ -70,7 +70,7 @@ class ExporterProcess:
             backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
 
     async def stop(self) -> None:
-        """End the child: kindly by its stdin, then not."""
+        """End the child by its stdin; if it does not end, kill it."""
         if self._watching is None:
             return
         self._watching.cancel()

@@ -1,4 +1,4 @@
-"""What each of the browser's files is told of the settings."""
+"""Which settings each of the browser's files gets."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from otel_jcmc.web.client import JMMC_FILE_NAME, ClientFile, make_client_file
 
 
 def own_file(settings: Settings) -> ClientFile:
-    """Return the browser's file with what it may know of *settings*."""
+    """Return the browser's file with the values that it needs of *settings*."""
     told = _shared(settings) | {
         "pushUrl": settings.push_url,
-        # What would be dropped need not be sent.
+        # The client does not send what the service would drop.
         "collectUsername": _is_kept(settings, USERNAME),
         "collectFeedback": _is_kept(settings, FEEDBACK),
         "intervalMs": settings.client_interval_seconds * 1000,
@@ -25,13 +25,13 @@ def own_file(settings: Settings) -> ClientFile:
 
 
 def jmmc_file(settings: Settings) -> ClientFile:
-    """Return the file for pages of the Jitsi Meet Metrics Collector, as `own_file`."""
+    """Return the file for pages of the Jitsi Meet Metrics Collector, like `own_file`."""
     told = _shared(settings) | {"pushUrl": settings.jmmc_push_url}
     return make_client_file(_switched_on(told), JMMC_FILE_NAME, keep_comments=settings.client_debug)
 
 
 def _shared(settings: Settings) -> dict[str, Any]:
-    """Return what each of the browser's files may know."""
+    """Return the values that both files need."""
     return {
         "version": __version__,
         "collectAddresses": _is_kept(settings, LOCAL_ADDRESS) or _is_kept(settings, PEER_ADDRESS),
@@ -46,5 +46,5 @@ def _is_kept(settings: Settings, attribute: Attribute) -> bool:
 
 
 def _switched_on(told: dict[str, Any]) -> dict[str, Any]:
-    """Return *told* without what is off: every page of every user loads it."""
+    """Return *told* without what is off, because every page of every user loads it."""
     return {name: value for name, value in told.items() if value}

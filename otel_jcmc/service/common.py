@@ -1,4 +1,4 @@
-"""What both what takes pushes and what reads are made of."""
+"""What both taking and reading need."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from otel_jcmc.store.live import Store
 
 class Common(NamedTuple):
     """
-    What both what takes pushes and what reads are made of.
+    What both taking and reading need.
 
     Attributes:
-        redis_url: that of *settings*, or of the store that we start ourselves.
-        histograms: those of the fleet, where they are wanted.
+        redis_url: the URL of *settings*, or of the store that we start ourselves.
+        histograms: those of the fleet, None if *settings* do not want them.
     """
 
     settings: Settings

@@ -1,7 +1,7 @@
 """
-What the process that sends by OTLP is made of: the exports of participants, of spans and of events.
+The parts of the process that sends by OTLP: the exports of participants, spans and events.
 
-Settings come in, parts of `otlp`, `traces` and `logs` go out; nothing is opened before they run.
+Settings come in, parts of `otlp`, `traces` and `logs` go out. Nothing is opened before they run.
 """
 
 from collections.abc import Callable, Coroutine, Iterator
@@ -27,10 +27,10 @@ def make_exports(
     settings: Settings, redis_url: str, holder: str
 ) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
     """
-    Return what is to run until the process ends; *holder* is who holds the leases.
+    Return what must run until the process ends; *holder* names this service in the leases.
 
     Raises:
-        ExporterCannotStart: a variable of OTEL_EXPORTER_OTLP_* holds what it can't take.
+        ExporterCannotStart: a variable of OTEL_EXPORTER_OTLP_* has an unusable value.
     """
     resource = make_resource(settings.service_name, settings.resource_attributes, "")
     sends_spans = settings.traces_exporter == "otlp"
@@ -78,7 +78,7 @@ def make_exports(
 def _make_logs(
     settings: Settings, redis_url: str, holder: str
 ) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return what sends events, and tells as *holder* of what stands out."""
+    """Return what sends events, and what stands out among them, with leases of *holder*."""
     from otel_jcmc.logs.delivery import Logs, as_records
     from otel_jcmc.logs.onsets import Onsets
     from otel_jcmc.otlp.logs import LogSender
@@ -101,8 +101,8 @@ def _make_logs(
 
 
 def _make_lease(settings: Settings, redis_url: str, holder: str) -> Lease | Leases:
-    """Return what tells which participants are *holder*'s to push: all, some, or none."""
-    # The worst are chosen among all: no share has them.
+    """Return the lease that says which participants *holder* exports: all, some, or none."""
+    # The worst are chosen among all participants, so shares can't be used.
     if settings.export_shares == 1 or settings.series_participants:
         return Lease(redis_url, f"{settings.key_prefix}:otlp:lease", holder)
     base = f"{settings.key_prefix}:{{otlp}}:"

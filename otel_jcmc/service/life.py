@@ -1,9 +1,9 @@
 """
-When the service starts and ends, in an application of its own and as a guest in somebody else's.
+When the service starts and ends: as an application of its own, and mounted in a host.
 
-A host does not run the lifespan of what it mounts. So a guest starts at the first request for it,
-and ends with the event loop, unless the host composes `lifespan`, which does both in time. Its
-start never fails the host: who asks hears 503 until one works.
+A host does not run the lifespan of what it mounts. So a mounted service starts at its first request
+and ends with the event loop. If the host includes `lifespan`, the service starts and ends with the
+host. A failed start never stops the host: requests get 503 until a start succeeds.
 
 Source: Starlette's documentation of `Mount` and of lifespans.
 """
@@ -20,17 +20,17 @@ from otel_jcmc.catalogue.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
-# A request waits this long for the start, which takes a quarter of a second: pages give up at 10 s.
+# How long a request waits for the start, which takes a quarter of a second: pages give up at 10 s.
 WAIT_SECONDS: Final = 5.0
-# After a start that failed; the requests until then are refused without another one.
+# After a failed start. Until then requests are refused without another attempt.
 AGAIN_SECONDS: Final = 5.0
 
 
 class Life:
     """
-    One service, up at most once at a time.
+    One service; at most one is up at a time.
 
-    Concurrency: each event loop may ask; the service belongs to the one in which it is up.
+    Concurrency: any event loop may ask; the service belongs to the loop in which it is up.
     """
 
     def __init__(self, service: Callable[[], AbstractAsyncContextManager[None]]) -> None:
@@ -44,7 +44,7 @@ class Life:
 
     @property
     def is_up(self) -> bool:
-        """Whether the service is up for who runs in this event loop."""
+        """Whether the service is up in this event loop."""
         return self._up_in is asyncio.get_running_loop()
 
     @asynccontextmanager
@@ -53,7 +53,7 @@ class Life:
         Run the service while the context is open: the lifespan of an application of its own.
 
         Raises:
-            StoreCannotStart, ExporterCannotStart: it can't.
+            StoreCannotStart, ExporterCannotStart: the start failed.
         """
         async with self._service():
             self._up_in = asyncio.get_running_loop()
@@ -64,10 +64,10 @@ class Life:
 
     async def start(self) -> float:
         """
-        See that the service is up; return 0.0, or the seconds after which to ask again.
+        Ensure that the service is up; return 0.0, or the seconds after which to ask again.
 
-        Who comes while it starts waits for the same start. It goes on when the one who asked for it
-        is gone, and when it takes longer than anybody waits.
+        Requests that come during the start wait for that same start. It goes on when the request
+        that began it is gone, and when it takes longer than requests wait.
         """
         if self.is_up:
             return 0.0
@@ -76,13 +76,13 @@ class Life:
             if wait > 0:
                 return wait
             self._tried = asyncio.Event()
-            # Not in the context of the request that happened to be first: the host's trace, say.
+            # A fresh context: that of the first request holds the host's trace, for example.
             self._holding = asyncio.get_running_loop().create_task(
                 self._hold(self._tried), name="otel_jcmc", context=Context()
             )
         elif self._holding_loop() is not asyncio.get_running_loop():
             self._trouble.update(
-                "otel_jcmc is up in another event loop of this process: it has one"
+                "otel_jcmc is up in another event loop of this process: a process has one otel_jcmc"
             )
             return AGAIN_SECONDS
         try:
@@ -93,7 +93,7 @@ class Life:
         return 0.0 if self.is_up else max(1.0, self._again_at - monotonic())
 
     async def stop(self) -> None:
-        """End the service, and return when what was pending is written; no error if it is down."""
+        """End the service if it is up, and return when all pending writes are done."""
         holding = self._holding
         if self._is_held() and self._holding_loop() is asyncio.get_running_loop():
             assert holding is not None
@@ -101,30 +101,31 @@ class Life:
             await asyncio.wait([holding])
 
     def _is_held(self) -> bool:
-        """Say whether a start is under way, or has worked and lasts."""
+        """Say whether a start is under way, or has succeeded and lasts."""
         return (
             self._holding is not None
             and not self._holding.done()
-            # A loop that was closed with us in it takes everything along.
+            # A closed loop has ended everything in it.
             and not self._holding.get_loop().is_closed()
         )
 
     def _holding_loop(self) -> asyncio.AbstractEventLoop | None:
-        """Return the event loop that the start was made in."""
+        """Return the event loop in which the start was made."""
         return self._holding.get_loop() if self._holding is not None else None
 
     async def _hold(self, tried: asyncio.Event) -> None:
         """
-        Run the service until this task is cancelled: by `stop`, or by the end of the event loop.
+        Run the service until this task is cancelled by `stop` or by the end of the event loop.
 
-        One task for both, because what opens a context should close it.
+        One task opens and closes the context, because contexts should be closed where they were
+        opened.
         """
         try:
             async with self.running():
                 self._trouble.update("")
                 tried.set()
                 await asyncio.Event().wait()
-        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+        except Exception as error:  # noqa: BLE001  # it is logged, and the host goes on
             self._again_at = monotonic() + AGAIN_SECONDS
             self._trouble.update(f"otel_jcmc does not start: {_words(error)}")
         finally:
@@ -132,21 +133,21 @@ class Life:
 
 
 def _words(error: Exception) -> str:
-    """Return what *error* says if it is written for operators, else its kind."""
+    """Return the text of *error* if it is written for operators, otherwise its kind."""
     name = type(error).__name__
     return str(error) if name.endswith("CannotStart") else name
 
 
 class HasLife(Protocol):
-    """What `create_app` returns, as far as a lifespan is concerned."""
+    """The part of `create_app`'s result that a lifespan needs."""
 
     @property
     def life(self) -> Life:
-        """When it starts and ends."""
+        """When the service starts and ends."""
 
 
 class Lifespan:
-    """The lifespan of what a host has mounted: a context manager, and what FastAPI calls."""
+    """The lifespan of mounted applications: a context manager that FastAPI can also call."""
 
     def __init__(self, *mounted: HasLife) -> None:
         """Start and stop *mounted*."""
@@ -154,11 +155,11 @@ class Lifespan:
         self._stack = AsyncExitStack()
 
     def __call__(self, _host: Any) -> Self:
-        """Return itself: FastAPI and Starlette call their `lifespan` with the application."""
+        """Return itself, as FastAPI and Starlette call their `lifespan` with the application."""
         return self
 
     async def __aenter__(self) -> None:
-        """Start each; one that can't is logged, and answers 503 until it can."""
+        """Start each; one that can't start is logged, and answers 503 until it can."""
         for each in self._mounted:
             self._stack.push_async_callback(each.life.stop)
             await each.life.start()
@@ -170,9 +171,9 @@ class Lifespan:
 
 def lifespan(*mounted: HasLife) -> Lifespan:
     """
-    Return the lifespan for a host that has *mounted* what `create_app` returned.
+    Return the lifespan for a host that has *mounted* the results of `create_app`.
 
-    As the host's own, `FastAPI(lifespan=otel_jcmc.lifespan(metrics))`, or within it,
+    Use it as the host's own, `FastAPI(lifespan=otel_jcmc.lifespan(metrics))`, or within the host's:
     `async with otel_jcmc.lifespan(metrics):`.
     """
     return Lifespan(*mounted)

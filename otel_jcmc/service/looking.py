@@ -1,7 +1,7 @@
 """
-The pages that people look at, tied to the parts that they read.
+Connects the pages for people to the parts that they read.
 
-Settings and parts come in, the pages' routes go out.
+Settings and parts come in, the routes of the pages go out.
 """
 
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ def page_routes(
     privacy: Privacy,
     readers: Readers,
 ) -> Iterator[APIRouter]:
-    """Return the routes of all pages, behind *readers*; none where *settings* want none."""
+    """Return the routes of all pages, behind *readers*; none if *settings* switch them off."""
     if not settings.pages:
         return
     door = Door(readers, to_text(settings.read_token or ""))
     yield asset_routes()
     yield sign_in_routes(door)
-    # Spans need sessions too, which are nobody's to see then.
+    # Spans need sessions too, but then no page shows them.
     history = reading.history if settings.history_hours else None
     told = advice(settings)
     yield home_routes(store, pulse, told, has_history=history is not None, door=door)

@@ -1,8 +1,8 @@
 """
 The parts behind the routes, and their life: what takes pushes, what reads, and what both need.
 
-Each process of a service is made of all parts; which of them run is its place's to say. Nothing is
-opened or started before `running` is entered, which is the application's lifespan.
+Each process of a service has all parts; its place decides which of them run. Nothing is opened or
+started before `running` is entered, which is the application's lifespan.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Parts:
         place: which process of the service this is.
         taking, reading: what takes pushes, and what reads.
         telemetry: our own metrics.
-        pulse: what they have counted of late.
+        pulse: what they have counted recently.
         store: the live participants.
         connections: the places for connections.
     """
@@ -66,12 +66,12 @@ class Parts:
         Make the parts; nothing is opened or started yet.
 
         Args:
-            connections: most connections at once, where the descriptors allow fewer than
-                *settings* do.
+            connections: most connections at once, if the descriptors allow fewer than *settings*
+                do.
             place: which process of the service this is; None: the only one.
 
         Raises:
-            KeysUnusable: there is no key to verify tokens by where the settings say that one is.
+            KeysUnusable: the settings name a place for a key of tokens, but no usable key is there.
         """
         self._settings = settings
         self.place = place = place or Place.alone()
@@ -121,7 +121,7 @@ class Parts:
         joins: Joins,
         histograms: Histograms | None,
     ) -> Telemetry:
-        """Return our own metrics, which the others count."""
+        """Return our own metrics; the other parts count in them."""
         settings, counted = self._settings, self.place.shared.counted
         telemetry = Telemetry(
             make_resource(
@@ -150,18 +150,18 @@ class Parts:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start what runs beside the requests, and stop it in the other order."""
+        """Start what runs beside the requests; stop it in reverse order."""
         async with AsyncExitStack() as stack:
             if self._embedded:
                 _refuse_workers()
                 stack.callback(self._embedded.stop)
-                # By this thread, because it ends with the one that launches it.
+                # In this thread, because the store ends with the thread that launches it.
                 self._embedded.begin()
                 await asyncio.to_thread(self._embedded.start)
             stack.push_async_callback(self.store.close)
             await self.store.start()
             self.telemetry.store_up = bool(self.store.up)
-            # Not before: a store that nobody has asked yet is not away.
+            # Only now: before the first answer of the store, the metrics would call it away.
             if counted := self.place.shared.counted:
                 told = keep_publishing(counted[self.place.slot], self.telemetry.figures)
                 stack.push_async_callback(_end, asyncio.create_task(told))
@@ -176,7 +176,7 @@ class Parts:
             yield
 
     async def _say_what_fits(self) -> None:
-        """Say once what is wrong with the memory that Redis may take, if it tells."""
+        """Log once whether Redis's memory limit fits the settings, if Redis tells the limit."""
         with suppress(StoreUnavailable):
             if memory := await memory_of(self.reading.link):
                 for line in memory_advice(self._settings, *memory):
@@ -184,9 +184,9 @@ class Parts:
 
     async def _check(self) -> None:
         """
-        Ask the store now and then for a sign of life, and whether it takes writes.
+        Check regularly whether the store answers and accepts writes.
 
-        An embedded one that died starts again.
+        An embedded store that died starts again.
         """
         while True:
             if self._embedded:
@@ -199,7 +199,7 @@ class Parts:
             self.pulse.note()
             if self.place.reads:
                 self._refused.tell()
-            # What is over is known soon.
+            # While the store refuses writes, check often: the end must be known soon.
             await asyncio.sleep(REFUSED_SECONDS if self.store.is_refusing else CHECK_SECONDS)
 
 
@@ -212,7 +212,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 def _refuse_workers() -> None:
     """
-    Refuse to start one embedded store for each of several workers, who would each show a part.
+    Refuse to start an embedded store in each of several workers: each would show a part.
 
     Raises:
         StoreCannotStart: this process is a worker of another one.

@@ -1,7 +1,7 @@
 """
 What the service says of itself, for `otel-jcmc doctor`: one document of plain values.
 
-Settings and parts come in. Nothing of a participant goes out, no secret and no address.
+Settings and parts come in. The document holds no participant's values, no secret and no address.
 """
 
 from contextlib import suppress
@@ -49,8 +49,9 @@ class SelfPortrait:
         """
         Return the document.
 
-        Times are Unix times in seconds, None: never since the start. `tests`, None where Redis does
-        not answer, and `series`, the names of all that are told now, are there if *more* has them.
+        Times are Unix times in seconds; None: never since the start. `tests` (None if Redis does not
+        answer) and `series` (the names of all that are exported now) are present only if *more* has
+        them.
         """
         settings, telemetry, reading = self._settings, self._telemetry, self._reading
         counts, seconds = self._pulse.pushes_by_reason()
@@ -92,7 +93,7 @@ class SelfPortrait:
         return told
 
     async def _memory(self) -> list[str]:
-        """Return what is wrong with the memory that Redis may take."""
+        """Return how Redis's memory limit does not fit the settings."""
         with suppress(StoreUnavailable):
             if memory := await memory_of(self._reading.link):
                 return memory_advice(self._settings, *memory)
@@ -106,7 +107,7 @@ class SelfPortrait:
 
 
 def _by_outcome(counts: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:
-    """Return *counts* that are not 0 by outcome, and by reason in it."""
+    """Return the *counts* above 0: outcome -> reason -> count."""
     found: dict[str, dict[str, int]] = {}
     for (outcome, reason), count in counts.items():
         if count:

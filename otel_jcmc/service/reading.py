@@ -1,4 +1,4 @@
-"""What reads: the scrape, the look for what stands out, history, summaries, the exports."""
+"""What reads: the scrape, the search for what stands out, history, summaries, the exports."""
 
 import asyncio
 import os
@@ -31,12 +31,12 @@ class Reading:
     What reads.
 
     Attributes:
-        link: a connection to Redis for what is asked seldom.
+        link: a connection to Redis for rare requests.
         scraper: answers scrapes.
         viewing: shows people who is live.
         record: the journal of what stands out.
-        history, erasure, summaries: what reads and erases sessions; None where none are kept.
-        own_delivery: our own metrics on their way to an OTLP receiver; None: to none.
+        history, erasure, summaries: what reads and erases sessions; None if none are kept.
+        own_delivery: our own metrics on their way to an OTLP receiver; None: no receiver.
     """
 
     def __init__(self, common: Common, gauges: Gauges) -> None:
@@ -50,8 +50,8 @@ class Reading:
         self._summarizer = make_summarizer(settings, redis_url, holder, record)
         self.history, self.erasure = make_history(settings, redis_url)
         self.record = make_record(settings, redis_url)
-        # One thread and not the loop's pool: each thread's memory grows to what a scrape takes and
-        # stays, and two renderings at once would only share the interpreter's lock.
+        # One thread and not the loop's pool: the memory of each thread grows to the size of a
+        # scrape and stays, and two renderings at once would only share the interpreter's lock.
         thread = ThreadPoolExecutor(1, "scrape")
         self._reader = make_reader(settings, common.store, redis_url, thread)
         count = common.telemetry.count_look
@@ -63,7 +63,7 @@ class Reading:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start what runs beside the requests, and stop it in the other order."""
+        """Start what runs beside the requests; stop it in reverse order."""
         exporters = self._common.settings.metrics_exporter
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._reader.close)
@@ -110,7 +110,7 @@ class Reading:
 
     async def count_tests(self) -> int:
         """
-        Return how many are live who are nobody, but `otel-jcmc doctor`.
+        Return how many live participants are tests of `otel-jcmc doctor`.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -118,13 +118,13 @@ class Reading:
         return (await self._reader.take()).tests
 
     def _start_exporter(self, stack: AsyncExitStack) -> None:
-        """Start the exporter's process, of participants, of spans and of events."""
+        """Start the process that exports participants, spans and events."""
         exporter = ExporterProcess(os.environ | self.exporter_environ(), self._count_export)
         exporter.start()
         stack.push_async_callback(exporter.stop)
 
     def exporter_environ(self) -> dict[str, str]:
-        """Return what the exporter's process gets beside our own environment."""
+        """Return the variables that the exporter's process gets besides our own environment."""
         settings = self._common.settings
         environ = settings.to_environ() | {
             "REDIS_URL": self._common.redis_url,
@@ -133,22 +133,22 @@ class Reading:
             "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": str(settings.spans_timeout_ms),
             "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": settings.logs_protocol,
             "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": str(settings.logs_timeout_ms),
-            # It reads what is stored, and needs no key.
+            # The exporter reads values that are already treated, and needs no key.
             "JCMC_PRIVACY": "none",
             "JCMC_PRIVACY_KEY": "",
         }
         if self._endpoint_is_told:
-            # As the environment has it, which may name one for metrics and none for spans.
+            # The environment decides: it may name an endpoint for metrics and none for spans.
             environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
         return environ
 
     @property
     def _endpoint_is_told(self) -> bool:
-        """Whether the environment has an endpoint: then it is the SDK's to read, else ours."""
+        """Whether the environment has an endpoint; then the SDK reads it; else we pass ours."""
         return any(name in os.environ for name in names_of("otlp_endpoint"))
 
     def _count_export(self, report: dict[str, Any]) -> None:
-        """Count what the exporter's process tells of an export, of spans or of events."""
+        """Count an export of participants, spans or events that the exporter's process reports."""
         telemetry = self._common.telemetry
         if (traces := report.get("traces")) is not None:
             why = traces.get("why", "")
@@ -161,7 +161,7 @@ class Reading:
         if "outcome" in report:
             outcome, seconds = report["outcome"], report["seconds"]
             telemetry.record_export("otlp", outcome, seconds, report.get("why", ""))
-        # None with Redis away, or when another replica pushes: absent beats stale.
+        # None if Redis is away or another replica exports: absent beats stale.
         telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
         telemetry.standing_known = report.get("standing_known")
         telemetry.partitions_unread = report.get("partitions_unread")

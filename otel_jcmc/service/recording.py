@@ -1,7 +1,7 @@
 """
 What is kept of sessions, and the parts that record, read and erase them.
 
-Settings come in; parts of `sessions` go out, not started yet, or None where nothing is kept.
+Settings come in; parts of `sessions` go out, not started yet, or None if nothing is kept.
 """
 
 from functools import partial
@@ -27,7 +27,7 @@ from otel_jcmc.store.link import AnyLink
 from otel_jcmc.store.scripts import run_all
 from otel_jcmc.verdict.record import Record
 
-# For which a session is known without history: that long its span may wait to be made.
+# Without history, a session is known for this long, because its span may wait so long.
 HOURS_WITHOUT_HISTORY: Final = 24
 
 
@@ -36,7 +36,7 @@ def keeping_of(settings: Settings) -> Keeping:
     sends_spans = settings.traces_exporter == "otlp"
     grace_ms = settings.session_grace_seconds * 1000
     keep_ms = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3_600_000
-    # A leave is written at once by who heard it; other processes may have a part of the interval.
+    # The process that hears a leave writes at once; others may hold a part of the interval.
     settle_ms = settings.history_interval_seconds * 1000 + SETTLE_MS
     sums_up = settings.summary_days > 0
     if sends_spans or sums_up:
@@ -48,7 +48,7 @@ def keeping_of(settings: Settings) -> Keeping:
 
 
 def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
-    """Return what records sessions, None where nothing is kept of them."""
+    """Return what records sessions, None if nothing is kept of them."""
     if not settings.keeps_sessions:
         return None
     logs = SessionLogs(redis_url, settings.keys, keeping_of(settings), settings.history_samples)
@@ -66,14 +66,14 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
 
 
 def make_summaries(settings: Settings, link: AnyLink) -> Summaries | None:
-    """Return what reads summaries by *link*, None where none are kept."""
+    """Return what reads summaries by *link*, None if none are kept."""
     if not settings.summary_days:
         return None
     return Summaries(partial(run_all, link), settings.keys)
 
 
 def make_summing(settings: Settings, link: AnyLink) -> Summing | None:
-    """Return what makes a summary of each session that is over, None where none are kept."""
+    """Return what makes a summary of each ended session, None if none are kept."""
     summaries = make_summaries(settings, link)
     if summaries is None:
         return None
@@ -84,7 +84,7 @@ def make_summing(settings: Settings, link: AnyLink) -> Summing | None:
 def make_summarizer(
     settings: Settings, redis_url: str, holder: str, record: Record
 ) -> Summarizer | None:
-    """Return what makes summaries; None where there are none, or whoever makes spans does that."""
+    """Return what makes summaries; None if none are kept, or if the maker of spans makes them."""
     link = AgreedLink(open_link(redis_url), settings.keys)
     summing = make_summing(settings, link)
     if summing is None or settings.traces_exporter == "otlp":
@@ -96,9 +96,9 @@ def make_summarizer(
 
 def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:
     """
-    Return what reads sessions and what erases them, None where none are kept.
+    Return what reads sessions and what erases them, None if none are kept.
 
-    Events that wait can be erased where nothing is kept of sessions.
+    If only events are sent, erasure still covers the events that wait.
     """
     if not settings.keeps_sessions and settings.logs_exporter != "otlp":
         return None, None

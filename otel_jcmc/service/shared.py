@@ -1,9 +1,9 @@
 """
-What the processes of one service share, and which of them one is.
+What the processes of one service share, and which of them this process is.
 
 `serve` makes a `Shared` before it forks; each process gets it with its own number, as a `Place`.
-The processes that take pushes have the numbers from 0 on, the one that reads the next. One process
-that does both is number 0 of none.
+The processes that take pushes have the numbers from 0 on, the process that reads has the next. A
+process that does both alone has number 0, and the service has 0 workers.
 """
 
 import secrets
@@ -15,14 +15,14 @@ from otel_jcmc.metrics.places import Places
 
 class Shared(NamedTuple):
     """
-    What all processes of one service have in common, made before any of them.
+    What all processes of one service have in common; it is made before any of them.
 
     Attributes:
-        workers: how many take pushes alone; 0: one process does everything.
-        relay_path: the socket at which the one that reads answers the others.
-        instance_id: what all of them are to who reads our own metrics, and to leases.
-        privacy_key: of the hashes where the settings have none: the same in each process.
-        counted: where each process publishes what it has counted; None: there is only one.
+        workers: how many processes only take pushes; 0: one process does everything.
+        relay_path: the socket at which the process that reads answers the others.
+        instance_id: names the whole service in our own metrics and in leases.
+        privacy_key: for hashes if the settings have no key; the same in each process.
+        counted: where each process publishes its counts; None: there is only one process.
     """
 
     workers: int
@@ -39,7 +39,7 @@ class Shared(NamedTuple):
 
     @property
     def places(self) -> list["Place"]:
-        """Every process, the one that reads last."""
+        """Every process; the one that reads is last."""
         return [Place(slot, self) for slot in range(self.workers + 1)]
 
 
@@ -56,15 +56,15 @@ class Place(NamedTuple):
 
     @property
     def takes(self) -> bool:
-        """Whether it takes pushes."""
+        """Whether this process takes pushes."""
         return self.shared.workers == 0 or not self.reads
 
     @property
     def reads(self) -> bool:
-        """Whether it answers whoever reads."""
+        """Whether this process answers readers."""
         return self.slot == self.shared.workers
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """The name of this process in the log."""
         return "the reader" if self.reads else f"worker {self.slot + 1}"

@@ -35,7 +35,7 @@ from otel_jcmc.web.push import PushEndpoint
 from otel_jcmc.wire.push import PushParser
 from otel_jcmc.wire.rules import make_rules
 
-# Who of an address has expired need not be known sooner.
+# How soon an address no longer counts its expired participants.
 TIDY_SECONDS: Final = 60.0
 
 
@@ -45,19 +45,19 @@ class Taking:
 
     Attributes:
         cors: which pages may push.
-        rules: by which pushes are checked.
-        recorder: what notes sessions, None where nothing is kept of them.
-        limits: those that this process keeps by itself.
-        push_tokens: what issues our own tokens, None where pushes need none of them.
-        push_endpoint, jmmc_endpoint: what pushes are handed to.
+        rules: check the pushes.
+        recorder: notes sessions, None if nothing is kept of them.
+        limits: those that each process enforces alone.
+        push_tokens: issues our own tokens, None if pushes need none of them.
+        push_endpoint, jmmc_endpoint: take the pushes.
     """
 
     def __init__(self, common: Common, recorder: Recorder | None, joins: Joins) -> None:
         """
-        Make what takes pushes, which *recorder* and *joins* note; nothing is opened yet.
+        Make what takes pushes; *recorder* and *joins* note them. Nothing is opened yet.
 
         Raises:
-            KeysUnusable: there is no key to verify tokens by where the settings say that one is.
+            KeysUnusable: the settings name a place for a key of tokens, but no usable key is there.
         """
         settings = common.settings
         self._common = common
@@ -67,7 +67,7 @@ class Taking:
         self.cors = Cors(settings.cors_allowed_origins)
         dropped, relays = common.privacy.dropped, None
         if settings.relays:
-            # It is needed for a moment, to know the relay by.
+            # The address is needed for a moment, to recognise the relay.
             dropped -= {LOCAL_ADDRESS.id}
             keeps = LOCAL_ADDRESS.id not in common.privacy.dropped
             relays = Relays(settings.relay_names, keeps_addresses=keeps)
@@ -116,7 +116,7 @@ class Taking:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start what runs beside the pushes, and stop it in the other order."""
+        """Start what runs beside the pushes; stop it in reverse order."""
         async with AsyncExitStack() as stack:
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)
@@ -133,7 +133,7 @@ class Taking:
             yield
 
     async def tidy(self) -> None:
-        """Say what is over, and forget who has expired; to be called now and then."""
+        """Log which limits refuse no longer, and forget expired participants; call it regularly."""
         self.limits.refusals.log_ended()
         if monotonic() > self._tidy_at:
             for _ in self.limits.crowds.tidy_in_parts(monotonic()):
@@ -142,7 +142,7 @@ class Taking:
 
 
 def _make_noticing(common: Common) -> Noticing | None:
-    """Return what notices events, None where nobody wants them."""
+    """Return what notices events, None if events are not sent."""
     settings = common.settings
     if settings.logs_exporter != "otlp":
         return None

@@ -1,5 +1,5 @@
 """
-What reads everybody, tells of them, and looks for what stands out.
+Reads all live participants, makes metrics of them, and looks for what stands out.
 
 Settings come in; parts of `metrics` and `verdict` go out, not started yet.
 """
@@ -47,14 +47,14 @@ def make_histograms(settings: Settings) -> Histograms | None:
 
 
 def make_record(settings: Settings, redis_url: str) -> Record:
-    """Return the journal of what stands out, which lives as long as history."""
+    """Return the journal of what stands out, kept as long as history."""
     return Record(redis_url, settings.key_prefix, keeping_of(settings).keep_ms)
 
 
 def make_reader(
     settings: Settings, store: Store, redis_url: str, thread: Executor | None = None
 ) -> SnapshotReader:
-    """Return what reads everybody in *store*, and what stands out."""
+    """Return what reads all participants in *store*, and what stands out."""
     record = make_record(settings, redis_url)
     return SnapshotReader(store, record, settings.metrics_expiration_seconds * 1000, thread)
 
@@ -66,7 +66,7 @@ def make_watch(
     holder: str,
     count: Callable[[str], None],
 ) -> Watch:
-    """Return what looks for what stands out, as *holder*."""
+    """Return the search for what stands out, with the lease of *holder*."""
     record = make_record(settings, redis_url)
     lease = Lease(redis_url, record.lease_key, holder)
     return Watch(reader, record, lease, Settling(settings.bad_packet_loss), count)

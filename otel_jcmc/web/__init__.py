@@ -1,6 +1,6 @@
 """
 Requests in, answers out: pushes, scrape, client file, token, sessions, health, OpenAPI.
 
-It knows HTTP: status codes, headers, CORS, who may read. It does not check what a push holds
-(`wire`), nor who may push it and how often (`intake`).
+This room knows HTTP: status codes, headers, CORS, who may read. `wire` checks what a push holds;
+`intake` checks who may push it and how often.
 """

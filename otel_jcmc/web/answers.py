@@ -1,7 +1,7 @@
 """
-What senders of pushes are told, whichever door they came to.
+The answers to pushes, for every endpoint that takes them.
 
-Statuses, reasons and headers of answers, and the counting that goes with each.
+It holds the statuses, reasons and headers of answers, and counts each answer.
 
 Source: the answers are those of docs/push.md.
 """
@@ -23,15 +23,15 @@ from otel_jcmc.store.writes import Stored
 from otel_jcmc.web.cors import Cors
 
 RETRY_AFTER_SECONDS: Final = 5
-# At most 2.3 kB, since checks.echo cuts what a sender named: an answer stays below 4 kB.
+# At most 2.3 kB, because checks.echo shortens what a sender named: an answer stays below 4 kB.
 MAX_LISTED: Final = 20
 
 JSON: Final = (b"content-type", b"application/json")
-# The rest of the body is not waited for: no other request may follow it on this connection.
+# The rest of the body is not awaited, so no other request may follow on this connection.
 CLOSE: Final = (b"connection", b"close")
 _BEARER: Final = (b"www-authenticate", b"Bearer")
 _IDENTITY: Final = (b"accept-encoding", b"identity")
-# Of what is the sender's to mend any other reason is 400, of what may be sent again 503.
+# Other reasons: 400 if the sender must correct the push, 503 if it may send the push again.
 STATUS: Final = {
     Reason.BODY_TOO_LARGE: 413,
     Reason.CONTENT_ENCODING: 415,
@@ -53,7 +53,7 @@ STATUS: Final = {
     Reason.STORE_BUSY: 503,
     Reason.STOPPING: 503,
 }
-# Of these the rest of the body is not read.
+# For these reasons the rest of the body is not read.
 _CUT: Final = {Reason.BODY_TOO_LARGE, Reason.BODY_INCOMPLETE}
 _NOT_STORED: Final = {
     Stored.SUPERSEDED: Fault("session.seq", Reason.SUPERSEDED),
@@ -67,7 +67,7 @@ _NEWCOMERS_REFUSED: Final = {
 
 
 class Answer(NamedTuple):
-    """What a sender is told; *headers* without the length of *body*."""
+    """The answer to a sender; *headers* do not include the length of *body*."""
 
     status: int
     headers: list[Header]
@@ -75,10 +75,10 @@ class Answer(NamedTuple):
 
 
 class Answers:
-    """Makes the answers of one door, and counts what they say."""
+    """Makes the answers of one endpoint, and counts them."""
 
     def __init__(self, telemetry: Telemetry, limits: Limits, cors: Cors) -> None:
-        """Count in *telemetry*; *limits* know when to come back, *cors* who may read."""
+        """Count in *telemetry*; *limits* say when to come back, *cors* which pages may read."""
         self._telemetry = telemetry
         self._limits = limits
         self._cors = cors
@@ -86,11 +86,11 @@ class Answers:
     def make(
         self, headers: Iterable[Header], status: int, kind: Header, body: bytes, *more: Header
     ) -> Answer:
-        """Return an answer with what CORS adds for a request with *headers*."""
+        """Return an answer, with the CORS headers for a request with *headers*."""
         return Answer(status, [kind, *more, *self._cors.answer(headers)], body)
 
     def refuse(self, headers: Iterable[Header], refused: PushRefused) -> Answer:
-        """Count a push that is the sender's to mend, and return the answer to it."""
+        """Count a push that its sender must correct, and return the answer to it."""
         if refused.reason is Reason.NOT_JSON and _is_compressed(headers):
             refused = PushRefused([Fault("", Reason.CONTENT_ENCODING)])
         self._telemetry.count_push(REFUSED, refused.reason)
@@ -103,7 +103,7 @@ class Answers:
         return self.make(headers, status, JSON, encode(listing("errors", refused.faults)), *more)
 
     def retry(self, headers: Iterable[Header], reason: Reason, seconds: float = 0.0) -> Answer:
-        """Count a push that is not stored and may be sent again, and return the answer to it."""
+        """Count a push that was not stored and may be sent again, and return the answer."""
         is_limit = reason in LIMITS
         self._telemetry.count_push(REFUSED if is_limit else FAILED, reason)
         if is_limit:
@@ -113,14 +113,14 @@ class Answers:
         return self.make(headers, STATUS.get(reason, 503), JSON, told, again)
 
     def stop(self, headers: Iterable[Header]) -> Answer:
-        """Return the answer to a push that has not come whole when the service stops."""
+        """Return the answer to a push that is incomplete when the service stops."""
         answer = self.retry(headers, Reason.STOPPING)
         return answer._replace(headers=[*answer.headers, CLOSE])
 
     def not_taken(
         self, headers: Iterable[Header], crowd: Crowd, stored: Stored | Exception
     ) -> Answer | None:
-        """Return the answer to a push of *crowd* that Redis has not taken, None if it has."""
+        """Return the answer to a push of *crowd* that Redis has not stored, None if it has."""
         if isinstance(stored, Exception):
             told = stored.reason if isinstance(stored, StoreUnavailable) else None
             return self.retry(headers, told or Reason.STORE_UNAVAILABLE)
@@ -128,7 +128,7 @@ class Answers:
             now = monotonic()
             seconds = self._limits.seconds_to_join(crowd, now)
             if stored is Stored.NEWCOMER and not seconds:
-                # It is not how fast they come: so many of this address are here, or there.
+                # Their rate is not the reason: too many participants of this address are live.
                 reason = Reason.ADDRESS_LIMIT
             self._telemetry.suppressed[reason] += 1
             return self.retry(headers, reason, seconds)
@@ -138,23 +138,23 @@ class Answers:
 
     def count(self, dropped: list[Fault], stored: Stored, head: Head | None = None) -> list[Fault]:
         """
-        Count a push that Redis has handled; return what to tell of it, *dropped* and more.
+        Count a push that Redis has handled; return the faults to report: *dropped* and maybe more.
 
-        *head* is the push's, where it tells the page's origin.
+        *head* is the head of the push, which tells the page's origin.
         """
         if dropped:
             self._telemetry.count_dropped(fault.reason for fault in dropped)
         if stored is Stored.STORED:
             self._telemetry.count_push(ACCEPTED, "", head)
             return dropped
-        # The network turned two pushes round: no fault of the sender's, and told all the same.
+        # The network swapped two pushes. The sender did nothing wrong, but should know.
         told = _NOT_STORED[stored]
         self._telemetry.count_push(ACCEPTED, told.reason, head)
         return [told, *dropped]
 
 
 def _is_compressed(headers: Iterable[Header]) -> bool:
-    """Say whether *headers* tell that the body is not to be read as it is."""
+    """Say whether *headers* tell that the body is compressed."""
     return any(
         name == b"content-encoding" and value.strip().lower() not in (b"", b"identity")
         for name, value in headers
@@ -165,13 +165,13 @@ encode: Final = msgspec.json.Encoder().encode
 
 
 def listing(key: str, faults: Sequence[Fault], most: int = MAX_LISTED) -> dict[str, Any]:
-    """Return what lists *faults* under *key*, *most* of them, and how many more there are."""
+    """Return *faults* under *key*, at most *most* of them, and how many more there are."""
     listed = [{"field": fault.field, "reason": fault.reason} for fault in faults[:most]]
     return {key: listed, "more": len(faults) - len(listed)}
 
 
 async def send_answer(send: Any, answer: Answer) -> None:
-    """Send one whole answer the ASGI way."""
+    """Send one whole answer by ASGI."""
     length = (b"content-length", str(len(answer.body)).encode())
     headers = [length, *answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

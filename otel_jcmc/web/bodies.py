@@ -1,5 +1,5 @@
 """
-The body of a push that comes the ASGI way: read whole, or refused as soon as it may be.
+The body of a push that comes by ASGI: read whole, or refused as early as possible.
 
 Source: the ASGI specification, HTTP.
 """
@@ -13,27 +13,27 @@ from otel_jcmc.store.deadline import Deadline
 
 
 class SenderGone(Exception):
-    """The sender hung up: there is nobody to answer."""
+    """The sender disconnected: nothing can be answered."""
 
 
 class Bodies:
     """
-    How a body may be.
+    How large a body may be, and how long it may take.
 
     Attributes:
-        max_bytes: one that is larger is not read whole.
-        seconds: how long one may take where the server does not see to it; 0 for ever.
+        max_bytes: a larger body is not read whole.
+        seconds: how long a body may take if the server sets no limit; 0: for ever.
     """
 
     def __init__(self, max_bytes: int, seconds: float = 10.0) -> None:
-        """Refuse bodies of more than *max_bytes*, 0: of none."""
+        """Refuse bodies of more than *max_bytes*; 0: refuse none for its size."""
         self.max_bytes = max_bytes or 2**63
         self.seconds = seconds
 
     def is_too_large(self, headers: Sequence[Header]) -> bool:
-        """Say whether a request's head tells that its body is too large."""
+        """Say whether the head of a request tells that its body is too large."""
         for name, value in headers:
-            # No digits: not every server refuses that before us.
+            # It may hold other characters than digits: not every server refuses that.
             if name == b"content-length" and (not value.isdigit() or int(value) > self.max_bytes):
                 return True
         return False
@@ -43,8 +43,8 @@ class Bodies:
         Return the body of a request with *headers*.
 
         Raises:
-            PushRefused: too large, which its head tells before it is read, or too slow.
-            Gone: the sender hung up.
+            PushRefused: it is too large, perhaps by its head already, or too slow.
+            SenderGone: the sender disconnected.
         """
         if self.is_too_large(headers):
             raise PushRefused([Fault("", Reason.BODY_TOO_LARGE)])
@@ -55,7 +55,7 @@ class Bodies:
             raise PushRefused([Fault("", Reason.BODY_INCOMPLETE)]) from None
 
     async def _read(self, receive: Any) -> bytes:
-        """Return the body, refusing it as soon as it is too large."""
+        """Return the body; refuse it as soon as it is too large."""
         parts: list[bytes] = []
         size = 0
         while True:

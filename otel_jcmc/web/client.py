@@ -1,12 +1,12 @@
 """
 The browser's files with this deployment's settings in them.
 
-A file in client/ imports the parts that it is made of. They are put together to one classic script
-(`source`), which a page loads in one request. One line of it is `const SETTINGS = {};`; what the
-server knows takes the place of the braces, as JSON that may stand in a script. What is served is
-made of it by `make generate`, in client/served, with short names; `JCMC_CLIENT_DEBUG` serves it as
-it is read. It changes with the version and the settings only, so it is filled in and compressed
-once and has an ETag.
+A file in client/ imports its parts. `source` puts them together into one classic script, which a
+page loads in one request. One line of the script is `const SETTINGS = {};`. The service replaces
+the braces with its settings, as JSON that is safe inside a script. `make generate` makes the served
+files in client/served from it, with short names; `JCMC_CLIENT_DEBUG` serves the readable script.
+The content changes with the version and the settings only. Therefore it is filled in and compressed
+once, and has an ETag.
 """
 
 import json
@@ -30,20 +30,20 @@ _CACHE: Final = "public, max-age=300"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
 _ANSWERS: Final[Responses] = {
     200: answer("The browser's file.", "text/javascript"),
-    304: answer("The one that the asker has is good."),
+    304: answer("The client's copy is current."),
 }
-_KNOWN: Final = header("If-None-Match", "The tag of the file that the asker has.")
+_KNOWN: Final = header("If-None-Match", "The ETag of the client's copy.")
 FILE_NAME: Final = "otel_jcmc.js"
 JMMC_FILE_NAME: Final = "jmmc.js"
-# The one form of each that the parts have: names without aliases, so that taking it out is all.
+# The only form of imports in the parts: names without aliases, so that removing the line is enough.
 _IMPORT: Final = re.compile(
     r'^import (?:\{\s*\w+(?:,\s*\w+)*,?\s*\} from )?"\./(.+)";\n+', re.MULTILINE
 )
 _EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:function|const) )", re.MULTILINE)
 _PLACE: Final = "const SETTINGS = {};"
-# The same in client/served.
+# Stands in the files of client/served.
 PLACEHOLDER: Final = "__SETTINGS__"
-# What would end a script element or a line of it, where somebody puts the file inline.
+# Characters that would end a script element or a line, if a page has the file inline.
 _UNSAFE: Final = {
     "<": "\\u003c",
     ">": "\\u003e",
@@ -54,7 +54,7 @@ _UNSAFE: Final = {
 
 
 class ClientFile(NamedTuple):
-    """The script as it is served, plain and by gzip, and the entity tag of both, a weak one."""
+    """The script as it is served, plain and by gzip, and the weak entity tag of both."""
 
     body: bytes
     gzipped: bytes
@@ -62,7 +62,7 @@ class ClientFile(NamedTuple):
 
 
 def source(name: str = FILE_NAME) -> str:
-    """Return a client file, all its parts in one scope."""
+    """Return a client file with all its parts in one scope."""
     folder = _folder()
     parts: dict[str, str] = {}
     _gather(folder, name, parts)
@@ -73,10 +73,10 @@ def source(name: str = FILE_NAME) -> str:
 
 def source_with_placeholder(name: str) -> str:
     """
-    Return `source` with PLACEHOLDER where the settings stand.
+    Return `source` with PLACEHOLDER in the place of the settings.
 
     Raises:
-        ValueError: there is no such place.
+        ValueError: the script has no such place, or several.
     """
     script = source(name)
     if script.count(_PLACE) != 1:
@@ -85,7 +85,7 @@ def source_with_placeholder(name: str) -> str:
 
 
 def served(name: str = FILE_NAME) -> str:
-    """Return what is served of a client file, with PLACEHOLDER in it; its first line is a hash."""
+    """Return a file of client/served, with its PLACEHOLDER; its first line, a hash, is left out."""
     return _folder().joinpath("served", name).read_text("utf-8").partition("\n")[2]
 
 
@@ -96,7 +96,7 @@ def _folder() -> Traversable:
 
 
 def _gather(folder: Traversable, path: str, parts: dict[str, str]) -> None:
-    """Add to *parts* the file at *path* after what it imports, in the order of modules."""
+    """Add the file at *path* to *parts*, behind the files that it imports."""
     text = folder.joinpath(path).read_text("utf-8")
     for imported in _IMPORT.findall(text):
         if (target := posixpath.join(posixpath.dirname(path), imported)) not in parts:
@@ -107,19 +107,19 @@ def _gather(folder: Traversable, path: str, parts: dict[str, str]) -> None:
 def make_client_file(
     settings: dict[str, Any], name: str = FILE_NAME, *, keep_comments: bool = False
 ) -> ClientFile:
-    """Return a client file with *settings* in it, for a reader if *keep_comments*."""
+    """Return a client file with *settings* in it; *keep_comments* makes it readable."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     for character, escape in _UNSAFE.items():
         text = text.replace(character, escape)
     script = source_with_placeholder(name) if keep_comments else served(name)
     body = script.replace(PLACEHOLDER, text).encode()
     etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
-    # Once for millions of loads: 2 % smaller than by zlib at its best, in 30 ms.
+    # Done once for millions of loads: 2 % smaller than zlib's best, in 30 ms.
     return ClientFile(body, compress(body), etag)
 
 
 def client_routes(path: str, make: Callable[[], ClientFile], cors: Cors) -> APIRouter:
-    """Return the routes of a browser's file at *path*, to be loaded by pages of other origins."""
+    """Return the routes of a browser's file at *path*, which pages of other origins may load."""
     router = APIRouter(default_response_class=Response)
 
     @router.get(path, responses=_ANSWERS, openapi_extra={"parameters": [_KNOWN, GZIP]})
@@ -135,7 +135,7 @@ def client_routes(path: str, make: Callable[[], ClientFile], cors: Cors) -> APIR
         tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
         if client.etag.removeprefix("W/") in tags or "*" in tags:
             return Response(status_code=304, headers=headers)
-        # A page that isolates itself (COEP) loads a script of another origin only with this.
+        # A page that isolates itself (COEP) loads a script of another origin only with this header.
         headers["cross-origin-resource-policy"] = "cross-origin"
         if not takes_gzip(",".join(request.headers.getlist("accept-encoding"))):
             return Response(client.body, headers=headers, media_type=_JAVASCRIPT)

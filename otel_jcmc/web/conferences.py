@@ -1,8 +1,8 @@
 """
-What is served of a conference as it was at a time: everyone on one axis, and what stood out.
+A conference as it was at a time: all participants on one axis, and what stood out.
 
-A FastAPI route behind the readers of what people read. Who asks names the conference as it is
-called; a part of a name is looked for in the list of sessions.
+It is a FastAPI route for the readers of pages. The request must give the whole name of the
+conference; to search by a part of the name, use the list of sessions.
 """
 
 from collections import Counter
@@ -24,9 +24,9 @@ from otel_jcmc.web.session_about import about, time_text
 from otel_jcmc.web.session_document import HELD, MEETING
 from otel_jcmc.web.session_query import read_at, read_conference
 
-_NONE: Final = "nobody was in such a conference then or before, as far as history goes"
+_NONE: Final = "history has no such conference at that time or before"
 _encode: Final = msgspec.json.Encoder().encode
-# Of what `about` tells of a session, what is told of who was there.
+# The members of `about` that are given for each participant.
 _TOLD: Final = (
     *("id", "participant_id", "name", "region", "bridge", "browser", "role"),
     *("started", "ended", "end_reason", "verdict", "summary"),
@@ -41,12 +41,12 @@ def conference_routes(
     grace_ms: int,
     interval_ms: int,
 ) -> APIRouter:
-    """Return the route of conferences, behind *readers*; *grace_ms* ends an instance of one."""
+    """Return the route of conferences, behind *readers*; after *grace_ms* an instance has ended."""
     router = APIRouter(default_response_class=Response)
 
     @router.get("/conferences/{name:path}", responses=HELD, openapi_extra=MEETING)
     async def conference(request: Request) -> Response:
-        """Return a conference as it was at a time, or the last time before."""
+        """Return a conference as it was at a time, or the last one before that time."""
 
         async def read(of: History) -> Response:
             query: Pairs = request.query_params.multi_items()
@@ -61,7 +61,7 @@ def conference_routes(
 
 
 def meeting_text(meeting: Meeting, at_ms: int) -> bytes:
-    """Return *meeting* as JSON; of bands the times are seconds from its beginning on."""
+    """Return *meeting* as JSON; the times of bands are seconds since its beginning."""
     return _encode(
         {
             "conference": meeting.conference,
@@ -89,13 +89,13 @@ def _attendee(attendee: Attendee, from_ms: int) -> dict[str, Any]:
 
 
 def _band(band: Spell, from_ms: int) -> list[Any]:
-    """Return one stretch of time: from, to, state, cause, scope."""
+    """Return one band: from, to, state, cause, scope."""
     start, end = ((each - from_ms) / 1000 for each in band[:2])
     return [start, end, *band[2:]]
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
-    """Return what stood out; of the last look that found it, it is known to have been there."""
+    """Return what stood out; its end is the last check that found it."""
     bad, known, _, _ = entry.coverage
     return {
         "scope": entry.scope,

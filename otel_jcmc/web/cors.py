@@ -1,7 +1,7 @@
 """
-What answers tell a browser: which pages may read them, and what it may do with them.
+Headers for browsers: which pages may read an answer, and what a browser may do with it.
 
-CORS is for the paths that browsers use, and no other.
+Only the paths that browsers use have CORS.
 
 Source: the WHATWG Fetch standard (CORS).
 """
@@ -12,8 +12,8 @@ from typing import Final
 from otel_jcmc.intake.callers import Header, origin_of
 
 PREFLIGHT_SECONDS: Final = b"86400"
-# What a browser is told that shows or loads an answer of ours: take it for what it says it is, load
-# nothing for it, frame it nowhere, and let no page of another origin have it.
+# For a browser that shows or loads our answer: believe its content type, load nothing for it, show
+# it in no frame, and give it to no page of another origin.
 SECURITY_HEADERS: Final[tuple[Header, ...]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -22,20 +22,20 @@ SECURITY_HEADERS: Final[tuple[Header, ...]] = (
 )
 # Without it a page of another origin can't read when to come back.
 _EXPOSE: Final = (b"access-control-expose-headers", b"retry-after")
-# Browsers take it only beside an origin's name, never beside `*`.
+# Browsers accept it only with a named origin, never with `*`.
 _CREDENTIALS: Final = ((b"access-control-allow-credentials", b"true"),)
 
 
 class Cors:
     """
-    What the answers to pages of other origins carry.
+    The CORS headers of answers to pages of other origins.
 
     Attributes:
-        listed: the origins that are, none with `*`.
+        listed: the allowed origins; empty if all are allowed by `*`.
     """
 
     def __init__(self, origins: Sequence[str], *, credentials: bool = False) -> None:
-        """Allow *origins*, or all with `*`; those that are listed with *credentials* if so."""
+        """Allow *origins*, or all by `*`; *credentials* allows cookies for listed origins."""
         self._origins = None if "*" in origins else frozenset(each.encode() for each in origins)
         self.listed: frozenset[bytes] = self._origins or frozenset()
         self._credentials = _CREDENTIALS if credentials else ()
@@ -48,7 +48,7 @@ class Cors:
         return self._origins is None or origin in self._origins
 
     def answer(self, headers: Iterable[Header]) -> list[Header]:
-        """Return what an answer to a request with *headers* carries."""
+        """Return the CORS headers of an answer to a request with *headers*."""
         if self._origins is None:
             return self._headers
         vary = (b"vary", b"origin")
@@ -58,11 +58,11 @@ class Cors:
         return [(b"access-control-allow-origin", origin), *self._credentials, _EXPOSE, vary]
 
     def answer_as_text(self, headers: Iterable[Header]) -> dict[str, str]:
-        """Return what `answer` does as FastAPI's responses want it."""
+        """Return the result of `answer` in the form that FastAPI's responses need."""
         return {name.decode(): value.decode() for name, value in self.answer(headers)}
 
     def preflight(self, headers: Sequence[Header], method: bytes) -> list[Header]:
-        """Return what the answer to a preflight for *method* carries."""
+        """Return the CORS headers of the answer to a preflight for *method*."""
         asked = dict(headers)
         answer = self.answer(headers)
         if not any(name == b"access-control-allow-origin" for name, _ in answer):
@@ -75,6 +75,6 @@ class Cors:
         if wanted := asked.get(b"access-control-request-headers"):
             answer.append((b"access-control-allow-headers", wanted))
         if b"access-control-request-private-network" in asked:
-            # A public page may push to a collector in its own network.
+            # A public page may push to a service in the browser's own network.
             answer.append((b"access-control-allow-private-network", b"true"))
         return answer

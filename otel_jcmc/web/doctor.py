@@ -1,7 +1,7 @@
 """
 `/-/doctor`: what the service says of itself, for `otel-jcmc doctor`.
 
-In comes a request of somebody who may read pages, out goes one JSON document (service/portrait.py).
+A request comes in; one JSON document goes out (service/portrait.py), if the caller may read pages.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from otel_jcmc.web.readers import Readers
 
 DOCTOR_PATH: Final = "/-/doctor"
 
-# What is told only to who asks for it, since everybody is read for it.
+# Only for callers that ask for it, because it needs a read of all participants.
 MORE: Final = ("tests", "series")
 # Makes the document, with those of MORE that are asked for.
 Tell = Callable[[frozenset[str]], Awaitable[dict[str, Any]]]

@@ -1,8 +1,9 @@
 """
-The OpenAPI document: the doors for pushes, which FastAPI does not know, beside its routes.
+The OpenAPI document: the push endpoints, which FastAPI does not know, and FastAPI's own routes.
 
-A push that fits its door's schema is taken whole, and of one that does not the answer names what
-is wrong. Every other route is described where it is. Called when somebody asks for /openapi.json.
+A push that fits its endpoint's schema is stored whole; for any other, the answer names what is
+wrong. Every other route is described in its own file. The document is made at the first request for
+/openapi.json.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,14 +27,14 @@ from otel_jcmc.wire.schema import push_schema
 
 def push_operations(rules: Rules) -> Schema:
     """Return the operations of the push endpoint, whose pushes are checked by *rules*."""
-    stored = answer("Stored whole. With a list: stored without what it names.", TEXT)
+    stored = answer("Stored. If the answer is a list, the fields in it were dropped.", TEXT)
     stored["content"][TEXT]["schema"]["const"] = "OK"
     stored["content"][JSON] = {"schema": listing("dropped")}
     return door(
         "Push one participant's state",
-        "The body is JSON in UTF-8, with any Content-Type: beacons send text."
-        " One that does not fit the schema costs what is wrong, and is refused when that is"
-        " who it is, or all of it.",
+        "The body is JSON in UTF-8, with any Content-Type, because beacons send text."
+        " Fields that do not fit the schema are dropped. The push is refused if the"
+        " participant's identity is wrong, or if nothing is left.",
         push_schema(rules),
         stored,
     )
@@ -49,12 +50,12 @@ def door(
     reasons: Sequence[Reason] = (),
 ) -> Schema:
     """
-    Return the operations of a door for pushes that fit *schema*; *taken* is the answer to one.
+    Return the operations of an endpoint for pushes that fit *schema*; *taken* is its good answer.
 
-    Its own *headers* count besides those of all doors, and *reasons* to refuse a push.
+    Its own *headers* count besides those of all endpoints, and its own *reasons* to refuse a push.
     """
-    user_agent = header("User-Agent", "Tells the browser and the system.")
-    origin = header("Origin", "Of the page, as browsers send it.")
+    user_agent = header("User-Agent", "Names the browser and the system.")
+    origin = header("Origin", "The origin of the page, as browsers send it.")
     return {
         "post": {
             "summary": summary,
@@ -71,9 +72,9 @@ def door(
 
 
 def _not_taken(reasons: Sequence[Reason]) -> Schema:
-    """Return the answers to a push that is not taken; one of *reasons* is the sender's to mend."""
+    """Return the answers to a push that is not stored; *reasons* are more reasons for 400."""
     bad = because(Reason.NOT_JSON, Reason.BODY_INCOMPLETE, Reason.NOTHING_KEPT, *reasons)
-    answers = {"400": refused(f"{bad} Or what says who it is, is missing or bad.")}
+    answers = {"400": refused(f"{bad} Or a field of its identity is missing or wrong.")}
     for status in sorted(set(STATUS.values())):
         told = because(*(reason for reason, its in STATUS.items() if its == status))
         answers[str(status)] = later(told) if status in (429, 503) else refused(told)
@@ -88,7 +89,7 @@ def described(document: Schema, doors: dict[str, Schema], guarded: Iterable[str]
         token = {"type": "http", "scheme": "bearer"}
         document["components"] = {"securitySchemes": {"token": token}}
     for path in guarded:
-        # A push may have it in its body, where a header can't be sent.
+        # A push may carry the token in its body, because beacons can't send a header.
         is_push = path in doors
         paths[path]["post" if is_push else "get"]["security"] = [{"token": []}, *[{}] * is_push]
     return document

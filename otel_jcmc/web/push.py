@@ -1,8 +1,8 @@
 """
-The push endpoint: the one road that a push takes.
+The push endpoint: the one way that all pushes take.
 
-An ASGI callable that is asked before FastAPI, because the framework's own way costs more than the
-whole budget of a push. What it answers is in answers.py.
+It is an ASGI callable in front of FastAPI, because the framework's own way costs more than the
+whole budget of a push. answers.py has its answers.
 
 Source: the answers are those of docs/push.md.
 """
@@ -23,7 +23,7 @@ from otel_jcmc.web.cors import Cors
 from otel_jcmc.wire.push import PushParser, Report
 
 PUSH_PATH: Final = "/metrics/push"
-# By its class it takes longer to find than all else that is done to answer.
+# The lookup by the class takes longer than everything else in an answer.
 _STORED: Final = Stored.STORED
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -32,12 +32,12 @@ Reply = Callable[[Answer], None]
 
 class PushEndpoint:
     """
-    The push endpoint: `take` for who has read a whole request, else an ASGI callable.
+    The push endpoint: call `take` with a whole request, or use it as an ASGI callable.
 
     Attributes:
-        max_body_bytes: a body that is larger is not to be read whole.
-        is_too_large: says whether a head tells that its body is.
-        refuse, stop: the answers to a push that is refused before it is taken, as Answers has them.
+        max_body_bytes: a larger body must not be read whole.
+        is_too_large: says whether a head tells that its body is too large.
+        refuse, stop: make the answer to a push that is refused before it is taken; see Answers.
 
     Concurrency: any number of pushes of one event loop; those in flight together share a batch.
     """
@@ -54,7 +54,7 @@ class PushEndpoint:
         self._telemetry = telemetry
         self._cors = cors
         self._parse = parser.parse
-        # The same object each time, so that who sends it may keep its bytes.
+        # The same object each time, so that the sender of answers may cache its bytes.
         self._ok = answers.make((), 200, _TEXT, b"OK")
         self._ok_of = {
             origin: answers.make([(b"origin", origin)], 200, _TEXT, b"OK") for origin in cors.listed
@@ -62,7 +62,7 @@ class PushEndpoint:
 
     def take(self, head: Head, body: bytes, reply: Reply, peer: str = "") -> None:
         """
-        Check, enrich and store the push in *body*; *reply* hears what came of it.
+        Check, enrich and store the push in *body*; *reply* gets the answer.
 
         *peer* is the address at the other end of the connection; empty: it has none.
         """
@@ -80,11 +80,11 @@ class PushEndpoint:
     def _settle(
         self, sender: Sender, report: Report, reply: Reply, stored: Stored | Exception
     ) -> None:
-        """Answer a push that Redis has handled, or has not."""
+        """Answer a push that Redis has handled, or could not handle."""
         head, dropped = sender.head, report.dropped
         answers = self._answers
         if report.is_test and stored is _STORED:
-            # It is counted nowhere, and says nothing of when pages have pushed.
+            # A test is not counted, and is not a sign that pages push.
             reply(answers.make(head, 200, _TEXT, b"OK"))
         elif stored is _STORED and not dropped:
             self._telemetry.count_push(ACCEPTED, "", head)
@@ -96,7 +96,7 @@ class PushEndpoint:
             reply(answers.make(head, 200, JSON, encode(listing("dropped", told))))
 
     async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
-        """Answer a push that comes while the service does not start."""
+        """Answer a push that comes while the service can't start."""
         away = self._answers.retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds)
         await send_answer(send, away)
 

@@ -1,9 +1,9 @@
 """
 Where a page gets its push token.
 
-In comes a page's request, out goes a token or, with its status, why there is none.
-FastAPI's routes read headers from the request and return responses: for a parameter or a result
-with a type FastAPI makes a model, and imports all of pydantic's version 1 (40 ms, 2 MiB).
+A page's request comes in; a token goes out, or a status with the reason why there is none. The
+routes read headers from the request and return responses. For a parameter or a result with a type,
+FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).
 """
 
 from collections.abc import Callable, Sequence
@@ -32,29 +32,29 @@ from otel_jcmc.web.schemas import (
     refused,
 )
 
-# The second is beside the push, where a page that knows only that address looks.
+# The second path is beside the push, for pages that know only the push's address.
 PUSH_TOKEN_PATHS: Final = ("/push-token", "/metrics/push-token")
 _ISSUED: Final = object_of(
     {
         "token": {
             "type": "string",
-            "description": "For the header of a push, or its body's `token`.",
+            "description": "Goes into the header of a push, or its body's `token`.",
         },
         "expires_in": {
             "type": "integer",
             "minimum": 1,
-            "description": "Seconds for which it is good.",
+            "description": "How many seconds the token is valid.",
         },
     },
     required=["token", "expires_in"],
 )
 _ANSWERS: Final[Responses] = {
     200: answer("A token.", JSON, schema=_ISSUED),
-    403: refused(f"{because(Reason.ORIGIN_NOT_ALLOWED)} Or none is said."),
+    403: refused(f"{because(Reason.ORIGIN_NOT_ALLOWED)} Or the request has no Origin."),
     429: later(because(Reason.ADDRESS_RATE)),
-    503: later("Not to be had now."),
+    503: later("No token can be issued now."),
 }
-_ORIGIN: Final = header("Origin", "Of the page that asks, as browsers say it.")
+_ORIGIN: Final = header("Origin", "The origin of the asking page, as browsers send it.")
 
 
 def push_token_routes(
@@ -64,14 +64,14 @@ def push_token_routes(
     count: Callable[..., None],
 ) -> APIRouter:
     """
-    Return the route by which pages get a token and renew it; each outcome is counted.
+    Return the routes where pages get a token and renew it; *count* counts each outcome.
 
-    In the limit of an address a request for a token is as much as a push.
+    For the limit of an address, a request for a token counts as a push.
     """
     router = APIRouter(default_response_class=Response)
 
     async def push_token(request: Request) -> Response:
-        """Return a token for the pushes of the page that asks."""
+        """Return a token for the pushes of the asking page."""
         headers = cors.answer_as_text(request.headers.raw) | {"cache-control": "no-store"}
         peer = request.client.host if request.client else ""
         now = monotonic()

@@ -1,10 +1,11 @@
 """
-Who may read: a door stands before what is not for everybody.
+Who may read: stands before everything that not all callers may read.
 
-In goes a request, out comes what to tell a caller who may not read, or None.
+A request comes in; out comes None, or the answer to a caller who may not read.
 
-A private address alone is not enough where the name that was asked by may be anybody's: a page of
-another site can give our address a name of its own, and read what the browser behind it may.
+A private address alone is not enough if the request may use any host name. A page of another site
+can give its own name to our address. It then reads through a browser whatever that browser may
+read.
 
 Source: RFC 6750 (bearer tokens).
 """
@@ -22,12 +23,12 @@ from otel_jcmc.intake.bearer import authorizations, bearer_token
 from otel_jcmc.intake.callers import Network, is_private
 from otel_jcmc.web.tickets import Tickets
 
-# What may stand in Host: an IPv6 address, or another address or a name, and a port.
+# What Host may hold: an IPv6 address, or another address or name, and a port.
 _is_host: Final = re.compile(r"(?:\[([0-9a-f:.%]+)\]|([0-9a-z._-]+))(?::[0-9]*)?").fullmatch
 
 
 class Refusal(NamedTuple):
-    """What a caller is told who may not read; *reason* is the word that is counted."""
+    """The answer to a caller who may not read; *reason* is the word in the counter."""
 
     status: int
     reason: str
@@ -41,11 +42,11 @@ class Refusal(NamedTuple):
 
 class Readers:
     """
-    Who may read what is behind it: private addresses, who has the token, or both at once.
+    Who may read what is behind it: private addresses, callers with the token, or only both at once.
 
     Attributes:
         name: what it stands before.
-        refused: (name of the door, reason) -> callers sent away so far; may be shared by doors.
+        refused: (name, reason) -> callers refused so far; several `Readers` may share it.
     """
 
     def __init__(
@@ -64,12 +65,13 @@ class Readers:
         """
         Stand before *name*; *trusted* are the proxies whose forwarded headers count.
 
-        With *hosts*, which *hosts_setting* names, a private address counts only for who asks by one
-        of them, by an address or by a name that no public DNS has.
+        With *hosts*, a private address counts only if the request uses one of these names, an
+        address, or a name that can't be in public DNS. *hosts_setting* is the name of their
+        setting.
 
-        With a *private_setting*, which is the one that *private_only* comes from, a caller needs
-        all that is asked for. Without one a private address is enough and so is the *token*. An
-        empty token is none: nobody can have it.
+        With a *private_setting*, the name of the setting of *private_only*, a caller must meet all
+        conditions. Without it, a private address is enough, and so is the *token*. An empty token
+        means that there is none, so no caller can have it.
         """
         self.name = name
         self._trusted = trusted
@@ -86,7 +88,7 @@ class Readers:
             refused.setdefault((name, reason), 0)
 
     def refuse(self, scope: Any) -> Refusal | None:
-        """Return what to tell the caller of the ASGI *scope*, None when it may read."""
+        """Return the answer to the caller of the ASGI *scope*, None if it may read."""
         needs_private = self._private_only and not is_private(scope, self._trusted)
         if not self._private_setting:
             refusal = self._refuse_neither(scope) if needs_private else self._refuse_host(scope)
@@ -95,46 +97,46 @@ class Readers:
         else:
             refusal = self._refuse_token(scope) if self._token else None
         if refusal is not None:
-            # Counted and not logged: anybody can knock.
+            # Counted and not logged: anyone can send such requests.
             self.refused[self.name, refusal.reason] += 1
         return refusal
 
     def _refuse_address(self) -> Refusal:
-        """Return what a caller is told whose address is not private; its token is not looked at."""
+        """Return the answer to a caller without a private address; its token is not checked."""
         also = f"; a bearer token, {self._token_setting}, is needed too" if self._token else ""
         text = (
             f"only private addresses may read this (unless {self._private_setting}=false;"
-            f" JCMC_TRUSTED_PROXIES are whose forwarded headers count){also}"
+            f" JCMC_TRUSTED_PROXIES names the proxies whose forwarded headers count){also}"
         )
         return Refusal(403, "address", text, {})
 
     def _refuse_host(self, scope: Any) -> Refusal | None:
-        """Return what a caller with a private address is told who asks by a name not known here."""
+        """Return the answer to a caller with a private address that uses an unknown host name."""
         if self._hosts is None:
             return None
-        # No browser is without one.
+        # Every browser sends Host.
         if all(each in self._hosts or is_no_public_name(each) for each in hosts_of(scope)):
             return None
         if self._token and self._refuse_token(scope) is None:
             return None
         text = (
-            "this name is none that may be read by: set "
-            f"{self._hosts_setting} to the names that lead here, or ask by the address"
+            "this host name may not be used for reading: set "
+            f"{self._hosts_setting} to the names of this service, or use its address"
         )
         return Refusal(421, "host", text, {})
 
     def _refuse_neither(self, scope: Any) -> Refusal | None:
-        """Return what a caller is told whose address is not private and who has no token either."""
+        """Return the answer to a caller with neither a private address nor the token."""
         if self._token:
             return self._refuse_token(scope, "private addresses need none; ")
         text = (
-            "only private addresses may read this (JCMC_TRUSTED_PROXIES are whose forwarded"
-            f" headers count); set {self._token_setting} to let others in by a bearer token"
+            "only private addresses may read this (JCMC_TRUSTED_PROXIES names the proxies whose"
+            f" forwarded headers count); set {self._token_setting} to let others in by a token"
         )
         return Refusal(403, "address", text, {})
 
     def _refuse_token(self, scope: Any, more: str = "") -> Refusal | None:
-        """Return what a caller is told without the token, None when it has it."""
+        """Return the answer to a caller without the token, None if it has the token."""
         if self.tickets and scope.get("method") in ("GET", "HEAD") and self.tickets.has_one(scope):
             return None
         said = authorizations(scope["headers"])
@@ -151,11 +153,11 @@ class Readers:
 
 def hosts_of(scope: Any) -> list[str]:
     """
-    Return the names that the caller of the ASGI *scope* has asked by, in lower case.
+    Return the host names that the caller of the ASGI *scope* used, in lower case.
 
-    A proxy that puts a name of its own into `Host` tells in `X-Forwarded-Host` by which the browser
-    has asked. That counts whoever sends it: it can only take away. Where `Host` is there twice, or
-    is no name, it is an empty one; who tells none at all is no browser.
+    A proxy that replaces `Host` gives the browser's name in `X-Forwarded-Host`. That header counts
+    from any sender, because it can only take rights away. If `Host` is given twice or is not a
+    name, the result has an empty name. Only callers that are not browsers send no `Host` at all.
     """
     told = [value for name, value in scope["headers"] if name == b"host"]
     hosts = [_host(told[0]) if len(told) == 1 else ""] if told else []
@@ -164,13 +166,13 @@ def hosts_of(scope: Any) -> list[str]:
 
 
 def _host(told: bytes) -> str:
-    """Return the name in what was *told*, without its port; empty: it is none."""
+    """Return the name in *told* without its port; empty: it is not a name."""
     found = _is_host(told.decode("latin-1").strip().lower())
     return (found[1] or found[2]).removesuffix(".") if found else ""
 
 
 def is_no_public_name(host: str) -> bool:
-    """Say whether nobody can have *host* in the public DNS: an address, or a name without a dot."""
+    """Say whether *host* can't be in public DNS: an address, or a name without a dot, say."""
     if not host:
         return False
     if "." not in host and ":" not in host:

@@ -1,7 +1,7 @@
 """
-What every page of history answers alike: who may read, what is wrong, what is away.
+The common answers of all routes of history: who may read, what is wrong, what is away.
 
-Routes hand in what reads; out comes its answer, or one line that says why there is none.
+A route passes a function that reads; its answer comes out, or one line that says why not.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from otel_jcmc.sessions.turn import Busy
 from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.readers import Readers
 
-# Who was in which conference is nothing for a cache on the way.
+# Caches on the way must not keep who was in which conference.
 HEADERS: Final = {"cache-control": "no-store"}
 _OFF: Final = "JCMC_HISTORY_HOURS is 0: no history is kept"
 _AWAY: Final = "Redis does not answer"
@@ -33,7 +33,7 @@ async def answer_read(
     read: Callable[[_T], Awaitable[Response]],
     none: str,
 ) -> Response:
-    """Return what *read* makes *of* something, or why it can't be had; *none*: there is none."""
+    """Return the answer of *read*, or why there is none; *none* is the text of 404."""
     if refusal := readers.refuse(request.scope):
         return line(refusal.text, refusal.status, refusal.headers)
     if of is None:

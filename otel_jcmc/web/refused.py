@@ -1,9 +1,8 @@
 """
-The log of pushes that were not taken: a line for each reason, once a minute at most.
+The log of refused pushes: at most one line a minute for each reason.
 
-In go our own counters, now and then; out come lines with what to do, and nothing of what was sent
-or of who has sent it. What limits refuse has lines of its own (intake/limits.py), and what Redis
-does not take has those of the store.
+Our own counters come in regularly; lines go out that say what to do. They hold nothing of a push or
+its sender. The lines of limits are in intake/limits.py, those of the store in `store`.
 """
 
 import logging
@@ -23,16 +22,16 @@ _TOLD: Final = tuple(reason for reason in REFUSALS if reason not in LIMITS)
 
 
 class RefusedLog:
-    """What was said of refused pushes, and when."""
+    """What the log has said of refused pushes, and when."""
 
     def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = monotonic) -> None:
-        """Tell of what *telemetry* counts; *clock* is in seconds."""
+        """Log what *telemetry* counts; *clock* is in seconds."""
         self._telemetry, self._clock = telemetry, clock
-        # Reason -> how many had been refused when that was said last, and when.
+        # Reason -> the count in its last log line, and the time of that line.
         self._said: dict[str, tuple[int, float]] = {}
 
     def tell(self) -> None:
-        """Log what was refused since the last line on it; to be called now and then."""
+        """Log what was refused since the last line of each reason; call it regularly."""
         counts, now = self._telemetry.sum_of("otel_jcmc.pushes"), self._clock()
         for reason in _TOLD:
             count = counts.get((REFUSED, reason), 0)

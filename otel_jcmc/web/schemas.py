@@ -1,8 +1,8 @@
 """
-What the routes tell the OpenAPI document of themselves: answers, and what counts of a request.
+What routes tell the OpenAPI document: their answers, and what counts in a request.
 
-Routes hand it to FastAPI as `responses` and `openapi_extra`; the doors for pushes, which FastAPI
-does not know, put their operations together of the same (openapi.py).
+Routes pass it to FastAPI as `responses` and `openapi_extra`. The push endpoints, which FastAPI does
+not know, use the same parts for their operations (openapi.py).
 
 Source: OpenAPI 3.1, whose schemas are JSON Schema 2020-12 with ECMA-262's regular expressions.
 """
@@ -28,7 +28,7 @@ def object_of(properties: Schema, required: Sequence[str] = ()) -> Schema:
 
 
 def or_null(schema: Schema) -> Schema:
-    """Return *schema*, null allowed."""
+    """Return *schema* with null allowed."""
     return schema | {"type": [schema["type"], "null"]}
 
 
@@ -38,13 +38,13 @@ def within(minimum: int, maximum: int) -> Schema:
 
 
 def answer(description: str, *kinds: str, schema: Schema | None = None) -> Schema:
-    """Return an answer of these *kinds* of content, text if there is no *schema*; else no body."""
+    """Return an answer with these *kinds* of content, text if no *schema*; no kinds: no body."""
     content = {kind: {"schema": schema or {"type": "string"}} for kind in kinds}
     return {"description": description} | ({"content": content} if content else {})
 
 
 def because(*reasons: Reason) -> str:
-    """Return what the catalogue says of *reasons*, each as a sentence."""
+    """Return the catalogue's words for *reasons*, each as a sentence."""
     return " ".join(f"{reason.brief[0].upper()}{reason.brief[1:]}." for reason in reasons)
 
 
@@ -52,7 +52,7 @@ def listing(key: str) -> Schema:
     """Return the schema of the faults that an answer lists under *key*."""
     fault = object_of(
         {
-            "field": {"type": "string", "description": "Path of the field; empty: all of it."},
+            "field": {"type": "string", "description": "Path of the field; empty: the whole body."},
             "reason": {"type": "string", "enum": [str(reason) for reason in Reason]},
         },
         required=["field", "reason"],
@@ -71,7 +71,7 @@ def later(description: str) -> Schema:
     """Return an answer that lists what is wrong and says when to come back."""
     seconds = {"type": "integer", "minimum": 1, "example": RETRY_AFTER_SECONDS}
     told = {"description": "Seconds to wait.", "required": True, "schema": seconds}
-    again = "To be tried again after Retry-After."
+    again = "Try again after Retry-After."
     return refused(f"{description} {again}") | {"headers": {"Retry-After": told}}
 
 
@@ -81,18 +81,18 @@ def header(name: str, description: str) -> Schema:
 
 
 def asked(name: str, description: str, example: str, schema: Schema) -> Schema:
-    """Return a part of the query."""
+    """Return a parameter of the query."""
     told = {"name": name, "in": "query", "description": description, "example": example}
     return told | {"required": False, "schema": {"type": "string"} | schema}
 
 
 GZIP: Final = header("Accept-Encoding", "gzip, or nothing.")
-# Of what only some may read (readers.py): what others hear, and what tells who asks.
+# For routes that only some may read (readers.py): the refusals, and the headers that decide.
 SENT_AWAY: Final[Responses] = {
-    401: answer("A token is wanted.", TEXT),
+    401: answer("A token is needed.", TEXT),
     403: answer("Only private addresses may read this.", TEXT),
 }
 FORWARDED: Final = (
-    header("X-Forwarded-For", "Who a proxy says that it asks for."),
+    header("X-Forwarded-For", "The caller's address, from a proxy."),
     header("Forwarded", "The same by RFC 7239."),
 )

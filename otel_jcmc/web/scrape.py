@@ -1,8 +1,8 @@
 """
-The scrape: who may, how many at once, and the answer piece by piece.
+The scrape: who may scrape, how many at once, and the answer piece by piece.
 
-FastAPI's routes read headers from the request and return responses: for a parameter or a result
-with a type FastAPI makes a model, and imports all of pydantic's version 1 (40 ms, 2 MiB).
+The routes read headers from the request and return responses. For a parameter or a result with a
+type, FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).
 """
 
 import asyncio
@@ -29,13 +29,13 @@ _ANSWERS: Final[Responses] = {
     200: answer("The exposition.", TEXT, "application/openmetrics-text"),
     **SENT_AWAY,
     404: answer("OTEL_METRICS_EXPORTER does not name prometheus.", TEXT),
-    503: answer("Too many scrapes at a time; to be asked again.", TEXT),
+    503: answer("Too many scrapes at a time; try again later.", TEXT),
 }
-_NO_SHARE: Final[Responses] = {400: answer("The partition is none.", TEXT)}
+_NO_SHARE: Final[Responses] = {400: answer("There is no such partition.", TEXT)}
 
 
 def _shares_of(partitions: int) -> dict[str, tuple[int, ...]]:
-    """Return the partitions of each share, `k/n` of *partitions*: of n shares the kth."""
+    """Return the partitions of each share `k/n` of *partitions*: the kth of n shares."""
     return {
         f"{k}/{n}": tuple(range(k - 1, partitions, n))
         for n in range(1, partitions + 1)
@@ -49,8 +49,8 @@ def scrape_routes(
     """
     Return the routes of the scrape, behind *readers*; without a *scraper* they say how to get one.
 
-    At most so many are answered at a time, 0: any number; each holds who was live until it is read.
-    A share is of so many *partitions*.
+    At most *most* scrapes are answered at a time, 0: any number. Each holds its snapshot until it
+    is read. A share is some of all *partitions*.
     """
     shares = _shares_of(partitions)
     smallest = f"{partitions}/{partitions}"
@@ -58,7 +58,7 @@ def scrape_routes(
         "name": "partition",
         "in": "query",
         "required": False,
-        "description": f"Of n shares the kth, `k/n`, 1/1 to {smallest}.",
+        "description": f"The kth of n shares: `k/n`, 1/1 to {smallest}.",
         "schema": {"type": "string", "enum": [*shares]},
     }
     router = APIRouter(default_response_class=Response)
@@ -66,7 +66,7 @@ def scrape_routes(
 
     @router.get("/metrics", responses=_ANSWERS, openapi_extra=_described())
     async def metrics(request: Request) -> Response:
-        """Return the metrics of all who are there now, and the service's own."""
+        """Return the metrics of all live participants, and the service's own."""
         return await scrapes.answer(request, EVERYTHING)
 
     @router.get(
@@ -75,10 +75,10 @@ def scrape_routes(
         openapi_extra=_described(share),
     )
     async def participants(request: Request) -> Response:
-        """Return the metrics of participants alone, all of them or one share."""
+        """Return the metrics of participants only: all of them or one share."""
         asked = shares.get(request.query_params.get("partition", "1/1"))
         if asked is None:
-            text = f"partition is none: 1/1 is all, 1/{partitions} the smallest share\n"
+            text = f"no such partition: 1/1 is all, 1/{partitions} the smallest share\n"
             return PlainTextResponse(text, 400)
         return await scrapes.answer(request, Page(asked))
 
@@ -89,14 +89,14 @@ def scrape_routes(
 
     @router.get("/metrics/service", responses=_ANSWERS, openapi_extra=_described())
     async def service(request: Request) -> Response:
-        """Return the metrics of this process alone: each replica has its own."""
+        """Return the metrics of this process only: each replica has its own."""
         return await scrapes.answer(request, SERVICE)
 
     return router
 
 
 def _described(*parameters: Any) -> dict[str, Any]:
-    """Return what FastAPI does not know of a route."""
+    """Return the parameters of a route that FastAPI does not know."""
     return {"parameters": [*parameters, GZIP, *FORWARDED]}
 
 
@@ -104,7 +104,7 @@ class _Scrapes:
     """The scrapes that are being answered."""
 
     def __init__(self, scraper: Scraper | None, readers: Readers, most: int) -> None:
-        """Answer *most* at a time, for those whom *readers* let read."""
+        """Answer *most* at a time, for callers that *readers* admit."""
         self._scraper, self._readers, self._most = scraper, readers, most
         self._busy = (readers.name, "busy")
         readers.refused.setdefault(self._busy, 0)
@@ -138,28 +138,29 @@ class _Scrapes:
 
 class _Stream(Response):
     """
-    An answer that is made while it is read, as fast as the other side reads.
+    An answer that is made while the client reads it, as fast as the client reads.
 
-    One that can't be made to its end raises, so that the server cuts the connection: without its
-    last chunk no text looks whole.
+    If it can't be completed, it raises, and the server cuts the connection: without the last chunk,
+    no client takes the text for complete.
     """
 
     def __init__(self, exposition: Exposition, end: Callable[[], None]) -> None:
-        """Send an *exposition*; *end* is called when that is over."""
+        """Send an *exposition*; call *end* after it."""
         super().__init__(headers=exposition.headers)
-        # No content-length of nothing, which is how Starlette begins.
+        # Starlette begins with a content-length of 0.
         self.raw_headers = [each for each in self.raw_headers if each[0] != b"content-length"]
         self._exposition = exposition
         self._end = end
 
     async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
-        """Send the answer; a batch is made when the one before it is on its way."""
-        # Starlette's own look at this imports what it needs now, with no descriptor left perhaps.
+        """Send the answer; while one batch is on its way, the next is made."""
+        # Not by Starlette's own check, which imports at this point, perhaps without a free
+        # descriptor.
         hanging_up = asyncio.create_task(_hang_up(receive))
         start = {"status": self.status_code, "headers": self.raw_headers}
         try:
             await send({"type": "http.response.start", **start})
-            # What is sent to who has hung up is thrown away by the server, in silence.
+            # The server silently drops what is sent to a client that has disconnected.
             while not hanging_up.done():
                 batch = await self._exposition.more()
                 for piece in batch:
@@ -174,6 +175,6 @@ class _Stream(Response):
 
 
 async def _hang_up(receive: Any) -> None:
-    """Return when who asked has hung up."""
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass

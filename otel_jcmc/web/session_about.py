@@ -1,8 +1,8 @@
 """
 Who was in a session, when, and how it was as a whole: as JSON, and as a row of a table.
 
-In go sessions as history has them and the scopes of what was bad, out come objects, lines of JSON
-and rows of CSV. Metrics have the names of their fields, attributes those of their labels.
+Sessions of history and the scopes of what was bad come in; objects, lines of JSON and rows of CSV
+go out. Metrics have the names of their fields, attributes those of their labels.
 """
 
 import csv
@@ -47,12 +47,12 @@ from otel_jcmc.verdict.rules import UNKNOWN, State
 
 _FIELD: Final = {row.id: row.field for row in METRICS}
 _NAME: Final = {row.id: name_of(row) for row in ATTRIBUTES}
-# What a spreadsheet takes for a formula, or for the end of a cell (OWASP, CSV injection).
+# What a spreadsheet takes for a formula or the end of a cell (OWASP, CSV injection).
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 _STATES: Final[tuple[State | None, ...]] = (*State, None)
 _encode: Final = msgspec.json.Encoder().encode
 
-# The columns of a table of sessions, as paths into what `about` returns.
+# The columns of a table of sessions, as paths in the result of `about`.
 COLUMNS: Final = (
     *("id", "conference", "client_id", "participant_id", "name", "session_id"),
     *("started", "last_push", "ended", "end_reason", "end_cause", "duration_seconds"),
@@ -66,7 +66,7 @@ COLUMNS: Final = (
 
 
 def about(session: PastSession, scope: str | None = None) -> dict[str, Any]:
-    """Return who it was and when, and how it was as a whole, as JSON has it."""
+    """Return who it was, when, and how the session was as a whole, ready for JSON."""
     known = session.attributes
     until_ms = session.last_ms if session.ended_ms is None else session.ended_ms
     paths = known.get(LIST_ID, [])
@@ -100,7 +100,7 @@ def about(session: PastSession, scope: str | None = None) -> dict[str, Any]:
 
 
 def how(totals: Totals | None, scope: str | None) -> dict[str, Any]:
-    """Return how a session was as a whole; null: not known."""
+    """Return how a session was as a whole; null means not known."""
     if totals is None:
         return dict.fromkeys(("verdict", "summary", "seconds", "outages", "counts"))
     state = state_of(totals)
@@ -127,7 +127,7 @@ def how(totals: Totals | None, scope: str | None) -> dict[str, Any]:
 
 
 def _span(session: PastSession) -> dict[str, str | None]:
-    """Return the ids of the session's span, null where sessions become none."""
+    """Return the ids of the session's span, null if sessions become no spans."""
     if not session.instance.isdigit():
         return {"trace_id": None, "span_id": None}
     instance, sid = int(session.instance), session.sid
@@ -144,7 +144,7 @@ def list_text(found: Iterable[PastSession], scopes: Mapping[str, str], after: st
 
 
 def rows_text(told: Iterable[Mapping[str, Any]], *, is_csv: bool) -> bytes:
-    """Return sessions as lines, each as `about` has *told* of it: of CSV (RFC 4180) or of JSON."""
+    """Return sessions, each *told* by `about`, as lines of CSV (RFC 4180) or of JSON."""
     if not is_csv:
         return b"".join(_encode(each) + b"\n" for each in told)
     page = io.StringIO()
@@ -159,7 +159,7 @@ def heading() -> bytes:
 
 
 def _cell(told: Mapping[str, Any], path: str) -> Any:
-    """Return what stands under *path*; what people chose for names is no formula."""
+    """Return the value at *path*; a name that people chose never becomes a formula."""
     value: Any = told
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
@@ -169,7 +169,7 @@ def _cell(told: Mapping[str, Any], path: str) -> Any:
 
 
 def named(attributes: Mapping[int, Any]) -> dict[str, Any]:
-    """Return *attributes* by their labels' names; of a list metric under that of its field."""
+    """Return *attributes* by the names of their labels; a list metric by the name of its field."""
     return {
         _NAME[id_] if id_ in _NAME else _FIELD[id_]: [named(each) for each in value]
         if isinstance(value, list)
@@ -180,16 +180,16 @@ def named(attributes: Mapping[int, Any]) -> dict[str, Any]:
 
 
 def time_text(ms: int) -> str:
-    """Return Unix time in ms as RFC 3339 has it."""
+    """Return a Unix time in ms in the form of RFC 3339."""
     whole = datetime.fromtimestamp(ms / 1000, UTC)
     return whole.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _joined(known: Mapping[int, Any], *ids: int) -> str | None:
-    """Return the texts of *ids* with blanks, None when there is none."""
+    """Return the texts of *ids* separated by spaces, None if there are none."""
     return " ".join(known[id_] for id_ in ids if known.get(id_)) or None
 
 
 def _round(value: float | None, digits: int = 2) -> float | None:
-    """Return *value* with so many *digits*."""
+    """Return *value* rounded to *digits*."""
     return None if value is None else round(value, digits)

@@ -1,8 +1,8 @@
 """
-What the routes of sessions tell the OpenAPI document: what they are asked by, what they answer.
+What the routes of sessions tell the OpenAPI document: their parameters and their answers.
 
-What may be asked is checked in session_query.py; of times here are the forms that one would write.
-Handed to FastAPI by sessions.py.
+session_query.py checks the parameters; for times, this file gives the common forms only.
+sessions.py passes it to FastAPI.
 """
 
 from typing import Any, Final
@@ -32,29 +32,29 @@ _AGO: Final = {"pattern": "^-[0-9]{1,7}[smhdw]$"}
 _UNIX: Final = {"pattern": r"^[0-9]{5,10}(\.[0-9]{1,3})?$"}
 _DAY: Final = {"pattern": "^(yesterday|today|monday) ([01][0-9]|2[0-3]):[0-5][0-9]$"}
 _IS_TIME: Final = {"anyOf": [_AGO, _UNIX, _DAY, {"format": "date-time"}]}
-_TIME: Final = f"As people say it: {EXAMPLES}."
+_TIME: Final = f"In one of these forms: {EXAMPLES}."
 _ZONE: Final = asked(
     "tz",
-    "The time zone of times that name none: of the IANA database, or an offset.",
+    "The time zone of times that name none: an IANA name, or an offset.",
     "Europe/Berlin",
     {"enum": ["UTC", "Europe/Berlin", "+02:00"]},
 )
 _IS_LIMIT: Final = {"type": "integer", **within(1, MAX_LIMIT)}
 _FIELD: Final = "|".join(row.field for row in METRICS)
 _IS_FIELDS: Final = {"pattern": f"^({_FIELD})(,({_FIELD}))*$"}
-_FILL: Final = "Whether what a page leaves out that sends what has changed has the value before."
+_FILL: Final = "Fill values that a page left out because they had not changed."
 _GUID: Final = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 _CLIENT: Final = asked("client_id", "The client's id, or its hash.", _GUID, _IS_NAME)
-_HASHED: Final = "Where these are hashed, all of it or the hash"
+_HASHED: Final = "If these are hashed: the whole value or the hash"
 
 
 def _some(name: str, of: str, example: str) -> dict[str, Any]:
-    """Return a part of the query that is met by a part of what it names."""
+    """Return a parameter that matches a part of a name."""
     return asked(name, f"A part of {of}, in any case. {_HASHED}.", example, _IS_NAME)
 
 
 def _asking(*parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what FastAPI can't know of a request with *parameters*, from behind proxies too."""
+    """Return the parameters that FastAPI can't know, with the headers of proxies."""
     return {"parameters": [*parameters, *FORWARDED]}
 
 
@@ -65,34 +65,34 @@ LISTING: Final = _asking(
     _CLIENT,
     asked("region", "Region of the bridge, in any case.", "eu-west", _IS_NAME),
     asked("bridge", "The bridge, in any case.", "jvb-3", _IS_NAME),
-    asked("end", "Why it ended; live: it goes on.", "failed", {"enum": [*ENDS]}),
+    asked("end", "Why it ended; live: it has not ended.", "failed", {"enum": [*ENDS]}),
     asked("state", "How it was as a whole.", "bad", {"enum": [*STATES]}),
-    asked("cause", "What explains most of what was wrong.", "uplink", {"enum": [*CAUSES]}),
-    asked("from", f"It was there then or later. {_TIME}", "yesterday 14:00", _IS_TIME),
-    asked("to", f"It had begun by then; of a day its end. {_TIME}", "-2h", _IS_TIME),
+    asked("cause", "The cause of most of what was bad.", "uplink", {"enum": [*CAUSES]}),
+    asked("from", f"It lasted until then or later. {_TIME}", "yesterday 14:00", _IS_TIME),
+    asked("to", f"It began by then; for a day, by its end. {_TIME}", "-2h", _IS_TIME),
     _ZONE,
     asked("sort", "Which come first.", "newest", {"enum": [*SORTS]}),
-    asked("limit", f"At most so many, {LIMIT} if not said.", "50", _IS_LIMIT),
-    asked("after", "The `next` of the page before; empty: of none.", _SID, _IS_NEXT),
+    asked("limit", f"At most so many; default {LIMIT}.", "50", _IS_LIMIT),
+    asked("after", "The `next` of the previous page; empty: the first page.", _SID, _IS_NEXT),
     asked("format", "A page as JSON, or all as CSV or JSON lines.", "json", {"enum": [*FORMATS]}),
 )
 MEETING: Final = _asking(
     asked("name", "Name of the conference, or its hash.", "standup", _IS_NAME)
     | {"in": "path", "required": True},
-    asked("at", f"When, now if not said. {_TIME}", "yesterday 14:00", _IS_TIME),
+    asked("at", f"The time; default now. {_TIME}", "yesterday 14:00", _IS_TIME),
     _ZONE,
 )
 ONE: Final = _asking(
-    asked("sid", "The `id` of the list.", _SID, _IS_SID) | {"in": "path", "required": True},
-    asked("metrics", "Fields, with commas.", "connectionquality", _IS_FIELDS),
+    asked("sid", "The `id` in the list.", _SID, _IS_SID) | {"in": "path", "required": True},
+    asked("metrics", "Fields, separated by commas.", "connectionquality", _IS_FIELDS),
     asked("format", "As JSON or CSV.", "json", {"enum": ["json", "csv"]}),
     asked("fill", _FILL, "true", {"enum": ["true", "false"]}),
-    header("Accept", "text/csv is format=csv."),
+    header("Accept", "text/csv means format=csv."),
 )
 ERASURE: Final = _asking(
     asked("conference", "Name of the conference, or its hash.", "standup", _IS_NAME),
     _CLIENT | {"required": True},
-    header("Origin", "No page may erase: there must be none."),
+    header("Origin", "Must be absent: no page may erase."),
 )
 
 _SOME: Final = {"type": "array", "items": {"type": "object"}}
@@ -108,19 +108,19 @@ _SAMPLES: Final = {
 }
 _DELETED: Final = object_of({"deleted": {"type": "integer", "minimum": 0}}, required=["deleted"])
 _NOT_THERE: Final[Responses] = {
-    400: answer("What is asked for can't be; what can.", TEXT),
+    400: answer("The query is wrong; the text says what would be right.", TEXT),
     **SENT_AWAY,
     404: answer("There is no such session, or no history is kept.", TEXT),
-    503: answer("Redis does not answer; to be asked again.", TEXT),
+    503: answer("Redis does not answer; try again later.", TEXT),
 }
 LISTED: Final[Responses] = {
-    200: answer("Sessions, and what to go on after if there are more.", "text/csv"),
+    200: answer("Sessions, and `next` if there are more.", "text/csv"),
     **_NOT_THERE,
     404: answer("No history is kept.", TEXT),
 }
 LISTED[200]["content"] |= {JSON: {"schema": _PAGE}, JSON_LINES: {"schema": {"type": "string"}}}
 LISTED[200]["headers"] = {
-    "X-Total-Count": {"description": "How many are found, of CSV.", "schema": {"type": "integer"}}
+    "X-Total-Count": {"description": "How many were found; CSV.", "schema": {"type": "integer"}}
 }
 _HELD: Final = {
     "type": "object",
@@ -128,15 +128,15 @@ _HELD: Final = {
     "required": ["conference", "from", "to", "people", "stood_out"],
 }
 HELD: Final[Responses] = {
-    200: answer("Who was there, when each had it how, and what stood out.", JSON, schema=_HELD),
+    200: answer("Who was there, how it was for each when, and what stood out.", JSON, schema=_HELD),
     **_NOT_THERE,
-    404: answer("Nobody was there, or no history is kept.", TEXT),
+    404: answer("History has no such conference, or no history is kept.", TEXT),
 }
 FOUND: Final[Responses] = {200: answer("The session.", "text/csv"), **_NOT_THERE}
 FOUND[200]["content"][JSON] = {"schema": _SAMPLES}
 ERASED: Final[Responses] = {
     200: answer("How many sessions were erased.", JSON, schema=_DELETED),
     **_NOT_THERE,
-    400: answer("No client is named, or something that can't be.", TEXT),
+    400: answer("The query names no client, or is wrong otherwise.", TEXT),
     404: answer("Nothing is kept of sessions.", TEXT),
 }

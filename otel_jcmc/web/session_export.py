@@ -1,8 +1,8 @@
 """
-A whole search as CSV or lines of JSON, made as it is sent.
+A whole search as CSV or lines of JSON, made while it is sent.
 
-What is found is known by its places first, some thousands at a time, and described as the other
-side reads: however many there are, the service's memory does not grow with them.
+The search first finds the places of sessions, some thousands at a time. Each session is described
+when the client reads that far. So the service's memory does not grow with their number.
 """
 
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from otel_jcmc.verdict.record import Record
 from otel_jcmc.web.session_about import about, heading, rows_text
 
 JSON_LINES: Final = "application/jsonl"
-# So many places are held, a megabyte; each search for more looks at all cards again.
+# How many places are held, about a megabyte; each further search reads all cards again.
 PLACES: Final = 10_000
 
 
@@ -25,10 +25,11 @@ async def exported(
     history: History, record: Record, asked: Asked, *, is_csv: bool
 ) -> tuple[int, AsyncIterator[bytes]]:
     """
-    Return how many are found of what is *asked* for, and the lines of as many as it has a limit.
+    Return how many sessions match *asked*, and the lines of as many as its limit allows.
 
     Raises:
-        StoreUnavailable: Redis did not answer in time; while lines are read it ends them too soon.
+        StoreUnavailable: Redis did not answer in time; if it happens during the lines, they end
+        early.
     """
     first = await history.search(asked._replace(limit=min(asked.limit, PLACES)))
     return first.total, _lines(history, record, asked, first, is_csv=is_csv)
@@ -37,7 +38,7 @@ async def exported(
 async def _lines(
     history: History, record: Record, asked: Asked, found: Found, *, is_csv: bool
 ) -> AsyncIterator[bytes]:
-    """Return the lines of those *found*, and of those after them."""
+    """Return the lines of *found*, and of all that follow."""
     if is_csv:
         yield heading()
     left = asked.limit

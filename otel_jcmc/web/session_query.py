@@ -1,9 +1,9 @@
 """
-What a request for sessions asks for, out of its query.
+What a request for sessions asks for, read from its query.
 
-In go the parameters, out come an `Asked` or a `View`; what is wrong is one line that says what
-would be right. Names are treated as those of a push are before they are stored, so who hashes them
-may ask by the name and by the hash.
+The parameters come in; an `Asked` or a `View` goes out, or one line that says what would be right.
+Names are treated like those of a push before it is stored. So if names are hashed, a request may
+use the name or its hash.
 """
 
 import re
@@ -48,7 +48,7 @@ from otel_jcmc.wire.session import END_REASONS
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 500
-# Of what is no page.
+# The limit of formats without pages.
 _ALL: Final = 10**9
 _FIELDS: Final = {row.field: row.id for row in METRICS}
 STATES: Final = (*(state.name.lower() for state in State), UNKNOWN)
@@ -56,7 +56,7 @@ CAUSES: Final = (*dict.fromkeys(WORD_OF.values()), UNKNOWN)
 ENDS: Final = (*sorted(END_REASONS), "replaced", EXPIRED, LIVE)
 SORTS: Final = ("newest", "worst")
 FORMATS: Final = ("json", "csv", "jsonl")
-# What a part is enough of, and the lines of a card that may have it; what has to be whole.
+# Parameters that match a part of a name, with the lines of a card; and those that match all of it.
 _PARTS: Final = {
     "conference": ((CONFERENCE, CONFERENCE_LINE),),
     "participant": ((PARTICIPANT, PARTICIPANT_LINE), (USERNAME, NAME_LINE)),
@@ -75,9 +75,9 @@ class View(NamedTuple):
     How one session is asked for.
 
     Attributes:
-        ids: of the metrics that are wanted; None: of all that it has.
-        is_csv: as CSV, not JSON.
-        fill: with what was known before where a push left it out.
+        ids: of the wanted metrics; None: all that the session has.
+        is_csv: whether as CSV instead of JSON.
+        fill: whether to fill values that a push left out with the earlier ones.
     """
 
     ids: list[int] | None
@@ -87,10 +87,10 @@ class View(NamedTuple):
 
 def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> tuple[Asked, str]:
     """
-    Return what a list is asked for, and in which of FORMATS.
+    Return what the request for a list asks for, and which of FORMATS it wants.
 
     Raises:
-        BadQuery: *pairs* have something that can't be.
+        BadQuery: *pairs* are wrong.
     """
     query = read_once(pairs, LISTED_BY)
     kind = _one_of(query, "format", FORMATS, FORMATS[0])
@@ -117,7 +117,7 @@ def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> tuple[Asked, str]
 
 
 def _conditions(query: Mapping[str, str], privacy: Privacy) -> Iterator[Condition]:
-    """Return what a card has to say, by all that *query* names."""
+    """Return the conditions on cards, from all parameters of *query*."""
     for name, lines in _PARTS.items():
         if name in query:
             text = _text(query, name)
@@ -132,7 +132,7 @@ def _conditions(query: Mapping[str, str], privacy: Privacy) -> Iterator[Conditio
 
 
 def _part(row: Attribute, mark: str, text: str, privacy: Privacy) -> Condition:
-    """Return the condition that *row* has *text* in it; of a hash nobody knows a part."""
+    """Return the condition that *row* contains *text*; a hash must match whole."""
     stored = privacy.stored(row, text)
     return part_of(text, mark) if len(stored) == 1 else whole_of(stored, mark)
 
@@ -141,10 +141,10 @@ def time_of(
     query: Mapping[str, str], name: str, now_ms: int, *, is_end: bool = False
 ) -> int | None:
     """
-    Return the time that *query* has under *name*, as Unix time in ms; None: none.
+    Return the time in parameter *name* of *query* as Unix time in ms; None: there is none.
 
     Raises:
-        BadQuery: it is no time, or the zone beside it is none.
+        BadQuery: the time or the time zone is not valid.
     """
     key = "tz"
     try:
@@ -157,17 +157,17 @@ def time_of(
 
 def read_at(pairs: Pairs, now_ms: int) -> int:
     """
-    Return the time at which a conference is asked for, Unix time in ms: now if none is said.
+    Return the time for which a conference is asked, Unix time in ms; the default is now.
 
     Raises:
-        BadQuery: *pairs* have something that can't be.
+        BadQuery: *pairs* are wrong.
     """
     at_ms = time_of(read_once(pairs, ("at", "tz")), "at", now_ms)
     return now_ms if at_ms is None else at_ms
 
 
 def _one_of(query: Mapping[str, str], name: str, choices: Sequence[str], other: str = "") -> str:
-    """Return the word that *query* has under *name*, one of *choices*; *other* if there is none."""
+    """Return the parameter *name* of *query*, one of *choices*; *other* if it is missing."""
     word = query.get(name, other)
     if name in query and word not in choices:
         told = f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}"
@@ -176,7 +176,7 @@ def _one_of(query: Mapping[str, str], name: str, choices: Sequence[str], other: 
 
 
 def _text(query: Mapping[str, str], name: str) -> str:
-    """Return the text that *query* has under *name*."""
+    """Return the text of the parameter *name*."""
     text = query[name]
     if not text.strip() or "\0" in text:
         raise BadQuery(f"{name} must be a name that was pushed, or its hash")
@@ -185,39 +185,39 @@ def _text(query: Mapping[str, str], name: str) -> str:
 
 def read_conference(text: str, privacy: Privacy) -> list[str]:
     """
-    Return the conference *text* as it may be stored.
+    Return the forms in which the conference *text* may be stored.
 
     Raises:
-        BadQuery: it is no text that can be stored.
+        BadQuery: *text* can't be stored.
     """
     return privacy.stored(CONFERENCE, _text({"conference": text}, "conference"))
 
 
 def read_client(query: Mapping[str, str], privacy: Privacy) -> list[str]:
     """
-    Return the client that *query* names, as it may be stored; empty: any.
+    Return the forms in which the client of *query* may be stored; empty: any client.
 
     Raises:
-        BadQuery: it is empty, or no text that can be stored.
+        BadQuery: it is empty, or can't be stored.
     """
     if "client_id" not in query:
         return []
     text = _text(query, "client_id")
-    # The case of a GUID tells nobody apart, but a hash is of the text as the page sent it.
+    # A GUID means the same in either case, but its hash is of the text as the page sent it.
     texts = [text, text.lower(), text.upper()] if is_guid(text) else [text]
     return [*dict.fromkeys(each for one in texts for each in privacy.stored(CLIENT, one))]
 
 
 def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
     """
-    Return the conferences, any if there are none, and the clients that are to be erased.
+    Return the conferences and clients to erase; no conferences means all.
 
     Raises:
-        BadQuery: *pairs* have something that can't be, or names no client.
+        BadQuery: *pairs* are wrong, or name no client.
     """
     query = read_once(pairs, ("client_id", "conference"))
     if "client_id" not in query:
-        raise BadQuery("client_id is missing: whose sessions are to be erased")
+        raise BadQuery("client_id is missing: name the client whose sessions to erase")
     of = read_conference(query["conference"], privacy) if "conference" in query else []
     return of, read_client(query, privacy)
 
@@ -227,19 +227,19 @@ def read_view(pairs: Pairs, accept: str) -> View:
     Return how one session is asked for.
 
     Raises:
-        BadQuery: *pairs* have something that can't be.
+        BadQuery: *pairs* are wrong.
     """
     query = read_once(pairs, ("metrics", "format", "fill"))
     asked = [name.strip() for name in query.get("metrics", "").split(",") if name.strip()]
     for name in asked:
         if name not in _FIELDS:
-            raise BadQuery(f"metrics: there are {', '.join(_FIELDS)}")
+            raise BadQuery(f"metrics must be some of {', '.join(_FIELDS)}")
     kind = query.get("format", "csv" if "text/csv" in accept else "json")
     if kind not in ("json", "csv"):
         raise BadQuery("format must be json or csv")
     fill = query.get("fill", "false")
     if fill not in ("true", "false"):
         raise BadQuery("fill must be true or false")
-    # Each once, in the order of asking.
+    # Each once, in the order of the query.
     ids = [_FIELDS[name] for name in dict.fromkeys(asked)] or None
     return View(ids, kind == "csv", fill == "true")

@@ -1,9 +1,9 @@
 """
 One session with its samples, as JSON and CSV.
 
-In come what sessions/history.py has read, out go the pieces of an answer, made as they are sent: a
-log of a day is megabytes of text. Metrics have the names of their fields, attributes those of their
-labels.
+The result of sessions/history.py comes in. The pieces of an answer go out, made while they are
+sent, because the log of a day is megabytes of text. Metrics have the names of their fields,
+attributes those of their labels.
 """
 
 import csv
@@ -27,7 +27,7 @@ from otel_jcmc.web.session_query import View
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv; charset=utf-8"
-# So many samples are one piece of an answer.
+# One piece of an answer has so many samples.
 PIECE: Final = 200
 _FIELD: Final = {row.id: row.field for row in METRICS}
 _PUSHED: Final = frozenset(row.id for row in PUSHED)
@@ -47,10 +47,10 @@ def session_text(
     Return *session* with the samples in *entries*, piece by piece.
 
     A sample has the metrics of *view*, or all that were ever pushed; null: not known then. Beside
-    them is what the service said of the call, where it did. Between two that are further apart than
-    an interval and a time to live nothing was there: a gap.
+    them are the verdict and the audio score, if known. If two samples are further apart than an
+    interval and a time to live, the later one says so: a gap.
     """
-    # Of a push that says all that is known, what is null is not known: no earlier value is.
+    # Most pushes say all that is known, so null means unknown and no earlier value may fill it.
     is_filled = view.fill and session.attributes.get(SENDER.id) == JMMC
     log = _Log(entries, view.ids, interval_ms + session.ttl_ms, fill=is_filled)
     if view.is_csv:
@@ -59,7 +59,7 @@ def session_text(
     head = about(session, scope)
     head |= {"interval_seconds": interval_ms / 1000, "metrics": log.fields}
     head["summary"] = log.summary(head["summary"] or {})
-    # The samples come into the object that the head has begun.
+    # The samples continue the object that the head begins.
     yield _encode(head)[:-1] + b',"samples":['
     between = b""
     for piece in log.rows():
@@ -73,14 +73,14 @@ class _Log:
     The samples of one session in the order of their times.
 
     Attributes:
-        fields: the names of the metrics that a row has.
-        judged: what the service said of any sample, of _VERDICT.
+        fields: the names of the metrics in a row.
+        judged: those members of _VERDICT that any sample has.
     """
 
     def __init__(
         self, entries: Sequence[bytes], ids: list[int] | None, apart_ms: int, *, fill: bool
     ) -> None:
-        """Look through *entries* once; they are kept as they are, a twentieth of what they say."""
+        """Read *entries* once; they are kept packed, a twentieth of their values' size."""
         timed: list[tuple[int, bytes]] = []
         known: set[int] = set()
         judged: set[str] = set()
@@ -92,7 +92,7 @@ class _Log:
                 known.update(i for i, each in enumerate(sample.numbers, 1) if _is_known(each))
                 judged.update(_verdict_of(sample))
                 self._add(sample)
-        # Two processes that took pushes of one session wrote each its own.
+        # If two processes took pushes of one session, each wrote its own entries.
         timed.sort(key=lambda each: each[0])
         self._entries = [entry for _, entry in timed]
         self._ids = ids or sorted(known & _PUSHED)
@@ -107,7 +107,7 @@ class _Log:
         lasts = vitals(sample.numbers)
         for index, of in enumerate(self._sums):
             tally = sample.tally[index] if index < len(sample.tally) else None
-            # An earlier version weighed nothing where nobody asked for spans.
+            # Earlier versions recorded no weight if no spans were wanted.
             mean, weight = (lasts[index], 1) if tally is None else (tally.mean, tally.known_ms)
             of.add(sample.worst[index], mean, max(weight, 1), sample.best[index])
 
@@ -115,7 +115,8 @@ class _Log:
         """
         Return worst, mean and best of quality, loss and round trip.
 
-        The mean is that of all pushes, as the session's totals have it, *of_all*, else its log.
+        Where the session's totals, *of_all*, have a value, it counts; otherwise the value is that
+        of the log.
         """
         return {
             name: each.to_dict() | of_all.get(name, {})
@@ -123,7 +124,7 @@ class _Log:
         }
 
     def rows(self) -> Iterator[list[dict[str, Any]]]:
-        """Return the samples as JSON has them, some at a time."""
+        """Return the samples ready for JSON, some at a time."""
         before_ms = 0
         kept: dict[int, Any] = {}
         for start in range(0, len(self._entries), PIECE):
@@ -138,7 +139,7 @@ class _Log:
             yield piece
 
     def _row(self, sample: Sample, kept: dict[int, Any]) -> dict[str, Any]:
-        """Return one sample; *kept* is what was known before, and is brought up to date."""
+        """Return one sample; *kept* has the values known before, and is updated."""
         told = {id_: sample.numbers[id_ - 1] for id_ in self._ids} | _counted(sample, self._ids)
         if self._fill:
             kept.update((id_, each) for id_, each in told.items() if _is_known(each))
@@ -165,13 +166,13 @@ class _Log:
 
 
 def _counted(sample: Sample, ids: Sequence[int]) -> dict[int, int]:
-    """Return what was counted in the whole interval, of *ids*: a last push has its own alone."""
+    """Return the counts of the whole interval for *ids*: the last push alone has only its own."""
     known = zip(COUNTED, sample.counts, strict=False)
     return {at + 1: count for at, count in known if count is not None and at + 1 in ids}
 
 
 def _verdict_of(sample: Sample) -> dict[str, Any]:
-    """Return how the call was and why, and what the participant heard, as far as it is known."""
+    """Return how the call was, why, and what the participant heard, as far as known."""
     mos, state, cause = (sample.numbers[id_ - 1] for id_ in (MOS_ID, STATE_ID, CAUSE_ID))
     told = (_STATE.get(state), WORD_OF.get(cause, UNKNOWN) if state else None, mos)
     return {name: each for name, each in zip(_VERDICT, told, strict=True) if each is not None}
@@ -200,7 +201,7 @@ class _Sum:
             self._weights += weight
 
     def to_dict(self) -> dict[str, float | None]:
-        """Return them, and null for the share that was bad, which no log tells."""
+        """Return them, and null for the share that was bad, which a log does not tell."""
         return {
             "worst": next(iter(self._worst), None),
             "mean": round(self._total / self._weights, 2) if self._weights else None,
@@ -213,8 +214,8 @@ def _csv(log: _Log) -> Iterator[bytes]:
     """
     Return the samples of *log* as CSV (RFC 4180).
 
-    Of a list it has the worst. What people chose for names is in JSON, in a cell that no
-    spreadsheet takes for a formula.
+    For a list, CSV has the worst value. Names that people chose are within JSON, so no spreadsheet
+    takes the cell for a formula.
     """
     edges = [f"{name}_{which}" for name in VITALS for which in ("worst", "best")]
     page = io.StringIO()
@@ -244,12 +245,12 @@ def _csv(log: _Log) -> Iterator[bytes]:
 
 
 def _is_known(value: Any) -> bool:
-    """Say whether anything is known of a metric; of a list something may be."""
+    """Say whether a metric is known; a list is known if any of its values is."""
     return _worst(value) is not None
 
 
 def _worst(value: Any) -> Any:
-    """Return *value*, of a list the highest that is known: it is a round trip."""
+    """Return *value*; for a list its highest known value, because it is a round trip."""
     if type(value) is list:
         return max((each for each in value if each is not None), default=None)
     return value

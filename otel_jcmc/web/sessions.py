@@ -1,9 +1,9 @@
 """
-What is served of sessions: the list, one of them, and their erasure.
+The routes of sessions: the list, one of them, and their erasure.
 
-FastAPI routes behind the readers of what people read, never with CORS. They take the request
-and return responses: for a parameter or a result with a type FastAPI makes a model, and imports
-all of pydantic's version 1 to see that it is none of those (40 ms, 2 MiB).
+They are FastAPI routes for the readers of pages, never with CORS. They take the request and return
+responses. For a parameter or a result with a type, FastAPI would make a model, and import all of
+pydantic's version 1 to see that it is none of those (40 ms, 2 MiB).
 """
 
 from typing import Final
@@ -24,7 +24,7 @@ from otel_jcmc.web.session_export import JSON_LINES, exported
 from otel_jcmc.web.session_query import read_asked, read_erased, read_view
 from otel_jcmc.web.session_text import CSV, JSON, session_text
 
-_NONE: Final = "there is no such session, or no more"
+_NONE: Final = "no such session, or history no longer has it"
 
 
 def session_routes(
@@ -38,15 +38,15 @@ def session_routes(
     """
     Return the routes of sessions, behind *readers*; without *history* they say how to get one.
 
-    *record* has what stood out, for how far reached what was bad.
+    *record* has what stood out; it tells the scope of what was bad.
 
-    Without *erasure* nothing is kept of sessions, not for spans either.
+    Without *erasure*, nothing is kept of sessions, not even for spans.
     """
     router = APIRouter(default_response_class=Response)
 
     @router.get("/sessions", responses=LISTED, openapi_extra=LISTING)
     async def sessions(request: Request) -> Response:
-        """Return the sessions that are asked for, newest or worst first."""
+        """Return the matching sessions, newest or worst first."""
 
         async def read(of: History) -> Response:
             query = request.query_params.multi_items()
@@ -69,7 +69,7 @@ def session_routes(
             view = read_view(request.query_params.multi_items(), request.headers.get("accept", ""))
             found, entries = await of.session(request.path_params["sid"])
             scope = (await scopes_of(of, record, [found])).get(found.sid)
-            # Made in a thread, a piece at a time, as fast as the other side reads.
+            # Made in a thread, a piece at a time, as fast as the client reads.
             pieces = session_text(found, entries, view, interval_ms, scope)
             return StreamingResponse(pieces, 200, HEADERS, CSV if view.is_csv else JSON)
 
@@ -80,9 +80,10 @@ def session_routes(
         """Erase all that is kept of a client's sessions."""
 
         async def erased(of: Erasure) -> Response:
-            # No page has a button for it: it is another site's, by a name that leads here.
+            # No page of ours erases: such a request comes from another site, by a name for our
+            # address.
             if "origin" in request.headers:
-                return line("no page may erase: a request without Origin is wanted", 403)
+                return line("no page may erase: send the request without Origin", 403)
             who = read_erased(request.query_params.multi_items(), privacy)
             return JSONResponse({"deleted": await of.erase(*who)}, 200, HEADERS)
 

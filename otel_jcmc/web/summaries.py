@@ -1,7 +1,7 @@
 """
-What is served of summaries: sessions counted, by days and weeks, and by what they have in common.
+The route of summaries: sessions counted by days and weeks, and by what they have in common.
 
-A FastAPI route behind the readers of what people read, never with CORS.
+It is a FastAPI route for the readers of pages, never with CORS.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ def summary_routes(summaries: Summaries | None, readers: Readers) -> APIRouter:
             asked = read_asked_summaries(query, request.headers.get("accept", ""), today)
             return await _counted(of, asked)
 
-        # Not there is another line than that of history.
+        # The text for missing summaries differs from the one for missing history.
         return await answer_read(request, readers, (summaries,), lambda of: read(of[0]), _OFF)
 
     return router

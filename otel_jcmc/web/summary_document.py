@@ -1,7 +1,7 @@
 """
-What the route of summaries tells the OpenAPI document: what it is asked by, what it answers.
+What the route of summaries tells the OpenAPI document: its parameters and its answers.
 
-What may be asked is checked in summary_query.py. Handed to FastAPI by summaries.py.
+summary_query.py checks the parameters. summaries.py passes it to FastAPI.
 """
 
 from typing import Any, Final
@@ -22,12 +22,12 @@ from otel_jcmc.web.summary_query import DAYS
 _IS_DAY: Final = {"anyOf": [{"pattern": "^-[0-9]{1,4}d$"}, {"format": "date"}]}
 ASKING: Final = {
     "parameters": [
-        asked("from", f"It ended on that day or later: -{DAYS}d if not said.", "-30d", _IS_DAY),
-        asked("to", "It ended on that day or before: today.", "2026-11-29", _IS_DAY),
-        asked("by", "What sessions are told apart by.", "bridge", {"enum": [*By]}),
-        asked("per", "Of which time one group is.", "week", {"enum": [*Per]}),
+        asked("from", f"It ended on that day or later; default -{DAYS}d.", "-30d", _IS_DAY),
+        asked("to", "It ended on that day or before; default today.", "2026-11-29", _IS_DAY),
+        asked("by", "What to group sessions by.", "bridge", {"enum": [*By]}),
+        asked("per", "The time that one group covers.", "week", {"enum": [*Per]}),
         asked("format", "As JSON or CSV.", "json", {"enum": ["json", "csv"]}),
-        header("Accept", "text/csv is format=csv."),
+        header("Accept", "text/csv means format=csv."),
         *FORWARDED,
     ]
 }
@@ -37,10 +37,10 @@ _GROUPS: Final[dict[str, Any]] = {
     "required": ["from", "to", "by", "per", "groups"],
 }
 COUNTED: Final[Responses] = {
-    200: answer("Sessions in groups, by time and those with most first.", "text/csv"),
-    400: answer("What is asked for can't be; what can.", TEXT),
+    200: answer("Sessions in groups, by time and then by size.", "text/csv"),
+    400: answer("The query is wrong; the text says what would be right.", TEXT),
     **SENT_AWAY,
     404: answer("No summaries are kept.", TEXT),
-    503: answer("Redis does not answer; to be asked again.", TEXT),
+    503: answer("Redis does not answer; try again later.", TEXT),
 }
 COUNTED[200]["content"][JSON] = {"schema": _GROUPS}

@@ -1,8 +1,7 @@
 """
-What a request for summaries asks for, out of its query.
+What a request for summaries asks for, read from its query.
 
-In go the parameters, out comes an `AskedSummaries`; what is wrong is one line that says what would
-be right.
+The parameters come in; an `AskedSummaries` goes out, or one line that says what would be right.
 """
 
 import re
@@ -12,7 +11,7 @@ from typing import Final, NamedTuple
 from otel_jcmc.sessions.counts import By, Per
 from otel_jcmc.web.query import BadQuery, Pairs, meant, read_once
 
-# What is asked for if nothing is said.
+# The default period.
 DAYS: Final = 30
 _ago: Final = re.compile(r"-?([0-9]{1,4})d").fullmatch
 _day: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
@@ -21,11 +20,11 @@ _NAMES: Final = ("from", "to", "by", "per", "format")
 
 class AskedSummaries(NamedTuple):
     """
-    What summaries are asked for.
+    What the request for summaries asks for.
 
     Attributes:
         first, last: days in UTC on which the sessions ended.
-        by: what they are told apart by; None: all together.
+        by: what to group sessions by; None: one group for all.
     """
 
     first: date
@@ -37,10 +36,10 @@ class AskedSummaries(NamedTuple):
 
 def read_asked_summaries(pairs: Pairs, accept: str, today: date) -> AskedSummaries:
     """
-    Return what is asked for on the day *today*.
+    Return what the query asks for; *today* is the current day.
 
     Raises:
-        BadQuery: *pairs* have something that can't be.
+        BadQuery: *pairs* are wrong.
     """
     query = read_once(pairs, _NAMES)
     by = query.get("by")
@@ -66,4 +65,4 @@ def _read_day(name: str, text: str, today: date) -> date:
             return date.fromisoformat(text)
     except ValueError:
         pass
-    raise BadQuery(f"{name} must be a day: {today.isoformat()}, or so many days ago: -30d")
+    raise BadQuery(f"{name} must be a day, like {today.isoformat()}, or days ago, like -30d")

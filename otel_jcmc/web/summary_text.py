@@ -1,8 +1,7 @@
 """
 Groups of sessions as JSON and as CSV.
 
-In come the groups of sessions/counts.py, out comes text. What nobody knows is null, and empty in
-CSV.
+The groups of sessions/counts.py come in, text goes out. Unknown values are null, and empty in CSV.
 """
 
 import csv
@@ -48,7 +47,7 @@ def groups_csv(asked: AskedSummaries, groups: Groups) -> str:
 
 
 def _told(asked: AskedSummaries, period: str, name: str, group: Group) -> dict[str, Any]:
-    """Return what is told of one group."""
+    """Return one group, ready for JSON."""
     mos = group.mos_sum / group.mos_known / MOS_SCALE if group.mos_known else None
     return {
         "period": period or None,
@@ -83,7 +82,7 @@ def _ordered(counts: Counter[str]) -> list[tuple[str, int]]:
 
 
 def _flat(told: dict[str, Any]) -> dict[str, Any]:
-    """Return a group as a line of CSV has it."""
+    """Return the columns of a group for CSV."""
     flat: dict[str, Any] = {}
     for key, value in told.items():
         if key in ("causes", "scopes"):
@@ -91,7 +90,7 @@ def _flat(told: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, dict):
             flat |= {f"{key}.{word}": each for word, each in value.items()}
         else:
-            # What a page calls itself is no formula to a spreadsheet.
+            # A spreadsheet must not take a name that a page sent for a formula.
             is_formula = isinstance(value, str) and value.startswith(_FORMULA)
             flat[key] = f"'{value}" if is_formula else value
     return flat

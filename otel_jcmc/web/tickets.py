@@ -1,8 +1,8 @@
 """
-What a browser has once its person has shown the token: a cookie that says until when it is good.
+The cookie of a browser whose user has shown the token; it says until when it is valid.
 
-In goes the token, out come cookies, and whether a request has one that is good. They are signed
-with a key that follows from the token: all replicas take them, and a new token ends them all.
+The token comes in; cookies go out, and whether a request has a valid one. They are signed with a
+key derived from the token. Therefore all replicas accept them, and a new token ends them all.
 
 Source: RFC 6265 (cookies).
 """
@@ -18,20 +18,20 @@ LIFE_SECONDS: Final = 12 * 3600
 
 
 class Tickets:
-    """Cookies of those who have shown *token*."""
+    """The cookies of browsers that have shown *token*."""
 
     def __init__(self, token: str, clock: Callable[[], float] = time) -> None:
-        """Sign with what follows from *token*; *clock* is Unix time in seconds."""
+        """Sign with a key derived from *token*; *clock* is Unix time in seconds."""
         self._key = hmac.digest(token.encode(), b"otel_jcmc pages", sha256)
         self._clock = clock
 
     def make(self) -> str:
-        """Return the value of a cookie that is good from now on."""
+        """Return the value of a cookie that is valid from now on."""
         until = str(int(self._clock()) + LIFE_SECONDS)
         return f"{until}.{self._sign(until)}"
 
     def has_one(self, scope: Any) -> bool:
-        """Say whether the caller of the ASGI *scope* has a cookie that is good."""
+        """Say whether the caller of the ASGI *scope* has a valid cookie."""
         return any(map(self._is_good, _cookies(scope)))
 
     def _is_good(self, value: str) -> bool:
@@ -46,7 +46,7 @@ class Tickets:
 
 
 def _cookies(scope: Any) -> list[str]:
-    """Return the values of all cookies of our name."""
+    """Return the values of all cookies with our name."""
     found = []
     for name, value in scope["headers"]:
         if name == b"cookie":

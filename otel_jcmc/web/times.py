@@ -1,12 +1,12 @@
 """
-A time as people say it: `14:00`, `yesterday 14:00`, `monday`, `2026-11-29`, `-2h`.
+A time in the forms that people write: `14:00`, `yesterday 14:00`, `monday`, `2026-11-29`, `-2h`.
 
-In goes the text with the zone that is meant, out comes Unix time in ms; what is not understood is
-answered with examples. Days have a beginning and an end: which of both is meant, who asks knows.
+The text and its zone come in; Unix time in ms goes out, or an error with examples. A day has a
+beginning and an end; the caller says which of them is meant.
 
-Of libraries there are dateparser (eight megabytes, and it guesses), parsedatetime (of 2020; `14:00`
-is the next one, and no text is wrong) and python-dateutil (no `yesterday`): none says what it has
-not understood, which is what a search needs.
+A search must learn what was not understood, and no library tells: dateparser (eight megabytes)
+guesses; parsedatetime (of 2020) takes `14:00` for the next one and no text for wrong;
+python-dateutil knows no `yesterday`.
 """
 
 import re
@@ -30,12 +30,12 @@ _DAY: Final = timedelta(days=1)
 
 
 class NotUnderstood(Exception):
-    """The text is no time, or no zone; the message says what would be one."""
+    """The text is not a time or a zone; the message says what would be one."""
 
 
 def read_zone(text: str) -> tzinfo:
     """
-    Return the zone that *text* names: of the IANA database, or an offset such as +02:00.
+    Return the zone that *text* names: an IANA name, or an offset such as +02:00.
 
     Raises:
         NotUnderstood: there is no such zone.
@@ -45,10 +45,10 @@ def read_zone(text: str) -> tzinfo:
         if minutes < 24 * 60:
             return timezone(timedelta(minutes=-minutes if found[1] == "-" else minutes))
     if text == "UTC":
-        # It needs no database, which a small image may lack.
+        # UTC needs no database, which a small image may lack.
         return UTC
     try:
-        # A name is a path of files below the database.
+        # The name is a file path below the database.
         return ZoneInfo(text)
     except (ValueError, OSError, LookupError):
         raise NotUnderstood("a time zone: Europe/Berlin, UTC or +02:00") from None
@@ -58,11 +58,11 @@ def read_time(text: str, now_ms: int, zone: tzinfo = UTC, *, is_end: bool = Fals
     """
     Return the time that *text* says at *now_ms*, in *zone* if it names none, as Unix time in ms.
 
-    Of a day it is the first ms, or the last if it *is_end*; a clock time without a day is the last
-    that has been.
+    A day means its first ms, or its last if *is_end*. A clock time without a day means the latest
+    one in the past.
 
     Raises:
-        NotUnderstood: it is no time.
+        NotUnderstood: it is not a time.
     """
     said = " ".join(text.lower().split())
     if found := _ago(said):
@@ -81,9 +81,9 @@ def read_time(text: str, now_ms: int, zone: tzinfo = UTC, *, is_end: bool = Fals
 
 
 def _whole(text: str) -> int | None:
-    """Return the time of *text* if it has its offset, as RFC 3339 has it."""
+    """Return the time of *text* if it has an offset, as in RFC 3339."""
     try:
-        # A plus that nobody escaped is a blank.
+        # A plus that was not escaped arrives as a space.
         moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip()))
     except ValueError:
         return None
@@ -101,7 +101,7 @@ def _of_day(said: str, now: datetime, *, is_end: bool) -> int:
         return _ms(found)
     if rest:
         found = _moment(day, rest, now.tzinfo)
-        # Of today's weekday it may be a time that is to come: then last week's is meant.
+        # Today's weekday with a time in the future means last week's.
         is_last = found > now and first[:3] == _DAYS[now.weekday()][:3]
         return _ms(_moment(day - 7 * _DAY, rest, now.tzinfo) if is_last else found)
     if is_end:
@@ -110,7 +110,7 @@ def _of_day(said: str, now: datetime, *, is_end: bool) -> int:
 
 
 def _day(word: str, today: date) -> date | None:
-    """Return the day that *word* names, None if it names none; of the week's it is the last."""
+    """Return the day that *word* names, None if it names none; a weekday means the latest one."""
     if word in ("today", "yesterday"):
         return today - _DAY if word == "yesterday" else today
     if _date(word):
@@ -122,7 +122,7 @@ def _day(word: str, today: date) -> date | None:
 
 
 def _moment(day: date, clock: str, zone: tzinfo | None) -> datetime:
-    """Return the time of *clock* on *day*; where clocks go back, the first of the two."""
+    """Return the time of *clock* on *day*; when clocks go back, the first of the two."""
     hour, minute, second, half = 0, 0, 0, None
     if found := _clock(clock):
         hour, minute, second = int(found[1]), int(found[2]), int(found[3] or 0)

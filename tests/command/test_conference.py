@@ -129,7 +129,7 @@ def test_where_several_have_it_they_are_listed(show: Shown) -> None:
 def test_where_none_has_it_that_is_told(show: Shown) -> None:
     code, out, err = show("conference", "nobody")
     assert (code, out) == (1, "")
-    assert "404 nobody was in such a conference then or before" in err
+    assert "404 history has no such conference at that time or before" in err
 
 
 def test_a_list_says_that_there_are_more_and_how_to_go_on(show: Shown) -> None:

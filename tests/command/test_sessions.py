@@ -286,13 +286,13 @@ def test_json_and_csv_are_those_of_the_service(service: Service, sid: str) -> No
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["f" * 48], "there is no such session, or no more"),
-        (["f" * 16], "there is no such session, or no more"),
+        (["f" * 48], "no such session, or history no longer has it"),
+        (["f" * 16], "no such session, or history no longer has it"),
         (["f" * 48, "--jsonl"], "--jsonl is of a list: one session is --json or --csv"),
         (["--from", "soon"], "400 from must be a time: 14:00, yesterday 14:00, yesterday,"),
         (["--from", "14:00", "--tz", "Mars"], "--tz must be a time zone: Europe/Berlin,"),
         (["--state", "awful"], "400 state must be good, fair, bad or unknown"),
-        (["x", "--metric", "y"], "400 metrics: there are connectionquality,"),
+        (["x", "--metric", "y"], "400 metrics must be some of connectionquality,"),
         (["--delete"], "--delete wants --client-id: whose sessions are to be erased"),
         (["--delete", "--client-id", "x"], "--delete asks before it erases: --yes where nobody"),
         (["--delete", "--client-id", "x", "--from", "-2h", "--yes"], "--delete erases all"),

@@ -200,7 +200,7 @@ class Service:
     def said(self) -> list[str]:
         """Return the log's lines, but for the one on callers that are not limited by address."""
         lines = self.log.read_text().splitlines()
-        return [line for line in lines if "limits: those by address" not in line]
+        return [line for line in lines if "limits: address limits do not" not in line]
 
     def __enter__(self) -> Self:
         return self.start()

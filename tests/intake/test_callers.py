@@ -308,7 +308,7 @@ def test_only_a_private_caller_may_scrape(
     if status == 403:
         assert answer.body == (
             "only private addresses may read this (unless ALLOW_PRIVATE_SCRAPE_ONLY=false;"
-            " JCMC_TRUSTED_PROXIES are whose forwarded headers count)\n"
+            " JCMC_TRUSTED_PROXIES names the proxies whose forwarded headers count)\n"
         )
 
 

@@ -163,7 +163,7 @@ def test_headers_and_endpoint_of_traces_are_the_environments(
 
 def test_what_is_no_span_is_not_sent(sink: OtlpSink) -> None:
     sent = sender_to(sink, "http/protobuf").send([*SPANS, b"something else"])
-    assert (sent.answer, sent.why) == (Outcome.BAD, "it is no span")
+    assert (sent.answer, sent.why) == (Outcome.BAD, "it is not a span")
     assert sink.span_tries == 0
 
 

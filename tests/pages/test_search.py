@@ -113,9 +113,9 @@ def test_all_that_is_found_is_there_as_csv_and_lines(service: Service, sids: lis
         ("state=awful", "state must be good, fair, bad or unknown", None),
         ("limit=0", "limit must be a whole number from 1 to 500", None),
         ("after=x", "after must be the `next`", None),
-        ("conference=a&conference=b", "conference is there twice", "conference"),
-        ("room=x", "there are conference, participant", None),
-        ("room=", "there are conference, participant", None),
+        ("conference=a&conference=b", "conference is given twice", "conference"),
+        ("room=x", "unknown parameter: use any of conference, participant", None),
+        ("room=", "unknown parameter: use any of conference, participant", None),
         ("bridge=%00", "bridge must be a name that was pushed", "bridge"),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_browser_erases_nothing_by_a_page(service: Service) -> None:
     answer = service.get("/sessions", method="DELETE", headers=HTML)
     assert (answer.status, answer.body) == (
         400,
-        "client_id is missing: whose sessions are to be erased\n",
+        "client_id is missing: name the client whose sessions to erase\n",
     )
     assert service.get("/sessions", method="POST", headers=HTML).headers["allow"] == (
         "DELETE, GET, HEAD"

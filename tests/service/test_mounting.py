@@ -335,7 +335,9 @@ def test_another_loop_of_the_same_time_is_told_so(caplog: pytest.LogCaptureFixtu
         assert of.is_up
 
     asyncio.run(first())
-    assert caplog.messages == ["otel_jcmc is up in another event loop of this process: it has one"]
+    assert caplog.messages == [
+        "otel_jcmc is up in another event loop of this process: a process has one otel_jcmc"
+    ]
 
 
 def test_a_push_that_comes_while_it_cannot_start_is_told_when_to_come_again(

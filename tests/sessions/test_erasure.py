@@ -442,12 +442,12 @@ def test_a_jmmc_page_is_erased_that_history_has_let_go(
 
 def test_it_wants_a_client(shared_service: Service) -> None:
     for query, line in (
-        ("", "client_id is missing: whose sessions are to be erased"),
-        ("?conference=standup", "client_id is missing: whose sessions are to be erased"),
+        ("", "client_id is missing: name the client whose sessions to erase"),
+        ("?conference=standup", "client_id is missing: name the client whose sessions to erase"),
         ("?client_id=", "client_id must be a name that was pushed, or its hash"),
-        ("?client_id=x&from=-1h", "there are client_id, conference, and nothing else to ask by"),
-        (f"?client_id={OTHER}&client_id={CLIENT_ID}", "client_id is there twice: one is wanted"),
-        ("?client_id=x&conference=&conference=y", "conference is there twice: one is wanted"),
+        ("?client_id=x&from=-1h", "unknown parameter: use any of client_id, conference"),
+        (f"?client_id={OTHER}&client_id={CLIENT_ID}", "client_id is given twice: give it once"),
+        ("?client_id=x&conference=&conference=y", "conference is given twice: give it once"),
     ):
         answer = delete(shared_service, query)
         assert (answer.status, answer.body) == (400, f"{line}\n")

@@ -152,10 +152,18 @@ def test_the_instance_is_the_one_then_or_the_last_before(
 @pytest.mark.parametrize(
     ("path", "status", "line"),
     [
-        ("board?at=2036-03-01T10:59:00Z", 404, "nobody was in such a conference then or before"),
-        ("boar?at=2036-03-01T12:00:00Z", 404, "nobody was in such a conference then or before"),
+        (
+            "board?at=2036-03-01T10:59:00Z",
+            404,
+            "history has no such conference at that time or before",
+        ),
+        (
+            "boar?at=2036-03-01T12:00:00Z",
+            404,
+            "history has no such conference at that time or before",
+        ),
         ("board?at=soon", 400, "at must be a time: 14:00, yesterday 14:00"),
-        ("board?from=now", 400, "there are at, tz, and nothing else to ask by"),
+        ("board?from=now", 400, "unknown parameter: use any of at, tz"),
     ],
 )
 def test_what_can_not_be_is_one_line(

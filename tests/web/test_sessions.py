@@ -186,12 +186,12 @@ TIMES = f"must be a time: {EXAMPLES}"
         ("limit=%D9%A1", "limit must be a whole number from 1 to 500"),
         ("conference=", "conference must be a name that was pushed, or its hash"),
         ("client_id=%00", "client_id must be a name that was pushed, or its hash"),
-        ("client_id=x&client_id=y", "client_id is there twice: one is wanted"),
-        ("from=-1h&limit=5&from=-2h", "from is there twice: one is wanted"),
+        ("client_id=x&client_id=y", "client_id is given twice: give it once"),
+        ("from=-1h&limit=5&from=-2h", "from is given twice: give it once"),
         ("after=x", AFTER),
         (
             "room=x",
-            f"there are {', '.join(LISTED_BY)}, and nothing else to ask by",
+            f"unknown parameter: use any of {', '.join(LISTED_BY)}",
         ),
     ],
 )
@@ -360,8 +360,8 @@ def test_a_session_without_samples_is_one_too(service: Service, past: Past) -> N
     [
         ("?format=xml", "format must be json or csv"),
         ("?fill=yes", "fill must be true or false"),
-        ("?fill=true&fill=true", "fill is there twice: one is wanted"),
-        ("?metric=x", "there are metrics, format, fill, and nothing else to ask by"),
+        ("?fill=true&fill=true", "fill is given twice: give it once"),
+        ("?metric=x", "unknown parameter: use any of metrics, format, fill"),
     ],
 )
 def test_what_is_wrong_with_a_view_is_told(
@@ -376,7 +376,7 @@ def test_a_metric_that_there_is_not_is_answered_with_those_that_there_are(
 ) -> None:
     answer = the(service, sid, "?metrics=quality")
     assert answer.status == 400
-    assert answer.body.startswith("metrics: there are connectionquality, bandwidth_upload, ")
+    assert answer.body.startswith("metrics must be some of connectionquality, bandwidth_upload, ")
 
 
 @pytest.mark.parametrize("sid", ["f" * 48, "x", "..%2f..%2fmetrics"])
