@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from otel_jcmc.catalogue.metrics import CAUSE_ID, LAST_METRIC_ID, LIST_ID, METRICS, STATE_ID
+from otel_jcmc.catalogue.metrics import (
+    CAUSE_ID,
+    COVERS_ID,
+    LAST_METRIC_ID,
+    LIST_ID,
+    METRICS,
+    STATE_ID,
+)
 from otel_jcmc.verdict.judge import Judge, Verdict
 from otel_jcmc.verdict.rules import WORD_OF, State
 
@@ -268,6 +275,15 @@ def test_a_verdict_has_its_evidence() -> None:
     found: Verdict = Judge().judge(numbers(WELL | {"packetloss_upload": 6}))
     assert [each.field for each in found.evidence] == ["packetloss_upload", "packetloss_upload"]
     assert (found.evidence[0].value, found.evidence[0].threshold) == (6, 5)
+
+
+def test_decoding_is_told_in_percent_as_symptom_and_as_cause() -> None:
+    """20 ms for each of 20 frames a second are 40 % of the time until the next frame."""
+    slow = {"freeze_time": 400, "decode_time": 20, "framerate_download": 20}
+    values = numbers(WELL | slow)
+    values[COVERS_ID - 1] = INTERVAL_MS
+    told = [each for each in Judge().judge(values).evidence if each.field == "decode_time"]
+    assert [(each.value, each.threshold) for each in told] == [(40, 15)] * 2
 
 
 def test_the_operators_thresholds_hold() -> None:
