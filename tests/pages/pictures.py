@@ -1,7 +1,7 @@
 """
-Draws the pages as docs show them: `make pictures`, three minutes.
+Takes the pictures of the pages in docs/pictures: `make pictures`, three minutes.
 
-A story is told to a real service as its crowd would live through it, and a real browser looks.
+The simulated crowd of a story pushes to a running service, and a real browser shows the pages.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ TOLD_SECONDS = 150
 
 
 def main() -> None:
-    """Tell the story, and draw each page in the middle of it."""
+    """Run the story, and take a picture of each page in the middle of it."""
     with tempfile.TemporaryDirectory() as folder, Service(Path(folder)) as service:
         command = [sys.executable, "-m", "otel_jcmc", "simulate", *STORY]
         push_url = f"{service.url}/metrics/push"
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def draw(page: Page, url: str) -> None:
-    """Draw each page of the service at *url*."""
+    """Take a picture of each page of the service at *url*."""
     page.goto(f"{url}/live?state=bad")
     shoot(page, "live")
     page.locator("table.rooms a").first.click()
@@ -52,7 +52,7 @@ def draw(page: Page, url: str) -> None:
     shoot(page, "session")
     page.goto(f"{url}/live?state=bad")
     page.locator("table.rooms a").first.click()
-    page.locator("tr.people a", has_text="How it was").click()
+    page.locator("tr.people a", has_text="History of this conference").click()
     page.wait_for_load_state()
     shoot(page, "conference")
     page.goto(f"{url}/sessions?sort=worst")
@@ -62,7 +62,7 @@ def draw(page: Page, url: str) -> None:
 
 
 def shoot(page: Page, name: str) -> None:
-    """Write what is seen of *page*."""
+    """Write what is visible of *page*."""
     page.wait_for_timeout(1500)
     page.screenshot(path=PICTURES / f"page-{name}.png")
 
