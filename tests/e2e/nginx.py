@@ -1,4 +1,4 @@
-"""A real nginx that runs what the docs say: their blocks, with the addresses of a test."""
+"""A real nginx that runs the blocks of the docs, with the addresses of a test."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from e2e.parts import ROOT, is_open, missing, running
 from harness import eventually
 
 UNPACKED = ROOT / ".cache" / "nginx" / "usr" / "sbin"
-# Whatever the package would keep in /var is in the folder of the test.
+# Everything that the package would keep in /var is in the test's folder.
 _CONFIG = """
 daemon off;
 master_process off;
@@ -39,7 +39,7 @@ def fenced(document: str, language: str) -> list[str]:
 
 @contextmanager
 def running_nginx(folder: Path, http: str, port: int) -> Iterator[None]:
-    """Run nginx in *folder* with *http* in its http block, one of whose servers is on *port*."""
+    """Run nginx in *folder* with *http* in its http block; one of its servers listens on *port*."""
     binary = (
         shutil.which("nginx")
         or shutil.which("nginx", path="/usr/sbin")

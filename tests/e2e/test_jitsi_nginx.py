@@ -1,8 +1,8 @@
 """
-docs/jitsi.md: its nginx blocks in a server such as Jitsi's, by a real nginx.
+docs/jitsi.md: its nginx blocks in a server like Jitsi's, run by a real nginx.
 
-A server of Jitsi's takes any path for the name of a room, includes files inside of `server`, and
-sets what locations inherit.
+In a server of Jitsi's, every other path is the name of a conference, `server` includes files, and
+locations inherit settings.
 """
 
 import posixpath
@@ -27,7 +27,7 @@ TEXT = textwrap.dedent(
 (CUSTOM,) = re.findall(r"^```nginx\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 (OVERRIDE,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 UPSTREAM, LOCATIONS = fenced("README.md", "nginx")
-# As in Jitsi's own configurations: what locations inherit, and rooms, alone or in a tenant.
+# As in Jitsi's own configurations: inherited settings, and conferences with and without a tenant.
 AROUND = """
     charset utf8;
     client_max_body_size 0;
@@ -54,9 +54,9 @@ class Site:
     The service behind two servers.
 
     Attributes:
-        docker: has the file of docker-jitsi-meet.
+        docker: has the file for docker-jitsi-meet.
         debian: has the blocks of the README.
-        away: has the file as it stands, and no such collector.
+        away: has the unchanged file, but its collector does not exist.
     """
 
     service: Service
@@ -113,7 +113,7 @@ def test_nothing_else_of_the_service_is_published(site: Site, which: str) -> Non
 
 @pytest.mark.parametrize("block", [CUSTOM, LOCATIONS], ids=["docker", "debian"])
 def test_a_caller_cannot_say_where_it_calls_from(block: str) -> None:
-    """What the service hears of it is what nginx sees, or limits would be anybody's."""
+    """The service gets the address that nginx sees: a caller must not use up others' limits."""
     locations = re.findall(r"^location.*?^}", block, re.MULTILINE | re.DOTALL)
     passing = [each for each in locations if "proxy_pass" in each]
     assert len(passing) == 2
@@ -124,7 +124,7 @@ def test_a_caller_cannot_say_where_it_calls_from(block: str) -> None:
 
 
 def test_meetings_go_on_where_the_collector_is_not_there(site: Site) -> None:
-    """A name that nobody knows keeps nginx from starting where it stands in an upstream."""
+    """An unknown host name in an upstream would keep nginx from starting."""
     assert request(f"{site.away}/standup").status == 200
 
 
