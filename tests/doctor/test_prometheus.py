@@ -1,4 +1,4 @@
-"""`otel-jcmc doctor --prometheus`: a real Prometheus, its targets, rules, and what boards ask."""
+"""`otel-jcmc doctor --prometheus`: a real Prometheus, its targets, rules, and boards' queries."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 
 
 def ask_with(doctor: Ask, service: Service, prometheus: Prometheus) -> list[tuple[str, str]]:
-    """Return mark and text of what doctor finds of *prometheus*."""
+    """Return mark and text of the findings of doctor about *prometheus*."""
     told = doctor(service, "--prometheus", prometheus.url)
     return [(each["mark"], each["text"]) for each in told.findings if each["topic"] == "prometheus"]
 
