@@ -27,7 +27,7 @@ CAUSES: Final = {
     "received": "what other participants send",
     "downlink_or_received": "participant's network, or the sender",
     "device": "participant's computer",
-    "path": "long network delay without packet loss",
+    "path": "long network delay, no loss",
     "uplink": "network from participant to bridge",
     "pair": "network between the two participants",
     rules.UNKNOWN: "no cause found",

@@ -1,4 +1,4 @@
-"""docs/attributes.md has every attribute that leaves by OTLP, and none that does not."""
+"""docs/attributes.md has exactly the attributes that OTLP exports."""
 
 import ast
 import re

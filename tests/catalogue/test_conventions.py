@@ -1,4 +1,4 @@
-"""The names that are OpenTelemetry's are those of the conventions whose schema is named."""
+"""OpenTelemetry's names are those of the conventions with the declared schema."""
 
 from importlib import import_module
 from pkgutil import iter_modules

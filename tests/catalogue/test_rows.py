@@ -1,4 +1,4 @@
-"""The catalogue's promises to Redis (ids), to dashboards (names) and to readers (briefs)."""
+"""The catalogue's promises to Redis (ids), dashboards (names) and readers (briefs)."""
 
 import re
 

@@ -1,9 +1,9 @@
 """
-Pages for the real browser: what serves them, and a tab that looks into them.
+Pages for the real browser: a server for them, and a tab that looks into them.
 
-`Origin` is a small web server on 127.0.0.1 with a blank page, the client file (filled in as the
-service does it) and a push door that answers as told. `Tab` runs JavaScript in a page and keeps
-every word on its console and every error. The fixtures in conftest.py make both.
+`Origin` is a small web server on 127.0.0.1 with a blank page, the client file (filled in as by the
+service) and a push endpoint with the answers that a test wants. `Tab` runs JavaScript in a page and
+keeps all console lines and errors. The fixtures in conftest.py make both.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Recordings of real conferences, played to the client file in a real browser."""
+"""Plays recordings of real conferences to the client file in a real browser."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hand-made reports of a peer connection (RTCStatsReport of webrtc-stats), and what they become."""
+"""Reports of a peer connection made by hand (RTCStatsReport), and what the client reads."""
 
 import json
 from collections.abc import Sequence

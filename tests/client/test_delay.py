@@ -1,4 +1,4 @@
-"""How late the page's own timers come, in a push: whether it waits for the CPU. No real time."""
+"""How late the page's timers are, in a push: a sign of a busy CPU. No real time."""
 
 from typing import Any
 

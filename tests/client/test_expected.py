@@ -1,8 +1,8 @@
 """
-What each recording is to become: the tables of expected/, worked out without the client.
+What the client must make of each recording: the tables of expected/, made without the client.
 
-expected/README.md says what a cell means. `replaying.py` plays the recordings to the client file,
-and each cell of a table is compared with what the client told then.
+expected/README.md explains the cells. `replaying.py` plays the recordings to the client file, and
+each cell of a table is compared with the client's push at that time.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The former release beside this one: its client with our server, our client with its server."""
+"""The former release with this one: its client with our server, and the reverse."""
 
 import json
 from collections.abc import Iterator

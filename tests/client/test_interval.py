@@ -1,4 +1,4 @@
-"""Pushes rarer than statistics, and tabs that do not push in the same moment. No real time."""
+"""Pushes rarer than statistics, and tabs that push at different moments. No real time."""
 
 from itertools import pairwise
 from typing import Any

@@ -1,4 +1,4 @@
-"""client/jmmc.js in a page that has a call, has none, or is hostile. No real time."""
+"""client/jmmc.js in a page with a call, without a call, or hostile. No real time."""
 
 import json
 import re

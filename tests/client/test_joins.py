@@ -1,4 +1,4 @@
-"""Joins: how long one took, and those that failed. No real time."""
+"""How long a join took, and joins that failed. No real time."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the page knows of the media, in a push: whose streams should come, what ours should be."""
+"""What the page knows of media, in a push: which streams to expect, and its own picture."""
 
 import json
 from typing import Any

@@ -1,8 +1,8 @@
 """
-`outage.js`: what is told of a path on which nothing gets through, and what is not told meanwhile.
+`outage.js`: what the client reports of a path that lets nothing through, and what it leaves out.
 
-The recording is of two tabs of a real conference peer to peer: from 10.8 s to 22.8 s nothing that
-ada sent arrived. Ada went on receiving until ICE gave up, at 18.5 s, and then checks alone.
+The recording is of two tabs in a real direct call. From 10.8 s to 22.8 s nothing that ada sent
+arrived. Ada went on receiving media until ICE gave up at 18.5 s, and after that only checks.
 """
 
 import random

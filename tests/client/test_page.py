@@ -1,4 +1,4 @@
-"""`start`: the client in a page that has a call, has none, or is hostile. No real time."""
+"""`start`: the client in a page with a call, without one, or hostile. No real time."""
 
 import re
 from typing import Any

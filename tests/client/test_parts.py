@@ -1,4 +1,4 @@
-"""The parts of the browser's files: each is used, says a thing once, and gives a script."""
+"""The parts of the client files: each is used, has no repetitions, and makes a script."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Who the page is of, and what the participant says of the call, now or when it is over."""
+"""Whose page it is, and what the participant says of the call, during and after it."""
 
 import json
 from typing import Any

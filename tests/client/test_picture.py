@@ -1,4 +1,4 @@
-"""Which received video stood still, and for how long: what is booked, and what nobody sees."""
+"""Which received video froze and for how long: freezes that count, and those not visible."""
 
 from typing import Any
 

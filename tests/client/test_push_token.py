@@ -1,4 +1,4 @@
-"""Push tokens, where the server gives them: when a page asks for one, and what it does without."""
+"""Push tokens, if the server gives them: when a page asks, and what it does without."""
 
 from typing import Any
 

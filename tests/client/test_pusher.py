@@ -1,4 +1,4 @@
-"""`createPusher`: when a push goes, what it says of its session, and how it waits. No real time."""
+"""`createPusher`: when it pushes, what it says of the session, how it waits. No real time."""
 
 import re
 from itertools import pairwise

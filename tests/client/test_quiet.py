@@ -1,4 +1,4 @@
-"""What the last sample told is no more: nulls at once, not after two intervals. No real time."""
+"""Values that statistics no longer have become null at once, not two intervals later."""
 
 from typing import Any
 

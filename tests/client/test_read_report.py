@@ -1,7 +1,7 @@
 """
-`readReport` and `addReading`: what a push tells of the browser's own report, as expected by hand.
+`readReport` and `addReading`: what a push says of the browser's report, as worked out by hand.
 
-What is not in an expected dict is null. Counters need two reports, levels one.
+A field that is not in an expected dict is null. Counters need two reports, levels need one.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""`readStats`: what a push tells of the library's statistics, recorded and imagined."""
+"""`readStats`: what a push says of the library's statistics, recorded and invented."""
 
 import ipaddress
 import json

@@ -1,4 +1,4 @@
-"""What was recorded of real conferences becomes the same pushes again, whatever the clock is."""
+"""Recordings of real conferences become the same pushes again, whatever the clock shows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`readReport` over time: outages, resets, reports of the peer that come late, and chance."""
+"""`readReport` over time: outages, resets, late reports of the peer, and random cases."""
 
 import random
 from typing import Any

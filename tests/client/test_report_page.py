@@ -1,4 +1,4 @@
-"""The browser's report in a page: whom the client asks, what it does with a bad answer."""
+"""The browser's report in a page: where the client gets it, and what if it is bad."""
 
 from typing import Any
 

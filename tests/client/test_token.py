@@ -1,4 +1,4 @@
-"""The page's token (JWT): where it goes, and when it is renewed."""
+"""The page's token (JWT): where the client sends it, and when it renews it."""
 
 from typing import Any
 

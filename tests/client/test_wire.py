@@ -1,4 +1,4 @@
-"""The client's requests as a server gets them, over the real network stack of the browser."""
+"""The client's requests as a server receives them, over the browser's network stack."""
 
 from client.pages import Origin, Tab
 

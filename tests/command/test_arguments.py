@@ -1,4 +1,4 @@
-"""The command line: what its help says, what a wrong word is answered, and how it exits."""
+"""The command line: its help, its answers to wrong words, its exit codes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`otel-jcmc conference`, and `sessions` for many at once, at a running service."""
+"""`otel-jcmc conference`, and `sessions` for many at once, with a running service."""
 
 import csv
 import io

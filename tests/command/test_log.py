@@ -1,4 +1,4 @@
-"""The log of a process of our own: one line an event, and where something failed, not with what."""
+"""The log of our processes: one line for an event; errors say where, and quote no data."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`otel-jcmc sessions`, as a process, at a running service."""
+"""`otel-jcmc sessions`, as a process, with a running service."""
 
 import csv
 import io

@@ -1,8 +1,8 @@
 """
-The stories of conferences by a bridge: what happens to one of three, step by step.
+The stories of conferences through a bridge: what happens to one of three, step by step.
 
-It happens to ada, but where it happens to everybody. All three see and hear each other through
-the bridge of tests/bridge.
+It happens to ada, except where it happens to all. All three see and hear each other through the
+bridge of tests/bridge.
 """
 
 from dataclasses import replace

@@ -1,9 +1,9 @@
 """
 Conferences with the real lib-jitsi-meet, in tabs of a real browser with a fake camera.
 
-`running_site` serves the page: the library, `app.js` that stands for jitsi-meet, `relayed.js`
-that leads the call through the relay, and the client file, which comes from the service. `Tab` is
-one participant, who has a browser context and so a process of their own.
+`running_site` serves the page: the library, `app.js` instead of jitsi-meet, `relayed.js`, which
+sends the call through the relay, and the service's client file. `Tab` is one participant with a
+browser context, and therefore a process, of its own.
 """
 
 import json

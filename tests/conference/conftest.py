@@ -1,4 +1,4 @@
-"""Fixtures of the conferences: the whole road from a fake camera to Prometheus, all of it real."""
+"""Fixtures of the conferences: the whole road from a fake camera to Prometheus."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

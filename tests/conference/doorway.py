@@ -1,8 +1,8 @@
 """
-The way from each tab to the service, which can be cut for one tab; it notes each push.
+The way from each tab to the service. It can be cut for one tab, and it notes each push.
 
-A request that meets a cut waits, as TCP does: it goes on when the way is there again, unless the
-browser has given it up by then.
+A request that meets a cut waits, as with TCP. It goes on when the cut is over, unless the browser
+has given it up.
 """
 
 import http.client

@@ -1,9 +1,8 @@
 """
-A real Firefox, driven by WebDriver BiDi as Firefox itself speaks it.
+A real Firefox, driven by WebDriver BiDi, which Firefox itself speaks.
 
-Playwright drives a build of its own only, which is not to be had everywhere. Each seat has a
-user context, as a window of its own.
-https://w3c.github.io/webdriver-bidi/
+Playwright only drives a build of its own, which is not available everywhere. Each seat has a user
+context, like a window of its own. https://w3c.github.io/webdriver-bidi/
 """
 
 import base64

@@ -1,8 +1,8 @@
 """
-The stories that are held out: the rules of the verdict are not made with them, only judged by them.
+The held-out stories: they test the rules of the verdict, and no rule is made with them.
 
-Each is one of the other stories with other figures. Its name is that one's, and a number. Once they
-have been judged and a rule is made with them, they are seen: others are held out then.
+Each is another story with other figures; its name is that story's name and a number. Once they have
+been used to make a rule, they count as seen, and other stories are held out.
 """
 
 from collections.abc import Iterator

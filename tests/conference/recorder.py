@@ -1,8 +1,8 @@
 """
-Tells a story with real browsers and keeps what happened: a recording.
+Plays a story with real browsers and records what happens.
 
-A recording is a list of lines, each with `t` (seconds since it began), `who`, `kind` and `data`.
-tests/recordings/README.md says what each kind has.
+A recording is a list of lines, each with `t` (seconds since the start), `who`, `kind` and `data`.
+tests/recordings/README.md describes each kind.
 """
 
 import json

@@ -1,9 +1,9 @@
 """
-A UDP relay between browsers on this machine, to lose, delay and hold up what goes to and fro.
+A UDP relay between browsers on this machine, which loses, delays and holds up datagrams.
 
-Each of a browser's sockets has a stand-in here. `relayed.js` names that to the other side, so
-that B's datagrams for A arrive at A's stand-in, and go on to A from B's. No root is needed.
-A datagram goes through the way up of who sends it, then through the way down of who gets it.
+Each socket of a browser has a stand-in here. `relayed.js` tells the other side the stand-in's
+address, so B's datagrams for A arrive at A's stand-in, and go on to A from B's stand-in. No root
+rights are needed. A datagram passes the sender's way up, then the receiver's way down.
 """
 
 import asyncio

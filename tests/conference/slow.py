@@ -1,4 +1,4 @@
-"""A computer that is too slow: a page's process that runs for a part of the time only."""
+"""A slow computer: a page's process that runs only for a part of the time."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What somebody is told who comes from the original, or from the middleware, with its settings."""
+"""What the service advises operators with the settings of the original or the middleware."""
 
 from pathlib import Path
 

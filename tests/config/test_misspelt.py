@@ -1,4 +1,4 @@
-"""Variables that no setting has: those that are near one are named, and nobody else's is."""
+"""Unknown variables: those that resemble a setting are named, and no others."""
 
 import os
 import subprocess

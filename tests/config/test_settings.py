@@ -1,4 +1,4 @@
-"""The settings: defaults, the original's env file as it is, and what wrong ones are answered."""
+"""The settings: defaults, the original's env file unchanged, and the answers to wrong ones."""
 
 import json
 import os

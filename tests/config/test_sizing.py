@@ -1,4 +1,4 @@
-"""What Redis may come to hold by the bounds of the settings, and what is said of its memory."""
+"""How much Redis may hold by the limits of the settings, and what is said of its memory."""
 
 import os
 import random

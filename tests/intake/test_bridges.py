@@ -1,4 +1,4 @@
-"""intake/bridges.py: what a bridge is called, and that nobody is framed or told of by it."""
+"""intake/bridges.py: the name of a bridge; no page can blame another or make us show an address."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""User-Agent -> browser and system, in the words of ua-parser-js, which dashboards know."""
+"""User-Agent -> browser and system, in the words of ua-parser-js, as dashboards expect."""
 
 import pytest
 import ua_parser

@@ -1,4 +1,4 @@
-"""Who a caller is, and who counts as private. In doubt: not private."""
+"""A caller's address, and whether it is private. In doubt it is not."""
 
 from ipaddress import ip_network
 from pathlib import Path

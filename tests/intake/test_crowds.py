@@ -1,4 +1,4 @@
-"""intake/crowds.py: how many participants of an address are live."""
+"""intake/crowds.py: how many live participants an address has."""
 
 from pathlib import Path
 from typing import Any

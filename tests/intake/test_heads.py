@@ -1,4 +1,4 @@
-"""Both kinds of heads tell the same of the same lines."""
+"""Both kinds of request heads say the same of the same lines."""
 
 import pytest
 

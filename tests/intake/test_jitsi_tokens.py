@@ -1,7 +1,7 @@
 """
-Jitsi's tokens: whose signature counts, what each claim has to be, and for which conference.
+Jitsi's tokens: which signatures count, what each claim must be, and for which conference.
 
-With real keys; on the running service where files change under it, and where users meet.
+The keys are real. On a running service, key files change, and users share a conference.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Joins and failures are counted by region, and the regions are bounded."""
+"""Joins and failures are counted by region, and the number of regions is limited."""
 
 from typing import Any
 

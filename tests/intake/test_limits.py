@@ -1,4 +1,4 @@
-"""How often somebody may push: buckets of a fixed size, and what the log says of them."""
+"""How often a client may push: buckets of a fixed size, and what the log says of them."""
 
 import logging
 from collections.abc import Callable

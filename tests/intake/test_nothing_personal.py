@@ -1,10 +1,10 @@
 """
-Nothing personal in logs, errors and metrics of our own, nor in Redis where it is not kept.
+Nothing personal is in logs, errors and our own metrics, nor in Redis if it must not be kept.
 
-Two services live through the same bad day, one that keeps everything it can and one that hashes or
-drops: pushes of every kind, a Redis that is away, full, read-only or damaged, an OTLP receiver that
-quotes what it refuses, and an end in the middle of it. All that they wrote is then searched for
-texts that are nobody else's.
+Two services have the same bad day; one keeps everything it can, the other hashes or drops it. There
+are pushes of every kind, a Redis that is away, full, read-only or damaged, an OTLP receiver that
+quotes what it refuses, and a stop in the middle. Then the tests search all that they wrote for
+texts that only one person can have.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What happens to participants is noticed once, by however many processes take their pushes."""
+"""Each event of a participant is noticed once, however many processes take the pushes."""
 
 import time
 from collections.abc import AsyncIterator, Sequence

@@ -1,7 +1,7 @@
 """
-JCMC_PRIVACY: what becomes of each attribute before it is stored, and how it is said.
+JCMC_PRIVACY: what happens to each attribute before it is stored, and how the docs say it.
 
-The expected hashes are made with `hashlib` by the documented recipe, not by the code's.
+The expected hashes come from `hashlib` by the documented recipe, not from the package's code.
 """
 
 import copy

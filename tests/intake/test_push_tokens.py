@@ -1,7 +1,7 @@
 """
-Push tokens: who gets one, what it is good for, and what is answered to a push without.
+Push tokens: who gets one, what it permits, and the answer to a push without one.
 
-On the running service in the mode `token`, and on the parts of it where that says more.
+The tests use a running service in the mode `token`, and single parts where they say more.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""intake/relays.py: the operator's TURN servers have names, and addresses stay private."""
+"""intake/relays.py: the operator's TURN servers have names; other addresses stay private."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The cookie of JMMC pages: it names a session, and is good for its own client and conference."""
+"""The cookie of JMMC clients: it names a session, for one client and one conference only."""
 
 import pytest
 from harness import CLIENT_ID

@@ -1,4 +1,4 @@
-"""Pages of the Jitsi Meet Metrics Collector at a running service: what comes of their pushes."""
+"""Clients of the Jitsi Meet Metrics Collector at a running service: what their pushes become."""
 
 import json
 import time

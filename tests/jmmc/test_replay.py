@@ -1,4 +1,4 @@
-"""What was recorded of real conferences, through both doors: the same series, label by label."""
+"""Recordings of real conferences in both wire formats: the same series, label by label."""
 
 import json
 from typing import Any

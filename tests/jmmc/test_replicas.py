@@ -1,7 +1,7 @@
 """
-JMMC pages at two replicas on one Redis: secret and state are shared, and outlive what they must.
+JMMC clients at two replicas on one Redis: both share secret and state, also after a restart.
 
-The Redis is Debian's 7.0: what is written has to work there too.
+The Redis is Debian's 7.0, because the commands must work there, too.
 """
 
 from collections.abc import Iterator

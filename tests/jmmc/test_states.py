@@ -1,4 +1,4 @@
-"""What is known of the sessions of JMMC pages: merged in a real Redis, by its own order."""
+"""The state of JMMC clients' sessions: Redis merges it, in the clients' own order."""
 
 import asyncio
 import random

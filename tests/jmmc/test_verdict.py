@@ -1,4 +1,4 @@
-"""What is said of the call of a page that sends only what has changed."""
+"""The verdict for a client that sends only what has changed."""
 
 from exposition import said
 from harness import Service

@@ -1,7 +1,7 @@
 """
-The wire format of JMMC pages: what of a push is kept, what is dropped and why, what is refused.
+The wire format of JMMC clients: which parts of a push are kept, dropped and why, or refused.
 
-Rows are those of the table in docs/jmmc.md; what is expected is written out.
+The rows are those of the table in docs/jmmc.md; the expected results are written out.
 """
 
 import json

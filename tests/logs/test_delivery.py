@@ -1,4 +1,4 @@
-"""What happens, from the push to the receiver: the service, its exporter, a real sink."""
+"""Events from the push to the receiver: the service, its exporter, a real sink."""
 
 import subprocess
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Kills, a receiver that is away, several processes: no event is lost, and twice is the same."""
+"""Kills, a missing receiver, several processes: no event is lost; repeated ones are equal."""
 
 import signal
 import time

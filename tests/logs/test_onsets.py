@@ -1,4 +1,4 @@
-"""logs/onsets.py: what begins and ends to stand out is told once each, whoever dies in between."""
+"""logs/onsets.py: each begin and end of standing out is told once, whichever replica dies."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""An event that waits as a record: the same each time, and of nobody else's version worse."""
+"""An event that waits as a record: the same each time, and also good if a later version wrote it."""
 
 import pytest
 from sink_requests import SinkEvent

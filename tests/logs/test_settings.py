@@ -1,4 +1,4 @@
-"""Where events go and how: what settings say of them, of everything, of metrics alone."""
+"""Where and how events are sent: settings for logs, for all signals, for metrics only."""
 
 from typing import Any
 

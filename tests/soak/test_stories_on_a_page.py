@@ -48,7 +48,7 @@ WHY = {
     "outage": "connection lost",
     "downlink": "network from bridge to participant",
     "device": "participant's computer",
-    "path": "long network delay without packet loss",
+    "path": "long network delay, no loss",
     "uplink": "what ",
     "received": "what ",
     "pair": "network between the two participants",
