@@ -1,4 +1,4 @@
-"""intake/bridges.py: the name of a bridge; no page can blame another or make us show an address."""
+"""intake/bridges.py: a bridge has the operator's name or a hash, and no address is shown."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An event that waits as a record: the same each time, and also good if a later version wrote it."""
+"""An event that waits as a record: always the same, and good even from a later version."""
 
 import pytest
 from sink_requests import SinkEvent

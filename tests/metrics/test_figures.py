@@ -1,4 +1,4 @@
-"""metrics/own.py: what several processes have counted is shown as if one had counted it all."""
+"""metrics/own.py: the counts of several processes look as if one process had counted all."""
 
 import re
 from collections.abc import Callable, Iterator

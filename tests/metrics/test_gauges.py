@@ -1,4 +1,4 @@
-"""The catalogue's rows as gauges: which labels a series has, its value, and what becomes one."""
+"""The catalogue's rows as gauges: the labels and values of series, and what makes a series."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """
-What a page pushes, and what Prometheus then sees: pairs of files in golden/, compared exactly.
+What a client pushes, and what Prometheus then reads: pairs of files in golden/, compared exactly.
 
-golden/README.md says how to write them anew after a change that is meant.
+golden/README.md says how to write them again after a wanted change.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""metrics/histograms.py: what is counted of a push, and what scrapes show of it."""
+"""metrics/histograms.py: what a push adds, and what a scrape shows."""
 
 import json
 import sys

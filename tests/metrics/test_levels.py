@@ -1,4 +1,4 @@
-"""metrics/levels.py: what is told of conferences, bridges, regions, the fleet, what stands out."""
+"""metrics/levels.py: series of conferences, bridges, regions, the fleet and what stands out."""
 
 import pytest
 from people import judged, observed_by, snapshot_of

@@ -1,4 +1,4 @@
-"""metrics/own.py: what counts a closed list begins at 0, so the first increase shows as one."""
+"""metrics/own.py: counters with a closed list begin at 0, so the first increase is visible."""
 
 import re
 from pathlib import Path

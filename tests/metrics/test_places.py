@@ -1,4 +1,4 @@
-"""metrics/places.py: what a process publishes is whole, whenever it is read or killed."""
+"""metrics/places.py: the figures of a process are complete whenever it is read or killed."""
 
 import asyncio
 import logging

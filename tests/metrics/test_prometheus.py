@@ -1,7 +1,7 @@
 """
-The exposition: both formats, whole families, escaped text; and the names of our own metrics.
+The exposition: both formats, complete families, escaped text, and the names of our own metrics.
 
-Read back by Prometheus' own client library and by promtool.
+Prometheus' own client library and promtool read it back.
 """
 
 import gzip

@@ -1,6 +1,4 @@
-"""
-The provider without memory, beside the stock one: the same points, and none of who has left.
-"""
+"""The provider without memory, beside the stock one: same points, none of past participants."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""metrics/seen.py: what the verdict needs to know of somebody, from what Redis holds."""
+"""metrics/seen.py: what the verdict needs of a participant, from the contents of Redis."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""metrics/snapshot.py: what is taken over, and that no verdict outlives its push by much."""
+"""metrics/snapshot.py: what is reused, and that no verdict lives much longer than its push."""
 
 from typing import Any
 

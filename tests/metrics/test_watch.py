@@ -1,4 +1,4 @@
-"""metrics/watch.py and verdict/record.py: looks of several replicas on one Redis, a real one."""
+"""metrics/watch.py and verdict/record.py: the looks of several replicas on one real Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator

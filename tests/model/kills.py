@@ -1,8 +1,8 @@
 """
-The crowd while services are killed: what must be there all the same.
+The crowd while services are killed: what must be stored all the same.
 
-`play_with_kills` lets people come and go at two services on one Redis, of which one after the other
-is killed at random and started again; `Killed` is what came of it.
+`play_with_kills` lets participants come and go at two services on one Redis; one after the other is
+killed at random and started again. `Killed` is the result.
 """
 
 import random

@@ -1,8 +1,8 @@
 """
-What was pushed, and what it must come to: the ledger's own arithmetic, nothing of the package.
+What was pushed, and the correct result: the ledger's own arithmetic, without the package.
 
-A `Push` is known by when it was sent and when it was answered; the service took it in between.
-Where a time decides, all that it might have been is allowed.
+A `Push` has the times at which it was sent and answered; the service took it in between. Where a
+time decides, every possible result is allowed.
 """
 
 import threading

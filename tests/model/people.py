@@ -1,8 +1,8 @@
 """
-Who does what: each function is one person's evening, in the order of its lines.
+What the participants do: each function is one person's evening, in the order of its lines.
 
-`Actor` pushes and writes it down. Times are in seconds since the curtain rose; a step that is late
-makes the next one late no more than it must.
+`Actor` pushes and writes it down. Times are in seconds since the start; a late step delays the next
+one only as much as it must.
 """
 
 import time

@@ -1,9 +1,9 @@
 """
-The services, the crowd in threads, and all that is told of it afterwards.
+The services, the crowd in threads, and all that the services say of it afterwards.
 
-`play` lets everybody play once at each of some stages at the same time, and reads lists, sessions,
-CSV and spans when all is over. Pages of the second wire format live for 90 s: Redis is told that
-these are over, since no test waits for so long.
+`play` lets all participants play at several stages at the same time, and reads lists, sessions, CSV
+and spans at the end. Clients of the second wire format live for 90 s; the test tells Redis that
+they are over, because no test waits that long.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""History and spans against the ledger of a crowd; README.md says how. One property each."""
+"""History and spans compared with the ledger of a crowd (README.md); one property each."""
 
 import json
 from collections import Counter

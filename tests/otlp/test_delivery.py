@@ -1,4 +1,4 @@
-"""What waits for a receiver: read, removed, bounded, and delivered whatever the receiver says."""
+"""What waits for a receiver: read, removed, bounded, and delivered whatever it answers."""
 
 import logging
 from collections.abc import AsyncIterator, Callable

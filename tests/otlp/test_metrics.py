@@ -1,4 +1,4 @@
-"""Collected gauges on their way to an OTLP receiver: pieces, names, values, headers, TLS."""
+"""Collected gauges on their way to an OTLP receiver: parts, names, values, headers, TLS."""
 
 import subprocess
 import threading

@@ -1,6 +1,4 @@
-"""
-The requests of an OTLP export: what the SDK's own encoder would have made, in pieces that arrive.
-"""
+"""The requests of an OTLP export: equal to the SDK's own encoding, in parts that arrive."""
 
 import time
 from typing import Any

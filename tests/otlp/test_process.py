@@ -1,4 +1,4 @@
-"""The service with OTLP on, into a real receiver: what arrives, who pushes, and how it ends."""
+"""The service with OTLP, to a real receiver: what arrives, who sends it, and how it ends."""
 
 import os
 import re

@@ -1,6 +1,4 @@
-"""
-What is over is told as over: twice, to a receiver that has taken it, and never of what is there.
-"""
+"""Series that are over are ended: in two accepted exports, and never while they are live."""
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (

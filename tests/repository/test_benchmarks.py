@@ -1,4 +1,4 @@
-"""The benchmarks' load generator on real sockets, and what they make of their figures."""
+"""The benchmarks' load generator on real sockets, and the arithmetic of their figures."""
 
 import asyncio
 import json

@@ -1,7 +1,8 @@
 """
-What collector-config/, the Dockerfile and .dockerignore promise, as far as it can be seen without
-a container engine: what a start would stumble over (a name, port, file or user that doesn't fit).
-Rules are in test_rules.py, dashboards in test_dashboards.py.
+Checks collector-config/, the Dockerfile and .dockerignore without a container engine.
+
+These are the faults at which a start would fail: a name, port, file or user that does not fit.
+test_rules.py tests the rules, test_dashboards.py the dashboards.
 """
 
 from __future__ import annotations

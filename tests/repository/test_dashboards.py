@@ -1,4 +1,4 @@
-"""The dashboards of collector-config/, as far as it can be seen without Grafana."""
+"""The dashboards of collector-config/, checked without Grafana."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The documents: each link leads to a file and a heading that are there, each setting is one."""
+"""The documents: each link leads to an existing file and heading, each setting exists."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""docs/operations.md quotes log lines, metrics, reasons and alerts as they are."""
+"""docs/operations.md quotes log lines, metrics, reasons and alerts exactly."""
 
 import ast
 import functools

@@ -1,8 +1,9 @@
 """
-What we use of libraries that they do not promise to keep, each part by name.
+The parts of libraries that we use although the libraries do not promise to keep them, by name.
 
-A part that is gone fails here by its name. pyproject.toml has an upper bound for each of these
-libraries: a newer one is let in when this test, and the tests of what uses the part, pass with it.
+A missing part fails here by its name. pyproject.toml has an upper bound for each of these
+libraries. A newer version is admitted when this test, and the tests of the code that uses the part,
+pass.
 """
 
 import ast

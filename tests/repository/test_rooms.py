@@ -1,7 +1,7 @@
 """
-Imports between rooms run one way, and few rooms see each library: a change of one touches a few.
+Imports between rooms go in one direction, and few rooms use each library, so changes stay local.
 
-Computed from the sources with `ast`, imports inside functions and for type checkers included.
+It is computed from the sources with `ast`, with imports inside functions and for type checkers.
 """
 
 import ast

@@ -1,6 +1,7 @@
 """
-The rules of collector-config/: promtool reads them and runs their tests; alerts say what to do and
-have a runbook, work with both namings, and Alertmanager's example knows them all.
+The rules of collector-config/: promtool accepts them and runs their tests.
+
+Alerts say what to do, have a runbook, and work with both namings; Alertmanager's example knows all.
 """
 
 import re

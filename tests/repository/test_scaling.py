@@ -1,4 +1,4 @@
-"""docs/scaling.md: what is reckoned of measured costs, and of the figures that there are."""
+"""docs/scaling.md: what it computes from measured costs, and that the figures exist."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,7 @@
 """
-How many connections there may be and what each may take: who has to go, on the running service too.
+How many connections there may be, what each may use, and which are closed; also on the service.
 
-On sockets, with limits of a second or of a few dozen connections, so that each is met at once.
+The tests use sockets, with limits of a second or of a few dozen connections, to reach each at once.
 """
 
 import json

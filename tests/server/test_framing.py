@@ -1,4 +1,4 @@
-"""Where a request ends: each way to say it has one answer, and nothing hidden is parsed."""
+"""Where a request ends: each form has one answer, and no hidden request is parsed."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What pushes, connections and pages leave behind is freed at once, and not found as garbage."""
+"""What pushes, connections and pages leave behind is freed at once, without the collector."""
 
 import os
 import signal

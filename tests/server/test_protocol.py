@@ -1,4 +1,4 @@
-"""Requests as they are on the wire: the short way of a push and the ASGI way give the same."""
+"""Raw requests: the fast path of a push and the ASGI path give the same answers."""
 
 import asyncio
 import json

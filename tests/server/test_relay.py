@@ -1,4 +1,4 @@
-"""What one process hands on to another, over a real socket, with another end that is told what."""
+"""What one process relays to another, over a real socket, with a scripted other end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

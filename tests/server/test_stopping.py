@@ -1,4 +1,4 @@
-"""How a server stops: who has connected is answered, also who is still in the queue of a socket."""
+"""How a server stops: it answers all connected clients, also those in a socket's queue."""
 
 import asyncio
 import socket

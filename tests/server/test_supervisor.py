@@ -1,4 +1,4 @@
-"""Processes that are forked: again when they die, later when they die young again and again."""
+"""Forked processes: started again when they die, and later if they die young repeatedly."""
 
 import signal
 import subprocess

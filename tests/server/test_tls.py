@@ -1,4 +1,4 @@
-"""TLS at our own ports, with a certificate authority made for the test, and what may be wrong."""
+"""TLS at our own ports, with a certificate authority of the test, and possible faults."""
 
 import http.client
 import json

@@ -1,8 +1,8 @@
 """
-What is read as one whole push is that push, and what framing.py would make of the same bytes.
+A push that is read in one piece is that push, and framing.py reads the same from the same bytes.
 
-The differential test holds the two against each other: all that the short way takes, the parser
-with every callback sees as exactly one request, with the same lines, body and end.
+The differential test compares the two. Everything that the fast path takes is, for the parser with
+all callbacks, exactly one request, with the same lines, body and end.
 """
 
 from random import Random

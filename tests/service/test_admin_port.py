@@ -1,4 +1,4 @@
-"""With JCMC_ADMIN_PORT each port answers its own paths, and neither those of the other."""
+"""With JCMC_ADMIN_PORT each port answers only its own paths."""
 
 import json
 import os

@@ -1,7 +1,7 @@
 """
-A guest in somebody's application: it starts by itself, leaves the host alone, and ends with it.
+The package mounted in another application: it starts, leaves the host alone, and ends with it.
 
-The first half asks the application itself, the second a real server in a process of its own.
+The first half asks the application directly, the second a real server in a process of its own.
 """
 
 import asyncio

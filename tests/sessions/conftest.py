@@ -1,4 +1,4 @@
-"""What tests of sessions share: a server that `Past` writes to."""
+"""Fixtures of the tests of sessions: a server that `Past` writes to."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""From when to when a session was how, as a picture of it shows."""
+"""The states of a session over time, as a picture shows them."""
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.bands import bands

@@ -1,4 +1,4 @@
-"""How far reached what was bad: a session's times joined with what stood out then."""
+"""How far bad times reached: the times of a session, joined with what stood out then."""
 
 import pytest
 

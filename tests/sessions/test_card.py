@@ -1,4 +1,4 @@
-"""The card of a session: what is written is read, and search.lua finds each part in its place."""
+"""The card of a session: written and read again, and search.lua finds each part."""
 
 import struct
 

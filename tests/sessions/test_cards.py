@@ -1,4 +1,4 @@
-"""The cards of sessions in Redis: written with each entry, marked at the end, gone with it all."""
+"""Cards in Redis: written with each entry, marked at the end, deleted with the session."""
 
 import asyncio
 from typing import Any

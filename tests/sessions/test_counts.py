@@ -1,4 +1,4 @@
-"""Summaries counted by what they have in common, and by time."""
+"""Summaries counted by common properties, and by time."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""What an entry of a session's log keeps, and what it says of one that is damaged."""
+"""What an entry of a session's log keeps, and what is read from a damaged one."""
 
 import math
 from typing import Any

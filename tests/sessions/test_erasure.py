@@ -1,4 +1,4 @@
-"""What is left of an erased client: nothing, also of what processes had not written yet."""
+"""What is left of an erased client: nothing, not even what processes had yet to write."""
 
 import json
 import time

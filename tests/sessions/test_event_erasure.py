@@ -1,4 +1,4 @@
-"""What waits to be sent as an event of an erased client goes, and what is known of its outages."""
+"""Waiting events of an erased client are deleted, and so is the state of its outages."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What is gathered of a session: what it takes of memory, of which there are thousands."""
+"""What a process gathers of a session: its use of memory, for thousands of sessions."""
 
 import tracemalloc
 from collections.abc import Iterator

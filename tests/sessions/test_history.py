@@ -1,4 +1,4 @@
-"""Sessions read back from Redis, on real servers: Valkey, and Redis 7.0 where it can be had."""
+"""Sessions read from Redis, on real servers: Valkey, and Redis 7.0 where available."""
 
 import time
 from pathlib import Path

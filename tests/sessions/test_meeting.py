@@ -1,4 +1,4 @@
-"""A conference as it was, out of the logs of all who were there."""
+"""A past conference, made from the logs of all its participants."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Two processes that take one session's pushes: what each has written is told as one."""
+"""Two processes take the pushes of one session: their writings are read as one."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""Each push of an interval as an entry has it, and what happened by all of them."""
+"""Each push of an interval, as an entry has it, and the events in them."""
 
 from hypothesis import given
 from hypothesis import strategies as st

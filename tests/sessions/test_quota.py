@@ -1,4 +1,4 @@
-"""How much of Redis history may take, on Valkey and Redis 7.0."""
+"""How much of Redis history may use, on Valkey and Redis 7.0."""
 
 import asyncio
 import random

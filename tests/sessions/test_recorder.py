@@ -1,4 +1,4 @@
-"""What is recorded of sessions: an entry for each interval, in Redis, on Valkey and Redis 7.0."""
+"""The recording of sessions: an entry for each interval, on Valkey and Redis 7.0."""
 
 import asyncio
 import itertools

@@ -1,7 +1,7 @@
 """
-Sessions found by their cards, on real servers: each is found by what it is, and none is missed.
+Sessions found by their cards, on real servers: each search finds exactly the right ones.
 
-What is found is held against the same question asked of a list in Python, card or no card.
+The results are compared with the same search in a list in Python, with and without cards.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""sessions/shares.py: who fills history loses his own, and nobody else's."""
+"""sessions/shares.py: an address that fills history loses only its own sessions."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""The mark of a span that waits: whose it is, and that it is taken off again."""
+"""The mark of a waiting span: whose it is, and its removal."""
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 

@@ -1,4 +1,4 @@
-"""For how long a session was how: rows of an interval, few and short whoever pushes."""
+"""For how long a session had which state: rows of an interval, always few and short."""
 
 from typing import Any
 

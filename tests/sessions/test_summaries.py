@@ -1,4 +1,4 @@
-"""Summaries in Redis: made once, bounded, gone in time, erased; on Valkey and Redis 7.0."""
+"""Summaries in Redis: made once, bounded, expired, erased; on Valkey and Redis 7.0."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable

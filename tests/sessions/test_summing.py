@@ -1,4 +1,4 @@
-"""What a session comes to when it is over: the row that is kept of it for longer."""
+"""The summary of a finished session: the row that is kept for longer."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An erased client where others are told of it: what stood out, and what they got worst."""
+"""An erased client in the data of others: what stood out, and their worst streams."""
 
 from collections.abc import AsyncIterator
 from typing import Any

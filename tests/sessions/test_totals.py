@@ -1,4 +1,4 @@
-"""What the intervals of a session come to, and how the call was by that."""
+"""The totals of a session's intervals, and the state of the call by them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What one does at a time."""
+"""Work that is done one at a time."""
 
 import asyncio
 

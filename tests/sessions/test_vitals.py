@@ -1,4 +1,4 @@
-"""The three numbers that say how well somebody is."""
+"""The three numbers that say how good a call is."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The HTTP client of simulate and the benchmarks, against a server that misbehaves when told."""
+"""The HTTP client of simulate and the benchmarks, and a server that misbehaves on demand."""
 
 import asyncio
 import re

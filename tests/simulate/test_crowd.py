@@ -1,4 +1,4 @@
-"""`otel-jcmc simulate` against the real service: what it says is what the service saw."""
+"""`otel-jcmc simulate` with a running service: its report is what the service received."""
 
 import asyncio
 import os

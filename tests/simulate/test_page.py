@@ -1,4 +1,4 @@
-"""The pages of `otel-jcmc simulate`: what they push is valid, and fits what happens to them."""
+"""The clients of `otel-jcmc simulate`: their pushes are valid and fit their story."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""simulate/recorded.py: the intervals that a crowd says again."""
+"""simulate/recorded.py: the intervals that a crowd replays."""
 
 import pytest
 

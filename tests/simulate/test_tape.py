@@ -1,4 +1,4 @@
-"""simulate/tape.py: what one person's page pushes in a story."""
+"""simulate/tape.py: the pushes of one participant's client in a story."""
 
 import json
 import random

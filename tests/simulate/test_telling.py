@@ -1,4 +1,4 @@
-"""`otel-jcmc simulate --story`: the service sees the crowd, and the file says the truth."""
+"""`otel-jcmc simulate --story`: the service sees the crowd, and the file has the truth."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The number of partitions, on which all services of one Redis agree before they write."""
+"""The number of partitions: all services on one Redis agree on it before they write."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator

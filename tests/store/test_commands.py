@@ -1,4 +1,4 @@
-"""store/commands.py: what Redis says of a script that fails."""
+"""store/commands.py: Redis's answers to a script that fails."""
 
 from otel_jcmc.store.commands import without_script
 

@@ -1,4 +1,4 @@
-"""A process that stood still does not take what has come meanwhile for what has not."""
+"""After a pause of the process, answers that arrived meanwhile do not count as missing."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""The store that the service starts itself: private, for one process, and gone with it."""
+"""The store that the service starts itself: private, for one process, and ended with it."""
 
 import os
 import signal

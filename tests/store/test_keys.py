@@ -1,4 +1,4 @@
-"""The keys in Redis: what they begin with, and the partition that each is in."""
+"""The keys in Redis: their prefix, and the partition of each."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Of several replicas one holds the lease, and never two at a time; on a real server."""
+"""One of several replicas has the lease, never two at the same time; on a real server."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Several replicas share out what they do: each share has one of them, and all have as many."""
+"""Several replicas divide their work: each share has one of them, and all have equally many."""
 
 import asyncio
 import time

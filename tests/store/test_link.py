@@ -1,4 +1,4 @@
-"""One connection to Redis: replies in pieces, errors, and what is no Redis."""
+"""One connection to Redis: replies in pieces, errors, and servers that are not Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

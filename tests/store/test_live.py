@@ -1,4 +1,4 @@
-"""The participants in Redis, on real servers: Valkey, and Redis 7.0 where it can be had."""
+"""The participants in Redis, on real servers: Valkey, and Redis 7.0 where available."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What pushes and scrapes get while Redis is stopped, killed, full, read-only or hanging."""
+"""Pushes and scrapes while Redis is stopped, killed, full, read-only or hanging."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A participant's stored form, byte for byte: other versions of the service read it too."""
+"""A participant's stored form, byte for byte, because other versions read it, too."""
 
 import json
 from typing import Any

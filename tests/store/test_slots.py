@@ -1,4 +1,4 @@
-"""The slot of a command, and who has it."""
+"""The slot of a command, and the master that has it."""
 
 import pytest
 

@@ -1,7 +1,7 @@
 """
-The life of a session in Redis: when it begins, goes on and ends, and what its conference does.
+The life of a session in Redis: how it begins, goes on and ends, and what its conference does.
 
-On Valkey and on Redis 7.0. Nobody waits: who is to have expired is made to have, in Redis.
+On Valkey and on Redis 7.0. No test waits: the tests change Redis so that a participant has expired.
 """
 
 import asyncio

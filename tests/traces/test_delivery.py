@@ -1,4 +1,4 @@
-"""Sessions that end, from the push to the receiver: the service, its exporter, a real sink."""
+"""Finished sessions from the push to the receiver: service, exporter, a real sink."""
 
 import time
 from collections.abc import Iterator

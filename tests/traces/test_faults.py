@@ -1,4 +1,4 @@
-"""Kills, a receiver that is away, two services on one Redis: no session is lost, none is two."""
+"""Kills, a missing receiver, two services on one Redis: each session is sent exactly once."""
 
 import itertools
 import random

@@ -1,4 +1,4 @@
-"""Where spans go and how: what settings say of them, of everything, of metrics alone."""
+"""Where and how spans are sent: settings for spans, for all signals, for metrics only."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is over, as spans: ids, numbers, events, links; of samples as Redis has them."""
+"""Finished sessions as spans: ids, numbers, events, links; made from samples in Redis."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a span says of a call: how it was, why, where, and what a search for bad calls finds."""
+"""What a span says of a call: state, cause, place; and a search for bad calls finds it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What one way of the relay does to datagrams; the bed's truth is its counts."""
+"""What one way of the relay does to datagrams; its counts are the truth of the tests."""
 
 from random import Random
 

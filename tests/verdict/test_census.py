@@ -1,4 +1,4 @@
-"""verdict/census.py: numbers for conferences in which nobody is bad, the same as of the others."""
+"""verdict/census.py: conferences without a bad call have the same numbers as the others."""
 
 from verdict.test_standing import person
 

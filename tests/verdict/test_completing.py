@@ -1,4 +1,4 @@
-"""verdict/completing.py: where somebody is whose page does not say."""
+"""verdict/completing.py: the place of a participant whose client does not tell it."""
 
 from otel_jcmc.verdict.completing import complete
 from otel_jcmc.verdict.everybody import Everybody, Place, Seen, everybody_of

@@ -1,4 +1,4 @@
-"""verdict/journal.py: since when something stands out, and when that was over."""
+"""verdict/journal.py: since when something stands out, and when it ended."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""verdict/judge.py: what is said of one push, and why."""
+"""verdict/judge.py: the verdict on one push, with its cause."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""No rule of the verdict can be dropped, and no two causes swapped, without a check that fails."""
+"""If a rule of the verdict is removed, or two causes swapped, some check fails."""
 
 import ast
 import inspect

@@ -1,4 +1,4 @@
-"""What is said of each kind of page, which tell more or less: the table of docs/verdict.md."""
+"""Verdicts for each kind of client; some tell less: the table of docs/verdict.md."""
 
 from typing import Any
 

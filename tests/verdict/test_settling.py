@@ -1,4 +1,4 @@
-"""verdict/settling.py: who spoils a call, and what one received stream can't tell by itself."""
+"""verdict/settling.py: bad senders, and causes that one received stream cannot tell."""
 
 from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.everybody import Place, Seen, everybody_of

@@ -1,4 +1,4 @@
-"""verdict/settling.py: who does not know whose stream it gets worst, told by who gets the same."""
+"""verdict/settling.py: receivers that cannot name the bad sender, settled by other receivers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""verdict/standing.py: what stands out among everybody."""
+"""verdict/standing.py: what stands out among all participants."""
 
 import random
 from functools import cache

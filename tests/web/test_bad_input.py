@@ -1,7 +1,7 @@
 """
-What no browser sends, at the running service: each gets a clear, short answer, and it lives on.
+Input that no browser sends, to a running service: a clear, short answer, and the service lives on.
 
-After every test a good push must be taken, by the same process, with nothing in its log.
+After every test the same process must accept a good push, with nothing in its log.
 """
 
 import gzip

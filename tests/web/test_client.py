@@ -1,4 +1,4 @@
-"""The browser's file as it is served: this deployment's settings in it, cacheable, for any page."""
+"""The served client file: this deployment's settings, caching, and the pages that may load it."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""A conference as it was, and whole searches as lines, at a running service with a past."""
+"""A past conference, and complete searches as lines, from a running service with a past."""
 
 import csv
 import io

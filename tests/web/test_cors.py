@@ -1,4 +1,4 @@
-"""What answers tell a browser, and the pages of which origins."""
+"""The CORS headers of answers, and the origins whose pages they admit."""
 
 import socket
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Joins that failed at a running service: what is kept, counted and refused."""
+"""Failed joins at a running service: what is kept, counted and refused."""
 
 import uuid
 from collections.abc import Iterator

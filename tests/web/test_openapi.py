@@ -1,8 +1,8 @@
 """
-Our OpenAPI document is true: what it takes is taken, what is answered is in it.
+Our OpenAPI document is true: the service accepts what it describes, and every answer is in it.
 
-The second half asks a running service by what Schemathesis makes of the document. More of it:
-`make fuzz`, which sets FUZZ_EXAMPLES.
+The second half sends Schemathesis's requests, made from the document, to a running service. `make
+fuzz` sends more of them; it sets FUZZ_EXAMPLES.
 """
 
 import json

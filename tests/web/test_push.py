@@ -1,7 +1,7 @@
 """
-The doors of the service: which requests there are, what each is answered, and what is counted.
+The endpoints of the service: which requests it accepts, its answers, and its counts.
 
-On the running service, but for what needs a sender that is slower or ruder than a socket lets it.
+On a running service, except where a sender must be slower or ruder than a socket permits.
 """
 
 import asyncio

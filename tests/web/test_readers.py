@@ -1,4 +1,4 @@
-"""Who may read what is not for everybody. In doubt: nobody."""
+"""Who may read what is not public. In doubt, the answer is no."""
 
 from collections.abc import Iterator
 from pathlib import Path

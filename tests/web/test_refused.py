@@ -1,4 +1,4 @@
-"""web/refused.py: what is refused stands in the log, once a minute by reason, and nobody's name."""
+"""web/refused.py: refusals are logged, once a minute for each reason, without names."""
 
 import logging
 import re

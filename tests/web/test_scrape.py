@@ -1,4 +1,4 @@
-"""web/scrape.py: the pages, each a part of /metrics."""
+"""web/scrape.py: the pages that are parts of /metrics."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""A whole search as lines, of more than are held at once."""
+"""A complete search as lines, with more results than are in memory at once."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The routes of sessions at a running service: who may ask, and what is answered."""
+"""The routes of sessions at a running service: who may ask, and the answers."""
 
 import csv
 import io

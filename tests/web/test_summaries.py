@@ -1,4 +1,4 @@
-"""The route of summaries at a running service: who may ask, and what is answered."""
+"""The route of summaries at a running service: who may ask, and the answers."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Times as people say them: what each means, at noon of a Sunday in UTC, 13:00 in Berlin."""
+"""Times in words: what each means on a Sunday at noon UTC, 13:00 in Berlin."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfoNotFoundError

@@ -1,4 +1,4 @@
-"""What is not of the ordinary shape of a push, each of which a type alone might let pass."""
+"""Pushes of an unusual shape, each of which a check of types alone might accept."""
 
 import copy
 import json

@@ -1,5 +1,5 @@
 """
-What fuzzing found stays mended, and a few thousand inputs of `make fuzz` in each run of the tests.
+Earlier finds of fuzzing stay fixed, and each run tries a few thousand inputs of `make fuzz`.
 
 The properties are in fuzz/push.py, fuzz/edges.py and fuzz/wire.py.
 """

@@ -1,7 +1,7 @@
 """
-`POST /metrics/push`, to the letter: what is taken, what is dropped and said, what becomes of it.
+`POST /metrics/push` to the letter: what is accepted, dropped and reported, and what it becomes.
 
-All of it on the running service; each test has a conference of its own.
+All on a running service; each test has a conference of its own.
 """
 
 import json

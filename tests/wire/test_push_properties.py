@@ -1,9 +1,9 @@
 """
-Whatever is pushed: no exception but PushRefused, and nothing exported that was not sent.
+Whatever is pushed: no exception except PushRefused, and nothing exported that was not sent.
 
-The whole chain but for Redis: the checked push, what is written, what is read back, the gauges in
-both namings, and the text, read again by Prometheus' own client library. The oracle is Python's
-own JSON and the tables below, written out by hand.
+The whole chain except Redis: the checked push, the write, the read, the gauges in both namings, and
+their text, which Prometheus' own client library reads. The oracle is Python's own JSON and the
+tables below, which are written by hand.
 """
 
 import copy
