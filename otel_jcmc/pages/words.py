@@ -122,8 +122,8 @@ def span(low: str, high: str) -> str:
 
 # Field -> its name on the page, and how its number is written.
 _MEASURED: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
-    "outage_down": ("no media received for", milliseconds),
-    "outage_up": ("no sent media arrived for", milliseconds),
+    "outage_down": ("nothing received for", milliseconds),
+    "outage_up": ("nothing they sent arrived for", milliseconds),
     rules.MOS: ("speech quality", score),
     "audio_concealed": ("missing audio filled in", percent),
     rules.FROZEN: ("video frozen", percent),
