@@ -25,7 +25,7 @@ def test_a_mark_says_whose_it_is_and_is_taken_off() -> None:
 
 
 def test_a_span_with_its_mark_is_a_span() -> None:
-    """A version that does not know of marks sends it, and receivers read it."""
+    """A version that does not know marks sends it, and receivers can read it."""
     read = Span.FromString(marked(PACKED, CLIENT, MEMBER))
     read.DiscardUnknownFields()
     assert read == SPAN
