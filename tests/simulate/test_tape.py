@@ -25,7 +25,7 @@ ORIGINALS_FIELDS = {
 
 @cache
 def recorded() -> Recorded:
-    """Return all recorded intervals; reading them takes longer than a test does."""
+    """Return all recorded intervals, once: to read them takes longer than a test."""
     return Recorded()
 
 

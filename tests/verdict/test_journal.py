@@ -11,7 +11,7 @@ BRIDGE = Standing(Scope.BRIDGE, "jvb-1", "eu", 0.5, COVERAGE)
 
 
 def looks(*found: tuple[int, Sequence[Standing]]) -> tuple[list[Entry], list[Entry]]:
-    """Return what goes on, and all that was over, after looks at these times."""
+    """Return the open and the finished entries after looks at these times."""
     going: list[Entry] = []
     over: list[Entry] = []
     for now_ms, each in found:
