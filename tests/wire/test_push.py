@@ -816,7 +816,7 @@ def test_a_heartbeat_without_stats_shows_no_old_values(shared_service: Service, 
 def test_a_heartbeat_is_a_bad_call_when_the_statistics_have_stopped(
     shared_service: Service, room: str, age_ms: int, state: list[float]
 ) -> None:
-    """Not after a short interruption of the connection; with others in the conference."""
+    """The others are there; a short interruption of the connection does not count."""
     outages = {"outage_down": {"value": 0}, "outage_up": {"value": 0}}
     told = {"id": SESSION, "seq": 6, "interval_ms": 10_000, "stats_age_ms": age_ms}
     shared_service.push(push(room, outages, session=told))
