@@ -25,7 +25,7 @@ def test_a_part_begins_with_what_it_does_and_is_in_a_served_file(part: Path) -> 
 
 
 def test_no_name_is_declared_in_two_parts() -> None:
-    """One scope has them all; a function that two parts had would be a copy."""
+    """All parts share one scope, and a function in two parts would be a copy."""
     declared = Counter(
         name
         for part in PARTS
